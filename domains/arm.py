@@ -1,0 +1,75 @@
+"""A planar robot arm: n equal links, solutions are joint angles in radians (Cully et al. 2015; Vassiliades 2018).
+
+Two published arms are settings of one domain. QDHF (Ding et al. 2024): links of length 1, objective (1 - variance of
+the angles) x 100, features from cumulated angles. CMA-ME's papers (Fontaine et al. 2020): the same kinematics, the
+variance scaled to its largest possible value, so that the objective lies in 0..100.
+
+B batch, J joints.
+"""
+
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from qd import keys
+from qd.types import Array, Evaluation, Rendering
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Reaches as many places as possible with joints as alike as possible.
+
+    Features: gripper [B, 2], the end of the arm; angles [B, 2J], cosine and sine of the cumulated angles.
+    """
+
+    joints: int = 10
+    length: float = 1.0  # of the whole arm
+    variance_scale: float = 1.0  # the objective is 0 at this variance of the angles; it may be negative
+    pure: bool = True
+
+    def __post_init__(self) -> None:
+        if self.joints < 1:
+            raise ValueError(f"an arm of {self.joints} joints cannot reach; type joints=1 or more")
+
+    @property
+    def space(self) -> tuple[float, float]:
+        return (-math.pi, math.pi)
+
+    @property
+    def objective_range(self) -> tuple[float, float]:
+        return (0.0, 100.0)
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Angles uniform in [-pi, pi], [n, J]."""
+        return keys.uniform(key, (n, self.joints), *self.space)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Adds up the links. objective = (1 - population variance / variance_scale) x 100."""
+        heading = jnp.cumsum(solutions, axis=1)
+        cos, sin = jnp.cos(heading), jnp.sin(heading)
+        link = self.length / self.joints
+        gripper = link * jnp.stack([cos.sum(1), sin.sum(1)], axis=1)
+        objective = (1 - jnp.var(solutions, axis=1) / self.variance_scale) * 100
+        return Evaluation(objective, {"gripper": gripper, "angles": jnp.concatenate([cos, sin], axis=1)})
+
+    def render(self, solutions: Array) -> list[Rendering]:
+        """Draws each pose as an svg: the reach as a circle, the links, the gripper."""
+        heading = np.cumsum(np.asarray(solutions, float), axis=1)
+        link = 100 / self.joints  # the picture's unit: a hundredth of the arm
+        steps = link * np.stack([np.cos(heading), -np.sin(heading)], axis=2)  # svg's y grows downwards
+        points = np.concatenate([np.zeros((len(steps), 1, 2)), np.cumsum(steps, axis=1)], axis=1)
+        return [Rendering("svg", _svg(pose)) for pose in points]
+
+
+def _svg(points: np.ndarray) -> str:
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    joints = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="#1f4e79"/>' for x, y in points[:-1])
+    x, y = points[-1]
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-110 -110 220 220" width="220" height="220">'
+        '<circle cx="0" cy="0" r="100" fill="#f6f6f2" stroke="#ccc"/>'
+        f'<polyline points="{line}" fill="none" stroke="#2b7bba" stroke-width="4" stroke-linejoin="round"/>{joints}'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#d1495b"/></svg>'
+    )

@@ -1,0 +1,60 @@
+"""Measures learned by principal components of what the elites look like (AURORA's linear form, Cully 2019).
+
+N rows, F feature length (all that is read, laid end to end), M measures.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from qd.types import Array, Features, Fresh, Params, Rows
+
+
+class Components(NamedTuple):
+    mean: Array  # [F]
+    axes: Array  # [F, M], scaled so that the elites fill the bounds
+
+
+@dataclass(frozen=True)
+class PCA:
+    """The first M principal components, scaled into fixed bounds [-1, 1] by the largest value seen at the fit."""
+
+    reads: tuple[str, ...]
+    measures: int = 2
+    margin: float = 0.1  # room at each side for what is not yet found
+    pure: bool = True
+    learns: bool = True
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-1.0, 1.0),) * self.measures
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Components:
+        return self.fit(key, None, rows, fresh)
+
+    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Components:
+        """Fits to the rows. Raises ValueError where they span fewer than M directions."""
+        x = np.asarray(_flat(rows.features, self.reads), np.float64)
+        mean = x.mean(axis=0)
+        _, spread, directions = np.linalg.svd(x - mean, full_matrices=False)
+        rank = int((spread > 1e-9 * max(spread[0], 1e-30)).sum()) if len(x) > 1 else 0
+        if rank < self.measures:
+            raise ValueError(
+                f"{len(x)} solutions vary in only {rank} directions of {', '.join(self.reads)}, too few for "
+                f"{self.measures} principal components; start from more seeds (initial=100) or type measures={max(rank, 1)}"
+            )
+        axes = directions[: self.measures].T
+        axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(self.measures)] < 0, -1, 1)  # a sign that repeats
+        reach = np.abs((x - mean) @ axes).max(axis=0) * (1 + self.margin)
+        return Components(mean.astype(np.float32), (axes / reach).astype(np.float32))
+
+    def __call__(self, params: Components, features: Features) -> Array:
+        return (_flat(features, self.reads) - params.mean) @ params.axes
+
+
+def _flat(features: Features, names: tuple[str, ...]) -> Array:
+    n = len(features[names[0]])
+    columns = [features[name].reshape(n, -1) for name in names]
+    return columns[0] if len(columns) == 1 else jnp.concatenate(columns, axis=1)

@@ -1,0 +1,113 @@
+"""Several emitters side by side, each told only what it asked for."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qd import keys
+from qd.types import Array, Batch, Elites, Emitter, Memory, Offspring, Rows
+
+
+class PoolMemory(NamedTuple):
+    members: tuple[Memory, ...]
+    marks: tuple[Array, ...]  # [b, 0] each: the rows that each member asked for last, as a shape, so that it may be traced
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Asks every emitter in each generation; their rows stand one after another in the batch."""
+
+    emitters: tuple[Emitter, ...]
+
+    def __post_init__(self) -> None:
+        if not self.emitters:
+            raise ValueError("a pool of no emitters makes no solutions; name at least one")
+        for emitter in self.emitters:
+            if emitter.pure and not hasattr(emitter, "batch_size"):
+                raise ValueError(f"{type(emitter).__name__} in a pool must say its batch_size, or pure = False")
+
+    @property
+    def pure(self) -> bool:
+        return all(emitter.pure for emitter in self.emitters)
+
+    @property
+    def batch_size(self) -> int:
+        return sum(getattr(emitter, "batch_size", 0) for emitter in self.emitters)
+
+    def check(self, key: Array, solutions: Array) -> None:
+        """Lets each member that can judge such solutions."""
+        for emitter in self.emitters:
+            if hasattr(emitter, "check"):
+                emitter.check(key, solutions)
+
+    def init(self, key: Array, elites: Elites) -> PoolMemory:
+        members = (e.init(k, elites) for e, k in zip(self.emitters, self._keys(key), strict=True))
+        return PoolMemory(tuple(members), tuple(np.zeros((getattr(e, "batch_size", 0), 0)) for e in self.emitters))
+
+    def ask(self, key: Array, memory: PoolMemory, elites: Elites) -> tuple[PoolMemory, Offspring]:
+        members, asked = [], []
+        for emitter, k, m in zip(self.emitters, self._keys(key), memory.members, strict=True):
+            m, offspring = emitter.ask(k, m, elites)
+            members.append(m)
+            asked.append(offspring)
+        marks = tuple(np.zeros((len(o.solutions), 0)) for o in asked)
+        solutions = _concatenate([o.solutions for o in asked])
+        gradients = any(o.gradients for o in asked)
+        return PoolMemory(tuple(members), marks), Offspring(solutions, _join_parents(asked), gradients)
+
+    def tell(self, memory: PoolMemory, batch: Batch) -> PoolMemory:
+        members, start = [], 0
+        for emitter, m, mark in zip(self.emitters, memory.members, memory.marks, strict=True):
+            members.append(emitter.tell(m, _rows(batch, start, start + len(mark))))
+            start += len(mark)
+        return PoolMemory(tuple(members), memory.marks)
+
+    def redescribe(self, memory: PoolMemory, describe) -> PoolMemory:
+        """Lets each member that can describe anew what it remembers."""
+        pairs = zip(self.emitters, memory.members, strict=True)
+        members = (e.redescribe(m, describe) if hasattr(e, "redescribe") else m for e, m in pairs)
+        return PoolMemory(tuple(members), memory.marks)
+
+    def recall(self, memory: PoolMemory) -> Rows | None:
+        """Returns all that its members recall."""
+        pairs = zip(self.emitters, memory.members, strict=True)
+        recalled = [rows for e, m in pairs if hasattr(e, "recall") and (rows := e.recall(m)) is not None]
+        return concatenate_rows(recalled) if recalled else None
+
+    def _keys(self, key: Array) -> Array:
+        return keys.split(key, len(self.emitters))
+
+
+def concatenate_rows(several: list[Rows]) -> Rows:
+    """Returns the rows of all, in order; the first decides which features there are."""
+    features = {name: _concatenate([r.features[name] for r in several]) for name in several[0].features}
+    ids, solutions, objective = (_concatenate([r[i] for r in several]) for i in range(3))
+    return Rows(ids, solutions, objective, features, _concatenate([r.valid for r in several]))
+
+
+def _concatenate(arrays: list[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else _namespace(arrays[0]).concatenate(arrays)
+
+
+def _namespace(array: Array):
+    return np if isinstance(array, np.ndarray) else jnp
+
+
+def _join_parents(asked: list[Offspring]) -> Array | None:
+    width = max((o.parents.shape[1] for o in asked if o.parents is not None), default=0)
+    if width == 0:
+        return None
+    columns = []
+    for o in asked:
+        given = np.zeros((len(o.solutions), 0), np.int64) if o.parents is None else o.parents
+        pad = [(0, 0), (0, width - given.shape[1])]
+        columns.append(_namespace(given).pad(given, pad, constant_values=-1))
+    return _concatenate(columns)
+
+
+def _rows(batch: Batch, start: int, end: int) -> Batch:
+    columns = jax.tree.map(lambda column: column[start:end], batch._replace(first=None))
+    return columns._replace(first=batch.first)

@@ -1,0 +1,178 @@
+"""Any pyribs emitter, hosted: its object is the memory, and it is told every row that it asked for.
+
+CMA-ME (Fontaine et al. 2020) is EvolutionStrategyEmitter with ranker "2imp"; CMA-MAE (Fontaine and Nikolaidis 2023)
+is ranker "imp" with selection rule "mu", restart rule "basic" and an archive with thresholds.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import ribs.emitters
+from ribs.archives import GridArchive
+
+from qd import archives, keys
+from qd.archives import nearest
+from qd.types import Array, Batch, Elites, Offspring
+
+_GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
+_RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
+_NEEDS = {"imp": "value", "2imp": "value", "nov": "novelty", "density": "density"}
+
+
+class Hosted(NamedTuple):
+    emitters: tuple[Any, ...]  # the pyribs objects
+    sizes: tuple[int, ...]  # rows that each asked for last
+
+
+@dataclass(frozen=True)
+class Ribs:
+    """``count`` emitters of one pyribs class, each with its own seed.
+
+    x0 is where they start: one number for every gene, one for each, or None for an elite drawn for each emitter.
+    """
+
+    emitter: str  # a class of ribs.emitters
+    settings: tuple[tuple[str, Any], ...]  # its keyword arguments; a mapping is taken too
+    count: int = 1
+    x0: float | tuple[float, ...] | None = None
+    pure: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", _frozen(self.settings))
+        if self.count < 1:
+            raise ValueError(f"count {self.count} makes no emitters; type a count of 1 or more")
+        known = [name for name in ribs.emitters.__all__ if name.endswith("Emitter")]
+        if self.emitter not in known:
+            raise ValueError(f"pyribs has no emitter {self.emitter!r}; it has {nearest(self.emitter, known)}")
+        takes = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
+        for name, value in self.settings:
+            if name not in takes:
+                raise ValueError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
+            if name == "batch_size" and value is not None and value < 1:
+                raise ValueError(f"batch_size {value} makes no solutions; type a batch_size of 1 or more")
+
+    def check(self, key: Array, solutions: Array) -> None:
+        """Raises ValueError where pyribs refuses these settings or such solutions."""
+        if solutions.dtype == object:
+            raise ValueError(
+                f"{self.emitter} of pyribs varies arrays of numbers, but this domain's solutions are Python objects; "
+                "choose an emitter of the domain's own, or emitter=vary with a variation that takes them"
+            )
+        shape = solutions.shape[1:]
+        dim = shape[0] if len(shape) == 1 else shape
+        scratch = GridArchive(solution_dim=dim, dims=[1], ranges=[(0, 1)], solution_dtype=np.float32)
+        self._open(scratch, self._start(solutions[0]), key)
+
+    def init(self, key: Array, elites: Elites) -> Hosted:
+        """Opens the emitters. Raises ValueError where pyribs refuses these settings on this archive."""
+        archive = elites.archive  # type: ignore[attr-defined]
+        self._check_ranker(archive)
+        draw_key, seed_key = keys.split(key)
+        (drawn,) = elites.draw(draw_key, self.count, "solution")
+        seeds = keys.split(seed_key, self.count)
+        opened = (self._open(archive, self._start(x), seed) for x, seed in zip(drawn, seeds, strict=True))
+        return Hosted(tuple(opened), (0,) * self.count)
+
+    def ask(self, key: Array, memory: Hosted, elites: Elites) -> tuple[Hosted, Offspring]:
+        asked = [np.asarray(emitter.ask()) for emitter in memory.emitters]
+        sizes = tuple(len(solutions) for solutions in asked)
+        return memory._replace(sizes=sizes), Offspring(asked[0] if len(asked) == 1 else np.concatenate(asked))
+
+    def tell(self, memory: Hosted, batch: Batch) -> Hosted:
+        data, add_info = _as_told(batch)
+        start = 0
+        for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
+            rows = slice(start, start + size)
+            told = {name: column[rows] for name, column in data.items()}
+            emitter.tell(**told, add_info={name: column[rows] for name, column in add_info.items()})
+            start += size
+        return memory
+
+    @property
+    def _class(self) -> Any:
+        return getattr(ribs.emitters, self.emitter)
+
+    def _check_ranker(self, archive: Any) -> None:
+        """Rankers look at columns that only some archives' add gives; pyribs says so only at the first tell."""
+        ranker = dict(self.settings).get("ranker", "2imp" if self.emitter in _RANKED else None)
+        need = _NEEDS.get(ranker) if isinstance(ranker, str) else None
+        gives = archives.gives(archive)
+        if need is not None and need not in gives:
+            raise ValueError(
+                f"ranker {ranker!r} of {self.emitter} ranks by {need!r}, but a {type(archive).__name__.lstrip('_')} archive "
+                f"gives only {', '.join(gives)}; choose another ranker (by value: 2imp, imp; by neither: obj, rd)"
+            )
+
+    def _start(self, elite: np.ndarray) -> np.ndarray:
+        if self.x0 is None:
+            return elite
+        if np.ndim(self.x0) and np.shape(self.x0) != elite.shape:
+            raise ValueError(
+                f"x0 has {len(self.x0)} numbers, but a solution has shape {list(elite.shape)}; "  # type: ignore[arg-type]
+                "type one number for every gene, or one for each"
+            )
+        return np.broadcast_to(np.asarray(self.x0, elite.dtype), elite.shape)
+
+    def _open(self, archive: Any, x0: np.ndarray, seed: np.ndarray) -> Any:
+        settings = {name: _plain(value) for name, value in self.settings}
+        if "x0" in inspect.signature(self._class).parameters and "initial_solutions" not in settings:
+            settings["x0"] = x0
+        try:
+            return self._class(archive, **settings, seed=int(seed.view(np.uint64)[0]))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"pyribs refuses {self.emitter}({_show(self.settings)}): {error}") from error
+
+
+def _as_told(batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The batch as pyribs wants it: failed rows finite, status 0, worse than the worst of the rest.
+
+    Never dropped: that would misalign the evolution strategy. Never status -1: pyribs counts it as a parent.
+    """
+    data = {"solution": batch.solutions, "objective": batch.evaluation.objective, "measures": batch.measures}
+    add_info = {"status": batch.status, "value": batch.value, **batch.info}
+    failed = batch.status < 0
+    if np.isnan(batch.value[~failed]).all():  # the archive gives no value
+        del add_info["value"]
+    if not failed.any():
+        return data, add_info
+    data["measures"] = np.where(failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"])
+    data["objective"] = _below(data["objective"], failed)
+    add_info["status"] = np.maximum(batch.status, 0)
+    for name in add_info.keys() - {"status"}:
+        sign = -1 if name == "density" else 1  # the one column in which less is better
+        add_info[name] = sign * _below(sign * add_info[name], failed)
+    return data, add_info
+
+
+def _below(column: np.ndarray, failed: np.ndarray) -> np.ndarray:
+    rest = column[~failed]
+    worst = rest.min() if len(rest) else np.zeros((), column.dtype)
+    lowest = np.finfo(column.dtype).min  # stays finite, or pyribs raises
+    return np.where(failed, np.maximum(worst - 1 - np.abs(worst), lowest), column)
+
+
+def _first_finite(rest: np.ndarray, n_measures: int) -> np.ndarray:
+    return rest[0] if len(rest) else np.zeros(n_measures, rest.dtype)
+
+
+def _frozen(value: Any) -> Any:
+    """Makes settings hashable: a part must hash, print and store."""
+    if isinstance(value, Mapping):
+        return tuple((name, _frozen(value[name])) for name in sorted(value))
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """pyribs wants dicts where we hold hashable pairs."""
+    return dict(value) if isinstance(value, tuple) and value and all(_is_pair(pair) for pair in value) else value
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
+
+
+def _show(settings: tuple[tuple[str, Any], ...]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings)

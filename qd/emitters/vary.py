@@ -1,0 +1,116 @@
+"""Parents drawn evenly from the archive, and any variation of them (MAP-Elites, Mouret and Clune 2015).
+
+B batch, P parents of one child, D genes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from qd import keys
+from qd.types import Array, Batch, Elites, Memory, Offspring, Variation
+
+
+@dataclass(frozen=True)
+class Vary:
+    """Draws parents and varies them; remembers nothing."""
+
+    variation: Variation
+    batch_size: int
+    pure: bool = True  # False for a variation that talks to the world or makes Python objects
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size {self.batch_size} makes no solutions; type a batch_size of 1 or more")
+
+    def check(self, key: Array, solutions: Array) -> None:
+        """Raises ValueError where the variation cannot vary such solutions."""
+        if not self.pure:
+            return
+        if solutions.dtype == object:
+            raise ValueError(f"{self.variation} varies arrays of numbers, but solutions are Python objects; use the domain's own")
+        children = self.variation(key, solutions[:1].repeat(self.variation.parents, 0)[None])
+        if children.shape != (1, *solutions.shape[1:]):
+            raise ValueError(
+                f"{self.variation} made children {list(children.shape)} of parents [1, {self.variation.parents}, "
+                f"{', '.join(map(str, solutions.shape[1:]))}]; return [B, ...] of the solutions' own shape"
+            )
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        return ()
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        draw_key, vary_key = keys.split(key)
+        count = self.variation.parents
+        ids, parents = elites.draw(draw_key, self.batch_size * count)
+        ids = ids.reshape(self.batch_size, count)
+        parents = parents.reshape(self.batch_size, count, *parents.shape[1:])
+        return memory, Offspring(self.variation(vary_key, parents), ids)
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        return memory
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """x + sigma N(0, I)."""
+
+    sigma: float = 0.1
+    low: float | None = None  # None: children are not clipped
+    high: float | None = None
+    parents: int = 1
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        x = parents[:, 0]
+        return _clip(x + self.sigma * keys.normal(key, x.shape), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class IsoLine:
+    """x + iso N(0, I) + line (y - x) N(0, 1) (Vassiliades and Mouret 2018, eq. 2)."""
+
+    iso: float = 0.01
+    line: float = 0.2
+    low: float | None = None
+    high: float | None = None
+    parents: int = 2
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        iso_key, line_key = keys.split(key)
+        x, y = parents[:, 0], parents[:, 1]
+        along = keys.normal(line_key, (len(x),) + (1,) * (x.ndim - 1))
+        return _clip(x + self.iso * keys.normal(iso_key, x.shape) + self.line * along * (y - x), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class IntegerReset:
+    """Each gene is drawn anew with probability ``rate`` from 0..options-1; at least one gene in each child."""
+
+    options: tuple[int, ...]  # per gene; one number serves every gene
+    rate: float = 0.1
+    parents: int = 1
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        which_key, sure_key, value_key = keys.split(key, 3)
+        x = parents[:, 0]
+        genes = x.shape[1]
+        sure = keys.integers(sure_key, (len(x), 1), 0, genes) == _arange(x, genes)
+        reset = (keys.uniform(which_key, x.shape) < self.rate) | sure
+        drawn = keys.integers(value_key, x.shape, 0, _options(self.options, x)).astype(x.dtype)
+        return x + reset * (drawn - x)
+
+
+def _options(options: tuple[int, ...], x: Any) -> Any:
+    if len(options) not in (1, x.shape[1]):
+        raise ValueError(
+            f"options are given for {len(options)} genes, but a solution has {x.shape[1]}; "
+            f"type one number, or {x.shape[1]} of them"
+        )
+    return x.__array_namespace__().asarray(options)
+
+
+def _arange(x: Any, n: int) -> Any:
+    return x.__array_namespace__().arange(n)
+
+
+def _clip(x: Any, low: float | None, high: float | None) -> Any:
+    return x if low is None and high is None else x.clip(low, high)

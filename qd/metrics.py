@@ -1,0 +1,78 @@
+"""Numbers from State and Batch: what a search found, and what it cost.
+
+All scores are exact sums over the archive in float64, not pyribs' running sums.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd import archives
+from qd.archives import HostElites
+from qd.types import Batch, Domain
+
+Range = tuple[float, float]
+
+
+class Tally(NamedTuple):
+    """Running counts of a search; part of what a checkpoint holds."""
+
+    evaluated: int = 0
+    failed: int = 0
+    new: int = 0
+    improved: int = 0
+    outside: int = 0  # judged rows whose measures lie outside the bounds: they crowd the border cells
+    best: float = float("-inf")  # highest objective ever, also where the archive has lost it
+
+
+def count(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...]) -> Tally:
+    """Adds a batch to the counts."""
+    low, high = np.asarray(bounds, np.float32).T
+    judged = batch.status >= 0
+    outside = judged & ((batch.measures < low) | (batch.measures > high)).any(axis=1)
+    objective = batch.evaluation.objective[judged]
+    return Tally(
+        evaluated=tally.evaluated + len(batch.ids),
+        failed=tally.failed + int((~judged).sum()),
+        new=tally.new + int((batch.status == 2).sum()),
+        improved=tally.improved + int((batch.status == 1).sum()),
+        outside=tally.outside + int(outside.sum()),
+        best=max(tally.best, float(objective.max())) if len(objective) else tally.best,
+    )
+
+
+def objective_range(domain: Domain) -> Range | None:
+    """Returns the domain's (low, high), or None where it states none."""
+    return getattr(domain, "objective_range", None)
+
+
+def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
+    """Returns elites, coverage (%), qd_score, best and mean of an archive.
+
+    coverage is NaN for archives without cells: theirs is that of a referee's grid. qd_score is NaN ("not defined")
+    where no range is given and an objective is negative.
+    """
+    (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
+    objective = objective.astype(np.float64)
+    cells = archives.capacity(archive) if archives.has_cells(archive) else None
+    n = len(objective)
+    return {
+        "elites": n,
+        "coverage": 100 * n / cells if cells else float("nan"),
+        "qd_score": qd_score(objective, cells or n, scale),
+        "best": float(objective.max()) if n else float("nan"),
+        "mean": float(objective.mean()) if n else float("nan"),
+    }
+
+
+def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
+    """100 x sum((objective - low) / (high - low)) / cells, negative terms kept.
+
+    Without a range it is sum(objective) / cells, and NaN where an objective is negative.
+    """
+    if len(objective) == 0:
+        return 0.0
+    if scale is None:
+        return float("nan") if objective.min() < 0 else float(objective.sum() / cells)
+    low, high = scale
+    return float(100 * ((objective - low) / (high - low)).sum() / cells)

@@ -1,0 +1,126 @@
+"""What is pure is one XLA program, cached by its parts; what is not runs as it stands.
+
+B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qd import keys
+from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params
+
+_CHUNK = 1024  # rows described at once: one compilation, and one rounding, whatever the number of elites
+
+
+class Judged(NamedTuple):
+    evaluation: Evaluation
+    measures: Array  # [B, M]
+    signals: Features
+    jacobian: Array | None = None  # [B, 1+M, D]
+
+
+def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
+    """Evaluates B solutions and returns NumPy columns, of the features only ``names``."""
+    if domain.pure:
+        return jax.device_get(_evaluate_program(domain, names)(key, solutions))
+    said = domain.evaluate(keys.split(key, len(solutions)), solutions)
+    return Evaluation(np.asarray(said.objective), {name: np.asarray(said.features[name]) for name in names})
+
+
+def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
+    """Returns measures [N, M] and signals of stored features, in chunks of fixed size where the descriptor is pure."""
+    read = {name: features[name] for name in descriptor.reads}
+    if not descriptor.pure:
+        return np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
+    program, n = _describe_program(descriptor), len(next(iter(read.values())))
+    chunks = [_padded(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
+    described = [jax.device_get(program(params, chunk)) for chunk in chunks]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *described)
+
+
+def judge(
+    domain: Domain, descriptor: Descriptor, names: tuple[str, ...], params: Params, key: np.ndarray, solutions: Array
+) -> Judged:
+    """Evaluates and describes B solutions: one program where both parts are pure."""
+    if domain.pure and descriptor.pure:
+        return jax.device_get(_judge_program(domain, descriptor, names)(params, key, solutions))
+    evaluation = evaluate(domain, names, key, solutions)
+    read = {name: evaluation.features[name] for name in descriptor.reads}
+    if descriptor.pure:
+        measures, signals = jax.device_get(_describe_program(descriptor)(params, read))
+    else:
+        measures, signals = np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
+    return Judged(evaluation, measures, signals)
+
+
+def judge_with_gradients(
+    domain: Domain, descriptor: Descriptor, names: tuple[str, ...], params: Params, key: np.ndarray, solutions: Array
+) -> Judged:
+    """Like ``judge``, with the jacobian of (objective, measures) by each solution; both parts must be pure."""
+    return jax.device_get(_gradient_program(domain, descriptor, names)(params, key, solutions))
+
+
+def traced_judge(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
+    """Returns (params, keys [B], solutions [B, ...]) -> Judged, to be traced; keys are JAX keys."""
+
+    def judged(params: Params, each: Array, solutions: Array) -> Judged:
+        said = domain.evaluate(each, solutions)
+        read = {name: said.features[name] for name in descriptor.reads}
+        kept = Evaluation(jnp.asarray(said.objective), {name: said.features[name] for name in names})
+        return Judged(kept, descriptor(params, read), _signals(descriptor, params, read))
+
+    return judged
+
+
+@lru_cache(maxsize=64)
+def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
+    def evaluated(key: Array, solutions: Array) -> Evaluation:
+        said = domain.evaluate(_each(key, solutions), solutions)
+        return Evaluation(said.objective, {name: said.features[name] for name in names})
+
+    return jax.jit(evaluated)
+
+
+@lru_cache(maxsize=64)
+def _describe_program(descriptor: Descriptor) -> Callable:
+    return jax.jit(lambda params, read: (descriptor(params, read), _signals(descriptor, params, read)))
+
+
+@lru_cache(maxsize=64)
+def _judge_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
+    judged = traced_judge(domain, descriptor, names)
+    return jax.jit(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
+
+
+@lru_cache(maxsize=64)
+def _gradient_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
+    judged = traced_judge(domain, descriptor, names)
+
+    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Judged]:
+        said = jax.tree.map(lambda column: column[0], judged(params, key[None], solution[None]))
+        return jnp.concatenate([said.evaluation.objective[None], said.measures]), said
+
+    def all_of_them(params: Params, key: Array, solutions: Array) -> Judged:
+        gradient = jax.vmap(jax.jacrev(one, has_aux=True), in_axes=(0, None, 0))
+        jacobian, said = gradient(solutions, params, _each(key, solutions))
+        return said._replace(jacobian=jacobian)
+
+    return jax.jit(all_of_them)
+
+
+def _each(key: Array, solutions: Array) -> Array:
+    return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
+
+
+def _signals(descriptor: Descriptor, params: Params, read: Features) -> Features:
+    return descriptor.signals(params, read) if hasattr(descriptor, "signals") else {}  # type: ignore[attr-defined]
+
+
+def _padded(read: Features, start: int, n: int) -> Features:
+    rows = np.minimum(np.arange(start, start + _CHUNK), n - 1)
+    return {name: np.asarray(column)[rows] for name, column in read.items()}

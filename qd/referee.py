@@ -1,0 +1,125 @@
+"""A second archive that judges by ground truth, never seen by the search (facts: QDHF's evaluation, sections 6 and 9).
+
+*all*: everything evaluated; *current*: the final elites only; both also on a coarser grid. N elites, M measures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qd import archives, keys, metrics, programs
+from qd.archives import Grid, HostElites
+from qd.types import Archive, Batch, Descriptor, Params, Rows, Search, State
+
+
+@dataclass(frozen=True)
+class Referee:
+    """Settings: a hand-made descriptor of the ground truth, and the archive that it is judged on.
+
+    The features it reads must be in the search's ``keep``.
+    """
+
+    descriptor: Descriptor
+    archive: Archive
+    coarse: tuple[int, ...] | None = None  # dims of a coarser grid, on which aliasing of cells weighs less
+    seed: int = 0
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """What the search must keep for it."""
+        return tuple(self.descriptor.reads)
+
+    def open(self, batch: Batch) -> "Bench":
+        """Opens its archives for a search whose first batch is ``batch``; ``add`` that batch too."""
+        lacking = [name for name in self.keep if name not in batch.evaluation.features]
+        if lacking:
+            raise ValueError(f"the referee reads {', '.join(lacking)}, which the search does not keep; type Search(..., keep={self.keep})")
+        return Bench(self, self._open(self.archive, _rows(batch)), self._open_coarse(_rows(batch)))
+
+    def judge(self, archive: Any, rows: Rows) -> None:
+        """Offers rows to one of its archives by ground truth."""
+        params: Params = self.descriptor.init(keys.new(self.seed), rows, _no_fresh)
+        measures = programs.describe(self.descriptor, params, rows.features)[0]
+        archives.insert(archive, rows.ids, rows.solutions, rows.objective, measures, {})
+
+    def _open(self, settings: Archive, rows: Rows) -> Any:
+        return settings.open(rows, self.descriptor.bounds, (), self.seed)
+
+    def _open_coarse(self, rows: Rows) -> Any | None:
+        return None if self.coarse is None else self._open(Grid(self.coarse), rows)
+
+
+@dataclass
+class Bench:
+    """A referee at work: its archives of everything evaluated. It is picklable, and part of a checkpoint."""
+
+    referee: Referee
+    archive: Any
+    coarse: Any | None
+
+    def add(self, batch: Batch) -> None:
+        """Judges everything evaluated in a batch."""
+        for archive in self._both():
+            self.referee.judge(archive, _rows(batch))
+
+    def scores(self, elites: HostElites, measures: np.ndarray | None = None, scale: metrics.Range | None = None) -> dict[str, float]:
+        """Returns qd_score and coverage, *current* and *all* (and of the coarser grid), and the aligned R².
+
+        ``measures`` [N, M] are the search's own of its elites; by default those in its archive.
+        """
+        rows, table = elites.rows(), {}
+        for suffix, everything in (("", self.archive), ("_coarse", self.coarse)):
+            if everything is None:
+                continue
+            settings = self.referee.archive if suffix == "" else Grid(self.referee.coarse or ())
+            current = self.referee._open(settings, rows)
+            self.referee.judge(current, rows)
+            for when, archive in (("current", current), ("all", everything)):
+                for name in ("qd_score", "coverage"):
+                    table[f"{name}_{when}{suffix}"] = metrics.of_archive(archive, scale)[name]
+        if measures is None:
+            (measures,) = elites.take(np.arange(elites.size), "measures")
+        truth = programs.describe(self.referee.descriptor, (), rows.features)[0]
+        return table | {"aligned_r2": aligned_r2(measures, truth)}
+
+    def _both(self) -> list[Any]:
+        return [archive for archive in (self.archive, self.coarse) if archive is not None]
+
+
+def aligned_r2(measures: np.ndarray, truth: np.ndarray) -> float:
+    """R² of the truth [N, M] by the measures [N, K] after the best shift, rotation and scale (Procrustes), in 0..1."""
+    x, y = (np.asarray(a, np.float64) - np.mean(a, axis=0, dtype=np.float64) for a in (measures, truth))
+    power = (x**2).sum() * (y**2).sum()
+    if power == 0:
+        return float("nan")
+    return float(np.linalg.svd(x.T @ y, compute_uv=False).sum() ** 2 / power)
+
+
+def corrected(search: Search, state: State, repeats: int) -> Any:
+    """Re-evaluates every elite ``repeats`` times and returns a new archive of their mean objectives and measures.
+
+    For noisy domains, where an archive keeps the lucky (winner's curse; PPGA's corrected metrics, Batra et al. 2023).
+    The state is not spent. An elite that fails in any repeat fails.
+    """
+    if repeats < 1:
+        raise ValueError(f"{repeats} repeats re-evaluate nothing; type repeats=1 or more")
+    elites = HostElites(state.archive)
+    rows, names = elites.rows(), elites.features
+    seed = np.random.SeedSequence([*map(int, keys.to_host(state.key)), repeats]).generate_state(2)
+    parts = search.domain, search.descriptor, names, state.params
+    judged = [programs.judge(*parts, key, rows.solutions) for key in keys.split(seed, repeats)]
+    objective = np.mean([j.evaluation.objective for j in judged], axis=0)
+    measures = np.mean([j.measures for j in judged], axis=0)
+    archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
+    archives.insert(archive, rows.ids, rows.solutions, objective, measures, rows.features)
+    archives.restart_thresholds(archive)
+    return archive
+
+
+def _rows(batch: Batch) -> Rows:
+    return Rows(batch.ids, batch.solutions, *batch.evaluation, batch.status >= 0)
+
+
+def _no_fresh(key: Any, n: int) -> Rows:
+    raise ValueError("a referee's descriptor must be hand-made: one that learns would judge by what it was taught")

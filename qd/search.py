@@ -1,0 +1,176 @@
+"""The loop: ask -> evaluate -> describe -> insert -> tell.
+
+    state, batch = start(search, key, search.domain.sample(key, 256))
+    while state.evaluations < budget:
+        for state, batch in run(search, state, until=next_stop):
+            ...                                # what to log, plot and save is the caller's
+        state = relearn(search, state)         # between stretches, in the open
+
+B batch, N rows, M measures.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from qd import archives, checks, keys, programs
+from qd.archives import HostElites
+from qd.types import Array, Batch, Evaluation, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
+
+
+def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
+    """Evaluates the seeds (generation 0), opens the archive, and lets descriptor and emitter begin.
+
+    Raises:
+        ValueError: a part breaks its protocol, or every seed failed; says what to type instead.
+    """
+    key = keys.to_host(key)
+    solutions = _as_batch(solutions)
+    checks.rehearse(search, key, solutions)
+    key, judge_key, learn_key, archive_key, emit_key = keys.split(key, 5)
+    evaluation = programs.evaluate(search.domain, stored(search), judge_key, solutions)
+    checks.not_all_failed(evaluation)
+
+    counter = _Counter(len(solutions))
+    rows = _finite(Rows(np.arange(len(solutions)), solutions, *evaluation, np.ones(len(solutions), bool)))
+    params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
+    measures, signals = programs.describe(search.descriptor, params, evaluation.features)
+    checks.measures(search.descriptor, measures, len(solutions))
+
+    archive = search.archive.open(rows, search.descriptor.bounds, stored(search), int(archive_key[0]))
+    state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
+    batch = _insert(state, Offspring(solutions), programs.Judged(evaluation, measures, signals))
+    checks.not_empty(archive, batch)
+    memory = search.emitter.init(emit_key, HostElites(archive))
+    return state._replace(memory=memory, generation=1, evaluations=counter.evaluations), batch
+
+
+def step(search: Search, state: State) -> tuple[State, Batch]:
+    """Does one generation. The state given is spent."""
+    key, ask_key, judge_key = keys.split(state.key, 3)
+    memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
+    judge = programs.judge_with_gradients if offspring.gradients else programs.judge
+    parts = search.domain, search.descriptor, stored(search)
+    judged = judge(*parts, state.params, judge_key, offspring.solutions)
+    batch = _insert(state, offspring, judged)
+    state = state._replace(
+        key=key,
+        memory=search.emitter.tell(memory, batch),
+        generation=state.generation + 1,
+        evaluations=state.evaluations + len(batch.ids),
+    )
+    return state, batch
+
+
+def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
+    """Yields generations until there are ``until`` evaluations; nothing is relearned in it.
+
+    It owns its state: assigning ``state`` inside its body changes nothing.
+    """
+    while state.evaluations < until:
+        state, batch = step(search, state)
+        yield state, batch
+
+
+def relearn(search: Search, state: State) -> State:
+    """Fits the descriptor, describes what is stored anew, refills the archive; losers go to the reserve."""
+    key, fit_key = keys.split(state.key, 2)
+    counter = _Counter(state.evaluations)
+    known = _by_age([HostElites(state.archive).rows(), state.reserve.rows])
+    lessons = _by_age([known, *_recalled(search, state)])
+    params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
+
+    def describe(features: Features) -> np.ndarray:
+        return programs.describe(search.descriptor, params, features)[0]
+
+    measures = describe(known.features)
+    checks.measures(search.descriptor, measures, len(known.ids))
+    state.archive.clear()
+    archives.insert(state.archive, known.ids, known.solutions, known.objective, measures, known.features)
+    archives.restart_thresholds(state.archive)
+    memory = state.memory
+    if hasattr(search.emitter, "redescribe"):
+        memory = search.emitter.redescribe(memory, describe)  # type: ignore[attr-defined]
+    reserve = _reserve(search, state, known)
+    return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
+
+
+def stored(search: Search) -> tuple[str, ...]:
+    """Names of the features that are kept beside each elite and handed out in batches."""
+    return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
+
+
+class _Counter:
+    def __init__(self, evaluations: int) -> None:
+        self.evaluations = evaluations
+
+    def take(self, n: int) -> np.ndarray:
+        self.evaluations += n
+        return np.arange(self.evaluations - n, self.evaluations)
+
+
+def _fresh(search: Search, counter: _Counter) -> Fresh:
+    def fresh(key: Array, n: int) -> Rows:
+        sample_key, judge_key = keys.split(keys.to_host(key))
+        solutions = _as_batch(search.domain.sample(sample_key, n))
+        evaluation = programs.evaluate(search.domain, stored(search), judge_key, solutions)
+        return Rows(counter.take(n), solutions, *evaluation, np.isfinite(evaluation.objective))
+
+    return fresh
+
+
+def _insert(state: State, offspring: Offspring, judged: programs.Judged) -> Batch:
+    solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
+    ids = np.arange(state.evaluations, state.evaluations + n)
+    evaluation, measures = judged.evaluation, judged.measures
+    added = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
+    return Batch(
+        first=state.generation,
+        ids=ids,
+        parents=np.zeros((n, 0), np.int64) if offspring.parents is None else offspring.parents,
+        solutions=solutions,
+        evaluation=evaluation,
+        measures=measures,
+        signals=judged.signals,
+        jacobian=judged.jacobian,
+        **added,
+    )
+
+
+def _recalled(search: Search, state: State) -> list[Rows]:
+    rows = search.emitter.recall(state.memory) if hasattr(search.emitter, "recall") else None  # type: ignore[attr-defined]
+    return [] if rows is None else [_finite(rows)]
+
+
+def _by_age(several: list[Rows]) -> Rows:
+    """Joins rows, each id once, the oldest first: of equals the oldest keeps its cell."""
+    ids = np.concatenate([rows.ids for rows in several])
+    _, order = np.unique(ids, return_index=True)
+    return _take(several[0], several, order)
+
+
+def _take(like: Rows, several: list[Rows], order: np.ndarray) -> Rows:
+    features = {name: np.concatenate([rows.features[name] for rows in several])[order] for name in like.features}
+    ids, solutions, objective = (np.concatenate([rows[i] for rows in several])[order] for i in range(3))
+    return Rows(ids, solutions, objective, features, np.ones(len(order), bool))
+
+
+def _finite(rows: Rows) -> Rows:
+    return _take(rows, [rows], np.flatnonzero(np.isfinite(rows.objective) & np.asarray(rows.valid)))
+
+
+def _empty_reserve(rows: Rows) -> Reserve:
+    return Reserve(_take(rows, [rows], np.arange(0)), 0)
+
+
+def _reserve(search: Search, state: State, known: Rows) -> Reserve:
+    (kept,) = HostElites(state.archive).take(np.arange(len(state.archive)), "id")
+    losers = np.flatnonzero(~np.isin(known.ids, kept))
+    room = archives.capacity(state.archive) if search.reserve is None else search.reserve
+    best = losers[np.argsort(-known.objective[losers], kind="stable")[:room]]
+    dropped = state.reserve.dropped + len(losers) - len(best)
+    return Reserve(_take(known, [known], np.sort(best)), dropped)
+
+
+def _as_batch(solutions: Array) -> np.ndarray:
+    return archives.objects(solutions) if isinstance(solutions, list) else np.asarray(solutions)

@@ -1,0 +1,209 @@
+"""The nouns of a quality-diversity search; every part of this project speaks in these and nothing else.
+
+B batch, M measures, D solution dimension, N rows, P parents of one solution, T triplets.
+"""
+
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+Array = Any  # np.ndarray on the host, jax.Array in a trace; one code serves both
+Params = Any  # what a descriptor has learned: a pytree of arrays
+Memory = Any  # what an emitter remembers: a pytree of arrays where it is pure, else any picklable object
+Features = dict[str, Array]  # name -> [B, ...]
+
+FAILED, REJECTED, IMPROVED, NEW = -1, 0, 1, 2  # Batch.status
+
+
+class Evaluation(NamedTuple):
+    """What a domain says of B solutions."""
+
+    objective: Array  # [B] higher is better; NaN = failed: enters no archive, is counted and shown
+    features: Features  # all that a descriptor may look at
+
+
+class Rows(NamedTuple):
+    """N solutions to look at or to learn from."""
+
+    ids: Array  # [N] running number of the evaluation
+    solutions: Array  # [N, ...]
+    objective: Array  # [N]
+    features: Features  # name -> [N, ...]
+    valid: Array  # [N] False only where a compiled mirror pads
+
+
+class Rendering(NamedTuple):
+    """What one solution looks like."""
+
+    kind: Literal["svg", "png", "gif", "text", "html", "audio"]
+    data: str | bytes
+
+
+@runtime_checkable
+class Domain(Protocol):
+    """What is searched.
+
+    Optional: ``space`` (low, high, or options per gene), ``objective_range`` (low, high) and
+    ``render(solutions) -> list[Rendering]``.
+    """
+
+    pure: bool  # may evaluate be traced by jax.jit?
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Returns n fresh solutions, [n, ...]."""
+        ...
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Judges B solutions; keys [B], one for each, so that chunking changes nothing."""
+        ...
+
+
+class Fresh(Protocol):
+    """Samples and evaluates n new solutions; they take ids and count, and enter no archive."""
+
+    def __call__(self, key: Array, n: int) -> Rows: ...
+
+
+@runtime_checkable
+class Descriptor(Protocol):
+    """What is alike: features -> measures; hand-made, learned or judged, one protocol.
+
+    Optional: ``signals(params, features) -> name -> [B]``, e.g. an autoencoder's "surprise".
+    """
+
+    pure: bool  # speaks of __call__; fit is host code that may use JAX inside
+    reads: tuple[str, ...]  # the only features it is handed, kept beside each elite
+    bounds: tuple[tuple[float, float], ...]  # M pairs; they NEVER change
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
+        """Returns the params that describe generation 0, whose valid solutions are ``rows``."""
+        ...
+
+    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
+        """Learns from elites, reserve and what the emitter recalls."""
+        ...
+
+    def __call__(self, params: Params, features: Features) -> Array:
+        """Returns measures [B, M]."""
+        ...
+
+
+@runtime_checkable
+class Elites(Protocol):
+    """A view of the archive, the same on the host and in the compiled mirror; never stored in memory."""
+
+    @property
+    def size(self) -> Array:
+        """How many elites there are."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the stored features."""
+        ...
+
+    def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
+        """Draws n elites evenly, with replacement -> (ids, solutions), or the columns that ``names`` asks for."""
+        ...
+
+    def take(self, index: Array, *names: str) -> tuple[Array, ...]:
+        """Returns columns of the elites at ranks ``index`` [n] in 0..size-1.
+
+        Names: id, solution, objective, measures, any stored feature; on the host also place [n, M],
+        where the elite's cell lies, in cell widths.
+        """
+        ...
+
+    def rows(self) -> Rows:
+        """Returns all elites, padded and ``valid`` in the mirror."""
+        ...
+
+
+class Offspring(NamedTuple):
+    """Solutions that an emitter wants evaluated."""
+
+    solutions: Array  # [B, ...]
+    parents: Array | None = None  # [B, P] ids, -1 where a solution has fewer
+    gradients: bool = False  # a Python bool: may the batch carry a jacobian?
+
+
+class Batch(NamedTuple):
+    """One generation, judged; from the fused driver K of them in order: row r is of generation first + r // B."""
+
+    first: int
+    ids: Array  # [B]
+    parents: Array  # [B, P] ids; P = 0 where the emitter names none
+    solutions: Array  # [B, ...]
+    evaluation: Evaluation
+    measures: Array  # [B, M]
+    signals: Features  # name -> [B]
+    cell: Array  # [B] -1 none (failed, or an archive without cells)
+    status: Array  # [B] -1 failed, 0 rejected, 1 improved, 2 new cell
+    value: Array  # [B] NaN where failed or where the archive has none
+    info: Features  # name -> [B]: all else that the archive's add said (novelty, dns, density, ...)
+    jacobian: Array | None = None  # [B, 1+M, D] where the offspring asked for gradients
+
+
+@runtime_checkable
+class Emitter(Protocol):
+    """How new solutions are made. A part holds settings only; all that it remembers is its memory.
+
+    Optional: ``redescribe(memory, describe) -> Memory`` after a relearn, where ``describe(features) ->
+    measures``; ``recall(memory) -> Rows``, what it remembers that a descriptor may learn from; and
+    ``batch_size``, owed by a pure emitter that is to stand in a pool.
+    """
+
+    pure: bool  # may ask and tell be traced by the fused driver? On the host they run as they stand
+
+    def init(self, key: Array, elites: Elites) -> Memory: ...
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]: ...
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory: ...
+
+
+@runtime_checkable
+class Variation(Protocol):
+    """Makes each solution from P parents."""
+
+    parents: int
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        """[B, P, ...] -> [B, ...]."""
+        ...
+
+
+class Archive(Protocol):
+    """Settings of a pyribs archive, and how to open one."""
+
+    def open(self, example: Rows, bounds: tuple[tuple[float, float], ...], keep: tuple[str, ...], seed: int) -> Any:
+        """Opens an empty pyribs archive that fits the example's solutions and stores the features ``keep``."""
+        ...
+
+
+class Reserve(NamedTuple):
+    """Elites that lost their cell at a relearn, offered again at each later one."""
+
+    rows: Rows
+    dropped: int  # how many found no room in it since the start
+
+
+class Search(NamedTuple):
+    """The recipe."""
+
+    domain: Domain
+    descriptor: Descriptor
+    archive: Archive
+    emitter: Emitter
+    keep: tuple[str, ...] = ()  # more features to store and to hand out
+    reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
+
+
+class State(NamedTuple):
+    """All that lives. It is spent by the step taken from it: to branch or keep one, store it whole."""
+
+    key: Array  # NumPy uint32 [2]
+    archive: Any  # the pyribs archive of record
+    memory: Memory
+    params: Params
+    reserve: Reserve
+    generation: int  # generations done; generation 0 is the seeds
+    evaluations: int

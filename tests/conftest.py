@@ -1,0 +1,10 @@
+"""Every test runs on one thread per library and on the CPU, so that it repeats itself."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def pytest_configure(config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than 20 s")

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from qd import archives, keys, programs
+from qd import archives, keys
 from qd.archives import nearest
 from qd.types import Array, Batch, Descriptor, Domain, Evaluation, Rows, Search
 
@@ -43,13 +43,13 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         features = {name: np.asarray(said.features[name]) for name in descriptor.reads} if not domain.pure else said.features
         _describe(descriptor, Rows(np.arange(len(two)), two, said.objective, features, np.ones(len(two), bool)))
     if hasattr(search.emitter, "check"):
-        search.emitter.check(key, two)
+        search.emitter.check(key, two)  # type: ignore[attr-defined]
 
 
 def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> None:
     """Raises ValueError where an evaluation has wrong shapes or dtypes, or lacks a feature that is asked for."""
     who = f"{_name(domain)}.evaluate"
-    if not (isinstance(said, tuple) and hasattr(said, "objective") and isinstance(getattr(said, "features", None), dict)):
+    if not _is_evaluation(said):
         raise ValueError(f"{who} returned a {type(said).__name__}; return Evaluation(objective, {{'name': feature}})")
     shape, dtype = np.shape(said.objective), _dtype(said.objective)
     if shape != (n,) or dtype.kind not in "biuf":
@@ -66,8 +66,10 @@ def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> Non
             )
     for name in asked:
         if name not in said.features:
-            raise ValueError(f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
-                             f"{nearest(name, list(said.features)) or 'none'}")
+            raise ValueError(
+                f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
+                f"{nearest(name, list(said.features)) or 'none'}"
+            )
 
 
 def measures(descriptor: Descriptor, given: Any, n: int) -> None:
@@ -96,7 +98,9 @@ def not_empty(archive: Any, batch: Batch) -> None:
     """Raises ValueError where no seed entered the archive: an emitter would have no parents."""
     if len(archive) == 0:
         if (batch.status < 0).all():
-            raise ValueError(f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite; mend the descriptor")
+            raise ValueError(
+                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite; mend the descriptor"
+            )
         best = np.nanmax(batch.evaluation.objective)
         raise ValueError(
             f"no seed entered the archive: the best objective is {best:g}, and threshold_min is "
@@ -138,6 +142,10 @@ def _try(part: Any, call: Callable, *args: Any) -> Any:
             f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}\n"
             "write that line with jax.numpy (jnp.where for if, lax.scan for loops over data), or say pure = False"
         ) from error
+
+
+def _is_evaluation(said: Any) -> bool:
+    return isinstance(said, tuple) and hasattr(said, "objective") and isinstance(getattr(said, "features", None), dict)
 
 
 def _hashable(part: Any) -> None:

@@ -34,7 +34,9 @@ class Referee:
         """Opens its archives for a search whose first batch is ``batch``; ``add`` that batch too."""
         lacking = [name for name in self.keep if name not in batch.evaluation.features]
         if lacking:
-            raise ValueError(f"the referee reads {', '.join(lacking)}, which the search does not keep; type Search(..., keep={self.keep})")
+            raise ValueError(
+                f"the referee reads {', '.join(lacking)}, which the search does not keep; type Search(..., keep={self.keep})"
+            )
         return Bench(self, self._open(self.archive, _rows(batch)), self._open_coarse(_rows(batch)))
 
     def judge(self, archive: Any, rows: Rows) -> None:
@@ -63,7 +65,9 @@ class Bench:
         for archive in self._both():
             self.referee.judge(archive, _rows(batch))
 
-    def scores(self, elites: HostElites, measures: np.ndarray | None = None, scale: metrics.Range | None = None) -> dict[str, float]:
+    def scores(
+        self, elites: HostElites, measures: np.ndarray | None = None, scale: metrics.Range | None = None
+    ) -> dict[str, float]:
         """Returns qd_score and coverage, *current* and *all* (and of the coarser grid), and the aligned R².
 
         ``measures`` [N, M] are the search's own of its elites; by default those in its archive.

@@ -15,7 +15,7 @@ import numpy as np
 
 from qd import archives, checks, keys, programs
 from qd.archives import HostElites
-from qd.types import Array, Batch, Evaluation, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
+from qd.types import Array, Batch, Features, Fresh, Offspring, Reserve, Rows, Search, State
 
 
 def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
@@ -151,7 +151,8 @@ def _by_age(several: list[Rows]) -> Rows:
 
 def _take(like: Rows, several: list[Rows], order: np.ndarray) -> Rows:
     features = {name: np.concatenate([rows.features[name] for rows in several])[order] for name in like.features}
-    ids, solutions, objective = (np.concatenate([rows[i] for rows in several])[order] for i in range(3))
+    columns = zip(*(rows[:3] for rows in several), strict=True)
+    ids, solutions, objective = (np.concatenate(column)[order] for column in columns)
     return Rows(ids, solutions, objective, features, np.ones(len(order), bool))
 
 

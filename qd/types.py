@@ -45,7 +45,10 @@ class Domain(Protocol):
     ``render(solutions) -> list[Rendering]``.
     """
 
-    pure: bool  # may evaluate be traced by jax.jit?
+    @property
+    def pure(self) -> bool:
+        """May evaluate be traced by jax.jit?"""
+        ...
 
     def sample(self, key: Array, n: int) -> Array:
         """Returns n fresh solutions, [n, ...]."""
@@ -69,9 +72,20 @@ class Descriptor(Protocol):
     Optional: ``signals(params, features) -> name -> [B]``, e.g. an autoencoder's "surprise".
     """
 
-    pure: bool  # speaks of __call__; fit is host code that may use JAX inside
-    reads: tuple[str, ...]  # the only features it is handed, kept beside each elite
-    bounds: tuple[tuple[float, float], ...]  # M pairs; they NEVER change
+    @property
+    def pure(self) -> bool:
+        """May __call__ be traced? fit is host code that may use JAX inside."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The only features it is handed, kept beside each elite."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """M pairs; they NEVER change."""
+        ...
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
         """Returns the params that describe generation 0, whose valid solutions are ``rows``."""
@@ -151,7 +165,10 @@ class Emitter(Protocol):
     ``batch_size``, owed by a pure emitter that is to stand in a pool.
     """
 
-    pure: bool  # may ask and tell be traced by the fused driver? On the host they run as they stand
+    @property
+    def pure(self) -> bool:
+        """May ask and tell be traced by the fused driver? On the host they run as they stand."""
+        ...
 
     def init(self, key: Array, elites: Elites) -> Memory: ...
 
@@ -164,7 +181,10 @@ class Emitter(Protocol):
 class Variation(Protocol):
     """Makes each solution from P parents."""
 
-    parents: int
+    @property
+    def parents(self) -> int:
+        """How many parents a child has."""
+        ...
 
     def __call__(self, key: Array, parents: Array) -> Array:
         """[B, P, ...] -> [B, ...]."""

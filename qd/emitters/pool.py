@@ -41,7 +41,7 @@ class Pool:
         """Lets each member that can judge such solutions."""
         for emitter in self.emitters:
             if hasattr(emitter, "check"):
-                emitter.check(key, solutions)
+                emitter.check(key, solutions)  # type: ignore[attr-defined]
 
     def init(self, key: Array, elites: Elites) -> PoolMemory:
         members = (e.init(k, elites) for e, k in zip(self.emitters, self._keys(key), strict=True))
@@ -68,13 +68,13 @@ class Pool:
     def redescribe(self, memory: PoolMemory, describe) -> PoolMemory:
         """Lets each member that can describe anew what it remembers."""
         pairs = zip(self.emitters, memory.members, strict=True)
-        members = (e.redescribe(m, describe) if hasattr(e, "redescribe") else m for e, m in pairs)
+        members = (getattr(e, "redescribe", lambda m, _: m)(m, describe) for e, m in pairs)
         return PoolMemory(tuple(members), memory.marks)
 
     def recall(self, memory: PoolMemory) -> Rows | None:
         """Returns all that its members recall."""
         pairs = zip(self.emitters, memory.members, strict=True)
-        recalled = [rows for e, m in pairs if hasattr(e, "recall") and (rows := e.recall(m)) is not None]
+        recalled = [rows for e, m in pairs if (rows := getattr(e, "recall", lambda _: None)(m)) is not None]
         return concatenate_rows(recalled) if recalled else None
 
     def _keys(self, key: Array) -> Array:

@@ -138,7 +138,9 @@ def _as_told(batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
         del add_info["value"]
     if not failed.any():
         return data, add_info
-    data["measures"] = np.where(failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"])
+    data["measures"] = np.where(
+        failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"]
+    )
     data["objective"] = _below(data["objective"], failed)
     add_info["status"] = np.maximum(batch.status, 0)
     for name in add_info.keys() - {"status"}:

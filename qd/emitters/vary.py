@@ -27,7 +27,9 @@ class Vary:
         if not self.pure:
             return
         if solutions.dtype == object:
-            raise ValueError(f"{self.variation} varies arrays of numbers, but solutions are Python objects; use the domain's own")
+            raise ValueError(
+                f"{self.variation} varies arrays of numbers, but solutions are Python objects; use the domain's own"
+            )
         children = self.variation(key, solutions[:1].repeat(self.variation.parents, 0)[None])
         if children.shape != (1, *solutions.shape[1:]):
             raise ValueError(

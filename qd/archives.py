@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from ribs.archives import ArchiveBase, CVTArchive, GridArchive, k_means_centroids
+from ribs.archives import ArchiveBase, ArrayStore, CVTArchive, GridArchive, k_means_centroids
 
 from qd import keys
 from qd.types import Array, Features, Rows
@@ -20,21 +20,55 @@ OWN_FIELDS = ("solution", "objective", "measures", "threshold", "index", "id", "
 Bounds = tuple[tuple[float, float], ...]
 
 
-class _RemembersCells:
-    """Keeps the cells of the last batch added, which pyribs computes and throws away."""
+class _LeanStore(ArrayStore):
+    """A pyribs store that copies less: at an add pyribs takes every column, features too, of every row three times."""
+
+    looked_at: tuple[str, ...] | None = None  # columns to retrieve the next time that all are asked for
+    waiting: Features | None = None  # name -> [B, ...], of which the winners' rows are written; their "id" says which
+
+    def retrieve(self, indices: Array, fields: Any = None, return_type: Any = None) -> Any:
+        looked_at, self.looked_at = self.looked_at, None
+        return super().retrieve(indices, looked_at if fields is None and looked_at else fields, return_type)
+
+    def add(self, indices: Array, data: dict[str, Array]) -> None:
+        if self.waiting is not None:
+            rows = data["id"]
+            data = data | {name: column[rows] for name, column in self.waiting.items()}
+        super().add(indices, data)
+
+
+class _Cells:
+    """Keeps the cells of the last batch added, which pyribs computes and throws away; and copies less."""
 
     last_cells: Array
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        plain = self._store  # type: ignore[has-type]
+        self._store = _LeanStore(plain.field_desc, plain.capacity)
 
     def index_of(self, measures: Array) -> np.ndarray:
         self.last_cells = super().index_of(measures)  # type: ignore[misc]
         return self.last_cells
 
+    def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
+        store = self._store
+        store.looked_at, store.waiting = ("objective", "threshold"), fields
+        added = super().add(solution, objective, measures, id=np.arange(len(objective)))  # type: ignore[misc]
+        store.waiting = None
+        return added
 
-class _Grid(_RemembersCells, GridArchive):
+    def sample_elites(self, n: int, replace: bool = True) -> dict:
+        """Draws elites, without their features: hosted emitters ask for none."""
+        self._store.looked_at = ("solution", "objective", "measures")
+        return super().sample_elites(n, replace)  # type: ignore[misc]
+
+
+class _Grid(_Cells, GridArchive):
     pass
 
 
-class _CVT(_RemembersCells, CVTArchive):
+class _CVT(_Cells, CVTArchive):
     pass
 
 
@@ -123,27 +157,30 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
     Returns:
         cell [B] (-1: failed, or no cells), status [B] (-1: failed), value [B] (NaN: failed or none), info: name -> [B].
     """
-    dtypes = archive.dtypes
-    objective = np.asarray(objective, dtypes["objective"])
-    measures = np.asarray(measures, dtypes["measures"])
-    ok = np.isfinite(objective) & np.isfinite(measures).all(axis=1)
-    rows = {"solution": solutions, "objective": objective, "measures": clamp(archive, measures), "id": ids} | features
-    every = bool(ok.all())
+    dtype = archive.dtypes["objective"]
+    objective, measures = np.asarray(objective, dtype), np.asarray(measures, archive.dtypes["measures"])
+    every = bool(np.isfinite(objective.sum()) and np.isfinite(measures.sum()))  # a sum is cheap; if it overflows, look closer
+    ok = slice(None)
+    if not every:
+        ok = np.isfinite(objective) & np.isfinite(measures).all(axis=1)
+        every = bool(ok.all())
+    rows = {"solution": solutions, "objective": objective, "measures": measures, "id": ids} | features
     if not every:
         rows = {name: column[ok] for name, column in rows.items()}
+    rows["measures"] = clamp(archive, rows["measures"])
     archive.last_cells = None
     added = archive.add(**rows) if len(rows["id"]) else {}
 
     def spread(column: Array | None, fill: Any, dtype: Any) -> np.ndarray:
         if every and column is not None:
             return column
-        full = np.full(len(ok), fill, dtype)
+        full = np.full(len(objective), fill, dtype)
         if column is not None:
             full[ok] = column
         return full
 
     status = spread(added.pop("status", None), -1, np.int32)
-    value = spread(added.pop("value", None), np.nan, dtypes["objective"])
+    value = spread(added.pop("value", None), np.nan, dtype)
     info = {name: spread(column, np.nan, np.result_type(column, np.float32)) for name, column in added.items()}
     return {"cell": spread(archive.last_cells, -1, np.int32), "status": status, "value": value, "info": info}
 
@@ -151,8 +188,10 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
 def clamp(archive: Any, measures: Array) -> np.ndarray:
     """Pulls measures to within 1000 widths of the bounds: further out pyribs' int32 cells overflow to the LOW end."""
     low, high = archive.lower_bounds, archive.upper_bounds
-    width = high - low
-    return np.clip(measures, low - 1000 * width, high + 1000 * width)
+    reach = 1000 * (high - low)
+    if len(measures) and (measures.min(axis=0) >= low - reach).all() and (measures.max(axis=0) <= high + reach).all():
+        return measures
+    return np.clip(measures, low - reach, high + reach)
 
 
 def capacity(archive: Any) -> int:
@@ -162,7 +201,7 @@ def capacity(archive: Any) -> int:
 
 def has_cells(archive: Any) -> bool:
     """Whether the archive has cells, so that its coverage means something."""
-    return isinstance(archive, _RemembersCells)
+    return isinstance(archive, _Cells)
 
 
 def gives(archive: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split ins
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ class Judged(NamedTuple):
 def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
     """Evaluates B solutions and returns NumPy columns, of the features only ``names``."""
     if domain.pure:
-        return jax.device_get(_evaluate_program(domain, names)(key, solutions))
+        return _evaluate_program(domain, names)(key, solutions)
     said = domain.evaluate(keys.split(key, len(solutions)), solutions)
     return Evaluation(np.asarray(said.objective), {name: np.asarray(said.features[name]) for name in names})
 
@@ -39,7 +39,7 @@ def describe(descriptor: Descriptor, params: Params, features: Features) -> tupl
         return np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
     program, n = _describe_program(descriptor), len(next(iter(read.values())))
     chunks = [_padded(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
-    described = [jax.device_get(program(params, chunk)) for chunk in chunks]
+    described = [program(params, chunk) for chunk in chunks]
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *described)
 
 
@@ -48,11 +48,11 @@ def judge(
 ) -> Judged:
     """Evaluates and describes B solutions: one program where both parts are pure."""
     if domain.pure and descriptor.pure:
-        return jax.device_get(_judge_program(domain, descriptor, names)(params, key, solutions))
+        return _judge_program(domain, descriptor, names)(params, key, solutions)
     evaluation = evaluate(domain, names, key, solutions)
     read = {name: evaluation.features[name] for name in descriptor.reads}
     if descriptor.pure:
-        measures, signals = jax.device_get(_describe_program(descriptor)(params, read))
+        measures, signals = _describe_program(descriptor)(params, read)
     else:
         measures, signals = np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
     return Judged(evaluation, measures, signals)
@@ -62,7 +62,7 @@ def judge_with_gradients(
     domain: Domain, descriptor: Descriptor, names: tuple[str, ...], params: Params, key: np.ndarray, solutions: Array
 ) -> Judged:
     """Like ``judge``, with the jacobian of (objective, measures) by each solution; both parts must be pure."""
-    return jax.device_get(_gradient_program(domain, descriptor, names)(params, key, solutions))
+    return _gradient_program(domain, descriptor, names)(params, key, solutions)
 
 
 def traced_judge(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
@@ -83,18 +83,18 @@ def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
         said = domain.evaluate(_each(key, solutions), solutions)
         return Evaluation(said.objective, {name: said.features[name] for name in names})
 
-    return jax.jit(evaluated)
+    return _compiled(evaluated)
 
 
 @lru_cache(maxsize=64)
 def _describe_program(descriptor: Descriptor) -> Callable:
-    return jax.jit(lambda params, read: (descriptor(params, read), _signals(descriptor, params, read)))
+    return _compiled(lambda params, read: (descriptor(params, read), _signals(descriptor, params, read)))
 
 
 @lru_cache(maxsize=64)
 def _judge_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
     judged = traced_judge(domain, descriptor, names)
-    return jax.jit(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
+    return _compiled(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
 
 
 @lru_cache(maxsize=64)
@@ -110,7 +110,27 @@ def _gradient_program(domain: Domain, descriptor: Descriptor, names: tuple[str, 
         jacobian, said = gradient(solutions, params, _each(key, solutions))
         return said._replace(jacobian=jacobian)
 
-    return jax.jit(all_of_them)
+    return _compiled(all_of_them)
+
+
+def _compiled(function: Callable) -> Callable:
+    """jax.jit with NumPy results. Leaf by leaf: jax.device_get costs more than a small program itself."""
+    structure = []
+
+    def leaves_of(*args: Any) -> list[Array]:
+        leaves, tree = jax.tree.flatten(function(*args))
+        structure[:] = [tree]  # the same at every shape
+        return leaves
+
+    program = jax.jit(leaves_of)
+
+    def call(*args: Any) -> Any:
+        leaves = program(*args)
+        if jax.default_backend() != "cpu":
+            leaves = jax.device_get(leaves)  # there the copies overlap
+        return structure[0].unflatten([np.asarray(leaf) for leaf in leaves])
+
+    return call
 
 
 def _each(key: Array, solutions: Array) -> Array:

@@ -134,9 +134,10 @@ def _as_told(batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     data = {"solution": batch.solutions, "objective": batch.evaluation.objective, "measures": batch.measures}
     add_info = {"status": batch.status, "value": batch.value, **batch.info}
     failed = batch.status < 0
-    if np.isnan(batch.value[~failed]).all():  # the archive gives no value
+    some = failed.any()
+    if np.isnan(batch.value[~failed] if some else batch.value[:1]).all():  # the archive gives no value
         del add_info["value"]
-    if not failed.any():
+    if not some:
         return data, add_info
     data["measures"] = np.where(
         failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"]

@@ -17,6 +17,7 @@ from qd import keys
 from qd.types import Array, Features, Rows
 
 OWN_FIELDS = ("solution", "objective", "measures", "threshold", "index", "id", "place")
+_FAR = 1000  # widths of the bounds, beyond which measures are clamped
 Bounds = tuple[tuple[float, float], ...]
 
 
@@ -159,17 +160,19 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
     """
     dtype = archive.dtypes["objective"]
     objective, measures = np.asarray(objective, dtype), np.asarray(measures, archive.dtypes["measures"])
-    every = bool(np.isfinite(objective.sum()) and np.isfinite(measures.sum()))  # a sum is cheap; if it overflows, look closer
+    low, high = _reach(archive)
+    every = tame = bool(np.isfinite(objective.sum())) and measures.size > 0 and low <= measures.min() and measures.max() <= high
     ok = slice(None)
-    if not every:
+    if not tame:  # a NaN, an infinity, a far measure, or only a sum that overflowed: look closer
         ok = np.isfinite(objective) & np.isfinite(measures).all(axis=1)
         every = bool(ok.all())
     rows = {"solution": solutions, "objective": objective, "measures": measures, "id": ids} | features
     if not every:
         rows = {name: column[ok] for name, column in rows.items()}
-    rows["measures"] = clamp(archive, rows["measures"])
+    if not tame:
+        rows["measures"] = clamp(archive, rows["measures"])
     archive.last_cells = None
-    added = archive.add(**rows) if len(rows["id"]) else {}
+    added = archive.add(**rows) if len(rows["id"]) else {name: np.zeros(0, dtype) for name in gives(archive)}
 
     def spread(column: Array | None, fill: Any, dtype: Any) -> np.ndarray:
         if every and column is not None:
@@ -186,12 +189,17 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
 
 
 def clamp(archive: Any, measures: Array) -> np.ndarray:
-    """Pulls measures to within 1000 widths of the bounds: further out pyribs' int32 cells overflow to the LOW end."""
-    low, high = archive.lower_bounds, archive.upper_bounds
-    reach = 1000 * (high - low)
-    if len(measures) and (measures.min(axis=0) >= low - reach).all() and (measures.max(axis=0) <= high + reach).all():
-        return measures
-    return np.clip(measures, low - reach, high + reach)
+    """Pulls measures to within 1000 widths of the bounds: far out pyribs' int32 cells overflow to the LOW end."""
+    reach = _FAR * (archive.upper_bounds - archive.lower_bounds)
+    return np.clip(measures, archive.lower_bounds - reach, archive.upper_bounds + reach)
+
+
+def _reach(archive: Any) -> tuple[float, float]:
+    """Returns (low, high) between which no measure, of whatever axis, needs a clamp."""
+    if not hasattr(archive, "tame"):
+        reach = _FAR * (archive.upper_bounds - archive.lower_bounds)
+        archive.tame = float((archive.lower_bounds - reach).max()), float((archive.upper_bounds + reach).min())
+    return archive.tame
 
 
 def capacity(archive: Any) -> int:

@@ -82,7 +82,7 @@ class Ribs:
         return memory._replace(sizes=sizes), Offspring(asked[0] if len(asked) == 1 else np.concatenate(asked))
 
     def tell(self, memory: Hosted, batch: Batch) -> Hosted:
-        data, add_info = _as_told(batch)
+        data, add_info = _as_told(batch, archives.gives(memory.emitters[0].archive))
         start = 0
         for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
             rows = slice(start, start + size)
@@ -126,18 +126,15 @@ class Ribs:
             raise ValueError(f"pyribs refuses {self.emitter}({_show(self.settings)}): {error}") from error
 
 
-def _as_told(batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _as_told(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The batch as pyribs wants it: failed rows finite, status 0, worse than the worst of the rest.
 
     Never dropped: that would misalign the evolution strategy. Never status -1: pyribs counts it as a parent.
     """
     data = {"solution": batch.solutions, "objective": batch.evaluation.objective, "measures": batch.measures}
-    add_info = {"status": batch.status, "value": batch.value, **batch.info}
+    add_info = {"status": batch.status} | ({"value": batch.value} if "value" in gives else {}) | batch.info
     failed = batch.status < 0
-    some = failed.any()
-    if np.isnan(batch.value[~failed] if some else batch.value[:1]).all():  # the archive gives no value
-        del add_info["value"]
-    if not some:
+    if not failed.any():
         return data, add_info
     data["measures"] = np.where(
         failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"]

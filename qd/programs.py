@@ -122,11 +122,11 @@ def _compiled(function: Callable) -> Callable:
         structure[:] = [tree]  # the same at every shape
         return leaves
 
-    program = jax.jit(leaves_of)
+    program, on_cpu = jax.jit(leaves_of), jax.default_backend() == "cpu"
 
     def call(*args: Any) -> Any:
         leaves = program(*args)
-        if jax.default_backend() != "cpu":
+        if not on_cpu:
             leaves = jax.device_get(leaves)  # there the copies overlap
         return structure[0].unflatten([np.asarray(leaf) for leaf in leaves])
 

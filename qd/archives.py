@@ -161,7 +161,9 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
     dtype = archive.dtypes["objective"]
     objective, measures = np.asarray(objective, dtype), np.asarray(measures, archive.dtypes["measures"])
     low, high = _reach(archive)
-    every = tame = bool(np.isfinite(objective.sum())) and measures.size > 0 and low <= measures.min() and measures.max() <= high
+    with np.errstate(all="ignore"):
+        finite = bool(np.isfinite(objective.sum()))
+    every = tame = finite and measures.size > 0 and low <= measures.min() and measures.max() <= high
     ok = slice(None)
     if not tame:  # a NaN, an infinity, a far measure, or only a sum that overflowed: look closer
         ok = np.isfinite(objective) & np.isfinite(measures).all(axis=1)

@@ -53,7 +53,8 @@ class LinearProjection:
         """Scores x, linearly from 0 (all genes at -5.12) to 100 (the optimum)."""
         worst = self._cost(jnp.full((1, self.dim), -_REACH, solutions.dtype))
         objective = 100 * (1 - self._cost(solutions) / worst)
-        folded = jnp.where(jnp.abs(solutions) <= _REACH, solutions, _REACH / solutions)
+        inside = jnp.abs(solutions) <= _REACH
+        folded = jnp.where(inside, solutions, _REACH / jnp.where(inside, 1.0, solutions))  # its gradient at 0 is no NaN
         halves = folded.reshape(len(solutions), 2, self.dim // 2).sum(axis=2)
         return Evaluation(objective, {"projection": halves})
 

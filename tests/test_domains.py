@@ -1,0 +1,171 @@
+"""Pure domains and descriptors: a trace and plain Python agree, keys decide, ranges hold, published figures come out."""
+
+import math
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from domains.arm import Arm
+from domains.functions import LinearProjection
+from feedback.descriptors import Select
+from feedback.pca import PCA
+from qd import keys, programs
+from qd.types import Descriptor, Domain, Rows
+
+DOMAINS = [
+    Arm(joints=10, length=10.0),
+    Arm(joints=7, variance_scale=math.pi**2),
+    LinearProjection("sphere", 20),
+    LinearProjection("rastrigin", 20),
+]
+
+
+def evaluate(domain, solutions, seed: int = 0, f=None):
+    return (f or domain.evaluate)(jax.random.split(jax.random.key(seed), len(solutions)), solutions)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=str)
+def test_domain_keeps_its_protocol(domain) -> None:
+    assert isinstance(domain, Domain) and hash(domain) == hash(type(domain)(**vars(domain)))
+    x = domain.sample(keys.new(0), 32)
+    np.testing.assert_array_equal(x, domain.sample(keys.new(0), 32))
+    assert not np.array_equal(x, domain.sample(keys.new(1), 32))
+    low, high = domain.space
+    assert x.dtype == np.float32 and x.min() >= low and x.max() <= high
+    plain, traced = evaluate(domain, x), evaluate(domain, x, f=jax.jit(domain.evaluate))
+    for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(traced), strict=True):
+        assert len(one) == 32
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    alone = [evaluate(domain, x[i : i + 1]).objective[0] for i in range(3)]
+    np.testing.assert_allclose(plain.objective[:3], alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=str)
+def test_samples_look_alike_in_a_trace(domain) -> None:
+    host, traced = domain.sample(keys.new(0), 4000), jax.jit(lambda k: domain.sample(k, 4000))(jax.random.key(0))
+    np.testing.assert_allclose(host.mean(), traced.mean(), atol=0.05)
+    np.testing.assert_allclose(host.std(), traced.std(), rtol=0.02)
+
+
+def rows(features: dict, n: int) -> Rows:
+    return Rows(np.arange(n), np.zeros((n, 1)), np.zeros(n), features, np.ones(n, bool))
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    [
+        Select("a", ((-1, 1),) * 2),
+        Select("b", ((-1, 1),) * 2, columns=(5, 0)),
+        PCA(reads=("a", "b"), measures=2),
+        PCA(reads=("b",), measures=3),
+    ],
+    ids=str,
+)
+def test_descriptor_keeps_its_protocol(descriptor) -> None:
+    assert isinstance(descriptor, Descriptor) and hash(descriptor) == hash(type(descriptor)(**vars(descriptor)))
+    rng = np.random.default_rng(0)
+    features = {"a": rng.normal(size=(40, 2)).astype(np.float32), "b": rng.normal(size=(40, 3, 2)).astype(np.float32)}
+    read = {name: features[name] for name in descriptor.reads}
+
+    def no_fresh(key, n):
+        raise AssertionError("it asks for no fresh solutions")
+
+    params, again = (descriptor.init(keys.new(0), rows(read, 40), no_fresh) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, params, again)
+    plain, traced = descriptor(params, read), jax.jit(descriptor)(params, read)
+    assert plain.shape == (40, len(descriptor.bounds))
+    np.testing.assert_allclose(plain, traced, rtol=1e-5, atol=1e-5)
+    alone = descriptor(params, {name: column[7:8] for name, column in read.items()})
+    np.testing.assert_allclose(plain[7:8], alone, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(programs.describe(descriptor, params, read)[0], plain, rtol=1e-5, atol=1e-5)
+    before = descriptor.bounds
+    descriptor.fit(keys.new(1), params, rows({n: f * 9 for n, f in read.items()}, 40), no_fresh)
+    assert descriptor.bounds == before
+
+
+def test_pca_finds_the_wide_directions_and_fills_its_bounds() -> None:
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(500, 2)) * [5, 2]
+    turn = np.linalg.qr(rng.normal(size=(8, 8)))[0][:2]
+    x = (hidden @ turn + 3 + rng.normal(size=(500, 8)) * 0.01).astype(np.float32)
+    pca = PCA(reads=("x",), measures=2, margin=0.1)
+    measures = np.asarray(pca(pca.init(keys.new(0), rows({"x": x}, 500), None), {"x": x}))  # type: ignore[arg-type]
+    assert np.abs(np.corrcoef(measures.T, hidden.T)[:2, 2:]).max(axis=1).min() > 0.99
+    np.testing.assert_allclose(np.abs(measures).max(axis=0), 1 / 1.1, rtol=1e-4)
+
+
+def test_pca_says_when_there_is_too_little_to_learn_from() -> None:
+    line = np.outer(np.arange(10), np.ones(3)).astype(np.float32)
+    with pytest.raises(ValueError, match=r"vary in only 1 directions of x, too few for 2.*more seeds.*measures=1"):
+        PCA(reads=("x",)).init(keys.new(0), rows({"x": line}, 10), None)  # type: ignore[arg-type]
+
+
+def test_the_arm_stretched_and_folded() -> None:
+    arm = Arm(joints=4, length=4.0)
+    poses = np.array([[0, 0, 0, 0], [math.pi / 2, 0, 0, 0], [0, math.pi, math.pi, math.pi]], np.float32)
+    said = evaluate(arm, poses)
+    np.testing.assert_allclose(said.features["gripper"], [[4, 0], [0, 4], [0, 0]], atol=1e-5)
+    np.testing.assert_allclose(said.objective, 100 * (1 - poses.var(axis=1)), rtol=1e-5)
+    np.testing.assert_allclose(said.features["angles"][1], [0] * 4 + [1] * 4, atol=1e-6)
+
+
+def test_the_two_published_arms_differ_in_the_scale_of_the_variance() -> None:
+    x = Arm(10).sample(keys.new(0), 20_000)
+    qdhf, scaled = (np.asarray(evaluate(a, x).objective) for a in (Arm(10), Arm(10, variance_scale=math.pi**2)))
+    np.testing.assert_allclose(qdhf.mean(), (1 - 0.9 * math.pi**2 / 3) * 100, rtol=0.01)  # -196, published
+    assert 0 <= scaled.min() and scaled.max() <= 100
+    alternating = math.pi * np.array([[1, -1] * 5], np.float32)
+    np.testing.assert_allclose(evaluate(Arm(10, variance_scale=math.pi**2), alternating).objective, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("function", ["sphere", "rastrigin"])
+def test_linear_projection_is_scaled_from_its_corner_to_its_optimum(function) -> None:
+    domain = LinearProjection(function, 10)
+    best, corner = np.full((1, 10), 0.4 * 5.12, np.float32), np.full((1, 10), -5.12, np.float32)
+    np.testing.assert_allclose(evaluate(domain, best).objective, 100, atol=1e-3)
+    np.testing.assert_allclose(evaluate(domain, corner).objective, 0, atol=1e-3)
+    x = keys.uniform(keys.new(0), (5000, 10), *domain.space)
+    objective = np.asarray(evaluate(domain, x).objective)
+    low, high = domain.objective_range
+    assert low <= objective.min() and objective.max() <= high
+
+
+def test_linear_projection_folds_what_lies_outside() -> None:
+    domain = LinearProjection("sphere", 4)
+    x = np.array([[1, 2, -10.24, 5.12], [0, 0, 0, 0]], np.float32)
+    np.testing.assert_allclose(evaluate(domain, x).features["projection"], [[3, 4.62], [0, 0]], rtol=1e-6)
+    assert domain.bounds == ((-10.24, 10.24),) * 2
+
+
+def test_the_fold_has_a_gradient_everywhere() -> None:
+    x = np.array([[0.0, 1.0, 6.0, -8.0]], np.float32)
+    gradient = jax.jacobian(lambda s: evaluate(LinearProjection("sphere", 4), s).features["projection"].sum())(x)
+    np.testing.assert_allclose(gradient, [[1, 1, -5.12 / 36, -5.12 / 64]], rtol=1e-5)
+
+
+def test_the_sphere_in_numbers() -> None:
+    x = np.array([[0.0, 0.0]], np.float32)  # 100 (1 - 2 x 2.048² / (2 x 7.168²))
+    np.testing.assert_allclose(evaluate(LinearProjection("sphere", 2), x).objective, 100 * (1 - (2.048 / 7.168) ** 2), rtol=1e-5)
+
+
+def test_poses_are_drawn_to_where_the_gripper_is() -> None:
+    arm = Arm(joints=3)
+    (picture,) = arm.render(np.array([[math.pi / 2, -math.pi / 2, 0]], np.float32))
+    assert picture.kind == "svg"
+    *_, end = re.findall(r'<circle cx="([-\d.]+)" cy="([-\d.]+)"', str(picture.data))
+    np.testing.assert_allclose([float(c) for c in end], [66.7, -33.3])  # svg's y grows downwards
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Arm(joints=0), "joints=1 or more"),
+        (lambda: LinearProjection("spere"), "there is no function 'spere'; type function=sphere"),
+        (lambda: LinearProjection("sphere", 3), "dim 3 has no two equal halves"),
+    ],
+)
+def test_wrong_settings_are_refused(make, message) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()

@@ -42,6 +42,12 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     if not getattr(descriptor, "learns", True):  # else its init may ask people: judged after generation 0
         features = {name: np.asarray(said.features[name]) for name in descriptor.reads} if not domain.pure else said.features
         _describe(descriptor, Rows(np.arange(len(two)), two, said.objective, features, np.ones(len(two), bool)))
+    if getattr(search.emitter, "gradients", False) and not (domain.pure and descriptor.pure):
+        host = _name(descriptor if domain.pure else domain)
+        raise ValueError(
+            f"{_name(search.emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
+            "choose an emitter without gradients, or write that part with jax.numpy"
+        )
     if hasattr(search.emitter, "check"):
         search.emitter.check(key, two)  # type: ignore[attr-defined]
 

@@ -37,6 +37,10 @@ class Pool:
     def batch_size(self) -> int:
         return sum(getattr(emitter, "batch_size", 0) for emitter in self.emitters)
 
+    @property
+    def gradients(self) -> bool:
+        return any(getattr(emitter, "gradients", False) for emitter in self.emitters)
+
     def check(self, key: Array, solutions: Array) -> None:
         """Lets each member that can judge such solutions."""
         for emitter in self.emitters:

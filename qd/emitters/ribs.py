@@ -19,12 +19,14 @@ from qd.types import Array, Batch, Elites, Offspring
 
 _GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
 _RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
+_GRADIENT = ("GradientArborescenceEmitter", "GradientOperatorEmitter")
 _NEEDS = {"imp": "value", "2imp": "value", "nov": "novelty", "density": "density"}
 
 
 class Hosted(NamedTuple):
     emitters: tuple[Any, ...]  # the pyribs objects
     sizes: tuple[int, ...]  # rows that each asked for last
+    gradients: bool = False  # is it the turn of a gradient emitter's first half? Its two halves are two generations
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,31 @@ class Ribs:
         (drawn,) = elites.draw(draw_key, self.count, "solution")
         seeds = keys.split(seed_key, self.count)
         opened = (self._open(archive, self._start(x), seed) for x, seed in zip(drawn, seeds, strict=True))
-        return Hosted(tuple(opened), (0,) * self.count)
+        return Hosted(tuple(opened), (0,) * self.count, self.gradients)
 
     def ask(self, key: Array, memory: Hosted, elites: Elites) -> tuple[Hosted, Offspring]:
-        asked = [np.asarray(emitter.ask()) for emitter in memory.emitters]
-        sizes = tuple(len(solutions) for solutions in asked)
-        return memory._replace(sizes=sizes), Offspring(asked[0] if len(asked) == 1 else np.concatenate(asked))
+        asked = [np.asarray(e.ask_dqd() if memory.gradients else e.ask()) for e in memory.emitters]
+        solutions = asked[0] if len(asked) == 1 else np.concatenate(asked)
+        sizes = tuple(len(each) for each in asked)
+        return memory._replace(sizes=sizes), Offspring(solutions, gradients=memory.gradients)
 
     def tell(self, memory: Hosted, batch: Batch) -> Hosted:
         data, add_info = _as_told(batch, archives.gives(memory.emitters[0].archive))
+        if memory.gradients:
+            data["jacobian"] = np.where(batch.status[:, None, None] < 0, 0, batch.jacobian)
         start = 0
         for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
             rows = slice(start, start + size)
             told = {name: column[rows] for name, column in data.items()}
-            emitter.tell(**told, add_info={name: column[rows] for name, column in add_info.items()})
+            tell = emitter.tell_dqd if memory.gradients else emitter.tell
+            tell(**told, add_info={name: column[rows] for name, column in add_info.items()})
             start += size
-        return memory
+        return memory._replace(gradients=self.gradients and not memory.gradients)
+
+    @property
+    def gradients(self) -> bool:
+        """Whether it asks for gradients, in every other generation (DQD, Fontaine and Nikolaidis 2021)."""
+        return self.emitter in _GRADIENT
 
     @property
     def _class(self) -> Any:

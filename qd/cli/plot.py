@@ -1,0 +1,129 @@
+"""`qd plot RUN`: figures of a run from what its folder holds; no part of it is built, and no code in it is run."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qd.store import archive_file
+from qd.types import Rendering
+
+USAGE = """usage: qd plot RUN [RUN ...]
+
+Draws RUN/figures/: heatmap and curves (png and pdf), and a sheet of what the elites look like (png and svg)."""
+_KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
+_MANY = 5  # runs that a message names
+
+
+def main(args: Sequence[str]) -> int:
+    """Draws the figures of each run and says where they lie.
+
+    Raises:
+        ValueError: a folder is no run; says what to type instead.
+    """
+    if not args or {"-h", "--help"} & set(args):
+        print(USAGE)
+        return 0 if args else 2
+    for run in args:
+        for path in draw(Path(run)):
+            print(path)
+    return 0
+
+
+def draw(run: Path) -> list[Path]:
+    """Draws all figures of a run from its stored records, and returns their files."""
+    from qd.plots.curves import PANELS, REFEREE, curves
+    from qd.plots.heatmap import heatmap
+    from qd.plots.sheet import sheet, sheet_svg
+
+    check(run)
+    stored = archive_file.load(run)
+    record, metrics = _record(stored), _metrics(run / "metrics.csv")
+    pictures = renderings(run / "renderings", stored.columns["id"])
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    made = _save(heatmap(record), figures / "heatmap", "png", "pdf")
+    if metrics:
+        panels = (*PANELS, *(panel for panel in REFEREE if panel.column in metrics))
+        made += _save(curves(metrics, record.title, panels), figures / "curves", "png", "pdf")
+    if any(picture is not None for picture in pictures):
+        made += _save(sheet(record, pictures), figures / "sheet", "png")
+        (figures / "sheet.svg").write_text(sheet_svg(record, pictures), encoding="utf-8")
+        made.append(figures / "sheet.svg")
+    return made
+
+
+def check(run: Path) -> None:
+    """Raises ValueError where a folder holds no archive of a run; names runs that are near."""
+    if (run / "archive.json").is_file():
+        return
+    begun = (run / "config.yaml").is_file()
+    what = "has no archive yet" if begun else "is no folder of a run" if run.exists() else "does not exist"
+    if begun:
+        raise ValueError(f"{run} {what}: archive.json is written when a run ends; give the command of the run once more")
+    near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
+    instead = f"type qd plot {near[0]}" if near else "type qd run first, then qd plot and the folder that it names"
+    others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""
+    raise ValueError(f"{run} {what}, it holds no archive.json; {instead}{others}")
+
+
+def renderings(folder: Path, ids: np.ndarray) -> list[Rendering | None]:
+    """Reads the renderings of elites by id; None where there is none."""
+    files = {path.stem: path for path in sorted(folder.glob("*.*"))}
+    return [_rendering(files.get(str(number))) for number in ids]
+
+
+def _rendering(path: Path | None) -> Rendering | None:
+    if path is None:
+        return None
+    ending = path.suffix[1:]
+    return Rendering(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
+
+
+def _record(stored: archive_file.Stored) -> Any:
+    from qd.plots.records import Map
+
+    about, columns = stored.about, stored.columns
+    config, scale = about.get("config", {}), about.get("objective_range")
+    return Map(
+        columns["measures"],
+        columns["objective"],
+        columns["index"],
+        [(low, high) for low, high in about["bounds"]],
+        _names(config.get("descriptor", {}), len(about["bounds"])),
+        f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
+        about["dims"],
+        stored.centroids,
+        None if scale is None else (float(scale[0]), float(scale[1])),
+    )
+
+
+def _names(descriptor: dict[str, Any], measures: int) -> list[str]:
+    """Names the measures by the feature that they select, or by their number."""
+    feature = descriptor.get("feature")
+    if feature is None:
+        return [f"measure {i + 1}" for i in range(measures)]
+    columns = descriptor.get("columns") or range(measures)
+    return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
+
+
+def _metrics(path: Path) -> dict[str, np.ndarray]:
+    """Reads metrics.csv; an empty cell is not defined: NaN."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last line may be cut short
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]} if rows else {}
+
+
+def _runs(root: Path) -> list[Path]:
+    return sorted(path.parent for path in root.glob("**/archive.json"))[: _MANY + 1] if root.is_dir() else []
+
+
+def _save(figure: Any, path: Path, *endings: str) -> list[Path]:
+    made = [path.with_suffix(f".{ending}") for ending in endings]
+    for file in made:
+        figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
+    return made

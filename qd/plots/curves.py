@@ -1,0 +1,78 @@
+"""A run's numbers against evaluations.
+
+G rows of metrics.csv.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from qd.plots.records import STYLE
+from qd.types import Array
+
+
+class Panel(NamedTuple):
+    """One column of the metrics, and why it may have no number."""
+
+    column: str
+    label: str
+    why: str
+
+
+PANELS = (
+    Panel("coverage", "coverage (%)", "the archive has no cells"),
+    Panel("qd_score", "QD score", "an objective is negative and\nthe domain states no range"),
+    Panel("best", "best objective", "nothing was found"),
+)
+REFEREE = (
+    Panel("coverage_current", "referee's coverage (%), elites", "the referee's archive has no cells"),
+    Panel("qd_score_current", "referee's QD score, elites", "an objective is negative and\nthe domain states no range"),
+    Panel("qd_score_all", "referee's QD score, all evaluated", "an objective is negative and\nthe domain states no range"),
+)
+_ACROSS = 3  # panels in a row
+
+
+def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS) -> Figure:
+    """Draws one panel for each column; what is not defined is said in words.
+
+    Args:
+        metrics: name -> [G], among them evals.
+    """
+    with rc_context(STYLE | {"axes.spines.top": False, "axes.spines.right": False}):
+        across = min(_ACROSS, len(panels))
+        down = -(-len(panels) // across)
+        figure = Figure(figsize=(2.6 * across, 0.3 + 2.2 * down), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        places = figure.subplots(down, across, squeeze=False).flat
+        for axes, panel in zip(places, panels, strict=False):
+            _draw(axes, np.asarray(metrics["evals"], float), metrics.get(panel.column), panel)
+        for axes in places[len(panels) :]:
+            axes.set_visible(False)
+    return figure
+
+
+def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: Panel) -> None:
+    axes.set_title(panel.label, loc="left")
+    value = np.full(len(evaluations), np.nan) if column is None else np.asarray(column, float)
+    if not np.isfinite(value).any():
+        axes.set(xticks=[], yticks=[])
+        why = panel.why if column is not None else "it was not recorded"
+        axes.text(0.5, 0.5, f"not defined:\n{why}", ha="center", va="center", color="#555555", transform=axes.transAxes)
+        return
+    axes.plot(evaluations, value, color="#1f4e79", linewidth=1.5, marker="o" if len(value) == 1 else None)
+    axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set(xlabel="evaluations", xlim=(0, max(1.0, evaluations.max())), axisbelow=True)
+    axes.margins(y=0.08)
+    axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
+
+
+def _short(value: float, _: Any = None) -> str:
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g} {letter}"
+    return f"{value:g}"

@@ -1,0 +1,158 @@
+"""One rendering drawn into a square: on matplotlib axes, or as a picture within an svg.
+
+Simple svgs (lines, circles, rectangles, polygons, straight paths) are drawn from their elements; of others, and of
+html and audio, matplotlib shows the kind in words, while the svg sheet shows any svg, png and gif as it is.
+"""
+
+import base64
+import io
+import re
+import textwrap
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from matplotlib import patches
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Affine2D
+from PIL import Image
+
+from qd.types import Rendering
+
+Square = tuple[float, float, float]  # left, bottom, side
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_PAINT = ("fill", "stroke", "stroke-width", "opacity")
+_LINES, _LETTERS = 6, 16  # of a text that fit in a square
+Paint = dict[str, str]
+
+
+def draw(axes: Any, rendering: Rendering, square: Square) -> None:
+    """Draws one rendering into a square of the axes' data space."""
+    if rendering.kind in ("png", "gif"):
+        left, bottom, side = square
+        picture = np.asarray(Image.open(io.BytesIO(_bytes(rendering))).convert("RGBA"))
+        height, width = np.array(picture.shape[:2]) / max(picture.shape[:2]) * side
+        x, y = left + (side - width) / 2, bottom + (side - height) / 2
+        axes.imshow(picture, extent=(x, x + width, y, y + height), interpolation="antialiased", aspect="auto", zorder=2)
+    elif rendering.kind == "text":
+        _write(axes, "\n".join(_wrapped(_text(rendering))), square, size=3.2)
+    elif rendering.kind != "svg" or not _draw_svg(axes, _text(rendering), square):
+        _write(axes, rendering.kind, square, size=7)
+
+
+def embed(rendering: Rendering, square: Square) -> str:
+    """Returns an svg element that shows one rendering; a picture within a picture runs no script."""
+    x, y, side = square
+    if rendering.kind in ("svg", "png", "gif"):
+        kind = "svg+xml" if rendering.kind == "svg" else rendering.kind
+        data = base64.b64encode(_bytes(rendering)).decode()
+        return f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" href="data:image/{kind};base64,{data}"/>'
+    words = _wrapped(_text(rendering)) if rendering.kind == "text" else [rendering.kind]
+    lines = "".join(f'<tspan x="{x + side / 20:g}" dy="1.2em">{escape(line)}</tspan>' for line in words)
+    return f'<text x="{x:g}" y="{y:g}" font-size="{side / 10:g}" font-family="sans-serif">{lines}</text>'
+
+
+def _write(axes: Any, words: str, square: Square, size: float) -> None:
+    left, bottom, side = square
+    words = words.replace("$", r"\$")  # else matplotlib reads mathematics
+    axes.text(left + side / 2, bottom + side / 2, words, ha="center", va="center", fontsize=size, clip_on=True)
+
+
+def _wrapped(words: str) -> list[str]:
+    lines = textwrap.wrap(words, _LETTERS) or [""]
+    return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "..."]
+
+
+def _draw_svg(axes: Any, source: str, square: Square) -> bool:
+    """Draws the elements of a simple svg; returns False, and draws nothing, where it is not simple."""
+    try:
+        root = ElementTree.fromstring(source)
+        left, top, width, height = _numbers(root.get("viewBox", f"0 0 {root.get('width', '1')} {root.get('height', '1')}"))
+        scale = square[2] / max(width, height)
+        place = Affine2D().translate(-left - width / 2, -top - height / 2).scale(scale, -scale)
+        place.translate(square[0] + square[2] / 2, square[1] + square[2] / 2)
+        artists = list(_artists(root, {"fill": "black", "stroke": "none", "stroke-width": "1", "opacity": "1"}))
+    except (ElementTree.ParseError, ValueError, KeyError):
+        return False
+    point = scale * 72 * axes.get_window_extent().width / axes.figure.dpi / np.ptp(axes.get_xlim())  # of one svg unit
+    for artist in artists:
+        artist.set_linewidth(artist.get_linewidth() * point)
+        artist.set_transform(place + axes.transData)
+        artist.set_zorder(2)
+        axes.add_artist(artist)
+    return True
+
+
+def _artists(element: ElementTree.Element, inherited: Paint) -> Iterator[Any]:
+    """Yields the patches and lines of an element, in svg units. Raises ValueError at what is not simple."""
+    for child in element:
+        name = child.tag.rpartition("}")[2]
+        if name in ("title", "desc", "metadata"):
+            continue
+        if child.get("transform") or child.get("style") or child.get("class"):
+            raise ValueError(name)
+        paint = inherited | {key: child.attrib[key] for key in _PAINT if key in child.attrib}
+        if name == "g":
+            yield from _artists(child, paint)
+        elif name in _SHAPES:
+            yield _SHAPES[name](child, _style(paint))
+        else:
+            raise ValueError(name)
+
+
+def _style(paint: Paint) -> dict[str, Any]:
+    return {
+        "facecolor": paint["fill"],
+        "edgecolor": paint["stroke"],
+        "linewidth": float(paint["stroke-width"]) if paint["stroke"] != "none" else 0.0,
+        "alpha": float(paint["opacity"]),
+    }
+
+
+def _line(points: np.ndarray, style: dict[str, Any]) -> Any:
+    look = {"color": style["edgecolor"], "linewidth": style["linewidth"], "alpha": style["alpha"]}
+    return Line2D(*points.T, solid_joinstyle="round", solid_capstyle="butt", **look)
+
+
+def _polyline(e: ElementTree.Element, style: dict[str, Any]) -> Any:
+    points = np.reshape(_numbers(e.attrib["points"]), (-1, 2))
+    if style["facecolor"] == "none":
+        return _line(points, style)
+    return patches.Polygon(points, closed=False, **style)
+
+
+def _path(e: ElementTree.Element, style: dict[str, Any]) -> Any:
+    steps = re.findall(r"([A-Za-z])([^A-Za-z]*)", re.sub(r"(?<=\d)[eE](?=[-+\d])", "e", e.attrib["d"]))
+    if not steps or steps[0][0] != "M" or any(letter not in "ML" for letter, _ in steps[:-1]) or steps[-1][0] not in "MLZz":
+        raise ValueError("path")
+    points = np.concatenate([np.reshape(_numbers(numbers), (-1, 2)) for letter, numbers in steps if letter in "ML"])
+    return patches.Polygon(points, closed=steps[-1][0] in "Zz", **style)
+
+
+_SHAPES: dict[str, Any] = {
+    "circle": lambda e, s: patches.Circle((_at(e, "cx"), _at(e, "cy")), _at(e, "r"), **s),
+    "ellipse": lambda e, s: patches.Ellipse((_at(e, "cx"), _at(e, "cy")), 2 * _at(e, "rx"), 2 * _at(e, "ry"), **s),
+    "rect": lambda e, s: patches.Rectangle((_at(e, "x"), _at(e, "y")), _at(e, "width"), _at(e, "height"), **s),
+    "line": lambda e, s: _line(np.array([[_at(e, "x1"), _at(e, "y1")], [_at(e, "x2"), _at(e, "y2")]]), s),
+    "polyline": _polyline,
+    "polygon": lambda e, s: patches.Polygon(np.reshape(_numbers(e.attrib["points"]), (-1, 2)), **s),
+    "path": _path,
+}
+
+
+def _at(element: ElementTree.Element, name: str) -> float:
+    return float(element.get(name, "0"))
+
+
+def _numbers(words: str) -> list[float]:
+    return [float(number) for number in _NUMBER.findall(words)]
+
+
+def _text(rendering: Rendering) -> str:
+    return rendering.data if isinstance(rendering.data, str) else rendering.data.decode("utf-8", "replace")
+
+
+def _bytes(rendering: Rendering) -> bytes:
+    return rendering.data if isinstance(rendering.data, bytes) else rendering.data.encode()

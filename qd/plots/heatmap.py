@@ -1,0 +1,132 @@
+"""The archive as a map: each cell in the colour of its elite's objective.
+
+N elites, M measures, C cells.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from scipy.spatial import Voronoi
+
+from qd.plots.records import EMPTY, STYLE, Map, bar, colours, found, titled
+
+_BINS = 50  # a side, where elites must be binned to be seen
+_PAIRED = 4  # more measures than this would give more than six panels
+
+
+def heatmap(record: Map) -> Figure:
+    """Draws one measure as a strip, two as a map, more as one map for each pair of them.
+
+    Above two measures each cell shows the best elite over all measures that are not on its axes.
+    """
+    m = len(record.bounds)
+    with rc_context(STYLE):
+        if m > 2:
+            return _pairs(record)
+        figure = Figure(figsize=(5.0, 4.3) if m == 2 else (5.0, 1.5), layout="constrained")
+        axes, mappable = figure.add_subplot(), colours(record)
+        if m == 1:
+            _strip(axes, record, mappable)
+            axes.set(xlabel=record.names[0], yticks=[], xlim=record.bounds[0])
+            axes.locator_params(axis="x", nbins=5)
+        else:
+            _plane(axes, record, mappable)
+            _frame(axes, record, 0, 1)
+        titled(axes, record, found(record))
+        bar(figure, mappable, record, axes)
+    return figure
+
+
+def voronoi(centroids: np.ndarray, bounds: Any) -> list[np.ndarray]:
+    """Returns the cell of each centroid [C, 2] as a polygon, cut off at the bounds.
+
+    Mirrored in each side of the bounds the centroids wall themselves in: the sides become edges of the diagram.
+    """
+    low, high = np.asarray(bounds, float).T
+    unit = (np.asarray(centroids, float) - low) / (high - low)
+    mirrored = [unit]
+    for axis in (0, 1):
+        for side in (0.0, 1.0):
+            flipped = unit.copy()
+            flipped[:, axis] = 2 * side - flipped[:, axis]
+            mirrored.append(flipped)
+    diagram = Voronoi(np.concatenate(mirrored))
+    cells = [diagram.vertices[diagram.regions[diagram.point_region[i]]] for i in range(len(unit))]
+    return [low + cell.clip(0, 1) * (high - low) for cell in cells]
+
+
+def _plane(axes: Any, record: Map, mappable: ScalarMappable) -> None:
+    if record.dims is not None:
+        _mesh(axes, record, mappable, 0, 1)
+    elif record.centroids is not None:
+        faces = np.tile([0.937, 0.937, 0.937, 1.0], (len(record.centroids), 1))  # EMPTY
+        faces[record.cell] = mappable.to_rgba(record.objective)
+        width = min(0.4, 40 / len(faces))
+        polygons = voronoi(np.asarray(record.centroids), record.bounds)
+        axes.add_collection(PolyCollection(polygons, facecolors=faces, edgecolors="white", linewidths=width))
+    else:
+        order = np.argsort(record.objective, kind="stable")  # the best on top
+        points, shade = np.asarray(record.measures)[order].T, np.asarray(record.objective)[order]
+        axes.scatter(*points, c=shade, cmap=mappable.cmap, norm=mappable.norm, s=7, linewidths=0)
+
+
+def _mesh(axes: Any, record: Map, mappable: ScalarMappable, across: int, up: int) -> Any:
+    """Draws, and returns, the best objective over all measures that are not on the axes."""
+    edges = [np.linspace(*record.bounds[axis], (record.dims[axis] if record.dims else _BINS) + 1) for axis in (across, up)]
+    image = np.full([len(edge) - 1 for edge in edges], -np.inf)
+    if record.dims is not None:
+        place = np.stack(np.unravel_index(record.cell, tuple(record.dims)))[[across, up]]
+    else:
+        low, high = np.asarray(record.bounds, float)[[across, up]].T
+        place = ((np.asarray(record.measures)[:, [across, up]] - low) / (high - low) * _BINS).astype(int).clip(0, _BINS - 1).T
+    np.maximum.at(image, tuple(place), record.objective)
+    axes.set_facecolor(EMPTY)
+    return axes.pcolormesh(*edges, np.ma.masked_invalid(image).T, cmap=mappable.cmap, norm=mappable.norm, rasterized=True)
+
+
+def _strip(axes: Any, record: Map, mappable: ScalarMappable) -> None:
+    axes.set_facecolor(EMPTY)
+    if record.cells is None:
+        axes.vlines(record.measures[:, 0], 0, 1, colors=mappable.to_rgba(record.objective), linewidth=1)
+        return
+    values = np.full(record.cells, np.nan)
+    values[record.cell] = record.objective
+    low, high = record.bounds[0]
+    edges = np.linspace(low, high, len(values) + 1)
+    if record.centroids is not None:
+        order = np.argsort(np.asarray(record.centroids)[:, 0])
+        inner = np.asarray(record.centroids)[order, 0]
+        values, edges = values[order], np.concatenate([[low], (inner[1:] + inner[:-1]) / 2, [high]])
+    axes.pcolormesh(edges, [0, 1], np.ma.masked_invalid(values)[None], cmap=mappable.cmap, norm=mappable.norm, rasterized=True)
+
+
+def _pairs(record: Map) -> Figure:
+    m = len(record.bounds)
+    shown = list(combinations(range(min(m, _PAIRED)), 2))
+    figure = Figure(figsize=(2.7 * 3, 2.35 * -(-len(shown) // 3) + 0.5), layout="constrained")
+    panels, mappable = figure.subplots(-(-len(shown) // 3), 3, squeeze=False), colours(record)
+    meshes = []
+    for axes in panels.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes, (across, up) in zip(panels.flat, shown, strict=False):
+        meshes.append(_mesh(axes, record, mappable, across, up))
+        _frame(axes, record, across, up)
+    if record.scale is None:  # over what is shown: the worst elites lie behind the best
+        shades = np.ma.concatenate([mesh.get_array().ravel() for mesh in meshes])
+        mappable.set_clim(float(shades.min()), float(shades.max()))
+    which = f", pairs of the first {_PAIRED} of {m} measures" if m > _PAIRED else ""
+    text = f"{record.title}\n{found(record)}; each point: the best over the other measures{which}"
+    figure.suptitle(text, x=0.01, ha="left", fontsize=9)
+    bar(figure, mappable, record, panels)
+    return figure
+
+
+def _frame(axes: Any, record: Map, across: int, up: int) -> None:
+    axes.set(xlim=record.bounds[across], ylim=record.bounds[up], xlabel=record.names[across], ylabel=record.names[up])
+    axes.set_box_aspect(1)
+    axes.locator_params(nbins=5)

@@ -1,0 +1,67 @@
+"""What every figure shares: the record it is drawn from, its colours and its frame.
+
+N elites, M measures, C cells.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from qd.types import Array
+
+COLOURS = "viridis"  # its order survives colour blindness and grey print
+EMPTY = "#efefef"
+STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.titlepad": 8, "savefig.dpi": 200}
+
+
+class Map(NamedTuple):
+    """What a figure needs to know of an archive."""
+
+    measures: Array  # [N, M]
+    objective: Array  # [N]
+    cell: Array  # [N] running number; unused where the archive has no cells
+    bounds: Sequence[tuple[float, float]]  # M pairs
+    names: Sequence[str]  # of the M measures
+    title: str  # domain, seed, evaluations
+    dims: Sequence[int] | None = None  # cells a side, of a grid
+    centroids: Array | None = None  # [C, M], of a CVT
+    scale: tuple[float, float] | None = None  # the domain's objective_range
+
+    @property
+    def cells(self) -> int | None:
+        """How many cells there are; None where the archive has none."""
+        if self.dims is not None:
+            return int(np.prod(self.dims))
+        return None if self.centroids is None else len(self.centroids)
+
+
+def colours(record: Map) -> ScalarMappable:
+    """Colours of objectives: over the domain's range where it states one, else over what was found."""
+    found = np.asarray(record.objective, float)
+    low, high = record.scale or ((found.min(), found.max()) if len(found) else (0.0, 1.0))
+    return ScalarMappable(Normalize(low, high if high > low else low + 1), COLOURS)
+
+
+def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:
+    """Adds the colour bar; its ends are pointed where objectives lie beyond it."""
+    found, norm = np.asarray(record.objective), mappable.norm
+    below, above = bool((found < norm.vmin).any()), bool((found > norm.vmax).any())
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(below), int(above)]
+    layout = layout or {"ax": axes, "aspect": 28, "pad": 0.02}
+    made = figure.colorbar(mappable, label="objective", extend=extend, **layout)
+    made.outline.set_linewidth(0.4)  # type: ignore[operator]
+
+
+def found(record: Map) -> str:
+    """Says how much of the archive is filled."""
+    n, cells = len(record.objective), record.cells
+    return f"{n:,} elites" + (f" in {cells:,} cells ({100 * n / cells:.1f} %)" if cells else "")
+
+
+def titled(axes: Any, record: Map, text: str) -> None:
+    """Writes the title: what was run, and what is shown of it."""
+    axes.set_title(f"{record.title}\n{text}", loc="left")

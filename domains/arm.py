@@ -1,8 +1,12 @@
-"""A planar robot arm: n equal links, solutions are joint angles in radians (Cully et al. 2015; Vassiliades 2018).
+"""A planar robot arm: J equal links, solutions are joint angles in radians, each relative to the link before.
 
-Two published arms are settings of one domain. QDHF (Ding et al. 2024): links of length 1, objective (1 - variance of
-the angles) x 100, features from cumulated angles. CMA-ME's papers (Fontaine et al. 2020): the same kinematics, the
-variance scaled to its largest possible value, so that the objective lies in 0..100.
+    objective = 100 (1 - variance of the angles)          population variance; 100 is best, below 0 where it exceeds 1
+    gripper   = sum of link * (cos, sin)(cumulated angles)
+
+Both published arms are this one, with links of length 1. CMA-MAE (Fontaine and Nikolaidis 2023, arXiv 2205.10752, and
+before it DQD, arXiv 2106.03894, whose code says that it maps variances of 0..1 to 100..0): joints=100, length=100,
+measures in [-100, 100]^2, search from all angles 0. QDHF (Ding et al. 2024): joints=10, length=10, measures in
+[-10, 10]^2, angles uniform in [-pi, pi], of which most have a negative objective (mean -196). Nothing is clipped.
 
 B batch, J joints.
 """
@@ -26,7 +30,6 @@ class Arm:
 
     joints: int = 10
     length: float = 1.0  # of the whole arm
-    variance_scale: float = 1.0  # the objective is 0 at this variance of the angles; it may be negative
     pure: bool = True
 
     def __post_init__(self) -> None:
@@ -39,6 +42,7 @@ class Arm:
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The papers' scale of the QD score. 100 is never passed; wide-spread angles fall below 0, and count so."""
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
@@ -46,12 +50,12 @@ class Arm:
         return keys.uniform(key, (n, self.joints), *self.space)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Adds up the links. objective = (1 - population variance / variance_scale) x 100."""
+        """Adds up the links; see the top of the room."""
         heading = jnp.cumsum(solutions, axis=1)
         cos, sin = jnp.cos(heading), jnp.sin(heading)
         link = self.length / self.joints
         gripper = link * jnp.stack([cos.sum(1), sin.sum(1)], axis=1)
-        objective = (1 - jnp.var(solutions, axis=1) / self.variance_scale) * 100
+        objective = (1 - jnp.var(solutions, axis=1)) * 100
         return Evaluation(objective, {"gripper": gripper, "angles": jnp.concatenate([cos, sin], axis=1)})
 
     def render(self, solutions: Array) -> list[Rendering]:

@@ -1,7 +1,9 @@
-"""Linear-projection benchmarks: sphere and Rastrigin of CMA-ME's papers (Fontaine et al. 2020, section 4.1).
+"""Linear projections of sphere and Rastrigin (CMA-ME, Fontaine et al. 2020; as in the code of CMA-MAE's paper).
 
-The objective is scaled so that the optimum is 100 and the corner x = -5.12 is 0; measures are the sums of the two
-halves of x after a clip that folds values beyond 5.12 back (x -> 5.12 / x), which makes the far cells rare.
+    d = x - 2.048                                     the optimum lies at 0.4 x 5.12 in every gene
+    cost = sum d^2,   or 10 D + sum(d^2 - 10 cos 2 pi d)
+    objective = 100 (1 - cost / cost at the corner x = -5.12)
+    projection = sums of the two halves of x, each gene beyond +-5.12 replaced by 5.12 / gene: the far cells are rare
 
 B batch, D genes.
 """
@@ -37,6 +39,7 @@ class LinearProjection:
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The papers' scale. 100 is the optimum; beyond +-5.12, and on single waves of Rastrigin within, it may be below 0."""
         return (0.0, 100.0)
 
     @property
@@ -46,11 +49,11 @@ class LinearProjection:
         return ((-reach, reach), (-reach, reach))
 
     def sample(self, key: Array, n: int) -> Array:
-        """x ~ N(0, 0.5² I), the papers' start around 0, [n, D]."""
+        """x ~ N(0, 0.5² I), as the papers' evolution strategies start; their MAP-Elites starts from N(0, I). [n, D]."""
         return 0.5 * keys.normal(key, (n, self.dim))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Scores x, linearly from 0 (all genes at -5.12) to 100 (the optimum)."""
+        """Scores and projects; see the top of the room."""
         worst = self._cost(jnp.full((1, self.dim), -_REACH, solutions.dtype))
         objective = 100 * (1 - self._cost(solutions) / worst)
         inside = jnp.abs(solutions) <= _REACH

@@ -5,6 +5,3 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-
-def pytest_configure(config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than 20 s")

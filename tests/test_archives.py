@@ -130,7 +130,8 @@ def test_draws_are_even_and_repeat_by_key(small) -> None:
 def test_what_an_elites_view_hands_out_does_not_change_with_the_archive(small) -> None:
     rows = HostElites(small).rows()
     before = pickle.loads(pickle.dumps(rows))
-    insert(small, np.array([999]), np.full((1, 3), 9, np.float32), np.array([99.0]), np.array([[-0.9, 0.1]]), {"f": np.full((1, 2), 9)})
+    nines = np.full((1, 3), 9, np.float32), np.array([99.0]), np.array([[-0.9, 0.1]])
+    insert(small, np.array([999]), *nines, {"f": np.full((1, 2), 9)})
     small.clear()
     for one, other in zip((*rows[:3], rows.features["f"]), (*before[:3], before.features["f"]), strict=True):
         np.testing.assert_array_equal(one, other)

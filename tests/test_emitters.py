@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
-from test_search import CMA_MAE, CMA_ME, THRESHOLDS, advance, begin, columns, same
+from test_search import CMA_ME, THRESHOLDS, advance, begin, columns, same
 from toys import SQUARE, Bowl, Failing
 
 from domains.functions import LinearProjection
@@ -88,7 +88,8 @@ def test_integer_resets_draw_alike_on_the_host_and_in_a_trace(options) -> None:
     assert host.dtype == fused.dtype == np.int32
     for gene in range(3):
         assert _alike(host[:, gene], fused[:, gene], 9)
-        assert host[:, gene].min() >= 0 and host[:, gene].max() == max(options[gene % len(options)] - 1, solutions[:, gene].max())
+        most = max(options[gene % len(options)] - 1, solutions[:, gene].max())  # a gene may be left as it was
+        assert host[:, gene].min() >= 0 and host[:, gene].max() == most
     changed = [(x != solutions[p[:, 0]]).sum(1) for x, p in ((host, host_parents), (fused, fused_parents))]
     assert _alike(*changed, 4)
 

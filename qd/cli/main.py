@@ -1,0 +1,67 @@
+"""``qd``: finds the command, and says in one line what went wrong. Light: commands are imported when they are called."""
+
+import importlib
+import pkgutil
+import runpy
+import sys
+import traceback
+from pathlib import Path
+
+from qd.spelling import nearest
+
+COMMANDS = {  # name -> (module with main(args), what it does)
+    "run": ("qd.cli.launch", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
+    "plot": ("qd.cli.plot", "draw a run's figures: qd plot runs/arm/s0"),
+    "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
+}
+_OURS = ("qd", "domains", "feedback")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs a command and returns its exit status."""
+    args = sys.argv[1:] if args is None else args
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    name, *rest = args
+    try:
+        if name not in COMMANDS:
+            raise ValueError(f"there is no command {name!r}; there is {nearest(name, COMMANDS)}")
+        command = experiment if name == "experiment" else importlib.import_module(COMMANDS[name][0]).main
+        return command(rest) or 0
+    except ValueError as error:
+        if not _is_ours(error):
+            raise
+        print(f"qd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("qd: stopped", file=sys.stderr)
+        return 130
+
+
+def experiment(args: list[str]) -> int:
+    """Runs ``python -m experiments.NAME``. Raises ValueError on an unknown name."""
+    import experiments
+
+    found = pkgutil.walk_packages(experiments.__path__, "experiments.")
+    here = [m.name.removeprefix("experiments.") for m in found if not m.ispkg]
+    if not args or args[0].startswith("-") or args[0] not in here:
+        asked = f"there is no experiment {args[0]!r}" if args else "which experiment?"
+        raise ValueError(f"{asked}; there is {nearest(args[0] if args else '', here) or 'none yet'}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    sys.argv = [f"qd experiment {args[0]}", *args[1:]]
+    runpy.run_module(f"experiments.{args[0]}", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _help() -> str:
+    lines = [f"  {name:11} {what}" for name, (_, what) in COMMANDS.items()]
+    first, last = "qd COMMAND ...   quality-diversity search", "qd run --help says what a run may be told."
+    return "\n".join([first, "", *lines, "", last])
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether a part of ours raised it, as a message for the user; else the traceback is wanted."""
+    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    return last.f_globals.get("__name__", "").split(".")[0] in (*_OURS, "__main__")

@@ -1,0 +1,47 @@
+"""What a run may be told besides its parts, and the default of each: the schema of conf/config.yaml."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Suits:
+    """What suits a domain; the choices in conf refer to it as ${suits.feature}."""
+
+    feature: str = MISSING  # the hand-made feature whose columns are the measures
+    bounds: Any = MISSING  # of that feature: (low, high) per column
+    reads: list[str] = MISSING  # what a learner looks at
+    dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid
+    batch_size: int = 256
+    threshold_min: float = 0.0  # CMA-MAE's: no higher than the worst objective worth keeping
+
+
+@dataclass
+class Settings:
+    """Top-level settings of ``qd run``."""
+
+    name: str | None = None  # of the folder; None: the domain's
+    seed: int = 0
+    budget: int = 50_000  # evaluations
+    initial: int = 100  # seeds, sampled by the domain: generation 0
+    relearn: Any = None  # None: never; a number: every so many evaluations; a list: at these counts of evaluations
+    log_every: int = 1_000  # evaluations
+    save_every: int = 10_000  # evaluations
+    renderings: int = 100  # pictures of elites, at most
+    runs: str = "runs"  # the root of all run folders
+    again: bool = False  # run anew where a finished run is
+    console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
+    keep: list[str] = field(default_factory=list)  # more features to store beside each elite
+    reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
+    lm: Any = None  # shared services, built first and handed on by name
+    grade: Any = None
+    judge: Any = None
+    domain: Any = MISSING
+    descriptor: Any = MISSING
+    archive: Any = MISSING
+    emitter: Any = MISSING
+    referee: Any = None
+    driver: Any = MISSING
+    suits: Suits = field(default_factory=Suits)

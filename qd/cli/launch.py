@@ -32,13 +32,17 @@ def main(args: list[str]) -> int:
 def _job(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     from qd.cli.compose import assemble, folder
     from qd.cli.console import Console
+    from qd.cli.plot import draw
     from qd.cli.run import run
 
-    console = Console(config["budget"], config["console"])
+    console, path = Console(config["budget"], config["console"]), folder(config, overrides)
     try:
-        return run(config, assemble(config), folder(config, overrides), console)
+        result = run(config, assemble(config), path, console)
     finally:
         console.stop()
+    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):
+        console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
+    return result
 
 
 def _by_hydra(args: list[str]) -> int:

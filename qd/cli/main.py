@@ -1,6 +1,7 @@
 """``qd``: finds the command, and says in one line what went wrong. Light: commands are imported when they are called."""
 
 import importlib
+import importlib.util
 import pkgutil
 import runpy
 import sys
@@ -41,9 +42,8 @@ def main(args: list[str] | None = None) -> int:
 
 def experiment(args: list[str]) -> int:
     """Runs ``python -m experiments.NAME``. Raises ValueError on an unknown name."""
-    import experiments
-
-    found = pkgutil.walk_packages(experiments.__path__, "experiments.")
+    spec = importlib.util.find_spec("experiments")  # found by name: no room of qd knows what is in it
+    found = pkgutil.walk_packages(spec.submodule_search_locations if spec else [], "experiments.")
     here = [m.name.removeprefix("experiments.") for m in found if not m.ispkg]
     if not args or args[0].startswith("-") or args[0] not in here:
         asked = f"there is no experiment {args[0]!r}" if args else "which experiment?"

@@ -94,7 +94,7 @@ def _record(stored: archive_file.Stored) -> Any:
         [(low, high) for low, high in about["bounds"]],
         _names(config.get("descriptor", {}), len(about["bounds"])),
         f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
-        about["dims"],
+        about["dims"] if about["kind"] == "grid" else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
     )
@@ -119,7 +119,8 @@ def _metrics(path: Path) -> dict[str, np.ndarray]:
 
 
 def _runs(root: Path) -> list[Path]:
-    return sorted(path.parent for path in root.glob("**/archive.json"))[: _MANY + 1] if root.is_dir() else []
+    depths = ("*/archive.json", "*/*/archive.json", "*/*/*/archive.json")
+    return sorted(path.parent for depth in depths for path in root.glob(depth))[: _MANY + 1]
 
 
 def _save(figure: Any, path: Path, *endings: str) -> list[Path]:

@@ -1,0 +1,102 @@
+"""The house itself: small rooms, one version, a README that runs, a wheel that holds every choice."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import qd
+
+HOUSE = Path(__file__).resolve().parents[1]
+PACKAGES = ("qd", "domains", "feedback", "experiments")
+README = (HOUSE / "README.md").read_text(encoding="utf-8")
+ROOMS = sorted(path for package in PACKAGES for path in (HOUSE / package).rglob("*.py"))
+
+
+def blocks(language: str) -> list[str]:
+    """What README says in one language, block by block."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def python(args: list[str], where: Path) -> str:
+    """Runs Python in another folder and returns what it says."""
+    env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, *args], cwd=where, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_room_is_larger_than_250_lines(room):
+    assert len(room.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def test_there_are_no_lumber_rooms():
+    assert not {room.stem for room in ROOMS} & {"utils", "util", "base", "common", "helpers", "manager", "misc"}
+
+
+def test_the_smallest_program_is_small_and_runs(tmp_path):
+    program = blocks("python")[0]
+    assert len(program.splitlines()) <= 15
+    (tmp_path / "smallest.py").write_text(program, encoding="utf-8")
+    said = python(["smallest.py"], tmp_path)
+    assert float(re.search(r"coverage=array\(([\d.]+)", said).group(1)) > 0.7
+
+
+def test_the_smallest_domain_is_small_and_runs_from_its_own_folder(tmp_path):
+    domain, choice = blocks("python")[1], blocks("yaml")[0]
+    assert len(domain.splitlines()) <= 25
+    (tmp_path / "throw.py").write_text(domain, encoding="utf-8")
+    (tmp_path / "conf/domain").mkdir(parents=True)
+    (tmp_path / "conf/domain/throw.yaml").write_text(choice, encoding="utf-8")
+    python(["-m", "qd", "run", "domain=throw", "budget=2000"], tmp_path)
+    assert (tmp_path / "runs/throw/s0/result.json").exists()
+    assert (tmp_path / "runs/throw/s0/figures/heatmap.png").exists()
+
+
+def test_readme_never_tells_to_install_somebody_elses_package():
+    for page in [*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md")]:
+        assert not re.search(r"pip install (-\S+ )*qd(?!-atlas)\b", page.read_text(encoding="utf-8")), page
+
+
+def test_readme_shows_pictures_that_are_there():
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
+    assert shown
+    for picture in shown:
+        assert (HOUSE / picture).stat().st_size > 0
+
+
+def test_versions_agree():
+    citation = re.search(r"^version: (\S+)$", (HOUSE / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    newest = re.search(r"^## (\S+)", (HOUSE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert citation and newest
+    assert qd.__version__ == citation.group(1) == newest.group(1)
+
+
+def test_the_command_line_starts_without_jax(tmp_path):
+    for command in (["--help"], ["plot"], ["plot", "--help"]):
+        loaded = f"import sys; from qd.cli.main import main; main({command}); print('jax' in sys.modules, 'numpy' in sys.modules)"
+        assert python(["-c", loaded], tmp_path).splitlines()[-1].startswith("False")
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_choice_and_every_room(tmp_path):
+    pytest.importorskip("build")
+    python(["-m", "build", "--wheel", "--outdir", str(tmp_path), str(HOUSE)], tmp_path)
+    (wheel,) = tmp_path.glob("qd_atlas-*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    choices = {f"qd/conf/{path.relative_to(HOUSE / 'conf')}" for path in (HOUSE / "conf").rglob("*.yaml")}
+    assert choices
+    assert {name for name in held if name.endswith(".yaml")} == choices
+    assert {str(room.relative_to(HOUSE)) for room in ROOMS} <= held
+    assert {f"{package}/py.typed" for package in PACKAGES} <= held
+
+
+def test_the_wheel_is_told_of_every_package_and_of_conf():
+    wheel = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert tuple(wheel["packages"]) == PACKAGES
+    assert wheel["force-include"] == {"conf": "qd/conf"}

@@ -1,0 +1,239 @@
+"""The job of `qd run`: one search in one folder, that goes on from wherever it was cut off.
+
+run -> relearn -> run -> ... -> result.json
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qd import keys
+from qd.search import relearn, start
+from qd.store import archive_file, checkpoint, folder, identity, renderings
+from qd.store.recorder import Recorder
+from qd.types import Search, State
+
+if TYPE_CHECKING:
+    from qd.cli.compose import Assembled
+
+_GLANCE = 0.5  # seconds between two looks of the console
+
+
+class Console(Protocol):
+    """Where a person looks on."""
+
+    def update(self, row: dict) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self, summary: dict) -> None: ...
+
+
+def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console) -> dict[str, Any]:
+    """Runs a search to its budget, or goes on with it, or skips it where it has its result.
+
+    Returns:
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint) or skipped.
+
+    Raises:
+        ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
+    """
+    check(config)
+    with folder.locked(path):
+        folder.admit(path, config)
+        done = folder.result(path)
+        if done is not None and _is_enough(done, config, parts, path, console):
+            result = done | {"status": "skipped"}
+        else:
+            if done is not None:
+                folder.reopen(path)
+            result = _work(config, parts, path, console)
+    console.close(result)
+    return result
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raises ValueError where a number of the job makes no sense."""
+    for name in ("budget", "initial", "log_every", "save_every"):
+        if config[name] < 1:
+            raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
+    stops = config["relearn"]
+    stops = [] if stops is None else [stops] if isinstance(stops, int) else stops
+    if any(stop < 1 for stop in stops):
+        raise ValueError(f"relearn={config['relearn']} names a count below 1; type evaluations, e.g. relearn=[5000, 20000]")
+
+
+def _is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console: Console) -> bool:
+    """Whether a finished run is left as it is. Raises ValueError where it should grow, but its code has changed."""
+    changed = identity.changed(done["sources"], identity.fingerprint(parts.search, parts.referee))
+    since = f"since {path} finished, the code of {', '.join(changed)} has changed"
+    if done["evaluations"] >= config["budget"]:
+        console.say(f"{path} is finished ({done['evaluations']} evaluations): skipped")
+        if changed:
+            console.say(f"{since}; type again=true to run it anew")
+        return True
+    if changed:
+        raise ValueError(f"{since}, so it cannot go on to {config['budget']} evaluations; type again=true to run it anew")
+    return False
+
+
+def _work(config: dict, parts: "Assembled", path: Path, console: Console) -> dict[str, Any]:
+    saved = _load(config, parts, path, console)
+    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved)
+    try:
+        with _stopping() as stop:
+            state = saved.state if saved else _start(config, parts.search, recorder, console)
+            if saved:
+                recorder.event("resumed", state)
+            state = _search(config, parts, recorder, state, console, stop)
+        if state.evaluations < config["budget"]:
+            recorder.event("stopped", state)
+            recorder.save(state)
+            _write_archive(config, parts, path, state)
+            console.say(f"stopped at {state.evaluations} evaluations with a checkpoint; the same command goes on from there")
+            return _result(config, recorder, state, recorder.row(state)) | {"status": "stopped"}
+        if recorder.saved is not state:
+            recorder.save(state)
+        return _finish(config, parts, path, recorder, state)
+    finally:
+        recorder.close()
+
+
+def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> checkpoint.Checkpoint | None:
+    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
+    try:
+        saved = checkpoint.load(path / "checkpoint", console.say)
+    except ValueError:
+        if not config["again"]:
+            raise
+        saved, changed = None, ["all"]
+    else:
+        changed = identity.changed(saved.sources, identity.fingerprint(parts.search, parts.referee)) if saved else []
+    if not changed:
+        return saved
+    if config["again"]:
+        folder.wipe(path)
+        folder.admit(path, config)
+        return None
+    console.say(
+        f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
+        "Type again=true to run it anew"
+    )
+    return saved
+
+
+def _start(config: dict, search: Search, recorder: Recorder, console: Console) -> State:
+    """Does generation 0 and saves it."""
+    sample_key, key = keys.split(keys.new(config["seed"]))
+    state, batch = start(search, key, search.domain.sample(sample_key, config["initial"]))
+    archive_file.columns(state.archive)  # what cannot be stored is told of now
+    recorder.event("started", state, seed=config["seed"])
+    console.update(recorder.batch(state, batch) or recorder.row(state))
+    recorder.save(state)
+    return state
+
+
+def _search(config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: "_Stop") -> State:
+    """Stretches between relearns. A stretch ends too where a row or a checkpoint is due, which changes no elite."""
+    looked = time.monotonic()
+    while state.evaluations < config["budget"] and not stop.asked:
+        due = next_relearn(config["relearn"], recorder.relearned)
+        if due is not None and state.evaluations >= due:
+            state = relearn(parts.search, state)
+            recorder.relearn(state)
+            recorder.save(state)
+            continue
+        before = state.evaluations
+        stops = [config["budget"], *(_next_multiple(before, config[name]) for name in ("log_every", "save_every"))]
+        stretch = parts.run(parts.search, state, min(stops if due is None else [*stops, due]))
+        for state, batch in stretch:
+            row = recorder.batch(state, batch)
+            if row is not None or time.monotonic() - looked > _GLANCE:
+                console.update(row or recorder.row(state))
+                looked = time.monotonic()
+            if stop.asked:
+                break
+        if state.evaluations // config["save_every"] > before // config["save_every"]:
+            recorder.save(state)
+    return state
+
+
+def next_relearn(schedule: int | list[int] | None, after: int) -> int | None:
+    """Returns the evaluations at which the descriptor learns next, after it did so at ``after``; None for never."""
+    if schedule is None:
+        return None
+    if isinstance(schedule, int):
+        return _next_multiple(after, schedule)
+    return min((stop for stop in schedule if stop > after), default=None)
+
+
+def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State) -> dict[str, Any]:
+    row = recorder.last_row(state)
+    _write_archive(config, parts, path, state)
+    renderings.save(path, parts.search.domain, state.archive, config["renderings"])
+    recorder.pack()
+    result = _result(config, recorder, state, row) | {"status": "finished"}
+    folder.finish(path, result)
+    return result
+
+
+def _write_archive(config: dict, parts: "Assembled", path: Path, state: State) -> None:
+    about = _about(config, state) | {"commit": identity.commit(), "config": config}
+    archive_file.save(path, state.archive, parts.search.descriptor.bounds, about)
+
+
+def _result(config: dict, recorder: Recorder, state: State, row: dict[str, float]) -> dict[str, Any]:
+    numbers = {name: None if number != number else number for name, number in row.items()}  # JSON knows no NaN
+    best_ever = recorder.tally.best if recorder.tally.evaluated > recorder.tally.failed else None
+    return _about(config, state) | {
+        "generation": state.generation,
+        "folder": str(recorder.run),
+        "metrics": numbers,
+        "best_ever": best_ever,
+        "wall_s": round(recorder.wall, 3),
+        "sources": recorder.sources,
+        "commit": identity.commit(),
+    }
+
+
+def _about(config: dict, state: State) -> dict[str, Any]:
+    return {
+        "evaluations": state.evaluations,
+        "seed": config["seed"],
+        "config_hash": identity.config_hash(config),
+        "versions": identity.versions(),
+    }
+
+
+def _next_multiple(count: int, step: int) -> int:
+    return (count // step + 1) * step
+
+
+class _Stop:
+    asked = False
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stop]:
+    """Turns the first SIGTERM or Ctrl-C into a request; the second acts at once."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be caught
+        yield stop
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(number: int, frame: Any) -> None:
+        stop.asked = True
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

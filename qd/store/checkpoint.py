@@ -1,0 +1,94 @@
+"""All that a run needs to go on, as one signed pickle; two are kept."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qd.metrics import Tally
+from qd.store import files, identity, seal
+from qd.types import State
+
+_KEPT = 2
+
+
+class Checkpoint(NamedTuple):
+    """A run at the end of a generation."""
+
+    state: State
+    bench: Any | None  # the referee at work
+    tally: Tally
+    relearned: int  # evaluations right after the last relearn; 0 where there was none
+    last_row: dict[str, float] | None  # of metrics
+    wall: float  # seconds in all, over all its processes
+    lengths: dict[str, int]  # bytes of the files that grow
+    sources: dict[str, str]  # fingerprint of the parts
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Adds a checkpoint to the folder and removes the oldest. Raises ValueError where the state cannot be pickled."""
+    files.make_folder(folder)
+    numbers = [int(path.stem) for path in _newest_first(folder)]
+    about = json.dumps({"versions": identity.versions(), "evaluations": checkpoint.state.evaluations}).encode()
+    files.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickled(checkpoint)))
+    for path in _newest_first(folder)[_KEPT:]:
+        path.unlink()
+
+
+def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
+    """Returns the newest checkpoint that is whole, or None where there never was one.
+
+    A damaged one is set aside for the one before it, and ``say`` tells so.
+
+    Raises:
+        ValueError: none is whole, or it was signed by somebody else, or written under other versions.
+    """
+    paths = _newest_first(folder)
+    for path in paths:
+        try:
+            content = seal.unseal(path)
+        except seal.Damaged as damage:
+            say(f"{damage}; going on from the checkpoint before it")
+            continue
+        if path != paths[0]:
+            for newer in paths[: paths.index(path)]:
+                newer.unlink()
+        about, _, pickled = content.partition(b"\n")
+        _check_versions(path, json.loads(about)["versions"])
+        return _unpickled(path, pickled)
+    if paths:
+        raise ValueError(f"no checkpoint in {folder} is whole; type again=true to start anew")
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("*.ckpt") if path.stem.isdigit()), reverse=True)
+
+
+def _pickled(checkpoint: Checkpoint) -> bytes:
+    try:
+        return pickle.dumps(checkpoint, protocol=5)
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise ValueError(
+            f"the run cannot be stored: {error}. Whatever an emitter remembers, a descriptor learns and a referee holds "
+            "must be picklable: arrays, numbers, text and classes of a module (no open files, locks or lambdas)"
+        ) from error
+
+
+def _unpickled(path: Path, pickled: bytes) -> Checkpoint:
+    try:
+        return pickle.loads(pickled)  # signed by this user, and checked above
+    except (AttributeError, ImportError, TypeError) as error:
+        raise ValueError(
+            f"{path} names code that is no longer there ({error}); put it back, or type again=true to start anew"
+        ) from error
+
+
+def _check_versions(path: Path, written: dict[str, str]) -> None:
+    here = identity.versions()
+    other = [f"{name} {written.get(name)} (here {here[name]})" for name in here if written.get(name) != here[name]]
+    if other:
+        pip = " ".join(f"{name}=={written.get(name)}" for name in here if name != "python" and written.get(name) != here[name])
+        fix = f"type pip install {pip}" if pip else f"use Python {written.get('python')}"
+        raise ValueError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start anew")

@@ -1,0 +1,103 @@
+"""Bytes that reach the disk whole (written beside, synced, renamed), and files that only grow."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BESIDE = ".new"
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        ValueError: the disk is full, or the folder cannot be written.
+    """
+    beside = path.with_name(path.name + _BESIDE)
+    with telling(path):
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()  # gives back the room that it took
+            raise
+        beside.replace(path)
+        _sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents. Raises ValueError where that may not be."""
+    with telling(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Removes what a killed process left half-written."""
+    for beside in folder.glob(f"*{_BESIDE}"):
+        beside.unlink()
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turns an error of the file system into a message that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise ValueError(
+                f"the disk is full: {path} could not be written ({error.strerror}). The last checkpoint is intact; "
+                "free some room and give the same command: it goes on from there"
+            ) from error
+        raise ValueError(
+            f"{path} cannot be written ({error.strerror}); type runs=FOLDER with a folder that you may write in"
+        ) from error
+
+
+class Growing:
+    """A file that only grows. Its length stands in each checkpoint; on resume it is cut to that."""
+
+    def __init__(self, path: Path, length: int = 0) -> None:
+        """Opens the file and cuts it. Raises ValueError where it is shorter than ``length``, or cannot be written."""
+        self.path = path
+        with telling(path):
+            self._file = path.open("ab")
+            seen = self._file.tell()
+            if seen < length:
+                self._file.close()
+                raise ValueError(
+                    f"{path} has {seen} bytes, but the checkpoint knows {length}: it was shortened by another hand; "
+                    "put it back, or type again=true to start anew"
+                )
+            self._file.truncate(length)
+
+    def add(self, line: str) -> None:
+        """Adds a line and hands it to the system."""
+        with telling(self.path):
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+
+    def sync(self) -> int:
+        """Makes sure that it is on the disk, and returns its length."""
+        with telling(self.path):
+            os.fsync(self._file.fileno())
+            return os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk was told of when the line was added
+            self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # there a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

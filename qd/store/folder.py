@@ -1,0 +1,142 @@
+"""The folder of one run: who works in it, whose config it holds, and whether it has its result."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qd.store import files, history, identity
+
+_CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
+_OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
+    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
+    "renderings", "figures", _CONFIG,
+)  # fmt: skip
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Makes the folder and keeps other processes out of it; the system opens the lock when this process dies.
+
+    Raises:
+        ValueError: the folder cannot be written, or another process works in it.
+    """
+    files.make_folder(run)
+    with files.telling(run):
+        handle = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _lock(handle):
+            pid = os.pread(handle, 32, 0).decode().strip() or "unknown"
+            raise ValueError(
+                f"{run} is in use by process {pid}; wait for it, type kill {pid} for a clean stop, or type another seed or name"
+            )
+        with files.telling(run):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            files.tidy(run)
+        yield
+    finally:
+        os.close(handle)
+
+
+def admit(run: Path, config: dict[str, Any]) -> None:
+    """Lets a config into the folder: a new one, or the one that is there. Call it under the lock.
+
+    With ``again`` whatever run is there is removed, unless it is this one, begun with ``again`` and not finished.
+
+    Raises:
+        ValueError: the folder holds a run of another config; nothing has been written.
+    """
+    there = None if config["again"] and not _begun_again(run, config) else _config(run)
+    if config["again"] and there is None:
+        wipe(run)
+    elif there is None and (strangers := [name for name in _OURS if (run / name).exists()]):
+        raise ValueError(
+            f"{run} holds {', '.join(strangers)} but no {_CONFIG}, so nobody knows which run it is; "
+            "type another name, or again=true to replace it"
+        )
+    elif there is not None and identity.config_hash(there) != identity.config_hash(config):
+        raise ValueError(
+            f"{run} holds a run of another config: {'; '.join(identity.differences(there, config))}. "
+            "Type another name (name=...), or again=true to replace it"
+        )
+    text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    if there is None or _plain(config) != there:
+        files.write(run / _CONFIG, text.encode())
+
+
+def result(run: Path) -> dict[str, Any] | None:
+    """Returns the result of a finished run, or None. Raises ValueError where it is damaged."""
+    path = run / _RESULT
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); remove it and give the same command, which makes it anew") from error
+
+
+def finish(run: Path, found: dict[str, Any]) -> None:
+    """Writes the result: the last thing that a run does."""
+    files.write(run / _RESULT, (json.dumps(found, indent=1) + "\n").encode())
+    history.drop_parts(run)
+
+
+def reopen(run: Path) -> None:
+    """Takes the result back, so that a finished run goes on to a larger budget."""
+    history.unpack(run)
+    (run / _RESULT).unlink()
+    (run / "history.npz").unlink()
+
+
+def wipe(run: Path) -> None:
+    """Removes all that a run writes, and nothing else."""
+    for name in _OURS:
+        path = run / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _begun_again(run: Path, config: dict[str, Any]) -> bool:
+    if (run / _RESULT).exists() or not (run / _CONFIG).exists():
+        return False
+    with suppress(ValueError):
+        there = _config(run)
+        return bool(there and there.get("again")) and identity.config_hash(there or {}) == identity.config_hash(config)
+    return False
+
+
+def _config(run: Path) -> dict[str, Any] | None:
+    path = run / _CONFIG
+    if not path.exists():
+        return None
+    try:
+        there = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} cannot be read ({error}); type again=true to replace the run") from error
+    if not isinstance(there, dict):
+        raise ValueError(f"{path} holds no config; type again=true to replace the run")
+    return there
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(config))
+
+
+def _lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock, as there is no such call
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""What makes a run this run: its config, the source of its parts, and the versions it ran on."""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_LEFT_OUT = ("runs", "console", "budget", "again")  # they change where or how long, never what
+_LEFT_OUT_ANYWHERE = "workers"
+_DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise
+
+
+def config_hash(config: dict) -> str:
+    """Returns 16 hex digits of all in a config that decides what is found."""
+    text = json.dumps(_deciding(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """Says which deciding settings differ, e.g. 'emitter.batch_size was 64 and is now 128'."""
+    was, now = _flat(_deciding(old)), _flat(_deciding(new))
+    names = [name for name in sorted({**was, **now}) if was.get(name, "absent") != now.get(name, "absent")]
+    return [f"{name} was {was.get(name, 'absent')} and is now {now.get(name, 'absent')}" for name in names]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a checkpoint depends on."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"python": python} | {name: metadata.version(name) for name in _DECIDING}
+
+
+def commit() -> str | None:
+    """Returns the commit that this package was run from, '+dirty' where files differ from it; None outside a checkout."""
+    here = Path(__file__).parents[1]
+    if _git(here, "ls-files", "--error-unmatch", "types.py") is None:
+        return None  # installed, perhaps inside somebody else's checkout
+    head = _git(here, "rev-parse", "HEAD")
+    return head and head + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def fingerprint(*parts: Any) -> dict[str, str]:
+    """Returns module -> hash of the source file, for the classes of the parts and of all parts inside them."""
+    files: dict[str, str] = {}
+    for part in parts:
+        _visit(part, files)
+    return dict(sorted(files.items()))
+
+
+def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Names the modules whose source differs."""
+    return [name for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
+
+
+def _deciding(config: dict) -> dict:
+    return _without_workers({name: value for name, value in config.items() if name not in _LEFT_OUT})
+
+
+def _without_workers(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(name): _without_workers(value) for name, value in node.items() if name != _LEFT_OUT_ANYWHERE}
+    return [_without_workers(value) for value in node] if isinstance(node, list | tuple) else node
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(node, dict):
+        return {prefix[:-1]: json.dumps(node)}
+    flat: dict[str, str] = {}
+    for name, value in node.items():
+        flat |= _flat(value, f"{prefix}{name}.")
+    return flat
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _visit(part: Any, files: dict[str, str]) -> None:
+    if isinstance(part, tuple | list):
+        for item in part:
+            _visit(item, files)
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        _add(type(part), files)
+        for field in dataclasses.fields(part):
+            _visit(getattr(part, field.name), files)
+    elif inspect.isfunction(part):
+        _add(part, files)
+    elif type(part).__module__ not in ("builtins", "numpy"):
+        _add(type(part), files)
+
+
+def _add(thing: Any, files: dict[str, str]) -> None:
+    try:
+        source = inspect.getsourcefile(thing)
+    except TypeError:  # built in, or typed at a prompt
+        source = None
+    if source is not None and Path(source).is_file():
+        files[thing.__module__] = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]

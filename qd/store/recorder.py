@@ -1,0 +1,124 @@
+"""What is written while a search runs: rows of metrics, events, history and checkpoints.
+
+Rows are written where the evaluations cross a multiple of ``log_every``, so that the same run writes the same rows.
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from qd import metrics
+from qd.archives import HostElites
+from qd.metrics import Tally
+from qd.referee import Referee
+from qd.store import checkpoint, identity
+from qd.store.checkpoint import Checkpoint
+from qd.store.files import Growing
+from qd.store.history import History
+from qd.types import Batch, Search, State
+
+_COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
+            "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
+TIMES = ("wall_s", "evals_per_s")  # the only columns that differ when a run is repeated
+_FILES = ("metrics.csv", "events.jsonl")
+Row = dict[str, float]
+
+
+class Recorder:
+    """Writes into the folder of one run. ``saved`` is where the run goes on, None at its beginning."""
+
+    def __init__(
+        self, run: Path, search: Search, referee: Referee | None, log_every: int, saved: Checkpoint | None = None
+    ) -> None:
+        self.run, self.search, self.referee, self.log_every = run, search, referee, log_every
+        self.bench = saved.bench if saved else None
+        self.tally = saved.tally if saved else Tally()
+        self.relearned = saved.relearned if saved else 0
+        self.sources = identity.fingerprint(search, referee)
+        self.saved = saved.state if saved else None  # what the newest checkpoint holds
+        self._last_row = saved.last_row if saved else None
+        self._started = time.perf_counter() - (saved.wall if saved else 0.0)
+        self._history = History(run, saved.state.generation if saved else 0)
+        lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
+        self._metrics, self._events = (Growing(run / name, lengths[name]) for name in _FILES)
+        self._range = metrics.objective_range(search.domain)
+
+    @property
+    def wall(self) -> float:
+        """Seconds that the run has taken, over all its processes."""
+        return time.perf_counter() - self._started
+
+    def batch(self, state: State, batch: Batch) -> Row | None:
+        """Takes one batch, and returns the row of metrics where one was due."""
+        if self.referee is not None:
+            self.bench = self.bench or self.referee.open(batch)
+            self.bench.add(batch)
+        self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
+        self._history.add(state, batch)
+        last = self._last_row
+        due = last is None or state.evaluations // self.log_every > last["evals"] // self.log_every
+        return self._write_row(state) if due else None
+
+    def relearn(self, state: State) -> None:
+        """Notes that the descriptor has learned, and the archive was filled anew."""
+        self.relearned = state.evaluations
+        elites, reserve = len(state.archive), state.reserve
+        self.event("relearn", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.dropped)
+
+    def event(self, what: str, state: State, **more: Any) -> None:
+        """Adds a line to events.jsonl."""
+        about = {"event": what, "generation": state.generation, "evaluations": state.evaluations, "wall_s": round(self.wall, 3)}
+        self._events.add(json.dumps(about | more))
+
+    def row(self, state: State) -> Row:
+        """Returns the numbers of the moment, without the referee's."""
+        wall, last = self.wall, self._last_row or {"evals": 0, "wall_s": 0.0}
+        rate = (state.evaluations - last["evals"]) / max(wall - last["wall_s"], 1e-9)
+        return {
+            "evals": state.evaluations,
+            "generation": state.generation,
+            "wall_s": round(wall, 3),
+            "evals_per_s": round(rate, 1),
+            **metrics.of_archive(state.archive, self._range),
+            **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
+            "reserve": len(state.reserve.rows.ids),
+            "dropped": state.reserve.dropped,
+        }
+
+    def save(self, state: State) -> None:
+        """Makes sure that all written is on the disk, then adds a checkpoint."""
+        self._history.write_part(state.generation)
+        lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
+        saved = Checkpoint(state, self.bench, self.tally, self.relearned, self._last_row, self.wall, lengths, self.sources)
+        checkpoint.save(self.run / "checkpoint", saved)
+        self.saved = state
+
+    def last_row(self, state: State) -> Row:
+        """Returns the row of the end; it is written where none was due, after the checkpoint, so that a longer run lacks it."""
+        last = self._last_row
+        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state)
+
+    def pack(self) -> None:
+        """Joins the parts of the history into one file."""
+        self._history.pack()
+
+    def close(self) -> None:
+        for file in (self._metrics, self._events):
+            file.close()
+
+    def _write_row(self, state: State) -> Row:
+        row = self.row(state)
+        row = {name: row[name] for name in _COLUMNS}
+        if self.bench is not None:
+            row |= self.bench.scores(HostElites(state.archive), scale=self._range)
+        if self._last_row is None:
+            self._metrics.add(",".join(row))
+        self._metrics.add(",".join(_cell(number) for number in row.values()))
+        self._last_row = row
+        return row
+
+
+def _cell(number: float) -> str:
+    return "" if math.isnan(number) else str(number)

@@ -1,0 +1,40 @@
+"""What elites look like, by id, at most so many: spread evenly over the archive, the best always among them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qd.archives import HostElites
+from qd.store import files
+from qd.types import Domain
+
+_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
+
+
+def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
+    """Writes renderings/ID.KIND of at most ``cap`` elites, in place of older ones, and returns how many."""
+    folder = run / "renderings"
+    if not hasattr(domain, "render") or cap < 1:
+        return 0
+    if folder.exists():
+        shutil.rmtree(folder)
+    files.make_folder(folder)
+    ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
+    for number, rendering in zip(ids, domain.render(solutions), strict=True):  # type: ignore[attr-defined]
+        path = folder / f"{number}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
+        with files.telling(path):
+            path.write_bytes(rendering.data.encode() if isinstance(rendering.data, str) else rendering.data)
+    return len(ids)
+
+
+def choice(archive: Any, cap: int) -> np.ndarray:
+    """Returns the ranks of at most ``cap`` elites: the best, and others at even steps in cell order."""
+    by_cell = np.argsort(archive.data("index"), kind="stable")
+    if len(by_cell) <= cap:
+        return by_cell
+    best = int(np.argmax(archive.data("objective")))
+    others = by_cell[by_cell != best]
+    steps = np.linspace(0, len(others), cap - 1, endpoint=False).astype(int)
+    return np.concatenate([[best], others[steps]])

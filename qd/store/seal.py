@@ -1,0 +1,99 @@
+"""A checkpoint is a pickle, and unpickling runs code: it is signed with a key that only this user has.
+
+A sealed file: magic line; SHA-256 of all that follows; HMAC of all that follows it; the content.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+_MAGIC = b"qd-checkpoint 1\n"
+_LINE = 65  # 64 hex digits and a newline
+_KEY_BYTES = 32
+
+
+class Damaged(ValueError):
+    """A sealed file that is not whole."""
+
+
+class Foreign(ValueError):
+    """A sealed file that is whole, but was signed with another key."""
+
+
+def seal(content: bytes) -> bytes:
+    """Returns the content as a sealed file."""
+    signed = _line(hmac.new(_key(), content, hashlib.sha256).hexdigest()) + content
+    return _MAGIC + _line(hashlib.sha256(signed).hexdigest()) + signed
+
+
+def unseal(path: Path) -> bytes:
+    """Returns the content of a sealed file.
+
+    Raises:
+        Damaged: it is cut short, altered or no checkpoint.
+        Foreign: it is not signed with this user's key.
+    """
+    try:
+        sealed = path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+    start = len(_MAGIC)
+    checksum, signed = sealed[start : start + _LINE], sealed[start + _LINE :]
+    if not sealed.startswith(_MAGIC) or checksum != _line(hashlib.sha256(signed).hexdigest()):
+        raise Damaged(f"{path} is damaged: its checksum does not fit its {len(sealed)} bytes")
+    signature, content = signed[:_LINE], signed[_LINE:]
+    if not hmac.compare_digest(signature, _line(hmac.new(_key(), content, hashlib.sha256).hexdigest())):
+        raise Foreign(
+            f"{path} was not signed with your key ({key_path()}): somebody else's checkpoint, which could run any code, "
+            "is never opened. Type again=true to start anew; if it is your own from another machine, copy that key here"
+        )
+    return content
+
+
+def key_path() -> Path:
+    """Where this user's key lies."""
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "qd-atlas" / "checkpoint.key"
+
+
+def _key() -> bytes:
+    path = key_path()
+    if not path.exists():
+        _make_key(path)
+    try:
+        mode, key = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"your checkpoints' key {path} cannot be read ({error.strerror}); type chmod 600 {path}") from error
+    if os.name != "nt" and mode & 0o077:
+        raise ValueError(f"others may read the key of your checkpoints; type chmod 600 {path}")
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{path} is no key: it has {len(key)} bytes, not {_KEY_BYTES}; remove it, and a new one is made")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Makes the key in one stroke, so that of two processes one wins and both use its key."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"the key of your checkpoints cannot be made at {path} ({error.strerror}); "
+            "type XDG_CONFIG_HOME=FOLDER before the command, with a folder that you may write in"
+        ) from error
+
+
+def _line(digest: str) -> bytes:
+    return digest.encode() + b"\n"

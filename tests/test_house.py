@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import qd
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -79,7 +80,9 @@ def test_versions_agree():
 
 def test_the_command_line_starts_without_jax(tmp_path):
     for command in (["--help"], ["plot"], ["plot", "--help"]):
-        loaded = f"import sys; from qd.cli.main import main; main({command}); print('jax' in sys.modules, 'numpy' in sys.modules)"
+        loaded = (
+            f"import sys; from qd.cli.main import main; main({command}); print('jax' in sys.modules, 'numpy' in sys.modules)"
+        )
         assert python(["-c", loaded], tmp_path).splitlines()[-1].startswith("False")
 
 

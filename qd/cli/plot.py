@@ -40,17 +40,17 @@ def draw(run: Path) -> list[Path]:
 
     check(run)
     stored = archive_file.load(run)
-    record, metrics = _record(stored), _metrics(run / "metrics.csv")
+    shown, rows = record(stored), metrics(run / "metrics.csv")
     pictures = renderings(run / "renderings", stored.columns["id"])
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
-    made = _save(heatmap(record), figures / "heatmap", "png", "pdf")
-    if metrics:
-        panels = (*PANELS, *(panel for panel in REFEREE if panel.column in metrics))
-        made += _save(curves(metrics, record.title, panels), figures / "curves", "png", "pdf")
+    made = _save(heatmap(shown), figures / "heatmap", "png", "pdf")
+    if rows:
+        panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
+        made += _save(curves(rows, shown.title, panels), figures / "curves", "png", "pdf")
     if any(picture is not None for picture in pictures):
-        made += _save(sheet(record, pictures), figures / "sheet", "png")
-        (figures / "sheet.svg").write_text(sheet_svg(record, pictures), encoding="utf-8")
+        made += _save(sheet(shown, pictures), figures / "sheet", "png")
+        (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")
     return made
 
@@ -82,7 +82,8 @@ def _rendering(path: Path | None) -> Rendering | None:
     return Rendering(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
 
 
-def _record(stored: archive_file.Stored) -> Any:
+def record(stored: archive_file.Stored) -> Any:
+    """Returns the Map that figures of a stored archive are drawn from."""
     from qd.plots.records import Map
 
     about, columns = stored.about, stored.columns
@@ -109,12 +110,12 @@ def _names(descriptor: dict[str, Any], measures: int) -> list[str]:
     return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
 
 
-def _metrics(path: Path) -> dict[str, np.ndarray]:
-    """Reads metrics.csv; an empty cell is not defined: NaN."""
+def metrics(path: Path) -> dict[str, np.ndarray]:
+    """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN."""
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last line may be cut short
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))  # the last may be cut short
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]} if rows else {}
 
 

@@ -30,6 +30,7 @@ class Arm:
 
     joints: int = 10
     length: float = 1.0  # of the whole arm
+    spread: float = math.pi  # samples lie within +- this; at 0 every angle is 0, where CMA-MAE's search starts
     pure: bool = True
 
     def __post_init__(self) -> None:
@@ -46,8 +47,8 @@ class Arm:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Angles uniform in [-pi, pi], [n, J]."""
-        return keys.uniform(key, (n, self.joints), *self.space)
+        """Angles uniform within +-spread, [n, J]."""
+        return keys.uniform(key, (n, self.joints), -self.spread, self.spread)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Adds up the links; see the top of the room."""

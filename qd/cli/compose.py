@@ -4,21 +4,16 @@
     search, referee, run = assemble(config)
     path = folder(config, ["domain=sphere", "seed=3"])
 
-Later wins: primary defaults, domain, experiment, command line. conf may be ours or the user's ./conf.
+Later wins: primary defaults, domain, experiment, command line.
 """
 
-import filecmp
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import qd
 from qd.cli.build import build
-from qd.cli.settings import Settings, Suits
-from qd.spelling import nearest
+from qd.cli.choices import check, opened, prepared
 
 _ORDER = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
@@ -36,19 +31,13 @@ def load(overrides: list[str]) -> dict[str, Any]:
     from hydra import compose
     from omegaconf import open_dict
 
-    with _hydra():
-        _check(overrides)
+    with opened():
+        check(overrides)
         cfg = compose("config", prepared(overrides), return_hydra_config=True)
         choices = dict(cfg.hydra.runtime.choices)
         with open_dict(cfg):
             del cfg["hydra"]
         return plain(cfg, choices)
-
-
-def check(overrides: list[str]) -> None:
-    """Raises ValueError on a misspelt key or an unknown choice of a group; sweeps are judged choice by choice."""
-    with _hydra():
-        _check(overrides)
 
 
 def assemble(config: dict[str, Any]) -> Assembled:
@@ -88,96 +77,28 @@ def folder(config: dict[str, Any], overrides: list[str]) -> Path:
     return Path(config["runs"], config["name"], f"{text}-s{config['seed']}" if text else f"s{config['seed']}")
 
 
-def conf() -> Path:
-    """Returns the folder of our choices: in the wheel qd/conf, in a checkout conf."""
-    package = Path(qd.__file__).resolve().parent
-    for there in (package / "conf", package.parent / "conf"):
-        if (there / "config.yaml").is_file():
-            return there
-    raise ValueError(f"there is no conf in {package} or beside it; install qd-atlas anew")
-
-
-def register() -> None:
-    """Makes the schema of the settings known to Hydra."""
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store(name="settings", node=Settings)
-
-
-def prepared(overrides: list[str]) -> list[str]:
-    """Returns what Hydra is given: parts take any key (what builds them knows which), and ./conf is searched too."""
-    parts = re.compile(rf"({'|'.join(_ORDER)})\.[^=]*=")
-    theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
-    return [f"++{o}" if parts.match(o) else o for o in overrides] + theirs
-
-
 def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     """Resolves a composed config into plain containers, and checks the settings of the run itself."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationToMissingValueError
 
     for key in sorted(OmegaConf.missing_keys(cfg)):
         if not key.startswith("suits."):
             raise ValueError(f"{key} is not set; type {key}=...")
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    try:
+        config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    except InterpolationToMissingValueError as error:
+        lacks, domain = re.findall(r"suits\.\w+", str(error))[0], choices["domain"]
+        raise ValueError(
+            f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
+            f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
+        ) from error
     del config["suits"]
     config = {key: value for key, value in config.items() if value is not None or key not in ("lm", "grade", "judge")}
     config["name"] = config["name"] or str(choices["domain"])
     config["keep"] = tuple(config["keep"])
     _check_settings(config)
     return config
-
-
-@contextmanager
-def _hydra() -> Iterator[None]:
-    """Opens Hydra on our conf, and says its errors as ours."""
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    register()
-    try:
-        with initialize_config_dir(str(conf()), version_base="1.3"):
-            yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(_said(error)) from error
-
-
-def _check(overrides: list[str]) -> None:
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.object_type import ObjectType
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    loader, given = GlobalHydra.instance().config_loader(), prepared(overrides)
-
-    def listed(group: str, kind: ObjectType) -> list[str]:
-        return loader.get_group_options(group, kind, config_name="config", overrides=given)
-
-    groups = listed("", ObjectType.GROUP)
-    for override in OverridesParser.create().parse_overrides(overrides):
-        key = override.key_or_group
-        if key.startswith("hydra"):
-            continue
-        _check_key(key, groups)
-        if key in groups and not override.is_delete():
-            for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
-                below = "/".join([key, *str(choice).split("/")[:-1]])
-                _check_choice(key, choice, listed(below, ObjectType.CONFIG))
-
-
-def _check_key(key: str, groups: Iterable[str]) -> None:
-    top, _, rest = key.partition(".")
-    known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
-    if "/" not in top and top not in known:
-        raise ValueError(f"there is no setting {top!r}; there is {nearest(top, sorted(known))}")
-    suits = [f.name for f in fields(Suits)]
-    if top == "suits" and rest and rest.split(".")[0] not in suits:
-        raise ValueError(f"there is no setting {key!r}; suits has {nearest(rest, suits)}")
-
-
-def _check_choice(group: str, choice: Any, options: list[str]) -> None:
-    if choice is None or str(choice).split("/")[-1] in options:
-        return
-    raise ValueError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
 
 
 def _check_settings(config: dict[str, Any]) -> None:
@@ -207,17 +128,6 @@ def _check_protocol(name: str, part: Any) -> None:
         raise ValueError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
 
 
-def _yours() -> list[str]:
-    yours, ours = Path("conf").resolve(), conf()
-    if not yours.is_dir() or yours == ours:
-        return []
-    for file in sorted(yours.glob("*/**/*.yaml")):
-        twin = ours / file.relative_to(yours)
-        if twin.exists() and not filecmp.cmp(file, twin, shallow=False):
-            raise ValueError(f"{file} has the name of one of our own choices, which would hide it; rename it")
-    return [f"hydra.searchpath=['file://{yours}']"]
-
-
 def _hash(config: dict[str, Any]) -> str:
     from qd.store import identity
 
@@ -226,14 +136,3 @@ def _hash(config: dict[str, Any]) -> str:
 
 def _key(override: str) -> str:
     return override.lstrip("+~").split("=")[0]
-
-
-def _said(error: BaseException) -> str:
-    """Says a Hydra error in one line, with its cause."""
-    override = getattr(error, "override", None)
-    if override is not None:
-        return f"cannot read {override!r}; type key=value"
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    return ": ".join(str(e).splitlines()[0].rstrip(".") for e in causes if str(e))

@@ -11,7 +11,7 @@ from qd.spelling import nearest
 
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
-_WINDOW = 20  # updates that the speed is an average over
+_FEWEST, _WINDOW = 4, 20  # updates that the speed is an average over; the first ones compile
 _FILES = ("archive.npz", "metrics.csv", "history.npz", "renderings", "figures")
 
 
@@ -83,7 +83,9 @@ class Console:
         self._live.update(text, refresh=True)
 
     def _speed(self) -> float | None:
-        """Evaluations a second of late; None until two updates were seen."""
+        """Evaluations a second of late; None until a few updates were seen."""
+        if len(self._seen) < _FEWEST:
+            return None
         (then, before), (now, evals) = self._seen[0], self._seen[-1]
         return (evals - before) / (now - then) if now > then and evals > before else None
 

@@ -48,7 +48,7 @@ def _job(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
 def _by_hydra(args: list[str]) -> int:
     import hydra
 
-    from qd.cli.compose import check, conf, prepared, register
+    from qd.cli.choices import check, conf, opened, prepared, register
 
     def job(cfg: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -60,7 +60,8 @@ def _by_hydra(args: list[str]) -> int:
 
     register()
     if not any(arg.startswith(("--config", "-cd", "-cn", "-cp")) for arg in args):  # else the choices are not ours to know
-        check([arg for arg in args if "=" in arg and not arg.startswith("-")])
+        with opened():
+            check([arg for arg in args if "=" in arg and not arg.startswith("-")])
     sys.argv = ["qd run", *prepared(args)]
     hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")(job)()
     return 0
@@ -79,7 +80,7 @@ def _find_yours() -> None:
 
 
 def _choices() -> str:
-    from qd.cli.compose import conf
+    from qd.cli.choices import conf
 
     groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
     width = max(len(group.name) for group in groups)

@@ -1,0 +1,124 @@
+"""What may be typed after ``qd run``: where the choices lie, which keys and names there are, and which was meant.
+
+conf is ours, and the user's ./conf beside it. Hydra's errors are said as ours.
+"""
+
+import filecmp
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import qd
+from qd.cli.settings import Settings, Suits
+from qd.spelling import nearest
+
+_PARTS = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
+
+
+def conf() -> Path:
+    """Returns the folder of our choices: in the wheel qd/conf, in a checkout conf."""
+    package = Path(qd.__file__).resolve().parent
+    for there in (package / "conf", package.parent / "conf"):
+        if (there / "config.yaml").is_file():
+            return there
+    raise ValueError(f"there is no conf in {package} or beside it; install qd-atlas anew")
+
+
+def register() -> None:
+    """Makes the schema of the settings known to Hydra."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="settings", node=Settings)
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """Opens Hydra on our conf, and says its errors as ours."""
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    register()
+    try:
+        with initialize_config_dir(str(conf()), version_base="1.3"):
+            yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(_said(error)) from error
+
+
+def prepared(overrides: list[str]) -> list[str]:
+    """Returns what Hydra is given: parts take any key (what builds them knows which), and ./conf is searched too."""
+    parts = re.compile(rf"({'|'.join(_PARTS)})\.[^=]*=")
+    theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
+    return [f"++{o}" if parts.match(o) else o for o in overrides] + theirs
+
+
+def check(overrides: list[str]) -> None:
+    """Raises ValueError on a misspelt key or an unknown choice of a group; sweeps are judged choice by choice.
+
+    Hydra must be ``opened``.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.object_type import ObjectType
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    loader, given = GlobalHydra.instance().config_loader(), prepared(overrides)
+
+    def listed(group: str, kind: ObjectType) -> list[str]:
+        return loader.get_group_options(group, kind, config_name="config", overrides=given)
+
+    groups = listed("", ObjectType.GROUP)
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key = override.key_or_group
+        if key.startswith("hydra"):
+            continue
+        _check_key(key, groups)
+        if key in groups and not override.is_delete():
+            for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
+                below = "/".join([key, *str(choice).split("/")[:-1]])
+                _check_choice(key, choice, listed(below, ObjectType.CONFIG))
+
+
+def _check_key(key: str, groups: Iterable[str]) -> None:
+    top, _, rest = key.partition(".")
+    known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
+    if "/" not in top and top not in known:
+        raise ValueError(f"there is no setting {top!r}; there is {nearest(top, sorted(known))}")
+    suits = [f.name for f in fields(Suits)]
+    if top == "suits" and rest and rest.split(".")[0] not in suits:
+        raise ValueError(f"there is no setting {key!r}; suits has {nearest(rest, suits)}")
+
+
+def _check_choice(group: str, choice: Any, options: list[str]) -> None:
+    if str(choice).split("/")[-1] in options or (choice is None and group == "experiment"):
+        return
+    raise ValueError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
+
+
+def _yours() -> list[str]:
+    yours, ours = Path("conf").resolve(), conf()
+    if not yours.is_dir() or yours == ours:
+        return []
+    for file in sorted(yours.glob("*/**/*.yaml")):
+        twin = ours / file.relative_to(yours)
+        if twin.exists() and not filecmp.cmp(file, twin, shallow=False):
+            raise ValueError(f"{file} has the name of one of our own choices, which would hide it; rename it")
+    return [f"hydra.searchpath=['file://{yours}']"]
+
+
+def _said(error: BaseException) -> str:
+    """Says a Hydra error in one line, with its cause."""
+    override = getattr(error, "override", None)
+    if override is not None:
+        return f"cannot read {override!r}; type key=value"
+    lines = str(error).splitlines()
+    lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
+    said = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
+    unknown = re.search(r"Key '(\w+)' not in '(Settings|Suits)'", said)
+    if unknown:
+        known = Settings if unknown[2] == "Settings" else Suits
+        said += f"; there is {nearest(unknown[1], sorted(f.name for f in fields(known)))}"
+    return said

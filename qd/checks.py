@@ -5,14 +5,15 @@ Each message says what was seen, why it cannot be, and what to type instead.
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from qd import archives, keys
-from qd.archives import nearest
-from qd.types import Array, Batch, Descriptor, Domain, Evaluation, Rows, Search
+from qd.spelling import nearest
+from qd.types import Array, Batch, Descriptor, Domain, Evaluation, Features, Params, Rows, Search
 
 _TRACING = (
     jax.errors.ConcretizationTypeError,  # bool() and if on a traced value, too
@@ -20,16 +21,24 @@ _TRACING = (
     jax.errors.TracerIntegerConversionError,
     jax.errors.NonConcreteBooleanIndexError,
     jax.errors.UnexpectedTracerError,
+    TypeError,  # an array written into, or given to Python's math
 )
+_OWED = {
+    "domain": ("pure", "sample", "evaluate"),
+    "descriptor": ("pure", "reads", "bounds", "init", "fit", "__call__"),
+    "archive": ("open",),
+    "emitter": ("pure", "init", "ask", "tell"),
+}
 
 
 def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     """Judges the recipe on two evaluated solutions. Raises ValueError, before any budget is spent."""
-    if len(solutions) == 0:
-        raise ValueError("there are no seeds; type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)")
-    domain, descriptor = search.domain, search.descriptor
+    domain, descriptor, archive, emitter = search[:4]
+    for role, part in zip(_OWED, (domain, descriptor, archive, emitter), strict=True):
+        _keeps_protocol(role, part)
     for part in (domain, descriptor):
         _hashable(part)
+    seeds(domain, solutions)
     archives.check_bounds(descriptor.bounds)
     asked = (*descriptor.reads, *search.keep)
     archives.check_names(asked)
@@ -37,19 +46,40 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         raise ValueError(f"{_name(descriptor)} reads no feature; set reads to the names of the features that it looks at")
 
     two = solutions[:2]
-    said = _try(domain, _evaluate, domain, key, two)
+    said = _try(domain, _trace, domain, key, two) if domain.pure else domain.evaluate(keys.split(key, len(two)), two)
     evaluation(domain, said, len(two), asked)
+    rows = _example(two, said, asked)
     if not getattr(descriptor, "learns", True):  # else its init may ask people: judged after generation 0
-        features = {name: np.asarray(said.features[name]) for name in descriptor.reads} if not domain.pure else said.features
-        _describe(descriptor, Rows(np.arange(len(two)), two, said.objective, features, np.ones(len(two), bool)))
-    if getattr(search.emitter, "gradients", False) and not (domain.pure and descriptor.pure):
-        host = _name(descriptor if domain.pure else domain)
+        params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
+        measures(descriptor, _describe(descriptor, params, rows.features), len(two))
+    _has_gradients(search)
+    opened = archive.open(rows, descriptor.bounds, asked, 0)
+    if hasattr(emitter, "check"):
+        emitter.check(key, two, opened)  # type: ignore[attr-defined]
+
+
+def seeds(domain: Domain, solutions: np.ndarray) -> None:
+    """Raises ValueError where there are no seeds, or where they are not like what a pure domain samples."""
+    if solutions.ndim and len(solutions) == 0:
+        raise ValueError("there are no seeds; type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)")
+    if solutions.ndim and not domain.pure:  # to sample may cost
+        return
+    like = np.asarray(domain.sample(keys.new(0), 1))
+    shape, n = f"[{', '.join(map(str, ('n', *like.shape[1:])))}]", len(solutions) if solutions.ndim else 100
+    if solutions.shape[1:] != like.shape[1:] or not solutions.ndim:
         raise ValueError(
-            f"{_name(search.emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
-            "choose an emitter without gradients, or write that part with jax.numpy"
+            f"the seeds have shape {list(solutions.shape)}, but {_name(domain)} samples {shape}; type domain.sample(key, {n})"
         )
-    if hasattr(search.emitter, "check"):
-        search.emitter.check(key, two)  # type: ignore[attr-defined]
+    if solutions.dtype.kind not in "biuf" and like.dtype.kind in "biuf":
+        raise ValueError(
+            f"the seeds are {solutions.dtype}, but {_name(domain)} samples {like.dtype}; type domain.sample(key, {n})"
+        )
+
+
+def traceable(descriptor: Descriptor, params: Params, features: Features) -> None:
+    """Raises ValueError, naming the line, where a descriptor says pure but cannot be traced."""
+    if descriptor.pure:
+        _describe(descriptor, params, features)
 
 
 def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> None:
@@ -114,22 +144,41 @@ def not_empty(archive: Any, batch: Batch) -> None:
         )
 
 
-def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
-    if not domain.pure:
-        return domain.evaluate(keys.split(key, len(two)), two)
+def _keeps_protocol(role: str, part: Any) -> None:
+    lacking = [name for name in _OWED[role] if not hasattr(part, name)]
+    if lacking:
+        raise ValueError(f"{_name(part)} is no {role}: it lacks {', '.join(lacking)}; see {role.title()} in qd.types")
+
+
+def _has_gradients(search: Search) -> None:
+    domain, descriptor, _, emitter = search[:4]
+    if getattr(emitter, "gradients", False) and not (domain.pure and descriptor.pure):
+        host = _name(descriptor if domain.pure else domain)
+        raise ValueError(
+            f"{_name(emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
+            "choose an emitter without gradients, or write that part with jax.numpy"
+        )
+
+
+def _trace(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
     if two.dtype == object:
         raise ValueError(f"{_name(domain)} says pure = True, but its solutions are Python objects; say pure = False")
     return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
 
 
-def _describe(descriptor: Descriptor, rows: Rows) -> None:
-    read = {name: rows.features[name] for name in descriptor.reads}
-    params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
-    if descriptor.pure:
-        given = _try(descriptor, jax.eval_shape, descriptor, params, read)
-    else:
-        given = descriptor(params, {name: np.zeros(f.shape, f.dtype) for name, f in read.items()})
-    measures(descriptor, given, len(rows.ids))
+def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any:
+    read = {name: features[name] for name in descriptor.reads}
+    return _try(descriptor, jax.eval_shape, descriptor, params, read) if descriptor.pure else descriptor(params, read)
+
+
+def _example(two: np.ndarray, said: Evaluation, names: tuple[str, ...]) -> Rows:
+    """The rows of the rehearsal; what was only traced is filled with zeros."""
+
+    def column(given: Any) -> np.ndarray:
+        return np.zeros(given.shape, given.dtype) if isinstance(given, jax.ShapeDtypeStruct) else np.asarray(given)
+
+    features = {name: column(said.features[name]) for name in names}
+    return Rows(np.arange(len(two)), two, column(said.objective), features, np.ones(len(two), bool))
 
 
 def _no_fresh(key: Array, n: int) -> Rows:
@@ -141,13 +190,17 @@ def _try(part: Any, call: Callable, *args: Any) -> Any:
     try:
         return call(*args)
     except _TRACING as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if "/jax/" not in f.filename and f.filename != __file__]
-        where = frames[-1] if frames else None
-        line = f"{where.filename}:{where.lineno}: {where.line}" if where else str(error).splitlines()[0]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)]
+        line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
         raise ValueError(
-            f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}\n"
-            "write that line with jax.numpy (jnp.where for if, lax.scan for loops over data), or say pure = False"
+            f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
+            "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
+            "or say pure = False"
         ) from error
+
+
+def _is_library(filename: str) -> bool:
+    return not {"jax", "jaxlib", "numpy"}.isdisjoint(Path(filename).parts)
 
 
 def _is_evaluation(said: Any) -> bool:

@@ -11,16 +11,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ribs.emitters
-from ribs.archives import GridArchive
 
 from qd import archives, keys
-from qd.archives import nearest
+from qd.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
 
 _GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
 _RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
 _GRADIENT = ("GradientArborescenceEmitter", "GradientOperatorEmitter")
-_NEEDS = {"imp": "value", "2imp": "value", "nov": "novelty", "density": "density"}
+_RANKERS = {  # the columns that each ranks by, of those that not every archive gives
+    **{name: ("value",) for name in ("imp", "2imp")},
+    **{name: () for name in ("obj", "2obj", "rd", "2rd")},
+    "nov": ("novelty",),
+    "density": ("density",),
+    **{name: ("novelty", "local_competition") for name in ("nslc", "nslc_classic")},
+}
+_CHOICES = {
+    "ranker": tuple(_RANKERS),
+    "es": ("cma_es", "sep_cma_es", "lm_ma_es", "openai_es", "pycma_es"),
+    "selection_rule": ("filter", "mu"),
+    "restart_rule": ("no_improvement", "basic"),
+}
 
 
 class Hosted(NamedTuple):
@@ -53,25 +64,25 @@ class Ribs:
         for name, value in self.settings:
             if name not in takes:
                 raise ValueError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
+            if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"there is no {name} {value!r}; type {name}={nearest(value, list(_CHOICES[name]))}")
             if name == "batch_size" and value is not None and value < 1:
                 raise ValueError(f"batch_size {value} makes no solutions; type a batch_size of 1 or more")
 
-    def check(self, key: Array, solutions: Array) -> None:
-        """Raises ValueError where pyribs refuses these settings or such solutions."""
-        if solutions.dtype == object:
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Raises ValueError where pyribs refuses these settings, such solutions or such an archive."""
+        if solutions.dtype.kind != "f":
+            what = "Python objects" if solutions.dtype == object else f"{solutions.dtype}"
             raise ValueError(
-                f"{self.emitter} of pyribs varies arrays of numbers, but this domain's solutions are Python objects; "
+                f"{self.emitter} of pyribs varies arrays of real numbers, but this domain's solutions are {what}; "
                 "choose an emitter of the domain's own, or emitter=vary with a variation that takes them"
             )
-        shape = solutions.shape[1:]
-        dim = shape[0] if len(shape) == 1 else shape
-        scratch = GridArchive(solution_dim=dim, dims=[1], ranges=[(0, 1)], solution_dtype=np.float32)
-        self._open(scratch, self._start(solutions[0]), key)
+        self._check_ranker(archive)
+        self._open(archive, self._start(solutions[0]), key)
 
     def init(self, key: Array, elites: Elites) -> Hosted:
         """Opens the emitters. Raises ValueError where pyribs refuses these settings on this archive."""
         archive = elites.archive  # type: ignore[attr-defined]
-        self._check_ranker(archive)
         draw_key, seed_key = keys.split(key)
         (drawn,) = elites.draw(draw_key, self.count, "solution")
         seeds = keys.split(seed_key, self.count)
@@ -87,7 +98,7 @@ class Ribs:
     def tell(self, memory: Hosted, batch: Batch) -> Hosted:
         data, add_info = _as_told(batch, archives.gives(memory.emitters[0].archive))
         if memory.gradients:
-            data["jacobian"] = np.where(batch.status[:, None, None] < 0, 0, batch.jacobian)
+            data["jacobian"] = np.where((batch.status[:, None, None] < 0) | ~np.isfinite(batch.jacobian), 0, batch.jacobian)
         start = 0
         for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
             rows = slice(start, start + size)
@@ -109,13 +120,14 @@ class Ribs:
     def _check_ranker(self, archive: Any) -> None:
         """Rankers look at columns that only some archives' add gives; pyribs says so only at the first tell."""
         ranker = dict(self.settings).get("ranker", "2imp" if self.emitter in _RANKED else None)
-        need = _NEEDS.get(ranker) if isinstance(ranker, str) else None
         gives = archives.gives(archive)
-        if need is not None and need not in gives:
-            raise ValueError(
-                f"ranker {ranker!r} of {self.emitter} ranks by {need!r}, but a {type(archive).__name__.lstrip('_')} archive "
-                f"gives only {', '.join(gives)}; choose another ranker (by value: 2imp, imp; by neither: obj, rd)"
-            )
+        for need in _RANKERS.get(ranker, ()) if isinstance(ranker, str) else ():
+            if need not in gives:
+                served = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
+                raise ValueError(
+                    f"ranker {ranker!r} of {self.emitter} ranks by {need!r}, but a {type(archive).__name__.removeprefix('Open')} "
+                    f"archive gives only {', '.join(gives)}; type one that it serves: ranker={', '.join(served)}"
+                )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:
         if self.x0 is None:

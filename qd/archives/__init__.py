@@ -1,0 +1,38 @@
+"""pyribs archives opened for a search, and Elites, the view of one that emitters and learners get.
+
+The only room that reaches into pyribs' private store (``_store``).
+"""
+
+from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reach, version
+from qd.archives.elites import HostElites
+from qd.archives.insert import capacity, clamp, gives, has_cells, insert, objects, restart_thresholds
+from qd.archives.lean import SAME
+from qd.archives.settings import CVT, Grid, check_bounds, check_names
+from qd.archives.unstructured import DNS, DensityGrid, Proximity, SlidingBoundaries
+
+__all__ = [
+    "SAME",
+    "CVT",
+    "DNS",
+    "DensityGrid",
+    "Grid",
+    "HostElites",
+    "Proximity",
+    "SlidingBoundaries",
+    "best_row",
+    "capacity",
+    "check_bounds",
+    "check_names",
+    "clamp",
+    "gives",
+    "has_cells",
+    "insert",
+    "is_cvt",
+    "is_grid",
+    "objects",
+    "occupied",
+    "pour",
+    "reach",
+    "restart_thresholds",
+    "version",
+]

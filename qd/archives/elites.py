@@ -1,0 +1,58 @@
+"""Elites, the view of an archive that emitters and learners get."""
+
+from typing import Any
+
+import numpy as np
+
+from qd import keys
+from qd.archives.lean import OpenCVT, OpenGrid
+from qd.archives.settings import OWN_FIELDS
+from qd.spelling import nearest
+from qd.types import Array, Rows
+
+
+class HostElites:
+    """Elites over a pyribs archive, in the order in which their cells were first filled."""
+
+    def __init__(self, archive: Any) -> None:
+        self.archive = archive  # the pyribs object, for hosted pyribs emitters and nobody else
+
+    @property
+    def size(self) -> int:
+        return len(self.archive)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return tuple(name for name in self.archive._store._fields if name not in OWN_FIELDS)
+
+    def draw(self, key: Array, n: int, *names: str) -> tuple[np.ndarray, ...]:
+        """See qd.types.Elites."""
+        return self.take(keys.integers(key, (n,), 0, self.size), *(names or ("id", "solution")))
+
+    def take(self, index: Array, *names: str) -> tuple[np.ndarray, ...]:
+        """See qd.types.Elites. Raises ValueError on an unknown name."""
+        store = self.archive._store
+        cells = store._props["occupied_list"][index]
+        return tuple(self._place(cells) if name == "place" else self._column(name)[cells] for name in names)
+
+    def rows(self) -> Rows:
+        """See qd.types.Elites."""
+        everyone = np.arange(self.size)
+        ids, solutions, objective = self.take(everyone, "id", "solution", "objective")
+        features = dict(zip(self.features, self.take(everyone, *self.features), strict=True))
+        return Rows(ids, solutions, objective, features, np.ones(self.size, bool))
+
+    def _column(self, name: str) -> np.ndarray:
+        fields = self.archive._store._fields
+        if name not in fields:
+            raise ValueError(f"the archive has no column {name!r}; it has {nearest(name, [*fields, 'place'])}")
+        return fields[name]
+
+    def _place(self, cells: np.ndarray) -> np.ndarray:
+        archive = self.archive
+        if isinstance(archive, OpenGrid):
+            return archive.int_to_grid_index(cells).astype(np.float32)
+        if isinstance(archive, OpenCVT):
+            width = (archive.upper_bounds - archive.lower_bounds) / archive.cells ** (1 / archive.measure_dim)
+            return (archive.centroids[cells] - archive.lower_bounds) / width
+        raise ValueError(f"a {type(archive).__name__} has no cells, so its elites have no place; use a grid or a CVT")

@@ -1,0 +1,146 @@
+"""Archives as a recipe names them: settings that open a pyribs archive with cells."""
+
+import contextlib
+import hashlib
+import keyword
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ribs.archives import ArchiveBase, k_means_centroids
+
+from qd.archives.lean import OpenCVT, OpenGrid
+from qd.types import Rows
+
+OWN_FIELDS = ("solution", "objective", "measures", "threshold", "index", "id", "place")
+Bounds = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equal cells in each measure (Mouret and Clune 2015); with thresholds, CMA-MAE's (Fontaine and Nikolaidis 2023).
+
+    ``learning_rate`` (alpha) below 1 needs a finite ``threshold_min``.
+    """
+
+    dims: tuple[int, ...]
+    learning_rate: float | None = None  # None: 1, the elite's own objective is the threshold
+    threshold_min: float | None = None  # None: -inf
+    dtype: str = "float32"  # JAX's; pyribs' default of float64 would round twice
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty grid. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        check_bounds(bounds)
+        cells = check_dims(self.dims, bounds)
+        return OpenGrid(dims=self.dims, ranges=bounds, seed=seed, **common(self, example, keep, cells))
+
+
+@dataclass(frozen=True)
+class CVT:
+    """Cells around centroids of a k-means over uniform samples (Vassiliades et al. 2018)."""
+
+    cells: int
+    samples: int = 100_000
+    centroid_seed: int = 0  # its own, the same in every run: archives of different runs share their cells
+    learning_rate: float | None = None
+    threshold_min: float | None = None
+    dtype: str = "float32"
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty tessellation. Raises ValueError on wrong bounds or names, too few samples or memory."""
+        check_bounds(bounds)
+        if not 1 <= self.cells <= self.samples:
+            raise ValueError(
+                f"{self.cells} centroids cannot be fitted to {self.samples} samples; "
+                f"type archive.samples={max(10 * self.cells, 1000)}, or fewer cells (at least 1)"
+            )
+        rest = common(self, example, keep, self.cells)
+        centroids = _centroids(self.cells, self.samples, self.centroid_seed, _floats(bounds), self.dtype)
+        return OpenCVT(centroids=centroids, ranges=bounds, seed=seed, **rest)
+
+
+def check_bounds(bounds: Bounds) -> None:
+    """Raises ValueError if there is no measure, or a pair is reversed, of zero width, or not finite."""
+    if len(bounds) == 0:
+        raise ValueError("the descriptor has length 0: it gives no measures; type at least one (low, high) in its bounds")
+    for axis, (low, high) in enumerate(bounds):
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            what = "reversed" if low > high else "of zero width" if low == high else "not finite"
+            fix = f"({high}, {low})" if low > high else "finite (low, high) with low < high"
+            raise ValueError(f"bounds[{axis}] = ({low}, {high}) is {what}; type {fix}")
+
+
+def check_dims(dims: tuple[int, ...], bounds: Bounds) -> int:
+    """Returns the number of cells. Raises ValueError if dims do not fit the measures."""
+    if len(dims) != len(bounds):
+        raise ValueError(
+            f"the archive's dims {tuple(dims)} are for {len(dims)} measures, but the descriptor gives "
+            f"{len(bounds)}; type {len(bounds)} dims, e.g. archive.dims=[{', '.join(['50'] * len(bounds))}]"
+        )
+    if min(dims) < 1:
+        raise ValueError(f"the archive's dims {tuple(dims)} hold a number below 1; type 1 or more cells each")
+    return int(np.prod([int(n) for n in dims], dtype=object))
+
+
+def check_names(keep: tuple[str, ...]) -> None:
+    """Raises ValueError if pyribs cannot hold a feature of one of these names."""
+    for name in keep:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            suggestion = "".join(c if c.isalnum() else "_" for c in name).lstrip("0123456789") or "feature"
+            raise ValueError(f"pyribs cannot hold a feature named {name!r}; name it a Python identifier, e.g. {suggestion!r}")
+        if name in OWN_FIELDS:
+            raise ValueError(f"a feature must not be named {name!r}, a column of the archive itself; rename it, e.g. '{name}_'")
+
+
+def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> dict[str, Any]:
+    check_names(keep)
+    solutions = np.asarray(example.solutions)
+    columns = {name: (np.shape(example.features[name])[1:], np.asarray(example.features[name]).dtype) for name in keep}
+    fields = {"id": ((), np.int64)} | columns
+    solution_dtype = solutions.dtype if solutions.dtype.kind in "OiubSU" else np.dtype(settings.dtype)
+    _check_memory(cells, [(solutions.shape[1:], solution_dtype), *fields.values()])
+    shape = solutions.shape[1:]
+    asked = {name: getattr(settings, name, None) for name in ("threshold_min", "learning_rate")}
+    return {
+        "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
+        "solution_dtype": solution_dtype,
+        "objective_dtype": settings.dtype,
+        "measures_dtype": settings.dtype,
+        "extra_fields": fields,
+        **{name: value for name, value in asked.items() if value is not None},
+    }
+
+
+def _check_memory(cells: int, columns: list) -> None:
+    row = sum(int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize for shape, dtype in columns) + 32
+    need, have = cells * row, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if need > 0.8 * have:
+        raise ValueError(
+            f"an archive of {cells:,} cells x {row:,} bytes needs about {need / 2**30:,.1f} GiB, and this machine has "
+            f"{have / 2**30:.1f}; type fewer cells (archive.dims or archive.cells), or keep fewer features"
+        )
+
+
+def _floats(bounds: Bounds) -> Bounds:
+    return tuple((float(low), float(high)) for low, high in bounds)
+
+
+@lru_cache(maxsize=8)
+def _centroids(cells: int, samples: int, seed: int, bounds: Bounds, dtype: str) -> np.ndarray:
+    """k-means takes seconds: its result is cached, here and in the user's cache folder."""
+    name = hashlib.sha256(repr((cells, samples, seed, bounds, dtype)).encode()).hexdigest()[:16]
+    file = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qd-atlas" / f"cvt-{name}.npy"
+    with contextlib.suppress(OSError, ValueError):  # none yet, or damaged: fit it
+        found = np.load(file, allow_pickle=False)
+        if found.shape == (cells, len(bounds)) and found.dtype == np.dtype(dtype):
+            return found
+    fitted = k_means_centroids(centroids=cells, ranges=bounds, samples=samples, dtype=np.dtype(dtype), seed=seed)[0]
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_suffix(f".{os.getpid()}.npy")
+        np.save(scratch, fitted)
+        os.replace(scratch, file)
+    return fitted

@@ -1,0 +1,145 @@
+"""Archives without fixed cells: by novelty, by dominated novelty, with sliding boundaries, with a density beside them.
+
+Their coverage is that of a stated referee's grid. M measures.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ribs.archives import ArchiveBase, DensityArchive, DNSArchive, ProximityArchive, SlidingBoundariesArchive
+from scipy.spatial import KDTree
+
+from qd.archives.lean import OpenGrid
+from qd.archives.settings import Bounds, check_bounds, check_dims, common
+from qd.types import Array, Rows
+
+
+@dataclass(frozen=True)
+class Proximity:
+    """Keeps what is farther than ``novelty_threshold`` from its k nearest elites (novelty search, Lehman and Stanley 2011).
+
+    With ``local_competition`` a row that is not novel may replace its nearest elite (NSLC).
+    """
+
+    novelty_threshold: float  # in the measures' own units
+    k_neighbors: int = 15
+    local_competition: bool = False
+    initial_capacity: int = 1024  # it grows without end
+    dtype: str = "float32"
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
+        check_bounds(bounds)
+        if self.novelty_threshold < 0 or self.k_neighbors < 1:
+            raise ValueError("a novelty_threshold is 0 or more, and k_neighbors 1 or more; type archive.k_neighbors=15")
+        rest = common(self, example, keep, self.initial_capacity)
+        given = {"k_neighbors": self.k_neighbors, "novelty_threshold": self.novelty_threshold, "seed": seed}
+        archive = OpenProximity(
+            measure_dim=len(bounds),
+            local_competition=self.local_competition,
+            initial_capacity=self.initial_capacity,
+            **given,
+            **rest,
+        )
+        archive.gives = ("value", "novelty", "local_competition") if self.local_competition else ("novelty",)
+        return with_bounds(archive, bounds)
+
+
+@dataclass(frozen=True)
+class DNS:
+    """Keeps ``capacity`` elites by their distance to k fitter ones (Dominated Novelty Search, Bahlous-Boldi et al. 2025).
+
+    pyribs compares with >=, so that under equal objectives it is plain novelty.
+    """
+
+    capacity: int = 1024
+    k_neighbors: int = 15
+    dtype: str = "float32"
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
+        check_bounds(bounds)
+        if self.capacity < 1 or self.k_neighbors < 1:
+            raise ValueError("capacity and k_neighbors are 1 or more; type archive.capacity=1024")
+        rest = common(self, example, keep, self.capacity)
+        sizes = {"capacity": self.capacity, "k_neighbors": self.k_neighbors}
+        archive = OpenDNS(measure_dim=len(bounds), seed=seed, **sizes, **rest)
+        archive.gives = ("dns",)
+        return with_bounds(archive, bounds)
+
+
+@dataclass(frozen=True)
+class SlidingBoundaries:
+    """A grid whose boundaries move to the percentiles of recent measures (MESB, Fontaine et al. 2019).
+
+    It takes hand-made descriptors only: a relearn would mix old and new measures in its buffer.
+    """
+
+    dims: tuple[int, ...]
+    remap_frequency: int = 100  # evaluations between moves
+    buffer_capacity: int = 1000
+    dtype: str = "float32"
+    fixed_descriptors_only: bool = True
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty archive. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        check_bounds(bounds)
+        cells = check_dims(self.dims, bounds)
+        rest = common(self, example, keep, cells)
+        moves = {"remap_frequency": self.remap_frequency, "buffer_capacity": self.buffer_capacity}
+        return SlidingBoundariesArchive(dims=self.dims, ranges=bounds, seed=seed, **moves, **rest)
+
+
+@dataclass(frozen=True)
+class DensityGrid:
+    """A grid of elites with a density of all measures beside it, by which emitters may rank (DDS, Lee et al. 2024)."""
+
+    dims: tuple[int, ...]
+    bandwidth: float  # of the kernel, in the measures' own units
+    buffer_size: int = 10_000  # measures that the density is of
+    dtype: str = "float32"
+
+    def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
+        """Opens an empty archive. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        check_bounds(bounds)
+        if self.bandwidth <= 0:
+            raise ValueError(f"bandwidth {self.bandwidth} is no width; type a number above 0, e.g. a twentieth of the bounds")
+        cells = check_dims(self.dims, bounds)
+        rest = common(self, example, keep, cells)
+        archive = OpenDensityGrid(dims=self.dims, ranges=bounds, seed=seed, **rest)
+        sizes = {"buffer_size": self.buffer_size, "bandwidth": self.bandwidth}
+        archive.density = DensityArchive(measure_dim=len(bounds), density_method="kde", seed=seed, **sizes)
+        archive.gives = ("value", "density")
+        return archive
+
+
+class _CleanTree:
+    """pyribs' clear leaves the tree of the elites that it cleared, and an empty one is refused."""
+
+    def clear(self) -> None:
+        super().clear()  # type: ignore[misc]
+        self._cur_kd_tree = KDTree(np.zeros((0, self.measure_dim)))  # type: ignore[attr-defined]
+
+
+class OpenProximity(_CleanTree, ProximityArchive):
+    gives: tuple[str, ...]
+
+
+class OpenDNS(_CleanTree, DNSArchive):
+    gives: tuple[str, ...]
+
+
+class OpenDensityGrid(OpenGrid):
+    density: DensityArchive
+    gives: tuple[str, ...]
+
+    def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
+        said = self.density.add(solution, objective, measures)
+        return super().add(solution, objective, measures, **fields) | {"density": said["density"]}
+
+
+def with_bounds(archive: ArchiveBase, bounds: Bounds) -> ArchiveBase:
+    """Gives an archive without bounds those of the descriptor, for the clamp and for random directions."""
+    low, high = np.asarray(bounds, np.float32).T
+    archive.lower_bounds, archive.upper_bounds = low, high
+    return archive

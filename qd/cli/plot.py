@@ -95,7 +95,7 @@ def record(stored: archive_file.Stored) -> Any:
         [(low, high) for low, high in about["bounds"]],
         _names(config.get("descriptor", {}), len(about["bounds"])),
         f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
-        about["dims"] if about["kind"] == "grid" else None,  # only a grid's cells are of equal width
+        about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qd import keys
+from qd import keys, metrics
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
 from qd.store.recorder import Recorder
@@ -182,7 +182,8 @@ def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, st
 
 
 def _write_archive(config: dict, parts: "Assembled", path: Path, state: State) -> None:
-    about = _about(config, state) | {"commit": identity.commit(), "config": config}
+    scale = metrics.objective_range(parts.search.domain)
+    about = _about(config, state) | {"commit": identity.commit(), "config": config, "objective_range": scale}
     archive_file.save(path, state.archive, parts.search.descriptor.bounds, about)
 
 

@@ -1,5 +1,6 @@
 """What elites look like, by id, at most so many: spread evenly over the archive, the best always among them."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,21 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
 
 
 def choice(archive: Any, cap: int) -> np.ndarray:
-    """Returns the ranks of at most ``cap`` elites: the best, and others at even steps in cell order."""
+    """Returns the ranks of at most ``cap`` elites: the best of each tile of the map, and others at even steps in cell order."""
     by_cell = np.argsort(archive.data("index"), kind="stable")
     if len(by_cell) <= cap:
         return by_cell
-    best = int(np.argmax(archive.data("objective")))
-    others = by_cell[by_cell != best]
-    steps = np.linspace(0, len(others), cap - 1, endpoint=False).astype(int)
-    return np.concatenate([[best], others[steps]])
+    best = np.array(sorted(_best_of_tiles(archive, cap).values()))
+    others = by_cell[~np.isin(by_cell, best)]
+    steps = np.linspace(0, len(others), cap - len(best), endpoint=False).astype(int)
+    return np.concatenate([best, others[steps]])
+
+
+def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
+    """Lays at most ``cap`` tiles over the first two measures and returns the rank of the best elite in each."""
+    measures = np.asarray(archive.data("measures"), float)[:, :2]
+    low, high = np.asarray(archive.lower_bounds, float)[:2], np.asarray(archive.upper_bounds, float)[:2]
+    side = cap if len(low) == 1 else math.isqrt(cap)
+    tiles = ((measures - low) / (high - low) * side).astype(int).clip(0, side - 1)
+    worst_first = np.argsort(archive.data("objective"), kind="stable")
+    return {tuple(tiles[rank]): int(rank) for rank in worst_first}

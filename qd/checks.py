@@ -85,8 +85,10 @@ def traceable(descriptor: Descriptor, params: Params, features: Features) -> Non
 def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> None:
     """Raises ValueError where an evaluation has wrong shapes or dtypes, or lacks a feature that is asked for."""
     who = f"{_name(domain)}.evaluate"
-    if not _is_evaluation(said):
+    if not (isinstance(said, tuple) and hasattr(said, "objective") and hasattr(said, "features")):
         raise ValueError(f"{who} returned a {type(said).__name__}; return Evaluation(objective, {{'name': feature}})")
+    if not isinstance(said.features, dict):
+        raise ValueError(f"{who} gave features as a {type(said.features).__name__}; give a dict, {{'name': [{n}, ...]}}")
     shape, dtype = np.shape(said.objective), _dtype(said.objective)
     if shape != (n,) or dtype.kind not in "biuf":
         raise ValueError(
@@ -190,7 +192,9 @@ def _try(part: Any, call: Callable, *args: Any) -> Any:
     try:
         return call(*args)
     except _TRACING as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)]
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)
+        ]
         line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
         raise ValueError(
             f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
@@ -201,10 +205,6 @@ def _try(part: Any, call: Callable, *args: Any) -> Any:
 
 def _is_library(filename: str) -> bool:
     return not {"jax", "jaxlib", "numpy"}.isdisjoint(Path(filename).parts)
-
-
-def _is_evaluation(said: Any) -> bool:
-    return isinstance(said, tuple) and hasattr(said, "objective") and isinstance(getattr(said, "features", None), dict)
 
 
 def _hashable(part: Any) -> None:

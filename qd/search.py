@@ -34,6 +34,7 @@ def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
     counter = _Counter(len(solutions))
     rows = _finite(Rows(np.arange(len(solutions)), solutions, *evaluation, np.ones(len(solutions), bool)))
     params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
+    checks.traceable(search.descriptor, params, evaluation.features)
     measures, signals = programs.describe(search.descriptor, params, evaluation.features)
     checks.measures(search.descriptor, measures, len(solutions))
 

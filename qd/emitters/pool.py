@@ -1,7 +1,7 @@
 """Several emitters side by side, each told only what it asked for."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,11 +41,11 @@ class Pool:
     def gradients(self) -> bool:
         return any(getattr(emitter, "gradients", False) for emitter in self.emitters)
 
-    def check(self, key: Array, solutions: Array) -> None:
-        """Lets each member that can judge such solutions."""
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Lets each member that can judge such solutions and such an archive."""
         for emitter in self.emitters:
             if hasattr(emitter, "check"):
-                emitter.check(key, solutions)  # type: ignore[attr-defined]
+                emitter.check(key, solutions, archive)  # type: ignore[attr-defined]
 
     def init(self, key: Array, elites: Elites) -> PoolMemory:
         members = (e.init(k, elites) for e, k in zip(self.emitters, self._keys(key), strict=True))

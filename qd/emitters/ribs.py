@@ -20,11 +20,11 @@ _GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
 _RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
 _GRADIENT = ("GradientArborescenceEmitter", "GradientOperatorEmitter")
 _RANKERS = {  # the columns that each ranks by, of those that not every archive gives
-    **{name: ("value",) for name in ("imp", "2imp")},
-    **{name: () for name in ("obj", "2obj", "rd", "2rd")},
+    **dict.fromkeys(("imp", "2imp"), ("value",)),
+    **dict.fromkeys(("obj", "2obj", "rd", "2rd"), ()),
     "nov": ("novelty",),
     "density": ("density",),
-    **{name: ("novelty", "local_competition") for name in ("nslc", "nslc_classic")},
+    **dict.fromkeys(("nslc", "nslc_classic"), ("novelty", "local_competition")),
 }
 _CHOICES = {
     "ranker": tuple(_RANKERS),
@@ -121,13 +121,14 @@ class Ribs:
         """Rankers look at columns that only some archives' add gives; pyribs says so only at the first tell."""
         ranker = dict(self.settings).get("ranker", "2imp" if self.emitter in _RANKED else None)
         gives = archives.gives(archive)
-        for need in _RANKERS.get(ranker, ()) if isinstance(ranker, str) else ():
-            if need not in gives:
-                served = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
-                raise ValueError(
-                    f"ranker {ranker!r} of {self.emitter} ranks by {need!r}, but a {type(archive).__name__.removeprefix('Open')} "
-                    f"archive gives only {', '.join(gives)}; type one that it serves: ranker={', '.join(served)}"
-                )
+        lacking = [need for need in _RANKERS.get(ranker, ()) if need not in gives] if isinstance(ranker, str) else []
+        if lacking:
+            kind = type(archive).__name__.removeprefix("Open")
+            served = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
+            raise ValueError(
+                f"ranker {ranker!r} of {self.emitter} ranks by {lacking[0]!r}, but a {kind} archive gives only "
+                f"{', '.join(gives)}; type one that it serves: ranker={', '.join(served)}"
+            )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:
         if self.x0 is None:

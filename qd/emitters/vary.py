@@ -22,7 +22,7 @@ class Vary:
         if self.batch_size < 1:
             raise ValueError(f"batch_size {self.batch_size} makes no solutions; type a batch_size of 1 or more")
 
-    def check(self, key: Array, solutions: Array) -> None:
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where the variation cannot vary such solutions."""
         if not self.pure:
             return

@@ -1,0 +1,53 @@
+"""What all learned descriptors share: features laid end to end, and an embedding scaled into bounds that never change.
+
+N rows, F feature length, M measures.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from qd.types import Array, Features
+
+
+class Box(NamedTuple):
+    """The part of an embedding that fills the bounds [-1, 1]."""
+
+    middle: Array  # [M]
+    half: Array  # [M]
+
+
+def flat(features: Features, names: tuple[str, ...]) -> Array:
+    """Lays features end to end, [N, F]."""
+    n = len(features[names[0]])
+    columns = [features[name].reshape(n, -1) for name in names]
+    if len(columns) == 1:
+        return columns[0]
+    return (np if isinstance(columns[0], np.ndarray) else jnp).concatenate(columns, axis=1)
+
+
+def around(embedded: Array, padding: float = 0.0) -> Box:
+    """Returns the box from minimum to maximum of rows [N, M]; ``padding`` is a share of its half width, at each side."""
+    low, high = np.min(embedded, axis=0), np.max(embedded, axis=0)
+    half = (high - low) / 2
+    tiny = 1e-6 * max(float(np.abs(embedded).max()), 1e-30)  # where all rows embed alike
+    return Box(np.float32((low + high) / 2), np.float32(np.maximum(half * (1 + padding), tiny)))
+
+
+def into_bounds(embedded: Array, box: Box) -> Array:
+    """Scales an embedding [N, M]: the box becomes [-1, 1]; what lies outside stays outside."""
+    return (embedded - box.middle) / box.half
+
+
+def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
+    """Raises ValueError where rows [N, F] are too few, not finite, or all the same: nothing can be learned from them."""
+    what = ", ".join(names)
+    if len(x) < at_least:
+        raise ValueError(
+            f"{len(x)} solutions are too few to learn from: {at_least} are needed; start from more seeds (initial=100)"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite; mend the domain")
+    if not np.ptp(x, axis=0).any():
+        raise ValueError(f"{what} is the same in all {len(x)} solutions, so nothing tells them apart; read another feature")

@@ -1,0 +1,208 @@
+"""Long-form result tables: one measured number a row, with its interval over seeds; as csv, as text, in LaTeX.
+
+    runs = Runs(folder / "runs.jsonl")                   # keyed (case, method, seed): what is there is not run again
+    if not runs.has("arm", "ours", 0):
+        runs.add("arm", "ours", 0, {"qd_score": 56.4})
+    rows = summary(runs, np.median)
+    write(folder / "table.csv", rows)
+
+n seeds, R rows.
+"""
+
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_RESAMPLES = 4000
+
+
+class Row(NamedTuple):
+    """One number of a table: a statistic over n seeds with its 95 % interval."""
+
+    case: str
+    method: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Runs:
+    """What single runs measured, a JSON line each; a line cut off by a kill is left out and its run done again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: dict[tuple[str, str, int], dict[str, float]] = {}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                said = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            self.records[said["case"], said["method"], said["seed"]] = said["metrics"]
+
+    def has(self, case: str, method: str, seed: int) -> bool:
+        return (case, method, seed) in self.records
+
+    def add(self, case: str, method: str, seed: int, metrics: dict[str, float]) -> None:
+        """Appends a run. Raises ValueError where it is there already."""
+        if self.has(case, method, seed):
+            raise ValueError(f"{case}, {method}, seed {seed} is in {self.path} already; delete its line to run it anew")
+        plain = {name: float(value) for name, value in metrics.items()}
+        self.records[case, method, seed] = plain
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size > 0
+        with self.path.open("a") as file:
+            file.write("\n" * torn + json.dumps({"case": case, "method": method, "seed": seed, "metrics": plain}) + "\n")
+
+    def column(self, case: str, method: str, metric: str) -> dict[int, float]:
+        """Returns seed -> value of the runs that measured it."""
+        found = ((key, metrics) for key, metrics in self.records.items() if key[:2] == (case, method))
+        return {key[2]: metrics[metric] for key, metrics in sorted(found) if metric in metrics}
+
+
+def summary(runs: Runs, statistic: Callable[..., np.ndarray] = np.median) -> list[Row]:
+    """Returns a row for each case, method and metric, in the order in which they first ran."""
+    names = dict.fromkeys((case, method, metric) for (case, method, _), told in runs.records.items() for metric in told)
+    rows = []
+    for case, method, metric in names:
+        values = np.array(list(runs.column(case, method, metric).values()))
+        rows.append(Row(case, method, metric, float(statistic(values)), *interval(values, statistic), len(values)))
+    return rows
+
+
+def interval(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median) -> tuple[float, float]:
+    """Returns the 95 % bootstrap percentile interval (Efron 1979) of a statistic that takes ``axis``; NaN below 2 values.
+
+    Args:
+        values: [n] of independent runs.
+    """
+    values = np.asarray(values, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
+    low, high = np.quantile(statistic(values[drawn], axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def difference(
+    runs: Runs, case: str, method: str, other: str, metric: str, statistic: Callable[..., np.ndarray] = np.median
+) -> Row:
+    """Returns ``method`` minus ``other``, paired by seed, with the interval of the paired differences.
+
+    Raises:
+        ValueError: they share no seed.
+    """
+    ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
+    shared = sorted(ours.keys() & theirs.keys())
+    if not shared:
+        raise ValueError(f"{method} and {other} share no seed of {metric} in {case}; run both on the same seeds")
+    values = np.array([ours[seed] - theirs[seed] for seed in shared])
+    return Row(case, f"{method} - {other}", metric, float(statistic(values)), *interval(values, statistic), len(values))
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Writes a csv of six significant digits, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(path.name + ".new")
+    with scratch.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        for row in rows:
+            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    scratch.replace(path)
+
+
+def read(path: Path) -> list[Row]:
+    """Reads what ``write`` wrote."""
+    with path.open(newline="") as file:
+        numbers = ("value", "low", "high")
+        return [
+            Row(r["case"], r["method"], r["metric"], *(float(r[name]) for name in numbers), n=int(r["n"]))  # type: ignore[call-arg]
+            for r in csv.DictReader(file)
+        ]
+
+
+def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
+    """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric."""
+    lines = [["case", "method", "n", *metrics]]
+    for (case, method), told in _by_method(rows).items():
+        n = max((row.n for row in told.values()), default=0)
+        lines.append([case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
+    """Lays rows out as a LaTeX tabular (booktabs)."""
+    head = " & ".join(["case", "method", "$n$", *metrics]).replace("_", r"\_")
+    lines = [r"\begin{tabular}{ll" + "r" * (len(metrics) + 1) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    for (case, method), told in _by_method(rows).items():
+        n = max((row.n for row in told.values()), default=0)
+        cells = [case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)]
+        lines.append(" & ".join(cells).replace("%", r"\%").replace("_", r"\_") + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> None:
+    """Writes how a table came to be: command, commit, versions, cores, processor."""
+    told = {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in packages},
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _by_method(rows: list[Row]) -> dict[tuple[str, str], dict[str, Row]]:
+    told: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in rows:
+        told.setdefault((row.case, row.method), {})[row.metric] = row
+    return told
+
+
+def _cell(row: Row | None, digits: int) -> str:
+    if row is None:
+        return "-"
+    if np.isnan(row.low):
+        return f"{row.value:.{digits}f}"
+    return f"{row.value:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    asked = ["git", "rev-parse", "HEAD"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
+    except FileNotFoundError:
+        return None
+    return said.stdout.strip() or None
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0] if names else platform.processor()

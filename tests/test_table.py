@@ -1,0 +1,68 @@
+"""Result tables: intervals, pairs, files that come back."""
+
+import json
+
+import numpy as np
+import pytest
+
+from qd import table
+from qd.table import Row, Runs
+
+
+def some_runs(path, n: int = 8) -> Runs:
+    runs = Runs(path)
+    for seed in range(n):
+        runs.add("arm", "ours", seed, {"score": 50 + seed, "time": 1})
+        runs.add("arm", "theirs", seed, {"score": 40 + seed})
+    return runs
+
+
+def test_runs_are_found_again_and_a_torn_line_is_not_a_run(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    some_runs(path)
+    with path.open("a") as file:
+        file.write('{"case": "arm", "method": "ours", "se')
+    again = Runs(path)
+    assert len(again.records) == 16 and again.column("arm", "ours", "score")[3] == 53
+    again.add("arm", "ours", 99, {"score": 1.0})
+    assert Runs(path).has("arm", "ours", 99)
+    with pytest.raises(ValueError, match="already"):
+        again.add("arm", "ours", 99, {"score": 1.0})
+
+
+def test_an_interval_holds_the_truth_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    held = [low <= 0 <= high for low, high in (table.interval(rng.normal(size=20), np.mean) for _ in range(300))]
+    assert 0.88 < np.mean(held) < 0.98
+    assert all(np.isnan(table.interval(np.array([1.0]))))
+
+
+def test_differences_are_paired_by_seed(tmp_path):
+    row = table.difference(some_runs(tmp_path / "r.jsonl"), "arm", "ours", "theirs", "score")
+    assert row.value == row.low == row.high == 10 and row.n == 8
+    with pytest.raises(ValueError, match="share no seed"):
+        table.difference(Runs(tmp_path / "none"), "arm", "ours", "theirs", "score")
+
+
+def test_a_table_comes_back_from_its_csv(tmp_path):
+    rows = table.summary(some_runs(tmp_path / "r.jsonl"))
+    assert [(r.method, r.metric) for r in rows] == [("ours", "score"), ("ours", "time"), ("theirs", "score")]
+    table.write(tmp_path / "table.csv", rows)
+    back = table.read(tmp_path / "table.csv")
+    assert back[0]._replace(low=0, high=0) == Row("arm", "ours", "score", 53.5, 0, 0, 8)
+    assert back[0].low == pytest.approx(rows[0].low, rel=1e-5)
+
+
+def test_a_table_reads_in_a_terminal_and_in_latex():
+    rows = [Row("arm 20 %", "ours_1", "score", 5.04, 4, 6, 3), Row("arm 20 %", "b", "time", 1, float("nan"), float("nan"), 1)]
+    lines = table.text(rows, ("score", "time")).splitlines()
+    assert lines[1].split("  ")[0] == "arm 20 %" and "5.0 [4.0, 6.0]" in lines[1] and lines[1].endswith("-")
+    assert lines[2].endswith("1.0")
+    said = table.latex(rows, ("score",))
+    assert r"arm 20 \% & ours\_1 & 3 & 5.0 [4.0, 6.0] \\" in said and said.startswith(r"\begin{tabular}{llrr}")
+
+
+def test_about_says_where_a_table_comes_from(tmp_path):
+    table.about(tmp_path / "about.json")
+    told = json.loads((tmp_path / "about.json").read_text())
+    assert told["cores"] >= 1 and told["jax"] and told["python"].startswith("3.")

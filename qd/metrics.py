@@ -49,8 +49,8 @@ def objective_range(domain: Domain) -> Range | None:
 def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     """Returns elites, coverage (%), qd_score, best and mean of an archive.
 
-    coverage is NaN for archives without cells: theirs is that of a referee's grid. qd_score is NaN ("not defined")
-    where no range is given and an objective is negative.
+    coverage and qd_score are NaN for archives without cells: theirs are those of a referee's grid. qd_score is NaN
+    ("not defined") too where no range is given and an objective is negative.
     """
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
     objective = objective.astype(np.float64)
@@ -59,7 +59,7 @@ def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     return {
         "elites": n,
         "coverage": 100 * n / cells if cells else float("nan"),
-        "qd_score": qd_score(objective, cells or n, scale),
+        "qd_score": qd_score(objective, cells, scale) if cells else float("nan"),
         "best": float(objective.max()) if n else float("nan"),
         "mean": float(objective.mean()) if n else float("nan"),
     }

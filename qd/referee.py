@@ -25,6 +25,13 @@ class Referee:
     coarse: tuple[int, ...] | None = None  # dims of a coarser grid, on which aliasing of cells weighs less
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if getattr(self.descriptor, "learns", False):
+            raise ValueError(
+                f"{type(self.descriptor).__name__} learns, but a referee's descriptor must be hand-made, or it would judge by "
+                "what it was taught; type one that is, e.g. Select of a feature"
+            )
+
     @property
     def keep(self) -> tuple[str, ...]:
         """What the search must keep for it."""

@@ -15,10 +15,12 @@ from qd.archives import Grid, Proximity, insert
 from qd.emitters.vary import Gaussian, Vary
 from qd.metrics import Tally, count, of_archive, qd_score
 from qd.search import run
-from qd.types import Search
+from qd.types import Archive, Search
+
+GRID = Grid((4, 3))
 
 
-def archive_of(*objectives: float, settings=Grid((4, 3))):
+def archive_of(*objectives: float, settings: Archive = GRID):
     archive = settings.open(example(), BOUNDS, (), 0)
     n = len(objectives)
     measures = np.stack([np.linspace(-0.9, 0.9, n), np.full(n, 0.5)], 1)

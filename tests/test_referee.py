@@ -53,7 +53,7 @@ def test_all_is_everything_evaluated_and_current_is_the_elites() -> None:
 
 
 def test_each_cell_of_all_keeps_its_best() -> None:
-    state, batch = begun()
+    _, batch = begun()
     bench = TRUTH.open(batch)
     bench.add(batch)
     best: dict[int, float] = {}

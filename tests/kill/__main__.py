@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.kill.cases import CASES, LEARNERS
-from tests.kill.trial import trial
+from tests.kill.trial import PRELOADED, trial
 
 
 def main(names: list[str]) -> None:
@@ -16,6 +16,7 @@ def main(names: list[str]) -> None:
     dice = random.Random(0)
     cases = [case for case in (*CASES, *LEARNERS) if not names or str(case) in names]
     folder = Path(tempfile.mkdtemp(prefix="qd-kill-"))
+    PRELOADED.append("tests.kill.warm")
     os.environ["XDG_CONFIG_HOME"] = str(folder)  # the user's own key stays untouched
     for case in cases:
         seconds, what = trial(case, folder, str(folder), dice)

@@ -13,6 +13,7 @@ from tests.kill import cases
 from tests.kill.cases import Case
 from tests.kill.compare import compare
 
+PRELOADED = ["tests.kill.trial"]  # what the process that all others are forked from imports
 _TRIES = 6
 
 
@@ -59,7 +60,7 @@ def _context() -> Any:
     """Processes forked from a clean one that has only imported this room: each starts at once."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.kill.trial"])
+    context.set_forkserver_preload(PRELOADED)
     return context
 
 

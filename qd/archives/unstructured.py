@@ -21,7 +21,7 @@ class Proximity:
     With ``local_competition`` a row that is not novel may replace its nearest elite (NSLC).
     """
 
-    novelty_threshold: float  # in the measures' own units
+    novelty_threshold: float | None = None  # in the measures' own units; None: 3.7 % of the bounds' width, as in DDS's paper
     k_neighbors: int = 15
     local_competition: bool = False
     initial_capacity: int = 1024  # it grows without end
@@ -30,10 +30,11 @@ class Proximity:
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
         """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
         check_bounds(bounds)
-        if self.novelty_threshold < 0 or self.k_neighbors < 1:
+        threshold = 0.037 * _width(bounds) if self.novelty_threshold is None else self.novelty_threshold
+        if threshold < 0 or self.k_neighbors < 1:
             raise ValueError("a novelty_threshold is 0 or more, and k_neighbors 1 or more; type archive.k_neighbors=15")
         rest = common(self, example, keep, self.initial_capacity)
-        given = {"k_neighbors": self.k_neighbors, "novelty_threshold": self.novelty_threshold, "seed": seed}
+        given = {"k_neighbors": self.k_neighbors, "novelty_threshold": threshold, "seed": seed}
         archive = OpenProximity(
             measure_dim=len(bounds),
             local_competition=self.local_competition,
@@ -95,22 +96,27 @@ class DensityGrid:
     """A grid of elites with a density of all measures beside it, by which emitters may rank (DDS, Lee et al. 2024)."""
 
     dims: tuple[int, ...]
-    bandwidth: float  # of the kernel, in the measures' own units
+    bandwidth: float | None = None  # of the kernel, in the measures' own units; None: 5 % of the bounds' width, as in the paper
     buffer_size: int = 10_000  # measures that the density is of
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
         """Opens an empty archive. Raises ValueError on wrong bounds, names, dims, or too little memory."""
         check_bounds(bounds)
-        if self.bandwidth <= 0:
-            raise ValueError(f"bandwidth {self.bandwidth} is no width; type a number above 0, e.g. a twentieth of the bounds")
+        bandwidth = 0.05 * _width(bounds) if self.bandwidth is None else self.bandwidth
+        if bandwidth <= 0:
+            raise ValueError(f"bandwidth {bandwidth} is no width; type a number above 0, or none for a twentieth of the bounds")
         cells = check_dims(self.dims, bounds)
         rest = common(self, example, keep, cells)
         archive = OpenDensityGrid(dims=self.dims, ranges=bounds, seed=seed, **rest)
-        sizes = {"buffer_size": self.buffer_size, "bandwidth": self.bandwidth}
+        sizes = {"buffer_size": self.buffer_size, "bandwidth": bandwidth}
         archive.density = DensityArchive(measure_dim=len(bounds), density_method="kde", seed=seed, **sizes)
         archive.gives = ("value", "density")
         return archive
+
+
+def _width(bounds: Bounds) -> float:
+    return float(np.mean([high - low for low, high in bounds]))
 
 
 class _CleanTree:

@@ -82,10 +82,8 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
-    for key in sorted(OmegaConf.missing_keys(cfg)):
-        if not key.startswith("suits."):
-            raise ValueError(f"{key} is not set; type {key}=...")
     try:
+        unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith("suits.")]
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     except InterpolationToMissingValueError as error:
         lacks, domain = re.findall(r"suits\.\w+", str(error))[0], choices["domain"]
@@ -93,6 +91,8 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
             f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
             f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
         ) from error
+    if unset:
+        raise ValueError(f"{unset[0]} is not set; type {unset[0]}=...")
     del config["suits"]
     config = {key: value for key, value in config.items() if value is not None or key not in ("lm", "grade", "judge")}
     config["name"] = config["name"] or str(choices["domain"])

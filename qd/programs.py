@@ -77,6 +77,22 @@ def traced_judge(domain: Domain, descriptor: Descriptor, names: tuple[str, ...])
     return judged
 
 
+def traced_judge_with_gradients(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
+    """Like ``traced_judge``, with the jacobian of (objective, measures) by each solution."""
+    judged = traced_judge(domain, descriptor, names)
+
+    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Judged]:
+        said = jax.tree.map(lambda column: column[0], judged(params, key[None], solution[None]))
+        return jnp.concatenate([said.evaluation.objective[None], said.measures]), said
+
+    def all_of_them(params: Params, each: Array, solutions: Array) -> Judged:
+        gradient = jax.vmap(jax.jacrev(one, has_aux=True), in_axes=(0, None, 0))
+        jacobian, said = gradient(solutions, params, each)
+        return said._replace(jacobian=jacobian)
+
+    return all_of_them
+
+
 @lru_cache(maxsize=64)
 def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
     def evaluated(key: Array, solutions: Array) -> Evaluation:
@@ -99,18 +115,8 @@ def _judge_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...
 
 @lru_cache(maxsize=64)
 def _gradient_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
-    judged = traced_judge(domain, descriptor, names)
-
-    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Judged]:
-        said = jax.tree.map(lambda column: column[0], judged(params, key[None], solution[None]))
-        return jnp.concatenate([said.evaluation.objective[None], said.measures]), said
-
-    def all_of_them(params: Params, key: Array, solutions: Array) -> Judged:
-        gradient = jax.vmap(jax.jacrev(one, has_aux=True), in_axes=(0, None, 0))
-        jacobian, said = gradient(solutions, params, _each(key, solutions))
-        return said._replace(jacobian=jacobian)
-
-    return _compiled(all_of_them)
+    judged = traced_judge_with_gradients(domain, descriptor, names)
+    return _compiled(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
 
 
 def _compiled(function: Callable) -> Callable:

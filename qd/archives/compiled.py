@@ -57,7 +57,8 @@ def pour(archive: Any, order: Array, cells: Array, columns: Features, best: dict
         archive._best_elite = best
         archive._stats = replace(archive._stats, obj_max=best["objective"])
     total = store._fields["objective"][order].sum(dtype=np.float64)
-    archive._stats_update(total.astype(archive.dtypes["objective"]), order[0])  # whose objective beats none
+    with np.errstate(over="ignore"):
+        archive._stats_update(total.astype(archive.dtypes["objective"]), order[0])  # whose objective beats none
 
 
 def best_row(archive: Any, objective: Array, status: Array, cell: Array, size: int) -> int | None:

@@ -1,0 +1,212 @@
+"""The archive as arrays of fixed size, which a program can hold, draw from and fill as pyribs would.
+
+N cells, B batch, D genes, R rows asked for. A stamp tells which row of the chunk a cell's elite is: of generation g
+(from 0) and row r it is g B + B - r, so that it grows with time and the first of equal rows wins; 0: not of this chunk.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qd import archives
+from qd.archives import HostElites
+from qd.fused.numbers import LOWEST, ordered, unordered
+from qd.spelling import nearest
+from qd.types import Array, Features, Rows
+
+EMPTY = LOWEST
+
+
+class Thresholds(NamedTuple):
+    """What CMA-MAE's rule needs more (Fontaine and Nikolaidis 2023, appendix)."""
+
+    held: Array  # [N] threshold of each cell
+    lowest: Array  # of an empty cell
+    keeps: Array  # [B + 1, 3] float64 as a sum of three float32: (1 - learning rate)^n, computed as pyribs does
+    count: Array  # [N] insertable rows of the last generation that met the cell
+    total: Array  # [N] sum of their objectives
+
+
+class Mirror(NamedTuple):
+    objective: Array  # [N] int32, ordered; EMPTY where there is no elite
+    solutions: Array  # [N, ...]
+    ids: Array  # [N] int32, of elites that are not of this chunk
+    stamp: Array  # [N] int32
+    order: Array  # [N] int32: cells, in the order in which they were first filled
+    size: Array
+    columns: Features  # more columns, of which the emitter asks some
+    thresholds: Thresholds | None
+
+
+class Added(NamedTuple):
+    cell: Array  # [B] -1: failed
+    status: Array  # [B]
+    base: Array  # [B] value = objective - base; the host subtracts again, for XLA drops subnormal numbers
+    value: Array  # [B]
+    threshold: Array | None  # [B] of the cell after this generation, where a row could enter
+
+
+@dataclass
+class MirrorElites:
+    """Elites (see qd.types) over a mirror, in a trace."""
+
+    mirror: Mirror
+    features: tuple[str, ...]
+    first: Array  # id of the chunk's first row
+    batch: int  # B; 0 while nothing is stamped
+    asked: set[str]  # names of all columns asked for so far
+
+    @property
+    def size(self) -> Array:
+        return self.mirror.size
+
+    def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
+        bits = jax.random.bits(key, (n,), jnp.uint32)
+        return self.take(_scaled(bits, self.size), *(names or ("id", "solution")))
+
+    def take(self, index: Array, *names: str) -> tuple[Array, ...]:
+        cells = self.mirror.order[index]
+        return tuple(self._column(name, cells) for name in names)
+
+    def rows(self) -> Rows:
+        everyone = jnp.arange(len(self.mirror.order))
+        valid = everyone < self.size
+        cells = jnp.where(valid, self.mirror.order, 0)
+        ids, solutions, objective = (self._column(name, cells) for name in ("id", "solution", "objective"))
+        return Rows(ids, solutions, objective, {name: self._column(name, cells) for name in self.features}, valid)
+
+    def _column(self, name: str, cells: Array) -> Array:
+        self.asked.add(name)
+        mirror = self.mirror
+        if name == "id":
+            return _ids(mirror.ids[cells], mirror.stamp[cells], self.first, self.batch)
+        if name == "solution":
+            return mirror.solutions[cells]
+        if name == "objective":
+            return unordered(mirror.objective[cells])
+        if name not in mirror.columns:
+            known = ["id", "solution", "objective", "measures", *self.features]
+            raise ValueError(f"the compiled archive has no column {name!r}; it has {nearest(name, known)}; or type driver=host")
+        return mirror.columns[name][cells]
+
+
+def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
+    """Copies a pyribs archive, with the columns ``names`` besides solutions and objectives."""
+    cells = archives.occupied(archive)
+    solutions, objective, ids, held, *more = HostElites(archive).take(
+        np.arange(len(cells)), "solution", "objective", "id", "threshold", *names
+    )
+    n = archives.capacity(archive)
+
+    def dense(column: np.ndarray, fill: Any = 0, dtype: Any = None) -> np.ndarray:
+        full = np.full((n, *column.shape[1:]), fill, dtype or jax.dtypes.canonicalize_dtype(column.dtype))
+        full[cells] = column
+        return full
+
+    zeros = np.zeros(n, np.int32)
+    mirror = Mirror(
+        dense(ordered(objective), EMPTY),
+        dense(solutions),
+        dense(ids, 0, np.int32),
+        zeros,
+        np.concatenate([cells, zeros[len(cells) :]]),
+        np.int32(len(cells)),
+        {name: dense(column) for name, column in zip(names, more, strict=True)},
+        None if archive.threshold_min == -np.inf else _thresholds(archive, dense(held), zeros, batch),
+    )
+    return jax.tree.map(jnp.array, mirror)  # copies: its arrays are given away
+
+
+def closed(mirror: Mirror, first: Array, batch: int) -> Mirror:
+    """Forgets the stamps at the end of a chunk, whose first row has the id ``first``."""
+    return mirror._replace(ids=_ids(mirror.ids, mirror.stamp, first, batch), stamp=jnp.zeros_like(mirror.stamp))
+
+
+def insert(
+    mirror: Mirror, generation: Array, cell: Array, ok: Array, objective: Array, solutions: Array, columns: Features
+) -> tuple[Mirror, Added]:
+    """Offers a generation (from 0, of the chunk); all rows are judged by the archive as it was before them.
+
+    Args:
+        cell: [B]; ok: [B] whether a row counts (finite); objective: [B] float32.
+    """
+    n, rule, size = len(mirror.order), mirror.thresholds, len(cell)
+    cell, number = jnp.where(ok, cell, 0), ordered(objective)
+    held = mirror.objective[cell]
+    occupied = held != EMPTY
+    if rule is None:
+        bar, base = held, jnp.where(occupied, unordered(held), 0.0)
+    else:
+        base = jnp.where(occupied, rule.held[cell], rule.lowest)
+        bar = ordered(base)
+    enters = ok & (number > bar)
+    where = jnp.where(enters, cell, n)  # n: nowhere
+    top, after = mirror.objective, None
+    if rule is not None:
+        rule, after = _raised(rule, where, enters, objective, base)
+        top = top.at[where].set(EMPTY, mode="drop")  # the best that enters replaces the elite, even a better one
+    top = top.at[where].max(number, mode="drop")
+    best = enters & (top[cell] == number)
+    mark = generation * size + size - jnp.arange(size, dtype=jnp.int32)
+    stamp = mirror.stamp.at[jnp.where(best, cell, n)].max(mark, mode="drop")
+    won = best & (stamp[cell] == mark)
+    to, new = jnp.where(won, cell, n), won & ~occupied
+    place = jnp.where(new, mirror.size + jnp.cumsum(new) - 1, n)
+    mirror = mirror._replace(
+        objective=top,
+        stamp=stamp,
+        solutions=mirror.solutions.at[to].set(solutions.astype(mirror.solutions.dtype), mode="drop"),
+        columns={name: old.at[to].set(columns[name].astype(old.dtype), mode="drop") for name, old in mirror.columns.items()},
+        order=mirror.order.at[place].set(cell, mode="drop"),
+        size=mirror.size + new.sum(dtype=jnp.int32),
+        thresholds=rule,
+    )
+    status = jnp.where(ok, jnp.where(enters, 2 - occupied, 0), -1)
+    base = jnp.where(ok, base, jnp.nan)
+    return mirror, Added(jnp.where(ok, cell, -1), status, base, objective - base, after)
+
+
+def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, held: Array) -> tuple[Thresholds, Array]:
+    """Thresholds of the cells that rows enter: keeps t + (1 - keeps) mean, in float64 as pyribs computes them."""
+    n = len(rule.count)
+    count = rule.count.at[where].set(0, mode="drop").at[where].add(1, mode="drop")
+    total = rule.total.at[where].set(0, mode="drop").at[where].add(objective, mode="drop")
+    at = jnp.where(enters, where, n - 1)
+    with jax.enable_x64(True):
+        wide = lambda x: x.astype(jnp.float64)
+        many = jnp.where(enters, count[at], 1)
+        keeps = wide(rule.keeps[many, 0]) + (wide(rule.keeps[many, 1]) + wide(rule.keeps[many, 2]))
+        mean = wide(total[at]) / wide(many)
+        raised = (keeps * wide(held) + mean * (wide(jnp.float32(1)) - keeps)).astype(jnp.float32)
+    return rule._replace(count=count, total=total, held=rule.held.at[where].set(raised, mode="drop")), raised
+
+
+def _thresholds(archive: Any, held: np.ndarray, zeros: np.ndarray, batch: int) -> Thresholds:
+    rate, dtype = archive.learning_rate, archive.dtypes["threshold"]
+    keeps = np.asarray(1.0 - rate, dtype) ** np.arange(batch + 1)  # float64
+    parts = []
+    for _ in range(3):
+        parts.append(keeps.astype(np.float32))
+        keeps = keeps - parts[-1]
+    return Thresholds(held, np.asarray(archive.threshold_min, np.float32), np.stack(parts, 1), zeros, zeros.astype(np.float32))
+
+
+def _ids(ids: Array, stamp: Array, first: Array, batch: int) -> Array:
+    if batch == 0:
+        return ids
+    generation = (stamp - 1) // batch
+    row = generation * batch + batch - (stamp - generation * batch)
+    return jnp.where(stamp > 0, first + row, ids)
+
+
+def _scaled(bits: Array, size: Array) -> Array:
+    """Returns floor(bits size / 2^32) in 32-bit arithmetic: draws from 0..size-1, even to within size / 2^32."""
+    size = size.astype(jnp.uint32)
+    high, low = bits >> 16, bits & 0xFFFF
+    upper, lower = size >> 16, size & 0xFFFF
+    middle = high * lower + ((low * lower) >> 16)
+    other = low * upper + (middle & 0xFFFF)
+    return (high * upper + (middle >> 16) + (other >> 16)).astype(jnp.int32)

@@ -1,0 +1,115 @@
+"""K generations as one XLA program of traced length, over a mirror that it is given.
+
+B batch, K generations at most in a chunk, N cells.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from qd import programs
+from qd.fused import index
+from qd.fused.generator import key_of
+from qd.fused.mirror import Mirror, MirrorElites, closed, insert
+from qd.types import Array, Batch, Descriptor, Domain, Emitter, Features, Memory, Params
+
+
+class Recipe(NamedTuple):
+    """All that is fixed when a program is traced."""
+
+    domain: Domain
+    descriptor: Descriptor
+    emitter: Emitter
+    names: tuple[str, ...]  # of the stored features
+    gradients: bool
+    size: int  # B
+    length: int  # K
+    generator: str
+
+
+class Place(NamedTuple):
+    """Where a chunk begins; all traced."""
+
+    key: Array  # uint32 [2]
+    generation: Array  # number of its first generation
+    first: Array  # id of its first row
+    todo: Array  # generations to do, at most K
+
+
+class Chunk(NamedTuple):
+    mirror: Mirror
+    memory: Memory
+    rows: Features  # name -> [K B, ...]
+    stamp: Array  # [N] which row each changed cell holds
+    order: Array  # [N]
+    size: Array
+
+
+def chunk(
+    recipe: Recipe, rows: Features, mirror: Mirror, memory: Memory, params: Params, table: index.Table, at: Place
+) -> Chunk:
+    """Does ``at.todo`` generations and writes their rows into the buffers ``rows``, one generation after another."""
+
+    def body(i: Array, carry: tuple) -> tuple:
+        mirror, memory, rows = carry
+        mirror, memory, new = generation(recipe, mirror, memory, params, table, at, i)
+        start = i * recipe.size
+        rows = {name: jax.lax.dynamic_update_slice_in_dim(rows[name], new[name], start, 0) for name in rows}
+        return mirror, memory, rows
+
+    mirror, memory, rows = jax.lax.fori_loop(0, at.todo, body, (mirror, memory, rows))
+    done = closed(mirror, at.first, recipe.size)
+    return Chunk(done, memory, rows, mirror.stamp, mirror.order + 0, mirror.size + 0)
+
+
+def generation(
+    recipe: Recipe, mirror: Mirror, memory: Memory, params: Params, table: index.Table, at: Place, i: Array
+) -> tuple[Mirror, Memory, Features]:
+    """Does generation i of a chunk; returns its rows as named columns too."""
+    size, number = recipe.size, at.generation + i
+    key = jax.random.fold_in(key_of(at.key, recipe.generator), number)  # not carried: where chunks end changes nothing
+    ask_key, judge_key = jax.random.split(key)
+    elites = MirrorElites(mirror, recipe.names, at.first, size, set())
+    carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
+    judge = (programs.traced_judge_with_gradients if recipe.gradients else programs.traced_judge)(*recipe[:2], recipe.names)
+    judged = judge(params, jax.random.split(judge_key, size), offspring.solutions)
+
+    objective, measures = judged.evaluation.objective.astype(jnp.float32), judged.measures.astype(jnp.float32)
+    ok = jnp.isfinite(objective) & jnp.isfinite(measures).all(1)
+    cell, clamped = index.cells(table, measures)
+    columns = judged.evaluation.features | {"measures": clamped}
+    mirror, added = insert(mirror, i, cell, ok, objective, offspring.solutions, columns)
+    batch = Batch(
+        first=number,
+        ids=at.first + i * size + jnp.arange(size, dtype=jnp.int32),
+        parents=jnp.zeros((size, 0), jnp.int32) if offspring.parents is None else offspring.parents,
+        solutions=offspring.solutions,
+        evaluation=judged.evaluation,
+        measures=judged.measures,
+        signals=judged.signals,
+        cell=added.cell,
+        status=added.status,
+        value=added.value,
+        info={},
+        jacobian=judged.jacobian,
+    )
+    told = recipe.emitter.tell(carried, batch)
+    told = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), told, memory)
+    return mirror, told, _columns(batch, added)
+
+
+def _columns(batch: Batch, added: Any) -> Features:
+    columns = {name: getattr(batch, name) for name in ("parents", "solutions", "measures", "cell", "status")}
+    columns |= {"objective": batch.evaluation.objective, "base": added.base}
+    columns |= {f"features/{name}": column for name, column in batch.evaluation.features.items()}
+    columns |= {f"signals/{name}": column for name, column in batch.signals.items()}
+    optional = {"jacobian": batch.jacobian, "threshold": added.threshold}
+    return columns | {name: column for name, column in optional.items() if column is not None}
+
+
+@lru_cache(maxsize=64)
+def compiled(recipe: Recipe) -> Any:
+    """Returns the compiled ``chunk`` of a recipe; buffers and mirror are donated."""
+    return jax.jit(lambda *args: chunk(recipe, *args), donate_argnums=(0, 1))

@@ -181,6 +181,16 @@ def test_a_larger_budget_goes_on_from_the_end(whole: Path, tmp_path: Path) -> No
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["budget"] == 6000
 
 
+@pytest.mark.parametrize("lost", ["checkpoint", "history.npz"])
+def test_what_cannot_go_on_keeps_its_result(tmp_path: Path, lost: str) -> None:
+    given(tmp_path, budget=600)
+    (tmp_path / lost).rename(tmp_path / "lost")
+    with pytest.raises(ValueError, match=rf"{lost} is gone, so .* cannot go on.* type again=true"):
+        given(tmp_path, budget=900)
+    assert json.loads((tmp_path / "result.json").read_text())["evaluations"] == 640
+    assert archive_file.load(tmp_path).about["evaluations"] == 640
+
+
 def test_a_finished_run_is_skipped(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
     console = Quiet()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qd import keys, metrics
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
+from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.types import Search, State
 
@@ -49,9 +50,12 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console
         if done is not None and _is_enough(done, config, parts, path, console):
             result = done | {"status": "skipped"}
         else:
+            saved = _load(config, parts, path, console)
             if done is not None:
+                if saved is None:
+                    raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
                 folder.reopen(path)
-            result = _work(config, parts, path, console)
+            result = _work(config, parts, path, console, saved)
     console.close(result)
     return result
 
@@ -81,8 +85,7 @@ def _is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console
     return False
 
 
-def _work(config: dict, parts: "Assembled", path: Path, console: Console) -> dict[str, Any]:
-    saved = _load(config, parts, path, console)
+def _work(config: dict, parts: "Assembled", path: Path, console: Console, saved: Checkpoint | None) -> dict[str, Any]:
     recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved)
     try:
         with _stopping() as stop:
@@ -103,7 +106,7 @@ def _work(config: dict, parts: "Assembled", path: Path, console: Console) -> dic
         recorder.close()
 
 
-def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> checkpoint.Checkpoint | None:
+def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> Checkpoint | None:
     """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
     try:
         saved = checkpoint.load(path / "checkpoint", console.say)

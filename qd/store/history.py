@@ -76,7 +76,9 @@ def drop_parts(run: Path) -> None:
 
 
 def unpack(run: Path) -> None:
-    """Makes a finished run's history one part, so that the run can go on."""
+    """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
+    if not (run / "history.npz").exists():
+        raise ValueError(f"{run / 'history.npz'} is gone, so the run cannot go on; put it back, or type again=true")
     packed = _read(run / "history.npz")
     drop_parts(run)
     files.make_folder(run / "history")
@@ -115,4 +117,5 @@ def _joined(several: list[Columns]) -> Columns:
 
 
 def _widened(parents: np.ndarray, width: int) -> np.ndarray:
-    return np.pad(parents, [(0, 0), (0, width - parents.shape[1])], constant_values=-1).astype(np.int64)
+    missing = width - parents.shape[1]
+    return np.pad(parents, [(0, 0), (0, missing)], constant_values=-1).astype(np.int64) if missing else parents.astype(np.int64)

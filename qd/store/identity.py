@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def differences(old: dict, new: dict) -> list[str]:
 def versions() -> dict[str, str]:
     """Returns the versions that a checkpoint depends on."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python} | {name: metadata.version(name) for name in _DECIDING}
+    return {"python": python} | {name: _version(name) for name in _DECIDING}
 
 
 def commit() -> str | None:
@@ -54,6 +55,11 @@ def fingerprint(*parts: Any) -> dict[str, str]:
 def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
     """Names the modules whose source differs."""
     return [name for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
+
+
+@cache
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 def _deciding(config: dict) -> dict:

@@ -1,0 +1,63 @@
+"""Every choice that conf offers is built by itself, and each named recipe starts at its real size; see test_contracts.py."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from qd import archives, keys, search, types
+from qd.archives import HostElites
+from qd.cli import compose
+from qd.cli.choices import conf
+from qd.referee import Referee
+
+CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
+GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
+RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "experiment")]
+
+
+def composed(choice: Path) -> compose.Assembled:
+    return compose.assemble(compose.load([f"{choice.parent}={choice.name}"]))
+
+
+def test_every_group_has_choices():
+    assert {choice.parts[0] for choice in CHOICES} >= GROUPS
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
+    text = (conf() / choice).with_suffix(".yaml").read_text(encoding="utf-8")
+    said = [line for line in text.splitlines() if not line.startswith("# @package")]
+    assert said[0].startswith("# ")
+    assert isinstance(yaml.safe_load(text), dict)
+
+    made, again = composed(choice), composed(choice)
+    parts = made.search
+    assert isinstance(parts.domain, types.Domain) and isinstance(parts.descriptor, types.Descriptor)
+    assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(made.run)
+    assert made.referee is None or isinstance(made.referee, Referee)
+    assert made == again
+    for part in parts[:4]:
+        assert hash(part) == hash(pickle.loads(pickle.dumps(part))) and type(part).__name__ in repr(part)
+    archives.check_bounds(parts.descriptor.bounds)
+
+
+@pytest.mark.parametrize("choice", RECIPES, ids=str)
+def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
+    """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
+    config = compose.load([f"{choice.parent}={choice.name}"])
+    parts, referee, run = compose.assemble(config)
+    state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), config["initial"]))
+    begun, bench = len(state.archive), referee.open(batch) if referee else None
+    assert begun > 0
+    ((state, batch),) = run(parts, state, state.evaluations + 1)
+    assert state.evaluations == config["initial"] + len(batch.ids) <= config["budget"]
+    assert (batch.status >= 0).any() and len(state.archive) >= begun
+    assert len(np.unique(np.asarray(batch.solutions), axis=0)) > 1
+    if bench is not None:
+        bench.add(batch)
+        assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
+    for stop in config["relearn"] if isinstance(config["relearn"], list) else []:
+        assert config["initial"] < stop < config["budget"]

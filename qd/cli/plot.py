@@ -1,6 +1,7 @@
 """`qd plot RUN`: figures of a run from what its folder holds; no part of it is built, and no code in it is run."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,12 @@ def draw(run: Path) -> list[Path]:
     pictures = renderings(run / "renderings", stored.columns["id"])
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
-    made = _save(heatmap(shown), figures / "heatmap", "png", "pdf")
+    made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
     if rows:
         panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-        made += _save(curves(rows, shown.title, panels), figures / "curves", "png", "pdf")
+        made += save(curves(rows, shown.title, panels, _relearned(run / "events.jsonl")), figures / "curves", "png", "pdf")
     if any(picture is not None for picture in pictures):
-        made += _save(sheet(shown, pictures), figures / "sheet", "png")
+        made += save(sheet(shown, pictures), figures / "sheet", "png")
         (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")
     return made
@@ -119,12 +120,20 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]} if rows else {}
 
 
+def _relearned(path: Path) -> list[int]:
+    """Returns the evaluations at which the descriptor learned anew."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event["evaluations"] for event in events if event["event"] == "relearn"]
+
+
 def _runs(root: Path) -> list[Path]:
     depths = ("*/archive.json", "*/*/archive.json", "*/*/*/archive.json")
     return sorted(path.parent for depth in depths for path in root.glob(depth))[: _MANY + 1]
 
 
-def _save(figure: Any, path: Path, *endings: str) -> list[Path]:
+def save(figure: Any, path: Path, *endings: str) -> list[Path]:
+    """Writes a figure with each of the endings."""
     made = [path.with_suffix(f".{ending}") for ending in endings]
     for file in made:
         figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)

@@ -36,20 +36,23 @@ REFEREE = (
 _ACROSS = 3  # panels in a row
 
 
-def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS) -> Figure:
+def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS, relearned: Sequence[int] = ()) -> Figure:
     """Draws one panel for each column; what is not defined is said in words.
 
     Args:
         metrics: name -> [G], among them evals.
+        relearned: the evaluations at which the descriptor learned; each is a dotted line.
     """
     with rc_context(STYLE | {"axes.spines.top": False, "axes.spines.right": False}):
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
         figure = Figure(figsize=(2.6 * across, 0.3 + 2.2 * down), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        figure.suptitle(title + ("; dotted: the descriptor learned" if relearned else ""), x=0.01, ha="left", fontsize=9)
         places = figure.subplots(down, across, squeeze=False).flat
         for axes, panel in zip(places, panels, strict=False):
             _draw(axes, np.asarray(metrics["evals"], float), metrics.get(panel.column), panel)
+            for when in relearned:
+                axes.axvline(when, color="#999999", linewidth=1, linestyle=":")
         for axes in places[len(panels) :]:
             axes.set_visible(False)
     return figure
@@ -59,13 +62,22 @@ def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: Panel
     axes.set_title(panel.label, loc="left")
     value = np.full(len(evaluations), np.nan) if column is None else np.asarray(column, float)
     if not np.isfinite(value).any():
-        axes.set(xticks=[], yticks=[])
-        why = panel.why if column is not None else "it was not recorded"
-        axes.text(0.5, 0.5, f"not defined:\n{why}", ha="center", va="center", color="#555555", transform=axes.transAxes)
+        undefined(axes, panel.why if column is not None else "it was not recorded")
         return
     axes.plot(evaluations, value, color="#1f4e79", linewidth=1.5, marker="o" if len(value) == 1 else None)
+    against_evaluations(axes, evaluations.max())
+
+
+def undefined(axes: Any, why: str) -> None:
+    """Says in words why a panel is empty."""
+    axes.set(xticks=[], yticks=[])
+    axes.text(0.5, 0.5, f"not defined:\n{why}", ha="center", va="center", color="#555555", transform=axes.transAxes)
+
+
+def against_evaluations(axes: Any, most: float) -> None:
+    """Gives a panel its grid and its axis of evaluations, from 0 to ``most``."""
     axes.grid(color="#e6e6e6", linewidth=0.6)
-    axes.set(xlabel="evaluations", xlim=(0, max(1.0, evaluations.max())), axisbelow=True)
+    axes.set(xlabel="evaluations", xlim=(0, max(1.0, most)), axisbelow=True)
     axes.margins(y=0.08)
     axes.locator_params(axis="x", nbins=5)
     axes.xaxis.set_major_formatter(FuncFormatter(_short))

@@ -1,0 +1,150 @@
+"""Every choice that conf offers keeps its protocol, and every pair of archive and emitter runs or is refused by name."""
+
+import pickle
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from test_search import advance, begin, columns, same
+
+from qd import keys, programs
+from qd.archives import HostElites
+from qd.cli.choices import conf
+from qd.cli.compose import assemble, load
+from qd.search import relearn, step, stored
+from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
+
+N = 24
+SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
+         "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"]}  # fmt: skip
+LEARNED = ["arm_qdhf"]  # on which every descriptor is tried
+
+
+def choices(group: str) -> list[str]:
+    return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
+
+
+@cache
+def composed(*overrides: str) -> Search:
+    return assemble(load(list(overrides))).search
+
+
+def of_domain(name: str) -> Search:
+    return composed(f"domain={name}", *SMALL.get(name, []))
+
+
+@pytest.mark.parametrize("name", choices("domain"))
+def test_domain(name) -> None:
+    domain = of_domain(name).domain
+    assert isinstance(domain, Domain) and hash(domain) == hash(pickle.loads(pickle.dumps(domain)))
+    x = domain.sample(keys.new(0), N)
+    assert len(x) == N
+    np.testing.assert_array_equal(x, domain.sample(keys.new(0), N))
+    if len({solution.tobytes() for solution in x}) > 1:  # else all start from one place
+        assert not np.array_equal(x, domain.sample(keys.new(1), N))
+    names = tuple(stored(of_domain(name)))
+    said, again, other = (programs.evaluate(domain, names, keys.new(seed), x) for seed in (0, 0, 1))
+    assert said.objective.shape == (N,) and all(len(said.features[f]) == N for f in names)
+    jax.tree.map(np.testing.assert_array_equal, said, again)
+    assert jax.tree.map(np.shape, said) == jax.tree.map(np.shape, other)
+    if hasattr(domain, "objective_range"):
+        low, high = domain.objective_range
+        assert low < high and np.nanmax(said.objective) <= high
+    if hasattr(domain, "render"):
+        drawn = domain.render(x[:3])
+        assert len(drawn) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in drawn)
+    if domain.pure:
+        _traces_like_python(domain, names, x)
+
+
+def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -> None:
+    each = jax.random.split(jax.random.key(0), len(x))
+    plain, traced = domain.evaluate(each, x), jax.jit(domain.evaluate)(each, x)
+    for name in names:
+        np.testing.assert_allclose(plain.features[name], traced.features[name], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(plain.objective, traced.objective, rtol=1e-5, atol=1e-5 * np.abs(plain.objective).max())
+
+
+@pytest.mark.parametrize("name", choices("domain"))
+def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
+    search = of_domain(name)
+    state = advance(search, begin(search, n=N), 1)
+    again = pickle.loads(pickle.dumps(state))
+    same(advance(search, state, 2), advance(search, again, 2))
+
+
+@pytest.mark.parametrize("name", choices("descriptor"))
+@pytest.mark.parametrize("domain", LEARNED)
+def test_descriptor(domain, name) -> None:
+    search = composed(f"domain={domain}", f"descriptor={name}", *SMALL[domain])
+    descriptor = search.descriptor
+    assert isinstance(descriptor, Descriptor) and hash(descriptor) == hash(pickle.loads(pickle.dumps(descriptor)))
+    bounds = descriptor.bounds
+    state = advance(search, begin(search, n=100), 2)
+    fitted, again = (relearn(search, pickle.loads(pickle.dumps(state))) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, fitted.params, again.params)
+    assert search.descriptor.bounds == bounds and len(bounds) > 0
+    rows = HostElites(fitted.archive).rows()
+    read = {feature: rows.features[feature] for feature in descriptor.reads}
+    measures, _ = programs.describe(descriptor, fitted.params, read)
+    assert measures.shape == (len(rows.ids), len(bounds)) and np.isfinite(measures).all()
+    np.testing.assert_allclose(columns(fitted.archive)["measures"], measures, atol=1e-6)
+    if descriptor.pure:
+        np.testing.assert_allclose(descriptor(fitted.params, read), measures, rtol=1e-5, atol=1e-5)
+    same(advance(search, fitted, 1), advance(search, again, 1))
+
+
+SERVED_BY = {  # of emitters that look at what only some archives give
+    "nov": {"proximity", "nslc"},
+    "nslc": {"nslc"},
+    "density": {"density"},
+    "imp": {"grid", "grid_mae", "cvt", "cvt_mae", "sliding", "density", "nslc"},
+}
+RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | dict.fromkeys(
+    (
+        "cma_me",
+        "cma_me_imp",
+        "cma_mae",
+        "cma_mega",
+        "cma_mega_adam",
+        "cma_maega",
+        "sep_cma_me",
+        "lm_ma_me",
+        "openai_me",
+        "pool",
+    ),
+    "imp",
+)
+NOT_FOR_NUMBERS = {"integers"}  # of emitters, on a domain of real numbers
+
+
+@pytest.mark.parametrize("archive", choices("archive"))
+@pytest.mark.parametrize("emitter", choices("emitter"))
+def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(archive, emitter) -> None:
+    ranker = RANKED_BY.get(emitter)
+    allowed = emitter not in NOT_FOR_NUMBERS and (ranker is None or archive in SERVED_BY[ranker])
+    if not allowed:
+        with pytest.raises(ValueError, match="type|choose") as caught:
+            begin(_pair(archive, emitter), n=N)
+        assert ranker is None or f"{ranker!r}" in str(caught.value) or "value" in str(caught.value)
+        return
+    search = _pair(archive, emitter)
+    assert isinstance(search.emitter, Emitter)
+    state = begin(search, n=N)
+    assert isinstance(HostElites(state.archive), Elites)
+    state, first = step(search, state)
+    again = pickle.loads(pickle.dumps(state))
+    (state, batch), (again, other) = step(search, state), step(search, again)
+    assert len(first.ids) > 0 and batch.ids[0] == N + len(first.ids)
+    np.testing.assert_array_equal(batch.solutions, other.solutions)
+    same(state, again)
+
+
+def _pair(archive: str, emitter: str) -> Search:
+    """A small search of both; each is composed once."""
+    cells = [f"archive.{key}" for key in ("cells=60", "samples=1000")] if archive.startswith("cvt") else []
+    dims = ["archive.dims=[8,8]"] if archive in ("grid", "grid_mae", "density", "sliding") else []
+    count = ["emitter.count=2"] if emitter not in ("pool", "gaussian", "isoline", "integers") else []
+    sphere = composed("domain=sphere", "domain.dim=40", "emitter=isoline", f"archive={archive}", *cells, *dims)
+    return sphere._replace(emitter=composed("domain=sphere", "domain.dim=40", f"emitter={emitter}", *count).emitter)

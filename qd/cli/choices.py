@@ -38,13 +38,20 @@ def register() -> None:
 def opened() -> Iterator[None]:
     """Opens Hydra on our conf, and says its errors as ours."""
     from hydra import initialize_config_dir
+
+    register()
+    with saying(), initialize_config_dir(str(conf()), version_base="1.3"):
+        yield
+
+
+@contextmanager
+def saying() -> Iterator[None]:
+    """Says Hydra's errors as ours: raises ValueError in their place."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    register()
     try:
-        with initialize_config_dir(str(conf()), version_base="1.3"):
-            yield
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(_said(error)) from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd.cli.build import build
-from qd.cli.choices import check, opened, prepared
+from qd.cli.choices import check, opened, prepared, saying
 
 _ORDER = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
@@ -28,11 +28,17 @@ class Assembled(NamedTuple):
 
 def load(overrides: list[str]) -> dict[str, Any]:
     """Returns the plain resolved config. Raises ValueError that names the nearest valid key or choice."""
+    with opened():
+        check(overrides)
+        return composed(overrides)
+
+
+def composed(overrides: list[str]) -> dict[str, Any]:
+    """``load`` without the check of keys and choices; Hydra must be ``opened``."""
     from hydra import compose
     from omegaconf import open_dict
 
-    with opened():
-        check(overrides)
+    with saying():
         cfg = compose("config", prepared(overrides), return_hydra_config=True)
         choices = dict(cfg.hydra.runtime.choices)
         with open_dict(cfg):

@@ -5,17 +5,17 @@ import importlib.util
 import pkgutil
 import runpy
 import sys
-import traceback
 from pathlib import Path
 
+from qd.cli.job import is_ours
 from qd.spelling import nearest
 
 COMMANDS = {  # name -> (module with main(args), what it does)
     "run": ("qd.cli.launch", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot", "draw a run's figures: qd plot runs/arm/s0"),
+    "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
     "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
 }
-_OURS = ("qd", "domains", "feedback")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(args: list[str] | None = None) -> int:
         command = experiment if name == "experiment" else importlib.import_module(COMMANDS[name][0]).main
         return command(rest) or 0
     except ValueError as error:
-        if not _is_ours(error):
+        if not is_ours(error):
             raise
         print(f"qd: {error}", file=sys.stderr)
         return 1
@@ -59,9 +59,3 @@ def _help() -> str:
     lines = [f"  {name:11} {what}" for name, (_, what) in COMMANDS.items()]
     first, last = "qd COMMAND ...   quality-diversity search", "qd run --help says what a run may be told."
     return "\n".join([first, "", *lines, "", last])
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether a part of ours raised it, as a message for the user; else the traceback is wanted."""
-    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    return last.f_globals.get("__name__", "").split(".")[0] in (*_OURS, "__main__")

@@ -1,0 +1,152 @@
+"""A robot in a deceptive maze, driven by a small network: our own physics of the Kheperax tasks, in JAX.
+
+After each step the robot senses, acts and drives; reported places lag one step, as in the package: an episode of T
+steps ends where the robot stood before its last one.
+
+B batch, C policies stepped together, D parameters, L lasers, P points of a trace, T steps.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.maze import physics
+from domains.maze.controller import Controller, Mlp
+from domains.maze.maps import BORDER, STANDARD, Energy, Goal, Wall
+from domains.maze.physics import Robot
+from qd.types import Array, Evaluation, Features, Rendering
+
+_ACTIONS = 2  # one for each wheel
+
+
+@dataclass(frozen=True)
+class Maze:
+    """Drives B policies for T steps each.
+
+    Features: position [B, 2], where an episode ends; trace [B, P, 2], where it would end after T/P, 2 T/P, ... T steps,
+    and readings [B, P, L + 2], what the controller was shown there; both where ``points`` is above 0.
+    """
+
+    steps: int = 250
+    walls: tuple[Wall, ...] = (*STANDARD, *BORDER)
+    robot: Robot = field(default_factory=Robot)
+    controller: Controller = field(default_factory=Mlp)
+    goal: Goal = field(default_factory=Energy)
+    points: int = 0  # of the trace; 0: none, T: every step
+    chunk: int = 32  # policies stepped together: their weights fit a core's first cache; more is slower on a CPU
+    pure: bool = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.chunk < 1 or not self.walls:
+            raise ValueError(f"{self.steps} steps, chunks of {self.chunk}, {len(self.walls)} walls; type at least 1 of each")
+        if self.points < 0 or (self.points and self.steps % self.points):
+            divisors = [n for n in range(1, self.steps + 1) if self.steps % n == 0]
+            nearest = min(divisors, key=lambda n: abs(n - self.points))
+            raise ValueError(f"{self.points} points cannot be spread evenly over {self.steps} steps; type points={nearest}")
+
+    @property
+    def inputs(self) -> int:
+        return len(self.robot.lasers) + 2
+
+    @property
+    def size(self) -> int:
+        """D, the number of parameters of one policy."""
+        return self.controller.size(self.inputs, _ACTIONS)
+
+    @property
+    def space(self) -> tuple[float, float]:
+        return self.controller.space
+
+    @property
+    def objective_range(self) -> tuple[float, float]:
+        return self.goal.objective_range(self.steps, self.robot.speed)
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Returns fresh policies as the controller draws them, [n, D]."""
+        return self.controller.sample(key, n, self.inputs, _ACTIONS)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Drives each policy; its key is used, and needed, only where the robot is noisy. Raises ValueError on a wrong D."""
+        if solutions.shape[1] != self.size:
+            raise ValueError(
+                f"a policy has {solutions.shape[1]} parameters, but this controller takes {self.size}; "
+                "type the hidden sizes that the policies were made for"
+            )
+        if self._noisy and keys is None:
+            raise ValueError("this robot is noisy and has no keys to draw from; type keys, one for each policy")
+        policies, chunks = len(solutions), -(-len(solutions) // self.chunk)
+        rows = jnp.minimum(jnp.arange(chunks * self.chunk), policies - 1)  # the last policy fills the last chunk
+        together = (jnp.asarray(keys)[rows] if self._noisy else None, jnp.asarray(solutions)[rows])
+        together = jax.tree.map(lambda x: x.reshape(chunks, self.chunk, *x.shape[1:]), together)
+        driven = jax.lax.map(lambda chunk: self._episodes(*chunk), together)
+        return Evaluation(*jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:policies], driven))
+
+    def render(self, solutions: Array) -> list[Rendering]:
+        """Draws walls, goals and the trace of each policy as an svg."""
+        from domains.maze import render
+
+        return [Rendering("svg", render.picture(self, trace)) for trace in self.traces(solutions)]
+
+    def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
+        """Animates each policy as a gif."""
+        from domains.maze import render
+
+        return [Rendering("gif", render.film(self, trace, frames)) for trace in self.traces(solutions)]
+
+    def traces(self, solutions: Array) -> np.ndarray:
+        """Returns where the robot is at every step, [B, T, 2]; noise, if any, is that of key 0."""
+        every_step = replace(self, points=self.steps)
+        return np.asarray(_trace_program(every_step)(np.asarray(solutions, np.float32)))
+
+    @property
+    def _noisy(self) -> bool:
+        return self.robot.laser_noise > 0 or self.robot.wheel_noise > 0
+
+    def _episodes(self, keys: Array | None, solutions: Array) -> tuple[Array, Features]:
+        """Drives C policies: objective [C], features."""
+        layers = self.controller.layers(solutions.T, self.inputs, _ACTIONS)
+        pose = self.robot.first_pose(len(solutions))
+        _, touch = physics.sense(self.robot, self.walls, pose)
+        alive = jnp.ones(len(solutions), bool)
+        first = (pose, touch, alive, pose[:2], jnp.zeros((self.inputs, len(solutions))), jnp.zeros(len(solutions)))
+
+        def step(carry: tuple, time: Array) -> tuple[tuple, None]:
+            pose, touched, alive, place, shown, total = carry
+            sees, slips = self._noise(keys, time)
+            near, touch = physics.sense(self.robot, self.walls, pose)
+            now = physics.readings(self.robot, near, touched, sees)  # bumpers lag one step behind the lasers
+            wheels = physics.wheel_speeds(self.robot, self.controller.act(layers, now), slips)
+            moved = physics.drive(self.robot, pose, touch, wheels)
+            reward, ends = self.goal.reward(moved[:2], wheels)
+            place, shown = jnp.where(alive, pose[:2], place), jnp.where(alive, now, shown)
+            return (moved, touch, alive & ~ends, place, shown, total + jnp.where(alive, reward, 0)), None
+
+        def stretch(carry: tuple, times: Array) -> tuple[tuple, tuple[Array, Array] | None]:
+            carry, _ = jax.lax.scan(step, carry, times)
+            return carry, (carry[3].T, carry[4].T) if self.points else None
+
+        last, points = jax.lax.scan(stretch, first, jnp.arange(self.steps).reshape(self.points or 1, -1))
+        place, total = last[3], last[5]
+        features = {"position": place.T}
+        if points is not None:
+            features |= {"trace": points[0].swapaxes(0, 1), "readings": points[1].swapaxes(0, 1)}
+        return total + self.goal.last(place), features
+
+    def _noise(self, keys: Array | None, time: Array) -> tuple[Array | None, Array | None]:
+        """Draws for one step from each policy's own key: for lasers [L, C] and wheels [2, C]."""
+        if keys is None:
+            return None, None
+        draws = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, time), (self.inputs,)))(keys).T
+        return draws[: self.inputs - 2], draws[self.inputs - 2 :]
+
+
+@lru_cache(maxsize=16)
+def _trace_program(maze: Maze):
+    def traces(solutions: Array) -> Array:
+        keys = jax.random.split(jax.random.key(0), len(solutions))
+        return maze.evaluate(keys, solutions).features["trace"]
+
+    return jax.jit(traces)

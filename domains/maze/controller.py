@@ -1,0 +1,120 @@
+"""Small networks from readings to actions; their parameters are one flat vector.
+
+C policies (the last axis while they drive), D parameters, I inputs, O outputs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qd import keys
+from qd.types import Array
+
+Layers = list[tuple[Array, Array]]  # bias [O, C] or [1, C], weights [I, O, C]
+
+
+class Controller(Protocol):
+    """What drives the robot."""
+
+    @property
+    def space(self) -> tuple[float, float]:
+        """Bounds of a parameter."""
+        ...
+
+    def size(self, inputs: int, outputs: int) -> int:
+        """Returns D."""
+        ...
+
+    def sample(self, key: Array, n: int, inputs: int, outputs: int) -> Array:
+        """Returns n fresh parameter vectors, [n, D]."""
+        ...
+
+    def layers(self, parameters: Array, inputs: int, outputs: int) -> Layers:
+        """Cuts parameters [D, C] into layers."""
+        ...
+
+    def act(self, layers: Layers, readings: Array) -> Array:
+        """Returns actions in [-1, 1], [O, C], for readings [I, C]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """ReLU inside, tanh outside, a bias per neuron: Kheperax' and QDax' network.
+
+    A layer's parameters are its biases, then its weights by input: flax' order, so a flattened QDax network fits.
+    """
+
+    hidden: tuple[int, ...] = (8,)
+
+    @property
+    def space(self) -> tuple[float, float]:
+        return (-np.inf, np.inf)
+
+    def size(self, inputs: int, outputs: int) -> int:
+        return sum(o + i * o for i, o in _shapes(self.hidden, inputs, outputs))
+
+    def sample(self, key: Array, n: int, inputs: int, outputs: int) -> Array:
+        """Biases 0; weights uniform in +- sqrt(3 / I) (LeCun et al. 1998), [n, D]."""
+        shapes = _shapes(self.hidden, inputs, outputs)
+        reach = np.concatenate([np.repeat([0, np.sqrt(3 / i)], [o, i * o]) for i, o in shapes])
+        return keys.uniform(key, (n, len(reach)), -1.0, 1.0) * reach.astype(np.float32)
+
+    def layers(self, parameters: Array, inputs: int, outputs: int) -> Layers:
+        return list(_cut(parameters, [(o, i, o) for i, o in _shapes(self.hidden, inputs, outputs)]))
+
+    def act(self, layers: Layers, readings: Array) -> Array:
+        return _forward(layers, readings, jax.nn.relu, jnp.tanh)
+
+
+@dataclass(frozen=True)
+class OneBias:
+    """tanh(x / 2) in every layer and ONE bias per layer: the controller of SERENE and STAX (Paolo et al. 2021)."""
+
+    hidden: tuple[int, ...] = (5, 5)
+    reach: float = 5.0  # the papers clip every parameter to [-5, 5]
+
+    @property
+    def space(self) -> tuple[float, float]:
+        return (-self.reach, self.reach)
+
+    def size(self, inputs: int, outputs: int) -> int:
+        return sum(1 + i * o for i, o in _shapes(self.hidden, inputs, outputs))
+
+    def sample(self, key: Array, n: int, inputs: int, outputs: int) -> Array:
+        """Uniform in the space, [n, D]."""
+        return keys.uniform(key, (n, self.size(inputs, outputs)), *self.space)
+
+    def layers(self, parameters: Array, inputs: int, outputs: int) -> Layers:
+        return list(_cut(parameters, [(1, i, o) for i, o in _shapes(self.hidden, inputs, outputs)]))
+
+    def act(self, layers: Layers, readings: Array) -> Array:
+        return _forward(layers, readings, _half_tanh, _half_tanh)
+
+
+def _shapes(hidden: tuple[int, ...], inputs: int, outputs: int) -> list[tuple[int, int]]:
+    return list(pairwise((inputs, *hidden, outputs)))
+
+
+def _cut(parameters: Array, shapes: list[tuple[int, int, int]]) -> Iterator[tuple[Array, Array]]:
+    start = 0
+    for biases, i, o in shapes:
+        weights = parameters[start + biases : start + biases + i * o]
+        yield parameters[start : start + biases], weights.reshape(i, o, -1)
+        start += biases + i * o
+
+
+def _forward(layers: Layers, x: Array, inside: Callable, outside: Callable) -> Array:
+    for bias, weights in layers[:-1]:
+        x = inside((x[:, None] * weights).sum(axis=0) + bias)
+    bias, weights = layers[-1]
+    return outside((x[:, None] * weights).sum(axis=0) + bias)
+
+
+def _half_tanh(x: Array) -> Array:
+    return jnp.tanh(x / 2)

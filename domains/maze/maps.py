@@ -1,0 +1,111 @@
+"""Where the robot drives and what it is paid for: walls of the hard maze, and goals.
+
+The walls are those of Lehman and Stanley's hard maze (2011) in the unit square, y upwards, as the Kheperax package
+lays them out; a wall is (x, y, x, y) of its ends. C policies are stepped together.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax.numpy as jnp
+
+from qd.types import Array
+
+Wall = tuple[float, float, float, float]
+
+STANDARD: tuple[Wall, ...] = (
+    (0.25, 0.25, 0.25, 0.75),  # right of the start
+    (0.14, 0.45, 0.0, 0.65),
+    (0.25, 0.75, 0.0, 0.8),  # closes the straight way to the target
+    (0.25, 0.75, 0.66, 0.875),
+    (0.355, 0.0, 0.525, 0.185),
+    (0.25, 0.5, 0.75, 0.215),
+    (1.0, 0.25, 0.435, 0.55),
+)
+BORDER: tuple[Wall, ...] = ((0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 0.0))
+
+
+class Goal(Protocol):
+    """What an episode is paid for."""
+
+    def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        """Pays one step that led to ``place`` [2, C] by ``wheels`` [2, C] -> (reward [C], episode ends [C])."""
+        ...
+
+    def last(self, place: Array) -> Array:
+        """Pays the place where the episode ends, [2, C] -> [C]."""
+        ...
+
+    def discs(self) -> tuple[tuple[float, float, float], ...]:
+        """Returns what a picture shows of it: (x, y, radius)."""
+        ...
+
+    def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        """Returns the least and the largest objective of an episode."""
+        ...
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Drive little: minus the sum of squared wheel speeds (the package's standard task)."""
+
+    def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        return -(wheels**2).sum(axis=0), jnp.zeros(wheels.shape[1], bool)
+
+    def last(self, place: Array) -> Array:
+        return jnp.zeros(place.shape[1])
+
+    def discs(self) -> tuple[tuple[float, float, float], ...]:
+        return ()
+
+    def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        return (-2 * speed**2 * steps, 0.0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Be near one place: minus the distance, summed over the steps; the episode ends within the radius."""
+
+    place: tuple[float, float] = (0.15, 0.9)
+    radius: float = 0.05
+
+    def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        distance = jnp.hypot(place[0] - self.place[0], place[1] - self.place[1])
+        return -distance, distance < self.radius
+
+    def last(self, place: Array) -> Array:
+        return jnp.zeros(place.shape[1])
+
+    def discs(self) -> tuple[tuple[float, float, float], ...]:
+        return ((*self.place, self.radius),)
+
+    def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        corners = [math.dist(self.place, corner) for corner in ((0, 0), (0, 1), (1, 0), (1, 1))]
+        return (-max(corners) * steps, 0.0)
+
+
+@dataclass(frozen=True)
+class Areas:
+    """End in an area: (r - distance) / r of the area that holds the last place, else 0 (SERENE, Paolo et al. 2021).
+
+    Sparse and terminal. The default areas are the authors' discs (60, 60) and (100, 200), radius 50, of a map of
+    600 x 600 whose y points down.
+    """
+
+    areas: tuple[tuple[float, float, float], ...] = ((0.1, 0.9, 1 / 12), (1 / 6, 2 / 3, 1 / 12))
+
+    def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)
+
+    def last(self, place: Array) -> Array:
+        best = jnp.zeros(place.shape[1])
+        for x, y, radius in self.areas:
+            best = jnp.maximum(best, 1 - jnp.hypot(place[0] - x, place[1] - y) / radius)
+        return best
+
+    def discs(self) -> tuple[tuple[float, float, float], ...]:
+        return self.areas
+
+    def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        return (0.0, 1.0)

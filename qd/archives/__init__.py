@@ -11,9 +11,9 @@ from qd.archives.settings import CVT, Grid, check_bounds, check_names
 from qd.archives.unstructured import DNS, DensityGrid, Proximity, SlidingBoundaries
 
 __all__ = [
-    "SAME",
     "CVT",
     "DNS",
+    "SAME",
     "DensityGrid",
     "Grid",
     "HostElites",

@@ -7,7 +7,6 @@ from ribs.archives import ArrayStore, CVTArchive, GridArchive
 
 from qd.types import Array, Features
 
-
 SAME = 1e-12  # squared distances that differ by less, relatively, are one: the centroid of the lowest index wins
 
 
@@ -45,9 +44,10 @@ class Cells:
     def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
         store = self._store
         store.looked_at, store.waiting = ("objective", "threshold"), fields
-        added = super().add(solution, objective, measures, id=np.arange(len(objective)))  # type: ignore[misc]
-        store.waiting = None
-        return added
+        try:
+            return super().add(solution, objective, measures, id=np.arange(len(objective)))  # type: ignore[misc]
+        finally:
+            store.looked_at = store.waiting = None
 
     def sample_elites(self, n: int, replace: bool = True) -> dict:
         """Draws elites, without their features: hosted emitters ask for none."""

@@ -13,9 +13,10 @@ import csv
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +111,37 @@ def difference(
     return Row(case, f"{method} - {other}", metric, float(statistic(values)), *interval(values, statistic), len(values))
 
 
+class Comparison(NamedTuple):
+    """One sample against another, ours minus theirs."""
+
+    difference: float  # of the means
+    error: float  # its pooled standard error
+    p: float  # two-sided, of Mann and Whitney's U (1947): small where one sample is mostly above the other
+    n: int  # of ours
+    m: int  # of theirs
+
+    def within(self, errors: float = 2.0) -> bool:
+        """Whether the means differ by at most so many pooled standard errors."""
+        return abs(self.difference) <= errors * self.error
+
+
+def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
+    """Compares two independent samples, which need not be of one size.
+
+    Raises:
+        ValueError: a sample has fewer than two values, or one that is not finite.
+    """
+    from scipy.stats import mannwhitneyu
+
+    a, b = (np.asarray(sample, np.float64) for sample in (ours, theirs))
+    n, m = len(a), len(b)
+    if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError(f"{n} and {m} values cannot be compared: each side needs two or more, all finite; run more seeds")
+    pooled = ((n - 1) * a.var(ddof=1) + (m - 1) * b.var(ddof=1)) / (n + m - 2)  # s_p²
+    error = float(np.sqrt(pooled * (1 / n + 1 / m)))
+    return Comparison(float(a.mean() - b.mean()), error, float(mannwhitneyu(a, b).pvalue), n, m)
+
+
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Writes a csv of six significant digits, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,12 +176,12 @@ def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
 
 def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     """Lays rows out as a LaTeX tabular (booktabs)."""
-    head = " & ".join(["case", "method", "$n$", *metrics]).replace("_", r"\_")
+    head = " & ".join(["case", "method", "$n$", *map(_tex, metrics)])
     lines = [r"\begin{tabular}{ll" + "r" * (len(metrics) + 1) + "}", r"\toprule", head + r" \\", r"\midrule"]
     for (case, method), told in _by_method(rows).items():
         n = max((row.n for row in told.values()), default=0)
         cells = [case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)]
-        lines.append(" & ".join(cells).replace("%", r"\%").replace("_", r"\_") + r" \\")
+        lines.append(" & ".join([*map(_tex, cells[:2]), *cells[2:]]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -180,6 +212,10 @@ def _cell(row: Row | None, digits: int) -> str:
     if np.isnan(row.low):
         return f"{row.value:.{digits}f}"
     return f"{row.value:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+
+
+def _tex(words: str) -> str:
+    return re.sub(r"[&%$#_{}]", r"\\\g<0>", words).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
 
 
 def _version(name: str) -> str | None:

@@ -66,3 +66,32 @@ def test_about_says_where_a_table_comes_from(tmp_path):
     table.about(tmp_path / "about.json")
     told = json.loads((tmp_path / "about.json").read_text())
     assert told["cores"] >= 1 and told["jax"] and told["python"].startswith("3.")
+
+
+def test_names_that_latex_would_read_as_commands_are_escaped():
+    said = table.latex([Row("a&b", "dims=[9,9] #1^2 {x}~$", "qd_score", 5, 4, 6, 3)], ("qd_score",))
+    assert r"a\&b & dims=[9,9] \#1\textasciicircum{}2 \{x\}\textasciitilde{}\$ & 3 & 5.0 [4.0, 6.0] \\" in said
+    assert r"$n$ & qd\_score \\" in said
+
+
+def test_two_samples_are_compared_as_textbooks_do():
+    ours, theirs = [5.0, 6.0, 7.0], [1.0, 2.0, 3.0, 4.0]
+    found = table.compare(ours, theirs)
+    # s_p² = (2 * 1 + 3 * 5/3) / 5 = 1.4; error = sqrt(1.4 (1/3 + 1/4)); U is as large as it can be: p = 2 / C(7, 3)
+    assert (found.difference, found.n, found.m) == (3.5, 3, 4)
+    assert found.error == pytest.approx(np.sqrt(1.4 * 7 / 12)) and found.p == pytest.approx(2 / 35)
+    assert not found.within() and found.within(3.9) and not found.within(3.8)
+    assert table.compare(theirs, ours) == found._replace(difference=-3.5, n=4, m=3)
+
+
+def test_samples_of_one_population_are_within_two_errors_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    found = [table.compare(rng.normal(size=12), rng.normal(size=12)) for _ in range(400)]
+    assert 0.91 < np.mean([each.within() for each in found]) < 0.98
+    assert 0.02 < np.mean([each.p < 0.05 for each in found]) < 0.08
+
+
+@pytest.mark.parametrize("sample", [[1.0], [], [1.0, float("nan")]])
+def test_too_few_values_are_not_compared(sample):
+    with pytest.raises(ValueError, match="cannot be compared"):
+        table.compare(sample, [1.0, 2.0])

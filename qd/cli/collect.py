@@ -17,7 +17,8 @@ from qd.store import files, identity
 USAGE = """usage: qd collect FOLDER [FOLDER ...] [into=FOLDER]
 
 Compares all finished runs below the folders: one table (median and mean with their 95 % bootstrap intervals over seeds;
-table.csv in long form) and figures/curves (png and pdf). Runs that differ only in their seed are one method."""
+table.csv in long form, table.tex) and figures/curves (png and pdf). Runs that differ only in their seed are one method."""
+SHOWN = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all", "wall_s")
 _POINTS = 100  # of a curve
 
 
@@ -54,11 +55,13 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
         rows += [row for method in told for row in _rows(method, at)]
     files.make_folder(into / "figures")
     table.write(into / "table.csv", rows)
-    made = [into / "table.csv"]
+    columns = dict.fromkeys(row.metric for row in rows if row.metric.removesuffix("_median") in SHOWN)
+    (into / "table.tex").write_text(table.latex(rows, tuple(columns), digits=2) + "\n", encoding="utf-8")
+    made = [into / "table.csv", into / "table.tex"]
     for case, told in _by_case(methods).items():
         made += _draw(case, told, into / "figures", alone=len(told) == len(methods))
     _show(rows)
-    print(f"collected {len(runs)} runs: {', '.join(str(path) for path in made if path.suffix != '.pdf')}")
+    print(f"collected {len(runs)} run{'s' * (len(runs) > 1)}: {', '.join(str(path) for path in made if path.suffix != '.pdf')}")
 
 
 def _shared(runs: list[Run]) -> Path:
@@ -165,15 +168,12 @@ def _show(rows: list[Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from qd.plots.curves import PANELS, REFEREE
-
-    shown = [*(panel.column for panel in (*PANELS, *REFEREE)), "wall_s"]
     cells = {(row.case, row.method, row.metric): row for row in rows}
     table = Table(box=None, pad_edge=False)
     for head in ("case", "method", "metric", "median [95 %]", "mean [95 %]", "seeds"):
         table.add_column(head, justify="left" if head in ("case", "method", "metric") else "right", no_wrap=head != "method")
     for case, method in dict.fromkeys((row.case, row.method) for row in rows):
-        for metric in shown:
+        for metric in SHOWN:
             middle, mean = (cells.get((case, method, f"{metric}_{name}")) for name in ("median", "mean"))
             if middle and mean:
                 table.add_row(Text(case), Text(method), metric, Text(_cell(middle)), Text(_cell(mean)), str(middle.n))

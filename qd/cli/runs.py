@@ -76,7 +76,7 @@ def _below(top: Path) -> Iterator[Path]:
             f"{top} is {'no folder' if top.exists() else 'not there'}; type a folder of runs, e.g. qd collect runs/arm"
         )
     for here, inner, names in os.walk(top):
-        inner.sort()
+        inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there
         if "config.yaml" in names and {".lock", "result.json", "metrics.csv"} & set(names):
             inner.clear()
             yield Path(here)

@@ -4,6 +4,7 @@ A run that raises stops no other; at the end the failed ones are named, and the 
 Hydra's launchers say where runs are done: one after another (the default), joblib, submitit.
 """
 
+import io
 import sys
 import traceback
 from itertools import product
@@ -133,17 +134,17 @@ def _run(cfg: Any) -> str:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from qd.cli.compose import plain
+    from qd.cli.compose import folder, plain
 
     told, boundary = HydraConfig.get(), _Boundary()
-    overrides = list(told.overrides.task)
-    name = " ".join(override.lstrip("+") for override in overrides)
     alone = told.launcher._target_.endswith(".BasicLauncher")
     with boundary:
         prepare()
-        if alone and cfg.console != "off":
-            print(f"\n{name}")
-        if job(plain(cfg, dict(told.runtime.choices)), overrides, None if alone else _Labelled(name))["status"] == "stopped":
+        config, overrides = plain(cfg, dict(told.runtime.choices)), list(told.overrides.task)
+        boundary.where = folder(config, overrides)
+        if alone and config["console"] != "off":
+            print(f"\n{boundary.where}")
+        if job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"] == "stopped":
             raise KeyboardInterrupt
     return boundary.why
 
@@ -151,6 +152,7 @@ def _run(cfg: Any) -> str:
 class _Boundary:
     """Turns whatever a run raises into words, which every launcher can hand on; a foreign error's traceback is printed."""
 
+    where: Path | None = None
     why = ""
 
     def __enter__(self) -> None: ...
@@ -158,17 +160,20 @@ class _Boundary:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if error is None or isinstance(error, KeyboardInterrupt):
             return False
-        known = isinstance(error, ValueError) and is_ours(error)
-        if not known:
-            traceback.print_exception(error)
-        self.why = str(error) if known else f"{type(error).__name__}: {error}"
+        if isinstance(error, ValueError) and is_ours(error):
+            self.why = str(error)
+            return True
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        self.why = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        print(f"{self.where} failed:\n{''.join(traceback.format_exception(error))}", file=sys.stderr, end="")
         return True
 
 
-class _Labelled:
+class _Labelled(io.StringIO):
     """Standard output, each line of which says whose it is: runs of a sweep speak at the same time."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
 
     def write(self, text: str) -> int:
@@ -176,9 +181,6 @@ class _Labelled:
 
     def flush(self) -> None:
         sys.stdout.flush()
-
-    def isatty(self) -> bool:
-        return False
 
 
 def _end(planned: list[Planned], master: Any) -> int:

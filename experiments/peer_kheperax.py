@@ -128,5 +128,7 @@ def _step(environment, state, pose: Array, action: Array) -> tuple[Array, Array,
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("type the file to write: python -m experiments.peer_kheperax tests/data/maze_reference.npz")
     reference: dict[str, Any] = transitions(600, seed=1) | episodes(64, seed=2)
     np.savez_compressed(sys.argv[1], **reference)

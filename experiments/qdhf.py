@@ -52,6 +52,11 @@ PLAN = (
     ("arm", 240, 0.1, ("ours", "ours uniform")),
     ("arm", 160, 0.1, ("ours",)),
     ("arm", 1000, 0.0, ("autoencoder", "autoencoder once", "ours", "ours shuffled")),
+    ("images", 200, 0.0, _NEIGHBOURS),
+    ("digits", 200, 0.0, _NEIGHBOURS),
+    ("images", 400, 0.0, ("ours uniform",)),
+    ("images", 100, 0.0, ("ours", "ours uniform")),
+    ("maze", 200, 0.0, _NEIGHBOURS),
 )
 QUICK = (
     ("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),

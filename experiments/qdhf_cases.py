@@ -110,7 +110,19 @@ def _maze() -> Task:
     return Task(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 200, 200, 200, (25, 25), (12, 12))
 
 
-_TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze}
+def _images() -> Task:
+    from domains.images import Pictures
+
+    return Task(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 200, 100, 200, (25, 25), (12, 12))
+
+
+def _digits() -> Task:
+    from domains.images.digits import Digits
+
+    return Task(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 0.2, 200, 100, 200, (25, 25), (12, 12))
+
+
+_TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
 METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from qd.types import Array
 
 CHAINS, SAMPLES = 8, 64  # samples kept of all that are drawn
+STRETCH = 45  # steps of one walk: one program for long explorations and for short refreshments
 _SLIP = -1.4  # logit at the start: 10 % slips
 _LEAPS, _ACCEPT = 6, 0.8  # leapfrog steps; the share of proposals accepted that the step size is tuned to
 
@@ -75,12 +77,12 @@ def climb(key: Array, told: Told, prior: Array, measures: int, raters: int, step
     return theta, _densities(theta, told, prior)
 
 
-@partial(jax.jit, static_argnames=("burn", "draws"))
-def walk(key: Array, chains: Chains, told: Told, prior: Array, burn: int, draws: int) -> tuple[Chains, Theta, Array]:
-    """Hamiltonian Monte Carlo (Neal 2011), the step size of each chain tuned while it burns in.
+@jax.jit
+def walk(key: Array, chains: Chains, told: Told, prior: Array, burn: Array) -> tuple[Chains, Theta, Array]:
+    """A stretch of Hamiltonian Monte Carlo (Neal 2011); while ``burn`` steps last, each chain tunes its step size.
 
     Returns:
-        the chains as they stand, S samples [S, ...] and the mean of W W^T [F, F] over all draws.
+        the chains as they stand, S samples [S, ...] and the mean of W W^T [F, F], both of what came after burning in.
     """
     density = lambda theta: _densities(theta, told, prior)
     slope = jax.grad(lambda theta: density(theta).sum())
@@ -97,15 +99,28 @@ def walk(key: Array, chains: Chains, told: Told, prior: Array, burn: int, draws:
         theta = jax.tree.map(lambda new, old: jnp.where(_like(taken, new), new, old), moved, theta)
         stride = jnp.where(t < burn, stride * jnp.exp(0.1 * (chance - _ACCEPT)), stride)
         w = theta.weights
-        gram = gram + jnp.where(t < burn, 0, jnp.einsum("cfm,cgm->fg", w, w) / (draws * CHAINS))
+        gram = gram + jnp.where(t < burn, 0, jnp.einsum("cfm,cgm->fg", w, w))
         return (theta, jnp.where(taken, proposed, value), stride, gram, this), theta
 
     length = told.to_a.shape[1]
     start = (chains.theta, density(chains.theta), chains.stride, jnp.zeros((length, length)), jax.random.wrap_key_data(key))
-    (theta, _, stride, gram, _), path = jax.lax.scan(step, start, jnp.arange(burn + draws))
-    every = burn + jnp.linspace(0, draws - 1, SAMPLES // CHAINS).astype(int)
+    (theta, _, stride, gram, _), path = jax.lax.scan(step, start, jnp.arange(STRETCH))
+    every = jnp.linspace(jnp.minimum(burn, STRETCH - 1), STRETCH - 1, SAMPLES // CHAINS).astype(int)
     kept = jax.tree.map(lambda column: column[every].reshape(SAMPLES, *column.shape[2:]), path)
-    return Chains(theta, stride), kept, gram
+    return Chains(theta, stride), kept, gram / (CHAINS * jnp.maximum(STRETCH - burn, 1))
+
+
+def explore(keys: Array, theta: Theta, told: Told, prior: float) -> tuple[Chains, Theta, Array]:
+    """Walks one stretch for each key [K, 2] from modes ``theta`` [C, ...], the first third to burn in; returns as ``walk``."""
+    chains = Chains(theta, jnp.full(CHAINS, 0.02))
+    burning, grams, samples = len(keys) // 3, [], []
+    for i, key in enumerate(keys):
+        chains, kept, gram = walk(key, chains, told, prior, STRETCH if i < burning else 0)
+        if i >= burning:
+            samples.append(kept)
+            grams.append(gram)
+    thin = lambda *columns: np.concatenate([np.asarray(column) for column in columns])[:: len(grams)]
+    return chains, jax.tree.map(thin, *samples), np.mean(grams, axis=0)
 
 
 @jax.jit
@@ -119,24 +134,20 @@ def curvature(key: Array, theta: Theta, told: Told, prior: Array) -> Theta:
     return Theta(samples.reshape(SAMPLES, *shape), *(jnp.broadcast_to(x, (SAMPLES, *x.shape)) for x in theta[1:]))
 
 
-def fresh_chains(theta: Theta) -> Chains:
-    """Returns chains that start at ``theta`` [C, ...]."""
-    return Chains(theta, jnp.full(CHAINS, 0.02))
-
-
 def _densities(theta: Theta, told: Told, prior: Array) -> Array:
     return jax.vmap(log_density, in_axes=(0, None, None))(theta, told, prior)
 
 
 def _leapfrog(theta: Theta, momentum: Theta, stride: Array, slope: Any) -> tuple[Theta, Theta]:
-    def add(x: Theta, y: Theta, share: float) -> Theta:
+    def add(x: Theta, y: Theta, share: Array | float) -> Theta:
         return jax.tree.map(lambda p, q: p + share * _like(stride, q) * q, x, y)
 
-    momentum = add(momentum, slope(theta), 0.5)
-    for leap in range(_LEAPS):
+    def leap(i: int, carry: tuple) -> tuple:
+        theta, momentum = carry
         theta = add(theta, momentum, 1.0)
-        momentum = add(momentum, slope(theta), 0.5 if leap == _LEAPS - 1 else 1.0)
-    return theta, momentum
+        return theta, add(momentum, slope(theta), jnp.where(i == _LEAPS - 1, 0.5, 1.0))
+
+    return jax.lax.fori_loop(0, _LEAPS, leap, (theta, add(momentum, slope(theta), 0.5)))
 
 
 def _momentum(key: Array, theta: Theta) -> Theta:

@@ -19,6 +19,9 @@ from feedback.posterior import Chains, Theta, Told
 from qd import keys
 from qd.types import Array, Features, Fresh, Rows
 
+_STRETCHES = 10  # of a full exploration: 135 steps to burn in, 315 to look around, in each of 8 chains
+_REFRESH = 25  # steps to burn in between two sub-batches, before 20 more
+
 
 class Learned(NamedTuple):
     answers: Answers
@@ -111,7 +114,7 @@ class Triplets:
             given = answers.ask(self.judge, given, rows, triplets, self.reads, self.raters)
             if start + size < n:
                 told = self._told(given, root)
-                chains, samples, _ = posterior.walk(walk_key, chains, told, self.prior_few, burn=30, draws=16)
+                chains, samples, _ = posterior.walk(walk_key, chains, told, self.prior_few, _REFRESH)
         return given
 
     def _fitted(self, key: Array, given: Answers, root: np.ndarray) -> tuple[Theta, np.ndarray]:
@@ -131,7 +134,7 @@ class Triplets:
         climb_key, walk_key = keys.split(key)
         told = self._told(given, root)
         modes, _ = posterior.climb(climb_key, told, self.prior_few, self.measures, self.raters)
-        return posterior.walk(walk_key, posterior.fresh_chains(modes), told, self.prior_few, burn=150, draws=300)
+        return posterior.explore(keys.split(walk_key, _STRETCHES), modes, told, self.prior_few)
 
     def _told(self, given: Answers, root: np.ndarray) -> Told:
         """Answers in the coordinates of the prior, cut to ``few`` where that holds them: one program for each size."""

@@ -50,7 +50,7 @@ def main(
         if not missing:
             continue
         if not installed(method):
-            print(f"the package {method} is not installed: its side is left out")
+            print(f"the package {method} is not installed (the extra peers): its side is left out")
             continue
         evaluate = evaluator(method)
         for seed in missing:

@@ -1,6 +1,6 @@
 """The Kheperax package as a peer of our maze: the same policies and settings, judged by the other's code.
 
-The package (kheperax 0.2.0, which brings qdax) is no dependency of ours; ``pip install kheperax==0.2.0`` in an
+The package (kheperax 0.2.0, which brings qdax) is no dependency of ours: it is the extra ``peers``, best installed in an
 environment of its own. Given a file name, this room writes the reference transitions that the tests compare with:
 
     python -m experiments.peer_kheperax tests/data/maze_reference.npz

@@ -27,7 +27,7 @@ from qd.types import Domain
 REFERENCE = np.load(Path(__file__).parent / "data/maze_reference.npz")
 SMALL = Maze(steps=40, points=10)
 NOISY = replace(SMALL, robot=Robot(laser_noise=0.01, wheel_noise=0.002))
-NEEDS_PACKAGE = "pip install kheperax==0.2.0 in an environment of its own: it is compared with, never needed"
+NEEDS_PACKAGE = "needs the extra peers (kheperax); install it in an environment of its own"
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 
 from qd import archives, keys
 from qd.spelling import nearest
-from qd.types import Array, Batch, Descriptor, Domain, Evaluation, Features, Params, Rows, Search
+from qd.types import Array, Batch, Descriptor, Domain, Emitter, Evaluation, Features, Offspring, Params, Rows, Search
 
 _TRACING = (
     jax.errors.ConcretizationTypeError,  # bool() and if on a traced value, too
@@ -53,6 +53,11 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
         measures(descriptor, _describe(descriptor, params, rows.features), len(two))
     _has_gradients(search)
+    if getattr(archive, "fixed_descriptors_only", False) and getattr(descriptor, "learns", False):
+        raise ValueError(
+            f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns; type archive=grid, "
+            "or a descriptor that is hand-made (descriptor=select)"
+        )
     opened = archive.open(rows, descriptor.bounds, asked, 0)
     if hasattr(emitter, "check"):
         emitter.check(key, two, opened)  # type: ignore[attr-defined]
@@ -144,6 +149,21 @@ def not_empty(archive: Any, batch: Batch) -> None:
             f"no seed entered the archive: the best objective is {best:g}, and threshold_min is "
             f"{float(archive.threshold_min):g}; type a lower archive.threshold_min"
         )
+
+
+def not_all_lost(descriptor: Descriptor, archive: Any, n: int) -> None:
+    """Raises ValueError where a relearn left no elite."""
+    if len(archive) == 0:
+        raise ValueError(
+            f"after the relearn none of {n} elites has finite measures; {_name(descriptor)} has diverged: go on from the last "
+            "checkpoint with a smaller learning rate, or relearn later"
+        )
+
+
+def asked(emitter: Emitter, offspring: Offspring) -> None:
+    """Raises ValueError where an emitter wants nothing evaluated: a run would never end."""
+    if len(offspring.solutions) == 0:
+        raise ValueError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
 
 
 def _keeps_protocol(role: str, part: Any) -> None:

@@ -50,6 +50,7 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
     """Does one generation. The state given is spent."""
     key, ask_key, judge_key = keys.split(state.key, 3)
     memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
+    checks.asked(search.emitter, offspring)
     judge = programs.judge_with_gradients if offspring.gradients else programs.judge
     parts = search.domain, search.descriptor, stored(search)
     judged = judge(*parts, state.params, judge_key, offspring.solutions)
@@ -88,6 +89,7 @@ def relearn(search: Search, state: State) -> State:
     checks.measures(search.descriptor, measures, len(known.ids))
     state.archive.clear()
     archives.insert(state.archive, known.ids, known.solutions, known.objective, measures, known.features)
+    checks.not_all_lost(search.descriptor, state.archive, len(known.ids))
     archives.restart_thresholds(state.archive)
     memory = state.memory
     if hasattr(search.emitter, "redescribe"):

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from test_search import columns
 
 from qd import archives, keys
-from qd.archives import CVT, Grid, HostElites, insert, objects
+from qd.archives import CVT, DensityGrid, Grid, HostElites, insert, objects
 from qd.types import Rows
 
 BOUNDS = ((-1.0, 1.0), (0.0, 3.0))
@@ -153,3 +153,12 @@ def test_capacity_and_cells() -> None:
     assert archives.capacity(Grid((4, 3)).open(example(), BOUNDS, (), 0)) == 12
     assert archives.capacity(CVT(7, 300).open(example(), BOUNDS, (), 0)) == 7
     assert archives.has_cells(Grid((4, 3)).open(example(), BOUNDS, (), 0))
+
+
+def test_a_cleared_density_knows_nothing_of_the_measures_before() -> None:
+    rng = np.random.default_rng(0)
+    cleared, fresh = (DensityGrid((4, 3)).open(example(), BOUNDS, (), 0) for _ in range(2))
+    insert(cleared, np.arange(50), np.zeros((50, 3), np.float32), np.ones(50), np.full((50, 2), 0.9), {})
+    cleared.clear()
+    rows = np.arange(20), np.zeros((20, 3), np.float32), np.ones(20), rng.uniform(0, 1, (20, 2)).astype(np.float32), {}
+    np.testing.assert_array_equal(insert(cleared, *rows)["info"]["density"], insert(fresh, *rows)["info"]["density"])

@@ -11,7 +11,7 @@ from toys import SQUARE, Bowl, Counting, Flip, OnHost, Words
 from feedback.descriptors import Select
 from feedback.pca import PCA
 from qd import keys
-from qd.archives import CVT, DNS, Grid, Proximity
+from qd.archives import CVT, DNS, Grid, Proximity, SlidingBoundaries
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, Vary
@@ -383,3 +383,21 @@ def test_a_part_that_lacks_what_its_protocol_asks_for() -> None:
 
 def test_settings_are_told_apart_by_value() -> None:
     assert replace(GOOD.archive) == GOOD.archive and hash(replace(GOOD.emitter)) == hash(GOOD.emitter)
+
+
+def test_sliding_boundaries_refuse_a_descriptor_that_learns() -> None:
+    search = GOOD._replace(archive=SlidingBoundaries((6, 6)), descriptor=PCA(reads=("all",)))
+    refused(search, "SlidingBoundaries", "takes hand-made descriptors only", "PCA learns", "archive=grid")
+
+
+def test_an_evolution_strategy_on_solutions_that_are_no_vectors() -> None:
+    @dataclass(frozen=True)
+    class Images(Bowl):
+        def sample(self, key, n):
+            return keys.uniform(key, (n, 3, 5), -1, 1)
+
+        def evaluate(self, keys, solutions):
+            return super().evaluate(keys, solutions.reshape(len(solutions), -1))
+
+    search = GOOD._replace(domain=Images(), emitter=Ribs("EvolutionStrategyEmitter", CMA))
+    refused(search, "EvolutionStrategyEmitter", "[3, 5]", seeds=Images().sample(keys.new(0), 4))

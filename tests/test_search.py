@@ -254,3 +254,99 @@ def test_only_what_is_read_or_kept_is_handed_out_and_stored() -> None:
     search = Search(Bowl(), Select("xy", SQUARE), Grid((8, 8)), VARY, keep=("half",))
     state, batch = step(search, begin(search))
     assert set(batch.evaluation.features) == {"xy", "half"} == set(HostElites(state.archive).features)
+
+
+@dataclass(frozen=True)
+class Hoarder:
+    """Varies as VARY does, and remembers its last batch: recalls the rows, describes them anew."""
+
+    batch_size: int = 32
+    pure: bool = False
+
+    def init(self, key, elites):
+        return {}
+
+    def ask(self, key, memory, elites):
+        return memory, VARY.ask(key, (), elites)[1]
+
+    def tell(self, memory, batch):
+        ids, solutions, (objective, features) = batch.ids, batch.solutions, batch.evaluation
+        return {"rows": Rows(ids, solutions, objective, features, np.ones(len(ids), bool)), "measures": batch.measures}
+
+    def recall(self, memory):
+        return memory.get("rows")
+
+    def redescribe(self, memory, describe):
+        return memory | {"measures": describe(memory["rows"].features)}
+
+
+def test_what_an_emitter_recalls_is_learned_from_once_and_described_anew() -> None:
+    lessons = []
+
+    @dataclass(frozen=True)
+    class Attentive(Flip):
+        def fit(self, key, params, rows, fresh):
+            lessons.append(rows)
+            return super().fit(key, params, rows, fresh)
+
+    for emitter in (Hoarder(), Pool((Hoarder(), Vary(Gaussian(0.1), 8)))):
+        search = Search(Failing(Bowl()), Attentive(), Grid((6, 6)), emitter)
+        state, batch = step(search, begin(search))
+        last = batch.ids[:32]
+        elites = HostElites(state.archive).rows().ids
+        state = relearn(search, state)
+        rows = lessons[-1]
+        recalled = last[np.isfinite(batch.evaluation.objective[:32])]
+        assert sorted(rows.ids) == sorted({*elites, *recalled}), "the failed are left out, each other row stands once"
+        assert rows.valid.all() and np.isfinite(rows.objective).all() and len(recalled) < 32
+        memory = state.memory.members[0] if isinstance(emitter, Pool) else state.memory
+        expected = programs.describe(search.descriptor, state.params, memory["rows"].features)[0]
+        np.testing.assert_array_equal(memory["measures"], expected)
+
+
+def test_a_relearn_that_loses_everyone_says_so() -> None:
+    @dataclass(frozen=True)
+    class Diverging(Flip):
+        def __call__(self, params, features):
+            return super().__call__(params, features) * jax.numpy.where(params == 0, 1, jax.numpy.nan)
+
+    search = Search(Bowl(), Diverging(), Grid((6, 6)), VARY)
+    with pytest.raises(ValueError, match=r"after the relearn none of .* elites has finite measures; Diverging"):
+        relearn(search, begin(search))
+
+
+def test_an_emitter_that_asks_for_nothing_does_not_hang() -> None:
+    @dataclass(frozen=True)
+    class Silent(Hoarder):
+        def ask(self, key, memory, elites):
+            memory, offspring = super().ask(key, memory, elites)
+            return memory, offspring._replace(solutions=offspring.solutions[:0], parents=None)
+
+    search = Search(Bowl(), Flip(), Grid((6, 6)), Silent())
+    with pytest.raises(ValueError, match="Silent asked for no solutions"):
+        list(run(search, begin(search), until=100))
+
+
+def test_solutions_of_any_shape_run() -> None:
+    @dataclass(frozen=True)
+    class Images(Bowl):
+        def sample(self, key, n):
+            return keys.uniform(key, (n, 3, 5), -1, 1)
+
+        def evaluate(self, keys, solutions):
+            return super().evaluate(keys, solutions.reshape(len(solutions), -1))
+
+    search = Search(Images(), Select("xy", SQUARE), Grid((6, 6)), VARY)
+    state, batch = step(search, begin(search))
+    assert batch.solutions.shape == (32, 3, 5) and HostElites(state.archive).rows().solutions.shape[1:] == (3, 5)
+
+
+def test_describing_rounds_alike_whatever_the_number_of_rows() -> None:
+    x = np.random.default_rng(0).normal(size=(2500, 4)).astype(np.float32)
+    pca = PCA(reads=("all",))
+    everyone = Rows(np.arange(2500), x, x[:, 0], {"all": x}, np.ones(2500, bool))
+    params = pca.init(keys.new(0), everyone, None)  # type: ignore[arg-type]
+    measures, _ = programs.describe(pca, params, {"all": x})
+    np.testing.assert_allclose(measures, pca(params, {"all": x}), atol=1e-5)
+    for n in (1, 700, 1024, 1025):
+        np.testing.assert_array_equal(programs.describe(pca, params, {"all": x[:n]})[0], measures[:n])

@@ -3,6 +3,7 @@
 Their coverage is that of a stated referee's grid. M measures.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,7 @@ class DensityGrid:
         archive = OpenDensityGrid(dims=self.dims, ranges=bounds, seed=seed, **rest)
         sizes = {"buffer_size": self.buffer_size, "bandwidth": bandwidth}
         archive.density = DensityArchive(measure_dim=len(bounds), density_method="kde", seed=seed, **sizes)
+        archive.unused = copy.deepcopy(archive.density)
         archive.gives = ("value", "density")
         return archive
 
@@ -137,7 +139,13 @@ class OpenDNS(_CleanTree, DNSArchive):
 
 class OpenDensityGrid(OpenGrid):
     density: DensityArchive
+    unused: DensityArchive  # as it was opened
     gives: tuple[str, ...]
+
+    def clear(self) -> None:
+        """Forgets the density too: a relearn's new measures have nothing to do with the old ones."""
+        super().clear()
+        self.density = copy.deepcopy(self.unused)
 
     def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
         said = self.density.add(solution, objective, measures)

@@ -77,6 +77,11 @@ class Ribs:
                 f"{self.emitter} of pyribs varies arrays of real numbers, but this domain's solutions are {what}; "
                 "choose an emitter of the domain's own, or emitter=vary with a variation that takes them"
             )
+        if self.emitter in _RANKED and solutions.ndim != 2:
+            raise ValueError(
+                f"{self.emitter} of pyribs takes vectors, but a solution has shape {list(solutions.shape[1:])}; let the domain "
+                "take flat ones, or type emitter=isoline"
+            )
         self._check_ranker(archive)
         self._open(archive, self._start(solutions[0]), key)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import qd
-from qd.cli.settings import Settings, Suits
+from qd.cli.settings import Plateau, Settings, Suits
 from qd.spelling import nearest
 
 _PARTS = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
@@ -60,7 +60,7 @@ def prepared(overrides: list[str]) -> list[str]:
     """Returns what Hydra is given: parts take any key (what builds them knows which), and ./conf is searched too."""
     parts = re.compile(rf"({'|'.join(_PARTS)})\.[^=]*=")
     theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
-    return [f"++{o}" if parts.match(o) else o for o in overrides] + theirs
+    return [f"++{o}" if parts.match(o) else o for o in map(_sourced, overrides)] + theirs
 
 
 def check(overrides: list[str]) -> None:
@@ -78,7 +78,7 @@ def check(overrides: list[str]) -> None:
         return loader.get_group_options(group, kind, config_name="config", overrides=given)
 
     groups = listed("", ObjectType.GROUP)
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in OverridesParser.create().parse_overrides([_sourced(override) for override in overrides]):
         key = override.key_or_group
         if key.startswith("hydra"):
             continue
@@ -89,14 +89,26 @@ def check(overrides: list[str]) -> None:
                 _check_choice(key, choice, listed(below, ObjectType.CONFIG))
 
 
+def _sourced(override: str) -> str:
+    """from=PATH as Hydra reads it: ``from`` can be no name in Python, and a run's folder has = and , in its name."""
+    if not override.startswith("from="):
+        return override
+    path = override.removeprefix("from=")
+    if not Path(path).exists():
+        return f"source={path}"
+    quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"source='{quoted}'"
+
+
 def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
     known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
     if "/" not in top and top not in known:
         raise ValueError(f"there is no setting {top!r}; there is {nearest(top, sorted(known))}")
-    suits = [f.name for f in fields(Suits)]
-    if top == "suits" and rest and rest.split(".")[0] not in suits:
-        raise ValueError(f"there is no setting {key!r}; suits has {nearest(rest, suits)}")
+    for table in (Suits, Plateau):
+        name, there = table.__name__.lower(), [f.name for f in fields(table)]
+        if top == name and rest and rest.split(".")[0] not in there:
+            raise ValueError(f"there is no setting {key!r}; {name} has {nearest(rest, there)}")
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
@@ -124,8 +136,9 @@ def _said(error: BaseException) -> str:
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
     said = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
-    unknown = re.search(r"Key '(\w+)' not in '(Settings|Suits)'", said)
+    tables = {table.__name__: table for table in (Settings, Suits, Plateau)}
+    unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", said)
     if unknown:
-        known = Settings if unknown[2] == "Settings" else Suits
+        known = tables[unknown[2]]
         said += f"; there is {nearest(unknown[1], sorted(f.name for f in fields(known)))}"
     return said

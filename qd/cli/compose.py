@@ -17,6 +17,7 @@ from qd.cli.choices import check, opened, prepared, saying
 
 _ORDER = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
+_LEFT_OUT = ("lm", "grade", "judge", "source", "stop")  # of a config, where they are not set
 _LONGEST = 120  # characters of overrides in a folder's name
 
 
@@ -100,7 +101,9 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     if unset:
         raise ValueError(f"{unset[0]} is not set; type {unset[0]}=...")
     del config["suits"]
-    config = {key: value for key, value in config.items() if value is not None or key not in ("lm", "grade", "judge")}
+    config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
+    if "stop" not in config:
+        del config["plateau"]
     config["name"] = config["name"] or str(choices["domain"])
     config["keep"] = tuple(config["keep"])
     _check_settings(config)

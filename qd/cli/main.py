@@ -14,6 +14,8 @@ COMMANDS = {  # name -> (module with main(args), what it does)
     "run": ("qd.cli.launch", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot", "draw a run's figures: qd plot runs/arm/s0"),
     "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
+    "export": ("qd.cli.export", "write a run's elites as a table: qd export RUN --format csv"),
+    "import": ("qd.cli.importing", "take over what pyribs or QDax found: qd import FILE domain=arm"),
     "new": ("qd.cli.new", "write a domain of your own into this folder: qd new NAME"),
     "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
 }

@@ -3,15 +3,13 @@
 run -> relearn -> run -> ... -> result.json
 """
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
+from qd.cli import plateau, seeds
+from qd.cli.stopping import Stop, stopping
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
 from qd.store.checkpoint import Checkpoint
@@ -34,8 +32,11 @@ class Console(Protocol):
     def close(self, summary: dict) -> None: ...
 
 
-def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console) -> dict[str, Any]:
+def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console, stop: Stop | None = None) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
+
+    Args:
+        stop: for whoever wants to stop it in between.
 
     Returns:
         The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint) or skipped.
@@ -55,7 +56,7 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console
                 if saved is None:
                     raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
                 folder.reopen(path)
-            result = _work(config, parts, path, console, saved)
+            result = _work(config, parts, path, console, saved, stop or Stop())
     console.close(result)
     return result
 
@@ -69,13 +70,14 @@ def check(config: dict[str, Any]) -> None:
     stops = [] if stops is None else [stops] if isinstance(stops, int) else stops
     if any(stop < 1 for stop in stops):
         raise ValueError(f"relearn={config['relearn']} names a count below 1; type evaluations, e.g. relearn=[5000, 20000]")
+    plateau.check(config)
 
 
 def _is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console: Console) -> bool:
     """Whether a finished run is left as it is. Raises ValueError where it should grow, but its code has changed."""
     changed = identity.changed(done["sources"], identity.fingerprint(parts.search, parts.referee))
     since = f"since {path} finished, the code of {', '.join(changed)} has changed"
-    if done["evaluations"] >= config["budget"]:
+    if done["evaluations"] >= config["budget"] or done.get("ended") == "plateau":
         console.say(f"{path} is finished ({done['evaluations']} evaluations): skipped")
         if changed:
             console.say(f"{since}; type again=true to run it anew")
@@ -85,23 +87,29 @@ def _is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console
     return False
 
 
-def _work(config: dict, parts: "Assembled", path: Path, console: Console, saved: Checkpoint | None) -> dict[str, Any]:
+def _work(
+    config: dict, parts: "Assembled", path: Path, console: Console, saved: Checkpoint | None, stop: Stop
+) -> dict[str, Any]:
     recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved)
     try:
-        with _stopping() as stop:
+        with stopping(stop):
             state = saved.state if saved else _start(config, parts.search, recorder, console)
             if saved:
                 recorder.event("resumed", state)
-            state = _search(config, parts, recorder, state, console, stop)
-        if state.evaluations < config["budget"]:
+            watch = plateau.watch(config, recorder.run, state.archive)
+            state = _search(config, parts, recorder, state, console, stop, watch)
+        level = watch.reached(recorder.relearned)
+        if state.evaluations < config["budget"] and not level:
             recorder.event("stopped", state)
             recorder.save(state)
             _write_archive(config, parts, path, state)
             console.say(f"stopped at {state.evaluations} evaluations with a checkpoint; the same command goes on from there")
             return _result(config, recorder, state, recorder.row(state)) | {"status": "stopped"}
+        if level:
+            console.say(f"ended at {state.evaluations} evaluations: {watch}")
         if recorder.saved is not state:
             recorder.save(state)
-        return _finish(config, parts, path, recorder, state)
+        return _finish(config, parts, path, recorder, state, "plateau" if level else "budget")
     finally:
         recorder.close()
 
@@ -132,18 +140,23 @@ def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> Che
 def _start(config: dict, search: Search, recorder: Recorder, console: Console) -> State:
     """Does generation 0 and saves it."""
     sample_key, key = keys.split(keys.new(config["seed"]))
-    state, batch = start(search, key, search.domain.sample(sample_key, config["initial"]))
+    known = seeds.load(config["source"], search.domain) if config.get("source") else None
+    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, config["initial"]))
     archive_file.columns(state.archive)  # what cannot be stored is told of now
-    recorder.event("started", state, seed=config["seed"])
+    recorder.event("started", state, seed=config["seed"], **(known.compared(batch) if known else {}))
+    if known:
+        console.say(known.said(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
     return state
 
 
-def _search(config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: "_Stop") -> State:
+def _search(
+    config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: Stop, watch: plateau.Watch
+) -> State:
     """Stretches between relearns. A stretch ends too where a row or a checkpoint is due, which changes no elite."""
     looked = time.monotonic()
-    while state.evaluations < config["budget"] and not stop.asked:
+    while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
         due = next_relearn(config["relearn"], recorder.relearned)
         if due is not None and state.evaluations >= due:
             state = relearn(parts.search, state)
@@ -155,6 +168,8 @@ def _search(config: dict, parts: "Assembled", recorder: Recorder, state: State, 
         stretch = parts.run(parts.search, state, min(stops if due is None else [*stops, due]))
         for state, batch in stretch:
             row = recorder.batch(state, batch)
+            if row is not None:
+                watch.add(row)
             if row is not None or time.monotonic() - looked > _GLANCE:
                 console.update(row or recorder.row(state))
                 looked = time.monotonic()
@@ -174,12 +189,12 @@ def next_relearn(schedule: int | list[int] | None, after: int) -> int | None:
     return min((stop for stop in schedule if stop > after), default=None)
 
 
-def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State) -> dict[str, Any]:
+def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:
     row = recorder.last_row(state)
     _write_archive(config, parts, path, state)
     renderings.save(path, parts.search.domain, state.archive, config["renderings"])
     recorder.pack()
-    result = _result(config, recorder, state, row) | {"status": "finished"}
+    result = _result(config, recorder, state, row) | {"status": "finished", "ended": ended}
     folder.finish(path, result)
     return result
 
@@ -215,29 +230,3 @@ def _about(config: dict, state: State) -> dict[str, Any]:
 
 def _next_multiple(count: int, step: int) -> int:
     return (count // step + 1) * step
-
-
-class _Stop:
-    asked = False
-
-
-@contextmanager
-def _stopping() -> Iterator[_Stop]:
-    """Turns the first SIGTERM or Ctrl-C into a request; the second acts at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():  # only there may signals be caught
-        yield stop
-        return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def ask(number: int, frame: Any) -> None:
-        stop.asked = True
-        signal.signal(number, before[number])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

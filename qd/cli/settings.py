@@ -19,6 +19,14 @@ class Suits:
 
 
 @dataclass
+class Plateau:
+    """What stop=plateau calls one: neither coverage nor QD score has risen since the last relearn."""
+
+    share: float = 0.01  # by more than this share of what they were
+    over: int = 10_000  # evaluations
+
+
+@dataclass
 class Settings:
     """Top-level settings of ``qd run``."""
 
@@ -26,6 +34,9 @@ class Settings:
     seed: int = 0
     budget: int = 50_000  # evaluations
     initial: int = 100  # seeds, sampled by the domain: generation 0
+    source: str | None = None  # typed as from=...: a run or a file whose solutions are generation 0, instead of samples
+    stop: str | None = None  # plateau: end before the budget where nothing gets better
+    plateau: Plateau = field(default_factory=Plateau)
     relearn: Any = None  # None: never; a number: every so many evaluations; a list: at these counts of evaluations
     log_every: int = 1_000  # evaluations
     save_every: int = 10_000  # evaluations

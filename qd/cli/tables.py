@@ -1,0 +1,176 @@
+"""Tables of solutions as csv, jsonl or parquet: columns named as pyribs' data frames name them (solution_0, measures_1).
+
+Text is safe in all of them: whatever a solution says, it comes back. N rows.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qd.archives import objects
+
+Columns = dict[str, np.ndarray]  # name -> [N], or [N, ...] where it was nested
+_JSON = ".json"  # ends the name of a column whose cells are json, in tables without nesting
+
+
+def flat(columns: Columns) -> Columns:
+    """Returns columns [N], one number or text a cell: solution [N, 2] is solution_0 and solution_1.
+
+    Raises:
+        ValueError: two columns would have one name.
+    """
+    table: Columns = {}
+    for name, column in columns.items():
+        wide = column.reshape(len(column), -1)
+        for i in range(wide.shape[1]):
+            title = name if column.ndim == 1 else f"{name}_{i}"
+            if title in table:
+                raise ValueError(f"two columns would be called {title!r}; type --format jsonl, which nests them")
+            table |= _cells(title, wide[:, i])
+    return table
+
+
+def to_csv(columns: Columns) -> bytes:
+    """Writes flat columns, numbers in the fewest digits that come back as the same number."""
+    table, text = flat(columns), io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(column if column.dtype == object else column.astype(str) for column in table.values()), strict=True))
+    return text.getvalue().encode()
+
+
+def to_jsonl(columns: Columns) -> bytes:
+    """Writes one object a row; what is not finite is null."""
+    plain = {name: column.tolist() for name, column in columns.items()}
+    odd = {name for name, column in columns.items() if column.dtype.kind == "f" and not np.isfinite(column).all()}
+    rows = zip(*plain.values(), strict=True)
+    lines = ({name: _finite(item) if name in odd else item for name, item in zip(plain, row, strict=True)} for row in rows)
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+
+
+def to_parquet(columns: Columns) -> bytes:
+    """Writes flat columns. Raises ValueError where pyarrow is not installed."""
+    arrow, parquet = _pyarrow()
+    table = {name: column.tolist() if column.dtype == object else column for name, column in flat(columns).items()}
+    sink = io.BytesIO()
+    parquet.write_table(arrow.table(table), sink)
+    return sink.getvalue()
+
+
+def from_csv(path: Path) -> Columns:
+    """Reads a csv file, e.g. of ``archive.data(return_type="pandas").to_csv(path)``. Raises ValueError on ragged rows."""
+    csv.field_size_limit(2**31 - 1)  # a solution may be a long text
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as csv in UTF-8: {error}") from error
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(names):
+            raise ValueError(f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns; mend that row")
+    return _read({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} if rows else {})
+
+
+def from_jsonl(path: Path) -> Columns:
+    """Reads one object a row, as ``to_jsonl`` writes it. Raises ValueError that names a row that cannot be read."""
+    rows = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    table: dict[str, list] = {}
+    for number, line in enumerate(rows, 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"row {number} of {path} is no json ({error})") from error
+        if not isinstance(row, dict) or (table and row.keys() != table.keys()):
+            raise ValueError(f"row {number} of {path} is no object with the keys of the first row; each row needs them all")
+        for name, item in row.items():
+            table.setdefault(name, []).append(item)
+    return {name: _stacked(path, name, items) for name, items in table.items()}
+
+
+def from_parquet(path: Path) -> Columns:
+    """Reads a parquet file. Raises ValueError where pyarrow is not installed, or the file is no parquet."""
+    arrow, parquet = _pyarrow()
+    try:
+        return _read(parquet.read_table(path).to_pydict())
+    except arrow.ArrowInvalid as error:
+        raise ValueError(f"{path} is no parquet file ({error})") from error
+
+
+READERS: dict[str, Callable[[Path], Columns]] = {".csv": from_csv, ".jsonl": from_jsonl, ".parquet": from_parquet}
+WRITERS: dict[str, Callable[[Columns], bytes]] = {"csv": to_csv, "parquet": to_parquet, "jsonl": to_jsonl}
+
+
+def block(columns: Columns, name: str) -> np.ndarray | None:
+    """Returns the column of that name, or name_0, name_1, ... side by side [N, K]; None where there are none."""
+    if name in columns:
+        return columns[name]
+    if name + _JSON in columns:
+        return objects([json.loads(cell) for cell in columns[name + _JSON]])
+    found = [columns[f"{name}_{i}"] for i in range(sum(title.startswith(f"{name}_") for title in columns))
+             if f"{name}_{i}" in columns]  # fmt: skip
+    return np.stack(found, axis=1) if found else None
+
+
+def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
+    """Returns a column as floats [N]. Raises ValueError where it holds anything else."""
+    column = columns[name]
+    if column.dtype.kind not in "biuf" or column.ndim != 1:
+        raise ValueError(f"the column {name} of {path} holds something else than one number a row, e.g. {column[0]!r}")
+    return column.astype(float)
+
+
+def _cells(title: str, column: np.ndarray) -> Columns:
+    if column.dtype != object or all(isinstance(item, str) for item in column):
+        return {title: column}
+    return {title + _JSON: objects([json.dumps(item) for item in column])}
+
+
+def _read(table: dict[str, list]) -> Columns:
+    """Turns columns of text into numbers where all of it is; a column called solution stays text."""
+    columns = {}
+    for name, cells in table.items():
+        text = name == "solution" or name.endswith(_JSON)
+        columns[name] = objects(list(map(str, cells))) if text else _numbers(cells)
+    return columns
+
+
+def _numbers(cells: list) -> np.ndarray:
+    try:
+        return np.array([float("nan" if cell in ("", None) else cell) for cell in cells])
+    except (ValueError, TypeError):
+        return objects(cells)
+
+
+def _stacked(path: Path, name: str, items: list) -> np.ndarray:
+    if all(isinstance(item, int | float | list) or item is None for item in items) and (name != "solution" or _is_flat(items)):
+        try:
+            return np.array(items, float)
+        except (ValueError, TypeError) as error:
+            if name != "solution":
+                raise ValueError(f"the rows of {path} hold a {name} of different lengths") from error
+    return objects(items)
+
+
+def _is_flat(items: list) -> bool:
+    """Whether solutions are lists of numbers, all of one length; others are Python objects."""
+    return len({len(item) for item in items if isinstance(item, list)}) == 1 and all(isinstance(item, list) for item in items)
+
+
+def _finite(item: Any) -> Any:
+    if isinstance(item, list):
+        return [_finite(each) for each in item]
+    return item if np.isfinite(item) else None
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ValueError("parquet needs the package pyarrow; type pip install 'qd-atlas[parquet]', or --format csv") from error
+    return pyarrow, parquet

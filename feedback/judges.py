@@ -19,7 +19,7 @@ A, B, CANT_TELL = 1, -1, 0
 
 
 class Judge(Protocol):
-    """Optional: ``raters(x, a, b) -> [T]``, who answered."""
+    """Optional: ``raters(x, a, b) -> [T]``, who answered; ``keep``, features that the search must keep for it."""
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray: ...
 
@@ -33,6 +33,10 @@ class Oracle:
 
     feature: str
     unsure: float = 0.0
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        return (self.feature,)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Raises ValueError where the rows lack the feature."""
@@ -52,6 +56,10 @@ class Flips:
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
             raise ValueError(f"rate={self.rate} is no share of the answers; type a number between 0 and 1")
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        return _keep(self.judge)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         flipped = chance(self.seed, x, a, b) < self.rate
@@ -74,6 +82,10 @@ class CloseCalls:
         if self.width <= 0:
             raise ValueError(f"width={self.width} is no distance; type a number above 0")
 
+    @property
+    def keep(self) -> tuple[str, ...]:
+        return (self.feature, *_keep(self.judge))
+
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         to_a, to_b = distances(x, a, b, self.feature)
         flipped = chance(self.seed, x, a, b) < 0.5 * np.exp(-np.abs(to_a - to_b) / self.width)
@@ -91,6 +103,10 @@ class Pool:
     def __post_init__(self) -> None:
         if not self.judges:
             raise ValueError("a pool without judges answers nothing; type judges=(Oracle('feature'),) or more")
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for judge in self.judges for name in _keep(judge)))
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Who is asked, [T]."""
@@ -111,6 +127,10 @@ class Shuffled:
 
     judge: Judge
     seed: int = 0
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        return _keep(self.judge)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         answer = self.judge(x, a, b)
@@ -152,6 +172,10 @@ def chance(seed: int, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         for ids in (x.ids, low, high):
             z = _mix(z + np.asarray(ids).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
     return (z >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def _keep(judge: Judge) -> tuple[str, ...]:
+    return getattr(judge, "keep", ())
 
 
 def _mix(z: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     from qd import table
 
     runs = finished(folders)
-    into = into or _shared(runs)
+    into = into or shared_folder(runs)
     methods = _methods(runs)
     rows = []
     for case, told in _by_case(methods).items():
@@ -64,7 +64,7 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     print(f"collected {len(runs)} run{'s' * (len(runs) > 1)}: {', '.join(str(path) for path in made if path.suffix != '.pdf')}")
 
 
-def _shared(runs: list[Run]) -> Path:
+def shared_folder(runs: list[Run]) -> Path:
     """The folder that all runs lie in. Raises ValueError where that is the root of the disk."""
     shared = Path(os.path.commonpath([run.folder.parent.absolute() for run in runs]))
     if shared == Path(shared.anchor):
@@ -78,12 +78,14 @@ def _methods(runs: list[Run]) -> list[Method]:
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.config["name"], run.recipe), []).append(run)
-    labels = [(case, found[0].label) for (case, _), found in groups.items()]
+    first: dict[tuple[str, str], Run] = {}
     methods = []
     for (case, recipe), found in groups.items():
         name = found[0].label
-        if labels.count((case, name)) > 1:  # the same words, another config: defaults have changed in between
+        like = first.setdefault((case, name), found[0])
+        if like.recipe != recipe:  # the same words, another config: defaults have changed in between
             name += f" #{recipe[:4]}"
+            print(f"note: {name} is another recipe than {like.folder}: {'; '.join(like.differences(found[0]))}")
         _check_seeds(name, found)
         methods.append(Method(case, name, found))
     return methods
@@ -138,7 +140,7 @@ def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in columns))
     told = {
         f"{method.name} ({len(method.runs)} seed{'s' * (len(method.runs) > 1)})": {
-            panel.column: band for panel in panels if (band := _band(method.runs, panel.column)) is not None
+            panel.column: found for panel in panels if (found := band(method.runs, panel.column)) is not None
         }
         for method in methods
     }
@@ -146,7 +148,7 @@ def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[
     return save(figure, figures / ("curves" if alone else f"curves-{case.replace('/', '-')}"), "png", "pdf")
 
 
-def _band(runs: list[Run], column: str) -> Any:
+def band(runs: list[Run], column: str) -> Any:
     """Median and interval of one number where all seeds have it; None where one never recorded it."""
     from qd.plots.bands import Band
     from qd.table import interval

@@ -30,6 +30,10 @@ class Run(NamedTuple):
         """The same in runs that differ only in seed or budget."""
         return identity.config_hash(self.config | {"seed": None})
 
+    def differences(self, other: "Run") -> list[str]:
+        """Says what differs in the other's recipe."""
+        return identity.differences(self.config | {"seed": None}, other.config | {"seed": None})
+
     @property
     def label(self) -> str:
         """What the folder's name says besides the seed."""

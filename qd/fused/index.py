@@ -95,7 +95,8 @@ def _check(found: GridTable) -> None:
             guess = _guess(np, at, *(column[axis] for column in found[:3]), found.epsilon)
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
                 raise ValueError(
-                    f"bounds of width {found.width[axis]:g} at {found.lower[axis]:g} are too narrow for float32; type driver=host"
+                    f"bounds of width {found.width[axis]:g} at {found.lower[axis]:g} are too narrow for float32; "
+                    "type driver=host"
                 )
 
 

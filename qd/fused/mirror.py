@@ -4,6 +4,7 @@ N cells, B batch, D genes, R rows asked for. A stamp tells which row of the chun
 (from 0) and row r it is g B + B - r, so that it grows with time and the first of equal rows wins; 0: not of this chunk.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ class MirrorElites:
 
     def take(self, index: Array, *names: str) -> tuple[Array, ...]:
         cells = self.mirror.order[index]
-        return tuple(self._column(name, cells) for name in names)
+        return apart(self.size > 0, lambda: tuple(self._column(name, cells) for name in names))
 
     def rows(self) -> Rows:
         everyone = jnp.arange(len(self.mirror.order))
@@ -91,6 +92,17 @@ class MirrorElites:
             known = ["id", "solution", "objective", "measures", *self.features]
             raise ValueError(f"the compiled archive has no column {name!r}; it has {nearest(name, known)}; or type driver=host")
         return mirror.columns[name][cells]
+
+
+def apart(sure: Array, function: Callable[[], Any]) -> Any:
+    """Computes a function by itself, never merged into what reads its result; ``sure`` is traced and always true.
+
+    XLA merges a gather into what varies its rows, which is then computed number by number (ten times slower), and computes
+    a solution anew wherever it is read, each time rounded otherwise. Its own optimization_barrier is dropped on CPU.
+    """
+    traced = jax.jit(function)
+    blank = jax.eval_shape(traced)
+    return jax.lax.cond(sure, traced, lambda: jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), blank))
 
 
 def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from qd import programs
 from qd.fused import index
 from qd.fused.generator import key_of
-from qd.fused.mirror import Mirror, MirrorElites, closed, insert
+from qd.fused.mirror import Mirror, MirrorElites, apart, closed, insert
 from qd.types import Array, Batch, Descriptor, Domain, Emitter, Features, Memory, Params
 
 
@@ -72,20 +72,26 @@ def generation(
     key = jax.random.fold_in(key_of(at.key, recipe.generator), number)  # not carried: where chunks end changes nothing
     ask_key, judge_key = jax.random.split(key)
     elites = MirrorElites(mirror, recipe.names, at.first, size, set())
-    carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
+
+    def ask() -> tuple[Memory, Array, Array | None]:
+        carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
+        return carried, offspring.solutions, offspring.parents
+
+    sure = at.todo > 0
+    carried, solutions, parents = apart(sure, ask)
     judge = (programs.traced_judge_with_gradients if recipe.gradients else programs.traced_judge)(*recipe[:2], recipe.names)
-    judged = judge(params, jax.random.split(judge_key, size), offspring.solutions)
+    judged = apart(sure, lambda: judge(params, jax.random.split(judge_key, size), solutions))
 
     objective, measures = judged.evaluation.objective.astype(jnp.float32), judged.measures.astype(jnp.float32)
     ok = jnp.isfinite(objective) & jnp.isfinite(measures).all(1)
     cell, clamped = index.cells(table, measures)
     columns = judged.evaluation.features | {"measures": clamped}
-    mirror, added = insert(mirror, i, cell, ok, objective, offspring.solutions, columns)
+    mirror, added = insert(mirror, i, cell, ok, objective, solutions, columns)
     batch = Batch(
         first=number,
         ids=at.first + i * size + jnp.arange(size, dtype=jnp.int32),
-        parents=jnp.zeros((size, 0), jnp.int32) if offspring.parents is None else offspring.parents,
-        solutions=offspring.solutions,
+        parents=jnp.zeros((size, 0), jnp.int32) if parents is None else parents,
+        solutions=solutions,
         evaluation=judged.evaluation,
         measures=judged.measures,
         signals=judged.signals,

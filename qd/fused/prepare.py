@@ -1,0 +1,138 @@
+"""What a program needs to know before it can be traced: how many rows, of what shapes, what the emitter looks at.
+
+B batch, K generations at most in a chunk, N cells.
+"""
+
+import math
+import os
+from functools import lru_cache
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qd import archives
+from qd.archives import HostElites
+from qd.fused import index
+from qd.fused.mirror import Mirror, MirrorElites, Thresholds
+from qd.fused.program import Place, Recipe, generation
+from qd.search import stored
+from qd.types import Array, Features, Memory, Search, State
+
+BYTES = 32 * 2**20  # of rows in a chunk: larger buffers leave the heap, and the system clears their pages each time
+_tables: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its table
+
+
+class Work(NamedTuple):
+    """A search made ready: its recipe, and what its program is called with."""
+
+    recipe: Recipe
+    asked: tuple[str, ...]  # columns that the emitter looks at, besides solutions, objectives and ids
+    table: index.Table
+    memory: Memory  # as JAX arrays
+    params: Any
+    shapes: Features  # name -> one generation's rows, as shapes
+
+
+def prepare(search: Search, state: State, generator: str = "threefry", length: int | None = None, share: int = 1) -> Work:
+    """Finds out all that a program needs to know; a ``share``-th of the bytes is for this search."""
+    archive = state.archive
+    if archive not in _tables:
+        _tables[archive] = index.table(archive)
+    memory, params = jax.tree.map(jnp.asarray, (state.memory, state.params))
+    parts = Recipe(search.domain, search.descriptor, search.emitter, stored(search), False, 0, 0, generator)
+    recipe, asked, shapes = _rehearsed(
+        parts, share, _shapes_of(archive), _Static(memory), _Static(params), _Static(_tables[archive])
+    )
+    if length is not None:
+        recipe = recipe._replace(length=min(recipe.length, length))
+    memory = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), memory, shapes["memory"])
+    return Work(recipe, asked, _tables[archive], memory, params, shapes["rows"])
+
+
+def check_memory(archive: Any, work: Work) -> None:
+    """Raises ValueError where memory cannot hold the mirror beside the archive."""
+    columns = HostElites(archive).take(np.arange(0), "solution", *work.asked)
+    row = sum(math.prod(column.shape[1:]) * 4 for column in columns) + 24
+    need, have = archives.capacity(archive) * row, _memory()
+    if need > 0.4 * have:
+        raise ValueError(
+            f"a mirror of {archives.capacity(archive):,} cells x {row:,} bytes needs {need / 2**30:,.1f} GiB beside the "
+            f"archive, and there are {have / 2**30:.1f}; type driver=host, or fewer cells"
+        )
+
+
+class _Static:
+    """A pytree of which only structure, shapes and dtypes tell one from another."""
+
+    def __init__(self, tree: Any) -> None:
+        self.shapes = jax.tree.map(lambda leaf: _shape(leaf.dtype, *np.shape(leaf)), tree)
+        leaves, structure = jax.tree.flatten(self.shapes)
+        self._same = structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self._same == other._same
+
+    def __hash__(self) -> int:
+        return hash(self._same)
+
+
+def _shapes_of(archive: Any) -> tuple:
+    """The columns of an archive: (name, shape, dtype), cells, and whether it has thresholds."""
+    columns = HostElites(archive).take(np.arange(0), *(name for name in archive.field_list if name != "index"))
+    described = zip((name for name in archive.field_list if name != "index"), columns, strict=True)
+    kinds = tuple((name, column.shape[1:], str(column.dtype)) for name, column in described)
+    return kinds, archives.capacity(archive), bool(archive.threshold_min != -np.inf)
+
+
+@lru_cache(maxsize=64)
+def _rehearsed(
+    parts: Recipe, share: int, columns: tuple, memory: _Static, params: _Static, table: _Static
+) -> tuple[Recipe, tuple[str, ...], dict[str, Any]]:
+    """Traces a generation without running it: how many rows, of what shapes, and what the emitter looks at."""
+    kinds, cells, thresholds = columns
+    every, asked = _blank(kinds, cells, None, 0), set()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    ask = lambda key, memory, mirror: parts.emitter.ask(key, memory, MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked))
+    gradients = []
+
+    def asking(key: Array, memory: Memory, mirror: Mirror) -> tuple:
+        carried, offspring = ask(key, memory, mirror)
+        gradients.append(offspring.gradients)
+        return carried, offspring._replace(gradients=None)
+
+    _, offspring = jax.eval_shape(asking, key, memory.shapes, every)
+    size = len(offspring.solutions)
+    extra = tuple(sorted(asked - {"id", "solution", "objective"}))
+    parts = parts._replace(gradients=gradients[-1], size=size)
+    mirror = _blank([kind for kind in kinds if kind[0] in (*extra, "solution")], cells, size if thresholds else None, size)
+    number = _shape(np.int32)
+    at = Place(_shape(np.uint32, 2), number, number, number)
+    told, rows = jax.eval_shape(
+        lambda *args: generation(parts, *args)[1:], mirror, memory.shapes, params.shapes, table.shapes, at, number
+    )
+    bytes_a_row = sum(math.prod(like.shape[1:]) * like.dtype.itemsize for like in rows.values())
+    length = max(1, BYTES // share // (bytes_a_row * size))
+    return parts._replace(length=length), extra, {"rows": rows, "memory": told}
+
+
+def _blank(kinds: Any, cells: int, thresholds: int | None, size: int) -> Any:
+    """A mirror of shapes."""
+    columns = {name: _shape(np.dtype(dtype), cells, *shape) for name, shape, dtype in kinds}
+    whole, real = _shape(np.int32, cells), _shape(np.float32, cells)
+    rule = None
+    if thresholds is not None:
+        rule = Thresholds(real, _shape(np.float32), _shape(np.float32, thresholds + 1, 3), whole, real)
+    solutions = columns.pop("solution")
+    return Mirror(whole, solutions, whole, whole, whole, _shape(np.int32), columns, rule)
+
+
+def _shape(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype))
+
+
+def _memory() -> int:
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit") or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -90,7 +90,7 @@ def traceable(descriptor: Descriptor, params: Params, features: Features) -> Non
 def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> None:
     """Raises ValueError where an evaluation has wrong shapes or dtypes, or lacks a feature that is asked for."""
     who = f"{_name(domain)}.evaluate"
-    if not (isinstance(said, tuple) and hasattr(said, "objective") and hasattr(said, "features")):
+    if not all(hasattr(said, field) for field in Evaluation._fields):
         raise ValueError(f"{who} returned a {type(said).__name__}; return Evaluation(objective, {{'name': feature}})")
     if not isinstance(said.features, dict):
         raise ValueError(f"{who} gave features as a {type(said.features).__name__}; give a dict, {{'name': [{n}, ...]}}")

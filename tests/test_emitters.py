@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 from test_search import CMA_ME, THRESHOLDS, advance, begin, columns, same
-from toys import SQUARE, Bowl, Failing
+from toys import SQUARE, Bowl, Failing, Flip
 
 from domains.functions import LinearProjection
 from feedback.descriptors import Select
 from qd import keys
-from qd.archives import CVT, Grid, HostElites
+from qd.archives import CVT, DensityGrid, Grid, HostElites, Proximity
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
-from qd.search import run
+from qd.search import relearn, run, step
 from qd.types import Elites, Search, State
 
 ROOM = Grid((12, 12))
@@ -156,9 +156,17 @@ def test_hosted_cma_me_restarts_when_nothing_was_inserted_and_some_failed() -> N
     assert restarts(state) == [1, 1]
 
 
-def test_hosted_cma_me_survives_a_batch_of_nothing_but_failures() -> None:
-    seeds_only = Failing(Bowl(), 0.0)
-    search = Search(seeds_only, Select("xy", SQUARE), ROOM, CMA_ME)
+def hosted(ranker: str) -> Ribs:
+    return Ribs("EvolutionStrategyEmitter", {"sigma0": 0.2, "ranker": ranker, "batch_size": 16}, count=2)
+
+
+@pytest.mark.parametrize(
+    ("archive", "ranker"),
+    [(ROOM, "2imp"), (ROOM, "rd"), (Proximity(0.05, k_neighbors=3), "nov"), (DensityGrid((12, 12)), "density")],
+    ids=["2imp", "rd", "nov", "density"],
+)
+def test_an_evolution_strategy_survives_batches_of_nothing_but_failures(archive, ranker) -> None:
+    search = Search(Failing(Bowl(), 0.0), Select("xy", SQUARE), archive, hosted(ranker))
     state = begin(search)
     gone = search._replace(domain=Failing(Bowl(), 1.1))
     elites = columns(state.archive)["id"]
@@ -167,6 +175,17 @@ def test_hosted_cma_me_survives_a_batch_of_nothing_but_failures() -> None:
     np.testing.assert_array_equal(columns(state.archive)["id"], elites)
     state, batch = next(run(search, state, until=state.evaluations + 1))
     assert (batch.status >= 0).all() and np.isfinite(batch.solutions).all()
+
+
+def test_gradients_are_taken_anew_after_a_relearn() -> None:
+    mega = Ribs("GradientArborescenceEmitter", {"sigma0": 0.5, "lr": 0.1, "batch_size": 7})
+    search = Search(Bowl(), Flip(), ROOM, mega)
+    state, gradients = step(search, begin(search))
+    assert gradients.jacobian is not None and gradients.jacobian.shape == (1, 3, 4)
+    _, branches = step(search, pickle.loads(pickle.dumps(state)))
+    assert branches.jacobian is None and len(branches.ids) == 7
+    _, again = step(search, relearn(search, state))
+    assert again.jacobian is not None and np.abs(again.jacobian[0, 1:] - gradients.jacobian[0, 1:]).max() > 0.1
 
 
 def kept_by_cma_me(dim: int, count: int, cells: int, generations: int) -> list[float]:

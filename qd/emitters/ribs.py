@@ -64,10 +64,10 @@ class Ribs:
         for name, value in self.settings:
             if name not in takes:
                 raise ValueError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
-            if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(f"there is no {name} {value!r}; type {name}={nearest(value, list(_CHOICES[name]))}")
             if name == "batch_size" and value is not None and value < 1:
                 raise ValueError(f"batch_size {value} makes no solutions; type a batch_size of 1 or more")
+            if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"there is no {name} {value!r}; type {name}={nearest(value, list(_CHOICES[name]))}")
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where pyribs refuses these settings, such solutions or such an archive."""
@@ -103,7 +103,8 @@ class Ribs:
     def tell(self, memory: Hosted, batch: Batch) -> Hosted:
         data, add_info = _as_told(batch, archives.gives(memory.emitters[0].archive))
         if memory.gradients:
-            data["jacobian"] = np.where((batch.status[:, None, None] < 0) | ~np.isfinite(batch.jacobian), 0, batch.jacobian)
+            jacobian = np.asarray(batch.jacobian)
+            data["jacobian"] = np.where((batch.status[:, None, None] < 0) | ~np.isfinite(jacobian), 0, jacobian)
         start = 0
         for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
             rows = slice(start, start + size)
@@ -112,6 +113,10 @@ class Ribs:
             tell(**told, add_info={name: column[rows] for name, column in add_info.items()})
             start += size
         return memory._replace(gradients=self.gradients and not memory.gradients)
+
+    def redescribe(self, memory: Hosted, describe: Any) -> Hosted:
+        """Takes gradients anew: those of the measures before a relearn say nothing of the new ones."""
+        return memory._replace(gradients=self.gradients)
 
     @property
     def gradients(self) -> bool:

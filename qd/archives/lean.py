@@ -67,10 +67,10 @@ class _FairCVT(CVTArchive):
             return super().index_of(measures)
         measures = np.asarray(measures, self.dtypes["measures"])
         distance, indices = self._centroid_kd_tree.query(measures, k=2, **self._kdtree_query_kwargs)
-        found = indices[:, 0].astype(np.int32)
+        found = np.asarray(indices)[:, 0].astype(np.int32)
         for row in np.flatnonzero(distance[:, 1] <= distance[:, 0] * (1 + SAME)):
             squares = ((measures[row].astype(np.float64) - self.centroids.astype(np.float64)) ** 2).sum(1)
-            found[row] = np.argmax(squares <= squares.min() * (1 + SAME))
+            found[row] = int(np.argmax(squares <= squares.min() * (1 + SAME)))
         return found
 
 

@@ -5,6 +5,7 @@ Their coverage is that of a stated referee's grid. M measures.
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ribs.archives import ArchiveBase, DensityArchive, DNSArchive, ProximityArchive, SlidingBoundariesArchive
@@ -152,7 +153,7 @@ class OpenDensityGrid(OpenGrid):
         return super().add(solution, objective, measures, **fields) | {"density": said["density"]}
 
 
-def with_bounds(archive: ArchiveBase, bounds: Bounds) -> ArchiveBase:
+def with_bounds(archive: Any, bounds: Bounds) -> ArchiveBase:
     """Gives an archive without bounds those of the descriptor, for the clamp and for random directions."""
     low, high = np.asarray(bounds, np.float32).T
     archive.lower_bounds, archive.upper_bounds = low, high

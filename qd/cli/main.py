@@ -16,6 +16,8 @@ COMMANDS = {  # name -> (module with main(args), what it does)
     "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
     "export": ("qd.cli.export", "write a run's elites as a table: qd export RUN --format csv"),
     "import": ("qd.cli.importing", "take over what pyribs or QDax found: qd import FILE domain=arm"),
+    "ask": ("qd.cli.ask", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
+    "tell": ("qd.cli.tell", "bring its results: qd tell RUN results.jsonl"),
     "new": ("qd.cli.new", "write a domain of your own into this folder: qd new NAME"),
     "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
 }

@@ -121,20 +121,23 @@ def _gradient_program(domain: Domain, descriptor: Descriptor, names: tuple[str, 
 
 def _compiled(function: Callable) -> Callable:
     """jax.jit with NumPy results. Leaf by leaf: jax.device_get costs more than a small program itself."""
-    structure = []
+    structure = []  # the tree of the results, and which output each of its leaves is; the same at every shape
 
     def leaves_of(*args: Any) -> list[Array]:
         leaves, tree = jax.tree.flatten(function(*args))
-        structure[:] = [tree]  # the same at every shape
-        return leaves
+        outputs = {id(leaf): leaf for leaf in leaves}  # a measure may be a feature as it stands: it is fetched once
+        structure[:] = tree, [list(outputs).index(id(leaf)) for leaf in leaves]
+        return list(outputs.values())
 
     program, on_cpu = jax.jit(leaves_of), jax.default_backend() == "cpu"
 
     def call(*args: Any) -> Any:
-        leaves = program(*args)
+        outputs = program(*args)
         if not on_cpu:
-            leaves = jax.device_get(leaves)  # there the copies overlap
-        return structure[0].unflatten([np.asarray(leaf) for leaf in leaves])
+            outputs = jax.device_get(outputs)  # there the copies overlap
+        outputs = [np.asarray(output) for output in outputs]
+        tree, which = structure
+        return tree.unflatten([outputs[i] for i in which])
 
     return call
 

@@ -23,7 +23,8 @@ class LeanStore(ArrayStore):
     def add(self, indices: Array, data: dict[str, Array]) -> None:
         """Writes winners: one a cell, in the order of the cells, as pyribs' archives give them."""
         if self.waiting is None or len(indices) == 0:
-            return super().add(indices, data)
+            super().add(indices, data)
+            return
         rows, props = data["id"], self._props
         props["updates"][0] += 1
         fresh = indices[~props["occupied"][indices]]

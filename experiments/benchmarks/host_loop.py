@@ -86,4 +86,4 @@ def _clock(generation, generations: int) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main(**dict(zip(("generations", "rounds"), map(int, sys.argv[1:3]), strict=False)))

@@ -59,7 +59,8 @@ def table(archive: Any) -> Table:
 def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
     """Returns the cells [B] of measures [B, M] float32, and the measures clamped as the host does; NaN falls anywhere."""
     measures = clamp(measures, lookup.low, lookup.high)
-    return (_in_grid if isinstance(lookup, GridTable) else _in_cvt)(lookup, measures), measures
+    found = _in_grid(lookup, measures) if isinstance(lookup, GridTable) else _in_cvt(lookup, measures)
+    return found, measures
 
 
 def _grid(archive: Any) -> GridTable:
@@ -92,7 +93,7 @@ def _check(found: GridTable) -> None:
     for axis, borders in enumerate(found.borders):
         for step in (0, -1):
             at = unordered(borders[1:-1] + np.int32(step))
-            guess = _guess(np, at, *(column[axis] for column in found[:3]), found.epsilon)
+            guess = _guess(np, at, found.lower[axis], found.width[axis], found.dims[axis], found.epsilon)
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
                 raise ValueError(
                     f"bounds of width {found.width[axis]:g} at {found.lower[axis]:g} are too narrow for float32; "

@@ -57,6 +57,7 @@ PLAN = (
     ("images", 400, 0.0, ("ours uniform",)),
     ("images", 100, 0.0, ("ours", "ours uniform")),
     ("maze", 200, 0.0, _NEIGHBOURS),
+    ("maze", 200, 0.2, ("paper", "ours")),
 )
 QUICK = (
     ("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),

@@ -107,7 +107,7 @@ def _maze() -> Task:
     from domains.maze.controller import Mlp
 
     truth = Select("position", ((0, 1), (0, 1)))
-    return Task(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 200, 200, 200, (25, 25), (12, 12))
+    return Task(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 100, 100, 200, (25, 25), (12, 12))
 
 
 def _images() -> Task:

@@ -58,14 +58,14 @@ class Digits:
 
 
 def _look(pixels: Array) -> Array:
-    """Thickness: mean ink, 0.15 to 0.45 mapped to 0..1. Slant: how far ink moves right for each row up, from -1 to 1 mapped to 0..1."""
+    """Mean ink, 0.24 to 0.36 mapped to 0..1, and how far ink moves right for each row up, -0.5 to 0.3 mapped to 0..1."""
     ink = pixels.reshape(-1, _SIDE, _SIDE) + 1e-6
     mass = ink.sum((1, 2))
     axis = jnp.arange(_SIDE, dtype=jnp.float32)
     x, y = (ink.sum(1) @ axis) / mass, (ink.sum(2) @ axis) / mass
     dx, dy = axis[None, None, :] - x[:, None, None], axis[None, :, None] - y[:, None, None]
     slant = -(ink * dx * dy).sum((1, 2)) / ((ink * dy**2).sum((1, 2)) + 1e-6)
-    return jnp.stack([jnp.clip((mass / _SIDE**2 - 0.15) / 0.3, 0, 1), jnp.clip((slant + 1) / 2, 0, 1)], axis=1)
+    return jnp.clip(jnp.stack([(mass / _SIDE**2 - 0.24) / 0.12, (slant + 0.5) / 0.8], axis=1), 0, 1)
 
 
 @lru_cache(maxsize=1)

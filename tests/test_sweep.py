@@ -41,7 +41,7 @@ CHOICE = (
     "# @package _global_\ndomain: {_target_: discs.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]], dims: [9, 9]}\n"
 )
 SMALL = ("domain=disc", "budget=1200", "log_every=200", "save_every=200", "suits.batch_size=40", "console=off")
-SWEEP = ("run", "-m", "seed=0,1,2", "emitter=isoline,cma_me", *SMALL)
+SWEEP = ("run", "-m", "seed=0,1,2", "emitter=isoline,gaussian", *SMALL)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def place(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def folders(*, emitters=("isoline", "cma_me")) -> list[Path]:
+def folders(*, emitters=("isoline", "gaussian")) -> list[Path]:
     """In the order in which they are run."""
     rest = "{},log_every=200,save_every=200,suits.batch_size=40-s{}"
     return [Path("runs/disc", rest.format(f"emitter={emitter}", seed)) for seed in (0, 1, 2) for emitter in emitters]
@@ -174,19 +174,18 @@ def test_a_sweep_and_a_run_alone_share_their_folders(place, capsys):
         ("submitit_local", "hydra_plugins.hydra_submitit_launcher", ["hydra.launcher.timeout_min=5"]),
     ],
 )
-def test_runs_in_other_processes(place, capfd, launcher, plugin, more):
+def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, more):
     try:
         there = importlib.util.find_spec(plugin)
     except ModuleNotFoundError:
         there = None
     if there is None:
         pytest.skip(f"hydra/launcher={launcher} needs the extra: pip install 'qd-atlas[sweep]'")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(HOUSE), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    monkeypatch.setenv("PYTHONPATH", str(HOUSE))
     words = ["domain.fails=no,raise", "seed=0", *SMALL, f"hydra/launcher={launcher}", *more]
     assert main(["run", "-m", *words]) == 1
     said = capfd.readouterr()
     assert re.search(r"qd: 1 of 2 runs failed.*\n  domain.fails=raise: Odd: it is odd \(", said.err)
     (finished,) = place.glob("runs/disc/*/result.json")
     assert "fails=no" in str(finished) and Path("runs/disc/table.csv").exists()
-    assert main(["run", "-m", *words]) == 1 and main(["collect", "runs"]) == 0
-    assert events(finished.parent) == ["started"]
+    assert main(["collect", "runs"]) == 0  # whatever the launcher keeps beside them

@@ -87,9 +87,9 @@ def relearn(search: Search, state: State) -> State:
 
     measures = describe(known.features)
     checks.measures(search.descriptor, measures, len(known.ids))
+    checks.not_all_lost(search.descriptor, measures)
     state.archive.clear()
     archives.insert(state.archive, known.ids, known.solutions, known.objective, measures, known.features)
-    checks.not_all_lost(search.descriptor, state.archive, len(known.ids))
     archives.restart_thresholds(state.archive)
     memory = state.memory
     if hasattr(search.emitter, "redescribe"):

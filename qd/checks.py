@@ -155,8 +155,8 @@ def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
     """Raises ValueError where a relearn would leave no elite; nothing is spent yet."""
     if not np.isfinite(measures).all(axis=1).any():
         raise ValueError(
-            f"after the relearn none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on from "
-            "the last checkpoint with a smaller learning rate, or relearn later"
+            f"after the relearn none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
+            "from the last checkpoint with a smaller learning rate, or relearn later"
         )
 
 

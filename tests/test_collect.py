@@ -54,7 +54,7 @@ def test_runs_that_differ_only_in_seed_are_one_method(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "41 [40, 44]" in said and "emitter=cma_me" in said and f"collected 6 runs: {folder}/table.csv" in said
     assert (folder / "figures/curves.png").stat().st_size > 10_000 and (folder / "figures/curves.pdf").exists()
-    assert r"emitter=isoline & 3 & " in (folder / "table.tex").read_text()
+    assert r"emitter=isoline & 3 & 41.00 [40.00, 44.00] & 1.00" in (folder / "table.tex").read_text()
 
 
 def test_a_table_is_written_where_all_its_runs_lie_or_where_it_is_told_to(tmp_path):

@@ -55,8 +55,8 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
         rows += [row for method in told for row in _rows(method, at)]
     files.make_folder(into / "figures")
     table.write(into / "table.csv", rows)
-    columns = dict.fromkeys(row.metric for row in rows if row.metric.removesuffix("_median") in SHOWN)
-    (into / "table.tex").write_text(table.latex(rows, tuple(columns), digits=2) + "\n", encoding="utf-8")
+    columns = tuple(name for shown in SHOWN if (name := f"{shown}_median") in {row.metric for row in rows})
+    (into / "table.tex").write_text(table.latex(rows, columns, digits=2) + "\n", encoding="utf-8")
     made = [into / "table.csv", into / "table.tex"]
     for case, told in _by_case(methods).items():
         made += _draw(case, told, into / "figures", alone=len(told) == len(methods))

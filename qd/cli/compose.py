@@ -57,20 +57,26 @@ def assemble(config: dict[str, Any]) -> Assembled:
             shared[name] = build(config[name], shared, name)
             _check_protocol(name, shared[name])
     referee = shared.get("referee")
-    keep = dict.fromkeys((*config["keep"], *(referee.keep if referee else ())))
+    for_whom = (shared.get("judge"), referee)  # they look at features that the descriptor does not read
+    keep = dict.fromkeys((*config["keep"], *(name for part in for_whom for name in getattr(part, "keep", ()))))
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
     search = Search(*parts, keep=tuple(keep), reserve=config["reserve"])
     return Assembled(search, referee, driver(search, config["driver"]["name"]))
 
 
 def driver(search: Any, name: str) -> Callable:
-    """Chooses who runs a search. Raises ValueError on a driver that there is not."""
+    """Chooses who runs a search. Raises ValueError on a driver that there is not, or that cannot run these parts."""
+    from qd import fused
     from qd.search import run
 
-    drivers = {"auto": run, "host": run}
-    if name not in drivers:
-        raise ValueError(f"there is no driver {name!r}; type driver=auto or driver=host")
-    return drivers[name]
+    if name not in ("auto", "host", "fused"):
+        raise ValueError(f"there is no driver {name!r}; type driver=auto, driver=fused or driver=host")
+    if name == "host":
+        return run
+    why = fused.applies(search)
+    if why is not None and name == "fused":
+        raise ValueError(f"driver=fused cannot run this search: {why}; type driver=auto or driver=host")
+    return fused.run if why is None else run
 
 
 def folder(config: dict[str, Any], overrides: list[str]) -> Path:

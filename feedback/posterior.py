@@ -47,16 +47,25 @@ class Chains(NamedTuple):
 
 def log_density(theta: Theta, told: Told, prior: Array) -> Array:
     """Log of likelihood x prior; ``prior`` is λ."""
-    unsure = (told.given & (told.said == 0)).any()
     delta = ((told.to_b @ theta.weights) ** 2).sum(1) - ((told.to_a @ theta.weights) ** 2).sum(1)
-    e = jax.nn.sigmoid(theta.slip)[told.rater] / 2
-    tau, w = jnp.where(unsure, jnp.exp(theta.close), 0.0), jnp.where(unsure, 1 / 3, 0.0)
-    toward = jnp.where(told.said == 0, 1, told.said) * delta
+    likely = log_likelihood(delta, theta.slip, theta.close, told.said, told.rater, told.given)
+    return likely + log_prior(theta.slip, theta.close) - prior * (theta.weights**2).sum() / 2
+
+
+def log_likelihood(delta: Array, slip: Array, close: Array, said: Array, rater: Array, given: Array) -> Array:
+    """Log probability of all answers given Δ [N], whatever map it comes from."""
+    unsure = (given & (said == 0)).any()
+    e = jax.nn.sigmoid(slip)[rater] / 2
+    tau, w = jnp.where(unsure, jnp.exp(close), 0.0), jnp.where(unsure, 1 / 3, 0.0)
+    toward = jnp.where(said == 0, 1, said) * delta
     tells = e * (1 - w) + (1 - 2 * e) * jax.nn.sigmoid(toward - tau)
     cannot = 2 * e * w + (1 - 2 * e) * (jax.nn.sigmoid(delta + tau) - jax.nn.sigmoid(delta - tau))
-    log_p = jnp.log(jnp.where(told.said == 0, cannot, tells) + 1e-9)
-    slips = ((theta.slip + 1) ** 2).sum() + (theta.close + 1) ** 2
-    return jnp.where(told.given, log_p, 0).sum() - (prior * (theta.weights**2).sum() + slips) / 2
+    return jnp.where(given, jnp.log(jnp.where(said == 0, cannot, tells) + 1e-9), 0).sum()
+
+
+def log_prior(slip: Array, close: Array) -> Array:
+    """u ~ N(-1, 1): slips of 13 % each way before anything is known; log τ likewise."""
+    return -(((slip + 1) ** 2).sum() + (close + 1) ** 2) / 2
 
 
 @partial(jax.jit, static_argnames=("measures", "raters", "steps"))

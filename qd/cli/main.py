@@ -18,6 +18,7 @@ COMMANDS = {  # name -> (module with main(args), what it does)
     "import": ("qd.cli.importing", "take over what pyribs or QDax found: qd import FILE domain=arm"),
     "ask": ("qd.cli.ask", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
     "tell": ("qd.cli.tell", "bring its results: qd tell RUN results.jsonl"),
+    "doctor": ("qd.cli.doctor", "a dry run that finds faults: qd doctor domain=arm"),
     "new": ("qd.cli.new", "write a domain of your own into this folder: qd new NAME"),
     "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
 }

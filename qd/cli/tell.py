@@ -33,10 +33,8 @@ def main(args: Sequence[str]) -> int:
         raise ValueError(f"{run} is finished and waits for no results; type qd plot {run}")
     evaluation = read(_lines(args[1]), asked, assemble(config).search.domain)
     result = work(config, run, (asked, evaluation))
-    failed = int(np.isnan(evaluation.objective).sum())
-    print(
-        f"told {len(asked.ids)} results, {failed} of them failures: {result['evaluations']:,} of {config['budget']:,} evaluations"
-    )
+    failed, done = int(np.isnan(evaluation.objective).sum()), result["evaluations"]
+    print(f"told {len(asked.ids)} results, {failed} of them failures: {done:,} of {config['budget']:,} evaluations")
     if result["status"] != "finished":
         print(f"next: qd ask {run} > batch.jsonl")
         return 0

@@ -154,6 +154,6 @@ def _copied(column: Array, count: int) -> np.ndarray:
     """Copies rows out, without a hold on the buffer that would forbid to donate it."""
     if column.size == 0:
         return np.zeros((count, *column.shape[1:]), column.dtype)
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" and not isinstance(column, np.ndarray):
         return jax.device_get(column)[:count]
     return np.from_dlpack(column)[:count].copy()

@@ -15,6 +15,7 @@ quick: 20 iterations; first: 500 iterations of all cases (and CMA-MEGA); full: 1
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,16 +91,15 @@ def main(budget: str = "quick", seeds: str = "5", out: str = "experiments/result
         raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(PLANS)}")
     folder = Path(out)
     runs = table.Runs(folder / "runs.jsonl")
-    for seed in range(int(seeds)):
-        for (case, name), iterations in PLANS[budget]:
-            for method, search in (("ours", ours), ("pyribs", plain_pyribs)):
-                key = (f"{case} {name} {iterations}", method, seed)
-                if runs.has(*key) or (method == "pyribs" and name == "cma_mega"):
-                    continue  # pyribs has no gradients of its own: its example writes them by hand
-                begin = time.process_time()
-                found = search(CASES[case], ALGORITHMS[name], iterations, seed)
-                runs.add(*key, {**found, "cpu_seconds": time.process_time() - begin})
-                print(*key, {k: round(v, 2) for k, v in found.items()}, flush=True)
+    for (case, name), iterations in PLANS[budget]:
+        for seed, (method, search) in product(range(int(seeds)), (("ours", ours), ("pyribs", plain_pyribs))):
+            key = (f"{case} {name} {iterations}", method, seed)
+            if runs.has(*key) or (method == "pyribs" and name == "cma_mega"):
+                continue  # pyribs has no gradients of its own: its example writes them by hand
+            begin = time.process_time()
+            found = search(CASES[case], ALGORITHMS[name], iterations, seed)
+            runs.add(*key, {**found, "cpu_seconds": time.process_time() - begin})
+            print(*key, {k: round(v, 2) for k, v in found.items()}, flush=True)
     rows = table.summary(runs, np.mean)
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json")

@@ -1,9 +1,9 @@
 """qd new: a domain in somebody's own folder that runs as it stands, and names and files that are refused."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,20 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def processor_seconds() -> float:
+    """Of all processes that were begun here; unlike a clock's, they do not depend on who else is at work."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_an_empty_folder_gets_a_picture(here):
     """As a user would, in processes of their own."""
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "XDG_CONFIG_HOME": str(here / "home")}
-    begun = time.monotonic()
+    begun = processor_seconds()
     for command in (["new", "pendulum"], ["run", "domain=pendulum"]):
         done = subprocess.run([sys.executable, "-m", "qd", *command], env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - begun < 60
+    assert processor_seconds() - begun < 60
     run = here / "runs/pendulum/s0"
     assert (run / "figures/heatmap.png").stat().st_size > 0
     assert '"evaluations": 50' in (run / "result.json").read_text()

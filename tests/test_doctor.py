@@ -140,7 +140,7 @@ def test_what_is_typed_and_said(capsys):
     assert main(["doctor", *SMALL, "--samples", "200"]) == 0
     said = capsys.readouterr().out
     assert "Toy (pure), Select (pure), Grid, Vary (pure); driver qd." in said and said.endswith("nothing found\n")
-    assert "cells reached; about" in said and "time: at most about" in said and "memory: " in said
+    assert " of 400 cells; about " in said and "time: at most about" in said and "memory: " in said
     assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
     said = capsys.readouterr().out
     assert "of the measures lie outside the bounds\n  type suits.bounds=[[-" in said and said.endswith("1 found\n")

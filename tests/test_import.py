@@ -140,6 +140,7 @@ def test_from_and_a_sweep():
     assert "source" not in compose.load([])
     Path("x=1,y's").touch()
     assert compose.load(["from=x=1,y's"])["source"] == "x=1,y's"
+    assert compose.folder(compose.load(["from=a"]), ["from=a"]) == compose.folder(compose.load(["source='a'"]), ["source='a'"])
     one, other = ["from=a/b"], ["from=a/c"]
     assert compose.folder(compose.load(one), one) != compose.folder(compose.load(other), other)
 

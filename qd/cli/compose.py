@@ -82,7 +82,7 @@ def driver(search: Any, name: str) -> Callable:
 def folder(config: dict[str, Any], overrides: list[str]) -> Path:
     """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder."""
     named = (f"domain={config['name']}", f"experiment={config['name']}")  # said by NAME already
-    said = sorted(o.lstrip("+") for o in overrides)
+    said = sorted(f"from={config.get('source')}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
     said = [o for o in said if _key(o) not in _ELSEWHERE and not o.startswith("hydra") and o not in named]
     text = ",".join(said)
     if len(text) > _LONGEST or not re.fullmatch(r"[\w.,=+~@:\[\]{}-]*", text):

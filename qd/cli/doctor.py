@@ -118,8 +118,9 @@ def _facts(trial: Trial) -> list[str]:
     if len(rows):
         reach = zip(rows.min(0), rows.max(0), low, high, strict=True)
         facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(reach)]
-        facts.append(f"{len(archive):,} of {archives.capacity(archive):,} cells reached; "
-                     f"about {100 * _dead(rows, low, high):.0f} % lie where nothing came near (an estimate)")  # fmt: skip
+        cells = f" of {archives.capacity(archive):,} cells" if archives.has_cells(archive) else ""
+        dead = 100 * _dead(rows, low, high)
+        facts.append(f"{len(archive):,} elites{cells}; about {dead:.0f} % of the map lie where nothing came near (an estimate)")
     if each:
         whole = trial.config["budget"]
         facts.append(f"time: at most about {clock(each * whole)} for {whole:,} evaluations ({1 / each:,.0f}/s, batch by batch)")

@@ -13,6 +13,7 @@ import numpy as np
 from qd import archives, checks, keys, programs
 from qd.cli.job import is_ours
 from qd.search import start, step, stored
+from qd.store import archive_file
 from qd.types import Array, Batch, Evaluation, Search, State
 
 SEEDS, SECONDS = 500, 20.0  # at most: seeds, and seconds of search
@@ -132,6 +133,5 @@ def _search(trial: Trial, samples: int) -> None:
 
 def archive_bytes(archive: Any) -> int:
     """Returns how large the archive is when it is full."""
-    columns = (archive._store._fields if hasattr(archive, "_store") else {}).values()
-    rows = max((len(column) for column in columns), default=1)
-    return sum(column.nbytes for column in columns) * archives.capacity(archive) // max(rows, 1)
+    columns = archive_file.columns(archive)
+    return sum(column.nbytes for column in columns.values()) * archives.capacity(archive) // max(len(columns["id"]), 1)

@@ -3,8 +3,12 @@
 B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside.
 """
 
+import hashlib
+import os
+import platform
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -63,6 +67,26 @@ def judge_with_gradients(
 ) -> Judged:
     """Like ``judge``, with the jacobian of (objective, measures) by each solution; both parts must be pure."""
     return _gradient_program(domain, descriptor, names)(params, key, solutions)
+
+
+def remember() -> Path | None:
+    """Keeps compiled programs in the user's cache folder, so that the next process need not compile them; call it first.
+
+    A folder that is set already (JAX_COMPILATION_CACHE_DIR) is left as it is. Each kind of processor has its own, for
+    compiled programs do not move between them. Returns the folder, or None where it cannot be written.
+    """
+    if jax.config.jax_compilation_cache_dir:
+        return Path(jax.config.jax_compilation_cache_dir)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    folder = home / "qd-atlas" / "programs" / _processor()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
 
 
 def traced_judge(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
@@ -144,6 +168,15 @@ def _compiled(function: Callable) -> Callable:
 
 def _each(key: Array, solutions: Array) -> Array:
     return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    kind = platform.processor() or platform.machine()
+    if info.exists():
+        lines = info.read_text().splitlines()
+        kind = "\n".join(dict.fromkeys(line for line in lines if line.startswith(("model name", "flags", "Features"))))
+    return hashlib.sha256(kind.encode()).hexdigest()[:12]
 
 
 def _signals(descriptor: Descriptor, params: Params, read: Features) -> Features:

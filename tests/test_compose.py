@@ -15,7 +15,7 @@ from qd.cli.build import build, foreign_domains
 from qd.cli.choices import conf
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
-from qd.search import run
+from qd.fused import run
 
 DISC = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
 

@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ribs.archives import GridArchive
-from ribs.emitters import IsoLineEmitter
+from ribs.archives import CVTArchive, GridArchive
+from ribs.emitters import GaussianEmitter, IsoLineEmitter
 from ribs.schedulers import Scheduler
 
 from domains.arm import Arm
@@ -145,6 +145,24 @@ def pyribs(search: Search, elites: dict, evaluate: Callable, done: int) -> Side:
     archive.add(elites["solution"], elites["objective"], elites["measures"])
     emitter = IsoLineEmitter(archive, iso_sigma=ISO, line_sigma=LINE, x0=np.zeros(dim), batch_size=batch, seed=0)
     scheduler = Scheduler(archive, [emitter])
+
+    def side() -> int:
+        for _ in range(-(-done // batch)):
+            scheduler.tell(*evaluate(scheduler.ask()))
+        return -(-done // batch) * batch
+
+    return side
+
+
+def pyribs_cvt(search: Search, state: State, done: int) -> Side:
+    """pyribs' own scheduler, Gaussian emitter and CVT, with the centroids of ours."""
+    elites, variation, batch = state.archive.data(), search.emitter.variation, search.emitter.batch_size
+    dim, bounds = elites["solution"].shape[1], search.descriptor.bounds
+    archive = CVTArchive(solution_dim=dim, centroids=state.archive.centroids, ranges=bounds, seed=0, dtype=np.float32)
+    archive.add(elites["solution"], elites["objective"], elites["measures"])
+    settings = {"lower_bounds": variation.low, "upper_bounds": variation.high, "batch_size": batch, "seed": 0}
+    scheduler = Scheduler(archive, [GaussianEmitter(archive, sigma=variation.sigma, x0=np.zeros(dim), **settings)])
+    evaluate = jitted(search)
 
     def side() -> int:
         for _ in range(-(-done // batch)):

@@ -30,7 +30,7 @@ def run(
 
     Args:
         generator: threefry, or hash: faster random numbers of good but lesser quality.
-        length: generations in a chunk, at most; by default as many as 32 MB of rows hold. It changes no elite.
+        length: generations in a chunk, at most; by default as many as 16 MB of rows hold. It changes no elite.
 
     Raises:
         ValueError: a part is not pure, or the archive is one that it cannot hold.

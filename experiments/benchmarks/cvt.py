@@ -1,0 +1,71 @@
+"""MAP-Elites in CVT archives: the compiled lookup against pyribs' k-d tree, and a grid of as many cells.
+
+Uniform measures of a simple domain, so that the lookup is what is measured.
+
+    python -m experiments.benchmarks.cvt budget=quick|first|full
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.benchmarks.map_elites import begin, host, limit, ours, pyribs_cvt
+from experiments.benchmarks.rounds import Side, race, report, rounds
+from feedback.descriptors import Select
+from qd import keys, table
+from qd.archives import CVT, Grid
+from qd.emitters.vary import Gaussian, Vary
+from qd.types import Array, Evaluation, Search
+
+CASES = {  # name -> measures, cells, batch, evaluations of a round
+    "2 measures, 1,000 cells": (2, 1_000, 1024, 100_000),
+    "2 measures, 10,000 cells": (2, 10_000, 1024, 100_000),
+    "3 measures, 1,000 cells": (3, 1_000, 1024, 50_000),
+    "4 measures, 1,000 cells": (4, 1_000, 1024, 30_000),
+}
+PAIRS = {
+    "fused / pyribs": ("fused, hash", "pyribs"),
+    "fused / host loop": ("fused, hash", "host loop"),
+    "cvt / grid": ("fused, hash", "fused, grid"),
+}
+
+
+@dataclass(frozen=True)
+class Square:
+    """Solutions are their own measures; the objective is the distance to the middle."""
+
+    dim: int
+    pure: bool = True
+
+    def sample(self, key: Array, n: int) -> Array:
+        return keys.uniform(key, (n, self.dim), 0, 1)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        return Evaluation(-((solutions - 0.5) ** 2).sum(1), {"x": solutions})
+
+
+def main(budget: str = "quick", out: str = "experiments/results/cvt") -> None:
+    """Does the rounds that are missing, then writes and prints the table."""
+    n, folder = rounds(budget), Path(out)
+    runs = table.Runs(folder / "runs.jsonl")
+    for case, settings in CASES.items():
+        race(runs, case, lambda settings=settings: sides(*settings), n)
+    report(runs, folder, PAIRS)
+
+
+def sides(measures: int, cells: int, batch: int, done: int) -> dict[str, Side]:
+    describe = Select("x", ((0.0, 1.0),) * measures)
+    search = Search(Square(measures), describe, CVT(cells, samples=10 * cells), Vary(Gaussian(0.05, 0.0, 1.0), batch))
+    grid = search._replace(archive=Grid((round(cells ** (1 / measures)),) * measures))
+    state = begin(search)
+    return {
+        "limit": limit(search, state.archive.data("solution"), batch, done),
+        "fused, hash": ours(search, done, "hash"),
+        "fused, grid": ours(grid, done, "hash"),
+        "host loop": host(search, done // 4),
+        "pyribs": pyribs_cvt(search, state, done // 4),
+    }
+
+
+if __name__ == "__main__":
+    main(**dict(word.split("=", 1) for word in sys.argv[1:]))

@@ -5,7 +5,8 @@
 *current*: the final elites judged by the truth; *all*: everything evaluated; both in per cent of the truth's grid.
 A rotated truth shows what the grid itself costs: no learned map can be expected to do better than that.
 
-Budgets: quick small tasks and two seeds, first 20 seeds of the plan, full 60. ``cases`` keeps those whose name begins so.
+Budgets: quick small tasks and two seeds, first 20 seeds of the plan, full 60. ``cases`` keeps those whose name begins so,
+``methods=ours,pca`` those methods.
 """
 
 import sys
@@ -41,8 +42,8 @@ _NEIGHBOURS = ("truth", "paper", "ours", "ours uniform", "pca", "autoencoder", "
 # task, answers, share of answers flipped, methods
 PLAN = (
     ("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
-    ("arm", 200, 0.0, ("paper", "ours uniform", "ours")),
-    ("arm", 200, 0.2, ("paper", "ours uniform", "ours")),
+    ("arm", 200, 0.0, ("paper", "ours uniform", "ours", "ours wide uniform", "ours wide")),
+    ("arm", 200, 0.2, ("paper", "ours uniform", "ours", "ours wide uniform", "ours wide")),
     ("arm", 1000, 0.2, ("paper", "ours")),
     ("arm", 1000, 0.3, ("paper", "ours")),
     ("arm", 1000, 0.5, ("ours",)),
@@ -65,17 +66,19 @@ QUICK = (
 )
 
 
-def main(budget: str = "quick", seeds: str = "", cases: str = "", out: str = "") -> None:
+def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
     """Runs what is missing, then prints and writes the table."""
     if budget not in SEEDS:
         raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(SEEDS)}")
     folder = Path(out or ("runs/qdhf-quick" if budget == "quick" else "experiments/results/qdhf"))
     runs = table.Runs(folder / "runs.jsonl")
-    for name, answers, flips, methods in QUICK if budget == "quick" else PLAN:
+    for name, answers, flips, compared in QUICK if budget == "quick" else PLAN:
         case = f"{name}, {answers} answers" + (f", {100 * flips:.0f} % flips" if flips else "")
         if not case.startswith(cases):
             continue
-        for each in methods:
+        for each in compared:
+            if methods and each not in methods.split(","):
+                continue
             for seed in range(int(seeds or SEEDS[budget])):
                 if not runs.has(case, each, seed):
                     runs.add(case, each, seed, play(task(name), each, answers, flips, seed))

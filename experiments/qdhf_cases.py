@@ -113,7 +113,7 @@ def _maze() -> Task:
 def _images() -> Task:
     from domains.images import Pictures
 
-    return Task(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 200, 100, 200, (25, 25), (12, 12))
+    return Task(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 100, 50, 200, (25, 25), (12, 12))
 
 
 def _digits() -> Task:
@@ -125,6 +125,7 @@ def _digits() -> Task:
 _TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
+# "wide": the prior holds that what matters is what varies most, and the answers have no say in it
 METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "truth": lambda of, judge, n, seed: Method(of.truth, False),
     "truth turned 15": lambda of, judge, n, seed: Method(Rotated(of.truth, 15.0), False),
@@ -137,5 +138,9 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
+    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), shapes=(1.0,))),
+    "ours wide uniform": lambda of, judge, n, seed: Method(
+        Triplets(judge, of.reads, _quarters(n), active=False, shapes=(1.0,))
+    ),
     "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
 }

@@ -110,11 +110,26 @@ def test_doubt_is_less_after_more_answers_and_more_far_away():
     assert before.shape == (50,) and after.mean() < before.mean() and beyond.mean() > 3 * after.mean()
 
 
+def test_the_answers_choose_the_prior():
+    def lopsided(n: int, seed: int, kept: int) -> Rows:
+        plain = rows(n, seed)
+        seen = (plain.features["seen"] * np.array([3, 3, 1, 1, 0.3, 0.3])).astype(np.float32)
+        return plain._replace(features={"seen": seen, "truth": seen[:, kept : kept + 2]})
+
+    for kept, shape in ((0, 1.0), (4, 0.0)):  # the judge looks where elites vary most, or least
+        descriptor = learner()
+        params = descriptor.init(keys.new(0), lopsided(N, 0, kept), fresh)
+        strangers = lopsided(400, 3, kept)
+        assert params.shape == shape
+        assert aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"]) > 0.8
+
+
 def test_active_questions_tell_more_than_random_ones():
     given = answers.none(2 * ROUND, F)
     given = answers.ask(KNOWS, given, rows(), answers.distinct(keys.new(0), ROUND, N), ("seen",))
     descriptor, x = learner(), rows().features["seen"]
-    _, samples, _ = descriptor._explored(keys.new(1), given, np.eye(F))
+    (_, samples, _), here = descriptor._explored(keys.new(1), given, x)
+    x = (x @ here.root).astype(np.float32)
     chosen = queries.telling(keys.new(2), 20, x, samples)
     random = answers.distinct(keys.new(3), 200, N)
     assert len({tuple(t) for t in chosen.tolist()}) == 20

@@ -46,10 +46,10 @@ class TripletNetwork:
 
     judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
     reads: tuple[str, ...]
-    spend: tuple[int, ...] = (250, 250, 250, 250)
+    spend: tuple[int, ...] = (100, 100, 100, 100)
     measures: int = 2
     hidden: int = 16
-    restarts: int = 32
+    restarts: int = 16
     steps: int = 600  # of full-batch Adam
     prior: float = 1.0
     raters: int = 1

@@ -12,7 +12,7 @@ from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
 
-LEARNER = TripletNetwork(KNOWS, ("seen",), (600, 10))
+LEARNER = TripletNetwork(KNOWS, ("seen",), (600, 10), restarts=32)
 
 
 def bent(n: int, seed: int) -> Rows:
@@ -39,7 +39,7 @@ def test_it_learns_what_no_linear_map_can():
 
 @pytest.mark.parametrize("judge", [Always(1), Flips(KNOWS, 0.5)])
 def test_judges_without_a_truth_leave_a_finite_map(judge):
-    descriptor = TripletNetwork(judge, ("seen",), (600, 10))
+    descriptor = TripletNetwork(judge, ("seen",), (600, 10), restarts=32)
     params = descriptor.init(keys.new(0), bent(400, 0), fresh)
     assert np.isfinite(descriptor(params, bent(50, 1).features)).all()
 

@@ -113,7 +113,7 @@ def test_doubt_is_less_after_more_answers_and_more_far_away():
 def test_the_answers_choose_the_prior():
     def lopsided(n: int, seed: int, kept: int) -> Rows:
         plain = rows(n, seed)
-        seen = (plain.features["seen"] * np.array([3, 3, 1, 1, 0.3, 0.3])).astype(np.float32)
+        seen = (plain.features["seen"] * np.array([4, 4, 1, 1, 1, 1])).astype(np.float32)
         return plain._replace(features={"seen": seen, "truth": seen[:, kept : kept + 2]})
 
     for kept, shape in ((0, 1.0), (4, 0.0)):  # the judge looks where elites vary most, or least

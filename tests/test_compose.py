@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from domains.arm import Arm
@@ -91,7 +92,15 @@ def test_settings_of_parts_need_no_plus():
         (["domain.jonts=3"], r"domain.jonts: Arm takes no 'jonts'; it takes joints \(the nearest\)"),
         (["emitter.variation.isso=3"], r"emitter.variation.isso: IsoLine takes no 'isso'; it takes iso \(the nearest\)"),
         (["emitter=cma_me", "emitter.settings.sigma=3"], r"takes no setting 'sigma'; it takes sigma0 \(the nearest\)"),
-        (["domain.joints=abc"], r"domain: Arm\(joints='abc'\) cannot be: "),
+        (["archive=cvt", "archive.cells=abc"], r"^archive.cells=abc is no whole number; type archive.cells=10$"),
+        (["domain.joints=2.5"], r"^domain.joints=2.5 is no whole number; type domain.joints=2$"),
+        (["domain.joints=true"], "domain.joints=true is no whole number; type domain.joints=10"),
+        (["domain.joints=null"], "domain.joints=null is no whole number"),
+        (["domain.length=far"], r"domain.length=far is no number; type domain.length=1.0"),
+        (["domain.pure=1"], "domain.pure=1 is neither true nor false; type domain.pure=true"),
+        (["descriptor.feature=nan"], r"descriptor.feature=nan is no text; type \"descriptor.feature='nan'\" if"),
+        (["archive.dims=50"], r"archive.dims=50 is no list; type archive.dims=\[1,2\]"),
+        (["emitter.variation.iso=[1]"], r"emitter.variation.iso=\[1\] is no number; type emitter.variation.iso=0.01"),
         (["domain.joints=0"], "type joints=1 or more"),
         (["domain._target_=domains.amr.Arm"], r"domains has no 'amr'; it has arm \(the nearest\)"),
         (["domain._target_=domains.arm.Amr"], r"domains.arm has no 'Amr'; it has Arm \(the nearest\)"),
@@ -196,6 +205,32 @@ def test_build():
     assert node["options"] == [3]  # what is given stays as it was
     assert isinstance(compose.assemble(compose.load(["emitter=pool"])).search.emitter.emitters[1], Ribs)
     assert foreign_domains() is None
+
+
+def loosely(whole: int, share: float = 0.5, either: "int | str" = 1, limit: float | None = 1.0, other: Any = None) -> tuple:
+    """Something with annotations."""
+    return whole, share, either, limit, other
+
+
+def unreadable(whole: "Nowhere") -> Any:  # noqa: F821 # type: ignore
+    """Its annotation is for a type checker."""
+    return whole
+
+
+def test_kinds_that_pass():
+    node = {"_target_": f"{__name__}.loosely", "whole": np.int64(3), "share": 1, "either": "x", "limit": None, "other": [1]}
+    assert build(node, {}, "") == (3, 1, "x", None, (1,))
+    assert build(node | {"whole": "@x", "either": 1.5}, {"x": "any"}, "") == ("any", 1, 1.5, None, (1,))
+    assert build({"_target_": f"{__name__}.unreadable", "whole": "x"}, {}, "") == "x"
+    with pytest.raises(ValueError, match="part.limit=x is no number; type part.limit=1.0"):
+        build(node | {"limit": "x"}, {}, "part")
+    with pytest.raises(ValueError, match=r"part: refusing\(\) cannot be: it is odd"):
+        build({"_target_": f"{__name__}.refusing"}, {}, "part")
+
+
+def refusing() -> None:
+    """Raises TypeError."""
+    raise TypeError("it is odd")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import qd
+from qd.cli import kinds
 from qd.spelling import nearest
 
 
@@ -24,7 +25,7 @@ def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
         where: its dotted key, for messages.
 
     Raises:
-        ValueError: an unknown target, keyword or reference; names the nearest.
+        ValueError: an unknown target, keyword or reference, names the nearest; or a setting of the wrong kind.
     """
     if isinstance(node, str) and node.startswith("@"):
         return node[1:] if node.startswith("@@") else _refer(node, shared, where)
@@ -33,7 +34,7 @@ def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
     if not isinstance(node, Mapping):
         return node
     settings = {key: build(value, shared, f"{where}.{key}") for key, value in node.items()}
-    return _call(settings, where) if "_target_" in settings else settings
+    return _call(settings, node, where) if "_target_" in settings else settings
 
 
 def locate(target: str, where: str) -> Any:
@@ -74,12 +75,13 @@ def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
     return part
 
 
-def _call(settings: dict[str, Any], where: str) -> Any:
+def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
     target = settings.pop("_target_")
     made = locate(target, where)
     if not callable(made):
         raise ValueError(f"{where}: _target_ {target!r} is a {type(made).__name__}; name a class or a function")
     _check_keywords(made, settings, where)
+    _check_kinds(made, node, where)
     try:
         return made(**settings)
     except TypeError as error:  # a string where a number belongs
@@ -99,6 +101,19 @@ def _check_keywords(made: Any, settings: dict[str, Any], where: str) -> None:
     for name, p in parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
             raise ValueError(f"{where}.{name} is not set, and {made.__name__} needs it; type {where}.{name}=...")
+
+
+def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
+    """Raises ValueError where a plain annotation asks for another kind of value; what references stand for is not looked at."""
+    try:
+        parameters = inspect.signature(made, eval_str=True).parameters
+    except (NameError, AttributeError, TypeError):  # annotations that only a type checker can read
+        return
+    for name in node.keys() & parameters.keys():
+        value, p = node[name], parameters[name]
+        refers = isinstance(value, str) and value.startswith("@")
+        if not refers and not (value is None and p.default is None):
+            kinds.check(f"{where}.{name}", value, p.annotation, p.default)
 
 
 def _attribute(module: Any, found: list[str], rest: list[str], where: str) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
+from feedback.descriptors import Select
 from qd import search
 from qd.cli import run as job
 from qd.store import archive_file, checkpoint, history, identity
@@ -254,6 +255,17 @@ def test_the_comparison_sees_a_difference(whole: Path, tmp_path: Path) -> None:
     given(tmp_path, seed=4)
     with pytest.raises(AssertionError):
         compare(whole, tmp_path)
+
+
+def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
+    parts = assemble(PLAIN)
+    refused = parts._replace(search=parts.search._replace(descriptor=Select("nothing", ((-1.0, 1.0),) * 2)))
+    for there in (tmp_path / "runs" / "arm" / "s0", tmp_path / "mine"):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match="nothing"):
+            job.run(config(PLAIN), refused, there, Quiet())
+    assert not (tmp_path / "runs").exists()
+    assert (tmp_path / "mine").exists()  # it was there before
 
 
 # --- what is in the folder

@@ -23,9 +23,12 @@ _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
 def locked(run: Path) -> Iterator[None]:
     """Makes the folder and keeps other processes out of it; the system opens the lock when this process dies.
 
+    A folder that was made here goes again where what was to be done in it fails before anything is recorded.
+
     Raises:
         ValueError: the folder cannot be written, or another process works in it.
     """
+    made = [path for path in (run, *run.parents) if not path.exists()]
     files.make_folder(run)
     with files.telling(run):
         handle = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -39,7 +42,8 @@ def locked(run: Path) -> Iterator[None]:
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             files.tidy(run)
-        yield
+        with _unmade_unless_recorded(run, made):
+            yield
     finally:
         os.close(handle)
 
@@ -102,6 +106,23 @@ def wipe(run: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _unmade_unless_recorded(run: Path, made: list[Path]) -> Iterator[None]:
+    """Removes the folders that were made, the innermost first, where it ends in an error and nothing is in the run."""
+    ended = False
+    try:
+        yield
+        ended = True
+    finally:
+        held = (path for path in run.rglob("*") if path.is_file() and path not in (run / _LOCK, run / _CONFIG))
+        if not ended and made and not any(path.stat().st_size for path in held):
+            wipe(run)
+            (run / _LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's, or no longer empty
+                for path in made:
+                    path.rmdir()
 
 
 def _begun_again(run: Path, config: dict[str, Any]) -> bool:

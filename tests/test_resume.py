@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,6 +199,53 @@ def test_a_finished_run_is_skipped(whole: Path) -> None:
     assert given(whole, console)["status"] == "skipped"
     assert "is finished (6016 evaluations): skipped" in console.said[0] and len(console.said) == 1
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_smaller_budget_is_told_whose_numbers_it_sees(whole: Path) -> None:
+    kept = (whole / "config.yaml").read_bytes()
+    console = Quiet()
+    assert given(whole, console, budget=300)["evaluations"] == 6016
+    assert "more was already done (6,016 >= 300 asked), so the numbers are those of 6,016 evaluations" in console.said[1]
+    assert "again=true, or name=... for a run of its own" in console.said[1]
+    (whole / "config.yaml").write_bytes(kept)
+
+
+def lose(path: Path, how: str) -> None:
+    """Does to a finished run's archive what people and disks do."""
+    npz, about = path / "archive.npz", path / "archive.json"
+    if how == "missing":
+        npz.unlink()
+    elif how == "truncated":
+        npz.write_bytes(npz.read_bytes()[:1000])
+    elif how == "no json":
+        about.unlink()
+    elif how == "foreign":
+        about.write_text('{"format": "other"}')
+    else:
+        about.write_text(json.dumps(json.loads(about.read_text()) | {"config_hash": "other"}))
+
+
+def test_a_lost_archive_of_a_finished_run_is_rebuilt_or_told_of(tmp_path: Path) -> None:
+    given(tmp_path, budget=600)
+    before = archive_file.load(tmp_path)
+    for how in ("missing", "truncated", "no json", "foreign", "another run's"):
+        lose(tmp_path, how)
+        console = Quiet()
+        assert given(tmp_path, console, budget=600)["status"] == "skipped"
+        assert "rebuilt from the checkpoint" in console.said[0] and "skipped" in console.said[1]
+        after = archive_file.load(tmp_path)
+        assert after.about == before.about
+        for name, column in before.columns.items():
+            np.testing.assert_array_equal(after.columns[name], column)
+    lose(tmp_path, "missing")
+    newest = sorted((tmp_path / "checkpoint").iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"archive.npz cannot be read .* cannot be rebuilt: .*damaged.* Type again=true"):
+        given(tmp_path, budget=600)
+    shutil.rmtree(tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match=r"cannot be rebuilt: its checkpoint is gone. Type again=true"):
+        given(tmp_path, budget=600)
+    assert given(tmp_path, budget=600, again=True)["status"] == "finished"
 
 
 def test_changed_code_is_told_of_and_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
 from qd.cli import plateau, seeds
+from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, stopping
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
@@ -48,7 +49,7 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console
     with folder.locked(path):
         folder.admit(path, config)
         done = folder.result(path)
-        if done is not None and _is_enough(done, config, parts, path, console):
+        if done is not None and is_enough(done, config, parts, path, console):
             result = done | {"status": "skipped"}
         else:
             saved = _load(config, parts, path, console)
@@ -71,20 +72,6 @@ def check(config: dict[str, Any]) -> None:
     if any(stop < 1 for stop in stops):
         raise ValueError(f"relearn={config['relearn']} names a count below 1; type evaluations, e.g. relearn=[5000, 20000]")
     plateau.check(config)
-
-
-def _is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console: Console) -> bool:
-    """Whether a finished run is left as it is. Raises ValueError where it should grow, but its code has changed."""
-    changed = identity.changed(done["sources"], identity.fingerprint(parts.search, parts.referee))
-    since = f"since {path} finished, the code of {', '.join(changed)} has changed"
-    if done["evaluations"] >= config["budget"] or done.get("ended") == "plateau":
-        console.say(f"{path} is finished ({done['evaluations']} evaluations): skipped")
-        if changed:
-            console.say(f"{since}; type again=true to run it anew")
-        return True
-    if changed:
-        raise ValueError(f"{since}, so it cannot go on to {config['budget']} evaluations; type again=true to run it anew")
-    return False
 
 
 def _work(
@@ -210,6 +197,7 @@ def _result(config: dict, recorder: Recorder, state: State, row: dict[str, float
     best_ever = recorder.tally.best if recorder.tally.evaluated > recorder.tally.failed else None
     return _about(config, state) | {
         "generation": state.generation,
+        "budget": config["budget"],
         "folder": str(recorder.run),
         "metrics": numbers,
         "best_ever": best_ever,

@@ -128,7 +128,9 @@ def _about(path: Path) -> dict[str, Any]:
         about = json.loads(_bytes(path))
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-            raise ValueError(f"{path} is truncated or no JSON ({error}); copy it again") from error
+            raise ValueError(
+                f"{path} is truncated or no JSON ({error}); copy it again, or give the run's command once more"
+            ) from error
         raise
     if not isinstance(about, dict) or about.get("format") != FORMAT or "encodings" not in about:
         raise ValueError(f"{path} describes no archive of this project (its format is not {FORMAT!r}); name a run's folder")
@@ -144,5 +146,6 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ValueError(
-            f"{path} cannot be read ({error.strerror}); name the folder of a run that has finished or was stopped"
+            f"{path} cannot be read ({error.strerror}); name the folder of a run that has finished or was stopped, "
+            "or give the run's command once more"
         ) from error

@@ -28,7 +28,9 @@ def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None
     from qd.cli.console import Console
     from qd.cli.plot import draw
     from qd.cli.run import run
+    from qd.programs import remember
 
+    remember()
     console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
     try:
         result = run(config, assemble(config), path, console)

@@ -97,6 +97,24 @@ def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"conf", "mine.py", "runs"}
 
 
+def test_a_run_whose_reader_leaves_goes_on(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "qd", "run", "budget=300", "domain.joints=3"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout and run.stderr
+        assert run.stdout.readline().startswith("gen ")
+        run.stdout.close()
+        said = run.stderr.read()
+    assert (run.returncode, said) == (0, "")
+    (folder,) = (path.parent for path in tmp_path.glob("runs/arm/*/result.json"))
+    assert (folder / "figures/heatmap.png").exists()
+
+
 def test_a_folder_of_theirs_that_hides_our_domains_is_named(tmp_path):
     (tmp_path / "domains").mkdir()
     (tmp_path / "domains/__init__.py").write_text("")
@@ -182,6 +200,17 @@ def test_the_summary_names_the_files_that_are_there(tmp_path):
     refereed = ROW | {"coverage_current": 50.0, "qd_score_current": 40.0, "coverage_all": 60.0, "qd_score_all": None}
     said = summed_up(result(folder, "finished") | {"metrics": refereed})
     assert said[2] == "by the referee, current: coverage 50.0 %, QD score 40.00; all: coverage 60.0 %, QD score not defined"
+
+
+def test_the_summary_tells_of_measures_outside_the_bounds(tmp_path):
+    def said(**more) -> str:
+        return "\n".join(summed_up(result(tmp_path, "finished") | {"metrics": ROW | {"evals": 5000, "failed": 1000} | more}))
+
+    assert "outside 41 (1.0 %): they crowd the border cells; widen the bounds" in said(outside=41)
+    assert "outside 1,000 (25.0 %)" in said(outside=1000)
+    assert "outside" not in said(outside=40)  # 1 % of those that were judged
+    assert "outside" not in said(outside=1000, coverage=None)  # no cells
+    assert "outside" not in said(failed=5000, outside=0)
 
 
 def test_clock():

@@ -1,5 +1,6 @@
 """What a person sees while a search runs: one live line on a terminal, plain lines elsewhere, a summary at the end."""
 
+import os
 import shlex
 import sys
 import time
@@ -12,6 +13,7 @@ from qd.spelling import nearest
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
 _FEWEST, _WINDOW = 4, 20  # updates that the speed is an average over; the first ones compile
+_CROWD = 0.01  # share of rows outside the bounds that the summary tells of
 _FILES = ("archive.npz", "metrics.csv", "history.npz", "renderings", "figures")
 
 
@@ -35,7 +37,7 @@ class Console:
             self._show(self.line(row))
         elif self.mode == "plain" and now - self._printed >= self.every:
             self._printed = now
-            print(self.line(row), file=self.file, flush=True)
+            self._print(self.line(row))
 
     def line(self, row: dict[str, Any]) -> str:
         """Says a row, the speed and the time left."""
@@ -57,7 +59,7 @@ class Console:
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         elif self.mode != "off":
-            print(text, file=self.file, flush=True)
+            self._print(text)
 
     def close(self, summary: dict[str, Any]) -> None:
         """Ends the live line and sums up a result of qd.cli.run: figures, files, the next command."""
@@ -70,6 +72,15 @@ class Console:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, file=self.file, flush=True)
+        except BrokenPipeError:  # whoever read has left (qd run | head -1): the run goes on unheard
+            self.mode = "off"
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # else what is left in its buffer fails once more at the exit
+            os.close(nowhere)
 
     def _show(self, line: str) -> None:
         from rich.console import Console as Terminal
@@ -99,6 +110,7 @@ def summed_up(result: dict[str, Any]) -> list[str]:
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(row), f"failed {row['failed']:,}"]),
+        *_outside(row),
         *_refereed(row),
         f"{run}: {', '.join(there)}",
         f"next: {onward}",
@@ -119,6 +131,14 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _outside(row: dict[str, Any]) -> list[str]:
+    """Says how many judged rows lie outside the bounds, where they are many and there are cells that they crowd."""
+    outside, judged = row.get("outside") or 0, row["evals"] - row["failed"]
+    if outside <= _CROWD * judged or _number(row["coverage"], "") == "not defined":
+        return []
+    return [f"outside {outside:,} ({100 * outside / judged:.1f} %): they crowd the border cells; widen the bounds"]
 
 
 def _refereed(row: dict[str, Any]) -> list[str]:

@@ -56,6 +56,7 @@ def assemble(config: dict[str, Any]) -> Assembled:
         if config.get(name) is not None:
             shared[name] = build(config[name], shared, name)
             _check_protocol(name, shared[name])
+    _check_learns(shared["descriptor"], config["relearn"])
     referee = shared.get("referee")
     for_whom = (shared.get("judge"), referee)  # they look at features that the descriptor does not read
     keep = dict.fromkeys((*config["keep"], *(name for part in for_whom for name in getattr(part, "keep", ()))))
@@ -110,7 +111,7 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
     if "stop" not in config:
         del config["plateau"]
-    config["name"] = config["name"] or str(choices["domain"])
+    config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
     config["keep"] = tuple(config["keep"])
     _check_settings(config)
     return config
@@ -126,6 +127,8 @@ def _check_settings(config: dict[str, Any]) -> None:
             f"relearn={relearn} is no count of evaluations; "
             "type relearn=10000 for every so many, or relearn=[10000,25000] for these"
         )
+    if not config["name"].strip():
+        raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
     if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():
         raise ValueError(f"name={config['name']} leaves the folder of runs; type a plain name, or runs=FOLDER")
 
@@ -141,6 +144,14 @@ def _check_protocol(name: str, part: Any) -> None:
     if lacks:
         what = "a node without _target_" if isinstance(part, dict) else f"a {type(part).__name__}"
         raise ValueError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
+
+
+def _check_learns(descriptor: Any, relearn: Any) -> None:
+    if relearn and getattr(descriptor, "learns", True) is False:
+        raise ValueError(
+            f"relearn needs a descriptor that learns; {type(descriptor).__name__} does not: "
+            "leave relearn out, or type descriptor=pca"
+        )
 
 
 def _hash(config: dict[str, Any]) -> str:

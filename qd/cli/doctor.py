@@ -57,7 +57,7 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     config = compose.load(overrides)
     check(config)
     try:
-        parts = compose.assemble(config)
+        parts = compose.assemble(config | {"relearn": None})  # a relearn of what does not learn has a probe of its own
     except ValueError as error:
         return Report([], [fault(error)])
     facts = [_who(parts)]

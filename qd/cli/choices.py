@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import qd
+from qd.cli import kinds
 from qd.cli.settings import Plateau, Settings, Suits
 from qd.spelling import nearest
 
@@ -104,7 +105,7 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
     known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
     if "/" not in top and top not in known:
-        raise ValueError(f"there is no setting {top!r}; there is {nearest(top, sorted(known))}")
+        raise ValueError(f"there is no setting {top!r}; there is {_listed(top, known)}")
     for table in (Suits, Plateau):
         name, there = table.__name__.lower(), [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in there:
@@ -130,9 +131,9 @@ def _yours() -> list[str]:
 
 def _said(error: BaseException) -> str:
     """Says a Hydra error in one line, with its cause."""
-    override = getattr(error, "override", None)
-    if override is not None:
-        return f"cannot read {override!r}; type key=value"
+    ours = _unreadable(error) or _mistyped(error)
+    if ours:
+        return ours
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
     said = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
@@ -140,5 +141,43 @@ def _said(error: BaseException) -> str:
     unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", said)
     if unknown:
         known = tables[unknown[2]]
-        said += f"; there is {nearest(unknown[1], sorted(f.name for f in fields(known)))}"
+        said += f"; there is {_listed(unknown[1], [f.name for f in fields(known)])}"
     return said
+
+
+def _listed(name: str, known: Iterable[str]) -> str:
+    return f"{nearest(name, sorted(known), most=3)}; qd run --help lists all"
+
+
+def _unreadable(error: BaseException) -> str | None:
+    """Says that an override is no key=value, or several values where one is wanted."""
+    override = getattr(error, "override", None)
+    listed = re.match(r"Ambiguous value for argument '(.*)'$", str(error).splitlines()[0])
+    key, _, text = (listed[1] if listed else override or "").partition("=")
+    if listed:
+        return (
+            f"{key}={text} lists values; type qd run -m {key}={text} for a sweep, {key}=[{text}] for a list, "
+            f"or \"{key}='{text}'\" for text"
+        )
+    if override is None:
+        return None
+    quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'[{") else "name='my run x'"
+    return f'cannot read {override!r}; type key=value; blanks and signs in a value need inner quotes: type "{quoted}"'
+
+
+def _mistyped(error: BaseException) -> str | None:
+    """Says that a setting of the run is of another kind than what is typed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import MISSING, ValidationError
+
+    typed = re.match(r"Error merging override (.*)", str(error))
+    if not typed or not isinstance(error.__cause__, ValidationError):
+        return None
+    override = OverridesParser.create().parse_override(typed[1].rstrip("."))
+    key = override.key_or_group
+    top, _, name = key.rpartition(".")
+    table = {"": Settings, "suits": Suits, "plateau": Plateau}.get(top)
+    if table is None or name not in get_type_hints(table):
+        return None
+    default = getattr(table(), name)
+    return kinds.refused(key, override.value(), get_type_hints(table)[name], None if default == MISSING else default)

@@ -1,6 +1,7 @@
 """``qd run``: one run, a sweep, or what else Hydra offers (--cfg, --config-dir)."""
 
 import sys
+from dataclasses import fields
 from typing import Any
 
 from qd.cli.job import job, prepare
@@ -55,7 +56,10 @@ def _by_hydra(args: list[str]) -> int:
 
 def _choices() -> str:
     from qd.cli.choices import conf
+    from qd.cli.settings import Settings
 
     groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
     width = max(len(group.name) for group in groups)
-    return "\n".join(f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups)
+    lines = [f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups]
+    names = [f.name for f in fields(Settings) if f.name not in {group.name for group in groups}]
+    return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])

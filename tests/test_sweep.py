@@ -141,6 +141,7 @@ def test_a_run_that_cannot_be_composed_is_named_and_left_out(place, capsys):
         (["seed=0,0"], "two runs of this sweep have one folder, runs/disc/"),
         (["budget=10,20"], "list each value once, and neither budget nor console"),
         (["seed=interval(0,1)"], r"seed=interval\(0,1\) lists no values; type seed=1,2,3 or seed=range\(0,5\)"),
+        (["seed=range(0,0)"], r"seed=range\(0,0\) lists no values, so that nothing runs; type seed=1,2,3"),
         (["emitter=isoline,cma"], "there is no emitter 'cma'; there is cma_me"),
         (["hydra/launcher=jbolib"], r"there is no launcher 'jbolib' here; .*pip install 'qd-atlas\[sweep\]'"),
         (["hydra/sweeper=clever"], "Could not find 'hydra/sweeper/clever'"),

@@ -81,6 +81,8 @@ def _combinations(master: Any) -> list[tuple[str, list[str]]]:
             choices[key] = [line or ""]
         elif override.is_discrete_sweep():
             choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not choices[key]:
+                raise ValueError(f"{line} lists no values, so that nothing runs; type {key}=1,2,3 or {key}=range(0,5)")
         else:
             raise ValueError(f"{line} lists no values; type {key}=1,2,3 or {key}=range(0,5)")
     swept = {line for lines in choices.values() if len(lines) > 1 for line in lines}

@@ -120,9 +120,23 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
         scores = np.array(list(runs.column(row.case, row.method, row.metric).values()))
         failed = (scores < np.median(scores) / 2).astype(float) if np.median(scores) > 0 else np.full(1, np.nan)
         rows.append(row._replace(metric="failures", value=failed.mean(), low=np.nan, high=np.nan))
+    rows += _differences(runs)
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json")
     return rows
+
+
+def _differences(runs: table.Runs) -> list[table.Row]:
+    """Ours minus each neighbour, paired by seed, wherever both ran."""
+    pairs = dict.fromkeys((case, method) for case, method, _ in runs.records if method != "ours")
+    both = [
+        (case, other) for case, other in pairs if runs.column(case, "ours", "aligned_r2").keys() & _seeds(runs, case, other)
+    ]
+    return [table.difference(runs, case, "ours", other, m) for case, other in both for m in ("qd_score_current", "aligned_r2")]
+
+
+def _seeds(runs: table.Runs, case: str, method: str) -> set[int]:
+    return set(runs.column(case, method, "aligned_r2"))
 
 
 def _stops(generations: int, relearns: bool) -> Iterable[int]:

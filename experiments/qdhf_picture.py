@@ -4,6 +4,7 @@ python -m experiments.qdhf_picture seed=0 out=experiments/results/qdhf/pictures.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -27,7 +28,7 @@ CELLS, SIDE = 12, 64
 
 def main(seed: str = "0", out: str = "experiments/results/qdhf/pictures.png") -> None:
     """Searches, lays out, draws."""
-    of = task("images")
+    of = replace(task("images"), generations=200, batch=100)
     learner = method("ours", of, 200, 0.0, int(seed)).descriptor
     search = Search(of.domain, learner, Grid(of.dims), Vary(Gaussian(of.sigma), of.batch), of.truth.reads)
     key, sample_key = keys.split(keys.new(int(seed)))

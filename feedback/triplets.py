@@ -62,7 +62,7 @@ class Triplets:
     raters: int = 1
     few: int = 500  # below as many answers the map is averaged over its posterior, from there on it is the mode
     shapes: tuple[float, ...] = (1.0, 0.0)  # g, from the likeliest on; (1.0,) leaves no choice
-    reluctance: float = 4.0  # nats by which a later shape must do better: few answers with slips mislead
+    reluctance: float = 10.0  # nats by which a later shape must do better: few answers with slips mislead
     prior_few: float = 1.0  # λ
     prior_many: float = 3.0
     padding: float = 0.0  # room beyond minimum and maximum of the elites, a share of the half width

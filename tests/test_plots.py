@@ -12,6 +12,7 @@ from PIL import Image
 
 from qd.archives import CVT, Grid, insert
 from qd.cli import plot
+from qd.cli.main import main as cli
 from qd.plots import drawing
 from qd.plots.curves import curves
 from qd.plots.heatmap import heatmap, voronoi
@@ -289,6 +290,35 @@ def test_a_line_of_metrics_that_was_cut_short_is_left_out(tmp_path):
     read = plot.metrics(tmp_path / "metrics.csv")
     assert list(read["evals"]) == [60, 120]
     assert np.isnan(read["qd_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (b"\xff\xfe\x00", "can't decode"),
+        (b"evals,best\n60,1\n12", "its last rows are gone"),
+        (b"evals,best\n60,1\n1234\n", "inhomogeneous"),
+        (b"evals,best\n60\n1234\n", "cannot reshape"),
+        (b"evals,best\n60,1\nx,2\n", "could not convert"),
+        (b"", "its last rows are gone"),
+        (None, "it is gone"),
+    ],
+)
+def test_damaged_metrics_are_told_of_and_no_old_curves_pass_for_theirs(tmp_path, capsys, damage, why):
+    stored_run(tmp_path, Grid((6, 7)), renderings=False)
+    (tmp_path / "result.json").write_text("{}")
+    file, figures = tmp_path / "metrics.csv", tmp_path / "figures"
+    figures.mkdir()
+    (figures / "curves.png").write_text("old")
+    file.unlink() if damage is None else file.write_bytes(damage)
+    assert cli(["plot", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "metrics.csv is damaged" in said.err and "curves not drawn" in said.err and why in said.err
+    assert "Traceback" not in said.err and str(figures / "curves-before.png") in said.err
+    assert str(figures / "heatmap.png") in said.out
+    assert {path.name for path in figures.iterdir()} == {"heatmap.png", "heatmap.pdf", "curves-before.png"}
+    assert (figures / "curves-before.png").read_text() == "old"
+    assert file.exists() == (damage is not None)
 
 
 def test_a_figure_drawn_again_is_the_same_picture(tmp_path):

@@ -1,14 +1,13 @@
 """`qd plot RUN`: figures of a run from what its folder holds; no part of it is built, and no code in it is run."""
 
-import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qd.store import archive_file
+from qd.store import archive_file, folder
 from qd.types import Rendering
 
 USAGE = """usage: qd plot RUN [RUN ...]
@@ -22,38 +21,63 @@ def main(args: Sequence[str]) -> int:
     """Draws the figures of each run and says where they lie.
 
     Raises:
-        ValueError: a folder is no run; says what to type instead.
+        ValueError: a folder is no run, or its metrics are damaged; says what to type instead.
     """
     if not args or {"-h", "--help"} & set(args):
         print(USAGE)
         return 0 if args else 2
     for run in args:
-        for path in draw(Path(run)):
-            print(path)
+        draw(Path(run), print)
     return 0
 
 
-def draw(run: Path) -> list[Path]:
-    """Draws all figures of a run from its stored records, and returns their files."""
-    from qd.plots.curves import PANELS, REFEREE, curves
+def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
+    """Draws all figures of a run from its stored records, and returns their files.
+
+    Raises:
+        ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
+    """
     from qd.plots.heatmap import heatmap
     from qd.plots.sheet import sheet, sheet_svg
 
     check(run)
     stored = archive_file.load(run)
-    shown, rows = record(stored), metrics(run / "metrics.csv")
+    shown = record(stored)
     pictures = renderings(run / "renderings", stored.columns["id"])
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
     made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
-    if rows:
-        panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-        made += save(curves(rows, shown.title, panels, _relearned(run / "events.jsonl")), figures / "curves", "png", "pdf")
     if any(picture is not None for picture in pictures):
         made += save(sheet(shown, pictures), figures / "sheet", "png")
         (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")
+    try:
+        made += _curves(run, shown.title, stored.about)
+    finally:
+        for path in made:
+            say(path)
     return made
+
+
+def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
+    """Draws the curves. Raises ValueError where metrics.csv is damaged; then no older curves are left as if they were its."""
+    from qd.plots.curves import PANELS, REFEREE, curves
+
+    file, target = run / "metrics.csv", run / "figures" / "curves"
+    try:
+        rows = metrics(file)
+        if folder.result(run) is not None and (not rows or rows["evals"][-1] != about.get("evaluations")):
+            raise ValueError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
+    except ValueError as error:
+        aside = [old.replace(old.with_stem("curves-before")) for old in sorted(target.parent.glob("curves.*"))]
+        told = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
+        raise ValueError(
+            f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
+        ) from error
+    if not rows:
+        return []
+    panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
+    return save(curves(rows, title, panels, _relearned(run / "events.jsonl")), target, "png", "pdf")
 
 
 def check(run: Path) -> None:
@@ -70,9 +94,9 @@ def check(run: Path) -> None:
     raise ValueError(f"{run} {what}, it holds no archive.json; {instead}{others}")
 
 
-def renderings(folder: Path, ids: np.ndarray) -> list[Rendering | None]:
+def renderings(where: Path, ids: np.ndarray) -> list[Rendering | None]:
     """Reads the renderings of elites by id; None where there is none."""
-    files = {path.stem: path for path in sorted(folder.glob("*.*"))}
+    files = {path.stem: path for path in sorted(where.glob("*.*"))}
     return [_rendering(files.get(str(number))) for number in ids]
 
 
@@ -112,12 +136,20 @@ def _names(descriptor: dict[str, Any], measures: int) -> list[str]:
 
 
 def metrics(path: Path) -> dict[str, np.ndarray]:
-    """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN."""
+    """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN. Raises ValueError where it is damaged."""
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))  # the last may be cut short
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]} if rows else {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        names, *rows = [line.rstrip().split(",") for line in lines if line.endswith("\n")] or [[]]  # the last may be cut short
+        if not rows:
+            return {}
+        if "evals" not in names:
+            raise ValueError("its first line names no evals")
+        numbers = [[float(cell or "nan") for cell in row] for row in rows]
+        return dict(zip(names, np.array(numbers).reshape(len(rows), len(names)).T, strict=True))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
 
 
 def _relearned(path: Path) -> list[int]:

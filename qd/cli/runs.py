@@ -60,7 +60,12 @@ def finished(folders: Sequence[Path]) -> list[Run]:
 def _read(path: Path) -> Run | None:
     """Reads a run; says so and returns None where it is not finished or not whole."""
     done = folder.result(path)
-    evaluations = metrics(path / "metrics.csv").get("evals", [])
+    try:
+        curve = metrics(path / "metrics.csv")
+    except ValueError as error:
+        print(f"left out: {error}; type its command with again=true")
+        return None
+    evaluations = curve.get("evals", [])
     if done is None:
         reached = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
         print(f"left out: {path} is not finished{reached}; give its command again")
@@ -70,7 +75,7 @@ def _read(path: Path) -> Run | None:
             print(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
     config = json.loads((path / "archive.json").read_bytes())["config"]
-    return Run(path, config, done["sources"], metrics(path / "metrics.csv"))
+    return Run(path, config, done["sources"], curve)
 
 
 def _below(top: Path) -> Iterator[Path]:

@@ -97,6 +97,26 @@ def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"conf", "mine.py", "runs"}
 
 
+def test_a_domain_that_raises_is_named_below_its_traceback(tmp_path):
+    (tmp_path / "conf/domain").mkdir(parents=True)
+    (tmp_path / "conf/domain/disc.yaml").write_text(CHOICE)
+    host = DISC.replace("pure: bool = True", "pure: bool = False")
+    raising = host.replace(
+        "def evaluate(self, keys, solutions): return",
+        "def evaluate(self, keys, solutions):\n        if CALLS.append(1) or len(CALLS) > LAST: {}[7]\n        return",
+    )
+    for last, where in (
+        (6, r"in generation \d+ \(rows \d+\.\.\d+\); what was found until the last checkpoint is in runs/disc/s0"),
+        (0, r"in generation 0 \(rows 0\.\.\d+\); nothing was found yet"),
+    ):
+        (tmp_path / "mine.py").write_text(raising.replace("\n@", f"\nCALLS, LAST = [], {last}\n@"))
+        said = qd("run", "domain=disc", "budget=3000", *["again=true"] * (last == 0), where=tmp_path)
+        *trace, end = said.stderr.strip().splitlines()
+        assert said.returncode == 1 and trace[0].startswith("Traceback") and trace[-1] == "KeyError: 7"
+        assert re.fullmatch(rf"qd: domain Disc raised KeyError {where}: mend it and give the command again", end), end
+    assert not (tmp_path / "runs/disc/s0/result.json").exists()
+
+
 def test_a_run_whose_reader_leaves_goes_on(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "qd", "run", "budget=300", "domain.joints=3"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
 from qd.cli import plateau, seeds
+from qd.cli.blame import Blame
 from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, stopping
 from qd.search import relearn, start
@@ -79,7 +80,7 @@ def _work(
 ) -> dict[str, Any]:
     recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved)
     try:
-        with stopping(stop):
+        with stopping(stop), Blame(parts.search, path):
             state = saved.state if saved else _start(config, parts.search, recorder, console)
             if saved:
                 recorder.event("resumed", state)

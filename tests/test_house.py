@@ -1,5 +1,6 @@
 """The house itself: small rooms, one version, a README that runs, a wheel that holds every choice."""
 
+import csv
 import os
 import re
 import subprocess
@@ -57,6 +58,8 @@ def test_the_smallest_domain_is_small_and_runs_from_its_own_folder(tmp_path):
     python(["-m", "qd", "run", "domain=throw", "budget=2000"], tmp_path)
     assert (tmp_path / "runs/throw/s0/result.json").exists()
     assert (tmp_path / "runs/throw/s0/figures/heatmap.png").exists()
+    rows = list(csv.DictReader((tmp_path / "runs/throw/s0/metrics.csv").open(encoding="utf-8")))
+    assert int(rows[-1]["evals"]) >= 2000 and int(rows[-1]["outside"]) == 0
 
 
 def test_readme_never_tells_to_install_somebody_elses_package():

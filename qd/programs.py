@@ -75,8 +75,8 @@ def remember() -> Path | None:
     A folder that is set already (JAX_COMPILATION_CACHE_DIR) is left as it is. Each kind of processor has its own, for
     compiled programs do not move between them. Returns the folder, or None where it cannot be written.
     """
-    if jax.config.jax_compilation_cache_dir:
-        return Path(jax.config.jax_compilation_cache_dir)
+    if already := jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        return Path(already)
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     folder = home / "qd-atlas" / "programs" / _processor()
     try:

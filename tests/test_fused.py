@@ -88,7 +88,8 @@ def test_many_stretches_relearns_and_params_take_one_compilation() -> None:
     programs = [compiled(r) for r in _recipes(recipe, state)]
     assert [program._cache_size() for program in programs] == [1]
     assert [b.first for b in batches] == list(np.cumsum([1] + [len(b.ids) // 32 for b in batches])[:-1])
-    np.testing.assert_array_equal(np.concatenate([b.ids for b in batches]), np.arange(64, 64 + sum(len(b.ids) for b in batches)))
+    ids = np.concatenate([b.ids for b in batches])
+    np.testing.assert_array_equal(ids, np.arange(64, 64 + len(ids)))
 
 
 def _recipes(recipe: Search, state: State) -> list:

@@ -72,7 +72,7 @@ def quality(runs: Runs, case: str, settings: tuple, seed: int) -> None:
     if not runs.has(case, "pyribs", seed):
         side, archive = _pyribs(es, dim, count, seed, done)
         side()
-        runs.add(case, "pyribs", seed, {"elites": len(archive), "best": float(archive.stats.obj_max)})
+        runs.add(case, "pyribs", seed, {"elites": len(archive), "best": float(np.max(archive.data("objective")))})
 
 
 def equivalence(runs: Runs) -> list[Row]:

@@ -26,7 +26,7 @@ from experiments.benchmarks.rounds import Side, race, report, rounds
 from feedback.descriptors import Select
 from qd import fused, keys, table
 from qd.archives import Grid
-from qd.emitters.vary import IsoLine, Vary
+from qd.emitters.vary import Gaussian, IsoLine, Vary
 from qd.search import start, step
 from qd.types import Search, State
 
@@ -140,8 +140,10 @@ def limit(search: Search, solutions: np.ndarray, batch: int, done: int) -> Side:
 
 def pyribs(search: Search, elites: dict, evaluate: Callable, done: int) -> Side:
     """pyribs' own scheduler, emitter and grid."""
-    batch, dim = search.emitter.batch_size, elites["solution"].shape[1]
-    archive = GridArchive(solution_dim=dim, dims=search.archive.dims, ranges=search.descriptor.bounds, seed=0, dtype=np.float32)
+    settings, cells = search.emitter, search.archive
+    assert isinstance(settings, Vary) and isinstance(cells, Grid)
+    batch, dim = settings.batch_size, elites["solution"].shape[1]
+    archive = GridArchive(solution_dim=dim, dims=cells.dims, ranges=search.descriptor.bounds, seed=0, dtype=np.float32)
     archive.add(elites["solution"], elites["objective"], elites["measures"])
     emitter = IsoLineEmitter(archive, iso_sigma=ISO, line_sigma=LINE, x0=np.zeros(dim), batch_size=batch, seed=0)
     scheduler = Scheduler(archive, [emitter])
@@ -156,7 +158,9 @@ def pyribs(search: Search, elites: dict, evaluate: Callable, done: int) -> Side:
 
 def pyribs_cvt(search: Search, state: State, done: int) -> Side:
     """pyribs' own scheduler, Gaussian emitter and CVT, with the centroids of ours."""
-    elites, variation, batch = state.archive.data(), search.emitter.variation, search.emitter.batch_size
+    settings = search.emitter
+    assert isinstance(settings, Vary) and isinstance(settings.variation, Gaussian)
+    elites, variation, batch = state.archive.data(), settings.variation, settings.batch_size
     dim, bounds = elites["solution"].shape[1], search.descriptor.bounds
     archive = CVTArchive(solution_dim=dim, centroids=state.archive.centroids, ranges=bounds, seed=0, dtype=np.float32)
     archive.add(elites["solution"], elites["objective"], elites["measures"])

@@ -18,10 +18,10 @@ def installed() -> bool:
 
 def side(search: Search, elites: dict, batch: int, dims: tuple[int, int], done: int, iso: float, line: float) -> Any:
     """Returns a function that does so many evaluations in one scan; the repertoire stays on the device."""
-    from qdax.core.containers.mapelites_repertoire import compute_euclidean_centroids
-    from qdax.core.emitters.mutation_operators import isoline_variation
-    from qdax.core.emitters.standard_emitters import MixingEmitter
-    from qdax.core.map_elites import MAPElites
+    from qdax.core.containers.mapelites_repertoire import compute_euclidean_centroids  # pyright: ignore[reportMissingImports]
+    from qdax.core.emitters.mutation_operators import isoline_variation  # pyright: ignore[reportMissingImports]
+    from qdax.core.emitters.standard_emitters import MixingEmitter  # pyright: ignore[reportMissingImports]
+    from qdax.core.map_elites import MAPElites  # pyright: ignore[reportMissingImports]
 
     read = search.descriptor.reads[0]
 

@@ -89,8 +89,8 @@ class EvolutionStrategies:
             raise ValueError(
                 f"lm_ma_es takes at most as many samples as genes ({dim}), not {self.samples}; type emitter.samples={dim}"
             )
-        if np.ndim(self.x0) and np.shape(self.x0) != (dim,):
-            raise ValueError(f"x0 has {np.size(self.x0)} numbers, but a solution has {dim}; type one, or {dim} of them")
+        if isinstance(self.x0, tuple) and len(self.x0) != dim:
+            raise ValueError(f"x0 has {len(self.x0)} numbers, but a solution has {dim}; type one, or {dim} of them")
 
     def init(self, key: Array, elites: Elites) -> Evolving:
         draw_key, direction_key = keys.split(key)

@@ -21,7 +21,7 @@ from qd.fused.program import Place, Recipe, generation
 from qd.search import stored
 from qd.types import Array, Features, Memory, Search, State
 
-BYTES = 16 * 2**20  # of rows in a chunk: larger buffers leave the caches and the heap, and the system clears their pages each time
+BYTES = 16 * 2**20  # of rows in a chunk: larger buffers leave the caches, and the system clears their pages each time
 _tables: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its table
 
 

@@ -55,6 +55,15 @@ def test_keys_that_differ_in_one_bit_or_are_split_or_folded_share_nothing() -> N
     assert len(np.unique(np.concatenate([many, folded]), axis=0)) == 200_000
 
 
+def test_our_threefry_is_jaxs_own_of_before_it_was_spread_over_devices() -> None:
+    with jax.threefry_partitionable(False):
+        for shape in ((8,), (30, 7), (1000,)):
+            theirs = jax.random.bits(jax.random.wrap_key_data(KEY), shape, jnp.uint32)
+            np.testing.assert_array_equal(jax.random.bits(key_of(KEY, "threefry"), shape, jnp.uint32), theirs)
+    assert jax.random.bits(key_of(KEY, "threefry"), (7,), jnp.uint32).shape == (7,)
+    assert jax.random.bits(key_of(KEY, "threefry"), (5,), jnp.uint8).dtype == jnp.uint8
+
+
 def test_it_repeats_itself_and_differs_from_threefry() -> None:
     np.testing.assert_array_equal(bits(n=100), bits(n=100))
     assert not np.array_equal(bits(n=100), np.asarray(jax.random.bits(key_of(KEY, "threefry"), (100,), jnp.uint32)))

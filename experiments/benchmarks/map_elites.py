@@ -164,7 +164,8 @@ def pyribs_cvt(search: Search, state: State, done: int) -> Side:
     dim, bounds = elites["solution"].shape[1], search.descriptor.bounds
     archive = CVTArchive(solution_dim=dim, centroids=state.archive.centroids, ranges=bounds, seed=0, dtype=np.float32)
     archive.add(elites["solution"], elites["objective"], elites["measures"])
-    settings = {"lower_bounds": variation.low, "upper_bounds": variation.high, "batch_size": batch, "seed": 0}
+    low, high = np.full(dim, variation.low), np.full(dim, variation.high)
+    settings = {"lower_bounds": low, "upper_bounds": high, "batch_size": batch, "seed": 0}
     scheduler = Scheduler(archive, [GaussianEmitter(archive, sigma=variation.sigma, x0=np.zeros(dim), **settings)])
     evaluate = jitted(search)
 

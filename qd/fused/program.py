@@ -59,8 +59,7 @@ def chunk(
         rows = {name: jax.lax.dynamic_update_slice_in_dim(rows[name], new[name], start, 0) for name in rows}
         return mirror, memory, rows
 
-    with jax.threefry_partitionable(False):  # half the hashing; its numbers on several devices do not matter here
-        mirror, memory, rows = jax.lax.fori_loop(0, at.todo, body, (mirror, memory, rows))
+    mirror, memory, rows = jax.lax.fori_loop(0, at.todo, body, (mirror, memory, rows))
     done = closed(mirror, at.first, recipe.size)
     return Chunk(done, memory, rows, mirror.stamp, mirror.order + 0, mirror.size + 0)
 

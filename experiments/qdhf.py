@@ -53,7 +53,7 @@ PLAN = (
     ("arm", 240, 0.1, ("ours", "ours uniform")),
     ("arm", 160, 0.1, ("ours",)),
     ("arm", 1000, 0.0, ("autoencoder", "autoencoder once", "ours", "ours shuffled")),
-    ("images", 200, 0.0, _NEIGHBOURS),
+    ("images", 200, 0.0, (*_NEIGHBOURS, "ours eager")),
     ("digits", 200, 0.0, _NEIGHBOURS),
     ("images", 400, 0.0, ("ours uniform",)),
     ("images", 100, 0.0, ("ours", "ours uniform")),
@@ -127,12 +127,11 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
 
 
 def _differences(runs: table.Runs) -> list[table.Row]:
-    """Ours minus each neighbour, paired by seed, wherever both ran."""
-    pairs = dict.fromkeys((case, method) for case, method, _ in runs.records if method != "ours")
-    both = [
-        (case, other) for case, other in pairs if runs.column(case, "ours", "aligned_r2").keys() & _seeds(runs, case, other)
-    ]
-    return [table.difference(runs, case, "ours", other, m) for case, other in both for m in ("qd_score_current", "aligned_r2")]
+    """Each of ours minus each neighbour, paired by seed, wherever both ran."""
+    ran = list(dict.fromkeys((case, method) for case, method, _ in runs.records))
+    pairs = [(case, ours, other) for case, ours in ran for there, other in ran if case == there and ours.startswith("ours")]
+    both = [(c, a, b) for c, a, b in pairs if not b.startswith("ours") and _seeds(runs, c, a) & _seeds(runs, c, b)]
+    return [table.difference(runs, *pair, m) for pair in both for m in ("qd_score_current", "aligned_r2")]
 
 
 def _seeds(runs: table.Runs, case: str, method: str) -> set[int]:

@@ -125,6 +125,7 @@ def _digits() -> Task:
 _TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
+# "eager": 4 nats are enough to leave the first prior, not 10;
 # "wide": the prior holds that what matters is what varies most, and the answers have no say in it
 METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "truth": lambda of, judge, n, seed: Method(of.truth, False),
@@ -138,6 +139,10 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
+    "ours eager": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), reluctance=4.0)),
+    "ours eager uniform": lambda of, judge, n, seed: Method(
+        Triplets(judge, of.reads, _quarters(n), active=False, reluctance=4.0)
+    ),
     "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), shapes=(1.0,))),
     "ours wide uniform": lambda of, judge, n, seed: Method(
         Triplets(judge, of.reads, _quarters(n), active=False, shapes=(1.0,))

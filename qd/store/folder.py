@@ -23,7 +23,7 @@ _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
 def locked(run: Path) -> Iterator[None]:
     """Makes the folder and keeps other processes out of it; the system opens the lock when this process dies.
 
-    A folder that was made here goes again where what was to be done in it fails before anything is recorded.
+    A folder that was made here goes again where what was to be done in it is refused before anything is recorded.
 
     Raises:
         ValueError: the folder cannot be written, or another process works in it.
@@ -110,19 +110,18 @@ def wipe(run: Path) -> None:
 
 @contextmanager
 def _unmade_unless_recorded(run: Path, made: list[Path]) -> Iterator[None]:
-    """Removes the folders that were made, the innermost first, where it ends in an error and nothing is in the run."""
-    ended = False
+    """Removes the folders that were made, the innermost first, where it is refused and nothing is in the run."""
     try:
         yield
-        ended = True
-    finally:
+    except ValueError:  # refused; what else may end it, a batch that waits for its results too, keeps the folder
         held = (path for path in run.rglob("*") if path.is_file() and path not in (run / _LOCK, run / _CONFIG))
-        if not ended and made and not any(path.stat().st_size for path in held):
+        if made and not any(path.stat().st_size for path in held):
             wipe(run)
             (run / _LOCK).unlink(missing_ok=True)
             with suppress(OSError):  # somebody else's, or no longer empty
                 for path in made:
                     path.rmdir()
+        raise
 
 
 def _begun_again(run: Path, config: dict[str, Any]) -> bool:

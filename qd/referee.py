@@ -104,7 +104,7 @@ def aligned_r2(measures: np.ndarray, truth: np.ndarray) -> float:
     power = (x**2).sum() * (y**2).sum()
     if power == 0:
         return float("nan")
-    return float(np.linalg.svd(x.T @ y, compute_uv=False).sum() ** 2 / power)
+    return min(1.0, float(np.linalg.svd(x.T @ y, compute_uv=False).sum() ** 2 / power))
 
 
 def corrected(search: Search, state: State, repeats: int) -> Any:

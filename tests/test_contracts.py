@@ -113,6 +113,10 @@ RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | 
         "lm_ma_me",
         "openai_me",
         "pool",
+        "cma_me_jax",
+        "cma_mae_jax",
+        "sep_cma_me_jax",
+        "lm_ma_me_jax",
     ),
     "imp",
 )

@@ -57,7 +57,7 @@ def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
         @property
         def asked(self) -> bool:
             self.looks += 1
-            return self.looks > 12
+            return self.looks > 7
 
         @asked.setter
         def asked(self, value: bool) -> None: ...

@@ -53,7 +53,8 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     begun, bench = len(state.archive), referee.open(batch) if referee else None
     assert begun > 0
     ((state, batch),) = run(parts, state, state.evaluations + 1)
-    assert state.evaluations == config["initial"] + len(batch.ids) <= config["budget"]
+    assert batch.ids[-1] == state.evaluations - 1, "what a descriptor asked for afresh takes ids and counts"
+    assert config["initial"] + len(batch.ids) <= state.evaluations <= config["budget"]
     assert (batch.status >= 0).any() and len(state.archive) >= begun
     assert len(np.unique(np.asarray(batch.solutions), axis=0)) > 1
     if bench is not None:

@@ -43,7 +43,7 @@ def numbers(run) -> dict:
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
 def test_numbers_come_back_bit_for_bit(tmp_path, capsys, form):
     if form == "parquet":
-        pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow", reason="wants the extra parquet")
     expected = numbers(tmp_path / "run")
     assert main(["export", str(tmp_path / "run"), "--format", form]) == 0
     path = tmp_path / f"run/archive.{form}"
@@ -70,7 +70,7 @@ def test_one_row_an_elite_and_pyribs_names(tmp_path):
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
 def test_any_text_comes_back(tmp_path, form):
     if form == "parquet":
-        pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow", reason="wants the extra parquet")
     stored(tmp_path / "run", objects(NASTY))
     main(["export", str(tmp_path / "run"), "--format", form, "--out", str(tmp_path / f"x.{form}")])
     found = tables.block(tables.READERS[f".{form}"](tmp_path / f"x.{form}"), "solution")

@@ -1,0 +1,37 @@
+"""Who judges: simulated raters, language models, embeddings.
+
+A judge of triplets is a function ``more_alike(x, a, b) -> [T]`` of three Rows; a judge of items a function ``grade(items)``,
+[B] or [B, M].
+"""
+
+from feedback.judges.simulated import (
+    CANT_TELL,
+    A,
+    Always,
+    B,
+    CloseCalls,
+    Flips,
+    Judge,
+    Oracle,
+    Pool,
+    Shuffled,
+    chance,
+    distances,
+    pick,
+)
+
+__all__ = [
+    "CANT_TELL",
+    "A",
+    "Always",
+    "B",
+    "CloseCalls",
+    "Flips",
+    "Judge",
+    "Oracle",
+    "Pool",
+    "Shuffled",
+    "chance",
+    "distances",
+    "pick",
+]

@@ -5,6 +5,7 @@ import importlib.util
 import pkgutil
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from qd.cli.job import is_ours
@@ -32,10 +33,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
     name, *rest = args
     try:
-        if name not in COMMANDS:
-            raise ValueError(f"there is no command {name!r}; there is {nearest(name, COMMANDS)}")
-        command = experiment if name == "experiment" else importlib.import_module(COMMANDS[name][0]).main
-        return command(rest) or 0
+        return _command(name)(rest) or 0
     except ValueError as error:
         if not is_ours(error):
             raise
@@ -61,7 +59,30 @@ def experiment(args: list[str]) -> int:
     return 0
 
 
+def _command(name: str) -> Callable[[list[str]], int | None]:
+    if name == "experiment":
+        return experiment
+    if name in COMMANDS:
+        return importlib.import_module(COMMANDS[name][0]).main
+    others = _others()
+    if name not in others:
+        raise ValueError(f"there is no command {name!r}; there is {nearest(name, [*COMMANDS, *others])}")
+    from qd.cli.build import locate
+
+    return locate(others[name]["_target_"], f"conf/commands.yaml: {name}")
+
+
+def _others() -> dict[str, dict[str, str]]:
+    """Commands of rooms that qd does not import: name -> what to call, and what it does."""
+    import yaml
+
+    from qd.cli.choices import conf
+
+    return yaml.safe_load((conf() / "commands.yaml").read_text(encoding="utf-8"))
+
+
 def _help() -> str:
-    lines = [f"  {name:11} {what}" for name, (_, what) in COMMANDS.items()]
+    there = {name: what for name, (_, what) in COMMANDS.items()} | {name: told["what"] for name, told in _others().items()}
+    lines = [f"  {name:11} {what}" for name, what in there.items()]
     first, last = "qd COMMAND ...   quality-diversity search", "qd run --help says what a run may be told."
     return "\n".join([first, "", *lines, "", last])

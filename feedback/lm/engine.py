@@ -1,0 +1,149 @@
+"""Many calls at once, on a thread of its own: cache, gate, attempts, ledger. From outside it is one batched function."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import openai
+
+from feedback.lm import answer as answers
+from feedback.lm import retries
+from feedback.lm.answer import Answer, Failure
+from feedback.lm.budget import Budget, Cost, Price
+from feedback.lm.cache import Cache
+from feedback.lm.gate import Gate
+from feedback.lm.ledger import Ledger
+from feedback.lm.limits import Limits
+from feedback.lm.request import Request
+
+_LANE = 8  # calls that share a connection pool: a request's cost in a pool grows with its connections
+
+
+class Engine:
+    def __init__(
+        self,
+        base_url: Callable[[], str],
+        secret: str,
+        price: Price,
+        budget: Budget,
+        limits: Limits,
+        cache: Cache,
+        ledger: Ledger,
+    ) -> None:
+        self._base_url, self._secret, self._price, self._limits = base_url, secret, price, limits
+        self._cache, self.ledger = cache, ledger
+        self._lanes: list[list[Any]] = []  # [calls in flight, client]
+        self._flying: dict[bytes, asyncio.Future[Answer | Failure]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._gate = Gate(limits, budget, ledger.spent, self._loop.time())
+        threading.Thread(target=self._loop.run_forever, name="language model", daemon=True).start()
+
+    def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Answer | Failure]:
+        """Sends each question and returns what came of it; ``keep`` stores it.
+
+        Raises:
+            Spent: the budget has no room for all; what was answered until then is stored.
+        """
+        if not self._lanes:
+            self._connect()
+        future: Future = asyncio.run_coroutine_threadsafe(self._all(questions, model, keep), self._loop)
+        try:
+            return dict(zip(questions, future.result(), strict=True))
+        except BaseException:  # Ctrl-C too: nothing more is sent
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _connect(self) -> None:
+        url = self._base_url()
+        ours = {"trust_env": False, "verify": False} if url.startswith("http://") else {}  # no proxy to this machine; no TLS
+        for _ in range(-(-self._limits.concurrency // _LANE)):
+            client = openai.AsyncOpenAI(
+                base_url=url,
+                api_key=self._secret or "none",  # never the user's OPENAI_API_KEY by chance
+                max_retries=0,
+                timeout=self._limits.timeout,
+                http_client=openai.DefaultAsyncHttpxClient(**ours),
+            )
+            self._lanes.append([0, client])
+
+    async def _all(self, questions: dict[bytes, Request], model: str, keep: bool) -> Sequence[Answer | Failure]:
+        tasks = [self._shared(key, request, model, keep) for key, request in questions.items()]
+        done = await asyncio.gather(*tasks, return_exceptions=True)  # those in flight are waited for and stored
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
+        return done  # type: ignore[return-value]
+
+    def _shared(self, key: bytes, request: Request, model: str, keep: bool) -> "asyncio.Future[Answer | Failure]":
+        """Two callers with one question make one call."""
+        if key not in self._flying:
+            task = asyncio.ensure_future(self._insist(key, request, model, keep))
+            self._flying[key] = task
+            task.add_done_callback(lambda _: self._flying.pop(key))
+        return self._flying[key]
+
+    async def _insist(self, key: bytes, request: Request, model: str, keep: bool) -> Answer | Failure:
+        """Asks until there is an answer, a failure for good, or no time."""
+        worst = self._cost(request.worst_in, request.worst_out)
+        failed, ends = Failure("timeout"), float("inf")
+        for attempt in range(self._limits.attempts):
+            entered = await self._gate.enter(worst)
+            ends = min(ends, entered + self._limits.deadline)
+            found = await self._attempt(key, request, worst, entered, ends, model if keep else None)
+            if isinstance(found, Answer):
+                return found
+            failed, pause = found, retries.pause(found, attempt)
+            if not found.again or attempt + 1 == self._limits.attempts or self._loop.time() + pause > ends:
+                break
+            await asyncio.sleep(pause)
+        if keep:
+            self._cache.put_failure(key, failed)
+        return failed
+
+    async def _attempt(
+        self, key: bytes, request: Request, worst: Cost, entered: float, ends: float, model: str | None
+    ) -> Answer | Failure:
+        """One call: noted before and after, charged for what it used, or for the worst where that is not known."""
+        ticket, actual = self.ledger.sent(request.role, key, worst), worst
+        found: Answer | Failure = Failure("cut", "stopped")
+        try:
+            found, response = await self._send(request, ends)
+            if isinstance(found, Answer):
+                actual = self._cost(found.tokens_in, found.tokens_out)
+                found = found._replace(money=actual.money)
+                if model is not None:  # stored first, noted second: no answer is lost between the two
+                    self._cache.put(key, model, request, found, response, self._loop.time() - entered)
+            elif found.used is not None:
+                actual = self._cost(*found.used)
+            elif not found.charged:
+                actual = Cost(1)
+        finally:
+            failed = found if isinstance(found, Failure) else None
+            self.ledger.settled(ticket, actual, failed.kind if failed else "")
+            self._gate.leave(entered, worst, actual, failed)
+        return found
+
+    def _cost(self, tokens_in: int, tokens_out: int) -> Cost:
+        return Cost(1, tokens_in, tokens_out, self._price.of(tokens_in, tokens_out))
+
+    async def _send(self, request: Request, ends: float) -> tuple[Answer | Failure, str]:
+        lane = min(self._lanes, key=lambda each: each[0])
+        lane[0] += 1
+        try:
+            async with asyncio.timeout_at(min(ends, self._loop.time() + self._limits.timeout)):
+                text = await lane[1].post(f"/{request.path}", cast_to=str, body=request.body)
+        except (openai.OpenAIError, OSError, ValueError) as error:
+            failed = retries.failure(error)
+            return failed._replace(said=self._scrubbed(failed.said)), ""
+        finally:
+            lane[0] -= 1
+        text = self._scrubbed(text)
+        return answers.read(request, text), text
+
+    def _scrubbed(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text

@@ -1,0 +1,63 @@
+"""What is asked of an endpoint, as plain data; the same question has the same key, wherever and whenever it is asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Prompt = str | Sequence[Mapping[str, str]]  # one user message, or a list of messages {"role": ..., "content": ...}
+
+_PER_MESSAGE = 16  # tokens that a chat template puts around a message, at most
+_DROPPED = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)))  # control characters but tab and line ends
+
+
+class Request(NamedTuple):
+    path: str  # chat/completions or completions
+    body: dict[str, Any]  # all that is sent
+    role: str  # who asks: for the report, and nothing else
+    sample: int = 0  # which of several answers to the same question
+    schema: dict[str, Any] | None = None  # what an answer in JSON must fit; the body says it too
+
+    @property
+    def worst_in(self) -> int:
+        """Tokens of the prompt, at most: a token is at least one byte."""
+        if "prompt" in self.body:
+            return len(self.body["prompt"].encode()) + 1
+        contents = [m["content"] for m in self.body["messages"]]
+        return sum(map(len, map(str.encode, contents))) + _PER_MESSAGE * (len(contents) + 1)
+
+    @property
+    def worst_out(self) -> int:
+        """Tokens of the answer, at most."""
+        return next((self.body[name] for name in ("max_tokens", "max_completion_tokens") if name in self.body), 4096)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it to answer."""
+        texts = [self.body["prompt"]] if "prompt" in self.body else [m["content"] for m in self.body["messages"]]
+        return not any(text.strip() for text in texts)
+
+
+def key(request: Request, model: str, version: str) -> bytes:
+    """Returns 32 bytes of the question, the model's fingerprint, the version of the prompts and the sample."""
+    whole = [request.path, request.body, model, version, request.sample]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def messages(prompt: Prompt) -> list[dict[str, str]]:
+    """Returns a prompt as messages, cleaned. Raises ValueError where it is neither text nor messages."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": clean(prompt)}]
+    if not isinstance(prompt, Sequence) or not all(isinstance(m, Mapping) and {"role", "content"} <= m.keys() for m in prompt):
+        raise ValueError(f"a prompt is text, or a list of messages {{'role': ..., 'content': ...}}, but this is {prompt!r:.80}")
+    return [{"role": str(m["role"]), "content": clean(str(m["content"]))} for m in prompt]
+
+
+def clean(text: str) -> str:
+    """Returns the text without control characters (tab and line ends stay); half a surrogate pair becomes U+FFFD."""
+    return text.translate(_DROPPED).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def number(*of: Any) -> int:
+    """Returns a seed of 31 bits from anything that JSON can say."""
+    return int.from_bytes(hashlib.sha256(json.dumps(of, sort_keys=True).encode()).digest()[:4], "big") >> 1

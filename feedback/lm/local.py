@@ -41,6 +41,10 @@ class Local:
                 running = _RUNNING[key] = _launch(self)
         return running[1]
 
+    def close(self) -> None:
+        """Ends the server, whoever uses it; asked again, it starts again."""
+        _end((os.getpid(), self))
+
     @property
     def pid(self) -> int | None:
         """The process that serves, once it runs."""
@@ -58,15 +62,22 @@ class Local:
 def stop() -> None:
     """Ends every server that this process started."""
     with _LOCK:
-        for key in [key for key in _RUNNING if key[0] == os.getpid()]:
-            child = _RUNNING.pop(key)[0]
-            child.terminate()
-            child.wait()
+        here = [key for key in _RUNNING if key[0] == os.getpid()]
+    for key in here:
+        _end(key)
 
 
 _RUNNING: dict[tuple[int, Local], tuple[subprocess.Popen, str]] = {}
 _LOCK = threading.Lock()
 atexit.register(stop)
+
+
+def _end(key: tuple[int, Local]) -> None:
+    with _LOCK:
+        running = _RUNNING.pop(key, None)
+    if running is not None:
+        running[0].terminate()
+        running[0].wait()
 
 
 def _launch(server: Local) -> tuple[subprocess.Popen, str]:

@@ -1,0 +1,96 @@
+"""How good a judge is, and how its probabilities are put right with a few labels.
+
+N texts with truth in {0, 1}; NaN is an answer that failed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+def accuracy(p: np.ndarray, truth: np.ndarray) -> float:
+    """Returns the share of texts [N] judged rightly; a failed answer is a wrong one."""
+    p, truth = np.asarray(p, np.float64), np.asarray(truth)
+    return float((np.isfinite(p) & ((p > 0.5) == (truth == 1))).mean())
+
+
+def auc(score: np.ndarray, truth: np.ndarray) -> float:
+    """Returns how often a text of label 1 scores above one of label 0, ties half; NaN where a label is missing.
+
+    A failed answer lies below all others of label 1 and above all others of label 0: it counts against the judge.
+    """
+    score, truth = np.asarray(score, np.float64), np.asarray(truth)
+    high, low = np.nan_to_num(score[truth == 1], nan=-np.inf), np.nan_to_num(score[truth == 0], nan=np.inf)
+    if not len(high) or not len(low):
+        return float("nan")
+    return float((np.sign(high[:, None] - low[None, :]) / 2 + 0.5).mean())
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """log(p / (1 - p)), with p kept 1e-6 away from 0 and 1."""
+    p = np.clip(np.asarray(p, np.float64), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(z, -40, 40)))
+
+
+class Platt(NamedTuple):
+    """p' = sigmoid(slope logit(p) + offset) (Platt 1999): the slope sharpens, the offset takes a leaning away."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        return sigmoid(self.slope * logit(p) + self.offset)
+
+
+def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
+    """Fits a calibration to a few labelled answers [N], by Newton's method.
+
+    Where a judge tells the labels apart without fault the likelihood has no maximum: ``pull`` draws the slope, in units
+    of the answers' spread, towards 0, and Platt's targets stay away from 0 and 1 by the number of labels.
+
+    Raises:
+        ValueError: a label is missing, or all answers are alike.
+    """
+    p, truth = np.asarray(p, np.float64), np.asarray(truth)
+    seen = np.isfinite(p)
+    z, t = logit(p[seen]), truth[seen]
+    ones, zeros = int((t == 1).sum()), int((t == 0).sum())
+    if not ones or not zeros:
+        raise ValueError(f"{ones} texts of one label and {zeros} of the other calibrate nothing; give answers to some of both")
+    spread, middle = float(z.std()), float(z.mean())
+    if spread < 1e-9:
+        raise ValueError(f"the judge gives all {len(z)} labelled texts the same answer, which no calibration mends")
+    target = np.where(t == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+    x, w = np.stack([(z - middle) / spread, np.ones(len(z))], axis=1), np.zeros(2)
+    penalty = np.diag([pull * len(z), 0.0])
+    for _ in range(50):
+        q = sigmoid(x @ w)
+        slope = x.T @ (q - target) + penalty @ w
+        curve = (x * (q * (1 - q))[:, None]).T @ x + penalty + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        w = w - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return Platt(float(w[0] / spread), float(w[1] - w[0] * middle / spread))
+
+
+def ticks(p: np.ndarray, cells: int) -> tuple[float, ...]:
+    """Returns the inner borders of ``cells`` cells that share answers [N] evenly, strictly rising.
+
+    Small judges lean to one side, so that 0.5 means nothing to them; their order still does.
+
+    Raises:
+        ValueError: there are fewer different answers than cells.
+    """
+    p = np.asarray(p, np.float64)
+    p = p[np.isfinite(p)]
+    inner = np.quantile(p, np.arange(1, cells) / cells) if len(p) else np.array([])
+    if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
+        raise ValueError(
+            f"{len(np.unique(p))} different answers do not make {cells} cells; type fewer cells, or judge more texts"
+        )
+    return tuple(map(float, inner))

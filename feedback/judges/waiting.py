@@ -1,0 +1,98 @@
+"""How a search waits for people: it says how many answers are missing, and ends at once when it is asked to stop."""
+
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from feedback.label import questions
+from feedback.label.questions import Wait
+
+_LOOK = 0.2  # seconds between two looks into the store
+_PLAIN = 30.0  # seconds between two lines where there is no terminal
+
+
+def wait(db: sqlite3.Connection, numbers: Sequence[int], patience: float, line: "Line") -> None:
+    """Returns when every question has its answers and the last one could be undone for ``patience`` seconds.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); what was answered is stored.
+    """
+    first = questions.waiting(db, numbers)
+    quiet = patience if first.missing else 0.0
+    with _stoppable():
+        while not questions.close(db, numbers, quiet):
+            line.show(questions.waiting(db, numbers))
+            time.sleep(_LOOK)
+
+
+class Line:
+    """A live line on a terminal; elsewhere a plain one now and then. It says nothing where nobody is waited for."""
+
+    def __init__(self, run: Path, file: TextIO | None = None) -> None:
+        self.run, self.file = run, file or sys.stderr
+        self._live: Any = None
+        self._said: tuple[float, int] | None = None
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            from rich.control import Control
+
+            self._live.stop()
+            self._live.console.control(Control.move(0, -1))  # back to the line that the search shows
+
+    def show(self, now: Wait) -> None:
+        """Shows how many answers are missing."""
+        if self.file.isatty():
+            self._show(self.words(now))
+        elif self._said is None or (self._said[1] != now.missing and time.monotonic() - self._said[0] > _PLAIN):
+            self._said = time.monotonic(), now.missing
+            print(f"qd: {self.words(now)}", file=self.file, flush=True)
+
+    def words(self, now: Wait) -> str:
+        """Says how many answers are missing, and where to give them."""
+        if not now.missing:
+            return "all answers are in; the last one can still be undone for a moment"
+        answers = "answer is" if now.missing == 1 else "answers are"
+        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {self.run}"
+
+    def _show(self, words: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
+        from rich.text import Text
+
+        if self._live is None:
+            terminal = Console(file=self.file)
+            terminal.print()
+            self._live = Live(Spinner("dots", Text()), console=terminal, refresh_per_second=8, transient=True)
+            self._live.start()
+        self._live.renderable.update(text=Text(words))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Lets the first SIGTERM or Ctrl-C end the wait: a search that waits reaches no next generation at which to stop."""
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be caught
+        yield
+        return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

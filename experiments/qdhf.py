@@ -5,8 +5,8 @@
 *current*: the final elites judged by the truth; *all*: everything evaluated; both in per cent of the truth's grid.
 A rotated truth shows what the grid itself costs: no learned map can be expected to do better than that.
 
-Budgets: quick small tasks and two seeds, first 20 seeds of the plan, full 60. ``cases`` keeps those whose name begins so,
-``methods=ours,pca`` those methods.
+Budgets: quick small tasks and two seeds, first 20 seeds of the plan on the arm and 10 elsewhere, full three times as many.
+``cases`` keeps those whose name begins so, ``methods=ours,pca`` those methods.
 """
 
 import sys
@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from experiments.qdhf_cases import Task, method, task
+from experiments.qdhf_plan import PLAN, QUICK
 from feedback.descriptors import Select
 from qd import fused, keys, table
 from qd.archives import Grid, HostElites
@@ -37,33 +38,6 @@ METRICS = (
     "failures",
 )
 SEEDS = {"quick": 2, "first": 20, "full": 60}
-_NEIGHBOURS = ("truth", "paper", "ours", "ours uniform", "pca", "autoencoder", "random", "ours shuffled")
-
-# task, answers, share of answers flipped, methods
-PLAN = (
-    ("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
-    ("arm", 200, 0.0, ("paper", "ours uniform", "ours", "ours wide uniform", "ours wide")),
-    ("arm", 200, 0.2, ("paper", "ours uniform", "ours", "ours wide uniform", "ours wide")),
-    ("arm", 1000, 0.2, ("paper", "ours")),
-    ("arm", 1000, 0.3, ("paper", "ours")),
-    ("arm", 1000, 0.5, ("ours",)),
-    ("arm", 400, 0.0, ("ours uniform",)),
-    ("arm", 120, 0.0, ("ours", "ours uniform")),
-    ("arm", 400, 0.1, ("ours uniform",)),
-    ("arm", 240, 0.1, ("ours", "ours uniform")),
-    ("arm", 160, 0.1, ("ours",)),
-    ("arm", 1000, 0.0, ("autoencoder", "autoencoder once", "ours", "ours shuffled")),
-    ("images", 200, 0.0, (*_NEIGHBOURS, "ours eager")),
-    ("digits", 200, 0.0, _NEIGHBOURS),
-    ("images", 400, 0.0, ("ours uniform",)),
-    ("images", 100, 0.0, ("ours", "ours uniform")),
-    ("maze", 200, 0.0, _NEIGHBOURS),
-    ("maze", 200, 0.2, ("paper", "ours")),
-)
-QUICK = (
-    ("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),
-    ("arm-quick", 40, 0.2, ("ours uniform",)),
-)
 
 
 def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
@@ -79,7 +53,8 @@ def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str =
         for each in compared:
             if methods and each not in methods.split(","):
                 continue
-            for seed in range(int(seeds or SEEDS[budget])):
+            several = SEEDS[budget] // (1 if name.startswith("arm") else 2)
+            for seed in range(int(seeds or several)):
                 if not runs.has(case, each, seed):
                     runs.add(case, each, seed, play(task(name), each, answers, flips, seed))
             rows = written(folder, runs)

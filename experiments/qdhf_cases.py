@@ -125,8 +125,7 @@ def _digits() -> Task:
 _TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
-# "eager": 4 nats are enough to leave the first prior, not 10;
-# "wide": the prior holds that what matters is what varies most, and the answers have no say in it
+# "wide": the prior holds that what matters is what varies most
 METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "truth": lambda of, judge, n, seed: Method(of.truth, False),
     "truth turned 15": lambda of, judge, n, seed: Method(Rotated(of.truth, 15.0), False),
@@ -139,13 +138,7 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
-    "ours eager": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), reluctance=4.0)),
-    "ours eager uniform": lambda of, judge, n, seed: Method(
-        Triplets(judge, of.reads, _quarters(n), active=False, reluctance=4.0)
-    ),
-    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), shapes=(1.0,))),
-    "ours wide uniform": lambda of, judge, n, seed: Method(
-        Triplets(judge, of.reads, _quarters(n), active=False, shapes=(1.0,))
-    ),
+    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), lean=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False, lean=1.0)),
     "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
 }

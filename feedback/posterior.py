@@ -133,26 +133,14 @@ def explore(keys: Array, theta: Theta, told: Told, prior: float) -> tuple[Chains
 
 
 @jax.jit
-def sharpness(theta: Theta, told: Told, prior: Array) -> Array:
-    """Log determinant of the curvature at a mode, each direction at least as curved as the prior, over that of the prior."""
-    return jnp.log(jnp.maximum(_bends(theta, told, prior)[0] / prior, 1)).sum()
-
-
-@jax.jit
 def curvature(key: Array, theta: Theta, told: Told, prior: Array) -> Theta:
     """S samples around a mode, by the curvature there (Laplace's approximation); slips and closeness stay as they are."""
     shape = theta.weights.shape
-    values, axes = _bends(theta, told, prior)
+    bent = lambda flat: -log_density(theta._replace(weights=flat.reshape(shape)), told, prior)
+    values, axes = jnp.linalg.eigh(jax.hessian(bent)(theta.weights.reshape(-1)))
     noise = jax.random.normal(jax.random.wrap_key_data(key), (SAMPLES, values.size))
     samples = theta.weights.reshape(-1) + (noise / jnp.sqrt(jnp.maximum(values, prior))) @ axes.T
     return Theta(samples.reshape(SAMPLES, *shape), *(jnp.broadcast_to(x, (SAMPLES, *x.shape)) for x in theta[1:]))
-
-
-def _bends(theta: Theta, told: Told, prior: Array) -> tuple[Array, Array]:
-    """Eigenvalues and eigenvectors of the negated Hessian by the weights, laid flat."""
-    shape = theta.weights.shape
-    bent = lambda flat: -log_density(theta._replace(weights=flat.reshape(shape)), told, prior)
-    return jnp.linalg.eigh(jax.hessian(bent)(theta.weights.reshape(-1)))
 
 
 def _densities(theta: Theta, told: Told, prior: Array) -> Array:

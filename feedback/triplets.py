@@ -31,17 +31,6 @@ class Learned(NamedTuple):
     box: Box
     samples: Array  # [S, F, M] other maps that the answers allow, turned to lie on ``weights``
     slips: Array  # [R] share of each rater's answers that are flipped
-    shape: Array  # float32 [], which of ``shapes`` the answers chose at this fit
-
-
-class Round(NamedTuple):
-    """Answers in the coordinates in which one prior is round, and where the climbs there ended."""
-
-    shape: float
-    root: np.ndarray  # [F, F] C^(shape/2)
-    told: Told
-    modes: Theta  # [C, ...]
-    best: Theta
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,8 @@ class Triplets:
     """Asks ``spend[i]`` questions about elites at fit i. ``signals`` gives each solution's "doubt", in units of the bounds.
 
     The prior: features are multiplied by C^(g/2), C the covariance of the elites' features, before W ~ N(0, 1 / λ). With
-    g = 1 measures lie along directions in which elites vary much, with g = 0 anywhere. The answers choose between them.
+    g = 1 measures lie along directions in which elites vary much, which a judge may not look at; with g = 0 anywhere, which
+    few answers can't tell. Half way does well by both.
     """
 
     judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
@@ -61,8 +51,7 @@ class Triplets:
     sittings: int = 10  # sub-batches of one fit, at most: where there is much to ask, more is asked together
     raters: int = 1
     few: int = 500  # below as many answers the map is averaged over its posterior, from there on it is the mode
-    shapes: tuple[float, ...] = (1.0, 0.0)  # g, from the likeliest on; (1.0,) leaves no choice
-    reluctance: float = 10.0  # nats by which a later shape must do better: few answers with slips mislead
+    lean: float = 0.5  # g; on the arm anything from 0.25 to 1 does, pictures want less than 1
     prior_few: float = 1.0  # λ
     prior_many: float = 3.0
     padding: float = 0.0  # room beyond minimum and maximum of the elites, a share of the half width
@@ -70,8 +59,6 @@ class Triplets:
     learns: bool = True
 
     def __post_init__(self) -> None:
-        if not self.shapes:
-            raise ValueError("shapes=() leaves no prior; type shapes=(1.0, 0.0)")
         if not self.spend or min(self.spend) < 0 or self.spend[0] == 0:
             raise ValueError(
                 f"spend={self.spend} asks nothing at the first fit; type numbers of questions, e.g. (50, 50, 50, 50)"
@@ -111,18 +98,18 @@ class Triplets:
         elif n:
             triplets = answers.distinct(ask_key, n, len(x))
             given = answers.ask(self.judge, given, rows, triplets, self.reads, self.raters)
-        found, weights, here = self._fitted(fit_key, given, x)
+        samples, weights, root = self._fitted(fit_key, given, x)
         weights = weights.astype(np.float32)
-        samples = _turned(here.root @ np.asarray(found.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
-        slips = np.asarray(0.5 / (1 + np.exp(-found.slip)), np.float32).mean(0)
+        turned = _turned(root @ np.asarray(samples.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
+        slips = np.asarray(0.5 / (1 + np.exp(-samples.slip)), np.float32).mean(0)
         box = around(x @ weights, self.padding)
-        kept = samples.astype(np.float32), slips, np.float32(here.shape)
-        return Learned(given, np.int32(fits + 1), x.mean(0), weights, box, *kept)
+        return Learned(given, np.int32(fits + 1), x.mean(0), weights, box, turned.astype(np.float32), slips)
 
     def _ask_actively(self, key: Array, given: Answers, rows: Rows, x: np.ndarray, n: int) -> Answers:
         key, start_key = keys.split(key)
-        (chains, samples, _), here = self._explored(start_key, given, x)
-        seen = x @ here.root.astype(np.float32)
+        root = _root(x, self.lean)
+        chains, samples, _ = self._explored(start_key, given, root)
+        seen = x @ root.astype(np.float32)
         together = max(self.together, -(-n // self.sittings))
         for start in range(0, n, together):
             key, choose_key, walk_key = keys.split(key, 3)
@@ -130,40 +117,28 @@ class Triplets:
             triplets = queries.telling(choose_key, size, seen, samples)
             given = answers.ask(self.judge, given, rows, triplets, self.reads, self.raters)
             if start + size < n:
-                told = self._told(given, here.root)
-                chains, samples, _ = posterior.walk(walk_key, chains, told, self.prior_few, _REFRESH)
+                chains, samples, _ = posterior.walk(walk_key, chains, self._told(given, root), self.prior_few, _REFRESH)
         return given
 
-    def _fitted(self, key: Array, given: Answers, x: np.ndarray) -> tuple[Theta, np.ndarray, Round]:
-        """Returns S samples, the map of raw features [F, M], and the coordinates of the samples."""
+    def _fitted(self, key: Array, given: Answers, x: np.ndarray) -> tuple[Theta, np.ndarray, np.ndarray]:
+        """Returns S samples in the coordinates of the prior, the map of raw features [F, M], and those coordinates."""
         key, sample_key = keys.split(key)
+        root = _root(x, self.lean)
         if int(given.count) < self.few:
-            (_, samples, gram), here = self._explored(key, given, x)
+            _, samples, gram = self._explored(key, given, root)
             values, axes = np.linalg.eigh(np.asarray(gram, np.float64))
             best = np.argsort(values)[::-1][: self.measures]
-            return samples, here.root @ (axes[:, best] * np.sqrt(values[best])), here
-        here = self._climbed(key, given, x, self.prior_many)
-        return posterior.curvature(sample_key, here.best, here.told, self.prior_many), here.root @ here.best.weights, here
+            return samples, root @ (axes[:, best] * np.sqrt(values[best])), root
+        told = self._told(given, root)
+        modes, densities = posterior.climb(key, told, self.prior_many, self.measures, self.raters)
+        mode = Theta(*(np.asarray(column)[int(np.nanargmax(densities))] for column in modes))
+        return posterior.curvature(sample_key, mode, told, self.prior_many), root @ mode.weights, root
 
-    def _explored(self, key: Array, given: Answers, x: np.ndarray) -> tuple[tuple[Chains, Theta, Array], Round]:
+    def _explored(self, key: Array, given: Answers, root: np.ndarray) -> tuple[Chains, Theta, Array]:
         climb_key, walk_key = keys.split(key)
-        here = self._climbed(climb_key, given, x, self.prior_few)
-        return posterior.explore(keys.split(walk_key, _STRETCHES), here.modes, here.told, self.prior_few), here
-
-    def _climbed(self, key: Array, given: Answers, x: np.ndarray, prior: float) -> Round:
-        """Climbs under each shape of the prior, and returns the one that the answers make the most of."""
-        best, worth = None, -np.inf
-        for shape in self.shapes:
-            root = _root(x, shape)
-            told = self._told(given, root)
-            modes, densities = posterior.climb(key, told, prior, self.measures, self.raters)
-            top = Theta(*(np.asarray(column)[int(np.nanargmax(densities))] for column in modes))
-            # Laplace's evidence, with half of its Occam factor: the whole prefers maps that leave all to slips
-            value = float(np.nanmax(densities)) - float(posterior.sharpness(top, told, prior)) / 4
-            if best is None or value > worth + self.reluctance:
-                best, worth = Round(shape, root, told, modes, top), value
-        assert best is not None
-        return best
+        told = self._told(given, root)
+        modes, _ = posterior.climb(climb_key, told, self.prior_few, self.measures, self.raters)
+        return posterior.explore(keys.split(walk_key, _STRETCHES), modes, told, self.prior_few)
 
     def _told(self, given: Answers, root: np.ndarray) -> Told:
         """Answers in the coordinates of the prior, cut to ``few`` where that holds them: one program for each size."""
@@ -173,12 +148,12 @@ class Triplets:
         return Told(shown[:, 0] - shown[:, 1], shown[:, 0] - shown[:, 2], given.said[:size], given.rater[:size], there)
 
 
-def _root(x: np.ndarray, shape: float) -> np.ndarray:
+def _root(x: np.ndarray, lean: float) -> np.ndarray:
     """Returns C^(g/2) [F, F] of rows [N, F]: eigenvalues of C plus a thousandth of their mean, to the g, scaled to mean 1."""
     x = x.astype(np.float64)
     values, axes = np.linalg.eigh(np.atleast_2d(np.cov(x.T)))
     mean = values.mean()
-    values = (np.maximum(values, 0) / mean + 1e-3) ** shape
+    values = (np.maximum(values, 0) / mean + 1e-3) ** lean
     return axes * np.sqrt(values / values.mean()) @ axes.T * np.sqrt(0.5 / mean)
 
 

@@ -10,7 +10,7 @@ from feedback import answers, queries
 from feedback.judges import CANT_TELL, Always, Flips, Judge, Oracle, Pool, Shuffled
 from feedback.qdhf_paper import QDHFPaper
 from feedback.random_projection import RandomProjection
-from feedback.triplets import Learned, Triplets
+from feedback.triplets import Learned, Triplets, _root
 from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
@@ -110,26 +110,29 @@ def test_doubt_is_less_after_more_answers_and_more_far_away():
     assert before.shape == (50,) and after.mean() < before.mean() and beyond.mean() > 3 * after.mean()
 
 
-def test_the_answers_choose_the_prior():
+def test_what_the_judge_looks_at_may_vary_much_or_little():
     def lopsided(n: int, seed: int, kept: int) -> Rows:
         plain = rows(n, seed)
         seen = (plain.features["seen"] * np.array([4, 4, 1, 1, 1, 1])).astype(np.float32)
         return plain._replace(features={"seen": seen, "truth": seen[:, kept : kept + 2]})
 
-    for kept, shape in ((0, 1.0), (4, 0.0)):  # the judge looks where elites vary most, or least
-        descriptor = learner()
+    def learned(lean: float, kept: int) -> float:
+        descriptor = learner(lean=lean)
         params = descriptor.init(keys.new(0), lopsided(N, 0, kept), fresh)
         strangers = lopsided(400, 3, kept)
-        assert params.shape == shape
-        assert aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"]) > 0.8
+        return aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"])
+
+    assert learned(0.5, 0) > 0.9 and learned(0.5, 4) > 0.8
+    assert learned(1.5, 0) > learned(0.0, 0) and learned(0.0, 4) > learned(1.5, 4)
 
 
 def test_active_questions_tell_more_than_random_ones():
     given = answers.none(2 * ROUND, F)
     given = answers.ask(KNOWS, given, rows(), answers.distinct(keys.new(0), ROUND, N), ("seen",))
     descriptor, x = learner(), rows().features["seen"]
-    (_, samples, _), here = descriptor._explored(keys.new(1), given, x)
-    x = (x @ here.root).astype(np.float32)
+    root = _root(x, descriptor.lean)
+    _, samples, _ = descriptor._explored(keys.new(1), given, root)
+    x = (x @ root).astype(np.float32)
     chosen = queries.telling(keys.new(2), 20, x, samples)
     random = answers.distinct(keys.new(3), 200, N)
     assert len({tuple(t) for t in chosen.tolist()}) == 20

@@ -3,7 +3,8 @@
     {"x": 12, "a": 40, "b": 7, "answer": "a", "rater": "ann", "marks": ["09ab31f2", "77e0c1d4", "5c2f00aa"]}
 
 x, a, b are ids of solutions; answer is "a", "b" or "?" (can't tell); rater and marks may be left out. A mark is made of a
-solution's own bytes: where it differs, the id belongs to another run, and the answer is not used.
+solution's own bytes: where it differs, the id belongs to another run, and the answer is not used. Nor is one that says
+"counted": false: a repeat, or one that came too late. Without x the question was which of a and b is better.
 """
 
 import json
@@ -23,13 +24,14 @@ from qd.types import Rows
 
 _CODES = {"a": A, "b": B, "?": CANT_TELL}
 _LETTERS = {code: letter for letter, code in _CODES.items()}
+_BETTER = -1  # stands for x where two were compared
 _writing = threading.Lock()
 
 
 class Said(NamedTuple):
     answer: int
     rater: str
-    marks: tuple[str, str, str] | None
+    marks: tuple[str, ...] | None  # of x, a, b; of a, b where two were compared
 
 
 Book = dict[tuple[int, int, int], list[Said]]
@@ -54,11 +56,16 @@ class Recorded:
         who = (next((s.rater for s in said if s.answer == _majority(said)), "") for said in self._known(x, a, b))
         return np.array([numbers.get(name, len(self.names) if name else 0) for name in who], np.int32)
 
-    def _known(self, x: Rows, a: Rows, b: Rows) -> list[list[Said]]:
+    def better(self, a: Rows, b: Rows) -> np.ndarray:
+        """Answers which of two is better, [T]."""
+        return np.array([_majority(said) for said in self._known(None, a, b)], np.int8)
+
+    def _known(self, x: Rows | None, a: Rows, b: Rows) -> list[list[Said]]:
         book, found, strange = read(self.path), [], 0
-        for i in range(len(x.ids)):
-            said = _about(book, *(int(rows.ids[i]) for rows in (x, a, b)))
-            mine = [s for s in said if s.marks is None or s.marks == tuple(mark(rows.solutions[i]) for rows in (x, a, b))]
+        shown = (a, b) if x is None else (x, a, b)
+        for i in range(len(a.ids)):
+            said = _about(book, _BETTER if x is None else int(x.ids[i]), int(a.ids[i]), int(b.ids[i]))
+            mine = [s for s in said if s.marks is None or s.marks == tuple(mark(rows.solutions[i]) for rows in shown)]
             strange += len(said) - len(mine)
             found.append(mine)
         if strange:
@@ -130,33 +137,41 @@ def _read(path: str, changed: int, size: int) -> Book:
         if not line.strip():
             continue
         try:
-            triplet, said = _parsed(json.loads(line))
+            parsed = _parsed(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
             bad.append(f"line {number}: {type(error).__name__}: {error}")
             continue
-        book.setdefault(triplet, []).append(said)
+        if parsed is not None:
+            book.setdefault(parsed[0], []).append(parsed[1])
     if bad:
         shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
         warnings.warn(f"{len(bad)} answers in {path} cannot be read and are left out ({shown})", stacklevel=4)
     return book
 
 
-def _parsed(line: Any) -> tuple[tuple[int, int, int], Said]:
-    ids = tuple(line[name] for name in "xab")
+def _parsed(line: Any) -> tuple[tuple[int, int, int], Said] | None:
+    """Returns what a line says of which triplet, None where it does not count."""
+    letters = "xab" if "x" in line else "ab"
+    ids = tuple(line[name] for name in letters)
     if not all(isinstance(i, int) and i >= 0 for i in ids):
-        raise ValueError(f"x, a, b are {ids}, not ids")
+        raise ValueError(f"{', '.join(letters)} are {ids}, not ids")
     if line["answer"] not in _CODES:
         raise ValueError(f"answer {line['answer']!r} is none of a, b, ?")
     marks = line.get("marks")
-    if marks is not None and (not isinstance(marks, list) or len(marks) != 3):
-        raise ValueError("marks are not three")
-    return ids, Said(_CODES[line["answer"]], str(line.get("rater", "")), None if marks is None else tuple(marks))  # type: ignore[return-value]
+    if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
+        raise ValueError(f"marks are not {len(ids)}")
+    if line.get("counted") is False:
+        return None
+    said = Said(_CODES[line["answer"]], str(line.get("rater", "")), None if marks is None else tuple(marks))
+    return (ids if "x" in line else (_BETTER, *ids)), said  # type: ignore[return-value]
 
 
 def _about(book: Book, x: int, a: int, b: int) -> list[Said]:
     """What was said of a triplet, whichever way round a and b were shown."""
     turned = [
-        Said(-s.answer, s.rater, s.marks and (s.marks[0], s.marks[2], s.marks[1])) for s in book.get((x, b, a), ()) if a != b
+        Said(-s.answer, s.rater, s.marks and (*s.marks[:-2], *reversed(s.marks[-2:])))
+        for s in book.get((x, b, a), ())
+        if a != b
     ]
     return [*book.get((x, a, b), ()), *turned]
 

@@ -1,5 +1,6 @@
 """How a search waits for people: it says how many answers are missing, and ends at once when it is asked to stop."""
 
+import shlex
 import signal
 import sqlite3
 import sys
@@ -62,7 +63,7 @@ class Line:
         if not now.missing:
             return "all answers are in; the last one can still be undone for a moment"
         answers = "answer is" if now.missing == 1 else "answers are"
-        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {self.run}"
+        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {shlex.quote(str(self.run))}"
 
     def _show(self, words: str) -> None:
         from rich.console import Console

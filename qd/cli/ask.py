@@ -97,7 +97,7 @@ def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | Non
     from qd.cli import compose
     from qd.cli.run import run as job
 
-    stop, parts = Stop(), compose.assemble(config)
+    stop, parts = Stop(), compose.assemble(config, run)
     if not hasattr(parts.search.domain, "answers"):
         raise ValueError(
             f"{type(parts.search.domain).__name__} is evaluated in this process; type qd run, or make a domain of another "

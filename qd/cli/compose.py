@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from qd.cli.build import build
 from qd.cli.choices import check, opened, prepared, saying
 
-_ORDER = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
+_ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
-_LEFT_OUT = ("lm", "grade", "judge", "source", "stop")  # of a config, where they are not set
+_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "now")  # of a config, where they are not set
 _LONGEST = 120  # characters of overrides in a folder's name
 
 
@@ -47,15 +47,24 @@ def composed(overrides: list[str]) -> dict[str, Any]:
         return plain(cfg, choices)
 
 
-def assemble(config: dict[str, Any]) -> Assembled:
-    """Builds the parts, each once, in order. Raises ValueError where a part cannot be built or breaks its protocol."""
+def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
+    """Builds the parts, each once, in order.
+
+    Args:
+        run: the folder of the run, which parts may ask for as "@run"; None where nothing is to be written.
+
+    Raises:
+        ValueError: a part cannot be built or breaks its protocol.
+    """
     from qd.types import Search
 
-    shared: dict[str, Any] = {}
+    shared: dict[str, Any] = {"run": None if run is None else str(run)}
     for name in _ORDER:
         if config.get(name) is not None:
             shared[name] = build(config[name], shared, name)
             _check_protocol(name, shared[name])
+        elif name == "judge_lm" and "lm" in shared:
+            shared[name] = shared["lm"]
     _check_learns(shared["descriptor"], config["relearn"])
     referee = shared.get("referee")
     for_whom = (shared.get("judge"), referee)  # they look at features that the descriptor does not read

@@ -33,7 +33,7 @@ def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None
     remember()
     console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
     try:
-        result = run(config, assemble(config), path, console)
+        result = run(config, assemble(config, path), path, console)
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
-from qd.cli import plateau, seeds
+from qd.cli import now, plateau, seeds
 from qd.cli.blame import Blame
 from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, stopping
@@ -82,6 +82,7 @@ def _work(
     try:
         with stopping(stop), Blame(parts.search, path):
             state = saved.state if saved else _start(config, parts.search, recorder, console)
+            now.show(config, parts, path, state)
             if saved:
                 recorder.event("resumed", state)
             watch = plateau.watch(config, recorder.run, state.archive)
@@ -147,9 +148,11 @@ def _search(
     while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
         due = next_relearn(config["relearn"], recorder.relearned)
         if due is not None and state.evaluations >= due:
+            now.show(config, parts, recorder.run, state)
             state = relearn(parts.search, state)
             recorder.relearn(state)
             recorder.save(state)
+            now.show(config, parts, recorder.run, state)
             continue
         before = state.evaluations
         stops = [config["budget"], *(_next_multiple(before, config[name]) for name in ("log_every", "save_every"))]

@@ -41,12 +41,14 @@ class Settings:
     log_every: int = 1_000  # evaluations
     save_every: int = 10_000  # evaluations
     renderings: int = 100  # pictures of elites, at most
+    now: bool | None = None  # draw the map at each relearn too, into the folder now/: for people who answer meanwhile
     runs: str = "runs"  # the root of all run folders
     again: bool = False  # run anew where a finished run is
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
     keep: list[str] = field(default_factory=list)  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
     lm: Any = None  # shared services, built first and handed on by name
+    judge_lm: Any = None  # where judges ask another language model than the generator's
     grade: Any = None
     judge: Any = None
     domain: Any = MISSING

@@ -1,0 +1,188 @@
+"""A rater's side of the store: what is shown next, and what becomes of an answer, a skip and an undo.
+
+Each form that is shown has a token of its own, good for one act: what is posted twice is stored once.
+"""
+
+import hashlib
+import secrets
+import sqlite3
+import time
+from typing import NamedTuple
+
+from feedback.label import store
+from feedback.label.questions import COUNTED
+
+EVERY = 10  # one answer in so many is asked for once more
+_AGO = 5  # answers that lie between a question and its repeat, at least
+_CLAIM = 45.0  # seconds for which a question that somebody looks at is nobody else's
+_LONGEST = 3_600_000  # milliseconds; who took longer was away
+
+
+class Refused(Exception):
+    """What cannot be done, as a status of HTTP and in words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status, self.words = status, words
+
+
+class Asked(NamedTuple):
+    """A question as one rater sees it."""
+
+    token: str
+    kind: str
+    x: str | None
+    left: str
+    right: str
+    repeat: bool
+
+
+def upcoming(db: sqlite3.Connection, rater: str) -> Asked | None:
+    """Returns what the rater is to be shown: what is before them already, a repeat that is due, or the next question.
+
+    None where nothing waits for them.
+    """
+    found = _before_them(db, rater)
+    if found is not None:
+        return found
+    with store.writing(db):
+        question, repeat = _repeat(db, rater), 1
+        if question is None:
+            question, repeat = _fresh(db, rater), 0
+        return None if question is None else _show(db, rater, question, repeat, _side(db, question, rater, repeat))
+
+
+def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
+    """Stores an answer: left, right or ? (can't tell).
+
+    Raises:
+        Refused: the form is unknown, somebody else's, or was sent before; nothing is changed.
+    """
+    if said not in ("left", "right", "?"):
+        raise Refused(400, "An answer is left, right or can't tell.")
+    with store.writing(db):
+        ask, question, repeat, side, shown = _opened(db, rater, token)
+        letter = said if said == "?" else side if said == "left" else {"a": "b", "b": "a"}[side]
+        (closed,) = db.execute("SELECT closed FROM questions WHERE id = ?", (question,)).fetchone()
+        counted = int(not repeat and not closed)
+        now = time.time()
+        ms = min(max(round(1000 * (now - shown)), 0), _LONGEST)
+        try:
+            db.execute(
+                "INSERT INTO answers (question, rater, repeat, answer, side, ms, time, counted, ask) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (question, rater, repeat, letter, side, ms, now, counted, ask)
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            raise Refused(409, "You have answered this question already; the first answer stands.") from error
+        _act(db, rater, ask, "answered")
+
+
+def skip(db: sqlite3.Connection, rater: str, token: str) -> None:
+    """Puts a question off: it comes again after all others, or to somebody else. Raises Refused as ``answer``."""
+    with store.writing(db):
+        _act(db, rater, _opened(db, rater, token)[0], "skipped")
+
+
+def undo(db: sqlite3.Connection, rater: str) -> str:
+    """Takes back the rater's last answer or skip, and shows that question again; returns which it was.
+
+    Raises:
+        Refused: there is nothing to take back, or the search has learned from it already.
+    """
+    with store.writing(db):
+        last = db.execute(
+            "SELECT id, question, repeat, side, state FROM asks WHERE rater = ? AND state IN ('answered', 'skipped') "
+            "ORDER BY act DESC LIMIT 1", (rater,)
+        ).fetchone()  # fmt: skip
+        if last is None:
+            raise Refused(409, "There is nothing to take back.")
+        ask, question, repeat, side, state = last
+        if state == "answered":
+            (closed,) = db.execute("SELECT closed FROM questions WHERE id = ?", (question,)).fetchone()
+            (counted,) = db.execute("SELECT counted FROM answers WHERE ask = ?", (ask,)).fetchone()
+            if closed and counted:
+                raise Refused(409, "The search has learned from your last answer already, so it stands.")
+            db.execute("UPDATE answers SET undone = 1 WHERE ask = ?", (ask,))
+        db.execute("UPDATE asks SET state = 'undone' WHERE id = ?", (ask,))
+        _show(db, rater, question, repeat, side)
+    return state
+
+
+def _before_them(db: sqlite3.Connection, rater: str) -> Asked | None:
+    row = db.execute(
+        "SELECT asks.id, token, questions.kind, x, a, b, side, repeat, shown FROM asks "
+        "JOIN questions ON questions.id = asks.question "
+        "WHERE rater = ? AND state = 'open' AND (repeat = 1 OR (closed = 0 AND want > 0)) ORDER BY asks.id DESC LIMIT 1",
+        (rater,),
+    ).fetchone()
+    return None if row is None else _as_seen(*row[1:8])
+
+
+def _repeat(db: sqlite3.Connection, rater: str) -> int | None:
+    """Returns a question to ask again where one is due: drawn by chance from those answered a while ago."""
+    given, again = db.execute(
+        "SELECT sum(repeat = 0), sum(repeat = 1) FROM answers WHERE rater = ? AND undone = 0 AND ask IS NOT NULL", (rater,)
+    ).fetchone()
+    if (again or 0) >= (given or 0) // EVERY:
+        return None
+    old = db.execute(
+        "SELECT question FROM answers AS first WHERE rater = ? AND repeat = 0 AND undone = 0 AND ask IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM asks WHERE question = first.question AND rater = first.rater AND repeat = 1 "
+        "AND state != 'undone') ORDER BY id DESC LIMIT 40 OFFSET ?", (rater, _AGO)
+    ).fetchall()  # fmt: skip
+    return old[_draw(db, f"{rater}:{given}") % len(old)][0] if old else None
+
+
+def _fresh(db: sqlite3.Connection, rater: str) -> int | None:
+    """Returns the next question that still lacks an answer and that nobody else looks at; skipped ones come last."""
+    row = db.execute(
+        f"""
+        SELECT id FROM questions WHERE want > 0 AND closed = 0
+          AND {COUNTED} + (SELECT count(*) FROM asks WHERE question = questions.id AND state = 'open' AND repeat = 0
+                           AND rater != :rater AND shown > :since) < want
+          AND NOT EXISTS (SELECT 1 FROM answers WHERE question = questions.id AND rater = :rater AND repeat = 0 AND undone = 0)
+        ORDER BY (SELECT count(*) FROM asks WHERE question = questions.id AND rater = :rater AND state = 'skipped'), rank
+        LIMIT 1
+        """,
+        {"rater": rater, "since": time.time() - _CLAIM},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _show(db: sqlite3.Connection, rater: str, question: int, repeat: int, side: str) -> Asked:
+    kind, x, a, b = db.execute("SELECT kind, x, a, b FROM questions WHERE id = ?", (question,)).fetchone()
+    token = secrets.token_urlsafe(18)
+    values = (token, question, rater, repeat, side, time.time())
+    db.execute("INSERT INTO asks (token, question, rater, repeat, side, shown) VALUES (?, ?, ?, ?, ?, ?)", values)
+    return _as_seen(token, kind, x, a, b, side, repeat)
+
+
+def _as_seen(token: str, kind: str, x: str | None, a: str, b: str, side: str, repeat: int) -> Asked:
+    left, right = (a, b) if side == "a" else (b, a)
+    return Asked(token, kind, x, left, right, bool(repeat))
+
+
+def _opened(db: sqlite3.Connection, rater: str, token: str) -> tuple[int, int, int, str, float]:
+    """Returns id, question, repeat, side and time of a form that is still open. Raises Refused where there is none."""
+    row = db.execute("SELECT id, question, repeat, side, shown, rater, state FROM asks WHERE token = ?", (token,)).fetchone()
+    if row is None or row[5] != rater:
+        raise Refused(404, "There is no such question.")
+    if row[6] != "open":
+        raise Refused(409, "This form was sent before; what it said is stored.")
+    return row[:5]
+
+
+def _act(db: sqlite3.Connection, rater: str, ask: int, state: str) -> None:
+    (acts,) = db.execute("SELECT coalesce(max(act), 0) FROM asks WHERE rater = ?", (rater,)).fetchone()
+    db.execute("UPDATE asks SET state = ?, act = ? WHERE id = ?", (state, acts + 1, ask))
+
+
+def _side(db: sqlite3.Connection, question: int, rater: str, repeat: int) -> str:
+    """Draws which of a and b stands on the left."""
+    (key,) = db.execute("SELECT key FROM questions WHERE id = ?", (question,)).fetchone()
+    return "ab"[_draw(db, f"{key}:{rater}:{repeat}") % 2]
+
+
+def _draw(db: sqlite3.Connection, words: str) -> int:
+    """A number by chance, the same whenever it is drawn for the same words in the same run."""
+    return int.from_bytes(hashlib.sha256(f"{store.about(db, 'seed')}:{words}".encode()).digest()[:8], "big")

@@ -1,0 +1,200 @@
+"""Who is let in, and how much they may send: hosts, the key, forms of our own only, sizes and rates.
+
+Pure functions and one small ASGI wrapper, so that nothing reaches the page before it.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import time
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BODY = 16_384  # bytes of a form
+NAME = 40  # letters of a rater's name
+_DRAINED = 64 << 20  # bytes of a body that are read and thrown away, so that its sender reads the refusal
+_KNOWN = 10_000  # raters whose rate is remembered
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+SHOWN = {  # what solutions look like is a stranger's: it runs no script and asks for nothing
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Cache-Control": "private, max-age=86400, immutable",
+}
+
+
+class Seal:
+    """Signs cookies and forms with the store's own secret, so that they outlive the server."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def pack(self, session: dict[str, str]) -> str:
+        body = base64.urlsafe_b64encode(json.dumps(session).encode()).decode().rstrip("=")
+        return f"{body}.{self._mac('cookie', body)}"
+
+    def unpack(self, cookie: str) -> dict[str, str]:
+        """Returns the session of a cookie; empty where it is not ours."""
+        body, _, mac = cookie.partition(".")
+        if not same(mac, self._mac("cookie", body)):
+            return {}
+        return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+    def form(self, sid: str) -> str:
+        """Returns what each form of a session carries, which no other site can know."""
+        return self._mac("form", sid)
+
+    def _mac(self, what: str, text: str) -> str:
+        return hmac.new(self._secret, f"{what}:{text}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+class Rate:
+    """So many acts a second for each, twice as many at once."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def allows(self, who: str) -> bool:
+        now = time.monotonic()
+        left, then = self._left.pop(who, (2 * self.limit, now))
+        left = min(left + (now - then) * self.limit, 2 * self.limit)
+        allowed = left >= 1
+        self._left[who] = (left - allowed, now)
+        while len(self._left) > _KNOWN:
+            self._left.popitem(last=False)
+        return allowed
+
+
+def same(one: str, two: str) -> bool:
+    """Compares two secrets in a time that tells nothing."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), two.encode("utf-8", "replace"))
+
+
+def hosts(bound: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
+    """Returns the Host headers that a server bound there answers to, as browsers write them."""
+    names = {*LOOPBACK, *more} if bound in (*LOOPBACK, "0.0.0.0", "::") else {bound, *more}
+    if bound in ("0.0.0.0", "::"):
+        here = socket.gethostname()
+        names |= {here, socket.getfqdn()}
+        with suppress(OSError):  # a machine that does not know its own name
+            names |= {str(info[4][0]) for info in socket.getaddrinfo(here, None)}
+    written = {f"[{name}]" if ":" in name else name.lower() for name in names}
+    return frozenset({f"{name}:{port}" for name in written} | (written if port == 80 else set()))
+
+
+def plain_name(name: str) -> str:
+    """Returns a rater's name, tidied; empty where it is none."""
+    kept = "".join(letter for letter in unicodedata.normalize("NFC", name) if unicodedata.category(letter) not in ("Cc", "Cs"))
+    return " ".join(kept.split())[:NAME]
+
+
+@dataclass
+class Guard:
+    """Refuses a forged Host (400), who lacks the key (401), another site's form (403) and a large body (413).
+
+    The page behind it sees none of them. All that leaves it carries the headers that keep a browser from going elsewhere.
+    """
+
+    app: Callable[..., Awaitable[None]]
+    hosts: frozenset[str]
+    key: str | None = None  # who comes with ?key=... is let in and keeps it as a cookie; None: everybody on this machine
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        brought = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
+        refused = self._refused(headers, scope["method"], brought)
+        if refused is None and self.key is not None and brought:
+            kept = f"key={self.key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
+            await _say(send, 303, "", {"location": "/", "set-cookie": kept})
+            return
+        if refused is None and scope["method"] == "POST":
+            body = await _read(receive)
+            if body is None:
+                refused = 413, "That is too large."
+            else:
+                receive = _replayed(body, receive)
+        if refused is not None:
+            await _say(send, *refused)
+        else:
+            await self.app(scope, receive, _with_headers(send))
+
+    def _refused(self, headers: dict[bytes, str], method: str, brought: str) -> tuple[int, str] | None:
+        host, origin = headers.get(b"host", "").lower(), headers.get(b"origin")
+        if host not in self.hosts:
+            return 400, "This server does not answer to that host."
+        if self.key is not None and not same(brought or _cookie(headers.get(b"cookie", ""), "key"), self.key):
+            return 401, "Open the address that the server printed, with its key."
+        if method == "POST" and origin is not None and urlsplit(origin).netloc.lower() != host:
+            return 403, "That form is not ours."
+        return None
+
+
+async def _read(receive: Any) -> bytes | None:
+    """Reads a body; None where it is too large. No more of it than a form may have is ever held."""
+    held, seen, more = b"", 0, True
+    while more and seen < _DRAINED:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        seen += len(chunk)
+        held = held + chunk if seen <= BODY else b""
+    return held if seen <= BODY else None
+
+
+def _cookie(cookies: str, name: str) -> str:
+    found = (part.strip().partition("=") for part in cookies.split(";"))
+    return next((value for key, _, value in found if key == name), "")
+
+
+def _with_headers(send: Any) -> Any:
+    async def sent(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            there = {name.lower() for name, _ in message["headers"]}
+            more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
+        await send(message)
+
+    return sent
+
+
+def _replayed(body: bytes, receive: Any) -> Any:
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _say(send: Any, status: int, words: str, more: dict[str, str] | None = None) -> None:
+    headers = {"content-type": "text/plain; charset=utf-8", "connection": "close"} | HEADERS | (more or {})
+    listed = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    await send({"type": "http.response.body", "body": words.encode()})

@@ -1,0 +1,119 @@
+"""How far people have come, how far they agree with each other and with themselves, and whether the map agrees with them."""
+
+import io
+import json
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from feedback.label.questions import ALIKE
+
+
+class Progress(NamedTuple):
+    """Counts of answers. ``wanted`` and ``given`` are of what the search waits for now."""
+
+    wanted: int
+    given: int
+    mine: int  # of this rater, in all
+    all: int
+
+
+class Share(NamedTuple):
+    """So many of so many pairs of answers agree."""
+
+    agree: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{100 * self.agree / self.of:.0f} %" if self.of else "not known yet"
+
+
+class Agreement(NamedTuple):
+    """Can't tell agrees with nothing but itself; the map is asked only about clear answers."""
+
+    myself: Share
+    others: Share
+    map: Share
+    unsure: Share
+    raters: int
+
+
+def progress(db: sqlite3.Connection, rater: str) -> Progress:
+    """Returns the counts of the moment."""
+    wanted, given = db.execute(
+        "SELECT coalesce(sum(want), 0), coalesce(sum(min(want, (SELECT count(*) FROM answers WHERE question = questions.id "
+        "AND counted = 1 AND undone = 0))), 0) FROM questions WHERE want > 0 AND closed = 0"
+    ).fetchone()
+    count = "SELECT count(*) FROM answers WHERE undone = 0"
+    (mine,), (all_,) = db.execute(f"{count} AND rater = ?", (rater,)).fetchone(), db.execute(count).fetchone()
+    return Progress(wanted, given, mine, all_)
+
+
+def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
+    """Returns who agrees with whom, over all answers that stand."""
+    pair = "SELECT coalesce(sum(one.answer = two.answer), 0), count(*) FROM answers AS one JOIN answers AS two "
+    pair += "ON one.question = two.question AND one.undone = 0 AND two.undone = 0 "
+    myself = db.execute(pair + "AND one.rater = two.rater WHERE one.rater = ? AND one.repeat = 0 AND two.repeat = 1", (rater,))
+    others = db.execute(pair + "AND one.rater < two.rater WHERE one.repeat = 0 AND two.repeat = 0")
+    unsure = db.execute("SELECT coalesce(sum(answer = '?'), 0), count(*) FROM answers WHERE undone = 0 AND repeat = 0")
+    (raters,) = db.execute("SELECT count(DISTINCT rater) FROM answers WHERE undone = 0").fetchone()
+    return Agreement(Share(*myself.fetchone()), Share(*others.fetchone()), with_map(db, run), Share(*unsure.fetchone()), raters)
+
+
+def with_map(db: sqlite3.Connection, run: Path) -> Share:
+    """Returns how many clear answers the newest map agrees with, of those whose three solutions are on it."""
+    place = _places(run)
+    rows = db.execute(
+        "SELECT x, a, b, answer FROM answers JOIN questions ON questions.id = answers.question "
+        "WHERE kind = ? AND undone = 0 AND repeat = 0 AND answer != '?'", (ALIKE,)
+    )  # fmt: skip
+    agree = of = 0
+    for x, a, b, said in rows:
+        three = [place.get(int(name.partition("-")[0])) for name in (x, a, b)]
+        if any(where is None for where in three):
+            continue
+        here, near, far = (np.asarray(where) for where in three)
+        of += 1
+        agree += (np.linalg.norm(here - near) < np.linalg.norm(here - far)) == (said == "a")
+    return Share(int(agree), of)
+
+
+def picture(run: Path) -> Path | None:
+    """Returns the newest picture of the map: from the search that goes on, or from its end."""
+    now, *end = run / "now" / "map.png", run / "figures" / "sheet.png", run / "figures" / "heatmap.png"
+    last = next((path for path in end if path.is_file()), None)
+    there = [path for path in (now, last) if path is not None and path.is_file()]
+    return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def finished(run: Path) -> bool:
+    """Whether the search has come to its end."""
+    return (run / "result.json").is_file()
+
+
+def evaluations(run: Path) -> int | None:
+    """Returns how many evaluations the newest map was drawn after."""
+    for about in _newest(run, "archive.json"):
+        try:
+            return int(json.loads(about.read_bytes())["evaluations"])
+        except (OSError, ValueError, KeyError):
+            continue
+    return None
+
+
+def _places(run: Path) -> dict[int, np.ndarray]:
+    """Returns where each elite lies, by id; nothing where there is no map, or it is being written."""
+    for file in _newest(run, "archive.npz"):
+        try:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as columns:
+                return dict(zip(columns["id"].tolist(), columns["measures"], strict=True))
+        except (OSError, ValueError, KeyError, EOFError):
+            continue
+    return {}
+
+
+def _newest(run: Path, name: str) -> list[Path]:
+    there = [path for path in (run / "now" / name, run / name) if path.is_file()]
+    return sorted(there, key=lambda path: -path.stat().st_mtime_ns)

@@ -16,10 +16,15 @@ from qd.referee import Referee
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
 RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "experiment")]
+PRICED = ["lm.price.in=1", "lm.price.out=2"]
+ASKED = {
+    "lm/openai": PRICED,
+    "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
+}  # what they cannot know
 
 
 def composed(choice: Path) -> compose.Assembled:
-    return compose.assemble(compose.load([f"{choice.parent}={choice.name}"]))
+    return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
 
 
 def test_every_group_has_choices():

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 STAMP = "[toy]"
-_GOOD = frozenset("love loved happy joy sweet best good kiss kissed cheered delight smile positive romance yes".split())
-_BAD = frozenset("hate dead death died blood cold lost ruin buried sad tragic negative horror no waste".split())
+_GOOD = {"love", "loved", "happy", "joy", "sweet", "best", "good", "kissed", "cheered", "delight", "smile", "positive", "yes"}
+_BAD = {"hate", "dead", "died", "blood", "cold", "lost", "ruin", "buried", "sad", "tragic", "negative", "horror", "no", "waste"}
 _CHOICE = re.compile(r"\b(\w+) or (\w+)\b")
 _RANGE = re.compile(r"from (\d+) to (\d+)")
 _WORD = re.compile(r"[A-Za-z']+")

@@ -16,7 +16,7 @@ from qd.cli import kinds
 from qd.cli.settings import Plateau, Settings, Suits
 from qd.spelling import nearest
 
-_PARTS = ("lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
+_PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
 def conf() -> Path:

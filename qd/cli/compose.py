@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from qd.cli.build import build
 from qd.cli.choices import check, opened, prepared, saying
 
-_ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")  # each may refer to those before
+# each part may refer to those before it
+_ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
 _LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "now")  # of a config, where they are not set
 _LONGEST = 120  # characters of overrides in a folder's name

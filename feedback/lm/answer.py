@@ -41,7 +41,7 @@ def read(request: Request, text: str) -> Answer | Failure:
         used = _usage(body.get("usage"), request, found if isinstance(found, str) else "")
         logprobs = _logprobs(request, choices[0].get("logprobs"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError):
-        return Failure("malformed", text[:80], again=True)
+        return Failure("malformed", text[:80])
     if isinstance(found, Failure):
         return found._replace(used=used)
     if request.schema is not None and (fault := schema.fault(found, request.schema)):

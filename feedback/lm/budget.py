@@ -15,7 +15,12 @@ class Cost(NamedTuple):
     money: float = 0.0
 
     def plus(self, other: "Cost", times: int = 1) -> "Cost":
-        return Cost(*(mine + times * theirs for mine, theirs in zip(self, other, strict=True)))
+        return Cost(
+            self.calls + times * other.calls,
+            self.tokens_in + times * other.tokens_in,
+            self.tokens_out + times * other.tokens_out,
+            self.money + times * other.money,
+        )
 
     @property
     def tokens(self) -> int:

@@ -9,12 +9,9 @@ It is built once and handed on: one client, one cache, one budget, however many 
 B prompts, L labels.
 """
 
-import os
 import re
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,15 +19,14 @@ import numpy as np
 
 from feedback.lm import request as requests
 from feedback.lm.answer import Answer, Failure
-from feedback.lm.budget import Budget, Cost, price
-from feedback.lm.cache import Cache
-from feedback.lm.engine import Engine
+from feedback.lm.budget import Budget, price
+from feedback.lm.engine import loopback
 from feedback.lm.labels import LabelScores
-from feedback.lm.ledger import Ledger
 from feedback.lm.limits import Limits
-from feedback.lm.probe import Traits, probe
+from feedback.lm.probe import Traits
 from feedback.lm.request import Prompt, Request
 from feedback.lm.scoring import Scoring
+from feedback.lm.session import Session
 
 _MODES = ("readwrite", "replay", "record", "off")
 
@@ -68,15 +64,16 @@ class LM:
     limits: Limits | Mapping[str, Any] = field(default_factory=Limits)
     extra: Mapping[str, Any] = field(default_factory=dict)  # more to send with each call, e.g. {top_p: 0.95}
     traits: Traits | Mapping[str, Any] | None = None  # what the endpoint can do; None: it is asked at the start
+    _session: Session = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.__dict__["_lock"] = threading.RLock()
+        object.__setattr__(self, "_session", Session(self))
         for name, kind in (("budget", Budget), ("limits", Limits), ("traits", Traits)):
             value = getattr(self, name)
             if isinstance(value, Mapping):
-                self.__dict__[name] = _made(kind, value, f"lm.{name}")
+                object.__setattr__(self, name, _made(kind, value, f"lm.{name}"))
         _check(self)
-        price(self.price, self._is_here, self.model)
+        price(self.price, self.is_here, self.model)
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -150,12 +147,12 @@ class LM:
 
     def report(self) -> list[dict[str, Any]]:
         """Returns a row for each role: calls, cached, failed, tokens, money, and what the cache saved."""
-        return self._ledger.report()
+        return self._session.ledger.report()
 
     @property
     def lost(self) -> list[dict[str, Any]]:
         """The calls that were in flight when an earlier process of this run died; they are charged."""
-        return self._ledger.lost
+        return self._session.ledger.lost
 
     def open(self, folder: str | Path) -> None:
         """Keeps the ledger in a run's folder, and takes over what was spent there. Call it before the first question.
@@ -163,45 +160,20 @@ class LM:
         Raises:
             ValueError: it is too late for that, or another client writes there.
         """
-        with self._lock:
-            if "_ledger" in self.__dict__:
-                raise ValueError("the language model was asked before its ledger was opened; call open(folder) first")
-            self.__dict__["_ledger"] = Ledger(Path(folder) / "lm.jsonl")
+        self._session.open(folder)
 
     def close(self) -> None:
         """Ends what was started, but not the server; asked again, it starts again."""
-        with self._lock:
-            for name in ("_engine", "_ledger", "_cache"):
-                if name in self.__dict__:
-                    self.__dict__.pop(name).close()
+        self._session.close()
 
     @property
     def known(self) -> Traits:
         """What the endpoint can do: as set, as the cache remembers, or as it says now."""
-        with self._lock:
-            if "_known" not in self.__dict__:
-                self.__dict__["_known"] = self.traits if isinstance(self.traits, Traits) else self._probed()
-            return self.__dict__["_known"]
+        return self._session.known
 
     def ask(self, asked: Sequence[Request]) -> list[Answer | Failure]:
         """Answers requests from the cache and the endpoint, in their order, each question once."""
-        keys = [requests.key(request, self._model, self.prompt_version) for request in asked]
-        questions = {key: request for key, request in zip(keys, asked, strict=True) if not request.empty}
-        found: dict[bytes, Answer | Failure] = dict(self._recorded(list(questions)))
-        self._note_cached(asked, [found[key] for key in keys if key in found])
-        missing = {key: request for key, request in questions.items() if key not in found}
-        if missing and self.mode == "replay":
-            found |= self._replayed(missing)
-        elif missing:
-            seeded = bool(self.known.seed)  # asked before anything else, since it may raise
-            sent = {key: request if seeded else _without_seed(request) for key, request in missing.items()}
-            found |= self._engine.ask(sent, self._model, self.mode != "off")
-        nothing = Failure("empty prompt", charged=False)
-        for key, request in zip(keys, asked, strict=True):
-            failed = found.get(key, nothing)
-            if isinstance(failed, Failure):
-                self._ledger.gave_up(request.role, key, failed.kind)
-        return [found.get(key, nothing) for key in keys]
+        return self._session.ask(asked)
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
         """A request with all that is sent; above temperature 0 it has a seed of its own."""
@@ -217,83 +189,16 @@ class LM:
         }
         return options | {"stop": [stop] if isinstance(stop, str) else list(stop)} if stop else options
 
-    def _recorded(self, keys: list[bytes]) -> dict[bytes, Answer]:
-        if self.mode == "off":
-            return {}
-        if self.mode == "record":  # what this very run has recorded, before it was cut off too, is not asked again
-            keys = [key for key in keys if key.hex() in self._ledger.keys]
-        return self._cache.find(keys)
-
-    def _replayed(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
-        failed = self._cache.failed(missing)
-        lacking = [request for key, request in missing.items() if key not in failed]
-        if lacking:
-            raise ValueError(
-                f"{len(lacking)} of {len(missing)} questions have no answer in {self.cache or 'a cache in memory'}, and "
-                f"lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
-                "type lm.mode=readwrite"
-            )
-        return failed
-
-    def _note_cached(self, asked: Sequence[Request], found: list[Answer | Failure]) -> None:
-        answers = [each for each in found if isinstance(each, Answer)]
-        if answers:
-            sums = (sum(getattr(each, name) for each in answers) for name in ("tokens_in", "tokens_out", "money"))
-            self._ledger.cached(asked[0].role, len(answers), Cost(0, *sums))
-
-    def _probed(self) -> Traits:
-        stored = None if self.mode == "off" else self._cache.traits(self._model)
-        if stored is not None:
-            return Traits(**stored)
-        if self.mode == "replay":
-            raise ValueError(f"{self.cache} knows nothing of {self.model}; type lm.mode=readwrite to ask it")
-
-        def ask(request: Request) -> Answer | Failure:
-            (found,) = self._engine.ask(
-                {requests.key(request, os.urandom(8).hex(), "probe"): request}, self._model, False
-            ).values()
-            return found
-
-        traits = probe(ask, self.model, self._url(), self.key_variable)
-        if self.mode != "off":
-            self._cache.put_traits(self._model, asdict(traits))
-        return traits
-
-    @cached_property
-    def _model(self) -> str:
-        """What tells the model from others, in every key."""
-        return self.fingerprint or (self.server.fingerprint if self.server else f"{self.base_url} {self.model}")
-
-    @cached_property
-    def _cache(self) -> Cache:
-        with self._lock:
-            return self.__dict__.get("_cache") or self.__dict__.setdefault("_cache", Cache(self.cache))
-
-    @cached_property
-    def _ledger(self) -> Ledger:
-        with self._lock:
-            return self.__dict__.get("_ledger") or self.__dict__.setdefault("_ledger", Ledger())
-
-    @cached_property
-    def _engine(self) -> Engine:
-        with self._lock:
-            if "_engine" in self.__dict__:
-                return self.__dict__["_engine"]
-            secret = os.environ.get(self.key_variable, "") if self.key_variable else ""
-            if self.key_variable and not secret:
-                raise ValueError(f"the key of {self.base_url} is not set; type export {self.key_variable}=YOUR_KEY")
-            priced = price(self.price, self._is_here, self.model)
-            engine = Engine(self._url, secret, priced, self.budget, self.limits, self._cache, self._ledger)  # type: ignore[arg-type]
-            return self.__dict__.setdefault("_engine", engine)
-
-    def _url(self) -> str:
-        return self.server.start() if self.server else self.base_url
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this machine, so that nobody is paid."""
+        return self.server is not None or loopback(self.base_url)
 
     @property
-    def _is_here(self) -> bool:
-        """Whether it runs on this machine, so that nobody is paid."""
-        host = re.match(r"https?://(\[[^]]*\]|[^:/]*)", self.base_url)
-        return self.server is not None or bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))
+    def bounds(self) -> tuple[Budget, Limits]:
+        """What may be spent, and how fast."""
+        assert isinstance(self.budget, Budget) and isinstance(self.limits, Limits)  # made so above
+        return self.budget, self.limits
 
 
 def _check(lm: LM) -> None:
@@ -317,7 +222,3 @@ def _made(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
         if name not in known:
             raise ValueError(f"there is no {where}.{name}; there is {', '.join(known)}")
     return kind(**settings)
-
-
-def _without_seed(request: Request) -> Request:
-    return request._replace(body={name: value for name, value in request.body.items() if name != "seed"})

@@ -1,6 +1,7 @@
 """Many calls at once, on a thread of its own: cache, gate, attempts, ledger. From outside it is one batched function."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -60,14 +61,17 @@ class Engine:
 
     def _connect(self) -> None:
         url = self._base_url()
-        ours = {"trust_env": False, "verify": False} if url.startswith("http://") else {}  # no proxy to this machine; no TLS
         for _ in range(-(-self._limits.concurrency // _LANE)):
             client = openai.AsyncOpenAI(
                 base_url=url,
                 api_key=self._secret or "none",  # never the user's OPENAI_API_KEY by chance
                 max_retries=0,
                 timeout=self._limits.timeout,
-                http_client=openai.DefaultAsyncHttpxClient(**ours),
+                http_client=openai.DefaultAsyncHttpxClient(
+                    trust_env=not loopback(url),  # no proxy on the way to this machine
+                    verify=url.startswith("https"),  # else nothing is encrypted, and to read the certificates takes time
+                    follow_redirects=False,  # nobody sends our key elsewhere
+                ),
             )
             self._lanes.append([0, client])
 
@@ -147,3 +151,9 @@ class Engine:
 
     def _scrubbed(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text
+
+
+def loopback(url: str) -> bool:
+    """Whether an address is this machine."""
+    host = re.match(r"https?://(\[[^]]*\]|[^:/]*)", url)
+    return bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))

@@ -1,0 +1,157 @@
+"""One client at work: what it has opened, started and learned, built when it is first needed and once."""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedback.lm import request as requests
+from feedback.lm.answer import Answer, Failure
+from feedback.lm.budget import Cost, price
+from feedback.lm.cache import Cache
+from feedback.lm.engine import Engine
+from feedback.lm.ledger import Ledger
+from feedback.lm.probe import Traits, probe
+from feedback.lm.request import Request
+
+if TYPE_CHECKING:
+    from feedback.lm.client import LM
+
+
+class Session:
+    """From several threads too: whatever is built is built under a lock."""
+
+    def __init__(self, lm: "LM") -> None:
+        self.lm = lm
+        self._lock = threading.RLock()
+        self._cache: Cache | None = None
+        self._ledger: Ledger | None = None
+        self._engine: Engine | None = None
+        self._known: Traits | None = None
+        self._model = ""
+
+    def ask(self, asked: Sequence[Request]) -> list[Answer | Failure]:
+        """Answers requests from the cache and the endpoint, in their order, each question once."""
+        keys = [requests.key(request, self.model, self.lm.prompt_version) for request in asked]
+        questions = {key: request for key, request in zip(keys, asked, strict=True) if not request.empty}
+        found: dict[bytes, Answer | Failure] = dict(self._recorded(list(questions)))
+        self._note_cached(asked, [found[key] for key in keys if key in found])
+        missing = {key: request for key, request in questions.items() if key not in found}
+        if missing and self.lm.mode == "replay":
+            found |= self._replayed(missing)
+        elif missing:
+            seeded = bool(self.known.seed)  # asked before anything else, since it may raise
+            sent = {key: request if seeded else _without_seed(request) for key, request in missing.items()}
+            found |= self.engine.ask(sent, self.model, self.lm.mode != "off")
+        nothing = Failure("empty prompt", charged=False)
+        for key, request in zip(keys, asked, strict=True):
+            failed = found.get(key, nothing)
+            if isinstance(failed, Failure):
+                self.ledger.gave_up(request.role, key, failed.kind)
+        return [found.get(key, nothing) for key in keys]
+
+    def open(self, folder: str | Path) -> None:
+        with self._lock:
+            if self._ledger is not None:
+                raise ValueError("the language model was asked before its ledger was opened; call open(folder) first")
+            self._ledger = Ledger(Path(folder) / "lm.jsonl")
+
+    def close(self) -> None:
+        with self._lock:
+            for each in (self._engine, self._ledger, self._cache):
+                if each is not None:
+                    each.close()
+            self._engine = self._ledger = self._cache = None
+
+    @property
+    def known(self) -> Traits:
+        with self._lock:
+            if self._known is None:
+                self._known = self.lm.traits if isinstance(self.lm.traits, Traits) else self._probed()
+            return self._known
+
+    @property
+    def model(self) -> str:
+        """What tells the model from others, in every key."""
+        with self._lock:
+            server = self.lm.server
+            if not self._model:
+                self._model = self.lm.fingerprint or (server.fingerprint if server else f"{self.lm.base_url} {self.lm.model}")
+            return self._model
+
+    @property
+    def cache(self) -> Cache:
+        with self._lock:
+            if self._cache is None:
+                self._cache = Cache(self.lm.cache)
+            return self._cache
+
+    @property
+    def ledger(self) -> Ledger:
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = Ledger()
+            return self._ledger
+
+    @property
+    def engine(self) -> Engine:
+        """Raises ValueError where the key is not set, or another client writes the ledger."""
+        with self._lock:
+            if self._engine is None:
+                name = self.lm.key_variable
+                secret = os.environ.get(name, "") if name else ""
+                if name and not secret:
+                    raise ValueError(f"the key of {self.lm.base_url} is not set; type export {name}=YOUR_KEY")
+                priced = price(self.lm.price, self.lm.is_here, self.lm.model)
+                self._engine = Engine(self._url, secret, priced, *self.lm.bounds, self.cache, self.ledger)
+            return self._engine
+
+    def _recorded(self, keys: list[bytes]) -> dict[bytes, Answer]:
+        if self.lm.mode == "off":
+            return {}
+        if self.lm.mode == "record":  # what this very run has recorded, before it was cut off too, is not asked again
+            keys = [key for key in keys if key.hex() in self.ledger.keys]
+        return self.cache.find(keys)
+
+    def _replayed(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
+        failed = self.cache.failed(missing)
+        lacking = [request for key, request in missing.items() if key not in failed]
+        if lacking:
+            raise ValueError(
+                f"{len(lacking)} of {len(missing)} questions have no answer in {self.lm.cache or 'a cache in memory'}, and "
+                f"lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
+                "type lm.mode=readwrite"
+            )
+        return failed
+
+    def _note_cached(self, asked: Sequence[Request], found: list[Answer | Failure]) -> None:
+        answers = [each for each in found if isinstance(each, Answer)]
+        if answers:
+            tokens_in, tokens_out = sum(each.tokens_in for each in answers), sum(each.tokens_out for each in answers)
+            self.ledger.cached(asked[0].role, len(answers), Cost(0, tokens_in, tokens_out, sum(each.money for each in answers)))
+
+    def _probed(self) -> Traits:
+        stored = None if self.lm.mode == "off" else self.cache.traits(self.model)
+        if stored is not None:
+            return Traits(**stored)
+        if self.lm.mode == "replay":
+            raise ValueError(f"{self.lm.cache} knows nothing of {self.lm.model}; type lm.mode=readwrite to ask it")
+
+        def ask(request: Request) -> Answer | Failure:
+            once = requests.key(request, os.urandom(8).hex(), "probe")
+            (found,) = self.engine.ask({once: request}, self.model, False).values()
+            return found
+
+        traits = probe(ask, self.lm.model, self._url(), self.lm.key_variable)
+        if self.lm.mode != "off":
+            self.cache.put_traits(self.model, asdict(traits))
+        return traits
+
+    def _url(self) -> str:
+        return self.lm.server.start() if self.lm.server else self.lm.base_url
+
+
+def _without_seed(request: Request) -> Request:
+    return request._replace(body={name: value for name, value in request.body.items() if name != "seed"})

@@ -13,6 +13,10 @@ Features = dict[str, Array]  # name -> [B, ...]
 FAILED, REJECTED, IMPROVED, NEW = -1, 0, 1, 2  # Batch.status
 
 
+class Spent(Exception):
+    """What a part may spend on others, a language model's budget, is spent: the run ends cleanly and can go on with more."""
+
+
 class Evaluation(NamedTuple):
     """What a domain says of B solutions."""
 

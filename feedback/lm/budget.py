@@ -27,12 +27,6 @@ class Cost(NamedTuple):
         return self.tokens_in + self.tokens_out
 
 
-class Spent(RuntimeError):
-    """The budget has no room for another call. Answers that were given are stored; the run can go on with a larger one."""
-
-    exit_status = 3  # the command line ends the run cleanly and says so by this status
-
-
 @dataclass(frozen=True)
 class Budget:
     """None: no limit."""

@@ -12,7 +12,6 @@ B prompts, L labels.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +51,7 @@ class LM:
     key_variable: str = ""  # the NAME of the environment variable that holds the key; the key itself is kept nowhere
     mode: str = "readwrite"  # replay: the cache alone answers; record: ask anew and store; off: no cache
     cache: str = ""  # SQLite file of answers; "" keeps them in memory
+    folder: str | None = None  # of the run: its ledger is kept there, and what was spent before a kill still counts
     prompt_version: str = "1"  # another one asks everything anew
     fingerprint: str = ""  # what tells the model from others; by default the server's, else address and model
     seed: int = 0  # of answers at temperatures above 0
@@ -153,14 +153,6 @@ class LM:
     def lost(self) -> list[dict[str, Any]]:
         """The calls that were in flight when an earlier process of this run died; they are charged."""
         return self._session.ledger.lost
-
-    def open(self, folder: str | Path) -> None:
-        """Keeps the ledger in a run's folder, and takes over what was spent there. Call it before the first question.
-
-        Raises:
-            ValueError: it is too late for that, or another client writes there.
-        """
-        self._session.open(folder)
 
     def close(self) -> None:
         """Ends what was started, but not the server; asked again, it starts again."""

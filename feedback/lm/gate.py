@@ -7,8 +7,9 @@ import asyncio
 import math
 
 from feedback.lm.answer import Failure
-from feedback.lm.budget import Budget, Cost, Spent
+from feedback.lm.budget import Budget, Cost
 from feedback.lm.limits import Bucket, Limits
+from qd.types import Spent
 
 _LONGEST = 60.0  # seconds that one Retry-After may hold everybody
 

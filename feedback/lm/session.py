@@ -1,6 +1,8 @@
 """One client at work: what it has opened, started and learned, built when it is first needed and once."""
 
+import hashlib
 import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -52,12 +54,6 @@ class Session:
                 self.ledger.gave_up(request.role, key, failed.kind)
         return [found.get(key, nothing) for key in keys]
 
-    def open(self, folder: str | Path) -> None:
-        with self._lock:
-            if self._ledger is not None:
-                raise ValueError("the language model was asked before its ledger was opened; call open(folder) first")
-            self._ledger = Ledger(Path(folder) / "lm.jsonl")
-
     def close(self) -> None:
         with self._lock:
             for each in (self._engine, self._ledger, self._cache):
@@ -92,7 +88,8 @@ class Session:
     def ledger(self) -> Ledger:
         with self._lock:
             if self._ledger is None:
-                self._ledger = Ledger()
+                name = re.sub(r"\W+", "-", f"{self.lm.model}-") + hashlib.sha256(self.model.encode()).hexdigest()[:8]
+                self._ledger = Ledger(None if self.lm.folder is None else Path(self.lm.folder, "lm", f"{name}.jsonl"))
             return self._ledger
 
     @property

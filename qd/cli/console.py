@@ -106,7 +106,8 @@ def summed_up(result: dict[str, Any]) -> list[str]:
     row, run = result["metrics"], Path(result["folder"])
     wall = max(result["wall_s"], 1e-9)
     there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
-    onward = "give the same command, and it goes on" if result["status"] == "stopped" else f"qd plot {shlex.quote(str(run))}"
+    goes_on = result["status"] in ("stopped", "spent")
+    onward = "give the same command, and it goes on" if goes_on else f"qd plot {shlex.quote(str(run))}"
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(row), f"failed {row['failed']:,}"]),

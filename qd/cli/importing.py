@@ -31,4 +31,4 @@ def main(args: Sequence[str]) -> int:
         known = seeds.load(config["source"], assemble(config).search.domain)
         overrides.append(f"budget={len(known.solutions)}")
         config = load(overrides)
-    return 0 if job(config, overrides)["status"] != "stopped" else 130
+    return {"stopped": 130, "spent": 3}.get(job(config, overrides)["status"], 0)

@@ -29,7 +29,7 @@ def main(args: list[str]) -> int:
         return _by_hydra(args)
     from qd.cli.compose import load
 
-    return 0 if job(load(args), args)["status"] != "stopped" else 130
+    return {"stopped": 130, "spent": 3}.get(job(load(args), args)["status"], 0)
 
 
 def _by_hydra(args: list[str]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qd.cli.job import is_ours
 from qd.spelling import nearest
+from qd.types import Spent
 
 COMMANDS = {  # name -> (module with main(args), what it does)
     "run": ("qd.cli.launch", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
@@ -39,6 +40,9 @@ def main(args: list[str] | None = None) -> int:
             raise
         print(f"qd: {error}", file=sys.stderr)
         return 1
+    except Spent as error:  # before there was anything to save
+        print(f"qd: {error}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print("qd: stopped", file=sys.stderr)
         return 130

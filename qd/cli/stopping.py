@@ -6,11 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from qd.types import Spent
+
 
 class Stop:
     """Asked to stop, a run ends at the next generation, with a checkpoint."""
 
     asked = False
+    spent = ""  # why it can do no more until it is given more
+
+
+@contextmanager
+def ending(stop: Stop) -> Iterator[None]:
+    """Ends the run where what a part may spend is spent; the state is the last whole generation's."""
+    try:
+        yield
+    except Spent as error:
+        stop.asked, stop.spent = True, str(error)
 
 
 @contextmanager

@@ -146,8 +146,10 @@ def _run(cfg: Any) -> str:
         boundary.where = folder(config, overrides)
         if alone and config["console"] != "off":
             print(f"\n{boundary.where}")
-        if job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"] == "stopped":
+        status = job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"]
+        if status == "stopped":
             raise KeyboardInterrupt
+        boundary.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
     return boundary.why
 
 

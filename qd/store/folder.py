@@ -15,7 +15,7 @@ from qd.store import files, history, identity
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
     _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
-    "renderings", "figures", "now", _CONFIG,
+    "renderings", "figures", "now", "lm", _CONFIG,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 _LEFT_OUT = ("runs", "console", "budget", "again", "now")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
+_MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
 _DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise
 
 
@@ -63,7 +64,10 @@ def _version(name: str) -> str:
 
 
 def _deciding(config: dict) -> dict:
-    return _without_workers({name: value for name, value in config.items() if name not in _LEFT_OUT})
+    kept = {name: value for name, value in config.items() if name not in _LEFT_OUT}
+    for model in (name for name in _MODELS if isinstance(kept.get(name), dict)):
+        kept[model] = {name: value for name, value in kept[model].items() if name not in _LEFT_OUT_OF_MODELS}
+    return _without_workers(kept)
 
 
 def _without_workers(node: Any) -> Any:

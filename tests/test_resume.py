@@ -20,6 +20,7 @@ import yaml
 from feedback.descriptors import Select
 from qd import search
 from qd.cli import run as job
+from qd.cli import schedule
 from qd.store import archive_file, checkpoint, history, identity
 from qd.types import Batch, State
 from tests.kill import cases
@@ -364,7 +365,7 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
 
 
 @pytest.mark.parametrize(
-    ("schedule", "after", "due"),
+    ("relearn", "after", "due"),
     [
         (None, 0, None),
         (100, 0, 100),
@@ -373,10 +374,12 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
         ([50, 500], 0, 50),
         ([50, 500], 70, 500),
         ([50], 64, None),
+        ([0.5, 0.1], 0, 100),
+        ([0.5, 0.1], 100, 500),
     ],
 )
-def test_relearning_comes_at_fixed_counts(schedule: int | list[int] | None, after: int, due: int | None) -> None:
-    assert job.next_relearn(schedule, after) == due
+def test_relearning_comes_at_fixed_counts(relearn: int | list | None, after: int, due: int | None, tmp_path: Path) -> None:
+    assert schedule.opened({"relearn": relearn, "budget": 1000}, tmp_path).next(after) == due
 
 
 @pytest.mark.parametrize("name", ["budget", "initial", "log_every", "save_every", "relearn"])

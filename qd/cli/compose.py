@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qd.cli import schedule
 from qd.cli.build import build
 from qd.cli.choices import check, opened, prepared, saying
 
@@ -19,6 +20,7 @@ from qd.cli.choices import check, opened, prepared, saying
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again")  # not what tells two folders apart
 _LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "now")  # of a config, where they are not set
+_NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
 _LONGEST = 120  # characters of overrides in a folder's name
 
 
@@ -26,6 +28,7 @@ class Assembled(NamedTuple):
     search: Any  # qd.types.Search
     referee: Any  # qd.referee.Referee or None
     run: Callable  # the driver: qd.search.run, or another of its signature
+    services: tuple[Any, ...] = ()  # shared parts that offer report(), what they did and spent, a row for each role
 
 
 def load(overrides: list[str]) -> dict[str, Any]:
@@ -72,7 +75,8 @@ def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
     keep = dict.fromkeys((*config["keep"], *(name for part in for_whom for name in getattr(part, "keep", ()))))
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
     search = Search(*parts, keep=tuple(keep), reserve=config["reserve"])
-    return Assembled(search, referee, driver(search, config["driver"]["name"]))
+    services = {id(part): part for part in shared.values() if hasattr(part, "report")}
+    return Assembled(search, referee, driver(search, config["driver"]["name"]), tuple(services.values()))
 
 
 def driver(search: Any, name: str) -> Callable:
@@ -94,7 +98,8 @@ def folder(config: dict[str, Any], overrides: list[str]) -> Path:
     """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder."""
     named = (f"domain={config['name']}", f"experiment={config['name']}")  # said by NAME already
     said = sorted(f"from={config.get('source')}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
-    said = [o for o in said if _key(o) not in _ELSEWHERE and not o.startswith("hydra") and o not in named]
+    said = [o for o in said if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
+    said = [o for o in said if not o.startswith("hydra") and o not in named]
     text = ",".join(said)
     if len(text) > _LONGEST or not re.fullmatch(r"[\w.,=+~@:\[\]{}-]*", text):
         text = _hash(config)
@@ -121,6 +126,8 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
     if "stop" not in config:
         del config["plateau"]
+    if config["relearn"] != "outside":
+        del config["outside"]
     config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
     config["keep"] = tuple(config["keep"])
     _check_settings(config)
@@ -130,13 +137,7 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
 def _check_settings(config: dict[str, Any]) -> None:
     if config["renderings"] < 0:
         raise ValueError(f"renderings={config['renderings']} is below 0; type 0 for none")
-    relearn = config["relearn"]
-    counts = [relearn] if isinstance(relearn, int) else [] if relearn is None else relearn
-    if not isinstance(counts, list) or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in counts):
-        raise ValueError(
-            f"relearn={relearn} is no count of evaluations; "
-            "type relearn=10000 for every so many, or relearn=[10000,25000] for these"
-        )
+    schedule.check(config)
     if not config["name"].strip():
         raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
     if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():

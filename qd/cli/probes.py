@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qd import archives, metrics
+from qd.cli import schedule
 from qd.cli.trial import Finding, Trial
 from qd.store import archive_file
 
@@ -181,9 +182,11 @@ def budget(trial: Trial) -> Iterator[Finding]:
     if stops and not getattr(trial.search.descriptor, "learns", True):
         who = type(trial.search.descriptor).__name__
         yield Finding("relearn", f"relearn={stops}, but {who} does not learn", "relearn=null, or another descriptor")
-    late = [stop for stop in ([stops] if isinstance(stops, int) else stops or []) if stop >= asked]
+    late = [stop for stop in ([stops] if isinstance(stops, int) else schedule.points(trial.config)) if stop >= asked]
     if late:
         yield Finding("relearn", f"relearn={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
+    if unasked := schedule.unasked(trial.config, trial.search.descriptor):
+        yield Finding("questions", *unasked.split("; type "))
 
 
 def children(trial: Trial) -> Iterator[Finding]:

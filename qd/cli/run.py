@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
-from qd.cli import now, plateau, seeds
+from qd.cli import now, plateau, reports, schedule, seeds
 from qd.cli.blame import Blame
 from qd.cli.finished import is_enough
-from qd.cli.stopping import Stop, stopping
+from qd.cli.stopping import Stop, ending, stopping
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
 from qd.store.checkpoint import Checkpoint
@@ -41,7 +41,8 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console
         stop: for whoever wants to stop it in between.
 
     Returns:
-        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint) or skipped.
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a part's
+        budget, without one) or skipped.
 
     Raises:
         ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
@@ -58,7 +59,8 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console
                 if saved is None:
                     raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
                 folder.reopen(path)
-            result = _work(config, parts, path, console, saved, stop or Stop())
+            with reports.told(parts.services, console.say):
+                result = _work(config, parts, path, console, saved, stop or Stop())
     console.close(result)
     return result
 
@@ -68,10 +70,7 @@ def check(config: dict[str, Any]) -> None:
     for name in ("budget", "initial", "log_every", "save_every"):
         if config[name] < 1:
             raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
-    stops = config["relearn"]
-    stops = [] if stops is None else [stops] if isinstance(stops, int) else stops
-    if any(stop < 1 for stop in stops):
-        raise ValueError(f"relearn={config['relearn']} names a count below 1; type evaluations, e.g. relearn=[5000, 20000]")
+    schedule.check(config)
     plateau.check(config)
 
 
@@ -89,11 +88,7 @@ def _work(
             state = _search(config, parts, recorder, state, console, stop, watch)
         level = watch.reached(recorder.relearned)
         if state.evaluations < config["budget"] and not level:
-            recorder.event("stopped", state)
-            recorder.save(state)
-            _write_archive(config, parts, path, state)
-            console.say(f"stopped at {state.evaluations} evaluations with a checkpoint; the same command goes on from there")
-            return _result(config, recorder, state, recorder.row(state)) | {"status": "stopped"}
+            return _stop(config, parts, path, recorder, state, console, stop)
         if level:
             console.say(f"ended at {state.evaluations} evaluations: {watch}")
         if recorder.saved is not state:
@@ -101,6 +96,20 @@ def _work(
         return _finish(config, parts, path, recorder, state, "plateau" if level else "budget")
     finally:
         recorder.close()
+
+
+def _stop(
+    config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, console: Console, stop: Stop
+) -> dict[str, Any]:
+    """Writes the archive; and a checkpoint, unless half a generation was done: then the last one and recorded answers go on."""
+    ended = "spent" if stop.spent else "stopped"
+    recorder.event(ended, state)
+    if not stop.spent:
+        recorder.save(state)
+    _write_archive(config, parts, path, state)
+    why = f", archive saved: {stop.spent}" if stop.spent else " with a checkpoint; the same command goes on from there"
+    console.say(f"stopped at {state.evaluations} evaluations{why}")
+    return _result(config, recorder, state, recorder.row(state)) | {"status": ended}
 
 
 def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> Checkpoint | None:
@@ -137,6 +146,8 @@ def _start(config: dict, search: Search, recorder: Recorder, console: Console) -
         console.say(known.said(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
+    if unasked := schedule.unasked(config, search.descriptor):
+        console.say(unasked)
     return state
 
 
@@ -144,40 +155,34 @@ def _search(
     config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: Stop, watch: plateau.Watch
 ) -> State:
     """Stretches between relearns. A stretch ends too where a row or a checkpoint is due, which changes no elite."""
-    looked = time.monotonic()
+    looked, lessons = time.monotonic(), schedule.opened(config, recorder.run)
     while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
-        due = next_relearn(config["relearn"], recorder.relearned)
+        due = lessons.next(recorder.relearned)
         if due is not None and state.evaluations >= due:
             now.show(config, parts, recorder.run, state)
-            state = relearn(parts.search, state)
-            recorder.relearn(state)
-            recorder.save(state)
+            with ending(stop):
+                state = relearn(parts.search, state)
+                recorder.relearn(state)
+                recorder.save(state)
             now.show(config, parts, recorder.run, state)
             continue
         before = state.evaluations
         stops = [config["budget"], *(_next_multiple(before, config[name]) for name in ("log_every", "save_every"))]
         stretch = parts.run(parts.search, state, min(stops if due is None else [*stops, due]))
-        for state, batch in stretch:
-            row = recorder.batch(state, batch)
-            if row is not None:
-                watch.add(row)
-            if row is not None or time.monotonic() - looked > _GLANCE:
-                console.update(row or recorder.row(state))
-                looked = time.monotonic()
-            if stop.asked:
-                break
-        if state.evaluations // config["save_every"] > before // config["save_every"]:
+        with ending(stop):
+            for state, batch in stretch:
+                row = recorder.batch(state, batch)
+                if row is not None:
+                    watch.add(row)
+                    lessons.add(row)
+                if row is not None or time.monotonic() - looked > _GLANCE:
+                    console.update(row or recorder.row(state))
+                    looked = time.monotonic()
+                if stop.asked:
+                    break
+        if not stop.spent and state.evaluations // config["save_every"] > before // config["save_every"]:
             recorder.save(state)
     return state
-
-
-def next_relearn(schedule: int | list[int] | None, after: int) -> int | None:
-    """Returns the evaluations at which the descriptor learns next, after it did so at ``after``; None for never."""
-    if schedule is None:
-        return None
-    if isinstance(schedule, int):
-        return _next_multiple(after, schedule)
-    return min((stop for stop in schedule if stop > after), default=None)
 
 
 def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:

@@ -27,6 +27,14 @@ class Plateau:
 
 
 @dataclass
+class Outside:
+    """What relearn=outside waits for: so many of the offspring lie outside the bounds that they were learned for."""
+
+    share: float = 0.05  # of the offspring
+    over: int = 2_000  # of the last evaluations, at least
+
+
+@dataclass
 class Settings:
     """Top-level settings of ``qd run``."""
 
@@ -37,7 +45,8 @@ class Settings:
     source: str | None = None  # typed as from=...: a run or a file whose solutions are generation 0, instead of samples
     stop: str | None = None  # plateau: end before the budget where nothing gets better
     plateau: Plateau = field(default_factory=Plateau)
-    relearn: Any = None  # None: never; a number: every so many evaluations; a list: at these counts of evaluations
+    relearn: Any = None  # None: never; a number: every so many evaluations; a list: at these, or shares of the budget; outside
+    outside: Outside = field(default_factory=Outside)
     log_every: int = 1_000  # evaluations
     save_every: int = 10_000  # evaluations
     renderings: int = 100  # pictures of elites, at most

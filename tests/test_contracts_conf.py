@@ -9,7 +9,7 @@ import yaml
 
 from qd import archives, keys, search, types
 from qd.archives import HostElites
-from qd.cli import compose
+from qd.cli import compose, schedule
 from qd.cli.choices import conf
 from qd.referee import Referee
 
@@ -66,5 +66,5 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     if bench is not None:
         bench.add(batch)
         assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
-    for stop in config["relearn"] if isinstance(config["relearn"], list) else []:
+    for stop in schedule.points(config):
         assert config["initial"] < stop < config["budget"]

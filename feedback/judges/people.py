@@ -78,7 +78,9 @@ class People:
                 for name in ("words", "words_better", "seed"):
                     store.note(db, name, str(getattr(self, name)))
             self._draw(db, run, [rows for rows in (x, a, b) if rows is not None])
-            numbers = questions.put(db, list(dict.fromkeys(asked)), self.each)
+            numbers = questions.put(
+                db, list({question.key: question for question in reversed(asked)}.values())[::-1], self.each
+            )
             with Line(run) as line:
                 wait(db, numbers, self.patience, line)
             text = "".join(f"{line}\n" for line in lines.lines(db))

@@ -38,6 +38,7 @@ class Line:
     def __init__(self, run: Path, file: TextIO | None = None) -> None:
         self.run, self.file = run, file or sys.stderr
         self._live: Any = None
+        self._spinner: Any = None
         self._said: tuple[float, int] | None = None
 
     def __enter__(self) -> "Line":
@@ -63,7 +64,8 @@ class Line:
         if not now.missing:
             return "all answers are in; the last one can still be undone for a moment"
         answers = "answer is" if now.missing == 1 else "answers are"
-        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {shlex.quote(str(self.run))}"
+        where = shlex.quote(str(self.run))
+        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {where}"
 
     def _show(self, words: str) -> None:
         from rich.console import Console
@@ -74,9 +76,10 @@ class Line:
         if self._live is None:
             terminal = Console(file=self.file)
             terminal.print()
-            self._live = Live(Spinner("dots", Text()), console=terminal, refresh_per_second=8, transient=True)
+            self._spinner = Spinner("dots")
+            self._live = Live(self._spinner, console=terminal, refresh_per_second=8, transient=True)
             self._live.start()
-        self._live.renderable.update(text=Text(words))
+        self._spinner.update(text=Text(words))
 
 
 @contextmanager

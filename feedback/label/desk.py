@@ -10,7 +10,6 @@ import time
 from typing import NamedTuple
 
 from feedback.label import store
-from feedback.label.questions import COUNTED
 
 EVERY = 10  # one answer in so many is asked for once more
 _AGO = 5  # answers that lie between a question and its repeat, at least
@@ -135,17 +134,16 @@ def _repeat(db: sqlite3.Connection, rater: str) -> int | None:
 
 def _fresh(db: sqlite3.Connection, rater: str) -> int | None:
     """Returns the next question that still lacks an answer and that nobody else looks at; skipped ones come last."""
-    row = db.execute(
-        f"""
-        SELECT id FROM questions WHERE want > 0 AND closed = 0
-          AND {COUNTED} + (SELECT count(*) FROM asks WHERE question = questions.id AND state = 'open' AND repeat = 0
-                           AND rater != :rater AND shown > :since) < want
+    acts = "(SELECT count(*) FROM asks WHERE question = questions.id AND rater = :rater AND state = 'skipped')"
+    lacking = """
+        SELECT id FROM questions WHERE closed = 0 AND given < want
+          AND given + (SELECT count(*) FROM asks WHERE question = questions.id AND state = 'open' AND repeat = 0
+                       AND rater != :rater AND shown > :since) < want
           AND NOT EXISTS (SELECT 1 FROM answers WHERE question = questions.id AND rater = :rater AND repeat = 0 AND undone = 0)
-        ORDER BY (SELECT count(*) FROM asks WHERE question = questions.id AND rater = :rater AND state = 'skipped'), rank
-        LIMIT 1
-        """,
-        {"rater": rater, "since": time.time() - _CLAIM},
-    ).fetchone()
+        """
+    who = {"rater": rater, "since": time.time() - _CLAIM}
+    row = db.execute(f"{lacking} AND {acts} = 0 ORDER BY rank LIMIT 1", who).fetchone()
+    row = row or db.execute(f"{lacking} ORDER BY {acts}, rank LIMIT 1", who).fetchone()
     return row[0] if row else None
 
 

@@ -40,7 +40,7 @@ class Page:
     """The handlers, over one store. They all run on one thread, so that one connection serves."""
 
     def __init__(self, run: Path, db: sqlite3.Connection, limit: float) -> None:
-        self.run, self.db = run, db
+        self.run, self.db, self.disk = run, db, store.Disk(run)
         self.seal, self.rate = Seal(store.about(db, "secret")), Rate(limit)
         self.cookie = f"label-{self.seal.form('cookie')[:8]}"  # two servers on one machine share a jar
         self._agreements: dict[str, tuple[float, progress.Agreement]] = {}
@@ -73,6 +73,7 @@ class Page:
             if not rater:
                 raise Refused(403, "Type your name first.")
             notice = self._do(request.url.path, rater, form)
+            await self.disk.reached()
         except Refused as refused:
             return self._page(session, refused)
         if "x-swap" in request.headers:

@@ -18,6 +18,7 @@ class Progress(NamedTuple):
     given: int
     mine: int  # of this rater, in all
     all: int
+    raters: int
 
 
 class Share(NamedTuple):
@@ -37,18 +38,17 @@ class Agreement(NamedTuple):
     others: Share
     map: Share
     unsure: Share
-    raters: int
 
 
 def progress(db: sqlite3.Connection, rater: str) -> Progress:
     """Returns the counts of the moment."""
     wanted, given = db.execute(
-        "SELECT coalesce(sum(want), 0), coalesce(sum(min(want, (SELECT count(*) FROM answers WHERE question = questions.id "
-        "AND counted = 1 AND undone = 0))), 0) FROM questions WHERE want > 0 AND closed = 0"
+        "SELECT coalesce(sum(want), 0), coalesce(sum(min(want, given)), 0) FROM questions WHERE want > 0 AND closed = 0"
     ).fetchone()
-    count = "SELECT count(*) FROM answers WHERE undone = 0"
-    (mine,), (all_,) = db.execute(f"{count} AND rater = ?", (rater,)).fetchone(), db.execute(count).fetchone()
-    return Progress(wanted, given, mine, all_)
+    mine, all_, raters = db.execute(
+        "SELECT coalesce(sum(rater = ?), 0), count(*), count(DISTINCT rater) FROM answers WHERE undone = 0", (rater,)
+    ).fetchone()
+    return Progress(wanted, given, mine, all_, raters)
 
 
 def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
@@ -58,8 +58,7 @@ def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
     myself = db.execute(pair + "AND one.rater = two.rater WHERE one.rater = ? AND one.repeat = 0 AND two.repeat = 1", (rater,))
     others = db.execute(pair + "AND one.rater < two.rater WHERE one.repeat = 0 AND two.repeat = 0")
     unsure = db.execute("SELECT coalesce(sum(answer = '?'), 0), count(*) FROM answers WHERE undone = 0 AND repeat = 0")
-    (raters,) = db.execute("SELECT count(DISTINCT rater) FROM answers WHERE undone = 0").fetchone()
-    return Agreement(Share(*myself.fetchone()), Share(*others.fetchone()), with_map(db, run), Share(*unsure.fetchone()), raters)
+    return Agreement(Share(*myself.fetchone()), Share(*others.fetchone()), with_map(db, run), Share(*unsure.fetchone()))
 
 
 def with_map(db: sqlite3.Connection, run: Path) -> Share:

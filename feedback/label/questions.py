@@ -8,7 +8,6 @@ from typing import NamedTuple
 from feedback.label import store
 
 ALIKE, BETTER = "alike", "better"
-COUNTED = "(SELECT count(*) FROM answers WHERE question = questions.id AND counted = 1 AND undone = 0)"
 
 
 class Question(NamedTuple):
@@ -96,8 +95,6 @@ def _one(db: sqlite3.Connection, question: Question, want: int, rank: int) -> in
 
 def _state(db: sqlite3.Connection, number: int) -> tuple[int, int, float | None]:
     """Returns how many answers are wanted, how many there are, and when the newest was given."""
-    want, closed = db.execute("SELECT want, closed FROM questions WHERE id = ?", (number,)).fetchone()
-    given, latest = db.execute(
-        "SELECT count(*), max(time) FROM answers WHERE question = ? AND counted = 1 AND undone = 0", (number,)
-    ).fetchone()
-    return (0, given, None) if closed else (want, given, latest)
+    want, given, closed = db.execute("SELECT want, given, closed FROM questions WHERE id = ?", (number,)).fetchone()
+    latest = "SELECT max(time) FROM answers WHERE question = ? AND counted = 1 AND undone = 0"
+    return (0, given, None) if closed else (want, given, db.execute(latest, (number,)).fetchone()[0])

@@ -1,8 +1,12 @@
 """One SQLite file, RUN/labels/labels.sqlite, opened by the search and by the page at the same time.
 
-What has been answered is on the disk when the key press is acknowledged: every write is one synced transaction.
+Every act is one transaction, which the death of either process does not touch. ``Disk`` makes sure that it is on the disk as
+well before a key press is acknowledged: one sync serves all who press at the same time.
 """
 
+import asyncio
+import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +25,7 @@ CREATE TABLE questions (
   x TEXT, a TEXT NOT NULL, b TEXT NOT NULL,   -- things, "id-mark"; x is null where two are compared
   rank INTEGER NOT NULL,         -- what tells most comes first
   want INTEGER NOT NULL,         -- people whose answers the search waits for; 0: it does not wait for this question
+  given INTEGER NOT NULL DEFAULT 0,   -- answers that count; kept by the triggers below
   closed INTEGER NOT NULL DEFAULT 0   -- the search has used its answers: they stand
 );
 CREATE TABLE asks (
@@ -47,9 +52,13 @@ CREATE TABLE answers (
 );
 CREATE UNIQUE INDEX once ON answers (question, rater, repeat) WHERE undone = 0;
 CREATE INDEX by_rater ON answers (rater, repeat, undone);
-CREATE INDEX waited_for ON questions (want, closed, rank);
+CREATE INDEX lacking ON questions (rank) WHERE closed = 0 AND given < want;
 CREATE INDEX open_of ON asks (question, state);
 CREATE INDEX acts ON asks (rater, state, act);
+CREATE TRIGGER counted_in AFTER INSERT ON answers WHEN new.counted = 1 AND new.undone = 0
+  BEGIN UPDATE questions SET given = given + 1 WHERE id = new.question; END;
+CREATE TRIGGER counted_out AFTER UPDATE OF undone ON answers WHEN old.undone = 0 AND new.undone = 1 AND new.counted = 1
+  BEGIN UPDATE questions SET given = given - 1 WHERE id = new.question; END;
 """
 
 
@@ -83,6 +92,35 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
+class Disk:
+    """Waits until what was written is on the disk; those who wait together share one sync."""
+
+    def __init__(self, run: Path) -> None:
+        self._log = run / FOLDER / f"{FILE}-wal"
+        self._now: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def reached(self) -> None:
+        """Returns when all that was committed before the call is on the disk."""
+        if self._next is None:  # the sync that runs now may have begun before the commit: only a later one will do
+            self._next = asyncio.ensure_future(self._after(self._now))
+        await self._next
+
+    async def _after(self, before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            await before
+        self._now, self._next = self._next, None
+        await asyncio.to_thread(self._sync)
+
+    def _sync(self) -> None:
+        if self._log.exists():  # else it is in the file itself
+            handle = os.open(self._log, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
 def about(db: sqlite3.Connection, name: str, default: str = "") -> str:
     """Returns what is noted under a name."""
     row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
@@ -98,7 +136,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
         with writing(db):
             _begin(db, path)
@@ -118,7 +156,7 @@ def _begin(db: sqlite3.Connection, path: Path) -> None:
             f"{path} is of version {version}, and this program reads up to {VERSION}; type pip install -U qd-atlas"
         )
     if version == 0:
-        for statement in _SCHEMA.split(";\n"):
+        for statement in re.split(r";\n(?=CREATE)", _SCHEMA.strip()):
             db.execute(statement)
         note(db, "secret", secrets.token_hex(32))
         db.execute(f"PRAGMA user_version = {VERSION}")

@@ -44,6 +44,9 @@ class MiniLM:
         model, tokenizer = _minilm(self.longest, self.threads)
         rows = []
         for text in map(_said, texts):
+            if not text.strip():
+                rows.append(np.zeros(384, np.float32))
+                continue
             ids = np.array([tokenizer.encode(text).ids], np.int64)
             feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
             (tokens,) = model.run(["last_hidden_state"], {name: feed[name] for name in feed if name in _inputs(model)})

@@ -36,6 +36,16 @@ def fenced(text: str, word: str, longest: int = LONGEST) -> str:
     return f"<{word}> {clean(text, longest)} </{word}>"
 
 
+def without(text: str, words: tuple[str, ...]) -> str:
+    """Returns the text with some words blanked out, in any case, spelt out too, and what begins with one of five letters
+    or more: a text that cannot name an answer can hardly dictate it.
+    """
+    for word in sorted(words, key=len, reverse=True):
+        letters, ending = r"\W{0,2}".join(map(re.escape, word)), r"\w*" if len(word) > 4 else r"\b"
+        text = re.sub(rf"\b{letters}{ending}", "...", text, flags=re.IGNORECASE)
+    return text
+
+
 def hardened(text: str, question: str, answer: str, word: str) -> str:
     """Asks about a text: instruction, fence, instruction; ``answer`` says how to answer."""
     return f"{OPENING}\n{fenced(text, word)}\n{CLOSING} {question} {answer}"

@@ -58,6 +58,7 @@ class Labels:
     labels: tuple[str, str]  # (low, high)
     seed: int = 0  # of the run: the fence's nonce follows from it
     orders: int = 2  # 1: only as they are named, at half the cost
+    masked: bool = True  # blank the labels out of the text, so that it cannot dictate one
     asked: Asked = fence.hardened
     role: str = "judge"
 
@@ -76,7 +77,8 @@ class Labels:
         word, low_high = fence.nonce(self.seed), tuple(self.labels)
         answers = [f"Answer with one word: {a} or {b}." for a, b in (low_high, low_high[::-1])[: self.orders]]
         full = [i for i, item in enumerate(items) if fence.clean(item)]
-        prompts = [self.asked(items[i], self.question, answer, word) for i in full for answer in answers]
+        shown = [fence.without(item, low_high) if self.masked else item for item in items]
+        prompts = [self.asked(shown[i], self.question, answer, word) for i in full for answer in answers]
         orders, mass = np.full((len(items), self.orders), np.nan), np.full(len(items), np.nan)
         if prompts:
             said = self.lm.label_scores(prompts, low_high, role=self.role)
@@ -104,7 +106,7 @@ class Claim:
         return sigmoid((logit(yes) - logit(self._asked(self.opposite)(items))) / 2) if self.opposite else yes
 
     def _asked(self, claim: str) -> Labels:
-        return Labels(self.lm, f"Is this claim true? {claim}", ("no", "yes"), self.seed, 1, self.asked, self.role)
+        return Labels(self.lm, f"Is this claim true? {claim}", ("no", "yes"), self.seed, 1, False, self.asked, self.role)
 
 
 @dataclass(frozen=True)

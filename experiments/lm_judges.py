@@ -1,0 +1,159 @@
+"""How good are judges of texts? Each kind, on texts whose kind nobody doubts, and on hostile ones that give it orders.
+
+42 texts on three axes (lm_texts.jsonl), and for each axis the payloads of feedback/judges/canaries.py. A judge is
+*flipped* where it judges the plain text rightly and the hostile one wrongly; the naive judge sees a text with nothing
+around it, the hardened one through the fence. It is a sanity check: easy texts, one prompt each, no claim of more.
+
+    qd experiment lm_judges budget=quick|first
+
+quick: embeddings, and the 0.5B model by labels on the plain texts; first: both models, every kind, hostile texts too.
+Weights come by `qd fetch local local_small minilm wordllama`; what is not there is left out, and named. Answers are kept
+in runs/lm_judges.sqlite: nothing is asked twice, and given again it fills what is missing.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.lm_texts import AXES, Axis
+from feedback.judges import fence
+from feedback.judges.canaries import canaries, tried
+from feedback.judges.embedding import Anchors, MiniLM, Static, Taught
+from feedback.judges.language import Claim, Grade, Labels, Rating
+from feedback.judges.scores import accuracy, auc, platt
+from feedback.lm.client import LM
+from feedback.lm.local import Local
+from qd import table
+
+MODELS = {"quick": ("local_small",), "first": ("local", "local_small")}
+NAMES = {"local": "1.5B", "local_small": "0.5B"}
+LABELLED = 3  # texts of each kind that calibrate a judge; it is then measured on the others
+
+
+class Plan(NamedTuple):
+    case: str
+    method: str
+    measure: Callable[[], dict[str, float]]
+
+
+def main(budget: str = "quick", out: str = "experiments/results/lm_judges", answers: str = "runs/lm_judges.sqlite") -> None:
+    """Runs what is missing, then writes and prints the table."""
+    if budget not in MODELS:
+        raise ValueError(f"there is no budget {budget!r}; type budget={' or budget='.join(MODELS)}")
+    folder, left_out = Path(out), {}
+    runs = table.Runs(folder / "runs.jsonl")
+    for source, plans in sources(budget, answers):
+        for plan in plans:
+            if source not in left_out and not runs.has(plan.case, plan.method, 0):
+                try:
+                    runs.add(plan.case, plan.method, 0, plan.measure())
+                except ValueError as missing:  # weights or an extra: said once, and nothing else stands in for it
+                    left_out[source] = str(missing)
+                    print(f"{source} is left out: {missing}", flush=True)
+                else:
+                    told = runs.records[plan.case, plan.method, 0]
+                    print(plan.case, plan.method, {name: round(value, 3) for name, value in told.items()}, flush=True)
+    report(runs, folder)
+
+
+def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Plan]]]:
+    """Yields what there is to measure, the most telling first."""
+    yield "minilm", list(_embeddings("MiniLM", MiniLM()))
+    yield "wordllama", list(_embeddings("static", Static()))
+    for name in MODELS[budget]:
+        limits = {"concurrency": 1, "timeout": 600, "deadline": 1200}
+        lm = LM(model=name, server=Local(name), cache=answers, limits=limits)
+        yield name, list(_language(NAMES[name], lm, everything=budget == "first"))
+
+
+def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
+    def kinds(axis: Axis) -> dict[str, Grade]:
+        naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, asked=fence.naive)
+        swapped = Labels(lm, axis.question, axis.labels[::-1], orders=1, masked=False, asked=fence.naive)
+        return {
+            "labels": Labels(lm, axis.question, axis.labels),
+            "naive": naive,
+            "naive swapped": lambda items: 1 - swapped(items),
+            "claims": Claim(lm, axis.claims[1], axis.claims[0]),
+            "rating": Rating(lm, axis.rating),
+        }
+
+    def plans(what: Callable[[str, Axis, Grade], dict[str, float]], kind: str, prefix: str = "") -> Iterator[Plan]:
+        for name, axis in AXES.items():
+            yield Plan(
+                prefix + name, f"{model} {kind}", lambda name=name, axis=axis: what(name, axis, kinds(axis)[kind.split(",")[0]])
+            )
+
+    yield from plans(_plain, "labels")
+    yield from plans(_calibrated, "labels, calibrated")
+    if everything:
+        yield from plans(_plain, "naive")
+        for kind in ("labels", "naive"):
+            yield from plans(_hostile, kind, "hostile ")
+        for kind in ("rating", "claims", "naive swapped"):
+            yield from plans(_plain, kind)
+        for kind in ("rating, calibrated", "claims, calibrated"):
+            yield from plans(_calibrated, kind)
+
+
+def _embeddings(model: str, embed: Callable) -> Iterator[Plan]:
+    for name, axis in AXES.items():
+        yield Plan(name, f"{model} anchors", lambda name=name, axis=axis: _plain(name, axis, Anchors(embed, *axis.anchors)))
+        yield Plan(name, f"{model} taught", lambda name=name, axis=axis: _left_out(name, axis, embed))
+
+
+def _plain(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+    texts, truth = axis.read(name)
+    return _told(judge(texts), np.array(truth))
+
+
+def _calibrated(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+    texts, truth = axis.read(name)
+    p, label = judge(texts), np.array(truth)
+    shown = np.concatenate([np.flatnonzero(label == kind)[:LABELLED] for kind in (0, 1)])
+    others = np.setdiff1d(np.arange(len(p)), shown)
+    return _told(platt(p[shown], label[shown])(p[others]), label[others])
+
+
+def _left_out(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
+    """Each text is judged by what all others teach."""
+    texts, truth = axis.read(name)
+    taught = (Taught(embed, (*texts[:i], *texts[i + 1 :]), (*truth[:i], *truth[i + 1 :])) for i in range(len(texts)))
+    p = [judge([text])[0] for judge, text in zip(taught, texts, strict=True)]
+    return _told(np.array(p), np.array(truth))
+
+
+def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+    tests = canaries(*axis.read(name), axis.labels)
+    plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
+    said = tried(plain, hostile, np.array([test.truth for test in tests]))
+    return {"asked": said.asked, "flipped": said.flipped, "share": said.share, "hostile_auc": said.auc}
+
+
+def _told(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    return {"accuracy": accuracy(p, truth), "auc": auc(p, truth), "answered": float(np.isfinite(p).mean())}
+
+
+def report(runs: table.Runs, folder: Path) -> None:
+    rows = table.summary(runs, np.mean)
+    table.write(folder / "table.csv", rows)
+    table.about(folder / "about.json", ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))
+    print(table.text([row for row in rows if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
+    print(table.text([row for row in rows if row.case.startswith("hostile")], ("asked", "flipped", "share", "hostile_auc"), 2))
+    for model in NAMES.values():
+        counts = {kind: _flips(runs, f"{model} {kind}") for kind in ("naive", "labels")}
+        if all(asked for _, asked in counts.values()):
+            told = ", ".join(f"{kind} {flipped:g} of {asked:g}" for kind, (flipped, asked) in counts.items())
+            print(f"{model}, flipped on all axes: {told}")
+
+
+def _flips(runs: table.Runs, method: str) -> tuple[float, float]:
+    columns = [runs.column(f"hostile {name}", method, what).get(0, 0.0) for what in ("flipped", "asked") for name in AXES]
+    return sum(columns[: len(AXES)]), sum(columns[len(AXES) :])
+
+
+if __name__ == "__main__":
+    main(**dict(arg.split("=", 1) for arg in sys.argv[1:]))  # type: ignore[arg-type]

@@ -17,9 +17,12 @@ from feedback.lm.cache import Cache
 from feedback.lm.gate import Gate
 from feedback.lm.ledger import Ledger
 from feedback.lm.limits import Limits
+from feedback.lm.probe import PROBE
 from feedback.lm.request import Request
 
 _LANE = 8  # calls that share a connection pool: a request's cost in a pool grows with its connections
+
+_PROBES = 3  # attempts at a start-up question: who waits for it wants to know
 
 
 class Engine:
@@ -95,14 +98,15 @@ class Engine:
         """Asks until there is an answer, a failure for good, or no time."""
         worst = self._cost(request.worst_in, request.worst_out)
         failed, ends = Failure("timeout"), float("inf")
-        for attempt in range(self._limits.attempts):
+        attempts = min(_PROBES, self._limits.attempts) if request.role == PROBE else self._limits.attempts
+        for attempt in range(attempts):
             entered = await self._gate.enter(worst)
             ends = min(ends, entered + self._limits.deadline)
             found = await self._attempt(key, request, worst, entered, ends, model if keep else None)
             if isinstance(found, Answer):
                 return found
             failed, pause = found, retries.pause(found, attempt)
-            if not found.again or attempt + 1 == self._limits.attempts or self._loop.time() + pause > ends:
+            if not found.again or attempt + 1 == attempts or self._loop.time() + pause > ends:
                 break
             await asyncio.sleep(pause)
         if keep:

@@ -8,6 +8,7 @@ from feedback.lm.answer import Answer, Failure
 from feedback.lm.request import Request
 
 Ask = Callable[[Request], Answer | Failure]
+PROBE = "probe"  # the role of these calls in the report
 _SCHEMA = {"type": "object", "properties": {"answer": {"type": "string", "enum": ["blue"]}}, "required": ["answer"],
            "additionalProperties": False}  # fmt: skip
 
@@ -32,7 +33,7 @@ def probe(ask: Ask, model: str, url: str, key_variable: str) -> Traits:
     def chat(content: str, **more: Any) -> Answer | Failure:
         body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 16, "temperature": 0.0}
         form = more.get("response_format", {}).get("json_schema", {}).get("schema")
-        return ask(Request("chat/completions", body | more, "probe", schema=form))
+        return ask(Request("chat/completions", body | more, PROBE, schema=form))
 
     plain = chat("Say yes.", max_tokens=1)
     if isinstance(plain, Failure):
@@ -43,8 +44,8 @@ def probe(ask: Ask, model: str, url: str, key_variable: str) -> Traits:
     if not schema and isinstance(chat("Answer in JSON.", response_format={"type": "json_object"}), Answer):
         schema = "json_object"
     raw = {"model": model, "prompt": "One, two, three,", "max_tokens": 1, "temperature": 0.0}
-    completions = isinstance(ask(Request("completions", raw, "probe")), Answer)
-    echoed = ask(Request("completions", raw | {"echo": True, "logprobs": 1}, "probe")) if completions else None
+    completions = isinstance(ask(Request("completions", raw, PROBE)), Answer)
+    echoed = ask(Request("completions", raw | {"echo": True, "logprobs": 1}, PROBE)) if completions else None
     texts = [chat("Name any animal.", temperature=1.0, seed=7) for _ in range(2)]
     return Traits(
         logprobs=isinstance(logprobs, Answer),

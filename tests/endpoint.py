@@ -1,0 +1,196 @@
+"""An endpoint of the OpenAI kind on loopback, from the standard library, with faults injected by a script."""
+
+import json
+import math
+import socket
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+FAULTS = (
+    "429", "429 after", "429 date", "500", "503", "408", "timeout", "cut", "cut half", "truncated", "html", "no choices",
+    "null", "refusal", "wrong labels", "drip", "overflow", "quota",
+)  # fmt: skip
+FINAL = ("refusal", "wrong labels", "overflow", "quota")  # asked again they would say the same
+Script = Callable[[int, dict[str, Any]], str]
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Counts and remembers what it is sent; ``script(n, body)`` names the fault of call n, "" for none."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, script: Script = lambda n, body: "", latency: float = 0.0, slow: float = 1.0, **can: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script, self.latency, self.slow = script, latency, slow
+        self.can = {"logprobs": True, "schema": True, "completions": True, "echo": False} | can
+        self.lock, self.asked, self.answered = threading.Lock(), [], []  # bodies
+        self.headers: list[dict[str, str]] = []
+        self.faults: Counter = Counter()
+        self.flying = self.most = 0
+        self.used = [0, 0]  # tokens of whole answers
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that leave are no news."""
+
+
+@contextmanager
+def serving(*args: Any, **kwargs: Any):
+    server = Endpoint(*args, **kwargs)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server = self.server
+        with server.lock:
+            number = len(server.asked)
+            server.asked.append(body)
+            server.headers.append(dict(self.headers))
+            fault = server.script(number, body)
+            server.faults.update([fault] if fault else [])
+            server.flying += 1
+            server.most = max(server.most, server.flying)
+        try:
+            time.sleep(server.latency)
+            self._answer(body, fault)
+        finally:
+            with server.lock:
+                server.flying -= 1
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def _answer(self, body: dict[str, Any], fault: str) -> None:
+        head = fault.split()[0] if fault else ""
+        if head in ("429", "500", "503", "408"):
+            after = {"429 after": "0.02", "429 date": "Mon, 01 Jan 2024 00:00:00 GMT"}.get(fault)
+            self._say(int(head), {"error": {"message": "no"}}, {"Retry-After": after} if after else {})
+        elif fault == "overflow":
+            self._say(400, {"error": {"message": "the request exceeds the available context size"}})
+        elif fault == "quota":
+            self._say(429, {"error": {"message": "pay", "code": "insufficient_quota"}})
+        elif fault == "html":
+            self._send(200, b"<html>maintenance</html>", {"Content-Type": "text/html"})
+        elif fault == "cut":
+            self._hang_up()
+        elif fault == "timeout":
+            time.sleep(self.server.slow)
+            self._hang_up()
+        elif head == "404":
+            self._say(404, {"error": {"message": "not found"}})
+        else:
+            self._whole(body, fault)
+
+    def _whole(self, body: dict[str, Any], fault: str) -> None:
+        told, can = reply(body, fault == "wrong labels"), self.server.can
+        if "prompt" in body and not (can["completions"] and (can["echo"] or not body.get("echo"))):
+            return self._say(404 if not can["completions"] else 400, {"error": {"message": "no such thing"}})
+        if "response_format" in body and not can["schema"]:
+            return self._say(400, {"error": {"message": "response_format is not supported"}})
+        if not can["logprobs"]:
+            told["choices"][0].pop("logprobs", None)
+        if fault == "no choices":
+            told["choices"] = []
+        elif fault == "null":
+            told["choices"][0] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None}}
+        elif fault == "refusal":
+            told["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "I would rather not"}
+        text = json.dumps(told).encode()
+        if fault == "truncated":
+            return self._send(200, text[: len(text) // 2])
+        if fault == "cut half":
+            self._headers(200, len(text))
+            self.wfile.write(text[: len(text) // 2])
+            return self._hang_up()
+        if fault == "drip":
+            self._headers(200, len(text))
+            for i in range(len(text)):
+                self.wfile.write(text[i : i + 1])
+                time.sleep(self.server.slow / 8)
+            return None
+        self._send(200, text)
+        if not fault:
+            with self.server.lock:
+                self.server.answered.append(body)
+                for i, name in enumerate(("prompt_tokens", "completion_tokens")):
+                    self.server.used[i] += told["usage"][name]
+        return None
+
+    def _say(self, status: int, told: dict[str, Any], more: dict[str, str] | None = None) -> None:
+        self._send(status, json.dumps(told).encode(), more)
+
+    def _send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
+        self._headers(status, len(data), more)
+        self.wfile.write(data)
+
+    def _headers(self, status: int, length: int, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Type": "application/json", "Content-Length": str(length)} | (more or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def reply(body: dict[str, Any], wrong: bool = False) -> dict[str, Any]:
+    """A whole answer, always the same for the same body: text by its hash, "yes" by whether the prompt says good."""
+    prompt = body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
+    likely = 0.9 if "good" in prompt else 0.2
+    text = f"answer {zlib.crc32(json.dumps(body, sort_keys=True).encode()):08x}"
+    form = body.get("response_format", {})
+    if form.get("type") == "json_schema":
+        text = json.dumps(_fitting(form["json_schema"]["schema"], likely))
+    usage = {"prompt_tokens": len(prompt) // 4 + 1, "completion_tokens": len(text) // 4 + 1}
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+    if "prompt" in body:
+        choice |= {"text": text, "logprobs": _echoed(prompt, likely) if body.get("echo") else None}
+    else:
+        choice["message"] = {"role": "assistant", "content": text}
+    if body.get("logprobs") and "messages" in body:
+        tokens = {"yes": 0.9 * likely, "Yes": 0.05 * likely, "no": 1 - likely - 0.02, "maybe": 0.01}
+        if "1 to 9" in prompt:
+            tokens = {str(i): 0.1 for i in range(1, 10)} | {"9": 0.2}
+        tokens = {"what": 0.99} if wrong else tokens
+        top = [{"token": token, "logprob": math.log(p)} for token, p in tokens.items()]
+        choice["logprobs"] = {"content": [top[0] | {"top_logprobs": top}]}
+    return {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice], "usage": usage}
+
+
+def _fitting(schema: dict[str, Any], likely: float) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "object":
+        return {name: _fitting(each, likely) for name, each in schema["properties"].items()}
+    low, high = schema.get("minimum", 0), schema.get("maximum", 9)
+    return round(low + likely * (high - low)) if schema["type"] == "integer" else "word"
+
+
+def _echoed(prompt: str, likely: float) -> dict[str, Any]:
+    """One token a word; the last word's probability says whether it fits."""
+    offsets = [0] + [i for i, letter in enumerate(prompt) if letter == " "]
+    last = likely if prompt.endswith("yes") else 1 - likely
+    return {"text_offset": offsets, "token_logprobs": [None, *[-1.0] * (len(offsets) - 2), math.log(last)][: len(offsets)]}

@@ -16,8 +16,10 @@ from qd.types import Rendering
 def spot(i: int) -> Rendering:
     """A disc, the larger and the farther right the higher i."""
     r, x = 8 + 3 * (i % 12), 20 + 5 * (i % 13)
-    return Rendering("svg", f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="200" height="200">'
-                     f'<rect width="100" height="100" fill="#eef"/><circle cx="{x}" cy="50" r="{r}" fill="#27b"/></svg>')  # fmt: skip
+    disc = f'<rect width="100" height="100" fill="#eef"/><circle cx="{x}" cy="50" r="{r}" fill="#27b"/>'
+    return Rendering(
+        "svg", f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="200" height="200">{disc}</svg>'
+    )
 
 
 def fill(run: Path, things: Sequence[Rendering], n: int, want: int = 1, two: bool = False) -> list[int]:

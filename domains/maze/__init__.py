@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from domains import scene
 from domains.maze import physics
 from domains.maze.controller import Controller, Mlp
 from domains.maze.maps import BORDER, STANDARD, Energy, Goal, Wall
 from domains.maze.physics import Robot
+from domains.scene import Camera, Stroke
 from qd.types import Array, Evaluation, Features, Rendering
 
 _ACTIONS = 2  # one for each wheel
@@ -27,7 +29,8 @@ class Maze:
     """Drives B policies for T steps each.
 
     Features: position [B, 2], where an episode ends; trace [B, P, 2], where it would end after T/P, 2 T/P, ... T steps,
-    and readings [B, P, L + 2], what the controller was shown there; both where ``points`` is above 0.
+    and readings [B, P, L + 2], what the controller was shown there; both where ``points`` is above 0; image [B, F, S, S, 3]
+    (uint8), what the camera sees of the scene.
     """
 
     steps: int = 250
@@ -36,6 +39,7 @@ class Maze:
     controller: Controller = field(default_factory=Mlp)
     goal: Goal = field(default_factory=Energy)
     points: int = 0  # of the trace; 0: none, T: every step
+    camera: Camera = field(default_factory=Camera)
     chunk: int = 32  # policies stepped together: their weights fit a core's first cache; more is slower on a CPU
     pure: bool = True
 
@@ -46,6 +50,11 @@ class Maze:
             divisors = [n for n in range(1, self.steps + 1) if self.steps % n == 0]
             nearest = min(divisors, key=lambda n: abs(n - self.points))
             raise ValueError(f"{self.points} points cannot be spread evenly over {self.steps} steps; type points={nearest}")
+        if self.camera.frames > 1 and not self.points:
+            raise ValueError(
+                f"a maze of no points keeps no {self.camera.frames} moments to show; type points={self.camera.frames}"
+            )
+        self.camera.check(self.points)
 
     @property
     def inputs(self) -> int:
@@ -82,7 +91,8 @@ class Maze:
         together = (jnp.asarray(keys)[rows] if self._noisy else None, jnp.asarray(solutions)[rows])
         together = jax.tree.map(lambda x: x.reshape(chunks, self.chunk, *x.shape[1:]), together)
         driven = jax.lax.map(lambda chunk: self._episodes(*chunk), together)
-        return Evaluation(*jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:policies], driven))
+        total, features = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:policies], driven)
+        return Evaluation(total, features | {"image": self._images(features)})
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Draws walls, goals and the trace of each policy as an svg."""
@@ -98,7 +108,7 @@ class Maze:
 
     def traces(self, solutions: Array) -> np.ndarray:
         """Returns where the robot is at every step, [B, T, 2]; noise, if any, is that of key 0."""
-        every_step = replace(self, points=self.steps)
+        every_step = replace(self, points=self.steps, camera=Camera())
         return np.asarray(_trace_program(every_step)(np.asarray(solutions, np.float32)))
 
     @property
@@ -134,6 +144,14 @@ class Maze:
         if points is not None:
             features |= {"trace": points[0].swapaxes(0, 1), "readings": points[1].swapaxes(0, 1)}
         return total + self.goal.last(place), features
+
+    def _images(self, features: Features) -> Array:
+        """Walls, goals where the camera shows them, and the robot."""
+        at = features["position"][:, None] if self.camera.frames == 1 else self.camera.moments(features["trace"])
+        strokes = scene.goals(self.goal.discs()) if self.camera.goals else []
+        strokes.append(Stroke(np.array(self.walls, np.float32), 0.005, scene.WALL))
+        strokes.append(Stroke(scene.dots(at[..., None, :]), max(self.robot.radius, 0.03), scene.TIP))  # a pixel at the least
+        return self.camera.shoot(strokes, (0.0, 1.0))
 
     def _noise(self, keys: Array | None, time: Array) -> tuple[Array | None, Array | None]:
         """Draws for one step from each policy's own key: for lasers [L, C] and wheels [2, C]."""

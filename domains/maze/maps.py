@@ -100,9 +100,13 @@ class Areas:
 
     def last(self, place: Array) -> Array:
         best = jnp.zeros(place.shape[1])
-        for x, y, radius in self.areas:
-            best = jnp.maximum(best, 1 - jnp.hypot(place[0] - x, place[1] - y) / radius)
+        for paid in self.each(place):
+            best = jnp.maximum(best, paid)
         return best
+
+    def each(self, place: Array) -> list[Array]:
+        """Returns what each area pays for places [2, C], [C] each; below 0 outside of it."""
+        return [1 - jnp.hypot(place[0] - x, place[1] - y) / radius for x, y, radius in self.areas]
 
     def discs(self) -> tuple[tuple[float, float, float], ...]:
         return self.areas

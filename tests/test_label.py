@@ -1,6 +1,7 @@
 """The store of questions and answers, and the judge that waits for it: nothing is lost, nothing counts twice."""
 
 import ast
+import asyncio
 import importlib.util
 import io
 import json
@@ -338,6 +339,29 @@ def test_what_cannot_be_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
     with pytest.raises(ValueError, match=r"needs uvicorn.*pip install 'qd-atlas\[label\]'"):
         command.main([str(tmp_path / "later")])
+
+
+def test_one_sync_serves_all_who_wait_and_begins_after_they_wrote(tmp_path, monkeypatch):
+    disk, begun, wrote = store.Disk(tmp_path), [], []
+
+    def sync() -> None:
+        begun.append(len(wrote))
+        time.sleep(0.02)
+
+    monkeypatch.setattr(disk, "_sync", sync)
+
+    async def write(i: int) -> None:
+        await asyncio.sleep(0.001 * i)
+        wrote.append(i)
+        mine = len(wrote)
+        await disk.reached()
+        assert any(at >= mine for at in begun)
+
+    async def together() -> None:
+        await asyncio.gather(*(write(i) for i in range(50)))
+
+    asyncio.run(together())
+    assert len(wrote) == 50 and 2 <= len(begun) <= 12
 
 
 def test_the_page_imports_nothing_else_of_feedback():

@@ -245,7 +245,7 @@ def test_a_search_waits_relearns_twice_and_finishes(chromium, tmp_path):
         search.kill()
         if server is not None:
             server.kill()
-    assert search.returncode == 0 and "waiting for people" in said and "finished: 500" in said
+    assert search.returncode == 0 and "waiting for people" in said and "finished: 510" in said
     assert (run / "events.jsonl").read_text().count('"relearn"') == 2
     with store.opened(run) as db:
         assert db.execute("SELECT count(*), sum(given) FROM questions WHERE closed = 1").fetchone() == (32, 32)

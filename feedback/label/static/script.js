@@ -76,9 +76,8 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const on = event.target.closest("input, textarea, select, audio");
-  const pressed = event.target.closest("button, a, summary");
-  if (on || (event.key === " " && pressed)) return; // space presses the button that has the focus
+  const pressed = event.target.closest("button, a, audio");
+  if (event.target.closest("input") || (event.key === " " && pressed)) return; // space presses what has the focus
   const button = $(KEYS[event.key.toLowerCase()] || "");
   if (!button || performance.now() - since < DWELL) return;
   event.preventDefault();

@@ -29,6 +29,7 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self, script: Script = lambda n, body: "", latency: float = 0.0, slow: float = 1.0, **can: bool) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script, self.latency, self.slow = script, latency, slow
+        self.fickle = can.pop("fickle", False)  # never says the same twice
         self.can = {"logprobs": True, "schema": True, "completions": True, "echo": False} | can
         self.lock, self.asked, self.answered = threading.Lock(), [], []  # bodies
         self.headers: list[dict[str, str]] = []
@@ -74,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.most = max(server.most, server.flying)
         try:
             time.sleep(server.latency)
-            self._answer(body, fault)
+            self._answer(body, fault, number if server.fickle else None)
         finally:
             with server.lock:
                 server.flying -= 1
@@ -82,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
-    def _answer(self, body: dict[str, Any], fault: str) -> None:
+    def _answer(self, body: dict[str, Any], fault: str, nonce: int | None) -> None:
         head = fault.split()[0] if fault else ""
         if head in ("429", "500", "503", "408"):
             after = {"429 after": "0.02", "429 date": "Mon, 01 Jan 2024 00:00:00 GMT"}.get(fault)
@@ -101,10 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif head == "404":
             self._say(404, {"error": {"message": "not found"}})
         else:
-            self._whole(body, fault)
+            self._whole(body, fault, nonce)
 
-    def _whole(self, body: dict[str, Any], fault: str) -> None:
-        told, can = reply(body, fault == "wrong labels"), self.server.can
+    def _whole(self, body: dict[str, Any], fault: str, nonce: int | None) -> None:
+        told, can = reply(body, fault == "wrong labels", nonce), self.server.can
         if "prompt" in body and not (can["completions"] and (can["echo"] or not body.get("echo"))):
             return self._say(404 if not can["completions"] else 400, {"error": {"message": "no such thing"}})
         if "response_format" in body and not can["schema"]:
@@ -156,11 +157,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def reply(body: dict[str, Any], wrong: bool = False) -> dict[str, Any]:
+def reply(body: dict[str, Any], wrong: bool = False, nonce: int | None = None) -> dict[str, Any]:
     """A whole answer, always the same for the same body: text by its hash, "yes" by whether the prompt says good."""
     prompt = body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
     likely = 0.9 if "good" in prompt else 0.2
-    text = f"answer {zlib.crc32(json.dumps(body, sort_keys=True).encode()):08x}"
+    if nonce is not None:
+        likely = 0.05 + nonce * 0.37 % 0.9
+    text = f"answer {'' if nonce is None else nonce}{zlib.crc32(json.dumps(body, sort_keys=True).encode()):08x}"
     form = body.get("response_format", {})
     if form.get("type") == "json_schema":
         text = json.dumps(_fitting(form["json_schema"]["schema"], likely))

@@ -283,3 +283,19 @@ def test_a_client_is_not_copied_and_two_do_not_share_a_ledger(tmp_path):
         with pytest.raises(Spent, match="2 of 2 calls"):
             again(["z"])
         assert hash(lm) != hash(again) and "base_url" in repr(lm)
+
+
+def test_a_server_of_our_own_that_died_is_found_where_it_is_now():
+    class Ours:
+        fingerprint, starts = "ours", 0
+
+        def start(self):
+            self.starts += 1
+            return servers[min(self.starts - 1, 1)]
+
+    with serving() as second:
+        with serving() as first:
+            servers = [first.url, second.url]
+            lm = LM(model="m", server=Ours(), traits=ALL)
+            assert lm(["a"]) != [None] and len(first.asked) == 1
+        assert lm([f"b{i}" for i in range(4)]).count(None) == 0 and len(second.asked) >= 3  # a line that was open may serve one more

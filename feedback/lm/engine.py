@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import openai
@@ -38,6 +39,7 @@ class Engine:
     ) -> None:
         self._base_url, self._secret, self._price, self._limits = base_url, secret, price, limits
         self._cache, self.ledger = cache, ledger
+        self._url = ""
         self._lanes: list[list[Any]] = []  # [calls in flight, client]
         self._flying: dict[bytes, asyncio.Future[Answer | Failure]] = {}
         self._loop = asyncio.new_event_loop()
@@ -51,7 +53,7 @@ class Engine:
             Spent: the budget has no room for all; what was answered until then is stored.
         """
         if not self._lanes:
-            self._connect()
+            self._connect(self._base_url())
         future: Future = asyncio.run_coroutine_threadsafe(self._all(questions, model, keep), self._loop)
         try:
             return dict(zip(questions, future.result(), strict=True))
@@ -62,8 +64,8 @@ class Engine:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _connect(self) -> None:
-        url = self._base_url()
+    def _connect(self, url: str) -> None:
+        self._url, lanes = url, []
         for _ in range(-(-self._limits.concurrency // _LANE)):
             client = openai.AsyncOpenAI(
                 base_url=url,
@@ -76,7 +78,8 @@ class Engine:
                     follow_redirects=False,  # nobody sends our key elsewhere
                 ),
             )
-            self._lanes.append([0, client])
+            lanes.append([0, client])
+        self._lanes = lanes
 
     async def _all(self, questions: dict[bytes, Request], model: str, keep: bool) -> Sequence[Answer | Failure]:
         tasks = [self._shared(key, request, model, keep) for key, request in questions.items()]
@@ -147,11 +150,20 @@ class Engine:
                 text = await lane[1].post(f"/{request.path}", cast_to=str, body=request.body)
         except (openai.OpenAIError, OSError, ValueError) as error:
             failed = retries.failure(error)
+            if failed.kind == "no connection":
+                await self._move()
             return failed._replace(said=self._scrubbed(failed.said)), ""
         finally:
             lane[0] -= 1
         text = self._scrubbed(text)
         return answers.read(request, text), text
+
+    async def _move(self) -> None:
+        """Goes where our own server is now, if it had to be started anew."""
+        with suppress(ValueError):  # it cannot be: the call has failed already, and says so
+            url = await asyncio.to_thread(self._base_url)
+            if url != self._url:
+                self._connect(url)
 
     def _scrubbed(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text

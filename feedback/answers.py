@@ -3,14 +3,14 @@
 N answers at most, T triplets, F feature length.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from feedback.embedding import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
 from qd import keys
-from qd.types import Array, Rows
+from qd.types import Array, Features, Rows
 
 
 class Answers(NamedTuple):
@@ -50,6 +50,15 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
     return full._replace(count=np.int32(end))
 
 
+def agreement(descriptor: Any, params: Any) -> tuple[int, int]:
+    """Returns how many clear answers in ``params.answers`` the map of these params agrees with, and how many there are."""
+    given, n = params.answers, int(params.answers.count)
+    x, a, b = (np.asarray(descriptor(params, _as_read(descriptor.reads, given.shown[:n, i]))) for i in range(3))
+    clear = given.said[:n] != CANT_TELL
+    nearer_a = np.linalg.norm(x - a, axis=1) < np.linalg.norm(x - b, axis=1)
+    return int((nearer_a == (given.said[:n] == A))[clear].sum()), int(clear.sum())
+
+
 def with_replacement(key: Array, n: int, rows: int) -> np.ndarray:
     """Draws n triplets [n, 3] of row indices; a triplet may name a row twice."""
     return keys.integers(key, (n, 3), 0, rows)
@@ -64,6 +73,11 @@ def distinct(key: Array, n: int, rows: int) -> np.ndarray:
     a, b = keys.integers(a_key, (n,), 1, rows), keys.integers(b_key, (n,), 1, rows - 1)
     b = b + (b >= a)
     return np.stack([x, (x + a) % rows, (x + b) % rows], axis=1)
+
+
+def _as_read(reads: tuple[str, ...], laid: np.ndarray) -> Features:
+    """Features [N, F] that were laid end to end, as a descriptor lays them end to end again."""
+    return {name: laid[:, :0] if i else laid for i, name in enumerate(reads)}
 
 
 def _check(judge: Judge, said: np.ndarray, n: int) -> None:

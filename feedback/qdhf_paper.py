@@ -75,6 +75,10 @@ class QDHFPaper:
     def __call__(self, params: Projection, features: Features) -> Array:
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
+    def agreement(self, params: Projection) -> tuple[int, int]:
+        """Returns how many of the clear answers this map agrees with, and how many there are."""
+        return answers.agreement(self, params)
+
     def _fitted(self, key: Array, given: Answers, fits: int, rows: Rows) -> Projection:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)

@@ -76,6 +76,10 @@ class TripletNetwork:
         x = (flat(features, self.reads) - params.middle) / params.scale
         return into_bounds(_through(params.network, x), params.box)
 
+    def agreement(self, params: Taught) -> tuple[int, int]:
+        """Returns how many of the clear answers this map agrees with, and how many there are."""
+        return answers.agreement(self, params)
+
     def _taught(self, key: Array, given: Answers, fits: int, rows: Rows) -> Taught:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 3)

@@ -82,6 +82,10 @@ class Triplets:
     def __call__(self, params: Learned, features: Features) -> Array:
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
+    def agreement(self, params: Learned) -> tuple[int, int]:
+        """Returns how many of the clear answers this map agrees with, and how many there are."""
+        return answers.agreement(self, params)
+
     def signals(self, params: Learned, features: Features) -> Features:
         """Returns "doubt" [B]: how far the maps that the answers allow put a solution apart (root mean square)."""
         x = flat(features, self.reads) - params.middle

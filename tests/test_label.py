@@ -280,18 +280,6 @@ def test_lines_that_cannot_be_taken_are_named_and_none_is(tmp_path):
             lines.take(db, ["[]"])
 
 
-def test_the_map_agrees_with_answers(tmp_path):
-    numbers = fill(tmp_path, [spot(i) for i in range(6)], 12)
-    (tmp_path / "now").mkdir()
-    np.savez(tmp_path / "now/archive.npz", id=np.arange(5), measures=np.arange(10.0).reshape(5, 2))
-    with store.opened(tmp_path) as db:
-        while asked := desk.upcoming(db, "ann"):
-            near = [abs(int(name[0]) - int((asked.x or "")[0])) for name in (asked.left, asked.right)]
-            desk.answer(db, "ann", asked.token, "left" if near[0] < near[1] else "right" if near[1] < near[0] else "?")
-        agree, of = progress.with_map(db, tmp_path)
-        assert 0 < of == agree < len(numbers)
-
-
 def test_a_dry_run_is_answered_by_lot_and_says_so():
     x, a, b = triplets(200)
     with pytest.warns(UserWarning, match="by lot"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feedback.label import desk, lines, store
+from feedback.label import desk, lines, progress, store
 from qd.cli import compose
 from qd.cli.run import run
 from qd.store import archive_file
@@ -65,6 +65,8 @@ def test_a_search_waits_relearns_and_finishes(asked):
     assert (path / "now/map.png").stat().st_size > 10_000
     about = archive_file.load(path / "now").about
     assert about["evaluations"] == 200  # drawn last after the relearn
+    agree, of = about["agreement"]
+    assert of == 14 and 8 <= agree <= 14 and progress.of_map(path) == (agree, of)
 
 
 def test_the_same_answers_recorded_give_the_same_run(asked, tmp_path):

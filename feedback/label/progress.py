@@ -1,14 +1,9 @@
 """How far people have come, how far they agree with each other and with themselves, and whether the map agrees with them."""
 
-import io
 import json
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-
-from feedback.label.questions import ALIKE
+from typing import Any, NamedTuple
 
 
 class Progress(NamedTuple):
@@ -32,7 +27,7 @@ class Share(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Can't tell agrees with nothing but itself; the map is asked only about clear answers."""
+    """Can't tell agrees with nothing but itself; the map is held against clear answers only."""
 
     myself: Share
     others: Share
@@ -58,25 +53,7 @@ def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
     myself = db.execute(pair + "AND one.rater = two.rater WHERE one.rater = ? AND one.repeat = 0 AND two.repeat = 1", (rater,))
     others = db.execute(pair + "AND one.rater < two.rater WHERE one.repeat = 0 AND two.repeat = 0")
     unsure = db.execute("SELECT coalesce(sum(answer = '?'), 0), count(*) FROM answers WHERE undone = 0 AND repeat = 0")
-    return Agreement(Share(*myself.fetchone()), Share(*others.fetchone()), with_map(db, run), Share(*unsure.fetchone()))
-
-
-def with_map(db: sqlite3.Connection, run: Path) -> Share:
-    """Returns how many clear answers the newest map agrees with, of those whose three solutions are on it."""
-    place = _places(run)
-    rows = db.execute(
-        "SELECT x, a, b, answer FROM answers JOIN questions ON questions.id = answers.question "
-        "WHERE kind = ? AND undone = 0 AND repeat = 0 AND answer != '?'", (ALIKE,)
-    )  # fmt: skip
-    agree = of = 0
-    for x, a, b, said in rows:
-        three = [place.get(int(name.partition("-")[0])) for name in (x, a, b)]
-        if any(where is None for where in three):
-            continue
-        here, near, far = (np.asarray(where) for where in three)
-        of += 1
-        agree += (np.linalg.norm(here - near) < np.linalg.norm(here - far)) == (said == "a")
-    return Share(int(agree), of)
+    return Agreement(Share(*myself.fetchone()), Share(*others.fetchone()), of_map(run), Share(*unsure.fetchone()))
 
 
 def picture(run: Path) -> Path | None:
@@ -94,25 +71,19 @@ def finished(run: Path) -> bool:
 
 def evaluations(run: Path) -> int | None:
     """Returns how many evaluations the newest map was drawn after."""
-    for about in _newest(run, "archive.json"):
-        try:
-            return int(json.loads(about.read_bytes())["evaluations"])
-        except (OSError, ValueError, KeyError):
-            continue
-    return None
+    paths = [path for path in (run / "now" / "archive.json", run / "archive.json") if path.is_file()]
+    found = _said(max(paths, key=lambda path: path.stat().st_mtime_ns, default=run / "archive.json"))
+    return int(found["evaluations"]) if "evaluations" in found else None
 
 
-def _places(run: Path) -> dict[int, np.ndarray]:
-    """Returns where each elite lies, by id; nothing where there is no map, or it is being written."""
-    for file in _newest(run, "archive.npz"):
-        try:
-            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as columns:
-                return dict(zip(columns["id"].tolist(), columns["measures"], strict=True))
-        except (OSError, ValueError, KeyError, EOFError):
-            continue
-    return {}
+def of_map(run: Path) -> Share:
+    """Returns how many clear answers the newest map agrees with, of those that it was learned from."""
+    return Share(*_said(run / "now" / "archive.json").get("agreement", (0, 0)))
 
 
-def _newest(run: Path, name: str) -> list[Path]:
-    there = [path for path in (run / "now" / name, run / name) if path.is_file()]
-    return sorted(there, key=lambda path: -path.stat().st_mtime_ns)
+def _said(about: Path) -> dict[str, Any]:
+    """Returns what is written of a map; nothing where there is none, or it is being written."""
+    try:
+        return json.loads(about.read_bytes())
+    except (OSError, ValueError):
+        return {}

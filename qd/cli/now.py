@@ -24,6 +24,8 @@ def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) ->
     folder, domain = run / FOLDER, parts.search.domain
     files.make_folder(folder)
     about = {"config": config, "seed": config["seed"], "evaluations": state.evaluations}
+    if hasattr(parts.search.descriptor, "agreement"):
+        about["agreement"] = parts.search.descriptor.agreement(state.params)
     scale = metrics.objective_range(domain)
     archive_file.save(folder, state.archive, parts.search.descriptor.bounds, about | {"objective_range": scale})
     renderings.save(folder, domain, state.archive, config["renderings"])

@@ -85,7 +85,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 setInterval(async () => {
-  if (busy || document.hidden || $("main").dataset.state !== "waiting") return;
+  if (busy || document.hidden || !["waiting", "done"].includes($("main").dataset.state)) return;
   try {
     const {text, html} = await ask("/");
     if (!busy && html) { swap(text); if ($("notice").className === "wrong") say("", false); }

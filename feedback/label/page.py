@@ -163,7 +163,7 @@ class Page:
         if row is None or not self._file(name).is_file():
             return None
         text = self._file(name).read_text("utf-8", "replace") if row[1] == "text" else ""
-        return Thing(*row, text if len(text) <= _TEXT else text[:_TEXT] + " …")
+        return Thing(row[0], row[1], text if len(text) <= _TEXT else text[:_TEXT] + " …")
 
     def _file(self, name: str) -> Path:
         (file,) = self.db.execute("SELECT file FROM things WHERE name = ?", (name,)).fetchone()

@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import socket
+import threading
+from contextlib import suppress
 
 import numpy as np
 import openai
@@ -132,14 +135,15 @@ def test_errors_of_every_make_are_read():
 BODIES = (
     "", "null", "[]", "1", "{}", '{"choices": null}', '{"choices": [1]}', '{"choices": [{}]}',
     '{"choices": [{"message": null}]}',
-    '{"choices": [{"message": {"content": 3}}]}',
+    '{"choices": [{"message": {"content": 3}}]}', "[" * 100_000, '{"choices": ' + "[" * 100_000,
+    '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": Infinity}}',
     '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "a"}}',
     '{"choices": [{"message": {"content": "x"}}], "usage": 3}', '{"error": "overloaded"}', "\ud800", "<!DOCTYPE html>",
     '{"choices": [{"message": {"content": "x"}, "logprobs": {"content": [{}]}}]}', '{"choices": [{"message": {"conte',
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_whatever_a_body_holds_it_is_a_failure(body):
     request = Request("chat/completions", {"messages": [], "logprobs": True}, "")
     assert isinstance(read(request, body), Failure)
@@ -178,3 +182,39 @@ def test_requests_and_tokens_are_paced():
     assert asyncio.run(paced(Limits(requests_per_minute=1200), 140)) >= 0.9 * (140 - 120) / 20
     assert asyncio.run(paced(Limits(tokens_per_minute=12_000), 140)) >= 0.9 * (1400 - 1200) / 200
     assert asyncio.run(paced(Limits(), 140)) < 0.5
+
+
+GARBAGE = {
+    "no http": b"what?\r\n\r\n",
+    "bad gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    "bad chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+    "redirect": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/v1\r\nContent-Length: 0\r\n\r\n",
+    "odd charset": b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=klingon\r\nContent-Length: 3\r\n\r\n\xff\xfe\x00",
+    "no body": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "odd error": b"HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\n[1, 2, {}",
+    "deep error": b"HTTP/1.1 500 Bad\r\nContent-Length: 60000\r\n\r\n" + b"[" * 60000,
+    "odd date": b"HTTP/1.1 503 Busy\r\nRetry-After: Mon, 99 Foo 99999 99:99:99 GMT\r\nContent-Length: 0\r\n\r\n",
+    "surrogates": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+    + b'{"choices": [{"message": {"content": "a\\ud800"}, "finish_reason": "\\udfff"}], "x": 0}'.ljust(99),
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_whatever_bytes_come_back_no_exception_escapes(name):
+    def serve(taken: socket.socket) -> None:
+        with taken:
+            taken.recv(65_536)
+            taken.sendall(GARBAGE[name])
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    serve(server.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        lm = LM(model="m", base_url=url, traits=ALL, limits={"attempts": 2, "timeout": 20})
+        assert lm(["x", "y"]) == (["a\ufffd"] * 2 if name == "surrogates" else [None, None])
+        lm.close()

@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from feedback.lm import schema
-from feedback.lm.request import Request
+from feedback.lm.request import Request, clean
 
 
 class Answer(NamedTuple):
@@ -29,7 +29,7 @@ def read(request: Request, text: str) -> Answer | Failure:
     """Reads the body of a response with status 200."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Failure("html" if text.lstrip()[:1] == "<" else "truncated", text[:80], again=True)
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list):
@@ -40,7 +40,7 @@ def read(request: Request, text: str) -> Answer | Failure:
         found = _content(choices[0], request.path == "completions")
         used = _usage(body.get("usage"), request, found if isinstance(found, str) else "")
         logprobs = _logprobs(request, choices[0].get("logprobs"))
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError):
         return Failure("malformed", text[:80])
     if isinstance(found, Failure):
         return found._replace(used=used)
@@ -48,7 +48,7 @@ def read(request: Request, text: str) -> Answer | Failure:
         return Failure("invalid", fault, used=used)
     if not logprobs and request.body.get("logprobs"):
         return Failure("no log-probabilities", "it was asked for them and gave none", used=used)
-    return Answer(found, logprobs, *used, finish=str(choices[0].get("finish_reason")))
+    return Answer(found, logprobs, *used, finish=clean(str(choices[0].get("finish_reason")))[:20])
 
 
 def _content(choice: dict[str, Any], raw: bool) -> str | Failure:
@@ -58,7 +58,7 @@ def _content(choice: dict[str, Any], raw: bool) -> str | Failure:
     if choice.get("finish_reason") == "content_filter":
         return Failure("refusal", "content filter")
     content = choice["text"] if raw else message.get("content")
-    return content if isinstance(content, str) else Failure("no content", again=True)
+    return clean(content) if isinstance(content, str) else Failure("no content", again=True)
 
 
 def _logprobs(request: Request, given: Any) -> tuple[tuple[Any, float], ...]:
@@ -74,4 +74,4 @@ def _usage(given: Any, request: Request, content: str) -> tuple[int, int]:
     """What was billed; where it is not said, the most that it can have been."""
     if not given:
         return request.worst_in, min(request.worst_out, len(content.encode("utf-8", "replace")) + 1)
-    return int(given["prompt_tokens"]), int(given.get("completion_tokens") or 0)
+    return max(0, int(given["prompt_tokens"])), max(0, int(given.get("completion_tokens") or 0))

@@ -44,7 +44,8 @@ class Engine:
         self._flying: dict[bytes, asyncio.Future[Answer | Failure]] = {}
         self._loop = asyncio.new_event_loop()
         self._gate = Gate(limits, budget, ledger.spent, self._loop.time())
-        threading.Thread(target=self._loop.run_forever, name="language model", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="language model", daemon=True)
+        self._thread.start()
 
     def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Answer | Failure]:
         """Sends each question and returns what came of it; ``keep`` stores it.
@@ -62,7 +63,21 @@ class Engine:
             raise
 
     def close(self) -> None:
+        """Hangs up and ends the thread; what is in flight is cut and charged."""
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _hang_up(self) -> None:
+        flying = list(self._flying.values())
+        for call in flying:
+            call.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)
+        for _, client in self._lanes:
+            await client.close()
 
     def _connect(self, url: str) -> None:
         self._url, lanes = url, []
@@ -103,7 +118,11 @@ class Engine:
         failed, ends = Failure("timeout"), float("inf")
         attempts = min(_PROBES, self._limits.attempts) if request.role == PROBE else self._limits.attempts
         for attempt in range(attempts):
-            entered = await self._gate.enter(worst)
+            try:
+                async with asyncio.timeout_at(ends if attempt else None):
+                    entered = await self._gate.enter(worst)
+            except TimeoutError:
+                break
             ends = min(ends, entered + self._limits.deadline)
             found = await self._attempt(key, request, worst, entered, ends, model if keep else None)
             if isinstance(found, Answer):

@@ -45,7 +45,7 @@ class Ledger:
         self.lost: list[dict[str, Any]] = []  # the calls in flight when an earlier process died
         self.keys: set[str] = set()  # of the questions that this run has had answered
         self._open: dict[int, dict[str, Any]] = {}  # sent and not settled
-        self._next, self._lock = 0, threading.Lock()
+        self._next, self._lock = 0, threading.RLock()
         self._file: IO[bytes] | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ class Ledger:
         """Notes a call about to be sent; returns its ticket."""
         with self._lock:
             ticket = self._next
-        row = {"ticket": ticket, "role": role, "key": key.hex(), "at": round(time.time(), 3)}
-        self._note({"event": "sent"} | row | _costs(worst))
+            row = {"ticket": ticket, "role": role, "key": key.hex(), "at": round(time.time(), 3)}
+            self._note({"event": "sent"} | row | _costs(worst))
         return ticket
 
     def settled(self, ticket: int, cost: Cost, why: str = "") -> None:

@@ -54,8 +54,11 @@ def _asked(headers: Any) -> float | None:
     number = _seconds(headers["retry-after"], 1)
     if number is not None:
         return number
-    date = email.utils.parsedate_tz(headers["retry-after"])
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    try:
+        date = email.utils.parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _seconds(text: str, unit: float) -> float | None:

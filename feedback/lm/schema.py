@@ -9,11 +9,22 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def check(schema: Any) -> None:
+    """Raises ValueError where this is no schema that answers can be held against."""
+    known = isinstance(schema, dict) and schema.get("type", "null") in _KINDS
+    if not known or not isinstance(schema.get("properties", {}), dict):
+        raise ValueError(
+            f"{schema!r:.80} is no JSON schema; its type is one of {', '.join(_KINDS)}, e.g. {{'type': 'integer'}}"
+        )
+    for inner in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
+        check(inner)
+
+
 def fault(text: str, schema: dict[str, Any]) -> str:
     """Says what is wrong with a text; "" for nothing."""
     try:
         value = read(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"no JSON ({error})"
     return _fault(value, schema, "it")
 

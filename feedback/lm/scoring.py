@@ -51,6 +51,7 @@ class Scoring:
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
         """Asks, and once more with a plain word those that did not fit."""
+        schemas.check(schema)
         told = [requests.messages(prompt) for prompt in prompts]
         said = self._in_json(told, schema, role, sample, temperature)
         again = [i for i, value in enumerate(said) if value is None and any(m["content"].strip() for m in told[i])]

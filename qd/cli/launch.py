@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from qd.cli.job import job, prepare
+from qd.cli.many import WORD, many
 from qd.cli.sweep import FLAGS, sweep
 
 HELP = """qd run [KEY=VALUE ...]      one run; without words, the planar arm
@@ -12,6 +13,7 @@ HELP = """qd run [KEY=VALUE ...]      one run; without words, the planar arm
   qd run domain=sphere emitter=cma_me seed=3      choices of a group, and settings
   qd run domain.joints=20 archive.dims=[100,100]  settings of a part
   qd run experiment=arm_pca                       a recipe that is named
+  qd run seeds=20                                 seed, seed + 1, ... in one process, compiled once; each has its own folder
   qd run -m seed=0,1,2 emitter=isoline,cma_me     a sweep: each combination; given again, only what is missing
   qd run --cfg job                                what would run
 """
@@ -23,6 +25,11 @@ def main(args: list[str]) -> int:
     if any(arg in ("-h", "--help") for arg in args):
         print(HELP + "\n" + _choices())
         return 0
+    several = any(arg.startswith(WORD) for arg in args)
+    if several and any(arg.startswith("-") for arg in args):
+        raise ValueError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    if several:
+        return many(args)
     if any(arg.startswith("-") for arg in args):
         if {arg for arg in args if arg.startswith("-")} <= set(FLAGS):
             return sweep(args)

@@ -5,6 +5,9 @@ counter-based Philox generator; a few microseconds, where an eager JAX split cos
 key is used once: split it first.
 """
 
+import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,9 +37,7 @@ def split(key: Array, n: int = 2) -> Array:
 def normal(key: Array, shape: tuple[int, ...]) -> Array:
     """Returns standard normal draws, float32."""
     if not _on_host(key):
-        import jax
-
-        return jax.random.normal(key, shape)
+        return _normal_program()(key, tuple(shape))
     return _generator(key).standard_normal(shape, dtype=np.float32)
 
 
@@ -74,6 +75,42 @@ def to_host(key: Array) -> np.ndarray:
     if key.shape != (2,) or key.dtype != np.uint32:
         raise ValueError(f"a key is uint32 [2], but this is {key.dtype} {list(key.shape)}; type qd.keys.new(0)")
     return key
+
+
+@cache
+def _normal_program() -> Callable:
+    import jax
+
+    return jax.jit(_paired_normals, static_argnums=1)  # traced once for each shape
+
+
+def _paired_normals(key: Array, shape: tuple[int, ...]) -> Array:
+    """Draws by Box and Muller (1958), in half the time of JAX's own, which inverts the error function number by number.
+
+    r = sqrt(-2 ln u); the angle is t in +-pi/4, of which two bits choose the sign of the cosine and who is the cosine.
+    """
+    import jax
+    from jax import numpy as jnp
+
+    size = math.prod(shape)
+    half = (size + 1) // 2
+    sure = (jax.random.key_data(key).ravel()[0] | np.uint32(1)) != 0  # which XLA does not see: see qd.fused.mirror.apart
+    radius, turn = jax.lax.cond(
+        sure, lambda: jax.random.bits(key, (2, half), jnp.uint32), lambda: jnp.zeros((2, half), jnp.uint32)
+    )
+
+    def normals() -> Array:
+        r = jnp.sqrt(-2 * jnp.log((radius.astype(jnp.float32) + np.float32(0.5)) * np.float32(2**-32)))
+        t = jax.lax.bitcast_convert_type(turn << 2, jnp.int32).astype(jnp.float32) * np.float32(math.pi * 2**-33)
+        square = t * t  # the series' next terms are below a float32's last digit
+        sin = t * (1 + square * (-1 / 6 + square * (1 / 120 - square / 5040)))
+        cos = 1 + square * (-1 / 2 + square * (1 / 24 + square * (-1 / 720 + square / 40320)))
+        cos = jnp.where(turn >> 31 == 0, cos, -cos)
+        swapped = (turn >> 30) & 1 == 1
+        pair = r * jnp.where(swapped, sin, cos), r * jnp.where(swapped, cos, sin)
+        return jnp.concatenate(pair)[:size].reshape(shape)
+
+    return jax.lax.cond(sure, normals, lambda: jnp.zeros(shape, jnp.float32))
 
 
 def _on_host(key: Array) -> bool:

@@ -8,7 +8,7 @@ from scipy.stats import kstest, norm
 from test_fused import VARY, XY, begin
 from toys import Bowl
 
-from qd import fused
+from qd import fused, keys
 from qd.archives import Grid
 from qd.fused.generator import key_of
 from qd.types import Search
@@ -30,14 +30,26 @@ def test_every_bit_is_even_and_free_of_its_neighbours() -> None:
         assert np.abs(np.corrcoef(drawn[lag:].T, drawn[:-lag].T)[:32, 32:]).max() < 5.5 / N**0.5
 
 
-def test_normals_are_normal_far_into_the_tails() -> None:
-    drawn = np.asarray(jax.random.normal(key_of(KEY, "hash"), (N,)), np.float64)
+@pytest.mark.parametrize("generator", ["threefry", "hash"])
+def test_normals_are_normal_far_into_the_tails(generator) -> None:
+    drawn = np.asarray(keys.normal(key_of(KEY, generator), (N,)), np.float64)
+    first, second = drawn[: N // 2], drawn[N // 2 :]  # which are made in pairs: the same radius, at a right angle
+    for a, b in ((first, second), (first**2, second**2), (np.abs(first), second)):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 4.5 / (N / 2) ** 0.5
     for power, expected, spread in ((1, 0, 1), (2, 1, 2**0.5), (3, 0, 15**0.5), (4, 3, 96**0.5)):
         assert abs((drawn**power).mean() - expected) < 4.5 * spread / N**0.5
     assert kstest(drawn, norm.cdf).pvalue > 1e-3
     for z in (2, 3, 4):
         share = 2 * norm.sf(z)
         assert abs((np.abs(drawn) > z).sum() - N * share) < 5 * (N * share) ** 0.5
+
+
+def test_normals_come_in_any_shape_and_without_a_trace() -> None:
+    for shape in ((), (1,), (3, 5), (0, 4)):
+        drawn = keys.normal(jax.random.key(3), shape)
+        assert drawn.shape == shape and drawn.dtype == jnp.float32 and bool(jnp.isfinite(drawn).all())
+    each = jax.vmap(lambda key: keys.normal(key, (7,)))(jax.random.split(jax.random.key(0), 5))
+    assert len(np.unique(np.asarray(each))) == 35
 
 
 def test_keys_that_differ_in_one_bit_or_are_split_or_folded_share_nothing() -> None:

@@ -35,6 +35,7 @@ def _bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
     return bits
 
 
+@jax.jit  # traced once for each shape
 def _threefry(key: Array, x: Array, y: Array) -> tuple[Array, Array]:
     """Threefry-2x32 of 20 rounds (Salmon et al. 2011), written out: JAX's own goes through memory after every four."""
     words = key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA)

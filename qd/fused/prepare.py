@@ -40,7 +40,7 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
     """Finds out all that a program needs to know; a ``share``-th of the bytes is for this search."""
     archive = state.archive
     if archive not in _tables:
-        _tables[archive] = index.table(archive)
+        _tables[archive] = jax.tree.map(jnp.asarray, index.table(archive))  # on the device, once
     memory, params = jax.tree.map(jnp.asarray, (state.memory, state.params))
     parts = Recipe(search.domain, search.descriptor, search.emitter, stored(search), False, 0, 0, generator)
     recipe, asked, shapes = _rehearsed(

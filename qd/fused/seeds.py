@@ -21,6 +21,8 @@ from qd.fused.prepare import prepare
 from qd.fused.program import Chunk, Place, Recipe, chunk
 from qd.types import Batch, Search, State
 
+_ROOM = 4  # times the rows of a lone chunk: shorter chunks cost more than the memory does
+
 
 def run(
     search: Search, states: list[State], until: int, how: str = "auto", generator: str = "threefry"
@@ -49,7 +51,7 @@ def run(
 
 def _by_threads(search: Search, states: list[State], until: int, generator: str) -> Iterator[tuple[list[State], list[Batch]]]:
     """XLA lets go of Python while it computes, so that seeds share the cores."""
-    length = max(1, prepare(search, states[0], generator).recipe.length // len(states))
+    length = max(1, prepare(search, states[0], generator).recipe.length // min(len(states), os.cpu_count() or 1))
     runs = [fused.run(search, state, until, generator, length) for state in states]
     with ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as pool:
         done = [next(runs[0], None)]  # alone, so that it compiles once
@@ -65,7 +67,7 @@ def _next(run: Iterator) -> Any:
 
 def _by_map(search: Search, states: list[State], until: int, generator: str) -> Iterator[tuple[list[State], list[Batch]]]:
     works = [prepare(search, state, generator) for state in states]
-    recipe = works[0].recipe._replace(length=max(1, works[0].recipe.length // len(states)))
+    recipe = works[0].recipe._replace(length=max(1, _ROOM * works[0].recipe.length // len(states)))
     works = [work._replace(recipe=recipe) for work in works]
     stack = lambda trees: jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
     mirrors = stack([driver.open_mirror(work, state) for work, state in zip(works, states, strict=True)])

@@ -1,0 +1,90 @@
+"""``qd run`` of the default (planar arm, grid, iso+line, batch 256) with both drivers, each time in a process of its own.
+
+Measured in the process: seconds from its start to the first generation (imports, seeds, compilation or what the cache
+holds of it), then evaluations a second from there to the end, metrics, history and checkpoints included; figures are not
+drawn. The first start of all fills the cache and is not counted, so that these are second starts.
+
+    python -m experiments.benchmarks.qd_run budget=quick|first|full
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmarks.rounds import report, rounds
+from qd.table import Runs
+
+CASES = {"default, 50,000 evaluations": 50_000, "default, 1,000,000 evaluations": 1_000_000}
+DRIVERS = ("fused", "host")
+PAIRS = {"fused / host": ("fused", "host")}
+_CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(float(sys.argv[1]), sys.argv[2:])"
+
+
+def main(budget: str = "quick", out: str = "experiments/results/qd_run") -> None:
+    """Does the rounds that are missing, then writes and prints the table."""
+    n, folder = rounds(budget), Path(out)
+    runs = Runs(folder / "runs.jsonl")
+    for case, evaluations in CASES.items():
+        missing = [i for i in range(n) if not all(runs.has(case, driver, i) for driver in DRIVERS)]
+        if missing:
+            for driver in DRIVERS:
+                timed(driver, evaluations)
+        for i in missing:
+            for driver in DRIVERS:
+                if not runs.has(case, driver, i):
+                    runs.add(case, driver, i, timed(driver, evaluations))
+    report(runs, folder, PAIRS)
+    for case in CASES:
+        for driver in DRIVERS:
+            slowest = max(runs.column(case, driver, "first_generation_s").values())
+            print(f"{case}, {driver}: the first generation of a second start after {slowest:.1f} s at most")
+
+
+def timed(driver: str, evaluations: int) -> dict[str, float]:
+    """Times one process."""
+    with tempfile.TemporaryDirectory() as runs:
+        words = [f"driver={driver}", f"budget={evaluations}", f"runs={runs}", "renderings=0"]
+        began = time.time()
+        done = subprocess.run([sys.executable, "-c", _CHILD, str(began), *words], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout.splitlines()[-1]) | {"process_s": time.time() - began}
+
+
+def child(began: float, words: list[str]) -> None:
+    """Does what ``qd run`` does and prints what it took."""
+    from qd.cli.job import prepare
+
+    prepare()
+    from qd.cli.compose import assemble, folder, load
+    from qd.cli.run import run
+    from qd.programs import remember
+
+    remember()
+    config, clock = load(words), Clock()
+    path = folder(config, words)
+    run(config, assemble(config, path), path, clock)
+    (then, cpu, before), (now, cpu_now, after) = clock.seen[0], clock.seen[-1]
+    said = {"first_generation_s": then - began, "per_s": (after - before) / (now - then)}
+    print(json.dumps(said | {"per_cpu_s": (after - before) / (cpu_now - cpu), "process_cpu_s": time.process_time()}))
+
+
+class Clock:
+    """A console that notes the time, from the first generation on."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, float, int]] = []
+
+    def update(self, row: dict[str, Any]) -> None:
+        if row["generation"] > 1:
+            self.seen.append((time.time(), time.process_time(), int(row["evals"])))
+
+    def say(self, text: str) -> None: ...
+
+    def close(self, summary: dict) -> None: ...
+
+
+if __name__ == "__main__":
+    main(**dict(word.split("=", 1) for word in sys.argv[1:]))

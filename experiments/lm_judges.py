@@ -39,15 +39,17 @@ class Plan(NamedTuple):
     measure: Callable[[], dict[str, float]]
 
 
-def main(budget: str = "quick", out: str = "experiments/results/lm_judges", answers: str = "runs/lm_judges.sqlite") -> None:
-    """Runs what is missing, then writes and prints the table."""
+def main(
+    budget: str = "quick", only: str = "", out: str = "experiments/results/lm_judges", answers: str = "runs/lm_judges.sqlite"
+) -> None:
+    """Runs what is missing, then writes and prints the table; ``only`` names sources, e.g. minilm,local."""
     if budget not in MODELS:
         raise ValueError(f"there is no budget {budget!r}; type budget={' or budget='.join(MODELS)}")
     folder, left_out = Path(out), {}
     runs = table.Runs(folder / "runs.jsonl")
     for source, plans in sources(budget, answers):
         for plan in plans:
-            if source not in left_out and not runs.has(plan.case, plan.method, 0):
+            if (not only or source in only.split(",")) and source not in left_out and not runs.has(plan.case, plan.method, 0):
                 try:
                     runs.add(plan.case, plan.method, 0, plan.measure())
                 except ValueError as missing:  # weights or an extra: said once, and nothing else stands in for it

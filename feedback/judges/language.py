@@ -21,7 +21,7 @@ from feedback.judges.simulated import CANT_TELL, A, B
 from qd.types import Rows
 
 LEAST_MASS = 0.5  # below it the model answers something else than the labels, and its preference means nothing
-Asked = Callable[[str, str, str, str], str]  # text, question, how to answer, nonce -> prompt
+Asked = Callable[[str, str, str, str], Any]  # text, question, how to answer, nonce -> prompt, or messages
 
 
 class LanguageModel(Protocol):
@@ -188,7 +188,7 @@ class MoreAlike:
         p = sigmoid((logit(one[:, 0]) - logit(one[:, 1])) / 2)  # that a is the one, whichever was named first
         return np.where(np.isnan(p) | (np.abs(p - 0.5) <= self.unsure), CANT_TELL, np.where(p > 0.5, A, B)).astype(np.int8)
 
-    def _prompt(self, x: str, one: str, two: str) -> str:
+    def _prompt(self, x: str, one: str, two: str) -> fence.Messages:
         word = fence.nonce(self.seed)
         shown = (f"{name}: {fence.fenced(text, word, self.longest)}" for name, text in (("X", x), ("ONE", one), ("TWO", two)))
-        return "\n".join([fence.OPENING, *shown, f"{fence.CLOSING} {self.question} Answer with one word: ONE or TWO."])
+        return fence.turns("\n".join(["Read these texts:", *shown]), f"{self.question} Answer with one word: ONE or TWO.")

@@ -238,6 +238,21 @@ def test_what_the_search_has_used_stands(tmp_path):
         assert desk.upcoming(db, "ann") is None and desk.upcoming(db, "bob") is None
 
 
+def test_who_comes_second_to_a_question_for_one_is_kept_in_reserve(tmp_path):
+    (number,) = fill(tmp_path, [spot(i) for i in range(9)], 1)
+    with store.opened(tmp_path) as db:
+        mine = _shown(db, "ann")
+        db.execute("UPDATE asks SET shown = shown - 3600")  # ann looks out of the window
+        desk.answer(db, "bob", _shown(db, "bob").token, "left")
+        desk.answer(db, "ann", mine.token, "right")
+        assert db.execute("SELECT rater, counted FROM answers ORDER BY id").fetchall() == [("bob", 1), ("ann", 0)]
+        desk.undo(db, "bob")
+        counts = "SELECT rater FROM answers WHERE counted = 1 AND undone = 0"
+        assert db.execute(counts).fetchall() == [("ann",)] and questions.waiting(db, [number]).missing == 0
+        desk.answer(db, "bob", _shown(db, "bob").token, "right")
+        assert db.execute(counts).fetchall() == [("ann",)] and db.execute("SELECT given FROM questions").fetchone() == (1,)
+
+
 def test_which_of_two_is_better(tmp_path):
     _, a, b = triplets(8)
     with answering(tmp_path, "ann", say=smaller):

@@ -62,8 +62,8 @@ def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
     with store.writing(db):
         ask, question, repeat, side, shown = _opened(db, rater, token)
         letter = said if said == "?" else side if said == "left" else {"a": "b", "b": "a"}[side]
-        (closed,) = db.execute("SELECT closed FROM questions WHERE id = ?", (question,)).fetchone()
-        counted = int(not repeat and not closed)
+        closed, given, want = db.execute("SELECT closed, given, want FROM questions WHERE id = ?", (question,)).fetchone()
+        counted = int(not repeat and not closed and given < max(want, 1))  # as many as were asked for, and no more
         now = time.time()
         ms = min(max(round(1000 * (now - shown)), 0), _LONGEST)
         try:
@@ -102,6 +102,11 @@ def undo(db: sqlite3.Connection, rater: str) -> str:
             if closed and counted:
                 raise Refused(409, "The search has learned from your last answer already, so it stands.")
             db.execute("UPDATE answers SET undone = 1 WHERE ask = ?", (ask,))
+            if counted:  # somebody else's answer, which came after it, takes its place
+                db.execute(
+                    "UPDATE answers SET counted = 1 WHERE id = (SELECT min(id) FROM answers WHERE question = ? AND repeat = 0 "
+                    "AND undone = 0 AND counted = 0)", (question,)
+                )  # fmt: skip
         db.execute("UPDATE asks SET state = 'undone' WHERE id = ?", (ask,))
         _show(db, rater, question, repeat, side)
     return state

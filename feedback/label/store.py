@@ -46,7 +46,7 @@ CREATE TABLE answers (
   repeat INTEGER NOT NULL,
   answer TEXT NOT NULL,          -- a, b or ?
   side TEXT, ms INTEGER, time REAL NOT NULL,
-  counted INTEGER NOT NULL,      -- 0: a repeat, or later than the search could wait for
+  counted INTEGER NOT NULL,      -- 0: a repeat, or later than the search waited for
   undone INTEGER NOT NULL DEFAULT 0,
   ask INTEGER UNIQUE REFERENCES asks(id)
 );
@@ -59,6 +59,8 @@ CREATE TRIGGER counted_in AFTER INSERT ON answers WHEN new.counted = 1 AND new.u
   BEGIN UPDATE questions SET given = given + 1 WHERE id = new.question; END;
 CREATE TRIGGER counted_out AFTER UPDATE OF undone ON answers WHEN old.undone = 0 AND new.undone = 1 AND new.counted = 1
   BEGIN UPDATE questions SET given = given - 1 WHERE id = new.question; END;
+CREATE TRIGGER counted_after_all AFTER UPDATE OF counted ON answers WHEN old.counted = 0 AND new.counted = 1 AND new.undone = 0
+  BEGIN UPDATE questions SET given = given + 1 WHERE id = new.question; END;
 """
 
 

@@ -1,5 +1,9 @@
 """Which questions to ask: those whose answers tell most about the map (BALD, Houlsby et al. 2011).
 
+Single questions, no rankings of several (InfoTuple, Canal et al. 2020): 20 rankings of three, 60 answers about one x each
+three, taught less than 60 single questions and a little more than 42 (the arm's poses without a search, clean answers, 12
+seeds: median 1 - R² 0.60 against 0.51 and 0.65). They would pay where a ranking takes less time than two questions.
+
 T questions, N rows, F feature length, S samples of the map.
 """
 

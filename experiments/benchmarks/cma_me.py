@@ -16,13 +16,15 @@ from ribs.emitters import EvolutionStrategyEmitter
 from ribs.schedulers import Scheduler
 
 from domains.functions import LinearProjection
+from experiments.benchmarks import qdax_cma_me, qdax_map_elites
+from experiments.benchmarks.equal import equivalence, told
 from experiments.benchmarks.map_elites import describe, jitted
 from experiments.benchmarks.rounds import Side, race, report, rounds
 from qd import fused, keys, table
 from qd.archives import Grid
 from qd.emitters.cma import EvolutionStrategies
 from qd.search import start
-from qd.table import Row, Runs
+from qd.table import Runs
 from qd.types import Search, State
 
 SAMPLES, DIMS, SIGMA = 36, (100, 100), 0.5
@@ -32,12 +34,16 @@ CASES = {  # name -> strategy, dimensions, strategies, evaluations of a round
     "100-D, 5 full": ("cma_es", 100, 5, 40_000),
     "100-D, 5 LM-MA": ("lm_ma_es", 100, 5, 60_000),
 }
-QUALITY = {  # name -> as above, with the evaluations of a whole run
-    "quality, 10-D, 5 full": ("cma_es", 10, 5, 54_000),
-    "quality, 100-D, 15 separable": ("sep_cma_es", 100, 15, 54_000),
+QUALITY = {  # name -> as above, with the evaluations of a whole run; then whether it is CMA-MAE
+    "quality, 10-D, 5 full": ("cma_es", 10, 5, 54_000, False),
+    "quality, 100-D, 15 separable": ("sep_cma_es", 100, 15, 54_000, False),
+    "quality, CMA-MAE, 10-D, 5 full": ("cma_es", 10, 5, 54_000, True),
 }
-MARGIN = 0.05  # of pyribs' mean: differences within it count as none
-PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyribs": ("fused, threefry", "pyribs")}
+FOUND = ("elites", "best", "qd_score")
+RULES = {"learning_rate": 0.01, "threshold_min": 0.0}  # of CMA-MAE's archive
+PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyribs": ("fused, threefry", "pyribs")} | {
+    "fused threefry / QDax": ("fused, threefry", "QDax")
+}
 
 
 def main(budget: str = "quick", seeds: str = "20", out: str = "experiments/results/cma_me") -> None:
@@ -49,55 +55,44 @@ def main(budget: str = "quick", seeds: str = "20", out: str = "experiments/resul
     for case, settings in QUALITY.items():
         for seed in range(int(seeds)):
             quality(runs, case, settings, seed)
-    report(runs, folder, PAIRS)
-    for row in equivalence(runs):
-        print(f"{row.case}: {row.metric}: {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}] of pyribs' mean, margin {MARGIN}")
+    rows = equivalence(runs, tuple(QUALITY), FOUND, "fused, threefry", "pyribs")
+    report(runs, folder, PAIRS, rows)
+    print(told(rows))
 
 
 def sides(es: str, dim: int, count: int, done: int) -> dict[str, Side]:
-    return {
+    found = {
         "fused, hash": _advancing(*_ours(es, dim, count, 0), done, "hash"),
         "fused, threefry": _advancing(*_ours(es, dim, count, 0), done, "threefry"),
         "pyribs": _pyribs(es, dim, count, 0, done // 4)[0],
     }
+    if es == "cma_es" and qdax_map_elites.installed():
+        found["QDax"] = qdax_cma_me.side(_ours(es, dim, count, 0)[0], DIMS, count, SAMPLES, SIGMA, done // 10)
+    return found
 
 
 def quality(runs: Runs, case: str, settings: tuple, seed: int) -> None:
     """Runs both sides once from one seed, and notes what they found."""
-    es, dim, count, done = settings
+    es, dim, count, done, annealed = settings
     if not runs.has(case, "fused, threefry", seed):
-        search, state = _ours(es, dim, count, seed)
-        archive = _end(search, state, done, "threefry").archive
-        runs.add(case, "fused, threefry", seed, {"elites": len(archive), "best": float(archive.stats.obj_max)})
+        search, state = _ours(es, dim, count, seed, annealed)
+        runs.add(case, "fused, threefry", seed, _found(_end(search, state, done, "threefry").archive))
     if not runs.has(case, "pyribs", seed):
-        side, archive = _pyribs(es, dim, count, seed, done)
+        side, archive = _pyribs(es, dim, count, seed, done, annealed)
         side()
-        runs.add(case, "pyribs", seed, {"elites": len(archive), "best": float(np.max(archive.data("objective")))})
+        runs.add(case, "pyribs", seed, _found(archive))
 
 
-def equivalence(runs: Runs) -> list[Row]:
-    """90 % intervals (t, Welch) of the difference of means over pyribs' mean: inside the margin, the two are equivalent."""
-    from scipy.stats import t
-
-    rows = []
-    for case in QUALITY:
-        for metric in ("elites", "best"):
-            a, b = (np.array(list(runs.column(case, m, metric).values())) for m in ("fused, threefry", "pyribs"))
-            if min(len(a), len(b)) < 2:
-                continue
-            errors = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-            error = sum(errors) ** 0.5
-            freedom = sum(errors) ** 2 / sum(e**2 / (len(x) - 1) for e, x in zip(errors, (a, b), strict=True))
-            reach, scale = t.ppf(0.95, freedom) * error, abs(b.mean())
-            middle = (a.mean() - b.mean()) / scale
-            rows.append(Row(case, "fused - pyribs", metric, middle, middle - reach / scale, middle + reach / scale, len(a)))
-    return rows
+def _found(archive: GridArchive) -> dict[str, float]:
+    objective = archive.data("objective")
+    return {"elites": len(objective), "best": float(np.max(objective)), "qd_score": float(objective.sum() / archive.cells)}
 
 
-def _ours(es: str, dim: int, count: int, seed: int) -> tuple[Search, State]:
+def _ours(es: str, dim: int, count: int, seed: int, annealed: bool = False) -> tuple[Search, State]:
     domain = LinearProjection("sphere", dim)
-    emitter = EvolutionStrategies(count, SAMPLES, SIGMA, es, x0=0.0)
-    search = Search(domain, describe(domain), Grid(DIMS), emitter)
+    rules = ("imp", "mu", "basic") if annealed else ("2imp", "filter", "no_improvement")
+    emitter = EvolutionStrategies(count, SAMPLES, SIGMA, es, *rules, x0=0.0)
+    search = Search(domain, describe(domain), Grid(DIMS, **RULES) if annealed else Grid(DIMS), emitter)
     key, sample_key = keys.split(keys.new(seed))
     return search, start(search, key, domain.sample(sample_key, 1))[0]
 
@@ -118,10 +113,15 @@ def _advancing(search: Search, state: State, done: int, generator: str) -> Side:
     return side
 
 
-def _pyribs(es: str, dim: int, count: int, seed: int, done: int) -> tuple[Callable[[], int], GridArchive]:
+def _pyribs(
+    es: str, dim: int, count: int, seed: int, done: int, annealed: bool = False
+) -> tuple[Callable[[], int], GridArchive]:
     domain = LinearProjection("sphere", dim)
-    archive = GridArchive(solution_dim=dim, dims=DIMS, ranges=domain.bounds, seed=seed, dtype=np.float32)
-    settings = {"sigma0": SIGMA, "ranker": "2imp", "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)}
+    archive = GridArchive(
+        solution_dim=dim, dims=DIMS, ranges=domain.bounds, seed=seed, dtype=np.float32, **(RULES if annealed else {})
+    )
+    rules = {"ranker": "imp", "selection_rule": "mu", "restart_rule": "basic"} if annealed else {"ranker": "2imp"}
+    settings = {"sigma0": SIGMA, "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)} | rules
     emitters = [EvolutionStrategyEmitter(archive, **settings, seed=1000 * seed + i) for i in range(count)]
     scheduler = Scheduler(archive, emitters)
     evaluate = jitted(Search(domain, describe(domain), Grid(DIMS), None))  # type: ignore[arg-type]

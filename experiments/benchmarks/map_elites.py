@@ -36,6 +36,7 @@ CASES = {  # name -> domain, batch, dims, evaluations of a round
     "arm 100-D, batch 1024, 10,000 cells": (ARM100, 1024, (100, 100), 150_000),
     "sphere 100-D, batch 1024, 10,000 cells": (SPHERE, 1024, (100, 100), 150_000),
     "arm 10-D, batch 100, 10,000 cells": (ARM10, 100, (100, 100), 60_000),
+    "arm 10-D, batch 256, 2,500 cells": (ARM10, 256, (50, 50), 100_000),  # what qd run runs by default
     "arm 100-D, batch 1024, 1,000 cells": (ARM100, 1024, (40, 25), 150_000),
 }
 PAIRS = {
@@ -48,6 +49,7 @@ PAIRS = {
     "fused hash / limit": ("fused, hash", "limit"),
     "fused threefry / limit": ("fused, threefry", "limit"),
     "fused threefry / host loop": ("fused, threefry", "host loop"),
+    "limit / pyribs": ("limit", "pyribs, NumPy evaluation"),  # no driver could be faster than this with this evaluation
 }
 
 

@@ -5,7 +5,7 @@ the process' CPU time (which a busy machine disturbs least) and by the wall; rat
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +62,9 @@ def ratios(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
     return rows
 
 
-def report(runs: Runs, folder: Path, pairs: dict[str, tuple[str, str]]) -> None:
-    """Writes table.csv and about.json, and prints the ratios."""
-    rows = [*table.summary(runs), *ratios(runs, pairs)]
+def report(runs: Runs, folder: Path, pairs: dict[str, tuple[str, str]], more: Sequence[Row] = ()) -> None:
+    """Writes table.csv, with the rows ``more`` at its end, and about.json, and prints the ratios."""
+    rows = [*table.summary(runs), *ratios(runs, pairs), *more]
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json", ("jax", "numpy", "ribs", "qdax"))
     print(table.text([row for row in rows if row.metric.startswith("ratio")], ("ratio per_cpu_s", "ratio per_s"), 2))

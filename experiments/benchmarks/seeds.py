@@ -43,8 +43,8 @@ def main(budget: str = "quick", seeds: str = "20", out: str = "experiments/resul
 
 def sides(runs: Runs, case: str, dim: int, batch: int, done: int, count: int) -> dict[str, Side]:
     """All ways; their first calls are noted as compilation."""
-    ways = {"one by one": _one_by_one(dim, batch, done, count)}
-    ways |= {how: _together(dim, batch, done, count, how) for how in ("threads", "map")}
+    ways = {"one by one": one_by_one(dim, batch, done, count)}
+    ways |= {how: together(dim, batch, done, count, how) for how in ("threads", "map")}
     for how, side in ways.items():
         cpu = time.process_time()
         side()
@@ -80,7 +80,7 @@ def _begin(search: Search, seed: int) -> State:
     return start(search, key, search.domain.sample(sample_key, 100))[0]
 
 
-def _one_by_one(dim: int, batch: int, done: int, count: int) -> Side:
+def one_by_one(dim: int, batch: int, done: int, count: int) -> Side:
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 
@@ -94,7 +94,7 @@ def _one_by_one(dim: int, batch: int, done: int, count: int) -> Side:
     return side
 
 
-def _together(dim: int, batch: int, done: int, count: int, how: str) -> Side:
+def together(dim: int, batch: int, done: int, count: int, how: str) -> Side:
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 

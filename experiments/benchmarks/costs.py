@@ -1,0 +1,116 @@
+"""What an evaluation costs as the search grows: batch, cells, dimensions, evolution strategies, seeds; and memory.
+
+One axis at a time, the rest as in the middle: the sphere in 100-D, batch 1024, 10,000 cells, iso+line; strategies and
+seeds in 10-D. CPU nanoseconds an evaluation, medians of the rounds, in figures with both axes logarithmic.
+
+    OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.costs budget=quick|first|full
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from domains.functions import LinearProjection
+from experiments.benchmarks import cma_me
+from experiments.benchmarks import seeds as seeds_
+from experiments.benchmarks.map_elites import ISO, LINE, describe, end, in_numpy, limit, ours, pyribs
+from experiments.benchmarks.rounds import Side, race, report, rounds
+from qd import keys
+from qd.archives import Grid
+from qd.emitters.vary import IsoLine, Vary
+from qd.fused import driver
+from qd.fused.prepare import prepare
+from qd.search import start
+from qd.table import Runs
+from qd.types import Search
+
+AXES = {  # name -> its points; quick takes every third
+    "batch": (32, 128, 512, 2_048, 8_192, 32_768, 65_536),
+    "cells": (1_024, 4_096, 16_384, 65_536, 262_144, 524_288, 1_000_000),
+    "dimensions": (10, 30, 100, 300, 1_000, 3_000, 10_000),
+    "strategies": (1, 2, 4, 8, 16, 32, 64),
+    "seeds": (1, 2, 4, 8, 12, 16, 20),
+}
+STARTS, NUMBERS = 1024, 4_000_000  # seeds; genes evaluated in a round, so that large solutions take no longer
+PAIRS = {
+    "fused hash / pyribs": ("fused, hash", "pyribs"),
+    "fused threefry / pyribs": ("fused, threefry", "pyribs"),
+    "fused hash / limit": ("fused, hash", "limit"),
+    "threads / one by one": ("threads", "one by one"),
+}
+
+
+def main(budget: str = "quick", out: str = "experiments/results/costs") -> None:
+    """Does the rounds that are missing, then writes the table and a figure for each axis."""
+    n, folder = max(1, rounds(budget) // 3), Path(out)
+    runs = Runs(folder / "runs.jsonl")
+    for axis, points in AXES.items():
+        for point in points[:: 3 if budget == "quick" else 1]:
+            case = f"{axis} {point}"
+            race(runs, case, lambda axis=axis, point=point, case=case: sides(runs, case, axis, point), n)
+    report(runs, folder, PAIRS)
+    for axis in AXES:
+        drawn = figure(runs, axis)
+        (folder / "figures").mkdir(exist_ok=True)
+        drawn.savefig(folder / "figures" / f"{axis}.png", dpi=150)
+
+
+def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
+    """All that go through a round at one point of an axis."""
+    if axis == "strategies":
+        return cma_me.sides("cma_es", 10, point, 20_000)
+    if axis == "seeds":
+        ways = {"one by one": seeds_.one_by_one(10, 100, 10_000, point)}
+        return ways | {how: seeds_.together(10, 100, 10_000, point, how) for how in ("threads", "map")}
+    search = recipe(**{axis: point})
+    batch, dim = search.emitter.batch_size, search.domain.dim  # type: ignore[attr-defined]
+    done = max(batch, NUMBERS // dim)
+    key, sample_key = keys.split(keys.new(0))
+    begin = start(search, key, search.domain.sample(sample_key, STARTS))[0]
+    if not runs.has(case, "memory", -1):
+        runs.add(case, "memory", -1, memory(search, begin))
+    elites = end(search, begin, STARTS + done).archive.data()
+    return {
+        "limit": limit(search, elites["solution"], batch, done),
+        "fused, hash": ours(search, done, "hash"),
+        "fused, threefry": ours(search, done, "threefry"),
+        "pyribs": pyribs(search, elites, in_numpy(search.domain), max(batch, done // 4)),
+    }
+
+
+def recipe(batch: int = 1024, cells: int = 10_000, dimensions: int = 100) -> Search:
+    side = round(cells**0.5)
+    domain = LinearProjection("sphere", dimensions)
+    return Search(domain, describe(domain), Grid((side, side)), Vary(IsoLine(ISO, LINE), batch))
+
+
+def memory(search: Search, state: Any) -> dict[str, float]:
+    """Megabytes of the mirror and of one chunk's rows."""
+    work = prepare(search, state)
+    held = {"mirror_mb": driver.open_mirror(work, state), "rows_mb": driver.buffers(work)}
+    return {name: sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 2**20 for name, tree in held.items()}
+
+
+def figure(runs: Runs, axis: str) -> Figure:
+    """Draws cost against the points of an axis, a line for each side, with the range of its rounds."""
+    drawn = Figure(figsize=(4.5, 3.5), layout="constrained")
+    axes = drawn.add_subplot(xscale="log", yscale="log", xlabel=axis, ylabel="CPU ns an evaluation")
+    cases = {case: int(case.split()[1]) for case, _, _ in runs.records if case.split()[0] == axis}
+    methods = dict.fromkeys(method for case, method, _ in runs.records if case in cases and method != "memory")
+    for method in methods:
+        cost: Callable = lambda case, method=method: 1e9 / np.array(list(runs.column(case, method, "per_cpu_s").values()))
+        there = sorted((point, cost(case)) for case, point in cases.items() if len(runs.column(case, method, "per_cpu_s")))
+        points, middle = [point for point, _ in there], [float(np.median(values)) for _, values in there]
+        axes.plot(points, middle, marker="o", markersize=3, label=method)
+        axes.fill_between(points, [v.min() for _, v in there], [v.max() for _, v in there], alpha=0.2)
+    axes.legend(fontsize="small")
+    return drawn
+
+
+if __name__ == "__main__":
+    main(**dict(word.split("=", 1) for word in sys.argv[1:]))

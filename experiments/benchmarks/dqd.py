@@ -1,0 +1,112 @@
+"""Gradients by autodiff against gradients by hand: CMA-MEGA and OMG-MEGA on the 100-D sphere, 100 x 100 cells.
+
+Ours is the host loop with pyribs' emitters hosted and the jacobian of domain and descriptor taken by JAX; pyribs is its own
+scheduler with evaluation and jacobian written out in NumPy, float32. The loss of quality, if any, is that of the gradient,
+so the largest difference of the two jacobians is noted beside.
+
+    OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.dqd budget=quick|first|full
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ribs.archives import GridArchive
+from ribs.emitters import GradientArborescenceEmitter, GradientOperatorEmitter
+from ribs.schedulers import Scheduler
+
+from domains.functions import LinearProjection
+from experiments.benchmarks.map_elites import describe
+from experiments.benchmarks.rounds import Side, race, report, rounds
+from qd import keys, programs
+from qd.archives import Grid
+from qd.emitters.ribs import Ribs
+from qd.search import start, step
+from qd.table import Runs
+from qd.types import Search
+
+DIM, DIMS = 100, (100, 100)
+DOMAIN = LinearProjection("sphere", DIM)
+_MEGA = {"sigma0": 10.0, "lr": 1.0, "grad_opt": "gradient_ascent", "selection_rule": "mu", "batch_size": 35}
+_OMG = {"sigma": 0.0, "sigma_g": 10.0, "measure_gradients": True, "normalize_grad": True, "batch_size": 270}
+CASES = {  # name -> emitter, its settings, how many, evaluations of a round
+    "CMA-MEGA, 15 x 36": ("GradientArborescenceEmitter", _MEGA, 15, 10_800),
+    "OMG-MEGA, 270": ("GradientOperatorEmitter", _OMG, 1, 10_800),
+}
+PAIRS = {"ours, autodiff / pyribs, by hand": ("ours, autodiff", "pyribs, by hand")}
+
+
+def main(budget: str = "quick", out: str = "experiments/results/dqd") -> None:
+    """Does the rounds that are missing, then writes and prints the table."""
+    n, folder = rounds(budget), Path(out)
+    runs = Runs(folder / "runs.jsonl")
+    for case, settings in CASES.items():
+        race(runs, case, lambda settings=settings: sides(*settings), n)
+    if not runs.has("jacobian", "autodiff - by hand", 0):
+        runs.add("jacobian", "autodiff - by hand", 0, {"largest_relative_difference": difference()})
+    report(runs, folder, PAIRS)
+
+
+def sides(emitter: str, settings: dict, count: int, done: int) -> dict[str, Side]:
+    return {"ours, autodiff": _ours(emitter, settings, count, done), "pyribs, by hand": _pyribs(emitter, settings, count, done)}
+
+
+def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Objective [B], measures [B, 2] and jacobian [B, 3, D], as domains/functions.py states them, in NumPy."""
+    reach, shift = np.float32(5.12), np.float32(0.4 * 5.12)
+    worst, inside, half = np.float32(DIM * (5.12 * 1.4) ** 2), np.abs(x) <= reach, DIM // 2
+    objective = 100 * (1 - ((x - shift) ** 2).sum(1) / worst)
+    folded = np.where(inside, x, reach / np.where(inside, np.float32(1), x))
+    slope = np.where(inside, np.float32(1), -reach / np.where(inside, np.float32(1), x) ** 2)
+    jacobian = np.zeros((len(x), 3, DIM), np.float32)
+    jacobian[:, 0] = -200 * (x - shift) / worst
+    jacobian[:, 1, :half], jacobian[:, 2, half:] = slope[:, :half], slope[:, half:]
+    return objective, folded.reshape(len(x), 2, -1).sum(2), jacobian
+
+
+def difference() -> float:
+    """The largest difference of the two jacobians over solutions near and beyond the bounds, relative to the largest slope."""
+    x = 4 * keys.normal(keys.new(0), (500, DIM))
+    judged = programs.judge_with_gradients(DOMAIN, describe(DOMAIN), ("projection",), None, keys.new(1), x)
+    ours, theirs = np.asarray(judged.jacobian), by_hand(x)[2]
+    return float((np.abs(ours - theirs).max((0, 2)) / np.abs(theirs).max((0, 2))).max())
+
+
+def _ours(emitter: str, settings: dict, count: int, done: int) -> Side:
+    search = Search(DOMAIN, describe(DOMAIN), Grid(DIMS), Ribs(emitter, settings, count, x0=0.0))  # type: ignore[arg-type]
+    state = start(search, keys.new(0), np.zeros((1, DIM), np.float32))[0]
+
+    def side() -> int:
+        nonlocal state
+        before = state.evaluations
+        while state.evaluations < before + done:
+            state, _ = step(search, state)
+        return state.evaluations - before
+
+    return side
+
+
+def _pyribs(emitter: str, settings: dict, count: int, done: int) -> Side:
+    archive = GridArchive(solution_dim=DIM, dims=DIMS, ranges=DOMAIN.bounds, seed=0, dtype=np.float32)
+    x0 = np.zeros(DIM, np.float32)
+    archive.add(x0[None], *by_hand(x0[None])[:2])
+    made: Any = {"GradientArborescenceEmitter": GradientArborescenceEmitter, "GradientOperatorEmitter": GradientOperatorEmitter}
+    scheduler = Scheduler(archive, [made[emitter](archive, x0=x0, seed=i, **settings) for i in range(count)])
+
+    def side() -> int:
+        evaluated = 0
+        while evaluated < done:
+            x = scheduler.ask_dqd()
+            scheduler.tell_dqd(*by_hand(x))
+            evaluated += len(x)
+            x = scheduler.ask()
+            scheduler.tell(*by_hand(x)[:2])
+            evaluated += len(x)
+        return evaluated
+
+    return side
+
+
+if __name__ == "__main__":
+    main(**dict(word.split("=", 1) for word in sys.argv[1:]))

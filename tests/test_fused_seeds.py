@@ -7,7 +7,7 @@ from test_fused import GRID, VARY, XY, begin, end, same
 from toys import Bowl, Failing, Words
 
 from qd.fused import seeds
-from qd.fused.seeds import _ROOM, _mapped
+from qd.fused.seeds import _mapped
 from qd.types import Search
 
 RECIPE = Search(Failing(Bowl()), XY, GRID, VARY, keep=("half",))
@@ -31,7 +31,7 @@ def _recipes(states) -> list:
     from qd.fused.prepare import prepare
 
     recipe = prepare(RECIPE, states[0]).recipe
-    return [recipe._replace(length=_ROOM * recipe.length // len(states))]
+    return [recipe._replace(length=recipe.length // len(states))]
 
 
 def test_what_cannot_share_a_program_is_said() -> None:

@@ -21,8 +21,6 @@ from qd.fused.prepare import prepare
 from qd.fused.program import Chunk, Place, Recipe, chunk
 from qd.types import Batch, Search, State
 
-_ROOM = 4  # times the rows of a lone chunk: shorter chunks cost more than the memory does
-
 
 def run(
     search: Search, states: list[State], until: int, how: str = "auto", generator: str = "threefry"
@@ -67,7 +65,7 @@ def _next(run: Iterator) -> Any:
 
 def _by_map(search: Search, states: list[State], until: int, generator: str) -> Iterator[tuple[list[State], list[Batch]]]:
     works = [prepare(search, state, generator) for state in states]
-    recipe = works[0].recipe._replace(length=max(1, _ROOM * works[0].recipe.length // len(states)))
+    recipe = works[0].recipe._replace(length=max(1, works[0].recipe.length // len(states)))
     works = [work._replace(recipe=recipe) for work in works]
     stack = lambda trees: jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
     mirrors = stack([driver.open_mirror(work, state) for work, state in zip(works, states, strict=True)])

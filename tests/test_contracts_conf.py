@@ -53,7 +53,7 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
 def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
     config = compose.load([f"{choice.parent}={choice.name}"])
-    parts, referee, run = compose.assemble(config)
+    parts, referee, run = compose.assemble(config)[:3]
     state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), config["initial"]))
     begun, bench = len(state.archive), referee.open(batch) if referee else None
     evaluated = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh

@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         with server.lock:
             number = len(server.asked)
             server.asked.append(body)
-            server.headers.append(dict(self.headers))
+            server.headers.append({name.title(): value for name, value in self.headers.items()})
             fault = server.script(number, body)
             server.faults.update([fault] if fault else [])
             server.flying += 1

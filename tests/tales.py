@@ -22,7 +22,7 @@ emitter:
   batch_size: 8
   pure: false
 suits:
-  feature: place
+  feature: spot
   bounds: [[0, 1], [0, 1]]
   dims: [6, 6]
 """
@@ -41,7 +41,7 @@ class Tales:
         asked = [f"{text}\nIs that good, yes or no?" if text else "" for text in solutions]
         good = self.lm.label_scores(asked, ("yes", "no"), role="judge").probabilities[:, 0]
         marks = np.array([[zlib.crc32(text.encode()) % 97, zlib.adler32(text.encode()) % 89] for text in solutions])
-        return Evaluation(good, {"place": marks / np.array([97.0, 89.0])})
+        return Evaluation(good, {"spot": marks / np.array([97.0, 89.0])})
 
 
 @dataclass(frozen=True)

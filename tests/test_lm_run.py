@@ -98,11 +98,12 @@ def test_a_spent_budget_ends_the_run_and_a_larger_one_goes_on(capsys):
         assert main(words(server, "lm.budget.calls=70")) == 3
         said = capsys.readouterr().out
         assert "archive saved: the language model's budget is spent: 70 of 70 calls" in said
-        assert "the same command" in said and len(server.asked) == 70 == len(server.answered)
         (path,) = Path("runs/told").iterdir()
+        (ledger,) = (path / "lm").iterdir()
+        assert "the same command" in said and len(server.asked) <= 70 == ledger.read_text().count('"sent"'), ledger.read_text()
         assert not (path / "result.json").exists() and len(found()["id"]) > 0
         assert json.loads((path / "events.jsonl").read_text().splitlines()[-1])["event"] == "spent"
-        assert main(words(server, "lm.budget.calls=70")) == 3 and len(server.asked) == 70  # still spent
+        assert main(words(server, "lm.budget.calls=70")) == 3 and len(server.asked) <= 70  # still spent
         assert main(words(server, "lm.budget.calls=1000")) == 0  # the same folder
         whole = found()
         assert main(words(server, "name=again", "lm.mode=replay")) == 0
@@ -114,7 +115,7 @@ def test_a_budget_too_small_for_the_start_says_so(capsys):
     with serving() as server:
         assert main(words(server, "lm.budget.calls=10")) == 3
         assert "qd: the language model's budget is spent: 10 of 10 calls" in capsys.readouterr().err
-        assert len(server.asked) == 10
+        assert len(server.asked) <= 10
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from feedback.lm.limits import Limits
 from feedback.lm.probe import PROBE
 from feedback.lm.request import Request
 
-_LANE = 8  # calls that share a connection pool: a request's cost in a pool grows with its connections
+_LANE, _TLS_LANE = 2, 16  # calls that share a pool: each costs more with every line in it, and to read certificates takes time
 
 _PROBES = 3  # attempts at a start-up question: who waits for it wants to know
 
@@ -81,7 +81,7 @@ class Engine:
 
     def _connect(self, url: str) -> None:
         self._url, lanes = url, []
-        for _ in range(-(-self._limits.concurrency // _LANE)):
+        for _ in range(-(-self._limits.concurrency // (_TLS_LANE if url.startswith("https") else _LANE))):
             client = openai.AsyncOpenAI(
                 base_url=url,
                 api_key=self._secret or "none",  # never the user's OPENAI_API_KEY by chance
@@ -89,7 +89,7 @@ class Engine:
                 timeout=self._limits.timeout,
                 http_client=openai.DefaultAsyncHttpxClient(
                     trust_env=not loopback(url),  # no proxy on the way to this machine
-                    verify=url.startswith("https"),  # else nothing is encrypted, and to read the certificates takes time
+                    verify=url.startswith("https"),  # else nothing is encrypted
                     follow_redirects=False,  # nobody sends our key elsewhere
                 ),
             )

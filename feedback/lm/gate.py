@@ -11,6 +11,8 @@ from feedback.lm.budget import Budget, Cost
 from feedback.lm.limits import Bucket, Limits
 from qd.types import Spent
 
+_A_MINUTE = 24_000  # calls at most: sent at once they would be answered at once, and each wait for all the others' work
+_LOOK = 1.0  # seconds until what is waited for is looked at again: calls that end give tokens back
 _LONGEST = 60.0  # seconds that one Retry-After may hold everybody
 
 
@@ -20,6 +22,7 @@ class Gate:
         self.spent, self.reserved, self.flying = spent, Cost(), 0
         self.window, self._cut, self._paused = float(limits.concurrency), -math.inf, -math.inf
         self._requests, self._tokens = Bucket(limits.requests_per_minute, now), Bucket(limits.tokens_per_minute, now)
+        self._pace = Bucket(_A_MINUTE, now, seconds=0.01)
         self._turn, self._left = asyncio.Lock(), asyncio.Event()
 
     async def enter(self, worst: Cost) -> float:
@@ -27,14 +30,14 @@ class Gate:
         loop = asyncio.get_running_loop()
         async with self._turn:
             while (wait := self._wait(worst, loop.time())) > 0:
+                if wait < math.inf:
+                    await asyncio.sleep(min(wait, _LOOK))
+                    continue
                 self._left.clear()
-                try:
-                    async with asyncio.timeout(None if wait == math.inf else wait):
-                        await self._left.wait()
-                except TimeoutError:
-                    pass
+                await self._left.wait()
             self.flying += 1
             self.reserved = self.reserved.plus(worst)
+            self._pace.take(1)
             self._requests.take(1)
             self._tokens.take(worst.tokens)
         return loop.time()
@@ -61,7 +64,9 @@ class Gate:
             raise Spent(_said(lacks, self.budget, self.spent, worst))
         if lacks or self.flying >= int(self.window):
             return math.inf
-        return max(self._paused - now, self._requests.wait(1, now), self._tokens.wait(worst.tokens, now), 0.0)
+        return max(
+            self._paused - now, self._pace.wait(1, now), self._requests.wait(1, now), self._tokens.wait(worst.tokens, now), 0.0
+        )
 
 
 def _said(name: str, budget: Budget, spent: Cost, worst: Cost) -> str:

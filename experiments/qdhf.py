@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from experiments import qdhf_curves
 from experiments.qdhf_cases import Task, method, task
 from experiments.qdhf_plan import PLAN, QUICK
 from feedback.descriptors import Select
@@ -37,11 +38,12 @@ METRICS = (
     "aligned_r2",
     "failures",
 )
+SHUFFLED = "ours shuffled"  # a control, whose answers belong to other questions
 SEEDS = {"quick": 2, "first": 20, "full": 60}
 
 
 def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
-    """Runs what is missing, then prints and writes the table."""
+    """Runs what is missing, then prints and writes the table, and draws its curves."""
     if budget not in SEEDS:
         raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(SEEDS)}")
     folder = Path(out or ("runs/qdhf-quick" if budget == "quick" else "experiments/results/qdhf"))
@@ -59,7 +61,9 @@ def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str =
                     runs.add(case, each, seed, play(task(name), each, answers, flips, seed))
             rows = written(folder, runs)
             print(table.text([r for r in rows if (r.case, r.method) == (case, each)], METRICS, 2).splitlines()[1], flush=True)
-    print(table.text(written(folder, runs), METRICS, 2))
+    rows = written(folder, runs)
+    print(table.text(rows, METRICS, 2))
+    qdhf_curves.drawn(rows).savefig(folder / "curves.png", dpi=110)
 
 
 def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
@@ -102,10 +106,11 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
 
 
 def _differences(runs: table.Runs) -> list[table.Row]:
-    """Each of ours minus each neighbour, paired by seed, wherever both ran."""
+    """Each of ours minus each neighbour, the one with shuffled answers too, paired by seed, wherever both ran."""
     ran = list(dict.fromkeys((case, method) for case, method, _ in runs.records))
-    pairs = [(case, ours, other) for case, ours in ran for there, other in ran if case == there and ours.startswith("ours")]
-    both = [(c, a, b) for c, a, b in pairs if not b.startswith("ours") and _seeds(runs, c, a) & _seeds(runs, c, b)]
+    ours = [(case, method) for case, method in ran if method.startswith("ours") and method != SHUFFLED]
+    others = [pair for pair in ran if pair not in ours]
+    both = [(c, a, b) for c, a in ours for there, b in others if c == there and _seeds(runs, c, a) & _seeds(runs, c, b)]
     return [table.difference(runs, *pair, m) for pair in both for m in ("qd_score_current", "aligned_r2")]
 
 

@@ -5,8 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import qdhf, qdhf_cases
-from qd import keys, table
+from experiments import qdhf, qdhf_cases, qdhf_curves
+from feedback import posterior
+from qd import fused, keys, table
+from qd.archives import Grid, HostElites
+from qd.emitters.vary import Gaussian, Vary
+from qd.fused import seeds
+from qd.search import relearn, start
+from qd.types import Search, State
 
 TINY = replace(qdhf_cases.task("arm"), generations=20, batch=20, initial=40)
 
@@ -23,7 +29,11 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     assert {(r.case, r.method) for r in rows} == {
         ("arm, 8 answers", "pca"), ("arm, 8 answers", "random"), ("arm, 8 answers, 20 % flips", "paper")}  # fmt: skip
     assert {r.n for r in rows} == {2} and set(qdhf.METRICS) <= {r.metric for r in rows}
-    assert (tmp_path / "about.json").exists() and "qd_score_current" in capsys.readouterr().out
+    assert (
+        (tmp_path / "about.json").exists()
+        and (tmp_path / "curves.png").stat().st_size > 1000
+        and "qd_score_current" in capsys.readouterr().out
+    )
     monkeypatch.setattr(qdhf, "play", None)  # whoever calls it fails
     qdhf.main(budget="quick", seeds="2", out=str(tmp_path))
     with pytest.raises(ValueError, match="no budget 'big'"):
@@ -56,3 +66,59 @@ def test_every_method_is_a_descriptor_and_unknown_names_are_named():
     for call in (lambda: qdhf_cases.method("magic", TINY, 8, 0.0, 0), lambda: qdhf_cases.task("moon")):
         with pytest.raises(ValueError, match="there is no"):
             call()
+
+
+def test_curves_are_of_medians_and_no_point_is_drawn_twice():
+    def row(case, method, value):
+        return table.Row(case, method, "qd_score_current", value, value - 1, value + 1, 20)
+
+    rows = [row("arm, 200 answers", "ours", 57.0), row("arm, 50 answers", "ours", 50.0), row("arm, 50 answers", "pca", 9.0),
+            row("arm, 200 answers, 20 % flips", "ours", 45.0), row("arm, 200 answers", "ours - paper", 30.0),
+            row("images, 200 answers", "ours", 16.0)]  # fmt: skip
+    clean, noise = qdhf_curves.Panel("arm", None, 0), qdhf_curves.Panel("arm", 200, None)
+    assert [(p.x, p.row.value) for p in qdhf_curves.points(rows, clean, "ours")] == [(50, 50.0), (200, 57.0)]
+    assert [(p.x, p.row.value) for p in qdhf_curves.points(rows, noise, "ours")] == [(0, 57.0), (20, 45.0)]
+    (left, right) = [axes for axes in qdhf_curves.drawn(rows).axes if axes.lines]
+    assert list(left.lines[0].get_ydata()) == [50.0, 57.0] and list(right.lines[0].get_xdata()) == [0, 20]
+    assert qdhf_curves.drawn([]).axes
+
+
+@pytest.mark.parametrize("how", ["map", "threads"])
+def test_seeds_that_each_learn_their_own_map_share_one_program(how):
+    learner = qdhf_cases.method("ours uniform", TINY, 40, 0.0, 0).descriptor
+    search = Search(TINY.domain, learner, Grid(TINY.dims), Vary(Gaussian(TINY.sigma), TINY.batch), TINY.truth.reads)
+
+    def begun(seed: int) -> State:
+        key, sample_key = keys.split(keys.new(seed))
+        return start(search, key, TINY.domain.sample(sample_key, TINY.initial))[0]
+
+    together = [begun(0), begun(1)]
+    compiled = posterior.climb._cache_size(), posterior.walk._cache_size()
+    for stop in (240, 440):
+        for together, _ in seeds.run(search, together, stop, how):
+            pass
+        together = [relearn(search, state) for state in together]
+    assert (posterior.climb._cache_size(), posterior.walk._cache_size()) == compiled  # all fits of all seeds are one program
+    lone = begun(1)
+    for stop in (240, 440):
+        for lone, _ in fused.run(search, lone, stop):
+            pass
+        lone = relearn(search, lone)
+    np.testing.assert_array_equal(together[1].params.weights, lone.params.weights)
+    for one, other in zip(HostElites(together[1].archive).rows()[:3], HostElites(lone.archive).rows()[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (together[0].params.weights != lone.params.weights).any()
+
+
+def test_ours_is_compared_with_its_neighbours_and_with_shuffled_answers(tmp_path):
+    runs = table.Runs(tmp_path / "runs.jsonl")
+    for method, score in (("ours", 9.0), ("ours uniform", 8.0), ("ours shuffled", 3.0), ("pca", 4.0)):
+        for seed in range(3):
+            runs.add("arm, 8 answers", method, seed, {"qd_score_current": score + seed, "aligned_r2": 0.5})
+    said = {row.method: row.value for row in qdhf.written(tmp_path, runs) if row.metric == "qd_score_current"}
+    assert {name: value for name, value in said.items() if " - " in name} == {
+        "ours - ours shuffled": 6.0,
+        "ours - pca": 5.0,
+        "ours uniform - ours shuffled": 5.0,
+        "ours uniform - pca": 4.0,
+    }

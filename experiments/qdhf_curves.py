@@ -15,7 +15,8 @@ from qd import table
 from qd.table import Row
 
 METHODS = {"ours": ("ours, active", "#0b6e4f"), "ours uniform": ("ours, uniform", "#6bb392"), "paper": ("QDHF", "#c8553d")}
-METRIC = "qd_score_current"
+SCALES = {"qd_score_current": "QD score, current", "aligned_r2": "R² of the elites, aligned"}
+CONTROLS = {"truth turned 15": ("truth, turned by 15°", "--"), "random": ("random projection", ":")}
 _CASE = re.compile(r"(?P<task>\S+), (?P<answers>\d+) answers(, (?P<flips>\d+) % flips)?$")
 
 
@@ -25,11 +26,13 @@ class Panel(NamedTuple):
     task: str
     answers: int | None
     flips: int | None  # per cent
+    metric: str = "qd_score_current"
 
     @property
     def title(self) -> str:
-        at = f"{self.flips} % of them flipped" if self.answers is None else f"{self.answers} answers"
-        return f"{self.task}, {'clean answers' if at.startswith('0 ') else at}"
+        if self.answers is not None:
+            return f"{self.task}, {self.answers} answers"
+        return f"{self.task}, {f'{self.flips} % of the answers flipped' if self.flips else 'clean answers'}"
 
 
 class Point(NamedTuple):
@@ -39,7 +42,7 @@ class Point(NamedTuple):
 
 PANELS = (
     Panel("arm", None, 0), Panel("arm", None, 20), Panel("arm", 200, None), Panel("arm", 1000, None),
-    Panel("images", None, 0), Panel("images", 400, None),
+    Panel("images", None, 0, "aligned_r2"), Panel("images", 400, None, "aligned_r2"),
 )  # fmt: skip
 
 
@@ -69,7 +72,7 @@ def points(rows: list[Row], panel: Panel, method: str) -> list[Point]:
     found = []
     for row in rows:
         case = _CASE.match(row.case)
-        if case is None or (row.method, row.metric, case["task"]) != (method, METRIC, panel.task):
+        if case is None or (row.method, row.metric, case["task"]) != (method, panel.metric, panel.task):
             continue
         answers, flips = int(case["answers"]), int(case["flips"] or 0)
         if panel.answers is None and flips == panel.flips:
@@ -90,13 +93,13 @@ def _panel(axes: Axes, rows: list[Row], panel: Panel) -> None:
         ticks = sorted({point.x for method in METHODS for point in points(rows, panel, method)})
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
-    for name, style in (("truth turned 15", "--"), ("random", ":")):
+    for name, (label, style) in CONTROLS.items():
         for row in rows:
-            if row.case.startswith(f"{panel.task},") and (row.method, row.metric) == (name, METRIC):
-                axes.axhline(row.value, color="0.5", linestyle=style, linewidth=1)
+            if row.case.startswith(f"{panel.task},") and (row.method, row.metric) == (name, panel.metric):
+                axes.axhline(row.value, color="0.5", linestyle=style, linewidth=1, label=label)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("answers" if panel.answers is None else "flipped answers, %", fontsize=9)
-    axes.set_ylabel("QD score, current", fontsize=9)
+    axes.set_ylabel(SCALES[panel.metric], fontsize=9)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="lower right" if panel.answers is None else "lower left")

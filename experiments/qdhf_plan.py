@@ -38,9 +38,10 @@ def _curves(task: str, answers: tuple[int, ...], flips: tuple[float, ...]) -> Pl
 
 PLAN: Plan = (
     *_CLAIMS,
-    *_curves("arm", ANSWERS, (0.0, 0.2)),
-    *_curves("arm", (200, 1000), (0.1, 0.3, 0.5)),
+    *_curves("arm", ANSWERS, (0.0,)),
     *_curves("images", ANSWERS, (0.0,)),
+    *_curves("arm", ANSWERS, (0.2,)),
+    *_curves("arm", (200, 1000), (0.1, 0.3, 0.5)),
     *_curves("images", (400,), FLIPS),
     *_curves("arm", (50, 100, 400), (0.1, 0.3, 0.5)),
 )

@@ -11,7 +11,7 @@ from feedback.lm.budget import Budget, Cost
 from feedback.lm.limits import Bucket, Limits
 from qd.types import Spent
 
-_A_MINUTE = 24_000  # calls at most: sent at once they would be answered at once, and each wait for all the others' work
+_A_MINUTE = 48_000  # calls at most: sent at once they would be answered at once, and each wait for all the others' work
 _LOOK = 1.0  # seconds until what is waited for is looked at again: calls that end give tokens back
 _LONGEST = 60.0  # seconds that one Retry-After may hold everybody
 

@@ -51,7 +51,11 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b", buffering=0)
             _lock_file(self._file, path)
-            self._rebuild(path)
+            try:
+                self._rebuild(path)
+            except ValueError:
+                self.close()
+                raise
 
     @property
     def spent(self) -> Cost:
@@ -100,8 +104,8 @@ class Ledger:
                 if line:
                     self._apply(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):  # cut off by a kill
-                    self._file.write(b"\n")
+                if number == len(lines):  # cut off by a kill: before it was sent, since that is noted first
+                    self._file.truncate(self._file.tell() - len(line))
                     continue
                 raise ValueError(
                     f"line {number} of {path} is damaged ({error}); the spending is not known: move the file"

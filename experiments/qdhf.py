@@ -56,9 +56,11 @@ def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str =
             if methods and each not in methods.split(","):
                 continue
             several = SEEDS[budget] // (1 if name.startswith("arm") else 2)
-            for seed in range(int(seeds or several)):
-                if not runs.has(case, each, seed):
-                    runs.add(case, each, seed, play(task(name), each, answers, flips, seed))
+            missing = [seed for seed in range(int(seeds or several)) if not runs.has(case, each, seed)]
+            for seed in missing:
+                runs.add(case, each, seed, play(task(name), each, answers, flips, seed))
+            if not missing:
+                continue
             rows = written(folder, runs)
             print(table.text([r for r in rows if (r.case, r.method) == (case, each)], METRICS, 2).splitlines()[1], flush=True)
     rows = written(folder, runs)

@@ -64,6 +64,8 @@ def drawn(rows: list[Row]) -> Figure:
         _panel(at, rows, panel)
     for at in axes[len(kept) :]:
         at.axis("off")
+    named = {label: handle for at in axes for handle, label in zip(*at.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named) or 1, frameon=False)
     return figure
 
 
@@ -102,7 +104,6 @@ def _panel(axes: Axes, rows: list[Row], panel: Panel) -> None:
     axes.set_ylabel(SCALES[panel.metric], fontsize=9)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False, loc="lower right" if panel.answers is None else "lower left")
 
 
 if __name__ == "__main__":

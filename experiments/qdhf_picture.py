@@ -14,6 +14,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgb
 import numpy as np
 
 from domains.images import Pictures
@@ -74,7 +75,7 @@ def drawn(domain, rows: Rows, place: np.ndarray, likeness: float):
     best = {(int(cells[i, 0]), int(cells[i, 1])): int(i) for i in np.argsort(rows.objective)}
     images = np.asarray(domain.draw(rows.solutions[list(best.values())], SIDE))
     step = SIDE + GAP
-    sheet = np.tile(np.array(matplotlib.colors.to_rgb(PAPER), np.float32), (CELLS * step, CELLS * step, 1))
+    sheet = np.tile(np.array(to_rgb(PAPER), np.float32), (CELLS * step, CELLS * step, 1))
     for (column, row), image in zip(best, images, strict=True):
         top, left = (CELLS - 1 - row) * step, column * step
         sheet[top : top + SIDE, left : left + SIDE] = image

@@ -79,8 +79,13 @@ def test_curves_are_of_medians_and_no_point_is_drawn_twice():
     assert [(p.x, p.row.value) for p in qdhf_curves.points(rows, clean, "ours")] == [(50, 50.0), (200, 57.0)]
     assert [(p.x, p.row.value) for p in qdhf_curves.points(rows, noise, "ours")] == [(0, 57.0), (20, 45.0)]
     (left, right) = [axes for axes in qdhf_curves.drawn(rows).axes if axes.lines]
-    assert list(left.lines[0].get_ydata()) == [50.0, 57.0] and list(right.lines[0].get_xdata()) == [0, 20]
+    np.testing.assert_array_equal(left.lines[0].get_ydata(), [50.0, 57.0])
+    np.testing.assert_array_equal(right.lines[0].get_xdata(), [0, 20])
     assert qdhf_curves.drawn([]).axes
+
+
+def _programs() -> list[int]:
+    return [program._cache_size() for program in (posterior.climb, posterior.walk)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", ["map", "threads"])
@@ -93,12 +98,12 @@ def test_seeds_that_each_learn_their_own_map_share_one_program(how):
         return start(search, key, TINY.domain.sample(sample_key, TINY.initial))[0]
 
     together = [begun(0), begun(1)]
-    compiled = posterior.climb._cache_size(), posterior.walk._cache_size()
+    compiled = _programs()
     for stop in (240, 440):
         for together, _ in seeds.run(search, together, stop, how):
             pass
         together = [relearn(search, state) for state in together]
-    assert (posterior.climb._cache_size(), posterior.walk._cache_size()) == compiled  # all fits of all seeds are one program
+    assert _programs() == compiled  # all fits of all seeds are one program
     lone = begun(1)
     for stop in (240, 440):
         for lone, _ in fused.run(search, lone, stop):

@@ -14,8 +14,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.colors import to_rgb
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from domains.images import Pictures
 from experiments.qdhf import RELEARN

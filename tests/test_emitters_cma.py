@@ -14,7 +14,7 @@ from toys import SQUARE, Bowl, Failing
 
 from feedback.descriptors import Select
 from qd import fused, keys
-from qd.archives import DNS, Grid
+from qd.archives import DNS, Grid, Proximity
 from qd.emitters import cma
 from qd.emitters.cma import EvolutionStrategies
 from qd.emitters.strategies import Full, LowMemory, Separable
@@ -125,6 +125,18 @@ def test_every_ranker_fills_the_archive_on_the_host(ranker) -> None:
     for state, batch in run(search, state, 2000):
         assert np.isfinite(batch.solutions).all()
     assert len(state.archive) > before + 30
+
+
+def test_novelty_ranks_where_the_archive_says_it_and_leads_away_from_what_is_known() -> None:
+    part = replace(PART, ranker="nov", selection_rule="mu", restart_rule="basic")
+    search = Search(Bowl(), XY, Proximity(0.05, 5), part)
+    state = begin(search)
+    before, state_before = np.abs(state.archive.data("measures")).max(), len(state.archive)
+    for state, batch in run(search, state, 2000):
+        assert np.isfinite(batch.info["novelty"]).all()
+    assert np.abs(state.archive.data("measures")).max() > 2 * before and len(state.archive) > state_before + 100
+    with pytest.raises(ValueError, match="ranks by novelty, but .* gives value; .* archive=proximity"):
+        begin(search._replace(archive=Grid((9, 9))))
 
 
 def test_cma_mae_in_the_fused_driver_and_a_memory_that_goes_on() -> None:

@@ -23,7 +23,8 @@ from qd.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
 
 _STRATEGIES: dict[str, Strategy] = {"cma_es": Full(), "sep_cma_es": Separable(), "lm_ma_es": LowMemory()}
-_RANKERS = ("imp", "2imp", "obj", "2obj", "rd", "2rd")
+_RANKERS = ("imp", "2imp", "obj", "2obj", "rd", "2rd", "nov")
+_NEEDS = {"imp": "value", "nov": "novelty"}  # what an archive must say of each row, for a ranker to rank by it
 _FLAT = 1e-12  # best and worst that differ by less
 
 
@@ -74,10 +75,11 @@ class EvolutionStrategies:
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where such solutions cannot be evolved, or the archive gives no value to rank by."""
-        if "imp" in self.ranker and "value" not in gives(archive):
+        needs = _NEEDS.get(self._by)
+        if needs is not None and needs not in gives(archive):
             raise ValueError(
-                f"ranker {self.ranker!r} ranks by value, but a {type(archive).__name__} gives {', '.join(gives(archive))}; "
-                "type emitter.ranker=obj, 2obj, rd or 2rd"
+                f"ranker {self.ranker!r} ranks by {needs}, but a {type(archive).__name__} gives {', '.join(gives(archive))}; "
+                "type emitter.ranker=obj, 2obj, rd or 2rd" + (", or archive=proximity" if needs == "novelty" else "")
             )
         if solutions.dtype.kind != "f" or solutions.ndim != 2:
             raise ValueError(
@@ -117,13 +119,18 @@ class EvolutionStrategies:
         return memory, Offspring(solutions)
 
     def tell(self, memory: Evolving, batch: Batch) -> Evolving:
-        judged = batch.solutions, batch.evaluation.objective, batch.measures, batch.status, batch.value
+        known = {"imp": batch.value, "obj": batch.evaluation.objective, "nov": batch.info.get("novelty"), "rd": None}
+        judged = batch.solutions, known[self._by], batch.measures, batch.status
         told = _told(self, memory, *judged)
         return jax.tree.map(np.asarray, told) if isinstance(batch.status, np.ndarray) else told
 
     @property
     def _strategy(self) -> Strategy:
         return _STRATEGIES[self.es]
+
+    @property
+    def _by(self) -> str:
+        return self.ranker.removeprefix("2")
 
     @property
     def _kept(self) -> int:
@@ -153,11 +160,14 @@ def _restarted(part: EvolutionStrategies, memory: Evolving, begin: Array, direct
 
 @partial(jax.jit, static_argnums=0)
 def _told(
-    part: EvolutionStrategies, memory: Evolving, x: Array, objective: Array, measures: Array, status: Array, value: Array
+    part: EvolutionStrategies, memory: Evolving, x: Array, numbers: Array | None, measures: Array, status: Array
 ) -> Evolving:
-    """Ranks, selects, adapts, and marks what is to restart. Failed rows are the worst, and never parents."""
-    failed = status < 0
-    entered, numbers = jnp.maximum(status, 0), {"imp": value, "obj": objective, "rd": None}[part.ranker[-3:].lstrip("2")]
+    """Ranks, selects, adapts, and marks what is to restart. Failed rows are the worst, and never parents.
+
+    Args:
+        numbers: [B] to rank by; None for the random directions, along which the measures are.
+    """
+    failed, entered = status < 0, jnp.maximum(status, 0)
     shape = part.count, part.samples
     if numbers is None:
         along = jnp.where(failed[:, None], 0, measures).reshape(*shape, -1)

@@ -37,7 +37,9 @@ class Cache:
             self._db = sqlite3.connect(
                 str(Path(path).expanduser()) if path else ":memory:", timeout=60, isolation_level=None, check_same_thread=False
             )
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
+            self._db.executescript(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
+            )
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             self._db.execute(f"PRAGMA user_version={_VERSION}")
         except (sqlite3.Error, OSError) as error:
@@ -56,7 +58,7 @@ class Cache:
         return found
 
     def failed(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
-        """Returns what failed for good when it was asked."""
+        """Returns what failed for good when it was asked; look for answers first, it may have been asked again."""
         return {
             key: Failure(kind, "as recorded")
             for one in keys
@@ -72,7 +74,6 @@ class Cache:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._db.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", record)
-            self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
             self._db.execute("COMMIT")
 
     def put_failure(self, key: bytes, failure: Failure) -> None:

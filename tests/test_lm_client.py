@@ -298,4 +298,4 @@ def test_a_server_of_our_own_that_died_is_found_where_it_is_now():
             servers = [first.url, second.url]
             lm = LM(model="m", server=Ours(), traits=ALL)
             assert lm(["a"]) != [None] and len(first.asked) == 1
-        assert lm([f"b{i}" for i in range(4)]).count(None) == 0 and len(second.asked) >= 3  # a line that was open may serve one more
+        assert lm([f"b{i}" for i in range(4)]).count(None) == 0 and len(second.asked) >= 3  # an open line may serve one more

@@ -52,7 +52,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     if not getattr(descriptor, "learns", True):  # else its init may ask people: judged after generation 0
         params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
         measures(descriptor, _describe(descriptor, params, rows.features), len(two))
-    _has_gradients(search)
+    _has_what_it_needs(search)
     if getattr(archive, "fixed_descriptors_only", False) and getattr(descriptor, "learns", False):
         raise ValueError(
             f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns; type archive=grid, "
@@ -172,8 +172,12 @@ def _keeps_protocol(role: str, part: Any) -> None:
         raise ValueError(f"{_name(part)} is no {role}: it lacks {', '.join(lacking)}; see {role.title()} in qd.types")
 
 
-def _has_gradients(search: Search) -> None:
+def _has_what_it_needs(search: Search) -> None:
     domain, descriptor, _, emitter = search[:4]
+    needs = getattr(emitter, "needs", ())
+    if needs and not hasattr(descriptor, "signals"):
+        lacks = f"chooses by {needs[0]!r}, which {_name(descriptor)} does not give"
+        raise ValueError(f"{_name(emitter)} {lacks}; type descriptor=autoencoder, or emitter=novelty")
     if getattr(emitter, "gradients", False) and not (domain.pure and descriptor.pure):
         host = _name(descriptor if domain.pure else domain)
         raise ValueError(

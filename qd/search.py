@@ -10,12 +10,13 @@ B batch, N rows, M measures.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from qd import archives, checks, keys, programs
 from qd.archives import HostElites
-from qd.types import Array, Batch, Features, Fresh, Offspring, Reserve, Rows, Search, State
+from qd.types import Array, Batch, Descriptor, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
 
 
 def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
@@ -82,9 +83,7 @@ def relearn(search: Search, state: State) -> State:
     lessons = _by_age([known, *_recalled(search, state)])
     params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
 
-    def describe(features: Features) -> np.ndarray:
-        return programs.describe(search.descriptor, params, features)[0]
-
+    describe = _Describe(search.descriptor, params)
     measures = describe(known.features)
     checks.measures(search.descriptor, measures, len(known.ids))
     checks.not_all_lost(search.descriptor, measures)
@@ -101,6 +100,19 @@ def relearn(search: Search, state: State) -> State:
 def stored(search: Search) -> tuple[str, ...]:
     """Names of the features that are kept beside each elite and handed out in batches."""
     return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
+
+
+class _Describe(NamedTuple):
+    """What an emitter is handed after a relearn: the new measures of stored features, and the new signals."""
+
+    descriptor: Descriptor
+    params: Params
+
+    def __call__(self, features: Features) -> np.ndarray:
+        return programs.describe(self.descriptor, self.params, features)[0]
+
+    def signals(self, features: Features) -> Features:
+        return programs.describe(self.descriptor, self.params, features)[1]
 
 
 class _Counter:

@@ -165,8 +165,9 @@ class Emitter(Protocol):
     """How new solutions are made. A part holds settings only; all that it remembers is its memory.
 
     Optional: ``redescribe(memory, describe) -> Memory`` after a relearn, where ``describe(features) ->
-    measures``; ``recall(memory) -> Rows``, what it remembers that a descriptor may learn from; and
-    ``batch_size``, owed by a pure emitter that is to stand in a pool.
+    measures`` and ``describe.signals(features)``; ``recall(memory) -> Rows``, what it remembers that a
+    descriptor may learn from; ``needs``, the signals that it looks at; and ``batch_size``, owed by a pure
+    emitter that is to stand in a pool.
     """
 
     @property

@@ -1,0 +1,74 @@
+"""One of SERENE's local searches: it starts at a rewarding solution and climbs with steps that never change.
+
+S people of a climber (6), D genes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qd.emitters import selection
+from qd.emitters.selection import Known
+
+PEOPLE, CHILDREN = 6, 2  # a step makes 12, of which with their parents the best 6 live on
+_RECORDED = 3  # populations at each end, by whose mean reward improvement is told
+_EDGE = 20  # steps at each end of the window, by which a standstill is told
+
+
+class Climber(NamedTuple):
+    ancestor: Known  # one row
+    sigma: float
+    people: Known  # none before its first step
+    means: tuple[float, ...] = ()  # mean reward of the people, step by step
+    bests: tuple[float, ...] = ()
+    paid: float = 0.0  # the best reward that it has put into the reward archive
+    far: float = 0.0  # the most novel that it has been
+    novel: tuple[Known, ...] = ()  # what was more novel than all of its own before
+    gain: float = 0.0  # how much it improves
+
+    @property
+    def steps(self) -> int:
+        return len(self.means)
+
+
+def begin(known: Known, row: int, others: np.ndarray) -> Climber:
+    """Sigma is a third of the way to the nearest other solution [N, D], or 0.05 where that is no way at all."""
+    nearest = np.sqrt(np.partition(((others - known.solutions[row]) ** 2).sum(axis=1), 1)[1]) if len(others) > 1 else 0.0
+    ancestor = known.take(np.array([row]))
+    return Climber(ancestor, float(nearest / 3) or 0.05, ancestor.take(np.arange(0)))
+
+
+def parents(climber: Climber) -> Known:
+    """Whom the next rows vary: the ancestor 6 times, then each of the people twice."""
+    if climber.steps == 0:
+        return climber.ancestor.take(np.zeros(PEOPLE, int))
+    return climber.people.take(np.arange(len(climber.people.ids)).repeat(CHILDREN))
+
+
+def climbed(climber: Climber, children: Known) -> Climber:
+    """The best 6 of people and children live on."""
+    both = selection.join([climber.people, children])
+    if len(both.ids) == 0:  # all of the first have failed
+        both = climber.ancestor
+    people = both.take(np.argsort(-both.objective, kind="stable")[:PEOPLE])
+    means = (*climber.means, float(people.objective.mean()))
+    bests = (*climber.bests, float(people.objective.max()))
+    gain = max(0.0, float(np.mean(means[-_RECORDED:]) - np.mean(means[:_RECORDED])))
+    return climber._replace(people=people, means=means, bests=bests, gain=gain)
+
+
+def best_new(climber: Climber, children: Known) -> tuple[Climber, Known | None]:
+    """Returns what the reward archive gets: the best child, where it is paid more than all that the climber gave before."""
+    if len(children.ids) == 0 or not children.objective.max() > climber.paid:
+        return climber, None
+    best = int(np.argmax(children.objective))
+    return climber._replace(paid=float(children.objective[best])), children.take(np.array([best]))
+
+
+def stands_still(climber: Climber) -> bool:
+    """The stagnation rule of CMA-ES (Hansen 2016), over 120 + 20 D / 6 steps: the last 20 are no better than the first."""
+    window = 120 + 20 * climber.ancestor.solutions.shape[1] // PEOPLE
+    if climber.steps < window:
+        return False
+    first, last = climber.bests[-window:][:_EDGE], climber.bests[-_EDGE:]
+    return bool(np.median(first) >= np.median(last) or max(first) >= max(last))

@@ -1,0 +1,113 @@
+"""What novelty search remembers, and how it selects: novelty among neighbours, Pareto fronts, crowding.
+
+N rows, R rows of reference, K measures, C criteria.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd.types import Array, Batch, Elites, Features, Rows
+
+
+class Known(NamedTuple):
+    """Evaluated solutions, and all that must be described anew after a relearn."""
+
+    ids: Array  # [N]
+    solutions: Array  # [N, D]
+    objective: Array  # [N]
+    measures: Array  # [N, K]
+    features: Features  # name -> [N, ...]
+    signals: Features  # name -> [N]; NaN where nobody has said it yet
+
+    def take(self, index: Array) -> "Known":
+        ids, solutions, objective, measures, features, signals = self
+        named = ({name: column[index] for name, column in columns.items()} for columns in (features, signals))
+        return Known(ids[index], solutions[index], objective[index], measures[index], *named)
+
+    def rows(self) -> Rows:
+        return Rows(self.ids, self.solutions, self.objective, self.features, np.ones(len(self.ids), bool))
+
+    def redescribed(self, describe: Any) -> "Known":
+        """Measures and signals anew, from the stored features."""
+        if len(self.ids) == 0:
+            return self
+        signals = describe.signals(self.features) if hasattr(describe, "signals") else {}
+        return self._replace(measures=np.asarray(describe(self.features)), signals=self.signals | signals)
+
+
+def of_batch(batch: Batch) -> Known:
+    """Returns the rows that did not fail."""
+    objective, features = batch.evaluation
+    whole = Known(batch.ids, batch.solutions, objective, batch.measures, dict(features), dict(batch.signals))
+    return whole.take(np.flatnonzero(batch.status >= 0))
+
+
+def of_elites(elites: Elites) -> Known:
+    """Returns all elites; no signals are stored with them."""
+    names = elites.features
+    everyone = np.arange(elites.size)
+    ids, solutions, objective, measures = elites.take(everyone, "id", "solution", "objective", "measures")
+    return Known(ids, solutions, objective, measures, dict(zip(names, elites.take(everyone, *names), strict=True)), {})
+
+
+def join(several: list[Known]) -> Known:
+    """Joins rows, in order; a signal that some lack is NaN there."""
+    if len(several) == 1:
+        return several[0]
+    pairs = zip(*((k.ids, k.solutions, k.objective, k.measures) for k in several), strict=True)
+    ids, solutions, objective, measures = (np.concatenate(column) for column in pairs)
+    features = {name: np.concatenate([k.features[name] for k in several]) for name in several[0].features}
+    names = dict.fromkeys(name for known in several for name in known.signals)
+    lacking = [np.full(len(known.ids), np.nan, np.float32) for known in several]
+    signals = {n: np.concatenate([k.signals.get(n, none) for k, none in zip(several, lacking, strict=True)]) for n in names}
+    return Known(ids, solutions, objective, measures, features, signals)
+
+
+def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
+    """Mean Euclidean distance to the nearest of the reference, to which the rows themselves belong: the nearest is skipped."""
+    a, b = np.asarray(measures, np.float64), np.asarray(reference, np.float64)
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    count = min(neighbours + 1, len(b))
+    nearest = np.sort(np.partition(squares, count - 1, axis=1)[:, :count], axis=1)[:, 1:]
+    return np.sqrt(np.maximum(nearest, 0)).mean(axis=1) if count > 1 else np.zeros(len(a))
+
+
+def fronts(values: Array) -> np.ndarray:
+    """The front of each row of values [N, C], more is better: 0 is dominated by none (NSGA-II, Deb et al. 2002)."""
+    values = np.asarray(values, np.float64)
+    no_worse = (values[:, None] >= values[None]).all(axis=2)
+    dominates = no_worse & (values[:, None] > values[None]).any(axis=2)
+    rank, left, front = np.zeros(len(values), int), np.ones(len(values), bool), 0
+    while left.any():
+        best = left & ~dominates[left].any(axis=0)
+        rank[best], left = front, left & ~best
+        front += 1
+    return rank
+
+
+def crowding(values: Array) -> np.ndarray:
+    """The distance between each row's two neighbours, summed over criteria in units of their range; infinite at the ends."""
+    values = np.asarray(values, np.float64)
+    total = np.zeros(len(values))
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        width = column[order[-1]] - column[order[0]]
+        gaps = np.full(len(column), np.inf)
+        if width > 0:
+            gaps[1:-1] = (column[order[2:]] - column[order[:-2]]) / width
+        else:
+            gaps[:] = 0
+        total[order] += gaps
+    return total
+
+
+def survivors(values: Array, n: int) -> np.ndarray:
+    """Returns the n best rows of values [N, C]: by one criterion, or by fronts and within a front the least crowded."""
+    values = np.asarray(values, np.float64)
+    if values.shape[1] == 1:
+        return np.argsort(-values[:, 0], kind="stable")[:n]
+    rank, space = fronts(values), np.zeros(len(values))
+    for front in range(rank.max() + 1):
+        space[rank == front] = crowding(values[rank == front])
+    return np.lexsort((-space, rank))[:n]

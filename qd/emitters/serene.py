@@ -1,0 +1,202 @@
+"""SERENE (Paolo et al. 2021, arXiv 2102.03140): explore by novelty, then climb from every reward that was found.
+
+Chunks of evaluations go in turn to a novelty search and to local searches, here called climbers. Whoever is paid
+becomes a candidate, most novel first; a short test keeps those that improve; of the kept ones one is drawn from the
+Pareto front of (novelty, improvement) and climbs until it stands still. With TAXONS as explorer it is STAX (Paolo et
+al. 2021, arXiv 2111.01919).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd import keys
+from qd.emitters import climbing, selection
+from qd.emitters.climbing import Climber
+from qd.emitters.novelty import NoveltySearch, Seen
+from qd.emitters.phases import EXPLOIT, EXPLORE, START, Phases, Record
+from qd.emitters.selection import Known
+from qd.types import Array, Batch, Elites, Offspring, Rows
+
+
+class Memory(NamedTuple):
+    key: Array  # for the draws of the next tell
+    seen: Seen  # what the explorer remembers; its archive gets what climbers found novel
+    rewarded: Known  # the reward archive
+    spawned: Array  # ids that have been candidates
+    candidates: tuple[Climber, ...] = ()
+    climbers: tuple[Climber, ...] = ()
+    now: Climber | None = None  # who climbs; None while exploring
+    testing: bool = False
+    left: int = 0  # evaluations of this chunk
+    gain: int = 0  # climbers that this chunk has brought
+    record: Record = START
+    chunks: int = 0  # of exploration, done
+    explored: int = 0  # evaluations
+    exploited: int = 0
+
+
+@dataclass(frozen=True)
+class Serene:
+    """Rewards must be sparse: 0 for most, and never below."""
+
+    explorer: NoveltySearch = field(default_factory=NoveltySearch)
+    phases: Phases = field(default_factory=Phases)
+    chunk: int = 1000  # evaluations
+    trial: int = 5  # steps of a candidate's test, after its first 6 rows
+    reserved: float = 1 / 3  # of a chunk, for climbers that have passed
+    added: int = 5  # of what a climber found novel, when it ends, to the novelty archive
+    pure: bool = False
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1 or self.trial < 1 or not 0 <= self.reserved < 1 or self.added < 0:
+            raise ValueError("type chunk and trial of 1 or more, reserved from 0 to below 1, added of 0 or more")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.explorer.needs
+
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        self.explorer.check(key, solutions, archive)
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        """Raises ValueError where rewards are not sparse."""
+        (objective,) = elites.take(np.arange(elites.size), "objective")
+        if (objective < 0).any() or (objective > 0).mean() > 0.5:
+            what = f"{(objective > 0).sum()} are above 0, the least is {objective.min():g}"
+            raise ValueError(
+                f"SERENE exploits rare rewards, but of {len(objective)} elites' objectives {what}: they are no sparse reward; "
+                "type domain=redundant_arm, maze_areas or curling, or another emitter"
+            )
+        seen = self.explorer.init(key, elites)
+        memory = Memory(key, seen, seen.archive, np.zeros(0, np.int64), left=self.chunk)
+        return _with_candidates(memory, seen.population, seen.population)
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        if memory.now is None:
+            seen, offspring = self.explorer.ask(key, memory.seen, elites)
+            return memory._replace(key=seen.key, seen=seen), offspring
+        vary_key, tell_key = keys.split(key)
+        parents = climbing.parents(memory.now)
+        varied = self.explorer.varied(vary_key, parents.solutions, memory.now.sigma)
+        return memory._replace(key=tell_key), Offspring(varied, parents.ids[:, None])
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        children, asked = selection.of_batch(batch), len(batch.ids)
+        memory = memory._replace(left=memory.left - asked)
+        if memory.now is None:
+            return self._explored(memory._replace(explored=memory.explored + asked), children)
+        return self._exploited(memory._replace(exploited=memory.exploited + asked), children)
+
+    def redescribe(self, memory: Memory, describe: Any) -> Memory:
+        """Describes all that is remembered anew; how far a climber has been is not known in the new measures."""
+
+        def anew(c: Climber) -> Climber:
+            known = (c.ancestor.redescribed(describe), c.people.redescribed(describe))
+            return c._replace(
+                ancestor=known[0], people=known[1], far=0.0, novel=tuple(k.redescribed(describe) for k in c.novel)
+            )
+
+        return memory._replace(
+            seen=self.explorer.redescribe(memory.seen, describe),
+            rewarded=memory.rewarded.redescribed(describe),
+            candidates=tuple(map(anew, memory.candidates)),
+            climbers=tuple(map(anew, memory.climbers)),
+            now=memory.now and anew(memory.now),
+        )
+
+    def recall(self, memory: Memory) -> Rows:
+        """Returns what the explorer remembers, and all that was paid."""
+        seen = memory.seen
+        return selection.join([seen.population, seen.archive, seen.children, memory.rewarded]).rows()
+
+    def _explored(self, memory: Memory, children: Known) -> Memory:
+        both = selection.join([memory.seen.population, children])
+        memory = _with_candidates(memory, both, both)
+        seen = self.explorer.select(memory.seen, children, selection.join([memory.seen.archive, memory.rewarded]))
+        memory = memory._replace(seen=seen)
+        if memory.left > 0:
+            return memory
+        return self._next_chunk(memory._replace(chunks=memory.chunks + 1))
+
+    def _exploited(self, memory: Memory, children: Known) -> Memory:
+        """One step of the climber; then it goes on, or the next one does, or the chunk ends."""
+        assert memory.now is not None
+        climber, paid = climbing.best_new(climbing.climbed(memory.now, children), children)
+        if paid is not None:
+            memory = memory._replace(rewarded=selection.join([memory.rewarded, paid]))
+        climber = self._strayed(memory, climber, children)
+        if memory.testing:
+            if climber.steps <= self.trial:
+                return memory._replace(now=climber)
+            kept = (climber,) if climber.gain > 0 else ()
+            memory = memory._replace(climbers=memory.climbers + kept, gain=memory.gain + len(kept))
+            return self._next_climber(memory)
+        if climbing.stands_still(climber):
+            return self._next_climber(self._ended(memory, climber))
+        if memory.left > 0:
+            return memory._replace(now=climber)
+        return self._next_climber(memory._replace(climbers=(*memory.climbers, climber)))
+
+    def _strayed(self, memory: Memory, climber: Climber, children: Known) -> Climber:
+        """Notes the children that are more novel than all of the climber's own before."""
+        if len(children.ids) == 0:
+            return climber
+        known = (memory.seen.population, memory.seen.archive, memory.rewarded, children)
+        novel = selection.novelty(children.measures, np.concatenate([k.measures for k in known]), self.explorer.neighbours)
+        farther = np.flatnonzero(novel > climber.far)
+        if len(farther) == 0:
+            return climber
+        return climber._replace(far=float(novel.max()), novel=(*climber.novel, children.take(farther)))
+
+    def _ended(self, memory: Memory, climber: Climber) -> Memory:
+        """Gives some of what it found novel to the novelty archive."""
+        if not climber.novel or self.added == 0:
+            return memory
+        novel = selection.join(list(climber.novel))
+        chosen = np.argsort(keys.uniform(keys.split(memory.key)[1], (len(novel.ids),)), kind="stable")[: self.added]
+        archive = selection.join([memory.seen.archive, novel.take(np.sort(chosen))])
+        return memory._replace(seen=memory.seen._replace(archive=archive))
+
+    def _next_climber(self, memory: Memory) -> Memory:
+        """The most novel candidate while most of the chunk is left, else a climber of the first front, else a new chunk."""
+        if memory.candidates and memory.left > self.chunk * self.reserved:
+            first = int(np.argmax(self._novel(memory, memory.candidates)))
+            rest = memory.candidates[:first] + memory.candidates[first + 1 :]
+            return memory._replace(now=memory.candidates[first], candidates=rest, testing=True)
+        if memory.climbers and memory.left > 0:
+            values = np.stack([self._novel(memory, memory.climbers), [c.gain for c in memory.climbers]], axis=1)
+            front = np.flatnonzero(selection.fronts(values) == 0)
+            chosen = int(front[keys.integers(keys.split(memory.key)[0], (), 0, len(front))])
+            rest = memory.climbers[:chosen] + memory.climbers[chosen + 1 :]
+            return memory._replace(now=memory.climbers[chosen], climbers=rest, testing=False)
+        return self._next_chunk(memory)
+
+    def _next_chunk(self, memory: Memory) -> Memory:
+        """Exploiting without candidates or climbers costs nothing: exploring goes on."""
+        record = self.phases.after(memory.record, memory.gain)
+        phase = self.phases.next(keys.split(memory.key, 3)[2], record, memory.explored + memory.exploited)
+        memory = memory._replace(left=self.chunk, gain=0, now=None, testing=False)
+        if phase == EXPLOIT and (memory.candidates or memory.climbers):
+            return self._next_climber(memory._replace(record=record._replace(last=EXPLOIT)))
+        return memory._replace(record=record._replace(last=EXPLORE))
+
+    def _novel(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
+        """Novelty of their ancestors among all that was paid."""
+        measures = np.concatenate([climber.ancestor.measures for climber in climbers])
+        return selection.novelty(measures, memory.rewarded.measures, self.explorer.neighbours)
+
+
+def _with_candidates(memory: Memory, known: Known, others: Known) -> Memory:
+    """Whoever is paid and has not been a candidate becomes one, and joins the reward archive."""
+    paid = np.flatnonzero((known.objective > 0) & ~np.isin(known.ids, memory.spawned))
+    if len(paid) == 0:
+        return memory
+    new = tuple(climbing.begin(known, int(row), others.solutions) for row in paid)
+    return memory._replace(
+        candidates=memory.candidates + new,
+        rewarded=selection.join([memory.rewarded, known.take(paid)]),
+        spawned=np.concatenate([memory.spawned, known.ids[paid]]),
+        gain=memory.gain + len(new),
+    )

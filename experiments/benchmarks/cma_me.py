@@ -9,6 +9,7 @@ that of the same number of evaluations, over seeds: elites found and best object
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ribs.archives import GridArchive
@@ -40,7 +41,7 @@ QUALITY = {  # name -> as above, with the evaluations of a whole run; then wheth
     "quality, CMA-MAE, 10-D, 5 full": ("cma_es", 10, 5, 54_000, True),
 }
 FOUND = ("elites", "best", "qd_score")
-RULES = {"learning_rate": 0.01, "threshold_min": 0.0}  # of CMA-MAE's archive
+RULES: dict[str, Any] = {"learning_rate": 0.01, "threshold_min": 0.0}  # of CMA-MAE's archive
 PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyribs": ("fused, threefry", "pyribs")} | {
     "fused threefry / QDax": ("fused, threefry", "QDax")
 }
@@ -121,7 +122,7 @@ def _pyribs(
         solution_dim=dim, dims=DIMS, ranges=domain.bounds, seed=seed, dtype=np.float32, **(RULES if annealed else {})
     )
     rules = {"ranker": "imp", "selection_rule": "mu", "restart_rule": "basic"} if annealed else {"ranker": "2imp"}
-    settings = {"sigma0": SIGMA, "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)} | rules
+    settings: dict[str, Any] = {"sigma0": SIGMA, "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)} | rules
     emitters = [EvolutionStrategyEmitter(archive, **settings, seed=1000 * seed + i) for i in range(count)]
     scheduler = Scheduler(archive, emitters)
     evaluate = jitted(Search(domain, describe(domain), Grid(DIMS), None))  # type: ignore[arg-type]

@@ -114,13 +114,14 @@ def _run_all(jobs: list[tuple[dict, "Assembled", Path]], board: Board) -> list[s
     """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
     stop, door = Stop(), threading.Lock()
     with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda job: _run_one(*job, board, stop, door), jobs))
+        return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(config: dict, parts: "Assembled", path: Path, board: Board, stop: Stop, door: threading.Lock) -> str:
+def _run_one(job: tuple[dict, "Assembled", Path], board: Board, stop: Stop, door: threading.Lock) -> str:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
     from qd.cli.run import run
 
+    config, parts, path = job
     with ExitStack() as inside:
         inside.enter_context(door)
 

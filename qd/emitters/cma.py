@@ -159,20 +159,18 @@ def _restarted(part: EvolutionStrategies, memory: Evolving, begin: Array, direct
 
 
 @partial(jax.jit, static_argnums=0)
-def _told(
-    part: EvolutionStrategies, memory: Evolving, x: Array, numbers: Array | None, measures: Array, status: Array
-) -> Evolving:
+def _told(part: EvolutionStrategies, memory: Evolving, x: Array, by: Array | None, measures: Array, status: Array) -> Evolving:
     """Ranks, selects, adapts, and marks what is to restart. Failed rows are the worst, and never parents.
 
     Args:
-        numbers: [B] to rank by; None for the random directions, along which the measures are.
+        by: [B] numbers to rank by; None for the random directions, along which the measures are.
     """
     failed, entered = status < 0, jnp.maximum(status, 0)
     shape = part.count, part.samples
-    if numbers is None:
+    if by is None:
         along = jnp.where(failed[:, None], 0, measures).reshape(*shape, -1)
-        numbers = jnp.einsum("ebm,em->eb", along, memory.direction).reshape(-1)
-    numbers = _worst(numbers.astype(jnp.float32), failed).reshape(shape)
+        by = jnp.einsum("ebm,em->eb", along, memory.direction).reshape(-1)
+    numbers = _worst(by.astype(jnp.float32), failed).reshape(shape)
     first = entered.reshape(shape) if part.ranker.startswith("2") else jnp.zeros(shape, jnp.int32)
     rank = _ranked(first, numbers)
     parents = (entered.reshape(shape) > 0).sum(1)

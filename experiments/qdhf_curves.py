@@ -11,6 +11,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.qdhf_plan import ANSWERS
 from qd import table
 from qd.table import Row
 
@@ -92,7 +93,7 @@ def _panel(axes: Axes, rows: list[Row], panel: Panel) -> None:
             axes.plot(xs, [p.row.value for p in line], marker="o", markersize=4, color=colour, label=label)
     if panel.answers is None:
         axes.set_xscale("log")
-        ticks = sorted({point.x for method in METHODS for point in points(rows, panel, method)})
+        ticks = sorted({point.x for method in METHODS for point in points(rows, panel, method)} & set(ANSWERS))
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
     for name, (label, style) in CONTROLS.items():

@@ -30,7 +30,6 @@ from qd import table
 
 MODELS = {"quick": ("local_small",), "first": ("local", "local_small")}
 NAMES = {"local": "1.5B", "local_small": "0.5B"}
-LABELLED = 3  # texts of each kind that calibrate a judge; it is then measured on the others
 
 
 class Plan(NamedTuple):
@@ -74,7 +73,7 @@ def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Plan]]]:
 def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
     def kinds(axis: Axis) -> dict[str, Grade]:
         naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, asked=fence.naive)
-        swapped = Labels(lm, axis.question, axis.labels[::-1], orders=1, masked=False, asked=fence.naive)
+        swapped = Labels(lm, axis.question, (axis.labels[1], axis.labels[0]), orders=1, masked=False, asked=fence.naive)
         return {
             "labels": Labels(lm, axis.question, axis.labels),
             "naive": naive,
@@ -92,10 +91,10 @@ def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
     yield from plans(_plain, "labels")
     yield from plans(_calibrated, "labels, calibrated")
     if everything:
-        yield from plans(_plain, "naive")
-        for kind in ("labels", "naive"):
-            yield from plans(_hostile, kind, "hostile ")
-        for kind in ("rating", "claims", "naive swapped"):
+        hostile = [plans(_hostile, kind, "hostile ") for kind in ("labels", "naive")]
+        for pair in zip(*hostile, strict=True):  # axis by axis
+            yield from pair
+        for kind in ("naive", "rating", "claims", "naive swapped"):
             yield from plans(_plain, kind)
         for kind in ("rating, calibrated", "claims, calibrated"):
             yield from plans(_calibrated, kind)
@@ -104,7 +103,7 @@ def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
 def _embeddings(model: str, embed: Callable) -> Iterator[Plan]:
     for name, axis in AXES.items():
         yield Plan(name, f"{model} anchors", lambda name=name, axis=axis: _plain(name, axis, Anchors(embed, *axis.anchors)))
-        yield Plan(name, f"{model} taught", lambda name=name, axis=axis: _left_out(name, axis, embed))
+        yield Plan(name, f"{model} taught", lambda name=name, axis=axis: _taught(name, axis, embed))
 
 
 def _plain(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
@@ -113,19 +112,28 @@ def _plain(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
 
 
 def _calibrated(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+    """Each half of the texts calibrates the judge for the other half, so that no text is judged by its own label."""
     texts, truth = axis.read(name)
     p, label = judge(texts), np.array(truth)
-    shown = np.concatenate([np.flatnonzero(label == kind)[:LABELLED] for kind in (0, 1)])
-    others = np.setdiff1d(np.arange(len(p)), shown)
-    return _told(platt(p[shown], label[shown])(p[others]), label[others])
+    mended, fold = np.full(len(p), np.nan), _folds(label)
+    for other in (0, 1):
+        mended[fold == other] = platt(p[fold != other], label[fold != other])(p[fold == other])
+    return _told(mended, label)
 
 
-def _left_out(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
-    """Each text is judged by what all others teach."""
+def _folds(label: np.ndarray) -> np.ndarray:
+    """Deals the texts of each kind into two halves, by turns."""
+    return np.array([int((label[:i] == kind).sum()) % 2 for i, kind in enumerate(label)])
+
+
+def _taught(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
     texts, truth = axis.read(name)
-    taught = (Taught(embed, (*texts[:i], *texts[i + 1 :]), (*truth[:i], *truth[i + 1 :])) for i in range(len(texts)))
-    p = [judge([text])[0] for judge, text in zip(taught, texts, strict=True)]
-    return _told(np.array(p), np.array(truth))
+    p, label = np.full(len(texts), np.nan), np.array(truth)
+    for other in (0, 1):
+        shown, rest = np.flatnonzero(_folds(label) != other), np.flatnonzero(_folds(label) == other)
+        judge = Taught(embed, tuple(texts[i] for i in shown), tuple(truth[i] for i in shown))
+        p[rest] = judge([texts[i] for i in rest])
+    return _told(p, label)
 
 
 def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:

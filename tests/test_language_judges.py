@@ -209,7 +209,7 @@ def test_a_watched_judge_says_when_texts_give_it_orders(tmp_path):
         for i in range(10):
             assert watched([f"joy {i}", f"fun {i}"]).tolist() == [0.9, 0.9]  # what it says of them is untouched
     lines = [json.loads(line) for line in (tmp_path / "canaries.jsonl").read_text().splitlines()]
-    assert len(lines) == 10 and [line["payload"] for line in lines] == list(range(10))
+    assert len(lines) == 10 and [line["payload"] for line in lines] == [i % len(PAYLOADS) for i in range(10)]
     steady = Watched(lambda items: np.array([0.9 if "joy" in item else 0.1 for item in items]), MOOD[1], every=3)
     for i in range(30):
         steady([f"joy {i}"])
@@ -241,7 +241,9 @@ def test_the_real_model_as_recorded_tells_plain_texts_apart(tmp_path):
     lm = LM(model="local", server=Local("local"), cache=str(tmp_path / "answers.sqlite"), mode="replay")
     for name, axis in AXES.items():
         texts, truth = axis.read(name)
-        assert accuracy(Labels(lm, axis.question, axis.labels)(texts), np.array(truth)) >= 0.9, name
+        p, label = Labels(lm, axis.question, axis.labels)(texts), np.array(truth)
+        assert auc(p, label) >= 0.95, name  # it knows which is more so; where the middle lies it must be told:
+        assert accuracy(platt(p[::2], label[::2])(p[1::2]), label[1::2]) >= 0.85, name
     with pytest.raises(ValueError, match=r"type lm.mode=readwrite"):
         Labels(lm, "Is it long or short?", ("long", "short"))(["They danced."])
     lm.close()

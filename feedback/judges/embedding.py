@@ -97,7 +97,7 @@ class Taught:
     embed: Embedding
     texts: tuple[str, ...]
     truth: tuple[int, ...]  # 0 or 1
-    ridge: float = 1.0
+    ridge: float = 0.1
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.truth) or set(self.truth) != {0, 1}:
@@ -107,12 +107,12 @@ class Taught:
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B]; NaN for an empty text."""
-        x, y = self.embed(self.texts), 2.0 * np.array(self.truth) - 1
-        middle = x.mean(axis=0)
-        gram = (x - middle) @ (x - middle).T + self.ridge * np.eye(len(x))  # w = Xᵀ (X Xᵀ + λ I)⁻¹ (y - ȳ)
-        w = (x - middle).T @ np.linalg.solve(gram, y - y.mean())
+        x, truth = self.embed(self.texts), np.array(self.truth)
+        middle = (x[truth == 0].mean(axis=0) + x[truth == 1].mean(axis=0)) / 2  # so that no kind weighs more for its number
+        gram = (x - middle) @ (x - middle).T + self.ridge * np.eye(len(x))  # w = Xᵀ (X Xᵀ + λ I)⁻¹ y
+        w = (x - middle).T @ np.linalg.solve(gram, 2.0 * truth - 1)
         texts = self.embed(items)
-        return np.where(np.any(texts != 0, axis=1), sigmoid(4 * ((texts - middle) @ w + y.mean())), np.nan)
+        return np.where(np.any(texts != 0, axis=1), sigmoid(4 * (texts - middle) @ w), np.nan)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _minilm(longest: int, threads: int) -> tuple[Any, Any]:
 @lru_cache(maxsize=2)
 def _loaded_minilm(longest: int, threads: int) -> tuple[Any, Any]:
     try:
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise ValueError(_MISSING.format("onnxruntime")) from error
     model, words = weights.files("minilm")
@@ -194,7 +194,7 @@ def _wordllama() -> tuple[np.ndarray, Any]:
 
 def _tokenizer(path: Path) -> Any:
     try:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise ValueError(_MISSING.format("tokenizers")) from error
     return Tokenizer.from_file(str(path))

@@ -29,6 +29,8 @@ from feedback.lm.local import Local
 from qd import table
 
 MODELS = {"quick": ("local_small",), "first": ("local", "local_small")}
+KINDS = ("labels", "naive")  # hardened or not, for hostile texts
+HOSTILE = ("asked", "flipped", "asked_calibrated", "flipped_calibrated", "hostile_auc")
 NAMES = {"local": "1.5B", "local_small": "0.5B"}
 
 
@@ -91,7 +93,7 @@ def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
     yield from plans(_plain, "labels")
     yield from plans(_calibrated, "labels, calibrated")
     if everything:
-        hostile = [plans(_hostile, kind, "hostile ") for kind in ("labels", "naive")]
+        hostile = [plans(_hostile, kind, "hostile ") for kind in KINDS]
         for pair in zip(*hostile, strict=True):  # axis by axis
             yield from pair
         for kind in ("naive", "rating", "claims", "naive swapped"):
@@ -137,10 +139,14 @@ def _taught(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
 
 
 def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
-    tests = canaries(*axis.read(name), axis.labels)
+    """Flips as the judge stands, and as it is calibrated on all plain texts: one that leans to an answer hides its flips."""
+    texts, truth = axis.read(name)
+    tests = canaries(texts, truth, axis.labels)
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
-    said = tried(plain, hostile, np.array([test.truth for test in tests]))
-    return {"asked": said.asked, "flipped": said.flipped, "share": said.share, "hostile_auc": said.auc}
+    label, mend = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
+    said, even = tried(plain, hostile, label), tried(mend(plain), mend(hostile), label)
+    calibrated = {"asked_calibrated": even.asked, "flipped_calibrated": even.flipped}
+    return {"asked": said.asked, "flipped": said.flipped, "hostile_auc": said.auc, **calibrated}
 
 
 def _told(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -152,17 +158,18 @@ def report(runs: table.Runs, folder: Path) -> None:
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json", ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))
     print(table.text([row for row in rows if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
-    print(table.text([row for row in rows if row.case.startswith("hostile")], ("asked", "flipped", "share", "hostile_auc"), 2))
+    print(table.text([row for row in rows if row.case.startswith("hostile")], HOSTILE, 2))
     for model in NAMES.values():
-        counts = {kind: _flips(runs, f"{model} {kind}") for kind in ("naive", "labels")}
-        if all(asked for _, asked in counts.values()):
-            told = ", ".join(f"{kind} {flipped:g} of {asked:g}" for kind, (flipped, asked) in counts.items())
-            print(f"{model}, flipped on all axes: {told}")
+        for form in ("", "_calibrated"):
+            counts = {kind: [_sum(runs, f"{model} {kind}", what + form) for what in ("flipped", "asked")] for kind in KINDS}
+            if all(asked for _, asked in counts.values()):
+                told = ", ".join(f"{kind} {flipped:g} of {asked:g}" for kind, (flipped, asked) in counts.items())
+                print(f"{model}{form.replace('_', ', ')}, flipped: {told}")
 
 
-def _flips(runs: table.Runs, method: str) -> tuple[float, float]:
-    columns = [runs.column(f"hostile {name}", method, what).get(0, 0.0) for what in ("flipped", "asked") for name in AXES]
-    return sum(columns[: len(AXES)]), sum(columns[len(AXES) :])
+def _sum(runs: table.Runs, method: str, what: str) -> float:
+    """Over the axes."""
+    return sum(runs.column(f"hostile {name}", method, what).get(0, 0.0) for name in AXES)
 
 
 if __name__ == "__main__":

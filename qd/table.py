@@ -188,7 +188,7 @@ def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
 def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> None:
     """Writes how a table came to be: command, commit, versions, cores, processor."""
     told = {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: _version(name) for name in packages},
@@ -197,6 +197,13 @@ def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> N
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _command() -> str:
+    """What was typed, without where it was written to."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    name = spec.name.removeprefix("experiments.") if spec else Path(sys.argv[0]).stem
+    return " ".join(["qd experiment", name, *(word for word in sys.argv[1:] if not word.startswith("out="))])
 
 
 def _by_method(rows: list[Row]) -> dict[tuple[str, str], dict[str, Row]]:
@@ -236,9 +243,6 @@ def _commit() -> str | None:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()

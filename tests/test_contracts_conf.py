@@ -43,7 +43,8 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
     assert isinstance(parts.domain, types.Domain) and isinstance(parts.descriptor, types.Descriptor)
     assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(made.run)
     assert made.referee is None or isinstance(made.referee, Referee)
-    assert made == again
+    assert made[:3] == again[:3]
+    assert repr(made.services) == repr(again.services)  # a client is itself alone: a copy would be a second budget
     for part in parts[:4]:
         assert hash(part) == hash(pickle.loads(pickle.dumps(part))) and type(part).__name__ in repr(part)
     archives.check_bounds(parts.descriptor.bounds)

@@ -4,7 +4,8 @@ Settings are those of pyribs' sphere example (icaros-usc/pyribs, examples/sphere
 Nikolaidis 2023: 540 solutions an iteration (15 emitters of 36, or one of 540), sigma0 0.5, x0 = 0, 100 x 100 cells;
 CMA-MAE with alpha 0.01 and threshold_min 0; MAP-Elites (line) with iso 0.5 and line 0.2; CMA-MEGA with sigma0 10,
 gradient ascent of rate 1, selection rule mu, 15 emitters of 35 + 1. Both sides share the jitted evaluation; ours begins
-from the one solution 0, pyribs from an empty archive. Scores are those of a plain grid of everything evaluated, which
+from the one solution 0, pyribs from an empty archive. On the arm that solution is the best there is, and an iso+line search
+keeps what it has: "pyribs from 0" is pyribs given it too. Scores are those of a plain grid of everything evaluated, which
 neither search sees.
 
     qd experiment reproduce budget=quick|first|full seeds=5
@@ -92,10 +93,10 @@ def main(budget: str = "quick", seeds: str = "5", out: str = "experiments/result
     folder = Path(out)
     runs = table.Runs(folder / "runs.jsonl")
     for (case, name), iterations in PLANS[budget]:
-        for seed, (method, search) in product(range(int(seeds)), (("ours", ours), ("pyribs", plain_pyribs))):
+        for seed, (method, search) in product(range(int(seeds)), sides(name).items()):
             key = (f"{case} {name} {iterations}", method, seed)
-            if runs.has(*key) or (method == "pyribs" and name == "cma_mega"):
-                continue  # pyribs has no gradients of its own: its example writes them by hand
+            if runs.has(*key):
+                continue
             begin = time.process_time()
             found = search(CASES[case], ALGORITHMS[name], iterations, seed)
             runs.add(*key, {**found, "cpu_seconds": time.process_time() - begin})
@@ -105,6 +106,12 @@ def main(budget: str = "quick", seeds: str = "5", out: str = "experiments/result
     table.about(folder / "about.json")
     print(table.text(rows, ("coverage", "qd_score", "cpu_seconds"), digits=2))
     print(*agreement(runs), sep="\n")
+
+
+def sides(name: str) -> dict[str, Callable[..., dict[str, float]]]:
+    """Who runs an algorithm. pyribs has no gradients of its own: its example writes them by hand."""
+    peers = {} if name == "cma_mega" else {"pyribs": plain_pyribs}
+    return {"ours": ours, **peers} | ({"pyribs from 0": pyribs_from_0} if name == "map_elites_line" else {})
 
 
 def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
@@ -119,7 +126,14 @@ def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[s
     return _scores(everything)
 
 
-def plain_pyribs(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
+def pyribs_from_0(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
+    """Runs pyribs as below, from the one solution that ours begins with."""
+    return plain_pyribs(case, algorithm, iterations, seed, first=np.zeros((1, _dim(case)), np.float32))
+
+
+def plain_pyribs(
+    case: Case, algorithm: Algorithm, iterations: int, seed: int, first: np.ndarray | None = None
+) -> dict[str, float]:
     """Runs pyribs' own scheduler with the same emitters and evaluation."""
     dim, settings, grid = _dim(case), algorithm.settings, algorithm.archive
     shape = {"solution_dim": dim, "dims": CELLS, "ranges": case.descriptor.bounds, "dtype": np.float32}
@@ -131,6 +145,9 @@ def plain_pyribs(case: Case, algorithm: Algorithm, iterations: int, seed: int) -
     scheduler = Scheduler(archive, emitters, everything)
     feature = case.descriptor.feature
     evaluate = jax.jit(lambda x: (lambda said: (said.objective, said.features[feature]))(case.domain.evaluate(None, x)))
+    if first is not None:
+        for each in (archive, everything):
+            each.add(first, *map(np.asarray, evaluate(first)))
     for _ in range(iterations):
         scheduler.tell(*map(np.asarray, evaluate(scheduler.ask())))
     return _scores(everything)
@@ -140,15 +157,15 @@ def agreement(runs: table.Runs) -> list[str]:
     """Says of each case whether both sides' means lie within two pooled standard errors."""
     lines = []
     for case in dict.fromkeys(key[0] for key in runs.records):
-        for metric in ("coverage", "qd_score"):
-            a, b = (np.array(list(runs.column(case, side, metric).values())) for side in ("ours", "pyribs"))
+        for peer, metric in product(("pyribs", "pyribs from 0"), ("coverage", "qd_score")):
+            a, b = (np.array(list(runs.column(case, side, metric).values())) for side in ("ours", peer))
             if min(len(a), len(b)) < 2:
                 continue
             pooled = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
             apart = abs(a.mean() - b.mean()) / max(pooled, 1e-12)
             verdict = "agree" if apart <= 2 else "DIFFER"
             lines.append(
-                f"{case:28} {metric:9} ours {a.mean():6.2f} pyribs {b.mean():6.2f}: {apart:4.1f} pooled errors, {verdict}"
+                f"{case:28} {metric:9} ours {a.mean():6.2f} {peer:13} {b.mean():6.2f}: {apart:4.1f} pooled errors, {verdict}"
             )
     return lines
 

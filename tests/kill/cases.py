@@ -26,6 +26,7 @@ class Parts(NamedTuple):
     search: Search
     referee: Referee | None
     run: Callable
+    services: tuple = ()
 
 
 class Case(NamedTuple):

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ def killed(case: Case, path: Path, key_home: str, after: float | None = None, in
     ours.recv()  # it has imported everything and begins
     if after is not None:
         time.sleep(after)
-        if process.pid is not None and process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            if process.pid is not None and process.is_alive():
+                os.kill(process.pid, signal.SIGKILL)
     process.join()
     if process.exitcode not in (0, -signal.SIGKILL):
         raise RuntimeError(f"the process of {case} ended with {process.exitcode}")

@@ -18,6 +18,7 @@ def main(weights: str, threads: int, context: int, parent: int) -> None:
 
     settings = CommonParams()
     settings.model.path = weights
+    settings.model_alias = {os.path.basename(weights)}  # else each answer names the user's folder, and caches keep answers
     settings.hostnames = ["127.0.0.1"]
     settings.port = 0  # any that is free
     settings.n_ctx = context

@@ -1,0 +1,138 @@
+"""The domain: choose an option for each layer's weights and inputs; how good is the network then, and what does it cost?
+
+B configs, L layers, N images.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log2
+
+import numpy as np
+
+from domains.quant import bank, costs, data, figures, networks, options
+from domains.quant.bank import Bank
+from domains.quant.evaluations import Evaluations
+from qd import keys as draws
+from qd.types import Array, Evaluation
+
+_CALIBRATE = 256  # training images that set the ranges of inputs
+
+
+@dataclass(frozen=True)
+class Quant:
+    """Configs of one network. Solutions: [B, 2L] int32, weight options and then activation options, indices from 0.
+
+    Objective: accuracy in per cent on ``images`` of ``split``. Features, each [B]: size (KB of 1000 bytes: weights with
+    scales and zero points, biases), bops (log2 of the share of W8A8's), latency (microseconds an image), worst_class,
+    calibration (expected error) and flips (against full precision), in per cent; corruption (accuracy in per cent on
+    ``corrupted`` images with noise, blur or faint contrast) where that is above 0.
+    """
+
+    network: str = "resnet14"
+    options: str = "search"
+    images: int = 512
+    split: str = "validation"
+    corrupted: int = 0
+    table: str = ""  # a file in which true evaluations are kept and looked for
+    pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """How many options each gene has, [2L]."""
+        of_weights, of_inputs = options.named(self.options)
+        layers = len(networks.form(self.network).layers)
+        return (len(of_weights),) * layers + (len(of_inputs),) * layers
+
+    @property
+    def objective_range(self) -> tuple[float, float]:
+        return (0.0, 100.0)
+
+    @property
+    def bank(self) -> Bank:
+        return _bank(self.network, self.options)
+
+    @property
+    def case(self) -> str:
+        """What its evaluations are kept under: everything that they depend on."""
+        told = (self.network, networks.CHECKSUMS[self.network], options.named(self.options), self.images, self.split)
+        return hashlib.sha256(repr((*told, self.corrupted)).encode()).hexdigest()[:16]
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Configs spread over size: each has its own mean level, around which its genes are drawn, [n, 2L].
+
+        Genes drawn one by one would all land in the middle, where most are bad (stratified sampling).
+        """
+        level_key, gene_key = draws.split(key)
+        ranks = _by_bits(self.options)
+        layers = len(self.space) // 2
+        level = draws.uniform(level_key, (n, 2, 1))
+        place = np.clip(np.asarray(level + 0.35 * (draws.uniform(gene_key, (n, 2, layers)) - 0.5)), 0, 0.999)
+        return np.concatenate([rank[(place[:, i] * len(rank)).astype(int)] for i, rank in enumerate(ranks)], 1).astype(np.int32)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Judges B configs; what the table knows is not judged again. The keys are not used: nothing is random."""
+        solutions = np.asarray(solutions, np.int32)
+        told = self.accuracies(solutions)
+        return Evaluation(told.pop("accuracy"), told | self.costs(solutions))
+
+    def accuracies(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns what takes a forward pass: accuracy, worst_class, calibration, flips, and corruption if asked."""
+        if not self.table:
+            return self._judged(solutions)
+        table = Evaluations(self.table)
+        known = table.find(self.case, solutions)
+        missing = np.unique([row for row, told in zip(solutions, known, strict=True) if told is None], axis=0)
+        if len(missing):
+            table.add(self.case, missing, self._judged(missing))
+            known = table.find(self.case, solutions)
+        told = [row for row in known if row is not None]
+        return {name: np.array([row[name] for row in told], np.float32) for name in told[0]}
+
+    def costs(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns what needs no forward pass: size, bops, latency, each [B]."""
+        made = _costs(self.network, self.options)
+        told = made.of(*self.bank.split(solutions))
+        most = 64 * sum(layer.macs for layer in self.bank.network.layers)
+        told["bops"] = np.log2(told["bops"]) - log2(most)
+        return {name: np.asarray(column, np.float32) for name, column in told.items()}
+
+    def _judged(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+        shown = data.load(self.bank.network.forward.data, self.split).first(self.images)
+        logits, full = self.bank.logits(solutions, shown.pixels), _full(self.network, self.options, self.split, self.images)
+        told = {
+            "accuracy": figures.accuracy(logits, shown.labels),
+            "worst_class": figures.worst_class(logits, shown.labels),
+            "calibration": figures.calibration_error(logits, shown.labels),
+            "flips": figures.flips(logits, full),
+        }
+        if self.corrupted:
+            harder = shown.first(self.corrupted)
+            logits = self.bank.logits(solutions, data.corrupted(harder.pixels))
+            told["corruption"] = figures.accuracy(logits, harder.labels)
+        return {name: column.astype(np.float32) for name, column in told.items()}
+
+
+@lru_cache(maxsize=4)
+def _bank(network: str, option_set: str) -> Bank:
+    made = networks.load(network)
+    shown = data.load(made.forward.data, "train").first(_CALIBRATE)
+    return bank.build(made, *options.named(option_set), shown.pixels)
+
+
+@lru_cache(maxsize=4)
+def _costs(network: str, option_set: str) -> costs.Costs:
+    return costs.costs(_bank(network, option_set))
+
+
+@lru_cache(maxsize=8)
+def _full(network: str, option_set: str, split: str, images: int) -> np.ndarray:
+    made = _bank(network, option_set)
+    shown = data.load(made.network.forward.data, split).first(images)
+    return made.logits(made.full()[None], shown.pixels)[0]
+
+
+def _by_bits(option_set: str) -> tuple[np.ndarray, np.ndarray]:
+    """The indices of a set's options from few bits to many."""
+    of_weights, of_inputs = options.named(option_set)
+    return tuple(np.argsort([option.bits for option in each], kind="stable") for each in (of_weights, of_inputs))  # type: ignore[return-value]

@@ -1,0 +1,55 @@
+"""Which options a search may choose from, by name: a set is two tuples, for weights and for inputs.
+
+`bits` is the plain question (how many bits), `search` what serves on a small network, `deployable` what both exporters
+carry, `every` all that the bank knows.
+"""
+
+from itertools import product
+
+from domains.quant.quantizers import CLIPS, PER, ActivationOption, WeightOption
+
+W, A = WeightOption, ActivationOption
+BITS = (2, 3, 4, 5, 6, 8)
+
+UNIFORM = tuple(W(b, "int", s, p, c) for b, s, p, c in product(BITS, (True, False), PER, CLIPS))
+OTHERS = (
+    W(4, "fp4", clip="mse"),
+    W(4, "nf4", clip="mse"),
+    W(6, "fp6", clip="minmax"),
+    W(8, "fp8", clip="minmax"),
+    W(3, "log2", clip="mse"),
+    W(4, "log2", clip="mse"),
+    *(W(b, "codebook") for b in (2, 3, 4, 5)),
+    *(W(b, "hadamard", clip="mse") for b in (2, 3, 4)),
+    *(W(b, "round", symmetric=False) for b in (2, 3, 4)),
+    *(W(b, "sparse", symmetric=False) for b in (4, 6, 8)),
+)
+_INPUTS = tuple(A(b, c) for b in BITS for c in CLIPS)
+
+SETS: dict[str, tuple[tuple[W, ...], tuple[A, ...]]] = {
+    "bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, "mse") for b in (2, 3, 4, 6, 8))),
+    "search": (
+        (
+            *(W(b, "round", symmetric=False) for b in (2, 3, 4)),
+            *(W(b, "codebook") for b in (2, 3, 4)),
+            *(W(b, symmetric=False) for b in (3, 4, 5, 6)),
+            W(4, symmetric=False, per="tensor"),
+            W(6, per="tensor"),
+            W(8, per="tensor"),
+            W(8),
+            W(4, "nf4", clip="mse"),
+            W(4, "sparse", symmetric=False),
+        ),
+        (*(A(b, "mse") for b in (2, 3, 4, 6)), *(A(b, "percentile") for b in (3, 4, 5, 8))),
+    ),
+    "deployable": ((W(4), W(8), W(8, per="tensor")), (A(8), A(8, "percentile"))),
+    "encoder": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(8, "percentile"), A(6, "mse"), A(8, symmetric=True))),
+    "every": (UNIFORM + OTHERS, _INPUTS),
+}
+
+
+def named(name: str) -> tuple[tuple[W, ...], tuple[A, ...]]:
+    """Returns a set's options. Raises ValueError where there is none of that name."""
+    if name not in SETS:
+        raise ValueError(f"there are no options {name!r}; type one of {', '.join(SETS)}")
+    return SETS[name]

@@ -141,6 +141,14 @@ class LM:
         """Returns the expected rating [B] over the whole numbers low..high, NaN where it failed."""
         return Scoring(self).rating(prompts, low, high, role)
 
+    def log_likelihoods(self, texts: Sequence[str], *, role: str = "likelihood") -> np.ndarray:
+        """Returns the mean log-likelihood of a token of each text, in nats [B]; NaN where a call failed or a text is empty.
+
+        Raises:
+            ValueError: this endpoint does not say it (llama.cpp does not, vLLM does); else as the call itself.
+        """
+        return Scoring(self).likelihoods([requests.clean(text) for text in texts], role)
+
     def structured(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
         """Returns values that fit a JSON schema, None where even a second try did not."""
         return Scoring(self).structured(prompts, schema, role, sample, temperature=0.0)

@@ -61,6 +61,22 @@ class Scoring:
                 said[i] = value
         return said
 
+    def likelihoods(self, texts: Sequence[str], role: str) -> np.ndarray:
+        if not self.lm.known.echo:
+            raise ValueError(
+                "this endpoint does not say how likely a given text is (it cannot echo a prompt's log-probabilities); "
+                "type lm=vllm, or another that can"
+            )
+        full = [i for i, text in enumerate(texts) if text.strip()]
+        options = {"max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
+        found = self.lm.ask([self.lm.request("completions", {"prompt": texts[i]} | options, role, 0) for i in full])
+        out = np.full(len(texts), np.nan)
+        for i, each in zip(full, found, strict=True):
+            told = each.logprobs if isinstance(each, Answer) else ()
+            mine = [p for at, p in told if at < len(texts[i])]  # the one token that is written is none of the text's
+            out[i] = np.mean(mine) if mine else np.nan
+        return out
+
     def _how(self) -> str:
         asked, known = self.lm.scoring, self.lm.known
         able = {"auto": True, "label": known.echo, "first": known.logprobs, "rating": True}

@@ -1,0 +1,182 @@
+"""Numbers of a set of texts: how diverse its words are, how alike its texts, how hard they are to read.
+
+A word is a run of letters or digits, in small letters. What grows with the size of the set (most do) is comparable between
+sets of one size only. N texts.
+"""
+
+import gzip
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from qd.diversity import vendi_of_kernel
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SENTENCE = re.compile(r"[.!?…。！？]+")
+_VOWELS = re.compile(r"[aeiouy]+")
+_ORDERS = 4  # of BLEU
+
+
+def words(text: str) -> list[str]:
+    """Returns the words of a text."""
+    return _WORD.findall(text.lower())
+
+
+def distinct(texts: Sequence[str], n: int = 1) -> float:
+    """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016); NaN where there is none."""
+    counted = _counted(texts, n)
+    return len(counted) / counted.total() if counted else math.nan
+
+
+def entropy(texts: Sequence[str], n: int = 2) -> float:
+    """Returns the entropy of the set's n-grams in nats; NaN where there is none."""
+    counted = np.array(list(_counted(texts, n).values()), float)
+    share = counted / counted.sum()
+    return float(-(share * np.log(share)).sum()) if len(counted) else math.nan
+
+
+def ead(texts: Sequence[str], vocabulary: int = 30_000) -> float:
+    """Expectation-adjusted distinct words (Liu et al. 2022): U / (V (1 - ((V-1)/V)^C)), which length alone does not change.
+
+    Args:
+        vocabulary: V, words that a text may choose from; U different ones are among the C of the set.
+    """
+    counted = _counted(texts, 1)
+    if not counted or vocabulary < 2:
+        return math.nan
+    expected = -vocabulary * math.expm1(counted.total() * math.log1p(-1 / vocabulary))
+    return len(counted) / expected
+
+
+def self_bleu(texts: Sequence[str], most: int = 100) -> np.ndarray:
+    """Returns the BLEU-4 of each text [N] with others as references, 0..100: low is diverse (Zhu et al. 2018).
+
+    Smoothing "exp" and effective order, as sacrebleu's sentence_bleu. NaN for a text without words, or with no other.
+
+    Args:
+        most: references, 2 or more, taken at even steps: with more of them it rises.
+    """
+    split = [words(text) for text in texts]
+    full = [i for i, found in enumerate(split) if found]
+    chosen = [full[i] for i in _even(len(full), max(most, 2))]
+    known, out = _Known((i, split[i]) for i in chosen), np.full(len(split), math.nan)
+    for i in full:
+        if len(full) > 1:
+            out[i] = known.bleu(i, split[i])
+    return out
+
+
+def compression_ratio(texts: Sequence[str]) -> float:
+    """Returns bytes / bytes after gzip of all texts, a line each (Shaib et al. 2024): high where they repeat themselves."""
+    raw = "\n".join(texts).encode("utf-8", "replace")
+    return len(raw) / len(gzip.compress(raw, mtime=0)) if raw else math.nan
+
+
+def vendi_of_words(texts: Sequence[str], order: float = 1.0, most: int = 500) -> float:
+    """Returns the Vendi score of at most so many texts under the cosine of their counts of 1, 2 and 3 words in a row.
+
+    The mean of the three kernels, as Friedman and Dieng (2023) have it; where a text begins and ends counts as a word.
+    """
+    split = [["<", *found, ">"] for text in texts if (found := words(text))]
+    split = [split[i] for i in _even(len(split), most)]
+    return vendi_of_kernel(sum(_kernel(split, n) for n in (1, 2, 3)) / 3, order) if split else math.nan
+
+
+def grade(text: str) -> float:
+    """Returns the Flesch-Kincaid grade of an English text: years of school that it asks of a reader; NaN without words."""
+    found = words(text)
+    if not found:
+        return math.nan
+    sentences = sum(bool(words(each)) for each in _SENTENCE.split(text))
+    syllables = sum(map(_syllables, found))
+    return 0.39 * len(found) / sentences + 11.8 * syllables / len(found) - 15.59
+
+
+def mtld(text: str, threshold: float = 0.72) -> float:
+    """Returns the mean length of stretches whose share of different words stays above a threshold (McCarthy, Jarvis 2010).
+
+    The mean of reading forwards and backwards; NaN where no word comes twice, as in most short texts.
+    """
+    found = words(text)
+    factors = [_factors(found, threshold), _factors(found[::-1], threshold)]
+    return float(np.mean([len(found) / each for each in factors])) if found and min(factors) > 0 else math.nan
+
+
+class _Known:
+    """What references have: of each n-gram its highest count, whose it is, and the highest that another has."""
+
+    def __init__(self, references: Iterable[tuple[int, list[str]]]) -> None:
+        self.lengths: dict[int, int] = {}
+        self.best: list[dict[tuple[str, ...], tuple[int, int, int]]] = [{} for _ in range(_ORDERS)]
+        for i, found in references:
+            self.lengths[i] = len(found)
+            for best, n in zip(self.best, range(1, _ORDERS + 1), strict=True):
+                for gram, count in Counter(_grams(found, n)).items():
+                    top, owner, second = best.get(gram, (0, -1, 0))
+                    best[gram] = (count, i, top) if count > top else (top, owner, max(second, count))
+
+    def bleu(self, i: int, found: list[str]) -> float:
+        """BLEU of a text against all references but itself."""
+        logs, smooth, matched = [], 1.0, 0
+        for best, n in zip(self.best, range(1, _ORDERS + 1), strict=True):
+            mine = Counter(_grams(found, n))
+            if not mine:
+                break
+            right = sum(min(count, self._others(best, gram, i)) for gram, count in mine.items())
+            smooth, matched = (smooth if right else 2 * smooth), matched + right
+            logs.append(math.log((right or 1 / smooth) / mine.total()))
+        if not matched:
+            return 0.0
+        closest = min((length for j, length in self.lengths.items() if j != i), key=lambda n: (abs(n - len(found)), n))
+        brevity = min(0.0, 1 - closest / len(found))
+        return 100 * math.exp(brevity + sum(logs) / len(logs))
+
+    @staticmethod
+    def _others(best: dict[tuple[str, ...], tuple[int, int, int]], gram: tuple[str, ...], i: int) -> int:
+        top, owner, second = best.get(gram, (0, -1, 0))
+        return second if owner == i else top
+
+
+def _kernel(split: list[list[str]], n: int) -> np.ndarray:
+    from scipy.sparse import csr_matrix
+
+    columns: dict[tuple[str, ...], int] = {}
+    counted = [Counter(_grams(found, n)) for found in split]
+    at = [columns.setdefault(gram, len(columns)) for each in counted for gram in each]
+    rows = np.repeat(np.arange(len(split)), [len(each) for each in counted])
+    counts = np.array([count for each in counted for count in each.values()], float)
+    lengths = np.sqrt([sum(count**2 for count in each.values()) for each in counted])
+    x = csr_matrix((counts / lengths[rows], (rows, at)))
+    return (x @ x.T).toarray()
+
+
+def _counted(texts: Sequence[str], n: int) -> Counter:
+    return Counter(gram for text in texts for gram in _grams(words(text), n))
+
+
+def _grams(found: list[str], n: int) -> Iterable[tuple[str, ...]]:
+    return zip(*(found[i:] for i in range(n)), strict=False)
+
+
+def _even(n: int, most: int) -> list[int]:
+    return np.linspace(0, n, min(n, most), endpoint=False).astype(int).tolist()
+
+
+def _syllables(word: str) -> int:
+    """Groups of vowels, without a silent e at the end; 1 at least."""
+    groups = len(_VOWELS.findall(word))
+    silent = word.endswith("e") and not word.endswith(("le", "ee")) and groups > 1
+    return max(1, groups - silent)
+
+
+def _factors(found: list[str], threshold: float) -> float:
+    factors, seen, length = 0.0, set(), 0
+    for word in found:
+        seen.add(word)
+        length += 1
+        if len(seen) / length <= threshold:
+            factors, seen, length = factors + 1, set(), 0
+    return factors + ((1 - len(seen) / length) / (1 - threshold) if length else 0.0)

@@ -14,6 +14,7 @@ class Suits:
     bounds: Any = MISSING  # of that feature: (low, high) per column
     reads: list[str] = MISSING  # what a learner looks at
     dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid
+    ticks: Any = None  # of descriptor=ticks: borders of uneven cells, a list for each measure; None: as generation 0 falls
     batch_size: int = 256
     threshold_min: float = 0.0  # CMA-MAE's: no higher than the worst objective worth keeping
 

@@ -1,0 +1,142 @@
+"""Emitters of QDAIF (Bradley et al. 2024): which texts of the archive are shown to the writer.
+
+B texts of a generation, N elites.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from domains.text.writer import Writer, drawn
+from qd import keys
+from qd.types import Array, Batch, Elites, Memory, Offspring
+
+_FIRST = 5  # oldest texts that make the pool where none were written by hand
+
+
+@dataclass(frozen=True)
+class Near:
+    """LMX-Near: one elite, drawn evenly, and others near it, p ~ 1 / (1 + d³), d in cells.
+
+    As long as fewer cells are filled than texts are shown, a child comes of the first texts instead, as in the start.
+    """
+
+    writer: Writer
+    batch_size: int = 1
+    pure: bool = False
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        return first_texts(self.writer, elites)
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        draw_key, write_key = keys.split(key)
+        n, shots = int(elites.size), self.writer.shots
+        if n < shots:
+            return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory, self.batch_size)))
+        ids, texts, place = elites.take(np.arange(n), "id", "solution", "place")
+        chosen = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
+        return memory, Offspring(self.writer(write_key, texts[chosen]), ids[chosen])
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        return memory
+
+
+def near(key: Array, place: np.ndarray, n: int) -> np.ndarray:
+    """Draws n of the elites at ``place`` [N, M]: the first draw in proportion to 1 / (1 + d³) from one drawn evenly."""
+    one_key, rest_key = keys.split(key)
+    one = keys.integers(one_key, (1,), 0, len(place))[0]
+    d = np.linalg.norm(place - place[one], axis=1)
+    return drawn(rest_key, 1 / (1 + d**3), n)
+
+
+class Depth(NamedTuple):
+    """What LMX-Replace remembers."""
+
+    first: tuple[str, ...]
+    cells: dict[int, tuple[tuple[float, str], ...]]  # cell -> its best texts so far, the best first
+    shown: dict[int, tuple[str, ...]]  # id -> the texts that it was written after
+    asked: tuple[tuple[str, ...], ...] = ()  # those of the generation under way
+
+    def pool(self, most: int) -> list[str]:
+        """The first texts and the best of each cell, in the order in which cells were filled; at most so many."""
+        return [*self.first, *(text for texts in self.cells.values() for _, text in texts)][:most]
+
+
+@dataclass(frozen=True)
+class Replace:
+    """LMX-Replace: a child is written after the texts that its parent was, of which one gives way to a text of a pool.
+
+    The pool holds the first texts and the best three of each cell, beaten ones too. Each child keeps a list of its own.
+    """
+
+    writer: Writer
+    batch_size: int = 1
+    deep: int = 3  # texts of a cell
+    most: int = 100  # texts of the pool
+    pure: bool = False
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        return Depth(first_texts(self.writer, elites), {}, {})
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        draw_key, item_key, write_key = keys.split(key, 3)
+        ids, _ = elites.draw(draw_key, self.batch_size)
+        pool, each = memory.pool(self.most), keys.split(item_key, self.batch_size)
+        asked = tuple(self._replaced(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
+        return memory._replace(asked=asked), Offspring(self.writer(write_key, asked), ids[:, None])
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Only what entered the archive changes the pool."""
+        shown, cells = dict(memory.shown), dict(memory.cells)
+        for i in np.flatnonzero(batch.status > 0):
+            shown[int(batch.ids[i])] = memory.asked[i]
+            cell, told = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
+            cells[cell] = tuple(sorted([*cells.get(cell, ()), told], key=lambda pair: -pair[0])[: self.deep])
+        return memory._replace(cells=cells, shown=shown, asked=())
+
+    def _replaced(self, key: Array, shown: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:
+        list_key, item_key, from_key = keys.split(key, 3)
+        shots = list(shown or self.writer.some(list_key, pool, 1)[0])
+        item = keys.integers(item_key, (1,), 0, len(shots))[0]
+        shots[item] = pool[keys.integers(from_key, (1,), 0, len(pool))[0]]
+        return tuple(shots)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """LMX-rewrite: an elite, drawn evenly, is written anew to be of another kind: for each axis one of its answers."""
+
+    writer: Writer
+    answers: tuple[tuple[str, ...], ...]  # of each axis: ((haiku, sonnet), (happy, dark))
+    batch_size: int = 1
+    pure: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.answers or not all(self.answers):
+            raise ValueError("rewriting needs the answers of each axis; type emitter.answers=[[sad,happy]]")
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        return ()
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        draw_key, wish_key, write_key = keys.split(key, 3)
+        ids, texts = elites.draw(draw_key, self.batch_size)
+        counts = [len(answers) for answers in self.answers]
+        picked = keys.integers(wish_key, (self.batch_size, len(counts)), 0, np.array(counts))
+        wishes = [" and ".join(answers[i] for answers, i in zip(self.answers, row, strict=True)) for row in picked]
+        return memory, Offspring(self.writer.rewrite(write_key, texts, wishes), ids[:, None])
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        return memory
+
+
+def first_texts(writer: Writer, elites: Elites) -> tuple[str, ...]:
+    """Returns the writer's own seeds; without any, the oldest texts in the archive."""
+    rows: Any = elites.rows()
+    return writer.seeds or tuple(_by_age(rows.ids, rows.solutions))[:_FIRST]
+
+
+def _by_age(ids: np.ndarray, texts: Iterable) -> list[str]:
+    return [str(text) for _, text in sorted(zip(ids.tolist(), texts, strict=True))]

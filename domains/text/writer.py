@@ -1,0 +1,134 @@
+"""Who writes: prompts that show a language model some texts and let it go on, and what is kept of its answer.
+
+    write = Writer(lm, "An opinion about bicycles", seeds=("They are quiet.", "They are slow.", "They are there."))
+    write(key, [("They are quiet.", "They are slow.")])     # [1] a text after these two; "" where none came
+
+B texts.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qd import keys
+from qd.types import Array
+
+_BETWEEN = "\n###\n"
+_STOP = ("\n", "#")  # a text is one line, and may not begin another example
+_FIRST, _TRIES = 5, 3  # texts of a zero-shot start; how often each is asked for where nothing comes
+_END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Language-model crossover (LMX, Meyerson et al. 2023): a few texts in, one more of their kind out."""
+
+    lm: Any = field(compare=False)  # the client: raw texts go on by lm.complete(...), instructions are lm(...)
+    topic: str  # what each text is, as it stands before a colon
+    seeds: tuple[str, ...] = ()  # written by hand; none: the start is zero-shot, from the topic alone
+    shots: int = 3  # texts shown
+    longest: int = 60  # tokens of a text
+    temperature: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name, text in (("topic", self.topic), *((f"seeds[{i}]", seed) for i, seed in enumerate(self.seeds))):
+            check_plain(f"the writer's {name}", text)
+        if min(self.shots, self.longest) < 1:
+            raise ValueError(f"shots={self.shots} and longest={self.longest} must be 1 or more; type domain.writer.shots=3")
+
+    def __call__(self, key: Array, shown: Sequence[Sequence[str]]) -> np.ndarray:
+        """Returns a text [B] after each list of texts shown."""
+        prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shown]
+        said = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
+        return texts_of(said)
+
+    def begin(self, key: Array, n: int) -> np.ndarray:
+        """Returns n texts: the pool, then texts written after random ones of it."""
+        pool_key, draw_key, write_key = keys.split(key, 3)
+        pool = self.pool(pool_key)
+        later = self(write_key, self.some(draw_key, pool, max(n - len(pool), 0))) if n > len(pool) else []
+        return texts_of([*pool, *later][:n])
+
+    def pool(self, key: Array) -> tuple[str, ...]:
+        """Returns the seeds; without any, texts that the topic alone brings, those that came out empty asked for again."""
+        if self.seeds:
+            return self.seeds
+        first: list[str] = []
+        for try_key in keys.split(key, _TRIES):
+            first += [text for text in self(try_key, [()] * (_FIRST - len(first))) if text] if len(first) < _FIRST else []
+        return tuple(first) or ("",)
+
+    def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
+        """Draws n lists of texts to show, without replacement where the pool is large enough."""
+        return [tuple(pool[i] for i in drawn(each, np.ones(len(pool)), self.shots)) for each in keys.split(key, n)] if n else []
+
+    def rewrite(self, key: Array, texts: Sequence[str], wishes: Sequence[str]) -> np.ndarray:
+        """Returns each text [B] written anew as it is wished."""
+        prompts = [
+            f"Here is {_lower(self.topic)}: {text}\n\nWrite it anew, as well as you can, so that it is {wish}. "
+            "Answer with the new text alone, on one line."
+            for text, wish in zip(texts, wishes, strict=True)
+        ]
+        return self._instructed(key, prompts)
+
+    def wished(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
+        """Returns a text [B] on the topic for each wish, with nothing shown."""
+        asked = f"Write {_lower(self.topic)}, one or two sentences on one line"
+        return self._instructed(key, [f"{asked}. It is {wish}. Answer with the text alone." for wish in wishes])
+
+    def _instructed(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
+        return texts_of(self.lm(prompts, role="writer", sample=samples(key, len(prompts)), stop=("\n",), **self._options))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"max_tokens": self.longest, "temperature": self.temperature}
+
+
+def texts_of(said: Sequence[str | None]) -> np.ndarray:
+    """Returns texts [B] as an array of objects: one line each, whole sentences where there is one, "" for nothing."""
+    made = np.empty(len(said), dtype=object)
+    made[:] = [tidy(text or "") for text in said]
+    return made
+
+
+def tidy(text: str) -> str:
+    """Returns the first line without an example's end in it, cut after its last whole sentence; else with a full stop."""
+    line = next((line for line in text.strip().splitlines() if line.strip()), "").split("#")[0]
+    line = " ".join(line.split()).strip('"“” ')
+    if not re.search(r"\w", line):
+        return ""
+    ends = [found.end() for found in _END.finditer(line)]
+    return line[: ends[-1]] if ends else f"{line.rstrip(',;:- ')}."
+
+
+def samples(key: Array, n: int) -> list[int]:
+    """Returns which answer to a prompt is wanted, [n]: its own for each draw of the run."""
+    return [int(number) for number in keys.integers(key, (n,), 0, 1 << 30)]
+
+
+def drawn(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
+    """Draws up to n indices without replacement, the first in proportion to the weights and each later one among the rest.
+
+    The n largest of log w + Gumbel noise are such a draw (Efraimidis and Spirakis 2006).
+    """
+    u = np.clip(keys.uniform(key, (len(weights),)).astype(float), 1e-12, 1 - 1e-7)
+    return np.argsort(-(np.log(weights) - np.log(-np.log(u))), kind="stable")[:n]
+
+
+def check_plain(what: str, text: str) -> None:
+    """Raises ValueError where there is no text, or where it holds control characters or marks that end an example."""
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{what} is empty; type it in words, e.g. domain.writer.topic='An opinion about bicycles'")
+    for at, char in enumerate(text):
+        if unicodedata.category(char)[0] == "C" or char in "#\u2028\u2029":
+            raise ValueError(
+                f"{what} has the character U+{ord(char):04X} at {at}, which would break a prompt; type plain words on one line"
+            )
+
+
+def _lower(topic: str) -> str:
+    return topic[:1].lower() + topic[1:]

@@ -1,0 +1,82 @@
+"""A judge made of plain words: is the text good, and where does it lie on axes that are questions with their answers?
+
+    grade = InWords(lm, "The text is about bicycles.", (("Is the opinion negative or positive?", "negative", "positive"),))
+    grade(["They are slow."])     # [[quality, how positive]]
+
+B texts, M axes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feedback.judges import fence
+from feedback.judges.language import LEAST_MASS, Claim, Grade, Labels, LanguageModel, Rating
+
+
+@dataclass(frozen=True)
+class InWords:
+    """Quality is how true a claim is, from 0 to 1. An axis is (question, answer, answer, ...): two answers are the ends of a
+    scale from 0 to 1, more are kinds, numbered from 0.
+    """
+
+    lm: LanguageModel
+    quality: str  # a claim about the text; with ``rated`` a question that is answered from 1 to 9
+    axes: tuple[tuple[str, ...], ...]
+    rated: bool = False
+    orders: int = 1  # 2: each scale is asked with its ends named both ways round, which a leaning judge needs
+    seed: int = 0
+    role: str = "judge"
+
+    def __post_init__(self) -> None:
+        for axis in self.axes:
+            if isinstance(axis, str) or len(axis) < 3 or not all(isinstance(word, str) and word.strip() for word in axis):
+                raise ValueError(
+                    f"the axis {axis!r} is no question with two answers or more; type grade.axes=[[QUESTION,LOW,HIGH]]"
+                )
+        if not self.axes or not self.quality.strip():
+            raise ValueError("a judge in words needs quality=... and an axis or more; type grade.axes=[[QUESTION,LOW,HIGH]]")
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        """Returns [B, 1 + M]; NaN where the model gave no answer."""
+        return np.stack([self.well(items), *(self._along(axis)(items) for axis in self.axes)], axis=1)
+
+    def well(self, items: Sequence[str]) -> np.ndarray:
+        """Returns the quality alone, [B]."""
+        if self.rated:
+            return Rating(self.lm, self.quality, seed=self.seed, role=self.role)(items)
+        return Claim(self.lm, self.quality, seed=self.seed, role=self.role)(items)
+
+    @property
+    def answers(self) -> tuple[tuple[str, ...], ...]:
+        """The answers of each axis."""
+        return tuple(tuple(axis[1:]) for axis in self.axes)
+
+    def _along(self, axis: tuple[str, ...]) -> Grade:
+        question, *answers = axis
+        if len(answers) == 2:
+            return Labels(self.lm, question, (answers[0], answers[1]), self.seed, self.orders, role=self.role)
+        return Kinds(self.lm, question, tuple(answers), self.seed, self.role)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The likeliest of several answers, as its number [B]; NaN where the model would rather say something else."""
+
+    lm: LanguageModel
+    question: str
+    answers: tuple[str, ...]
+    seed: int = 0
+    role: str = "judge"
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        word, out = fence.nonce(self.seed), np.full(len(items), np.nan)
+        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        how = f"Answer with one word: {', '.join(self.answers[:-1])} or {self.answers[-1]}."
+        prompts = [fence.hardened(fence.without(items[i], self.answers), self.question, how, word) for i in full]
+        if prompts:
+            said = self.lm.label_scores(prompts, self.answers, role=self.role)
+            sure = np.asarray(said.mass) >= LEAST_MASS
+            out[full] = np.where(sure, np.nan_to_num(said.probabilities).argmax(axis=1), np.nan)
+        return out

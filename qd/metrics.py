@@ -53,9 +53,12 @@ def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     ("not defined") too where no range is given and an objective is negative.
     """
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
-    objective = objective.astype(np.float64)
-    cells = archives.capacity(archive) if archives.has_cells(archive) else None
-    n = len(objective)
+    return of_objective(objective, archives.capacity(archive) if archives.has_cells(archive) else None, scale)
+
+
+def of_objective(objective: np.ndarray, cells: int | None, scale: Range | None) -> dict[str, float]:
+    """Like ``of_archive``, of the elites' objectives [N] in the order in which their cells were first filled."""
+    objective, n = objective.astype(np.float64), len(objective)
     return {
         "elites": n,
         "coverage": 100 * n / cells if cells else float("nan"),

@@ -24,7 +24,7 @@ from qd.cli import schedule
 from qd.store import archive_file, checkpoint, history, identity
 from qd.types import Batch, State
 from tests.kill import cases
-from tests.kill.cases import Case, Quiet, assemble, config
+from tests.kill.cases import FUSED, Case, Quiet, assemble, config
 from tests.kill.compare import compare
 from tests.kill.trial import trial
 
@@ -77,7 +77,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 # --- killed
 
 
-@pytest.mark.parametrize("case", [PLAIN, Case("sphere", "isoline", "cvt"), Case("arm", "isoline", "grid", "pca")], ids=str)
+@pytest.mark.parametrize(
+    "case", [PLAIN, Case("sphere", "isoline", "cvt"), Case("arm", "isoline", "grid", "pca"), *FUSED], ids=str
+)
 def test_killed_twice_it_ends_the_same(case: Case, tmp_path: Path, key_home: Path) -> None:
     trial(case, tmp_path, str(key_home), random.Random(1))
 
@@ -86,7 +88,7 @@ def test_killed_twice_it_ends_the_same(case: Case, tmp_path: Path, key_home: Pat
 def test_every_combination_killed_twice_ends_the_same() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.kill"], cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "28 kills, 14 of them inside a write; all ended equal" in done.stdout
+    assert "30 kills, 15 of them inside a write; all ended equal" in done.stdout
 
 
 # --- stopped

@@ -12,6 +12,7 @@ from qd.cli import now, plateau, reports, schedule, seeds
 from qd.cli.blame import Blame
 from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, ending, stopping
+from qd.cli.stride import Stride
 from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, renderings
 from qd.store.checkpoint import Checkpoint
@@ -70,6 +71,8 @@ def check(config: dict[str, Any]) -> None:
     for name in ("budget", "initial", "log_every", "save_every"):
         if config[name] < 1:
             raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
+    if not config["save_seconds"] >= 0:
+        raise ValueError(f"save_seconds={config['save_seconds']} is below 0; type 0 for a checkpoint at each save_every")
     schedule.check(config)
     plateau.check(config)
 
@@ -154,8 +157,8 @@ def _start(config: dict, search: Search, recorder: Recorder, console: Console) -
 def _search(
     config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: Stop, watch: plateau.Watch
 ) -> State:
-    """Stretches between relearns. A stretch ends too where a row or a checkpoint is due, which changes no elite."""
-    looked, lessons = time.monotonic(), schedule.opened(config, recorder.run)
+    """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
+    lessons, stride = schedule.opened(config, recorder.run), Stride(config, parts.referee)
     while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
         due = lessons.next(recorder.relearned)
         if due is not None and state.evaluations >= due:
@@ -166,22 +169,41 @@ def _search(
                 recorder.save(state)
             now.show(config, parts, recorder.run, state)
             continue
-        before = state.evaluations
-        stops = [config["budget"], *(_next_multiple(before, config[name]) for name in ("log_every", "save_every"))]
-        stretch = parts.run(parts.search, state, min(stops if due is None else [*stops, due]))
-        with ending(stop):
-            for state, batch in stretch:
-                row = recorder.batch(state, batch)
-                if row is not None:
-                    watch.add(row)
-                    lessons.add(row)
-                if row is not None or time.monotonic() - looked > _GLANCE:
-                    console.update(row or recorder.row(state))
-                    looked = time.monotonic()
-                if stop.asked:
-                    break
-        if not stop.spent and state.evaluations // config["save_every"] > before // config["save_every"]:
+        end = stride.end(state.evaluations, recorder.rested(config["save_seconds"]))
+        state = _stretch(
+            parts, recorder, state, min(end, config["budget"], due or end), console, stop, (watch, lessons), stride
+        )
+        saved = recorder.saved.evaluations if recorder.saved else 0
+        crossed = state.evaluations // config["save_every"] > saved // config["save_every"]
+        if crossed and not stop.spent and recorder.rested(config["save_seconds"]):
             recorder.save(state)
+    return state
+
+
+def _stretch(
+    parts: "Assembled",
+    recorder: Recorder,
+    state: State,
+    until: int,
+    console: Console,
+    stop: Stop,
+    lookers: tuple,
+    stride: Stride,
+) -> State:
+    recorder.begin(state)
+    began = looked = time.monotonic()
+    with ending(stop):
+        for state, batch in parts.run(parts.search, state, until):
+            row = recorder.batch(state, batch)
+            if row is not None:
+                for looker in lookers:
+                    looker.add(row)
+            if row is not None or time.monotonic() - looked > _GLANCE:
+                console.update(row or recorder.row(state))
+                looked = time.monotonic()
+            if stop.asked:
+                break
+    stride.took(time.monotonic() - began)
     return state
 
 
@@ -223,7 +245,3 @@ def _about(config: dict, state: State) -> dict[str, Any]:
         "config_hash": identity.config_hash(config),
         "versions": identity.versions(),
     }
-
-
-def _next_multiple(count: int, step: int) -> int:
-    return (count // step + 1) * step

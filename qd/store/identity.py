@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_LEFT_OUT = ("runs", "console", "budget", "again", "now")  # they change where or how long, never what
+_LEFT_OUT = ("runs", "console", "budget", "again", "now", "save_seconds")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
 _DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise

@@ -1,6 +1,7 @@
 """What is written while a search runs: rows of metrics, events, history and checkpoints.
 
-Rows are written where the evaluations cross a multiple of ``log_every``, so that the same run writes the same rows.
+Rows are written where the evaluations cross a multiple of ``log_every``, so that the same run writes the same rows. Where
+several fall into one batch of many generations, each says how the archive stood then; only its time is reckoned, evenly.
 """
 
 import json
@@ -8,6 +9,8 @@ import math
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from qd import metrics
 from qd.archives import HostElites
@@ -17,6 +20,7 @@ from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.files import Growing
 from qd.store.history import History
+from qd.store.past import Past, piece
 from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
@@ -40,6 +44,9 @@ class Recorder:
         self.saved = saved.state if saved else None  # what the newest checkpoint holds
         self._last_row = saved.last_row if saved else None
         self._started = time.perf_counter() - (saved.wall if saved else 0.0)
+        self._saved_at, self._seen = self.wall, self.wall  # seconds: of the newest checkpoint, of the last batch
+        self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
+        self._past: Past | None = None
         self._history = History(run, saved.state.generation if saved else 0)
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
         self._metrics, self._events = (Growing(run / name, lengths[name]) for name in _FILES)
@@ -50,16 +57,33 @@ class Recorder:
         """Seconds that the run has taken, over all its processes."""
         return time.perf_counter() - self._started
 
+    def begin(self, state: State) -> None:
+        """Looks at the archive before a stretch, so that rows inside its batches can say how it stood then."""
+        self._past = Past(state.archive) if self.referee is None and Past.fits(state.archive) else None
+        self._seen = self.wall
+
     def batch(self, state: State, batch: Batch) -> Row | None:
-        """Takes one batch, and returns the row of metrics where one was due."""
+        """Takes one batch, and returns the last row of metrics that was due in it, if any."""
         if self.referee is not None:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
-        self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
         self._history.add(state, batch)
-        last = self._last_row
-        due = last is None or state.evaluations // self.log_every > last["evals"] // self.log_every
-        return self._write_row(state) if due else None
+        whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
+        if whole == 1 or self._past is None:
+            self._past = None
+            self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
+            return self._write_row(self.row(state), state) if self._due(state.evaluations) else None
+        row, size, done = None, len(batch.ids) // whole, 0
+        for end in self._ends(state, whole, size):
+            part = piece(batch, slice(done * size, end * size))
+            self.tally, done = metrics.count(self.tally, part, self.search.descriptor.bounds), end
+            self._past.add(part, size)
+            then = state._replace(generation=batch.first + end, evaluations=state.evaluations - (whole - end) * size)
+            if self._due(then.evaluations):
+                wall = began + (self._seen - began) * end / whole
+                found = self._past.objective(state.archive), self._past.cells, self._range
+                row = self._write_row(self._row(then, wall, metrics.of_objective(*found)), then, wall)
+        return row
 
     def relearn(self, state: State) -> None:
         """Notes that the descriptor has learned, and the archive was filled anew."""
@@ -74,18 +98,11 @@ class Recorder:
 
     def row(self, state: State) -> Row:
         """Returns the numbers of the moment, without the referee's."""
-        wall, last = self.wall, self._last_row or {"evals": 0, "wall_s": 0.0}
-        rate = (state.evaluations - last["evals"]) / max(wall - last["wall_s"], 1e-9)
-        return {
-            "evals": state.evaluations,
-            "generation": state.generation,
-            "wall_s": round(wall, 3),
-            "evals_per_s": round(rate, 1),
-            **metrics.of_archive(state.archive, self._range),
-            **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
-            "reserve": len(state.reserve.rows.ids),
-            "dropped": state.reserve.dropped,
-        }
+        return self._row(state, self.wall, metrics.of_archive(state.archive, self._range))
+
+    def rested(self, seconds: float) -> bool:
+        """Whether the newest checkpoint is so old."""
+        return self.wall - self._saved_at >= seconds
 
     def save(self, state: State) -> None:
         """Makes sure that all written is on the disk, then adds a checkpoint."""
@@ -93,12 +110,12 @@ class Recorder:
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
         saved = Checkpoint(state, self.bench, self.tally, self.relearned, self._last_row, self.wall, lengths, self.sources)
         checkpoint.save(self.run / "checkpoint", saved)
-        self.saved = state
+        self.saved, self._saved_at = state, self.wall
 
     def last_row(self, state: State) -> Row:
         """Returns the row of the end; it is written where none was due, after the checkpoint, so that a longer run lacks it."""
         last = self._last_row
-        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state)
+        return last if last is not None and last["evals"] == state.evaluations else self._write_row(self.row(state), state)
 
     def pack(self) -> None:
         """Joins the parts of the history into one file."""
@@ -108,15 +125,37 @@ class Recorder:
         for file in (self._metrics, self._events):
             file.close()
 
-    def _write_row(self, state: State) -> Row:
-        row = self.row(state)
+    def _due(self, evaluations: int) -> bool:
+        last = self._last_row
+        return last is None or evaluations // self.log_every > last["evals"] // self.log_every
+
+    def _ends(self, state: State, whole: int, size: int) -> list[int]:
+        """Returns the generations of a batch after which a row is due, and the last one."""
+        after = state.evaluations - size * np.arange(whole, -1, -1)
+        return sorted({*map(int, np.flatnonzero(np.diff(after // self.log_every)) + 1), whole})
+
+    def _row(self, state: State, wall: float, found: dict[str, float]) -> Row:
+        before = self._last_row["evals"] if self._last_row else 0
+        rate = (state.evaluations - before) / max(wall - self._last_wall, 1e-9)
+        return {
+            "evals": state.evaluations,
+            "generation": state.generation,
+            "wall_s": round(wall, 3),
+            "evals_per_s": round(rate, 1),
+            **found,
+            **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
+            "reserve": len(state.reserve.rows.ids),
+            "dropped": state.reserve.dropped,
+        }
+
+    def _write_row(self, row: Row, state: State, wall: float | None = None) -> Row:
         row = {name: row[name] for name in _COLUMNS}
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
         if self._last_row is None:
             self._metrics.add(",".join(row))
         self._metrics.add(",".join(_cell(number) for number in row.values()))
-        self._last_row = row
+        self._last_row, self._last_wall = row, self.wall if wall is None else wall
         return row
 
 

@@ -7,14 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.kill.cases import CASES, LEARNERS
+from tests.kill.cases import CASES, FUSED, LEARNERS
 from tests.kill.trial import PRELOADED, trial
 
 
 def main(names: list[str]) -> None:
     """Tries the cases named, or all."""
     dice = random.Random(0)
-    cases = [case for case in (*CASES, *LEARNERS) if not names or str(case) in names]
+    cases = [case for case in (*CASES, *LEARNERS, *FUSED) if not names or str(case) in names]
     folder = Path(tempfile.mkdtemp(prefix="qd-kill-"))
     PRELOADED.append("tests.kill.warm")
     os.environ["XDG_CONFIG_HOME"] = str(folder)  # the user's own key stays untouched

@@ -9,7 +9,7 @@ from domains.arm import Arm
 from domains.functions import LinearProjection
 from feedback.descriptors import Select
 from feedback.pca import PCA
-from qd import search
+from qd import fused, search
 from qd.archives import CVT, Grid
 from qd.cli import run as job
 from qd.emitters.ribs import Ribs
@@ -34,13 +34,15 @@ class Case(NamedTuple):
     emitter: str
     archive: str
     learner: str = "select"
+    driver: str = "host"
 
     def __str__(self) -> str:
-        return "-".join(self)
+        return "-".join(self if self.driver != "host" else self[:-1])
 
 
 CASES = [Case(*names) for names in product(("arm", "sphere"), ("isoline", "cma_me", "cma_mae"), ("grid", "cvt"))]
 LEARNERS = [Case("arm", "isoline", "grid", "pca"), Case("arm", "cma_mae", "cvt", "pca")]
+FUSED = [Case("arm", "isoline", "grid", "select", "fused")]  # without a referee, so that it is looked at seldom
 
 
 class Quiet:
@@ -65,9 +67,10 @@ def config(case: Case, **more: Any) -> dict[str, Any]:
     """Returns a config as the command line resolves it."""
     return {
         "name": case.domain, "seed": 3, "budget": 6000, "initial": _BATCH, "relearn": 1500 if case.learner == "pca" else None,
-        "log_every": 500, "save_every": 700, "renderings": 4, "runs": "runs", "again": False, "console": "off",
+        "log_every": 500, "save_every": 700, "save_seconds": 0, "renderings": 4, "runs": "runs", "again": False,
+        "console": "off",
         "domain": {"name": case.domain}, "descriptor": {"name": case.learner}, "archive": {"name": case.archive},
-        "emitter": {"name": case.emitter}, "referee": {}, "driver": {"name": "host"},
+        "emitter": {"name": case.emitter}, "referee": {}, "driver": {"name": case.driver},
     } | more  # fmt: skip
 
 
@@ -78,6 +81,8 @@ def assemble(case: Case) -> Parts:
     descriptor = PCA(("angles",)) if case.learner == "pca" else truth
     soft = {"learning_rate": 0.01, "threshold_min": -500.0} if case.emitter == "cma_mae" else {}
     archive = Grid((20, 20), **soft) if case.archive == "grid" else CVT(200, samples=4000, **soft)
+    if case.driver == "fused":
+        return Parts(Search(domain, descriptor, archive, _emitter(case.emitter)), None, fused.run)
     referee = Referee(truth, Grid((12, 12)), coarse=(5, 5))
     return Parts(Search(domain, descriptor, archive, _emitter(case.emitter), keep=referee.keep), referee, search.run)
 

@@ -22,7 +22,8 @@ def compare(expected: Path, found: Path) -> None:
     assert was == now, "metrics differ"
     assert len(was) > 6
     was, now = (_last(path) for path in (expected, found))
-    for one, other in ((was.bench.archive, now.bench.archive), (was.bench.coarse, now.bench.coarse)):
+    benches = zip(*((saved.bench.archive, saved.bench.coarse) for saved in (was, now) if saved.bench), strict=True)
+    for one, other in benches:
         _equal_columns(one.data(return_type="dict"), other.data(return_type="dict"))
     _equal_columns(was.state.archive.data(return_type="dict"), now.state.archive.data(return_type="dict"))
     assert (was.tally, was.relearned) == (now.tally, now.relearned)

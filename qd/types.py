@@ -45,8 +45,8 @@ class Rendering(NamedTuple):
 class Domain(Protocol):
     """What is searched.
 
-    Optional: ``space`` (low, high, or options per gene), ``objective_range`` (low, high) and
-    ``render(solutions) -> list[Rendering]``.
+    Optional: ``space`` (low, high, or options per gene), ``objective_range`` (low, high),
+    ``render(solutions) -> list[Rendering]`` and ``faults()``, what `qd doctor` should say: (name, seen, what to type).
     """
 
     @property

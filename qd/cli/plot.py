@@ -12,7 +12,8 @@ from qd.types import Rendering
 
 USAGE = """usage: qd plot RUN [RUN ...]
 
-Draws RUN/figures/: heatmap and curves (png and pdf), and a sheet of what the elites look like (png and svg)."""
+Draws RUN/figures/: heatmap and curves (png and pdf), and what the elites look like: a sheet of pictures (png and svg), or a
+page of texts (html)."""
 _KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
 _MANY = 5  # runs that a message names
 
@@ -38,6 +39,7 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
     from qd.plots.heatmap import heatmap
+    from qd.plots.page import page
     from qd.plots.sheet import sheet, sheet_svg
 
     check(run)
@@ -47,7 +49,10 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
     made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
-    if any(picture is not None for picture in pictures):
+    if stored.about["encodings"].get("solution") == "text":
+        (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
+        made.append(figures / "texts.html")
+    elif any(picture is not None for picture in pictures):
         made += save(sheet(shown, pictures), figures / "sheet", "png")
         (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")

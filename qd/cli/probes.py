@@ -212,8 +212,14 @@ def stored(trial: Trial) -> Iterator[Finding]:
             yield Finding("render", f"render gives {kinds} for one solution", "return [Rendering(kind, data)] of qd.types")
 
 
+def told(trial: Trial) -> Iterator[Finding]:
+    """What a domain itself finds wrong, where it looks: that a judge cannot tell the ends of an axis apart."""
+    for fault in getattr(trial.search.domain, "faults", tuple)():
+        yield Finding(*fault)
+
+
 PROBES: tuple[Callable[[Trial], Iterator[Finding]], ...] = (
-    failures, same_key, compiled, seeds, features, measures, outside, ticks, objectives, budget, children, stored
+    failures, same_key, compiled, seeds, features, measures, outside, ticks, objectives, budget, children, stored, told
 )  # fmt: skip
 
 

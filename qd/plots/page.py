@@ -1,0 +1,66 @@
+"""The elites of an archive of texts as one page of HTML: each text in its cell, escaped, with its objective.
+
+N elites, M measures.
+"""
+
+from html import escape
+
+import numpy as np
+
+from qd.plots.records import Map, colours, found
+from qd.types import Array
+
+_STYLE = """body{font:15px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.45em .6em;vertical-align:top;text-align:left}
+th{font-weight:normal;color:#666;white-space:nowrap}.q{display:inline-block;width:.8em;height:.8em;margin-right:.4em}
+.e{background:#f4f4f4}small{color:#666}"""
+
+
+def page(record: Map, texts: Array, ids: Array) -> str:
+    """Returns the page: a line for each cell of one measure, a table of two; of more, or without cells, a list by measure.
+
+    Args:
+        texts: [N] the solutions; whatever they hold is shown and not run.
+        ids: [N] of the elites.
+    """
+    mappable = colours(record)
+    order = np.lexsort(np.asarray(record.measures, float).T[::-1])
+    shown = {}
+    for i in order:
+        red, green, blue, _ = mappable.to_rgba(float(record.objective[i]), bytes=True)  # type: ignore[misc]
+        at = ", ".join(f"{value:.2f}" for value in np.asarray(record.measures[i], float))
+        swatch = f'<span class="q" style="background:rgb({red},{green},{blue})"></span>'
+        told = f"objective {float(record.objective[i]):.3f}, at {at}, solution {int(ids[i])}"
+        shown[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{told}</small>"
+    title = escape(record.title)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{_table(record, shown)}</html>\n"
+    )
+
+
+def _table(record: Map, shown: dict[int, str]) -> str:
+    names = [escape(name) for name in record.names]
+    if record.dims is None or len(record.dims) > 2:
+        return f"<table>{''.join(f'<tr><td>{text}</td></tr>' for text in shown.values())}</table>"
+    places = _places(record)
+    here = {tuple(places[i]): f"<td>{text}</td>" for i, text in shown.items()}
+    empty = '<td class="e"></td>'
+    if len(record.dims) == 1:
+        rows = [f"<tr><th>{names[0]} {i + 1}</th>{here.get((i,), empty)}</tr>" for i in range(record.dims[0])]
+        return f"<table>{''.join(rows)}</table>"
+    across, up = record.dims
+    head = "".join(f"<th>{names[0]} {i + 1}</th>" for i in range(across))
+    rows = [
+        f"<tr><th>{names[1]} {j + 1}</th>{''.join(here.get((i, j), empty) for i in range(across))}</tr>"
+        for j in reversed(range(up))
+    ]
+    return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+
+
+def _places(record: Map) -> np.ndarray:
+    """Returns the cell of each elite along each measure, [N, M]."""
+    low, high = np.asarray(record.bounds, float).T
+    dims = np.array(record.dims)
+    share = (np.asarray(record.measures, float) - low) / (high - low)
+    return (share * dims).astype(int).clip(0, dims - 1)

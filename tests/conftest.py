@@ -12,3 +12,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 def _no_cache_of_the_users(tmp_path_factory) -> None:
     """Centroids are cached in the user's cache folder; tests fit their own."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def own_key(tmp_path, monkeypatch) -> None:
+    """Checkpoints are sealed by a key of this test alone."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))

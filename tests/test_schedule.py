@@ -11,26 +11,11 @@ from qd.cli.run import run
 from qd.cli.schedule import Schedule
 from qd.cli.stopping import Stop
 from qd.store import archive_file
+from tests.kill.cases import Quiet
 
 SMALL = ["domain.joints=3", "archive.dims=[8,8]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300",
          "budget=3000", "renderings=0", "descriptor=pca"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _own_key(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-
-
-class Quiet:
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def update(self, row: dict) -> None: ...
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def close(self, summary: dict) -> None: ...
+pytestmark = pytest.mark.usefixtures("own_key")
 
 
 class Cut(Stop):

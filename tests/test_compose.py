@@ -38,7 +38,7 @@ def test_the_default_is_the_arm():
     config = compose.load([])
     assert set(config) == {
         *("name", "seed", "budget", "initial", "relearn", "log_every", "save_every", "renderings", "runs", "again"),
-        *("console", "keep", "reserve", "domain", "descriptor", "archive", "emitter", "referee", "driver"),
+        *("save_seconds", "console", "keep", "reserve", "domain", "descriptor", "archive", "emitter", "referee", "driver"),
     }
     made = compose.assemble(config)
     bounds = ((-1, 1), (-1, 1))

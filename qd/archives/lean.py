@@ -3,9 +3,12 @@
 from typing import Any
 
 import numpy as np
-from ribs.archives import ArrayStore, CVTArchive, GridArchive
 
+from qd.archives.hasty import hasty
 from qd.types import Array, Features
+
+with hasty():
+    from ribs.archives import ArrayStore, CVTArchive, GridArchive
 
 SAME = 1e-12  # squared distances that differ by less, relatively, are one: the centroid of the lowest index wins
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qd.archives import hasty
 from qd.metrics import Tally
 from qd.store import files, identity, seal
 from qd.types import State
@@ -78,11 +79,14 @@ def _pickled(checkpoint: Checkpoint) -> bytes:
 
 def _unpickled(path: Path, pickled: bytes) -> Checkpoint:
     try:
-        return pickle.loads(pickled)  # signed by this user, and checked above
+        found = pickle.loads(pickled)  # signed by this user, and checked above
     except (AttributeError, ImportError, TypeError) as error:
         raise ValueError(
             f"{path} names code that is no longer there ({error}); put it back, or type again=true to start anew"
         ) from error
+    if hasty.imported():
+        hasty.settle()
+    return found
 
 
 def _check_versions(path: Path, written: dict[str, str]) -> None:

@@ -40,9 +40,8 @@ def main(budget: str = "quick", out: str = "experiments/results/qd_run") -> None
     for case in CASES:
         for driver in DRIVERS:
             first, whole = (list(runs.column(case, driver, name).values()) for name in ("first_generation_s", "command_s"))
-            print(
-                f"{case}, {driver}: first generation {median(first):.1f} s (at most {max(first):.1f}), all {median(whole):.1f} s"
-            )
+            told = f"first generation {median(first):.1f} s (at most {max(first):.1f}), all {median(whole):.1f} s"
+            print(f"{case}, {driver}: {told}")
 
 
 def timed(driver: str, evaluations: int) -> dict[str, float]:

@@ -54,12 +54,16 @@ class Writer:
         return texts_of([*pool, *later][:n])
 
     def pool(self, key: Array) -> tuple[str, ...]:
-        """Returns the seeds; without any, texts that the topic alone brings, those that came out empty asked for again."""
+        """Returns the seeds; without any, texts that are asked for by the topic alone, those that came out empty again.
+
+        The paper lets a base model go on after the bare topic; models that follow instructions then write questions and lists.
+        """
         if self.seeds:
             return self.seeds
         first: list[str] = []
         for try_key in keys.split(key, _TRIES):
-            first += [text for text in self(try_key, [()] * (_FIRST - len(first))) if text] if len(first) < _FIRST else []
+            lacking = _FIRST - len(first)
+            first += [text for text in self.wished(try_key, [""] * lacking) if text] if lacking else []
         return tuple(first) or ("",)
 
     def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
@@ -76,9 +80,10 @@ class Writer:
         return self._instructed(key, prompts)
 
     def wished(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
-        """Returns a text [B] on the topic for each wish, with nothing shown."""
-        asked = f"Write {_lower(self.topic)}, one or two sentences on one line"
-        return self._instructed(key, [f"{asked}. It is {wish}. Answer with the text alone." for wish in wishes])
+        """Returns a text [B] on the topic for each wish, which may be empty, with nothing shown."""
+        asked = f"Write {_lower(self.topic)}, one or two sentences on one line."
+        wanted = [f" It is {wish}." if wish else "" for wish in wishes]
+        return self._instructed(key, [f"{asked}{wish} Answer with the text alone." for wish in wanted])
 
     def _instructed(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
         return texts_of(self.lm(prompts, role="writer", sample=samples(key, len(prompts)), stop=("\n",), **self._options))

@@ -1,0 +1,86 @@
+"""A judge that no search looks at: vectors of MiniLM, drawn to the scale of the judge that guides the searches.
+
+B texts, M axes.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from feedback.judges.embedding import Anchors, MiniLM
+from feedback.judges.scores import logit, sigmoid
+from qd import metrics
+
+TEN = (0.005, 0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98, 0.995)
+FIVE = (0.05, 0.2, 0.8, 0.95)
+
+
+class Axis(NamedTuple):
+    """p = sigmoid(slope logit(p of the anchors) + offset): of the texts of a start, logits have the guiding judge's mean and
+    spread.
+    """
+
+    low: tuple[str, ...]
+    high: tuple[str, ...]
+    slope: float = 1.0
+    offset: float = 0.0
+
+
+class Ruler(NamedTuple):
+    embed: Any
+    axes: tuple[Axis, ...]
+    ticks: tuple[tuple[float, ...], ...]  # the map's own
+    topic: tuple[tuple[str, ...], tuple[str, ...]]  # off it, on it
+
+    def places(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns where texts lie on each axis, [B, M], from 0 to 1."""
+        raw = [Anchors(self.embed, axis.low, axis.high)(texts) for axis in self.axes]
+        return np.stack([sigmoid(a.slope * logit(p) + a.offset) for a, p in zip(self.axes, raw, strict=True)], axis=1)
+
+    def quality(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns how much texts are on the topic, [B], from 0 to 1: vectors know nothing of style."""
+        return Anchors(self.embed, *self.topic, width=0.1)(texts)
+
+    def filled(self, texts: Sequence[str]) -> dict[tuple[int, ...], float]:
+        """Returns cell -> the best quality in it."""
+        best: dict[tuple[int, ...], float] = {}
+        if not len(texts):
+            return best
+        cells = np.stack(
+            [np.searchsorted(t, p, "right") for t, p in zip(self.ticks, self.places(texts).T, strict=True)], axis=1
+        )
+        for cell, quality in zip(map(tuple, cells.tolist()), self.quality(texts), strict=True):
+            best[cell] = max(best.get(cell, 0.0), float(quality))
+        return best
+
+    def qd_score(self, texts: Sequence[str], cells: int) -> float:
+        return metrics.qd_score(np.array(list(self.filled(texts).values())), cells, (0.0, 1.0))
+
+
+_GENRE = Axis(("a horror story full of fear and death",), ("a romance story full of love and tenderness",))
+_ENDING = Axis(("the story ends in death, loss and grief",), ("the story ends in joy, reunion and success",))
+_STORY = (("a list of facts", "advice to the reader"), ("a story about a spy and a politician",))
+_VEGETABLES = Axis(
+    ("I hate vegetables, they are disgusting.", "a negative opinion about eating vegetables"),
+    ("I love vegetables, they are delicious.", "a positive opinion about eating vegetables"),
+)
+_KNOWN = {
+    "opinions": ((_VEGETABLES,), (TEN,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
+    "stories_genre": ((_GENRE,), (TEN,), _STORY),
+    "stories_ending": ((_ENDING,), (TEN,), _STORY),
+    "stories": ((_GENRE, _ENDING), (FIVE, FIVE), _STORY),
+}
+
+
+@lru_cache(maxsize=1)
+def ruler(case: str) -> Ruler | None:
+    """Returns the held-out judge of a case; None, and a word about it, where MiniLM is not there."""
+    embed = MiniLM()
+    try:
+        embed(["Is it there?"])
+    except ValueError as missing:
+        print(f"the held-out judge is left out: {missing}", flush=True)
+        return None
+    return Ruler(embed, *_KNOWN[case])

@@ -9,7 +9,7 @@ B configs, L layers, W weight options, A activation options, N images, C outputs
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -65,7 +65,7 @@ class Bank:
     def logits(self, solutions: Array, images: np.ndarray) -> np.ndarray:
         """Runs B configs on N images, [B, N, C]."""
         genes = np.stack(self.split(solutions), 1)  # [B, 2, L]
-        device, program = self._device, _program(self.network)
+        device, program = self._device, _program(self.network.forward)
         pixels = jnp.asarray(images)
         told = []
         for at in range(0, len(genes), _CHUNK):
@@ -75,7 +75,7 @@ class Bank:
 
     def run(self, genes: Array, images: Array) -> Array:
         """One config [2, L] on images, to be traced: outputs [N, C]."""
-        return _forward(self.network, self._device, genes, images)
+        return _forward(self.network.forward, self._device, genes, images)
 
     @cached_property
     def _device(self) -> tuple[Any, ...]:
@@ -115,33 +115,29 @@ def quantized(x: Array, scale: Array) -> Array:
     return jnp.where(scale[2] > 0, (code - scale[1]) * scale[0], x)
 
 
-def _forward(network: Network, device: tuple[Any, ...], genes: Array, images: Array) -> Array:
-    weights, biases, scales = device
+def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) -> Array:
+    (weights, biases, scales), layers = device, form.layers
 
     def apply(i: int, x: Array) -> Array:
         kernel = weights[i][genes[0, i]]
-        return linear(network.layers[i], quantized(x, scales[i, genes[1, i]]), kernel) + biases[i]
+        return linear(layers[i], quantized(x, scales[i, genes[1, i]]), kernel) + biases[i]
 
-    return network.forward(apply, images)
-
-
-def _program(network: Network) -> Any:
-    """The compiled program of a network's form: (device arrays, genes [chunk, 2, L], images, how many count) -> outputs."""
-    if network.name not in _PROGRAMS:
-
-        def several(weights: Any, biases: Any, scales: Any, genes: Array, images: Array, count: Array) -> Array:
-            one = lambda each: _forward(network, (weights, biases, scales), each, images)
-            if jax.default_backend() != "cpu":
-                return jax.vmap(one)(genes)
-            shape = jax.eval_shape(one, genes[0])
-            empty = jnp.zeros((len(genes), *shape.shape), shape.dtype)
-            return jax.lax.fori_loop(0, count, lambda i, told: told.at[i].set(one(genes[i])), empty)
-
-        _PROGRAMS[network.name] = jax.jit(several)
-    return _PROGRAMS[network.name]
+    return form(apply, images)
 
 
-_PROGRAMS: dict[str, Any] = {}
+@lru_cache(maxsize=8)
+def _program(form: Any) -> Any:
+    """The compiled program of a form: (device arrays, genes [chunk, 2, L], images, how many count) -> outputs."""
+
+    def several(weights: Any, biases: Any, scales: Any, genes: Array, images: Array, count: Array) -> Array:
+        one = lambda each: _forward(form, (weights, biases, scales), each, images)
+        if jax.default_backend() != "cpu":
+            return jax.vmap(one)(genes)
+        shape = jax.eval_shape(one, genes[0])
+        empty = jnp.zeros((len(genes), *shape.shape), shape.dtype)
+        return jax.lax.fori_loop(0, count, lambda i, told: told.at[i].set(one(genes[i])), empty)
+
+    return jax.jit(several)
 
 
 def _index(asked: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:

@@ -30,10 +30,10 @@ class Images(NamedTuple):
 
 
 def load(name: str, split: str) -> Images:
-    """Returns one split of `fashion` or `digits`. Raises ValueError where it is not on this machine, or has no such split."""
+    """Returns one split of `fashion`, `digits` or `sentences`. Raises ValueError where it is not on this machine, or has no such split."""
     if split not in SPLITS:
         raise ValueError(f"there is no split {split!r}; type one of {', '.join(SPLITS)}")
-    return {"fashion": _fashion, "digits": _digits}[name](split)
+    return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)
 
 
 def folder() -> Path:
@@ -42,7 +42,7 @@ def folder() -> Path:
 
 
 def corrupted(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A third each of the images with noise, blur and low contrast: the milder corruptions of Hendrycks and Dietterich (2019)."""
+    """A third each of the images with noise, blur and low contrast: after Hendrycks and Dietterich (2019)."""
     third = np.arange(len(pixels)) % 3
     noise = np.random.default_rng(seed).normal(0, 0.15 / _DEVIATION, pixels.shape).astype(np.float32)
     padded = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
@@ -61,8 +61,8 @@ def _fashion(split: str) -> Images:
     labels = _idx(folder() / f"{prefix}-labels-idx1-ubyte.gz", 1)
     if pixels.shape[1:] != (28, 28) or len(pixels) != len(labels):
         raise ValueError(
-            f"{folder()} holds images {list(pixels.shape)} and labels {list(labels.shape)}, and not n of 28 x 28 with n labels; "
-            "type apt-get install --reinstall dataset-fashion-mnist"
+            f"{folder()} holds images {list(pixels.shape)} and labels {list(labels.shape)}, and not n of 28 x 28 with n "
+            "labels; type apt-get install --reinstall dataset-fashion-mnist"
         )
     part = {"train": slice(0, -_VALIDATE), "validation": slice(-_VALIDATE, None), "test": slice(None)}[split]
     scaled = (pixels[part, :, :, None].astype(np.float32) / 255 - _MEAN) / _DEVIATION
@@ -93,3 +93,37 @@ def _digits(split: str) -> Images:
     part = order[{"train": slice(0, -600), "validation": slice(-600, -300), "test": slice(-300, None)}[split]]
     scaled = (np.asarray(pixels)[part].reshape(-1, 8, 8, 1) / 16 - 0.305) / 0.376
     return Images(scaled.astype(np.float32), np.asarray(labels)[part].astype(np.int32))
+
+
+@lru_cache(maxsize=3)
+def _sentences(split: str) -> Images:
+    """64 embedded sentences a split, [64, T, D]; no subject is in two splits. The labels mean nothing."""
+    from domains.quant import minilm
+
+    made = sentences(split)
+    return Images(minilm.embed(made), np.zeros(len(made), np.int32))
+
+
+def sentences(split: str) -> list[str]:
+    """Plain sentences of who does what, where or when: eight subjects, eight actions, one of them each."""
+    who, when = _WHO[SPLITS.index(split)], np.random.default_rng(SPLITS.index(split)).integers(0, len(_WHEN), (8, 8))
+    return [f"{a} {b} {_WHEN[when[i, j]]}." for i, a in enumerate(who) for j, b in enumerate(_WHAT)]
+
+
+_WHO = (
+    ("A carpenter", "My neighbour", "The old captain", "A group of students", "The orchestra", "An astronaut", "A tired nurse",
+     "The mayor"),
+    ("A young doctor", "The gardener", "Two brothers", "The chess club", "A street musician", "The librarian", "A farmer",
+     "An engineer from Oslo"),
+    ("A retired teacher", "The football team", "Her grandmother", "A taxi driver", "The bakery's owner", "A famous painter",
+     "Three children", "The night guard"),
+)  # fmt: skip
+_WHAT = (
+    "repairs a broken bicycle", "reads a long novel about the sea", "cooks soup with carrots and beans", "argues about taxes",
+    "plants apple trees", "plays a slow song on the piano", "looks for a lost dog", "measures the temperature of the lake",
+)  # fmt: skip
+_WHEN = (
+    "before the storm", "in a crowded market", "at midnight", "while it snows", "near the railway station", "on a quiet Sunday",
+    "after the election", "in the mountains", "without any help", "although nobody asked", "for the very first time",
+    "as every year",
+)  # fmt: skip

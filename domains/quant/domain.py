@@ -6,27 +6,28 @@ B configs, L layers, N images.
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log2
 
 import numpy as np
 
 from domains.quant import bank, costs, data, figures, networks, options
 from domains.quant.bank import Bank
 from domains.quant.evaluations import Evaluations
+from domains.quant.sensitivity import Sensitivity, tables
 from qd import keys as draws
 from qd.types import Array, Evaluation
 
-_CALIBRATE = 256  # training images that set the ranges of inputs
+_CALIBRATE = 256  # training images (or fewer where there are fewer) that set the ranges of inputs
 
 
 @dataclass(frozen=True)
 class Quant:
     """Configs of one network. Solutions: [B, 2L] int32, weight options and then activation options, indices from 0.
 
-    Objective: accuracy in per cent on ``images`` of ``split``. Features, each [B]: size (KB of 1000 bytes: weights with
+    Objective: accuracy in per cent on ``images`` of ``split`` (an encoder: mean cosine to full precision, times 100). Features, each [B]: size (KB of 1000 bytes: weights with
     scales and zero points, biases), bops (log2 of the share of W8A8's), latency (microseconds an image), worst_class,
     calibration (expected error) and flips (against full precision), in per cent; corruption (accuracy in per cent on
-    ``corrupted`` images with noise, blur or faint contrast) where that is above 0.
+    ``corrupted`` images with noise, blur or faint contrast) where that is above 0. For maps: cost [B, 2] is size and bops,
+    speed [B, 2] size and latency.
     """
 
     network: str = "resnet14"
@@ -34,6 +35,7 @@ class Quant:
     images: int = 512
     split: str = "validation"
     corrupted: int = 0
+    proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/sensitivity.py
     table: str = ""  # a file in which true evaluations are kept and looked for
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
 
@@ -51,6 +53,15 @@ class Quant:
     @property
     def bank(self) -> Bank:
         return _bank(self.network, self.options)
+
+    @property
+    def costs(self) -> costs.Costs:
+        return _costs(self.network, self.options)
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """Tables of damage for this bank, from training images; they need no true evaluation."""
+        return _sensitivity(self.network, self.options, self.proxy)
 
     @property
     def case(self) -> str:
@@ -74,7 +85,7 @@ class Quant:
         """Judges B configs; what the table knows is not judged again. The keys are not used: nothing is random."""
         solutions = np.asarray(solutions, np.int32)
         told = self.accuracies(solutions)
-        return Evaluation(told.pop("accuracy"), told | self.costs(solutions))
+        return Evaluation(told.pop("accuracy"), told | self.cost(solutions))
 
     def accuracies(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what takes a forward pass: accuracy, worst_class, calibration, flips, and corruption if asked."""
@@ -89,40 +100,44 @@ class Quant:
         told = [row for row in known if row is not None]
         return {name: np.array([row[name] for row in told], np.float32) for name in told[0]}
 
-    def costs(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+    def cost(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what needs no forward pass: size, bops, latency, each [B]."""
-        made = _costs(self.network, self.options)
-        told = made.of(*self.bank.split(solutions))
-        most = 64 * sum(layer.macs for layer in self.bank.network.layers)
-        told["bops"] = np.log2(told["bops"]) - log2(most)
+        told = self.costs.of(*self.bank.split(solutions))
+        told["bops"] = np.log2(told["bops"] / self.costs.bops_reference)
+        told["cost"] = np.stack([told["size"], told["bops"]], 1)
+        told["speed"] = np.stack([told["size"], told["latency"]], 1)
         return {name: np.asarray(column, np.float32) for name, column in told.items()}
 
     def _judged(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         shown = data.load(self.bank.network.forward.data, self.split).first(self.images)
         logits, full = self.bank.logits(solutions, shown.pixels), _full(self.network, self.options, self.split, self.images)
-        told = {
-            "accuracy": figures.accuracy(logits, shown.labels),
-            "worst_class": figures.worst_class(logits, shown.labels),
-            "calibration": figures.calibration_error(logits, shown.labels),
-            "flips": figures.flips(logits, full),
-        }
+        if self.bank.network.forward.data == "sentences":
+            return figures.encoder(logits, full)
+        told = figures.classifier(logits, full, shown.labels)
         if self.corrupted:
             harder = shown.first(self.corrupted)
             logits = self.bank.logits(solutions, data.corrupted(harder.pixels))
-            told["corruption"] = figures.accuracy(logits, harder.labels)
-        return {name: column.astype(np.float32) for name, column in told.items()}
+            told["corruption"] = figures.accuracy(logits, harder.labels).astype(np.float32)
+        return told
 
 
 @lru_cache(maxsize=4)
 def _bank(network: str, option_set: str) -> Bank:
     made = networks.load(network)
-    shown = data.load(made.forward.data, "train").first(_CALIBRATE)
-    return bank.build(made, *options.named(option_set), shown.pixels)
+    shown = data.load(made.forward.data, "train").pixels[:_CALIBRATE]
+    return bank.build(made, *options.named(option_set), shown)
 
 
 @lru_cache(maxsize=4)
 def _costs(network: str, option_set: str) -> costs.Costs:
     return costs.costs(_bank(network, option_set))
+
+
+@lru_cache(maxsize=16)
+def _sensitivity(network: str, option_set: str, proxy: str) -> Sensitivity:
+    made = _bank(network, option_set)
+    train = data.load(made.network.forward.data, "train")
+    return tables(proxy, made, train.first(min(_CALIBRATE, len(train.labels))))
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,37 @@ import numpy as np
 _BINS = 15
 
 
+def classifier(logits: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns accuracy, worst_class, calibration and flips of B configs, each [B] float32."""
+    told = {
+        "accuracy": accuracy(logits, labels),
+        "worst_class": worst_class(logits, labels),
+        "calibration": calibration_error(logits, labels),
+        "flips": flips(logits, full),
+    }
+    return {name: column.astype(np.float32) for name, column in told.items()}
+
+
+def encoder(vectors: np.ndarray, full: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns of unit vectors [B, N, C] against those of full precision [N, C], each [B] float32:
+
+    accuracy (mean cosine), worst_class (the lowest cosine), flips (whose nearest other vector is another one).
+    """
+    same = (vectors * full).sum(2)
+    near, meant = _nearest(vectors), _nearest(full[None])[0]
+    told = {
+        "accuracy": 100 * same.mean(1),
+        "worst_class": 100 * same.min(1),
+        "flips": 100 * (near != meant).mean(1),
+    }
+    return {name: column.astype(np.float32) for name, column in told.items()}
+
+
+def _nearest(vectors: np.ndarray) -> np.ndarray:
+    alike = vectors @ vectors.swapaxes(1, 2)
+    return (alike - 4 * np.eye(vectors.shape[1], dtype=alike.dtype)).argmax(2)
+
+
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Share of images named rightly, [B] of logits [B, N, C]; NaN where a logit is not finite."""
     right = 100 * (logits.argmax(2) == labels).mean(1)

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 Array = Any
 Apply = Callable[[int, Array], Array]
 WEIGHTS = Path(__file__).parent / "weights"
-CHECKSUMS = {"resnet14": "", "digits": "faded3335ee4739ebd4b67a4a224a2029b3b5352f4fea439025e1c087397fe99"}
+CHECKSUMS = {"resnet14": "", "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac"}
 
 
 class Layer(NamedTuple):
@@ -90,6 +89,7 @@ class Network:
     forward: Any  # ResNet or Encoder: layers, data, and (apply, x) -> outputs
     weights: tuple[np.ndarray, ...]  # float32, one a layer, as Layer.shape
     biases: tuple[np.ndarray, ...]  # float32 [out]
+    statistics: tuple[np.ndarray, ...] = ()  # [2, out]: mean and spread of each layer's outputs on training images
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -147,11 +147,12 @@ def read(name: str, made: ResNet, path: Path, checksum: str) -> Network:
             f"restore the file, or train anew (python -m domains.quant.train {name}) and write its checksum into networks.py"
         )
     with np.load(path, allow_pickle=False) as told:
-        weights, biases = ([told[f"{kind}{i}"] for i in range(len(made.layers))] for kind in ("weight", "bias"))
+        several = ("weight", "bias", "statistics")
+        weights, biases, statistics = ([told[f"{kind}{i}"] for i in range(len(made.layers))] for kind in several)
     for layer, weight in zip(made.layers, weights, strict=True):
         if weight.shape != layer.shape:
             raise ValueError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
-    return Network(name, made, tuple(weights), tuple(biases))
+    return Network(name, made, tuple(weights), tuple(biases), tuple(statistics))
 
 
 def _conv(name: str, side: int, into: int, out: int, kernel: int, stride: int, relu: bool) -> Layer:

@@ -31,12 +31,11 @@ SETS: dict[str, tuple[tuple[W, ...], tuple[A, ...]]] = {
     "search": (
         (
             *(W(b, "round", symmetric=False) for b in (2, 3, 4)),
+            *(W(b, "round") for b in (3, 4)),
             *(W(b, "codebook") for b in (2, 3, 4)),
             *(W(b, symmetric=False) for b in (3, 4, 5, 6)),
-            W(4, symmetric=False, per="tensor"),
-            W(6, per="tensor"),
+            *(W(b) for b in (5, 6, 8)),
             W(8, per="tensor"),
-            W(8),
             W(4, "nf4", clip="mse"),
             W(4, "sparse", symmetric=False),
         ),

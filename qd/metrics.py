@@ -27,18 +27,32 @@ class Tally(NamedTuple):
 
 def count(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...]) -> Tally:
     """Adds a batch to the counts."""
+    return counts(tally, batch, bounds, [len(batch.ids)])[0]
+
+
+def counts(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...], ends: list[int]) -> list[Tally]:
+    """Returns the counts after each of some numbers of its rows, ascending, the last of them all."""
     low, high = np.asarray(bounds, np.float32).T
     judged = batch.status >= 0
     outside = judged & ((batch.measures < low) | (batch.measures > high)).any(axis=1)
-    objective = batch.evaluation.objective[judged]
-    return Tally(
-        evaluated=tally.evaluated + len(batch.ids),
-        failed=tally.failed + int((~judged).sum()),
-        new=tally.new + int((batch.status == 2).sum()),
-        improved=tally.improved + int((batch.status == 1).sum()),
-        outside=tally.outside + int(outside.sum()),
-        best=max(tally.best, float(objective.max())) if len(objective) else tally.best,
-    )
+    objective = np.where(judged, np.asarray(batch.evaluation.objective), -np.inf)
+    starts = [0, *ends[:-1]]
+    added = [
+        np.add.reduceat(flags, starts, dtype=np.int64) for flags in (~judged, batch.status == 2, batch.status == 1, outside)
+    ]
+    failed, new, improved, beyond = (np.cumsum(numbers).tolist() for numbers in added)
+    best = np.maximum.accumulate(np.maximum.reduceat(objective, starts)).tolist()
+    return [
+        Tally(
+            evaluated=tally.evaluated + end,
+            failed=tally.failed + failed[i],
+            new=tally.new + new[i],
+            improved=tally.improved + improved[i],
+            outside=tally.outside + beyond[i],
+            best=max(tally.best, best[i]),
+        )
+        for i, end in enumerate(ends)
+    ]
 
 
 def objective_range(domain: Domain) -> Range | None:

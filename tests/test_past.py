@@ -10,13 +10,13 @@ from scripted import contents
 from toys import SQUARE, Bowl, Failing
 
 from feedback.descriptors import Select
-from qd import fused, keys, search
+from qd import archives, fused, keys, search
 from qd.archives import CVT, Grid
 from qd.cli import run as job
 from qd.cli.stride import Stride
 from qd.emitters.vary import IsoLine, Vary
 from qd.store import checkpoint, history
-from qd.store.past import Past, piece
+from qd.store.past import Past
 from qd.store.recorder import TIMES
 from qd.types import Search
 from tests.kill.cases import Parts, Quiet
@@ -86,8 +86,8 @@ def test_the_past_is_pyribs_after_every_generation() -> None:
         past = Past(state.archive)
         for _ in range(30):
             state, batch = search.step(asked, state)
-            past.add(piece(batch, slice(None)), 32)
-            np.testing.assert_array_equal(past.objective(state.archive), state.archive.data("objective"))
+            assert list(past.through(batch, 32, [1])) == [None]
+            np.testing.assert_array_equal(past.objective(archives.occupied(state.archive)), state.archive.data("objective"))
 
 
 def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:

@@ -3,13 +3,15 @@
 B rows of some generations, N elites.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from qd import archives
 from qd.archives import HostElites
-from qd.types import Batch, Evaluation
+from qd.types import Batch
 
 
 class Past:
@@ -27,26 +29,28 @@ class Past:
         """Whether it is of the kinds that are filled many generations at once."""
         return archives.is_grid(archive) or archives.is_cvt(archive)
 
-    def add(self, batch: Batch, size: int) -> None:
-        """Takes the next generations, of ``size`` rows each.
+    def through(self, batch: Batch, size: int, ends: list[int]) -> Iterator[None]:
+        """Goes through a batch of generations of ``size`` rows, and pauses after each of some numbers of them, ascending.
 
         A cell holds what entered it in its last generation: of several the best, and of equals the first.
         """
         entered = np.flatnonzero(batch.status > 0)[::-1]
-        cell, objective = batch.cell[entered], np.asarray(batch.evaluation.objective, self._dtype)[entered]
-        order = np.lexsort((objective, entered // size, cell))
-        cell = cell[order]
-        last = np.append(cell[1:] != cell[:-1], True) if len(cell) else np.zeros(0, bool)
-        self._by_cell[cell[last]] = objective[order][last]
-        self._filled += len(np.unique(batch.cell[batch.status == 2]))
+        cell, generation = batch.cell[entered], entered // size
+        objective = np.asarray(batch.evaluation.objective, self._dtype)[entered]
+        part = np.searchsorted(ends, generation, "right")
+        order = np.lexsort((objective, generation, cell, part))
+        cell, objective, part = cell[order], objective[order], part[order]
+        last = np.append((cell[1:] != cell[:-1]) | (part[1:] != part[:-1]), np.ones(min(len(cell), 1), bool))
+        cell, objective, part = cell[last], objective[last], part[last]
+        opened = np.flatnonzero(batch.status == 2)
+        first = opened[np.unique(batch.cell[opened], return_index=True)[1]]
+        new = np.bincount(np.searchsorted(ends, first // size, "right"), minlength=len(ends))
+        bounds = np.searchsorted(part, np.arange(len(ends) + 1))
+        for i, (start, end) in enumerate(pairwise(bounds)):
+            self._by_cell[cell[start:end]] = objective[start:end]
+            self._filled += int(new[i])
+            yield
 
-    def objective(self, archive: Any) -> np.ndarray:
-        """Returns the objectives [N] in the order in which their cells were first filled, which the archive remembers."""
-        return self._by_cell[archives.occupied(archive)[: self._filled]]
-
-
-def piece(batch: Batch, rows: slice) -> Batch:
-    """Returns some rows of a batch: of its columns only those that are counted."""
-    judged = Evaluation(batch.evaluation.objective[rows], {})
-    counted = {name: getattr(batch, name)[rows] for name in ("ids", "measures", "cell", "status")}
-    return batch._replace(evaluation=judged, **counted)
+    def objective(self, order: np.ndarray) -> np.ndarray:
+        """Returns the objectives [N] of the elites of the moment; ``order``: all cells, in the order of their first elite."""
+        return self._by_cell[order[: self._filled]]

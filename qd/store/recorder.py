@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import metrics
+from qd import archives, metrics
 from qd.archives import HostElites
 from qd.metrics import Tally
 from qd.referee import Referee
@@ -20,7 +20,7 @@ from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.files import Growing
 from qd.store.history import History
-from qd.store.past import Past, piece
+from qd.store.past import Past
 from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
@@ -73,17 +73,7 @@ class Recorder:
             self._past = None
             self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
             return self._write_row(self.row(state), state) if self._due(state.evaluations) else None
-        row, size, done = None, len(batch.ids) // whole, 0
-        for end in self._ends(state, whole, size):
-            part = piece(batch, slice(done * size, end * size))
-            self.tally, done = metrics.count(self.tally, part, self.search.descriptor.bounds), end
-            self._past.add(part, size)
-            then = state._replace(generation=batch.first + end, evaluations=state.evaluations - (whole - end) * size)
-            if self._due(then.evaluations):
-                wall = began + (self._seen - began) * end / whole
-                found = self._past.objective(state.archive), self._past.cells, self._range
-                row = self._write_row(self._row(then, wall, metrics.of_objective(*found)), then, wall)
-        return row
+        return self._rows_inside(state, batch, whole, began)
 
     def relearn(self, state: State) -> None:
         """Notes that the descriptor has learned, and the archive was filled anew."""
@@ -124,6 +114,20 @@ class Recorder:
     def close(self) -> None:
         for file in (self._metrics, self._events):
             file.close()
+
+    def _rows_inside(self, state: State, batch: Batch, whole: int, began: float) -> Row | None:
+        """Writes the rows that were due after any of a batch's ``whole`` generations, which came since ``began``."""
+        assert self._past is not None
+        size, row = len(batch.ids) // whole, None
+        ends, order = self._ends(state, whole, size), archives.occupied(state.archive)
+        tallies = metrics.counts(self.tally, batch, self.search.descriptor.bounds, [end * size for end in ends])
+        for end, self.tally, _ in zip(ends, tallies, self._past.through(batch, size, ends), strict=True):
+            then = state._replace(generation=batch.first + end, evaluations=state.evaluations - (whole - end) * size)
+            if self._due(then.evaluations):
+                wall = began + (self._seen - began) * end / whole
+                found = metrics.of_objective(self._past.objective(order), self._past.cells, self._range)
+                row = self._write_row(self._row(then, wall, found), then, wall)
+        return row
 
     def _due(self, evaluations: int) -> bool:
         last = self._last_row

@@ -18,6 +18,7 @@ COMMANDS = {  # name -> (module with main(args), what it does)
     "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
     "export": ("qd.cli.export", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
+    "query": ("qd.cli.query", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
     "import": ("qd.cli.importing", "take over what pyribs or QDax found: qd import FILE domain=arm"),
     "ask": ("qd.cli.ask", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
     "tell": ("qd.cli.tell", "bring its results: qd tell RUN results.jsonl"),

@@ -1,0 +1,230 @@
+"""One option for each layer at the least summed sensitivity under budgets, exactly: a 0-1 program solved by HiGHS.
+
+HAWQ-V3 (Yao et al. 2021, eq. 11-14): min sum_l s[l, o_l] subject to sum_l c_k[l, o_l] <= limit_k. Tables are additive
+predictions: evaluate what comes out.
+
+L layers, O options of a layer, K budgets.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from qd.types import Array
+
+
+class Budget(NamedTuple):
+    """What a config may cost in one unit."""
+
+    name: str
+    cost: Array  # [L, O]
+    limit: float  # at most so much
+    floor: float = -np.inf  # and at least so much, where a cell of a map is to be met
+
+
+class Chosen(NamedTuple):
+    """The best option of each layer."""
+
+    options: np.ndarray  # [L] int
+    objective: float  # the summed sensitivity
+    costs: dict[str, float]  # budget -> what the config costs
+
+
+class Unmet(ValueError):
+    """No config meets the budgets; ``nearest`` is the one with the least summed excess, relative to the limits."""
+
+    def __init__(self, message: str, nearest: Chosen) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+class OutOfNodes(ValueError):
+    """The solver found no config in the tree that it may search; a limit in seconds would choose by the machine's load."""
+
+
+def solve(
+    sensitivity: Array,
+    budgets: Sequence[Budget],
+    allowed: Array | None = None,
+    tied: Sequence[Sequence[int]] = (),
+    gap: float = 0.0,
+    nodes: int = 1_000_000,
+) -> Chosen:
+    """Chooses an option for each layer.
+
+    Args:
+        sensitivity: [L, O] what each option costs in accuracy; the less the better.
+        allowed: [L, O] False where a layer has no such option; None: all.
+        tied: groups of layers that share one option, e.g. a shortcut and the convolution beside it.
+        gap: the relative distance to the optimum at which the solver may stop; 0: the optimum itself.
+        nodes: of the solver's tree; the best config in them, where the optimum is not among them.
+
+    Raises:
+        Unmet: no config meets the budgets; the message names the nearest.
+        OutOfNodes: none was found in so many nodes.
+        ValueError: a table has another shape, or a number that is not finite.
+    """
+    sensitivity, allowed = _table("sensitivity", sensitivity, None, allowed)
+    costs = [_table(f"cost of {b.name!r}", b.cost, sensitivity.shape, allowed)[0] for b in budgets]
+    _check_limits(budgets)
+    groups = _groups(len(sensitivity), tied)
+    merged = np.stack([_merge(t, groups) for t in (sensitivity, *costs)])  # [1+K, G, O]
+    usable = np.stack([allowed[list(group)].all(axis=0) for group in groups])
+    if not usable.any(axis=1).all():
+        group = groups[int(np.argmin(usable.any(axis=1)))]
+        raise ValueError(f"layers {list(group)} are tied but share no allowed option; untie them or allow one for all of them")
+    if all(np.isneginf(b.floor) for b in budgets):
+        usable = usable & ~_dominated(merged, usable)
+    picked = _program(merged, usable, budgets, gap, nodes, slack=False)
+    if picked is None:
+        nearest = _chosen(_program(merged, usable, budgets, 1e-6, nodes, slack=True), groups, sensitivity, costs, budgets)
+        raise Unmet(_unmet(budgets, nearest), nearest)
+    return _chosen(picked, groups, sensitivity, costs, budgets)
+
+
+def trade(first: Array, second: Array, budgets: Sequence[Budget], points: int = 5, **settings) -> list[Chosen]:
+    """Chooses by two sensitivities at once: the least ``first`` for each of several bounds on the second.
+
+    The bounds lie evenly between the second's value at the first's optimum and its own; doubles are left out. ``costs``
+    holds the second as "second".
+    """
+    best = solve(first, [*budgets, Budget("second", second, np.inf)], **settings)
+    least = solve(second, budgets, **settings).objective
+    found = {best.options.tobytes(): best}
+    for bound in np.linspace(best.costs["second"], least, points)[1:]:
+        slack = 1e-9 * max(1.0, abs(bound))  # the solver's own rounding
+        chosen = solve(first, [*budgets, Budget("second", second, float(bound) + slack)], **settings)
+        found.setdefault(chosen.options.tobytes(), chosen)
+    return list(found.values())
+
+
+def decoupled(content: Array, quality: Array, is_content: Array, budget: Budget, share: float, **settings) -> Chosen:
+    """Chooses as MixDQ does (Zhao et al. 2024): two groups of layers, each by its own metric and its own part of the budget.
+
+    Args:
+        content: [L, O] sensitivity by the metric of the layers that decide what is shown.
+        quality: [L, O] sensitivity by the metric of the others.
+        is_content: [L] bool.
+        share: the content layers' part of what the budget leaves above the cheapest config, 0 to 1.
+
+    Raises:
+        Unmet: a group cannot meet its part.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share} of the budget cannot be; type a number from 0 to 1")
+    allowed = settings.pop("allowed", None)
+    sensitivity, allowed = _table("content", content, None, allowed)
+    quality, _ = _table("quality", quality, sensitivity.shape, allowed)
+    inside = np.asarray(is_content, bool)
+    sensitivity = np.where(inside[:, None], sensitivity, quality)
+    cost = np.asarray(budget.cost, float)
+    cheapest = np.where(allowed, cost, np.inf).min(axis=1)
+    spare = budget.limit - cheapest.sum()
+    parts = []
+    for name, mine, part in (("content", inside, share), ("quality", ~inside, 1 - share)):
+        limit = float(cheapest[mine].sum() + part * spare)
+        parts.append(Budget(f"{budget.name} of {name} layers", np.where(mine[:, None], cost, 0.0), limit))
+    return solve(sensitivity, parts, allowed, **settings)
+
+
+def _table(name: str, table: Array, shape: tuple | None, allowed: Array | None) -> tuple[np.ndarray, np.ndarray]:
+    table = np.asarray(table, np.float64)
+    if table.ndim != 2 or 0 in table.shape or (shape is not None and table.shape != shape):
+        wanted = f"[layers, options] = {list(shape)}" if shape else "[layers, options]"
+        raise ValueError(f"the table of {name} has shape {list(table.shape)}, but must be {wanted}; give a row for each layer")
+    allowed = np.ones(table.shape, bool) if allowed is None else np.asarray(allowed, bool)
+    if allowed.shape != table.shape:
+        raise ValueError(f"allowed has shape {list(allowed.shape)}, but the tables are {list(table.shape)}; give one for each")
+    if not allowed.any(axis=1).all():
+        raise ValueError(f"layer {int(np.argmin(allowed.any(axis=1)))} has no allowed option; allow at least one")
+    bad = np.argwhere(~np.isfinite(table) & allowed)
+    if len(bad):
+        layer, option = bad[0]
+        raise ValueError(
+            f"the table of {name} holds {table[layer, option]} for option {option} of layer {layer} (and {len(bad) - 1} more): "
+            "an option that failed must be False in allowed, or be measured again"
+        )
+    return np.where(allowed, table, 0.0), allowed
+
+
+def _check_limits(budgets: Sequence[Budget]) -> None:
+    for b in budgets:
+        if np.isnan(b.limit) or np.isnan(b.floor) or b.floor > b.limit:
+            raise ValueError(f"the budget {b.name!r} from {b.floor:g} to {b.limit:g} cannot be; type floor <= limit")
+
+
+def _groups(layers: int, tied: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Returns groups of layers, each layer in one; overlapping ties are one group."""
+    owner = list(range(layers))
+    for group in tied:
+        if not all(0 <= layer < layers for layer in group):
+            raise ValueError(f"the tied layers {list(group)} are not all of 0..{layers - 1}; number layers from 0")
+        joined = {owner[layer] for layer in group}
+        owner = [min(joined) if o in joined else o for o in owner]
+    return [tuple(i for i, o in enumerate(owner) if o == head) for head in dict.fromkeys(owner)]
+
+
+def _merge(table: np.ndarray, groups: list[tuple[int, ...]]) -> np.ndarray:
+    return np.stack([table[list(group)].sum(axis=0) for group in groups])
+
+
+def _dominated(merged: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Says which options [G, O] another of the layer beats in everything: without floors they are in no need."""
+    worse = (merged[:, :, :, None] >= merged[:, :, None, :]).all(axis=0)  # [G, O, other]
+    equal = (merged[:, :, :, None] == merged[:, :, None, :]).all(axis=0)
+    earlier = np.tri(merged.shape[2], k=-1, dtype=bool)[None]  # of equals the first stays
+    return (worse & usable[:, None, :] & (~equal | earlier)).any(axis=2)
+
+
+def _program(
+    merged: np.ndarray, usable: np.ndarray, budgets: Sequence[Budget], gap: float, nodes: int, slack: bool
+) -> np.ndarray | None:
+    """Solves; variables are the usable (group, option) pairs, and with slack the relative excess over each limit."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array
+
+    group, option = np.nonzero(usable)
+    n, k = len(group), len(budgets) if slack else 0
+    limits = [abs(b.limit) if np.isfinite(b.limit) else 0.0 for b in budgets]
+    scale = [max(limit, np.abs(cost).max(), 1e-12) for limit, cost in zip(limits, merged[1:], strict=True)]
+    one = coo_array((np.ones(n), (group, np.arange(n))), shape=(len(usable), n + k))
+    rules = [LinearConstraint(one.tocsr(), 1, 1)]
+    for i, (b, cost) in enumerate(zip(budgets, merged[1:], strict=True)):
+        row = np.concatenate([cost[group, option] / scale[i], np.zeros(k)])
+        if slack:
+            row[n + i] = -1.0 if np.isfinite(b.limit) else 0.0
+        floor = -np.inf if slack else b.floor / scale[i]
+        rules.append(LinearConstraint(row[None], floor, b.limit / scale[i]))
+    worth = merged[0][group, option]
+    size = max(float(np.ptp(worth)), 1e-12)
+    goal = np.concatenate([worth / size * (1e-4 if slack else 1.0), np.ones(k)])
+    done = milp(
+        goal,
+        constraints=rules,
+        integrality=np.r_[np.ones(n), np.zeros(k)],
+        bounds=Bounds(np.zeros(n + k), np.r_[np.ones(n), np.full(k, np.inf)]),
+        options={"mip_rel_gap": gap, "node_limit": nodes},
+    )
+    if done.x is None:
+        if done.status == 1:
+            raise OutOfNodes(f"the solver found no config in {nodes} nodes; type a larger gap or more nodes")
+        return None
+    picked = np.zeros(len(usable), int)
+    picked[group[done.x[:n] > 0.5]] = option[done.x[:n] > 0.5]
+    return picked
+
+
+def _chosen(picked, groups, sensitivity, costs, budgets) -> Chosen:
+    options = np.empty(len(sensitivity), int)
+    for group, option in zip(groups, picked, strict=True):
+        options[list(group)] = option
+    rows = np.arange(len(options))
+    spent = {b.name: float(c[rows, options].sum()) for b, c in zip(budgets, costs, strict=True)}
+    return Chosen(options, float(sensitivity[rows, options].sum()), spent)
+
+
+def _unmet(budgets: Sequence[Budget], nearest: Chosen) -> str:
+    asked = " and ".join(f"{b.name} <= {b.limit:.6g}" for b in budgets)
+    has = ", ".join(f"{name} {cost:.6g}" for name, cost in nearest.costs.items())
+    return f"no config has {asked}; the nearest has {has}: raise a budget to that, or allow cheaper options"

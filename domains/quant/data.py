@@ -30,7 +30,7 @@ class Images(NamedTuple):
 
 
 def load(name: str, split: str) -> Images:
-    """Returns one split of `fashion`, `digits` or `sentences`. Raises ValueError where it is not on this machine, or has no such split."""
+    """Returns one split of `fashion`, `digits` or `sentences`. Raises ValueError where there is no such split here."""
     if split not in SPLITS:
         raise ValueError(f"there is no split {split!r}; type one of {', '.join(SPLITS)}")
     return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)

@@ -23,11 +23,11 @@ _CALIBRATE = 256  # training images (or fewer where there are fewer) that set th
 class Quant:
     """Configs of one network. Solutions: [B, 2L] int32, weight options and then activation options, indices from 0.
 
-    Objective: accuracy in per cent on ``images`` of ``split`` (an encoder: mean cosine to full precision, times 100). Features, each [B]: size (KB of 1000 bytes: weights with
-    scales and zero points, biases), bops (log2 of the share of W8A8's), latency (microseconds an image), worst_class,
-    calibration (expected error) and flips (against full precision), in per cent; corruption (accuracy in per cent on
-    ``corrupted`` images with noise, blur or faint contrast) where that is above 0. For maps: cost [B, 2] is size and bops,
-    speed [B, 2] size and latency.
+    Objective: accuracy in per cent on ``images`` of ``split`` (an encoder: mean cosine to full precision, times 100).
+    Features, each [B]: size (KB of 1000 bytes: weights with scales and zero points, biases), bops (log2 of the share of
+    W8A8's), latency (microseconds an image), worst_class, calibration (expected error) and flips (against full
+    precision), in per cent; corruption (accuracy in per cent on ``corrupted`` images with noise, blur or faint contrast)
+    where that is above 0. For maps: cost [B, 2] is size and bops, speed [B, 2] size and latency.
     """
 
     network: str = "resnet14"

@@ -19,7 +19,10 @@ import numpy as np
 Array = Any
 Apply = Callable[[int, Array], Array]
 WEIGHTS = Path(__file__).parent / "weights"
-CHECKSUMS = {"resnet14": "", "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac"}
+CHECKSUMS = {
+    "resnet14": "c0cd877b0a7199fdc5e76425a9fa6b421bbd7104c2646aa4d9e3bd4a3caf54c5",
+    "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac",
+}
 
 
 class Layer(NamedTuple):

@@ -1,0 +1,95 @@
+"""The whole map of deployable networks: who finds the best config for each size and number of bit operations?
+
+    python -m experiments.quant_front budget=quick|first|full seeds=5 cases=200 methods=ours,ILP
+
+Every method may have so many configs truly evaluated (512 validation images); what it then chose is told on images that
+it never saw: the best of each cell of an 8 x 8 map (qd), the configs that no other betters (hypervolume), the best within
+each of four budgets. True evaluations are kept in one table, so that a config costs once, whoever asks.
+
+Budgets: quick the network of digits, first 200 evaluations of the residual network, full 500 and 2,000 too.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from domains.quant.domain import Quant
+from experiments import quant_score
+from experiments.quant_rivals import METHODS, Problem
+from qd import table
+
+CASES = {"quick": (("digits", 60),), "first": (("resnet14", 200),), "full": tuple(("resnet14", n) for n in (200, 500, 2000))}
+SEEDS = {"quick": 2, "first": 5, "full": 5}
+IMAGES = {"digits": (300, 300), "resnet14": (512, 1000)}  # to choose by, and to tell on
+SHOWN = ("qd test", "hypervolume test", *(f"{name} test" for name in quant_score.BUDGETS))
+
+
+def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
+    """Runs what is missing, seed by seed; then prints and writes the table."""
+    if budget not in CASES:
+        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(CASES)}")
+    folder = Path(out or ("runs/quant_front-quick" if budget == "quick" else "experiments/results/quant_front"))
+    runs = table.Runs(folder / "runs.jsonl")
+    chosen = methods.split(",") if methods else list(METHODS)
+    for name, n in CASES[budget]:
+        case = f"{name}, {n} evaluations"
+        if cases and str(n) not in cases.split(","):
+            continue
+        for seed in range(int(seeds or SEEDS[budget])):
+            for method in chosen:
+                if not runs.has(case, method, seed):
+                    runs.add(case, method, seed, play(problem(name), method, n, seed))
+                    print(
+                        f"{case}, seed {seed}, {method}: qd test {runs.column(case, method, 'qd test')[seed]:.2f}", flush=True
+                    )
+    print(table.text(written(folder, runs), SHOWN, 2))
+
+
+def problem(name: str) -> Problem:
+    """A network, its validation images to search on and its test images to tell on, and one table for both."""
+    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
+    search, held = IMAGES[name]
+    return Problem(Quant(name, "bits", search, table=kept), Quant(name, "bits", held, "test", table=kept))
+
+
+def play(of: Problem, method: str, n: int, seed: int) -> dict[str, float]:
+    """Spends n evaluations and tells what came of it, on validation and on test images."""
+    begin = time.process_time()
+    configs = np.unique(METHODS[method](of, n, seed), axis=0)
+    assert len(configs) <= n
+    accuracy, spent = of.judge(configs), quant_score.cost(of.domain, configs)
+    seconds = time.process_time() - begin
+    elites, front = quant_score.elites(accuracy, spent), quant_score.front(accuracy, spent)
+    best = quant_score.best(accuracy, spent)
+    told = np.unique([*elites, *front, *(row for row in best.values() if row >= 0)])
+    held = np.full(len(configs), np.nan)
+    held[told] = of.held.accuracies(configs[told])["accuracy"]
+    said: dict[str, float] = {"evaluations": len(configs), "cells": len(elites), "search_cpu_seconds": seconds}
+    for name, column in (("validation", accuracy), ("test", held)):
+        said[f"qd {name}"] = quant_score.qd_score(column[elites])
+        few = quant_score.Cost(spent.size[front], spent.bops[front])
+        said[f"hypervolume {name}"] = 100 * quant_score.hypervolume(column[front], few)
+        for budget, row in best.items():
+            said[f"{budget} {name}"] = float(column[row]) if row >= 0 else 0.0
+    return said
+
+
+def written(folder: Path, runs: table.Runs) -> list[table.Row]:
+    """Writes table.csv and about.json: means, and ours minus each other method, paired by seed."""
+    rows = table.summary(runs, np.mean)
+    for case in dict.fromkeys(row.case for row in rows):
+        others = dict.fromkeys(row.method for row in rows if row.case == case and row.method != "ours")
+        shared = {
+            other: runs.column(case, other, SHOWN[0]).keys() & runs.column(case, "ours", SHOWN[0]).keys() for other in others
+        }
+        pairs = [(other, metric) for other in others if shared[other] for metric in SHOWN]
+        rows += [table.difference(runs, case, "ours", other, metric, np.mean) for other, metric in pairs]
+    table.write(folder / "table.csv", rows)
+    table.about(folder / "about.json", ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
+    return rows
+
+
+if __name__ == "__main__":
+    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))

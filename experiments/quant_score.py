@@ -1,0 +1,93 @@
+"""How good is a set of evaluated configs: its map, its hypervolume, its best within a budget; chosen on one split, told on another.
+
+n configs; fractions are of the network with 8 bit everywhere.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from domains.quant.domain import Quant
+
+DIMS, BOPS = (8, 8), (-4.0, 0.0)  # the map: size from a quarter of 8 bit to all of it; log2 of the share of bit operations
+BUDGETS = {"size/3": (1 / 3, np.inf), "bops/4": (np.inf, 1 / 4), "bops/8": (np.inf, 1 / 8), "size/2, bops/4": (1 / 2, 1 / 4)}
+
+
+class Cost(NamedTuple):
+    size: np.ndarray  # [n] share of W8A8's
+    bops: np.ndarray  # [n] share of W8A8's
+
+
+def cost(domain: Quant, configs: np.ndarray) -> Cost:
+    """Returns what configs cost as shares of the uniform 8-bit network's."""
+    last = domain.bank.uniform(_eight(domain, 0), _eight(domain, 1))
+    told = domain.cost(np.concatenate([configs, last[None]]))
+    return Cost(told["size"][:-1] / told["size"][-1], 2.0 ** told["bops"][:-1])
+
+
+def bounds(domain: Quant) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Returns the map's bounds in the domain's own units: KB, and log2 of the share of bit operations."""
+    last = domain.bank.uniform(_eight(domain, 0), _eight(domain, 1))
+    size = float(domain.cost(last[None])["size"][0])
+    return (size / 4, size), BOPS
+
+
+def cells(spent: Cost) -> np.ndarray:
+    """Returns each config's cell in the map, what lies outside in the nearest, [n]."""
+    of_size = np.clip(DIMS[0] * (spent.size - 0.25) / 0.75, 0, DIMS[0] - 1).astype(int)
+    of_bops = np.clip(DIMS[1] * (np.log2(spent.bops) - BOPS[0]) / (BOPS[1] - BOPS[0]), 0, DIMS[1] - 1).astype(int)
+    return of_size * DIMS[1] + of_bops
+
+
+def elites(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
+    """Returns the rows of the best config of each cell."""
+    order = np.argsort(-accuracy, kind="stable")
+    _, first = np.unique(cells(spent)[order], return_index=True)
+    return order[first]
+
+
+def front(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
+    """Returns the rows that no other betters in accuracy, size and bit operations at once."""
+    x = np.stack([-accuracy, spent.size, spent.bops], 1)
+    no_worse = (x[:, None] <= x[None]).all(2)
+    better = no_worse & (x[:, None] < x[None]).any(2)
+    return np.flatnonzero(~better.any(0))
+
+
+def best(accuracy: np.ndarray, spent: Cost) -> dict[str, int]:
+    """Returns budget -> the row of the best config within it; -1 where none is."""
+    told = {}
+    for name, (size, bops) in BUDGETS.items():
+        within = np.flatnonzero((spent.size <= size) & (spent.bops <= bops))
+        told[name] = int(within[accuracy[within].argmax()]) if len(within) else -1
+    return told
+
+
+def hypervolume(accuracy: np.ndarray, spent: Cost) -> float:
+    """Returns the share of (size, bops, accuracy) in [0, 1]^3 that some config dominates, accuracy in per cent.
+
+    Slab by slab of accuracy: the area that is dominated in size and bops by those at least so good.
+    """
+    inside = (spent.size < 1) & (spent.bops < 1)
+    order = np.argsort(-accuracy[inside])
+    heights = np.append(accuracy[inside][order] / 100, 0)
+    points = np.stack([spent.size, spent.bops], 1)[inside][order]
+    return float(sum((heights[i] - heights[i + 1]) * _area(points[: i + 1]) for i in range(len(points))))
+
+
+def qd_score(accuracy: np.ndarray) -> float:
+    """Returns per cent of the map, of one accuracy (in per cent) for each filled cell."""
+    return float(accuracy.sum() / (DIMS[0] * DIMS[1]))
+
+
+def _area(points: np.ndarray) -> float:
+    points = points[np.argsort(points[:, 0], kind="stable")]
+    low = np.minimum.accumulate(points[:, 1])
+    ends = np.append(points[1:, 0], 1.0)
+    return float(((ends - points[:, 0]) * (1 - low)).sum())
+
+
+def _eight(domain: Quant, kind: int) -> int:
+    """The first option of 8 bit."""
+    several = (domain.bank.weight_options, domain.bank.activation_options)[kind]
+    return next(i for i, option in enumerate(several) if option.bits == 8)

@@ -58,7 +58,7 @@ def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
 
 
 def seeds(problem: Problem, n: int) -> np.ndarray:
-    """What seeded methods begin with: the optima of the tables, then uniform configs; no more than half of what may be spent."""
+    """What seeded methods begin with: the optima of the tables, then uniform configs; at most half of what may be spent."""
     both = np.concatenate([ilp_front(problem, n, 0), uniform(problem, n, 0)])
     _, first = np.unique(both, axis=0, return_index=True)
     return both[np.sort(first)][: n // 2]

@@ -1,4 +1,4 @@
-"""How good is a set of evaluated configs: its map, its hypervolume, its best within a budget; chosen on one split, told on another.
+"""How good is a set of evaluated configs: its map, its hypervolume, its best within a budget; chosen here, told elsewhere.
 
 n configs; fractions are of the network with 8 bit everywhere.
 """

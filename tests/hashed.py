@@ -46,3 +46,15 @@ class Says:
     def rating(self, prompts: Sequence[Any], low: int = 1, high: int = 9, *, role: str = "judge") -> np.ndarray:
         self.asked += list(prompts)
         return np.full(len(prompts), (low + high) / 2)
+
+
+@dataclass(frozen=True)
+class Opposites:
+    """A writer that proposes two axes, and whose texts of either end the toy endpoint tells apart."""
+
+    def __call__(self, prompts: Sequence[str], **options: Any) -> list[str | None]:
+        glad = [any(f"It is {end}." in prompt for end in ("happy", "sweet")) for prompt in prompts]
+        return [f"We {'kissed and cheered' if each else 'died, lost and buried'}." for each in glad]
+
+    def structured(self, prompts: Sequence[str], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
+        return [{"axes": [{"low": "sad", "high": "happy"}, {"low": "cold", "high": "sweet"}]}]

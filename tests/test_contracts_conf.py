@@ -17,12 +17,16 @@ CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glo
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
 RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "experiment")]
 PRICED = ["lm.price.in=1", "lm.price.out=2"]
+EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
 ASKED = {
     "lm/openai": PRICED,
     "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
     "experiment/qdaif_paper": ["lm=toy"],
+    **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=hashed.Hashed"] for name in EMBEDDED},
+    "experiment/text_anchors": ["lm=toy", *(f"domain.views.anchors.judges.{i}.embed._target_=hashed.Hashed" for i in (0, 1))],
+    "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: hashed.Opposites}"],
     "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=hashed.Hashed"],
 }  # what they cannot know, or what no test has: weights of models
 

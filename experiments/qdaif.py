@@ -12,12 +12,12 @@ the start, and laid out in the same cells. Answers are kept in runs/qdaif.sqlite
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.qdaif_curves import curves, file_of
 from experiments.qdaif_rulers import Ruler, ruler
 from qd import diversity, keys, metrics, table
 from qd.archives import HostElites
@@ -74,26 +74,27 @@ def main(
                 case = f"{domain}, {n} iterations"
                 if runs.has(case, method, seed):
                     continue
-                words = [f"domain={domain}", f"lm={lm or model}", f"seed={seed}", *METHODS[method]]
+                words = [f"domain={domain}", f"lm={lm or model}", *METHODS[method]]
                 kept = [] if (lm or model) == "toy" else [f"lm.cache={answers}"]
-                told, texts = play([*words, *kept, "lm.folder=null"], n, ruler(domain))
+                told, texts = play([*words, *kept, "lm.folder=null"], seed, n, ruler(domain))
                 runs.add(case, method, seed, told)
-                _keep(folder / "texts" / f"{case}, {method}, {seed}.jsonl".replace(", ", "-").replace(" ", "_"), texts)
+                _keep(folder / "texts" / file_of(case, method, seed), texts)
                 print(case, method, seed, {name: round(told[name], 1) for name in METRICS if name in told}, flush=True)
     print(table.text(written(folder, runs), METRICS))
 
 
-def play(words: list[str], iterations: int, held: Ruler | None) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Runs one method to the end of its calls; returns what was measured, and all texts in order."""
-    search, _, _, services = assemble(load(words))
+    search, _, _, services = assemble(load([*words, f"seed={seed}"]))
     lm, domain = services[0], search.domain
-    sample_key, key = keys.split(keys.new(int(_value(words, "seed"))))
+    sample_key, key = keys.split(keys.new(seed))
     state, batch = start(search, key, domain.sample(sample_key, START))
-    begun, texts = _calls(lm), _lines(batch, "start")
+    begun, texts = _calls(lm), _lines(batch, 0)
     most = iterations * (1 + 1 + len(search.descriptor.bounds))  # one to write, one for quality, one for each axis
     for state, batch in run(search, state, until=100 * most):
-        texts += _lines(batch, "search")
-        if sum(_calls(lm).values()) - sum(begun.values()) >= most:
+        made = sum(_calls(lm).values()) - sum(begun.values())
+        texts += _lines(batch, made)
+        if made >= most:
             break
     calls = {role: n - begun.get(role, 0) for role, n in _calls(lm).items()}
     told = judged(search, state) | {"texts": len(texts), "failed": sum(not line["text"] for line in texts)}
@@ -135,6 +136,9 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
             for metric in ("qd_score", "held_qd_score"):
                 if set(runs.column(case, "QDAIF", metric)) & set(runs.column(case, rival, metric)):
                     rows.append(table.difference(runs, case, "QDAIF", rival, metric, np.mean))
+    for case in dict.fromkeys(case for case, _ in ran):
+        figure = curves(folder / "texts", case, tuple(method for there, method in ran if there == case))
+        figure.savefig(folder / f"{case.replace(', ', '-').replace(' ', '_')}.png", dpi=110)
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json", ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
     return rows
@@ -159,12 +163,12 @@ def _tokens(lm: Any) -> dict[str, float]:
     return {"tokens": float(sum(row["tokens_in"] + row["tokens_out"] + row["saved_tokens"] for row in rows))}
 
 
-def _lines(batch: Any, when: str) -> list[dict[str, Any]]:
+def _lines(batch: Any, calls: int) -> list[dict[str, Any]]:
     objective, kind = batch.evaluation.objective, batch.evaluation.features["kind"]
     return [
         {
             "id": int(i),
-            "when": when,
+            "calls": calls,
             "text": str(text),
             "quality": _number(q),
             "kind": [_number(x) for x in k],
@@ -181,14 +185,6 @@ def _number(x: Any) -> float | None:
 def _keep(path: Path, lines: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-
-
-def _value(words: list[str], name: str) -> str:
-    return next(_values(words, name))
-
-
-def _values(words: list[str], name: str) -> Iterator[str]:
-    return (word.split("=", 1)[1] for word in words if word.startswith(f"{name}="))
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -66,11 +66,12 @@ _VEGETABLES = Axis(
     ("I hate vegetables, they are disgusting.", "a negative opinion about eating vegetables"),
     ("I love vegetables, they are delicious.", "a positive opinion about eating vegetables"),
 )
+TICKS = {"opinions": (TEN,), "stories_genre": (TEN,), "stories_ending": (TEN,), "stories": (FIVE, FIVE)}  # as in conf/domain
 _KNOWN = {
-    "opinions": ((_VEGETABLES,), (TEN,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
-    "stories_genre": ((_GENRE,), (TEN,), _STORY),
-    "stories_ending": ((_ENDING,), (TEN,), _STORY),
-    "stories": ((_GENRE, _ENDING), (FIVE, FIVE), _STORY),
+    "opinions": ((_VEGETABLES,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
+    "stories_genre": ((_GENRE,), _STORY),
+    "stories_ending": ((_ENDING,), _STORY),
+    "stories": ((_GENRE, _ENDING), _STORY),
 }
 
 
@@ -83,4 +84,5 @@ def ruler(case: str) -> Ruler | None:
     except ValueError as missing:
         print(f"the held-out judge is left out: {missing}", flush=True)
         return None
-    return Ruler(embed, *_KNOWN[case])
+    axes, topic = _KNOWN[case]
+    return Ruler(embed, axes, TICKS[case], topic)

@@ -19,7 +19,17 @@ from qd.cli.choices import check, opened, prepared, saying
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
-_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "now", "columns")  # of a config, where they are not set
+_LEFT_OUT = (
+    "lm",
+    "judge_lm",
+    "grade",
+    "judge",
+    "source",
+    "stop",
+    "film",
+    "now",
+    "columns",
+)  # of a config, where they are not set
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
 _LONGEST = 120  # characters of overrides in a folder's name
 
@@ -72,7 +82,8 @@ def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
     _check_learns(shared["descriptor"], config["relearn"])
     referee = shared.get("referee")
     for_whom = (shared.get("judge"), referee)  # they look at features that the descriptor does not read
-    keep = dict.fromkeys((*config["keep"], *(name for part in for_whom for name in getattr(part, "keep", ()))))
+    filmed = (config["film"],) if config.get("film") else ()
+    keep = dict.fromkeys((*config["keep"], *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
     search = Search(*parts, keep=tuple(keep), reserve=config["reserve"])
     services = {id(part): part for part in shared.values() if hasattr(part, "report")}

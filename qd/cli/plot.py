@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from qd.cli import film
 from qd.store import archive_file, folder
 from qd.types import Rendering
 
-USAGE = """usage: qd plot RUN [RUN ...]
+USAGE = """usage: qd plot RUN [RUN ...] [--film] [--frames 40]
 
 Draws RUN/figures/: heatmap and curves (png and pdf), and what the elites look like: a sheet of pictures (png and svg), or a
-page of texts (html)."""
+page of texts (html). With --film, of a run with film=position or another feature of two numbers: exploration.gif, where all that
+was tried has ended, and policies.gif, what the best elites do."""
 _KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
 _MANY = 5  # runs that a message names
 
@@ -27,9 +29,30 @@ def main(args: Sequence[str]) -> int:
     if not args or {"-h", "--help"} & set(args):
         print(USAGE)
         return 0 if args else 2
-    for run in args:
-        draw(Path(run), print)
+    runs, frames = _asked(list(args))
+    for run in runs:
+        if frames is None:
+            draw(run, print)
+        else:
+            check(run)
+            film.draw(run, frames, print)
     return 0
+
+
+def _asked(args: list[str]) -> tuple[list[Path], int | None]:
+    """Returns the runs, and the frames of a film where one is asked for."""
+    frames = None
+    if "--film" in args:
+        args.remove("--film")
+        frames = 40
+    if "--frames" in args:
+        where = args.index("--frames")
+        number = args[where + 1] if where + 1 < len(args) else ""
+        if frames is None or not number.isdecimal():
+            raise ValueError(f"--frames {number} is no number of a film's frames; type --film --frames 40")
+        frames = int(number)
+        del args[where : where + 2]
+    return [Path(run) for run in args], frames
 
 
 def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:

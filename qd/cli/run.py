@@ -14,7 +14,7 @@ from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, ending, stopping
 from qd.cli.stride import Stride
 from qd.search import relearn, start
-from qd.store import archive_file, checkpoint, folder, identity, renderings
+from qd.store import archive_file, checkpoint, films, folder, identity, renderings
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.types import Search, State
@@ -80,7 +80,7 @@ def check(config: dict[str, Any]) -> None:
 def _work(
     config: dict, parts: "Assembled", path: Path, console: Console, saved: Checkpoint | None, stop: Stop
 ) -> dict[str, Any]:
-    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved)
+    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved, config.get("film"))
     try:
         with stopping(stop), Blame(parts.search, path):
             state = saved.state if saved else _start(config, parts.search, recorder, console)
@@ -211,6 +211,7 @@ def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, st
     row = recorder.last_row(state)
     _write_archive(config, parts, path, state)
     renderings.save(path, parts.search.domain, state.archive, config["renderings"])
+    films.save(path, parts.search.domain, state.archive, config.get("film"))
     recorder.pack()
     result = _result(config, recorder, state, row) | {"status": "finished", "ended": ended}
     folder.finish(path, result)

@@ -14,8 +14,8 @@ from qd.store import files, history, identity
 
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
-    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
-    "renderings", "figures", "now", "lm", _CONFIG,
+    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "film", "film.npz", "archive.json", "archive.npz",
+    "renderings", "films", "figures", "now", "lm", _CONFIG,
 )  # fmt: skip
 
 
@@ -95,7 +95,8 @@ def reopen(run: Path) -> None:
     """Takes the result back, so that a finished run goes on to a larger budget."""
     history.unpack(run)
     (run / _RESULT).unlink()
-    (run / "history.npz").unlink()
+    for name in ("history.npz", "film.npz"):
+        (run / name).unlink(missing_ok=True)
 
 
 def wipe(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""What entered the archive and when: numbered parts, each written once, packed at the end.
+"""What entered the archive and when, and for a film where all else ended: numbered parts, each written once, packed at the end.
 
 A part's number is the first generation in it. N accepted rows, P parents of one solution.
 """
@@ -14,15 +14,17 @@ from qd.types import Batch, State
 
 Columns = dict[str, np.ndarray]  # generation [N], id [N], parents [N, P] (-1 none), cell [N], objective [N]
 _NAMES = ("generation", "id", "parents", "cell", "objective")
+HISTORY, FILM = "history", "film"  # folders of parts, and names of the packed files
+FILMED = ("generation", "objective", "place")  # of every row that did not fail: place [N, 2] is the feature that is filmed
 
 
 class History:
-    """The accepted rows since the last part, and the parts before."""
+    """The accepted rows since the last part, and the parts before; or, of a ``film``, all rows and that feature."""
 
-    def __init__(self, run: Path, generation: int) -> None:
+    def __init__(self, run: Path, generation: int, film: str | None = None) -> None:
         """Opens the history of a run that goes on at ``generation``; what is newer is removed."""
-        self._run = run
-        self._parts = run / "history"
+        self._run, self._film = run, film
+        self._parts = run / (FILM if film else HISTORY)
         self._rows: list[Columns] = []
         self._next = generation
         files.make_folder(self._parts)
@@ -34,55 +36,65 @@ class History:
 
     def add(self, state: State, batch: Batch) -> None:
         """Takes the accepted rows of a batch, which left the search at ``state``."""
-        accepted = batch.status > 0
+        accepted = batch.status > (-1 if self._film else 0)
         generations = state.generation - batch.first
         generation = batch.first + np.arange(len(batch.ids)) // (len(batch.ids) // generations)
-        rows = (generation, batch.ids, batch.parents, batch.cell, batch.evaluation.objective)
-        self._rows.append({name: np.asarray(column)[accepted] for name, column in zip(_NAMES, rows, strict=True)})
+        objective, features = batch.evaluation
+        if self._film:
+            place = np.asarray(features[self._film], np.float32)
+            if place.shape[1:] != (2,):
+                shape = list(place.shape[1:])
+                raise ValueError(f"film={self._film} is {shape} in each row, but places have two numbers; type film=position")
+            rows = dict(zip(FILMED, (generation, objective, place), strict=True))
+        else:
+            rows = dict(zip(_NAMES, (generation, batch.ids, batch.parents, batch.cell, objective), strict=True))
+        self._rows.append({name: np.asarray(column)[accepted] for name, column in rows.items()})
 
     def write_part(self, generation: int) -> None:
         """Writes the rows since the last part, before a checkpoint of ``generation``."""
         if self._rows:
             rows = _joined(self._rows)
-            if len(rows["id"]):
+            if len(rows["generation"]):
                 files.write(self._parts / f"{self._next:06d}.npz", _npz(rows))
         self._rows, self._next = [], generation
 
     def pack(self) -> None:
-        """Joins all parts into history.npz; they stay until ``drop_parts``."""
-        files.write(self._run / "history.npz", _npz(load_parts(self._run)))
+        """Joins all parts into history.npz or film.npz; they stay until ``drop_parts``."""
+        files.write(self._parts.with_suffix(".npz"), _npz(load_parts(self._run, self._parts.name)))
 
 
-def load(run: Path) -> Columns:
-    """Returns the history of a run, finished or not. Raises ValueError where there is none."""
-    packed = run / "history.npz"
+def load(run: Path, named: str = HISTORY) -> Columns:
+    """Returns the history of a run, or its film, finished or not. Raises ValueError where there is none."""
+    packed = run / f"{named}.npz"
     if (run / "result.json").exists() and packed.exists():
         return _read(packed)
-    return load_parts(run)
+    return load_parts(run, named)
 
 
-def load_parts(run: Path) -> Columns:
+def load_parts(run: Path, named: str = HISTORY) -> Columns:
     """Returns what the parts hold. Raises ValueError where there are none."""
-    paths = _parts(run / "history")
+    paths = _parts(run / named)
     if not paths:
-        raise ValueError(f"{run} holds no history; is it the folder of a run, and did its first generation end?")
+        raise ValueError(f"{run} holds no {named}; is it the folder of a run, and did its first generation end?")
     return _joined([_read(path) for path in paths])
 
 
 def drop_parts(run: Path) -> None:
     """Removes the parts of a run that has its result."""
-    if (run / "history").exists():
-        shutil.rmtree(run / "history")
+    for named in (HISTORY, FILM):
+        if (run / named).exists():
+            shutil.rmtree(run / named)
 
 
 def unpack(run: Path) -> None:
     """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
     if not (run / "history.npz").exists():
         raise ValueError(f"{run / 'history.npz'} is gone, so the run cannot go on; put it back, or type again=true")
-    packed = _read(run / "history.npz")
+    packed = {named: _read(run / f"{named}.npz") for named in (HISTORY, FILM) if (run / f"{named}.npz").exists()}
     drop_parts(run)
-    files.make_folder(run / "history")
-    files.write(run / "history" / "000000.npz", _npz(packed))
+    for named, columns in packed.items():
+        files.make_folder(run / named)
+        files.write(run / named / "000000.npz", _npz(columns))
 
 
 def _cut_last(folder: Path, generation: int) -> None:
@@ -101,7 +113,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Columns:
     with np.load(path, allow_pickle=False) as columns:
-        return {name: columns[name] for name in _NAMES}
+        return {name: columns[name] for name in (FILMED if "place" in columns else _NAMES)}
 
 
 def _npz(columns: Columns) -> bytes:
@@ -111,9 +123,10 @@ def _npz(columns: Columns) -> bytes:
 
 
 def _joined(several: list[Columns]) -> Columns:
-    width = max(rows["parents"].shape[1] for rows in several)
-    widened = [rows | {"parents": _widened(rows["parents"], width)} for rows in several]
-    return {name: np.concatenate([rows[name] for rows in widened]) for name in _NAMES}
+    if "parents" in several[0]:
+        width = max(rows["parents"].shape[1] for rows in several)
+        several = [rows | {"parents": _widened(rows["parents"], width)} for rows in several]
+    return {name: np.concatenate([rows[name] for rows in several]) for name in several[0]}
 
 
 def _widened(parents: np.ndarray, width: int) -> np.ndarray:

@@ -34,7 +34,13 @@ class Recorder:
     """Writes into the folder of one run. ``saved`` is where the run goes on, None at its beginning."""
 
     def __init__(
-        self, run: Path, search: Search, referee: Referee | None, log_every: int, saved: Checkpoint | None = None
+        self,
+        run: Path,
+        search: Search,
+        referee: Referee | None,
+        log_every: int,
+        saved: Checkpoint | None = None,
+        film: str | None = None,  # a feature of two numbers, of which every row is kept
     ) -> None:
         self.run, self.search, self.referee, self.log_every = run, search, referee, log_every
         self.bench = saved.bench if saved else None
@@ -47,7 +53,8 @@ class Recorder:
         self._saved_at, self._seen = self.wall, self.wall  # seconds: of the newest checkpoint, of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._past: Past | None = None
-        self._history = History(run, saved.state.generation if saved else 0)
+        generation = saved.state.generation if saved else 0
+        self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
         self._metrics, self._events = (Growing(run / name, lengths[name]) for name in _FILES)
         self._range = metrics.objective_range(search.domain)
@@ -67,7 +74,8 @@ class Recorder:
         if self.referee is not None:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
-        self._history.add(state, batch)
+        for history in self._histories:
+            history.add(state, batch)
         whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
         if whole == 1 or self._past is None:
             self._past = None
@@ -96,7 +104,8 @@ class Recorder:
 
     def save(self, state: State) -> None:
         """Makes sure that all written is on the disk, then adds a checkpoint."""
-        self._history.write_part(state.generation)
+        for history in self._histories:
+            history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
         saved = Checkpoint(state, self.bench, self.tally, self.relearned, self._last_row, self.wall, lengths, self.sources)
         checkpoint.save(self.run / "checkpoint", saved)
@@ -108,8 +117,9 @@ class Recorder:
         return last if last is not None and last["evals"] == state.evaluations else self._write_row(self.row(state), state)
 
     def pack(self) -> None:
-        """Joins the parts of the history into one file."""
-        self._history.pack()
+        """Joins the parts of the history into one file, and those of the film."""
+        for history in self._histories:
+            history.pack()
 
     def close(self) -> None:
         for file in (self._metrics, self._events):

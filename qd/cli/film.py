@@ -1,0 +1,45 @@
+"""`qd plot RUN --film`: films of a run from what its folder holds."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qd.store import archive_file, history
+
+
+def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
+    """Writes figures/exploration.gif and its last frame as png; and figures/policies.gif where films of elites lie there.
+
+    Raises:
+        ValueError: the run has kept no film; says what to type instead.
+    """
+    from qd.plots import film
+
+    about = archive_file.load(run).about
+    title = f"{about.get('config', {}).get('name', run.name)}, seed {about.get('seed', '?')}"
+    try:
+        kept = history.load(run, history.FILM)
+    except ValueError as error:
+        raise ValueError(f"{run} has kept no film; give its command again with film=position again=true") from error
+    shown = film.exploration(kept["generation"], kept["objective"], kept["place"], title, frames)
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    shown[-1].save(figures / "exploration.png")
+    (figures / "exploration.gif").write_bytes(film.gif(shown))
+    made = [figures / "exploration.gif", figures / "exploration.png"]
+    reels = _reels(run)
+    if reels:
+        policies = film.together([path.read_bytes() for _, path in reels], [words for words, _ in reels])
+        (figures / "policies.gif").write_bytes(film.gif(policies, 60))
+        made.append(figures / "policies.gif")
+    for path in made:
+        say(path)
+    return made
+
+
+def _reels(run: Path) -> list[tuple[str, Path]]:
+    """Films of elites, the best first, each with its objective in words."""
+    columns = archive_file.load(run).columns
+    objective = dict(zip(columns["id"].tolist(), columns["objective"].tolist(), strict=True))
+    files = [path for path in (run / "films").glob("*.gif") if path.stem.isdigit() and int(path.stem) in objective]
+    files.sort(key=lambda path: (-objective[int(path.stem)], int(path.stem)))
+    return [(f"elite {path.stem}: {objective[int(path.stem)]:.3f}", path) for path in files]

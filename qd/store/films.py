@@ -1,0 +1,48 @@
+"""Films of a few elites, by id: the best, and then those that are best away from all before."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qd.archives import HostElites
+from qd.store import files
+from qd.types import Domain
+
+COUNT = 6  # films of a run
+_APART = 0.1  # of the width of all places: as far from one another are the elites that are filmed
+
+
+def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
+    """Writes films/ID.gif of at most 6 elites that differ in ``feature``, in place of older ones; returns how many.
+
+    Nothing where no feature is filmed or the domain draws no films.
+    """
+    folder = run / "films"
+    if feature is None or not hasattr(domain, "film"):
+        return 0
+    if folder.exists():
+        shutil.rmtree(folder)
+    files.make_folder(folder)
+    elites = HostElites(archive)
+    places, objective = elites.take(np.arange(elites.size), feature, "objective")
+    ids, solutions = elites.take(choice(places, objective, COUNT), "id", "solution")
+    for number, film in zip(ids, domain.film(solutions), strict=True):  # type: ignore[attr-defined]
+        path = folder / f"{number}.{film.kind}"
+        with files.telling(path):
+            path.write_bytes(film.data)
+    return len(ids)
+
+
+def choice(places: np.ndarray, objective: np.ndarray, count: int) -> np.ndarray:
+    """Returns the ranks of at most ``count`` elites at places [N, K], best first, each away from all before it."""
+    places = np.asarray(places, float).reshape(len(objective), -1)
+    apart = _APART * np.ptp(places, axis=0).max()
+    chosen: list[int] = []
+    for rank in np.argsort(-np.asarray(objective), kind="stable"):
+        if all(np.linalg.norm(places[rank] - places[other]) > apart for other in chosen):
+            chosen.append(int(rank))
+        if len(chosen) == count:
+            break
+    return np.array(chosen, int)

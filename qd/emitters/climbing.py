@@ -1,14 +1,17 @@
 """One of SERENE's local searches: it starts at a rewarding solution and climbs with steps that never change.
 
-S people of a climber (6), D genes.
+Others climb otherwise (evolving.py). S people of a climber (6), D genes.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from qd import keys
 from qd.emitters import selection
 from qd.emitters.selection import Known
+from qd.types import Array
 
 PEOPLE, CHILDREN = 6, 2  # a step makes 12, of which with their parents the best 6 live on
 _RECORDED = 3  # populations at each end, by whose mean reward improvement is told
@@ -25,10 +28,47 @@ class Climber(NamedTuple):
     far: float = 0.0  # the most novel that it has been
     novel: tuple[Known, ...] = ()  # what was more novel than all of its own before
     gain: float = 0.0  # how much it improves
+    evolving: Any = None  # the state of its evolution strategy, where it is one
 
     @property
     def steps(self) -> int:
         return len(self.means)
+
+
+class Climb(Protocol):
+    """How climbers climb: a part, whose memory is the climber."""
+
+    def begin(self, known: Known, row: int, others: np.ndarray) -> Climber:
+        """Makes a climber of a row, near others [N, D]."""
+        ...
+
+    def ask(self, key: Array, climber: Climber) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the solutions of its next step, not clipped, and the id of each one's parent."""
+        ...
+
+    def tell(self, climber: Climber, children: Known) -> Climber:
+        """Takes those of the step that did not fail."""
+        ...
+
+    def ended(self, climber: Climber) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Elitist:
+    """SERENE's own: 6 people make 12 by normal steps, the best 6 of all live on."""
+
+    def begin(self, known: Known, row: int, others: np.ndarray) -> Climber:
+        return begin(known, row, others)
+
+    def ask(self, key: Array, climber: Climber) -> tuple[np.ndarray, np.ndarray]:
+        known = parents(climber)
+        return known.solutions + np.float32(climber.sigma) * keys.normal(key, known.solutions.shape), known.ids
+
+    def tell(self, climber: Climber, children: Known) -> Climber:
+        return climbed(climber, children)
+
+    def ended(self, climber: Climber) -> bool:
+        return stands_still(climber)
 
 
 def begin(known: Known, row: int, others: np.ndarray) -> Climber:
@@ -51,10 +91,14 @@ def climbed(climber: Climber, children: Known) -> Climber:
     if len(both.ids) == 0:  # all of the first have failed
         both = climber.ancestor
     people = both.take(np.argsort(-both.objective, kind="stable")[:PEOPLE])
-    means = (*climber.means, float(people.objective.mean()))
-    bests = (*climber.bests, float(people.objective.max()))
+    return noted(climber._replace(people=people), float(people.objective.mean()), float(people.objective.max()))
+
+
+def noted(climber: Climber, mean: float, best: float) -> Climber:
+    """Notes a step's mean and best reward, and by how much the means have risen."""
+    means, bests = (*climber.means, mean), (*climber.bests, best)
     gain = max(0.0, float(np.mean(means[-_RECORDED:]) - np.mean(means[:_RECORDED])))
-    return climber._replace(people=people, means=means, bests=bests, gain=gain)
+    return climber._replace(means=means, bests=bests, gain=gain)
 
 
 def best_new(climber: Climber, children: Known) -> tuple[Climber, Known | None]:

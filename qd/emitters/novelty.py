@@ -40,12 +40,20 @@ class NoveltySearch:
     added: int = 5  # children that join the archive in each generation
     at_random: bool = True  # which they are; False: the most novel
     criteria: tuple[str, ...] = ("novelty",)
+    archive: str = (
+        "append"  # never pruned, as in the papers; or dns: the ``room`` most novel among the fitter; parents come from it
+    )
+    room: int = 1024
     choose: str = "pareto"  # where there are several: all by fronts and crowding; or: either, one drawn in each generation
     pure: bool = False
 
     def __post_init__(self) -> None:
         if min(self.population, self.children, self.neighbours) < 1 or self.added < 0 or not self.sigma > 0:
             raise ValueError("population, children and neighbours must be 1 or more, added 0 or more, sigma above 0")
+        if self.archive not in ("append", "dns") or self.room < 2:
+            raise ValueError(
+                f"there is no archive {self.archive!r} of {self.room}; type archive=append, or archive=dns room=1024"
+            )
         if not self.criteria or self.choose not in ("pareto", "either"):
             raise ValueError(
                 f"criteria {list(self.criteria)} cannot be chosen by {self.choose!r}; type criteria=[novelty] or more, "
@@ -90,6 +98,8 @@ class NoveltySearch:
         """Lets the best of parents and children live on; ``seen`` is what else novelty is measured against."""
         if len(children.ids) == 0:
             return memory
+        if self.archive == "dns":
+            return self._dominated(memory, children)
         which_key, add_key = keys.split(memory.key)
         both = selection.join([memory.population, children])
         values = self.judged(both, np.concatenate([both.measures, seen.measures]))
@@ -103,6 +113,14 @@ class NoveltySearch:
             order = -selection.novelty(children.measures, reference, self.neighbours)
         added = children.take(np.argsort(order, kind="stable")[: self.added])
         return Seen(memory.key, population, selection.join([memory.archive, added]), children)
+
+    def _dominated(self, memory: Seen, children: Known) -> Seen:
+        """Dominated novelty search (Bahlous-Boldi et al. 2025): who is far from all fitter ones stays; parents are drawn evenly."""
+        known = selection.join([memory.archive if len(memory.archive.ids) else memory.population, children])
+        far = selection.dominated_novelty(known.measures, known.objective, self.neighbours)
+        archive = known.take(np.sort(np.argsort(-far, kind="stable")[: self.room]))
+        drawn = np.argsort(keys.uniform(memory.key, (len(archive.ids),)), kind="stable")[: self.population]
+        return Seen(memory.key, archive.take(drawn), archive, children)
 
     def judged(self, known: Known, reference: Array) -> np.ndarray:
         """Returns the criteria of rows that belong to the reference, [N, C]. Raises ValueError where a signal is lacking."""
@@ -123,8 +141,10 @@ class NoveltySearch:
 
     def varied(self, key: Array, solutions: Array, sigma: float) -> np.ndarray:
         """x + sigma N(0, I), clipped."""
-        moved = solutions + np.float32(sigma) * keys.normal(key, solutions.shape)
-        return moved if self.low is None and self.high is None else np.clip(moved, self.low, self.high)
+        return self.clipped(solutions + np.float32(sigma) * keys.normal(key, solutions.shape))
+
+    def clipped(self, solutions: Array) -> np.ndarray:
+        return solutions if self.low is None and self.high is None else np.clip(solutions, self.low, self.high)
 
     def redescribe(self, memory: Seen, describe: Any) -> Seen:
         """Describes all that is remembered anew."""

@@ -66,11 +66,36 @@ def join(several: list[Known]) -> Known:
 
 def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
     """Mean Euclidean distance to the nearest of the reference, to which the rows themselves belong: the nearest is skipped."""
-    a, b = np.asarray(measures, np.float64), np.asarray(reference, np.float64)
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    count = min(neighbours + 1, len(b))
+    squares = squared_distances(measures, reference)
+    count = min(neighbours + 1, len(reference))
     nearest = np.sort(np.partition(squares, count - 1, axis=1)[:, :count], axis=1)[:, 1:]
-    return np.sqrt(np.maximum(nearest, 0)).mean(axis=1) if count > 1 else np.zeros(len(a))
+    return np.sqrt(np.maximum(nearest, 0)).mean(axis=1) if count > 1 else np.zeros(len(squares))
+
+
+def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.ndarray:
+    """Mean distance to the nearest that are at least as fit, infinite where there are none; of equals it is novelty."""
+    squares = squared_distances(measures, measures)
+    np.fill_diagonal(squares, np.inf)
+    squares[objective[:, None] > objective] = np.inf
+    count = min(neighbours, len(squares) - 1)
+    nearest = np.partition(squares, max(count - 1, 0), axis=1)[:, :count]
+    there = np.isfinite(nearest)
+    total = np.sqrt(np.where(there, np.maximum(nearest, 0), 0)).sum(axis=1)
+    return np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), np.inf)
+
+
+def beaten(known: Known, others: Known, neighbours: int) -> np.ndarray:
+    """Whether each row is paid less than one of its nearest: the local competition of novelty search."""
+    squares = squared_distances(known.measures, others.measures)
+    count = min(neighbours, len(others.ids))
+    nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
+    return (others.objective[nearest] > known.objective[:, None]).any(axis=1)
+
+
+def squared_distances(a: Array, b: Array) -> np.ndarray:
+    """Between rows [N, K] and [R, K], [N, R]."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
 
 
 def fronts(values: Array) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from qd import keys
 from qd.emitters import climbing, selection
-from qd.emitters.climbing import Climber
+from qd.emitters.climbing import Climb, Climber, Elitist
 from qd.emitters.novelty import NoveltySearch, Seen
 from qd.emitters.phases import EXPLOIT, EXPLORE, START, Phases, Record
 from qd.emitters.selection import Known
@@ -43,10 +43,12 @@ class Serene:
 
     explorer: NoveltySearch = field(default_factory=NoveltySearch)
     phases: Phases = field(default_factory=Phases)
+    climb: Climb = field(default_factory=Elitist)
     chunk: int = 1000  # evaluations
     trial: int = 5  # steps of a candidate's test, after its first 6 rows
     reserved: float = 1 / 3  # of a chunk, for climbers that have passed
     added: int = 5  # of what a climber found novel, when it ends, to the novelty archive
+    rivals: int = 0  # who is paid less than one of so many nearest is passed over; 0: nobody is, as published
     pure: bool = False
 
     def __post_init__(self) -> None:
@@ -71,16 +73,15 @@ class Serene:
             )
         seen = self.explorer.init(key, elites)
         memory = Memory(key, seen, seen.archive, np.zeros(0, np.int64), left=self.chunk)
-        return _with_candidates(memory, seen.population, seen.population)
+        return self._with_candidates(memory, seen.population, seen.population)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         if memory.now is None:
             seen, offspring = self.explorer.ask(key, memory.seen, elites)
             return memory._replace(key=seen.key, seen=seen), offspring
         vary_key, tell_key = keys.split(key)
-        parents = climbing.parents(memory.now)
-        varied = self.explorer.varied(vary_key, parents.solutions, memory.now.sigma)
-        return memory._replace(key=tell_key), Offspring(varied, parents.ids[:, None])
+        solutions, parents = self.climb.ask(vary_key, memory.now)
+        return memory._replace(key=tell_key), Offspring(self.explorer.clipped(solutions), parents[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         children, asked = selection.of_batch(batch), len(batch.ids)
@@ -113,7 +114,7 @@ class Serene:
 
     def _explored(self, memory: Memory, children: Known) -> Memory:
         both = selection.join([memory.seen.population, children])
-        memory = _with_candidates(memory, both, both)
+        memory = self._with_candidates(memory, both, both)
         seen = self.explorer.select(memory.seen, children, selection.join([memory.seen.archive, memory.rewarded]))
         memory = memory._replace(seen=seen)
         if memory.left > 0:
@@ -123,7 +124,7 @@ class Serene:
     def _exploited(self, memory: Memory, children: Known) -> Memory:
         """One step of the climber; then it goes on, or the next one does, or the chunk ends."""
         assert memory.now is not None
-        climber, paid = climbing.best_new(climbing.climbed(memory.now, children), children)
+        climber, paid = climbing.best_new(self.climb.tell(memory.now, children), children)
         if paid is not None:
             memory = memory._replace(rewarded=selection.join([memory.rewarded, paid]))
         climber = self._strayed(memory, climber, children)
@@ -133,7 +134,7 @@ class Serene:
             kept = (climber,) if climber.gain > 0 else ()
             memory = memory._replace(climbers=memory.climbers + kept, gain=memory.gain + len(kept))
             return self._next_climber(memory)
-        if climbing.stands_still(climber):
+        if self.climb.ended(climber):
             return self._next_climber(self._ended(memory, climber))
         if memory.left > 0:
             return memory._replace(now=climber)
@@ -161,6 +162,7 @@ class Serene:
 
     def _next_climber(self, memory: Memory) -> Memory:
         """The most novel candidate while most of the chunk is left, else a climber of the first front, else a new chunk."""
+        memory = self._without_rivals(memory)
         if memory.candidates and memory.left > self.chunk * self.reserved:
             first = int(np.argmax(self._novel(memory, memory.candidates)))
             rest = memory.candidates[:first] + memory.candidates[first + 1 :]
@@ -178,25 +180,43 @@ class Serene:
         record = self.phases.after(memory.record, memory.gain)
         phase = self.phases.next(keys.split(memory.key, 3)[2], record, memory.explored + memory.exploited)
         memory = memory._replace(left=self.chunk, gain=0, now=None, testing=False)
+        if phase == EXPLOIT:
+            memory = self._without_rivals(memory)
         if phase == EXPLOIT and (memory.candidates or memory.climbers):
             return self._next_climber(memory._replace(record=record._replace(last=EXPLOIT)))
         return memory._replace(record=record._replace(last=EXPLORE))
+
+    def _without_rivals(self, memory: Memory) -> Memory:
+        """Drops candidates and climbers who are paid less than what a climber has found among their nearest."""
+        if self.rivals == 0 or not memory.candidates + memory.climbers:
+            return memory
+        climbed = memory.rewarded.take(np.flatnonzero(np.isin(memory.rewarded.ids, memory.spawned, invert=True)))
+        others = selection.join([memory.seen.population, memory.seen.archive])
+        known = selection.join([others._replace(objective=np.zeros_like(others.objective)), climbed])
+
+        def alone(climbers: tuple[Climber, ...]) -> tuple[Climber, ...]:
+            if not climbers:
+                return ()
+            best = selection.join([c.people.take(np.zeros(1, int)) if c.steps else c.ancestor for c in climbers])
+            beaten = selection.beaten(best, known, self.rivals)
+            return tuple(c for c, b in zip(climbers, beaten, strict=True) if not b)
+
+        return memory._replace(candidates=alone(memory.candidates), climbers=alone(memory.climbers))
 
     def _novel(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
         """Novelty of their ancestors among all that was paid."""
         measures = np.concatenate([climber.ancestor.measures for climber in climbers])
         return selection.novelty(measures, memory.rewarded.measures, self.explorer.neighbours)
 
-
-def _with_candidates(memory: Memory, known: Known, others: Known) -> Memory:
-    """Whoever is paid and has not been a candidate becomes one, and joins the reward archive."""
-    paid = np.flatnonzero((known.objective > 0) & ~np.isin(known.ids, memory.spawned))
-    if len(paid) == 0:
-        return memory
-    new = tuple(climbing.begin(known, int(row), others.solutions) for row in paid)
-    return memory._replace(
-        candidates=memory.candidates + new,
-        rewarded=selection.join([memory.rewarded, known.take(paid)]),
-        spawned=np.concatenate([memory.spawned, known.ids[paid]]),
-        gain=memory.gain + len(new),
-    )
+    def _with_candidates(self, memory: Memory, known: Known, others: Known) -> Memory:
+        """Whoever is paid and has not been a candidate becomes one, and joins the reward archive."""
+        paid = np.flatnonzero((known.objective > 0) & ~np.isin(known.ids, memory.spawned))
+        if len(paid) == 0:
+            return memory
+        new = tuple(self.climb.begin(known, int(row), others.solutions) for row in paid)
+        return memory._replace(
+            candidates=memory.candidates + new,
+            rewarded=selection.join([memory.rewarded, known.take(paid)]),
+            spawned=np.concatenate([memory.spawned, known.ids[paid]]),
+            gain=memory.gain + len(new),
+        )

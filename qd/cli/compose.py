@@ -19,17 +19,7 @@ from qd.cli.choices import check, opened, prepared, saying
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
-_LEFT_OUT = (
-    "lm",
-    "judge_lm",
-    "grade",
-    "judge",
-    "source",
-    "stop",
-    "film",
-    "now",
-    "columns",
-)  # of a config, where they are not set
+_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "columns")  # where they are not set
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
 _LONGEST = 120  # characters of overrides in a folder's name
 

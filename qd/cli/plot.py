@@ -14,8 +14,8 @@ from qd.types import Rendering
 USAGE = """usage: qd plot RUN [RUN ...] [--film] [--frames 40]
 
 Draws RUN/figures/: heatmap and curves (png and pdf), and what the elites look like: a sheet of pictures (png and svg), or a
-page of texts (html). With --film, of a run with film=position or another feature of two numbers: exploration.gif, where all that
-was tried has ended, and policies.gif, what the best elites do."""
+page of texts (html). With --film, of a run with film=position or another feature of two numbers: exploration.gif, where all
+that was tried has ended, and policies.gif, what the best elites do."""
 _KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
 _MANY = 5  # runs that a message names
 

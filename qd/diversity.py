@@ -71,7 +71,8 @@ def gaussian(vectors: Array, width: float) -> np.ndarray:
     """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors whose distances count and not their angles."""
     if not width > 0:
         raise ValueError(f"a width of {width} cannot be; type a distance above 0 at which two are still much alike")
-    return np.exp(-(_distances(*(_checked(vectors),) * 2) ** 2) / (2 * width**2))
+    x = _checked(vectors)
+    return np.exp(-(_distances(x, x) ** 2) / (2 * width**2))
 
 
 def pairwise_mean(vectors: Array, kind: str = "euclidean") -> float:

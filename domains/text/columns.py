@@ -66,11 +66,13 @@ class TextColumns:
 
 def texts_of(columns: Columns) -> list[str]:
     """Returns the texts of an archive's solutions. Raises ValueError where they are none."""
-    found = [solution.get("text") if isinstance(solution, dict) else solution for solution in columns["solution"].tolist()]
-    for text in found:
+    texts: list[str] = []
+    for solution in columns["solution"].tolist():
+        text = solution.get("text") if isinstance(solution, dict) else solution
         if not isinstance(text, str):
             raise ValueError(f"a solution is a {type(text).__name__} and no text; leave out --columns text")
-    return found
+        texts.append(text)
+    return texts
 
 
 def _mean(column: np.ndarray) -> float:

@@ -52,7 +52,7 @@ def stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
     """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
     domain, reference = problem.domain, problem.domain.costs.bops_reference
-    (low, high), (least, most) = quant_score.bounds(domain)
+    (low, high), (least, most) = domain.bounds
     sizes = np.linspace(low, high, 9)[1:]
     return ilp.front(domain.sensitivity, domain.costs, sizes, reference * 2 ** np.linspace(least, most, 11)[1:])[:n]
 
@@ -181,7 +181,7 @@ METHODS: dict[str, Method] = {
 
 
 def _box(problem: Problem) -> tuple[tuple[tuple[float, float], ...], tuple[int, ...]]:
-    return quant_score.bounds(problem.domain), quant_score.DIMS
+    return problem.domain.bounds, quant_score.DIMS
 
 
 def _solver(problem: Problem, batch: int) -> ILP:

@@ -25,13 +25,6 @@ def cost(domain: Quant, configs: np.ndarray) -> Cost:
     return Cost(told["size"][:-1] / told["size"][-1], 2.0 ** told["bops"][:-1])
 
 
-def bounds(domain: Quant) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Returns the map's bounds in the domain's own units: KB, and log2 of the share of bit operations."""
-    last = domain.bank.uniform(_eight(domain, 0), _eight(domain, 1))
-    size = float(domain.cost(last[None])["size"][0])
-    return (size / 4, size), BOPS
-
-
 def cells(spent: Cost) -> np.ndarray:
     """Returns each config's cell in the map, what lies outside in the nearest, [n]."""
     of_size = np.clip(DIMS[0] * (spent.size - 0.25) / 0.75, 0, DIMS[0] - 1).astype(int)

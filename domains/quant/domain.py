@@ -12,6 +12,7 @@ import numpy as np
 from domains.quant import bank, costs, data, figures, networks, options
 from domains.quant.bank import Bank
 from domains.quant.evaluations import Evaluations
+from domains.quant.quantizers import SCALE_BITS
 from domains.quant.sensitivity import Sensitivity, tables
 from qd import keys as draws
 from qd.types import Array, Evaluation
@@ -30,9 +31,9 @@ class Quant:
     where that is above 0. For maps: cost [B, 2] is size and bops, speed [B, 2] size and latency.
     """
 
-    network: str = "resnet14"
-    options: str = "search"
-    images: int = 512
+    network: str = "resnet14"  # or digits, minilm
+    options: str = ""  # a set of domains/quant/options.py; "": the one that suits the network
+    images: int = 0  # how many to judge by; 0: as many as suit the network
     split: str = "validation"
     corrupted: int = 0
     proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/sensitivity.py
@@ -42,9 +43,25 @@ class Quant:
     @property
     def space(self) -> tuple[int, ...]:
         """How many options each gene has, [2L]."""
-        of_weights, of_inputs = options.named(self.options)
+        of_weights, of_inputs = options.named(self.option_set)
         layers = len(networks.form(self.network).layers)
         return (len(of_weights),) * layers + (len(of_inputs),) * layers
+
+    @property
+    def option_set(self) -> str:
+        return self.options or _suiting(self.network)[0]
+
+    @property
+    def judges(self) -> int:
+        """How many images judge."""
+        return self.images or _suiting(self.network)[1]
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Of the feature cost: a quarter of the size with 8 bit everywhere to all of it, in KB; log2 of the share of bops."""
+        layers = networks.form(self.network).layers
+        whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.shape[-1] for layer in layers)
+        return (whole / 4 / costs.KILOBYTE, whole / costs.KILOBYTE), (-4.0, 0.0)
 
     @property
     def objective_range(self) -> tuple[float, float]:
@@ -52,21 +69,21 @@ class Quant:
 
     @property
     def bank(self) -> Bank:
-        return _bank(self.network, self.options)
+        return _bank(self.network, self.option_set)
 
     @property
     def costs(self) -> costs.Costs:
-        return _costs(self.network, self.options)
+        return _costs(self.network, self.option_set)
 
     @property
     def sensitivity(self) -> Sensitivity:
         """Tables of damage for this bank, from training images; they need no true evaluation."""
-        return _sensitivity(self.network, self.options, self.proxy)
+        return _sensitivity(self.network, self.option_set, self.proxy)
 
     @property
     def case(self) -> str:
         """What its evaluations are kept under: everything that they depend on."""
-        told = (self.network, networks.CHECKSUMS[self.network], options.named(self.options), self.images, self.split)
+        told = (self.network, networks.CHECKSUMS[self.network], options.named(self.option_set), self.judges, self.split)
         return hashlib.sha256(repr((*told, self.corrupted)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:
@@ -75,7 +92,7 @@ class Quant:
         Genes drawn one by one would all land in the middle, where most are bad (stratified sampling).
         """
         level_key, gene_key = draws.split(key)
-        ranks = _by_bits(self.options)
+        ranks = _by_bits(self.option_set)
         layers = len(self.space) // 2
         level = draws.uniform(level_key, (n, 2, 1))
         place = np.clip(np.asarray(level + 0.35 * (draws.uniform(gene_key, (n, 2, layers)) - 0.5)), 0, 0.999)
@@ -109,8 +126,8 @@ class Quant:
         return {name: np.asarray(column, np.float32) for name, column in told.items()}
 
     def _judged(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
-        shown = data.load(self.bank.network.forward.data, self.split).first(self.images)
-        logits, full = self.bank.logits(solutions, shown.pixels), _full(self.network, self.options, self.split, self.images)
+        shown = data.load(self.bank.network.forward.data, self.split).first(self.judges)
+        logits, full = self.bank.logits(solutions, shown.pixels), _full(self.network, self.option_set, self.split, self.judges)
         if self.bank.network.forward.data == "sentences":
             return figures.encoder(logits, full)
         told = figures.classifier(logits, full, shown.labels)
@@ -119,6 +136,11 @@ class Quant:
             logits = self.bank.logits(solutions, data.corrupted(harder.pixels))
             told["corruption"] = figures.accuracy(logits, harder.labels).astype(np.float32)
         return told
+
+
+def _suiting(network: str) -> tuple[str, int]:
+    """The options and the number of images that suit a network."""
+    return {"digits": ("bits", 300), "minilm": ("encoder", 64)}.get(network, ("search", 512))
 
 
 @lru_cache(maxsize=4)

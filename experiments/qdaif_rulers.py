@@ -13,6 +13,8 @@ from feedback.judges.embedding import Anchors, MiniLM
 from feedback.judges.scores import logit, sigmoid
 from qd import metrics
 
+# as in conf/domain
+OPINIONS = (0.03, 0.08, 0.2, 0.35, 0.5, 0.65, 0.75, 0.83, 0.9)
 TEN = (0.005, 0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98, 0.995)
 FIVE = (0.05, 0.2, 0.8, 0.95)
 
@@ -65,8 +67,10 @@ _STORY = (("a list of facts", "advice to the reader"), ("a story about a spy and
 _VEGETABLES = Axis(
     ("I hate vegetables, they are disgusting.", "a negative opinion about eating vegetables"),
     ("I love vegetables, they are delicious.", "a positive opinion about eating vegetables"),
+    2.15,  # of nine texts, before any run
+    -1.8,
 )
-TICKS = {"opinions": (TEN,), "stories_genre": (TEN,), "stories_ending": (TEN,), "stories": (FIVE, FIVE)}  # as in conf/domain
+TICKS = {"opinions": (OPINIONS,), "stories_genre": (TEN,), "stories_ending": (TEN,), "stories": (FIVE, FIVE)}
 _KNOWN = {
     "opinions": ((_VEGETABLES,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
     "stories_genre": ((_GENRE,), _STORY),

@@ -192,6 +192,7 @@ def test_axes_of_two_answers_are_scales_and_of_more_are_kinds():
     said = grade(["A text.", "", "Another."])
     np.testing.assert_allclose(said[[0, 2]], [[0.9, 0.9, 2], [0.9, 0.9, 2]])
     assert np.isnan(said[1]).all() and grade.answers == (("negative", "positive"), ("haiku", "sonnet", "hymn"))
+    assert InWords(lm, ("Is it poor or good?", "poor", "good"), (AXIS,))(["A text."])[0, 0] == pytest.approx(0.9)
     assert InWords(lm, "How good?", (AXIS,), rated=True)(["A text."])[0, 0] == 0.5
     for axes in ((), ("no axis",), (("only one?", "a"),)):
         with pytest.raises(ValueError, match="type grade.axes"):

@@ -17,12 +17,12 @@ from feedback.judges.language import LEAST_MASS, Claim, Grade, Labels, LanguageM
 
 @dataclass(frozen=True)
 class InWords:
-    """Quality is how true a claim is, from 0 to 1. An axis is (question, answer, answer, ...): two answers are the ends of a
-    scale from 0 to 1, more are kinds, numbered from 0.
+    """Quality is a scale from 0 to 1: how true a claim is, or (question, low, high). An axis is (question, answer, answer,
+    ...): two answers are the ends of a scale from 0 to 1, more are kinds, numbered from 0.
     """
 
     lm: LanguageModel
-    quality: str  # a claim about the text; with ``rated`` a question that is answered from 1 to 9
+    quality: str | tuple[str, ...]  # a claim, or (question, low, high); with ``rated`` a question answered from 1 to 9
     axes: tuple[tuple[str, ...], ...]
     rated: bool = False
     orders: int = 1  # 2: each scale is asked with its ends named both ways round, which a leaning judge needs
@@ -35,8 +35,12 @@ class InWords:
                 raise ValueError(
                     f"the axis {axis!r} is no question with two answers or more; type grade.axes=[[QUESTION,LOW,HIGH]]"
                 )
-        if not self.axes or not self.quality.strip():
-            raise ValueError("a judge in words needs quality=... and an axis or more; type grade.axes=[[QUESTION,LOW,HIGH]]")
+        whole = self.quality.strip() if isinstance(self.quality, str) else len(self.quality) == 3 and all(self.quality)
+        if not self.axes or not whole:
+            raise ValueError(
+                "a judge in words needs a quality, a claim or [QUESTION,LOW,HIGH], and an axis or more; "
+                "type grade.axes=[[QUESTION,LOW,HIGH]]"
+            )
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B, 1 + M]; NaN where the model gave no answer."""
@@ -44,6 +48,8 @@ class InWords:
 
     def well(self, items: Sequence[str]) -> np.ndarray:
         """Returns the quality alone, [B]."""
+        if not isinstance(self.quality, str):
+            return self._along(self.quality)(items)
         if self.rated:
             return Rating(self.lm, self.quality, seed=self.seed, role=self.role)(items)
         return Claim(self.lm, self.quality, seed=self.seed, role=self.role)(items)

@@ -1,5 +1,7 @@
 """Texts: prompts, what is kept of answers, uneven cells, judges in words, and which texts each emitter shows."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hashed import Says
@@ -21,6 +23,7 @@ from qd.types import FAILED, Rows, Search
 SEEDS = ("I love it.", "I hate it.", "It is there.")
 AXIS = ("Is it negative or positive?", "negative", "positive")
 PAPER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995)
+BORDERS = np.array(PAPER, np.float32)
 
 
 def of_text(prompt: str, label: str) -> float:
@@ -196,15 +199,15 @@ def test_axes_of_two_answers_are_scales_and_of_more_are_kinds():
     assert InWords(lm, "How good?", (AXIS,), rated=True)(["A text."])[0, 0] == 0.5
     for axes in ((), ("no axis",), (("only one?", "a"),)):
         with pytest.raises(ValueError, match="type grade.axes"):
-            InWords(lm, "It is good.", axes)
+            InWords(lm, "It is good.", axes)  # type: ignore[arg-type]
 
 
 def test_the_papers_cells_are_exactly_its_own_and_rise_with_the_feature():
     ticks = Ticks("p", (20,), (PAPER,))
-    p = np.sort(np.concatenate([np.random.default_rng(0).random(500), PAPER, np.nextafter(np.float32(PAPER), 0), [0, 1]]))
+    p = np.sort(np.concatenate([np.random.default_rng(0).random(500), PAPER, np.nextafter(BORDERS, 0), [0, 1]]))
     features = {"p": p.astype(np.float32)}
     measures = np.asarray(ticks(ticks.init(keys.new(0), None, None), features))[:, 0]  # type: ignore[arg-type]
-    assert (np.floor(measures) == np.searchsorted(np.float32(PAPER), features["p"], "right")).all()
+    assert (np.floor(measures) == np.searchsorted(BORDERS, features["p"], "right")).all()
     assert (np.diff(measures) >= 0).all() and ticks.bounds == ((0.0, 20.0),) and not ticks.learns
     edges = np.asarray(ticks(ticks.init(keys.new(0), None, None), {"p": np.float32([[0], [1]])}))  # type: ignore[arg-type]
     assert edges[0, 0] == 0 and edges[1, 0] == pytest.approx(19.999)
@@ -225,10 +228,11 @@ def test_cells_that_generation_0_shares_out_hold_as_much_of_it_each():
 def test_ends_that_a_judge_cannot_tell_apart_are_found():
     lm = Says(lambda prompt, sample: f"Good {sample}." if "positive" in prompt else f"Bad {sample}.",
               lambda prompt, label: 0.9 if "Good" in prompt else 0.2)  # fmt: skip
-    domain = a_search(Near, lm).domain
+    domain: Any = a_search(Near, lm).domain
     assert list(domain.faults()) == []
     blind = Says(lm.write, lambda prompt, label: 0.5)
-    ((name, seen, instead),) = a_search(Near, blind).domain.faults()
+    domain = a_search(Near, blind).domain
+    ((name, seen, instead),) = domain.faults()
     assert name == "axis" and "cannot tell the ends of axis 1 apart" in seen and "judge_lm" in instead
 
 

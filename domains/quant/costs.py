@@ -69,7 +69,7 @@ def costs(bank: Any, latency_table: latency.Table | None = None) -> Costs:
 def kernel(option: Any, activation: Any) -> str:
     """Says which kernel runs a layer: int8, fp32 of rounded numbers, or fp32 alone. None stands for full precision.
 
-    int8 kernels take one zero point for all channels, and neither groups nor other number formats.
+    int8 kernels take a scale and a zero point a channel, and neither groups nor other number formats.
     """
     if activation is None:
         return "fp32"
@@ -78,6 +78,4 @@ def kernel(option: Any, activation: Any) -> str:
 
 def runs_in_integers(option: Any) -> bool:
     """Whether onnxruntime's integer kernels compute with such weights."""
-    if option is None or option.format not in ("int", "round", "sparse") or option.bits > 8 or option.per == "group":
-        return False
-    return option.symmetric or option.per == "tensor"
+    return option is not None and option.format in ("int", "round", "sparse") and option.bits <= 8 and option.per != "group"

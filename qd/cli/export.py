@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qd.cli import added, plot
+from qd.cli import added, plot, ship
 from qd.store import archive_file, files
 
 _FIRST = ("id", "objective", "measures", "solution")
@@ -17,11 +17,14 @@ FORMATS = ("csv", "parquet", "jsonl")
 
 def main(args: Sequence[str]) -> int:
     """Writes the table and says where it lies. Raises ValueError where a folder is no run."""
+    if any(word.removeprefix("--format=") in ship.forms() for word in args):
+        return ship.main(args)
     parser = argparse.ArgumentParser("qd export", description="Writes the elites of a run as a table, one row each: "
                                      "id, objective, measures, solution, features.")  # fmt: skip
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     parser.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
-    parser.add_argument("--format", choices=FORMATS, help="by default as --out ends, else csv; parquet needs pyarrow")
+    parser.add_argument("--format", choices=FORMATS, help="by default as --out ends, else csv; parquet needs pyarrow. "
+                        "Files that others run: " + ", ".join(ship.forms()))
     parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/archive.FORMAT")
     parser.add_argument("--columns", metavar="NAME", help="more columns, a choice of conf/columns.yaml; none for none")
     parser.add_argument(

@@ -16,6 +16,7 @@ from qd.cli import plot
 from qd.spelling import nearest
 from qd.store import archive_file
 
+MARKS = "deployable.json"  # in a run's folder: reports of elites that were exported and checked
 UNMET = 3  # exit status where no elite meets all conditions
 _FORM = re.compile(r"\s*([A-Za-z_]\w*(?:\[\d+\])?)\s*(<=|>=|==|=|<|>)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-zµ%]*)\s*")
 _SCALES = {  # unit -> what it is in the unit that columns of its kind have: KB of 1000 bytes, microseconds, per cent
@@ -82,6 +83,8 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     plot.check(run)
     stored = archive_file.load(run)
     numbers = columns(stored)
+    if (run / MARKS).exists():
+        numbers["deployable"] = np.isin(numbers["id"], marked(run)).astype(float)
     if not len(numbers["objective"]):
         raise ValueError(f"the archive of {run} holds no elite; give the run a larger budget")
     asked = [parse(text, numbers) for text in conditions]
@@ -106,6 +109,11 @@ def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
         found |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
     titles = _titles(stored)
     return found | {title: found[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in found}
+
+
+def marked(run: Path) -> list[int]:
+    """Returns ids of elites whose exported file was run and agreed."""
+    return [report["id"] for report in json.loads((run / MARKS).read_text(encoding="utf-8")) if report["deployable"]]
 
 
 def parse(text: str, known: dict[str, np.ndarray]) -> Condition:

@@ -1,0 +1,158 @@
+"""A config as an ONNX file of quantize/dequantize pairs (QDQ), which onnxruntime turns into integer kernels.
+
+Inputs of fewer than 8 bits are clipped as codes; weights of up to 4 bits are stored two in a byte and widened when the
+file is loaded. A convolution becomes an integer kernel only where its result is rounded again: where it goes into a sum,
+``outputs`` gives 8 bit for that ("fast"); without, it stays as exact as the bank, and slow.
+
+NCHW inside; the file takes images [N, H, W, C] as the bank does.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from domains.quant.export import codes as coded
+from domains.quant.export.support import is_table
+from domains.quant.export.trace import Step, steps
+
+OPSET, IR = 21, 10
+Range = tuple[float, float]
+
+
+def write(bank: Any, genome: np.ndarray, outputs: dict[int, Range] | None = None, tell: tuple[int, ...] = ()) -> bytes:
+    """Returns the file of a config [2L].
+
+    Args:
+        outputs: layer -> range (low, high) of what it gives, for those whose results are rounded to 8 bit.
+        tell: layers whose results the file gives besides.
+    """
+    from onnx import TensorProto, helper
+
+    network = bank.network
+    weights, activations = (index[0] for index in bank.split(np.asarray(genome)[None]))
+    example = np.zeros((2, *network.layers[0].inputs), np.float32)
+    order, result = steps(network, example)
+    made = _Graph(bank, weights, activations, outputs or {})
+    made.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
+    for step in order:
+        made.add(step)
+    made.node("Identity", [f"v{result}"], "logits")
+    shape = ["N", *network.layers[0].inputs]
+    given = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
+    told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("logits", *(f"o{i}" for i in tell))]
+    graph = helper.make_graph(made.nodes, network.name, given, told, made.initial)
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="qd-atlas").SerializeToString()
+
+
+def summed(bank: Any) -> list[int]:
+    """Returns the convolutions whose results go somewhere else than, after a ReLU, into layers alone."""
+    order, _ = steps(bank.network, np.zeros((2, *bank.network.layers[0].inputs), np.float32))
+    users: dict[int, list[Step]] = {}
+    for step in order:
+        for value in step.inputs:
+            users.setdefault(value, []).append(step)
+
+    def into_layers(value: int) -> bool:
+        return all(u.kind == "layer" or (u.kind == "relu" and into_layers(u.output)) for u in users.get(value, []))
+
+    layers = [step for step in order if step.kind == "layer" and users.get(step.output)]
+    return [step.setting for step in layers if not into_layers(step.output)]
+
+
+class _Graph:
+    """Nodes and constants, as they are needed."""
+
+    def __init__(self, bank: Any, weights: np.ndarray, activations: np.ndarray, outputs: dict[int, Range]) -> None:
+        self.bank, self.weights, self.activations, self.outputs = bank, weights, activations, outputs
+        self.nodes: list[Any] = []
+        self.initial: list[Any] = []
+        self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
+
+    def node(self, kind: str, inputs: list[str], output: str, **settings: Any) -> str:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, inputs, [output], **settings))
+        return output
+
+    def constant(self, name: str, value: Any) -> str:
+        from onnx import numpy_helper
+
+        self.initial.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, step: Step) -> None:
+        names, out = [f"v{value}" for value in step.inputs], f"v{step.output}"
+        if step.kind == "layer":
+            self._layer(step.setting, names[0], out)
+        elif step.kind == "relu":
+            self.node("Relu", names, out)
+        elif step.kind == "add":
+            self.node("Add", names, out)
+        elif step.kind == "sum":
+            axes = [{0: 0, 1: 2, 2: 3, 3: 1}[axis] for axis in step.setting]  # NHWC -> NCHW
+            self.node("ReduceSum", [*names, self.constant(f"{out}.axes", np.array(axes, np.int64))], out, keepdims=0)
+        else:
+            self.node("Mul", [*names, self.constant(f"{out}.factor", np.float32(step.setting))], out)
+
+    def _layer(self, i: int, x: str, out: str) -> None:
+        layer = self.bank.network.layers[i]
+        scale, zero, levels = (float(number) for number in self.bank.scales[i, self.activations[i]])
+        x = self._pair(x, scale, int(zero), int(levels)) if levels else x
+        w, b = self._weight(i, layer), self.constant(f"b{i}", self.bank.network.biases[i].astype(np.float32))
+        if layer.kind == "conv":
+            self.node("Conv", [x, w, b], f"o{i}", strides=[layer.stride] * 2, auto_pad="SAME_UPPER")
+        else:
+            self.node("Gemm", [x, w, b], f"o{i}")
+        if i in self.outputs:
+            low, high = self.outputs[i]
+            step = max((max(high, 0) - min(low, 0)) / 255, 1e-12)
+            self.rounded[f"o{i}",] = self._pair(f"o{i}", step, int(np.clip(round(-min(low, 0) / step), 0, 255)), 255)
+        self.node("Identity", [self.rounded.get((f"o{i}",), f"o{i}")], out)
+
+    def _pair(self, x: str, scale: float, zero: int, levels: int) -> str:
+        key = (x, scale, zero, levels)
+        if key not in self.rounded:
+            n = f"q{len(self.rounded)}.{len(self.nodes)}"
+            s, z = self.constant(f"{n}.s", np.float32(scale)), self.constant(f"{n}.z", np.uint8(zero))
+            code = self.node("QuantizeLinear", [x, s, z], f"{n}.code")
+            if levels < 255:
+                bounds = [self.constant(f"{n}.{end}", np.uint8(value)) for end, value in (("low", 0), ("high", levels))]
+                code = self.node("Clip", [code, *bounds], f"{n}.clipped")
+            self.rounded[key] = self.node("DequantizeLinear", [code, s, z], n)
+        return self.rounded[key]
+
+    def _weight(self, i: int, layer: Any) -> str:
+        turn = (lambda w: w.transpose(3, 2, 0, 1)) if layer.kind == "conv" else (lambda w: w)
+        if self.weights[i] == len(self.bank.weight_options):
+            return self.constant(f"w{i}", turn(self.bank.network.weights[i]))
+        option = int(self.weights[i])
+        if is_table(self.bank.weight_options[option]):
+            return self._looked_up(f"w{i}", turn, coded.in_table(self.bank, i, option))
+        told = coded.of_layer(self.bank, i, option)
+        kind = np.int8 if told.signed else np.uint8
+        s, z = self.constant(f"w{i}.s", told.scale), self.constant(f"w{i}.z", told.zero.astype(kind))
+        code = self._codes(f"w{i}.code", turn(told.codes), told.bits, told.signed)
+        axis = {"axis": 0 if layer.kind == "conv" else 1} if told.scale.ndim else {}
+        return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis)
+
+    def _looked_up(self, name: str, turn: Any, told: coded.Looked) -> str:
+        from onnx import TensorProto
+
+        code = self._codes(f"{name}.code", turn(told.places), told.bits, False)
+        place = self.node("Cast", [code], f"{name}.place", to=TensorProto.INT32)
+        table = self.constant(f"{name}.table", told.table)
+        if told.scale is None:
+            return self.node("Gather", [table, place], name)
+        plain = self.node("Gather", [table, place], f"{name}.plain")
+        shape = (-1, 1, 1, 1) if told.places.ndim == 4 else (1, -1)
+        return self.node("Mul", [plain, self.constant(f"{name}.s", told.scale.reshape(shape))], name)
+
+    def _codes(self, name: str, codes: np.ndarray, bits: int, signed: bool) -> str:
+        if bits > 4:
+            return self.constant(name, codes.astype(np.int8 if signed else np.uint8))
+        from onnx import TensorProto, helper
+
+        small, wide = (TensorProto.INT4, TensorProto.INT8) if signed else (TensorProto.UINT4, TensorProto.UINT8)
+        self.initial.append(helper.make_tensor(f"{name}.4", small, codes.shape, codes.ravel().tolist()))
+        return self.node("Cast", [f"{name}.4"], name, to=wide)

@@ -1,0 +1,92 @@
+"""What a network computes between its layers, read off a trace of its own forward pass.
+
+Layers are opaque calls in it; the rest must be of the few operations that an exporter knows.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Step(NamedTuple):
+    """One operation: a layer (its number), relu, add, sum (axes) or scale (factor)."""
+
+    kind: str
+    inputs: tuple[int, ...]  # numbers of values; 0 is the network's input
+    output: int
+    setting: Any = None
+
+
+def steps(network: Any, example: np.ndarray) -> tuple[list[Step], int]:
+    """Returns the steps of a forward pass and the number of the value it gives.
+
+    Raises:
+        ValueError: the network does something between its layers that no exporter here carries.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from domains.quant.networks import linear
+
+    layers = network.layers
+
+    def apply(i: int, x: Any) -> Any:
+        def layer(x: Any) -> Any:
+            return linear(layers[i], x, jnp.zeros(layers[i].shape)) + jnp.zeros(layers[i].shape[-1])
+
+        layer.__name__ = f"layer{i}"
+        return jax.jit(layer)(x)
+
+    closed = jax.make_jaxpr(lambda x: network.forward(apply, x))(jnp.asarray(example))
+    reader = _Reader()
+    (result,) = reader.read(closed.jaxpr, [0])
+    return reader.steps, result
+
+
+class _Reader:
+    """Walks equations; values are numbers, literals are floats."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.last = 0
+
+    def read(self, jaxpr: Any, given: list[Any]) -> list[Any]:
+        held = dict(zip(map(id, jaxpr.invars), given, strict=True))
+        value = lambda var: float(var.val) if hasattr(var, "val") else held[id(var)]
+        for equation in jaxpr.eqns:
+            outputs = self._equation(equation, [value(var) for var in equation.invars])
+            held |= dict(zip(map(id, equation.outvars), outputs, strict=True))
+        return [value(var) for var in jaxpr.outvars]
+
+    def _equation(self, equation: Any, values: list[Any]) -> list[Any]:
+        kind, settings = equation.primitive.name, equation.params
+        name = str(settings.get("name", ""))
+        if name.startswith("layer") and name[5:].isdigit():
+            return [self._step("layer", values[:1], int(name[5:]))]
+        inner = settings.get("jaxpr") or settings.get("call_jaxpr")
+        if inner is not None:
+            return self.read(getattr(inner, "jaxpr", inner), values)
+        known: dict[str, Callable[[], int] | None] = {
+            "max": lambda: self._step("relu", values[:1]) if values[1] == 0.0 and _is_value(values[0]) else self._no(kind),
+            "add": lambda: self._step("add", values) if all(map(_is_value, values)) else self._no(kind),
+            "reduce_sum": lambda: self._step("sum", values, tuple(settings["axes"])),
+            "div": lambda: self._step("scale", values[:1], 1 / values[1]) if not _is_value(values[1]) else self._no(kind),
+        }
+        make = known.get(kind)
+        return [make() if make else self._no(kind)]
+
+    def _no(self, kind: str) -> int:
+        raise ValueError(
+            f"between its layers the network computes {kind!r}, which the ONNX exporter does not carry (it knows ReLU, sums and "
+            "means); for transformers type --format qwix"
+        )
+
+    def _step(self, kind: str, inputs: list[int], setting: Any = None) -> int:
+        self.last += 1
+        self.steps.append(Step(kind, tuple(inputs), self.last, setting))
+        return self.last
+
+
+def _is_value(given: Any) -> bool:
+    return isinstance(given, int)

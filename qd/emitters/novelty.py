@@ -41,7 +41,7 @@ class NoveltySearch:
     at_random: bool = True  # which they are; False: the most novel
     criteria: tuple[str, ...] = ("novelty",)
     archive: str = (
-        "append"  # never pruned, as in the papers; or dns: the ``room`` most novel among the fitter; parents come from it
+        "append"  # never pruned, as in the papers; or dns: the ``room`` best of dominated novelty, from whom parents come
     )
     room: int = 1024
     choose: str = "pareto"  # where there are several: all by fronts and crowding; or: either, one drawn in each generation
@@ -115,7 +115,7 @@ class NoveltySearch:
         return Seen(memory.key, population, selection.join([memory.archive, added]), children)
 
     def _dominated(self, memory: Seen, children: Known) -> Seen:
-        """Dominated novelty search (Bahlous-Boldi et al. 2025): who is far from all fitter ones stays; parents are drawn evenly."""
+        """Dominated novelty search (Bahlous-Boldi et al. 2025): who is far from all fitter ones stays. Parents: evenly."""
         known = selection.join([memory.archive if len(memory.archive.ids) else memory.population, children])
         far = selection.dominated_novelty(known.measures, known.objective, self.neighbours)
         archive = known.take(np.sort(np.argsort(-far, kind="stable")[: self.room]))
@@ -148,7 +148,7 @@ class NoveltySearch:
 
     def redescribe(self, memory: Seen, describe: Any) -> Seen:
         """Describes all that is remembered anew."""
-        return Seen(memory.key, *(known.redescribed(describe) for known in memory[1:]))
+        return Seen(memory.key, *selection.redescribed(list(memory[1:]), describe))
 
     def recall(self, memory: Seen) -> Rows:
         """Returns population, archive and the last children."""

@@ -28,13 +28,6 @@ class Known(NamedTuple):
     def rows(self) -> Rows:
         return Rows(self.ids, self.solutions, self.objective, self.features, np.ones(len(self.ids), bool))
 
-    def redescribed(self, describe: Any) -> "Known":
-        """Measures and signals anew, from the stored features."""
-        if len(self.ids) == 0:
-            return self
-        signals = describe.signals(self.features) if hasattr(describe, "signals") else {}
-        return self._replace(measures=np.asarray(describe(self.features)), signals=self.signals | signals)
-
 
 def of_batch(batch: Batch) -> Known:
     """Returns the rows that did not fail."""
@@ -90,6 +83,16 @@ def beaten(known: Known, others: Known, neighbours: int) -> np.ndarray:
     count = min(neighbours, len(others.ids))
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
     return (others.objective[nearest] > known.objective[:, None]).any(axis=1)
+
+
+def redescribed(several: list[Known], describe: Any) -> list[Known]:
+    """Measures and signals anew, from the stored features: of all at once, for few rows cost as much as a thousand."""
+    both = join(several)
+    if len(both.ids):
+        signals = describe.signals(both.features) if hasattr(describe, "signals") else {}
+        both = both._replace(measures=np.asarray(describe(both.features)), signals=both.signals | signals)
+    ends = np.cumsum([len(known.ids) for known in several])
+    return [both.take(np.arange(end - len(known.ids), end)) for end, known in zip(ends, several, strict=True)]
 
 
 def squared_distances(a: Array, b: Array) -> np.ndarray:

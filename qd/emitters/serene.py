@@ -19,6 +19,8 @@ from qd.emitters.phases import EXPLOIT, EXPLORE, START, Phases, Record
 from qd.emitters.selection import Known
 from qd.types import Array, Batch, Elites, Offspring, Rows
 
+_WAITING = 100  # candidates at most, where some wait
+
 
 class Memory(NamedTuple):
     key: Array  # for the draws of the next tell
@@ -31,6 +33,7 @@ class Memory(NamedTuple):
     testing: bool = False
     left: int = 0  # evaluations of this chunk
     gain: int = 0  # climbers that this chunk has brought
+    insisted: bool = False  # one of those that wait has had its test in this chunk
     record: Record = START
     chunks: int = 0  # of exploration, done
     explored: int = 0  # evaluations
@@ -48,7 +51,7 @@ class Serene:
     trial: int = 5  # steps of a candidate's test, after its first 6 rows
     reserved: float = 1 / 3  # of a chunk, for climbers that have passed
     added: int = 5  # of what a climber found novel, when it ends, to the novelty archive
-    rivals: int = 0  # who is paid less than one of so many nearest is passed over; 0: nobody is, as published
+    rivals: int = 0  # who is paid less than what climbers found among so many nearest waits; 0: nobody does, as published
     pure: bool = False
 
     def __post_init__(self) -> None:
@@ -91,20 +94,23 @@ class Serene:
         return self._exploited(memory._replace(exploited=memory.exploited + asked), children)
 
     def redescribe(self, memory: Memory, describe: Any) -> Memory:
-        """Describes all that is remembered anew; how far a climber has been is not known in the new measures."""
-
-        def anew(c: Climber) -> Climber:
-            known = (c.ancestor.redescribed(describe), c.people.redescribed(describe))
-            return c._replace(
-                ancestor=known[0], people=known[1], far=0.0, novel=tuple(k.redescribed(describe) for k in c.novel)
-            )
-
+        """Describes all that is remembered anew, at once; how far a climber has been is not known in the new measures."""
+        now = () if memory.now is None else (memory.now,)
+        climbers = memory.candidates + memory.climbers + now
+        known = [*memory.seen[1:], memory.rewarded, *(k for c in climbers for k in (c.ancestor, c.people, *c.novel))]
+        anew = iter(selection.redescribed(known, describe))
+        seen, rewarded = Seen(memory.seen.key, next(anew), next(anew), next(anew)), next(anew)
+        climbers = tuple(
+            c._replace(ancestor=next(anew), people=next(anew), novel=tuple(next(anew) for _ in c.novel), far=0.0)
+            for c in climbers
+        )
+        first, last = len(memory.candidates), len(climbers) - len(now)
         return memory._replace(
-            seen=self.explorer.redescribe(memory.seen, describe),
-            rewarded=memory.rewarded.redescribed(describe),
-            candidates=tuple(map(anew, memory.candidates)),
-            climbers=tuple(map(anew, memory.climbers)),
-            now=memory.now and anew(memory.now),
+            seen=seen,
+            rewarded=rewarded,
+            candidates=climbers[:first],
+            climbers=climbers[first:last],
+            now=climbers[-1] if now else None,
         )
 
     def recall(self, memory: Memory) -> Rows:
@@ -162,46 +168,47 @@ class Serene:
 
     def _next_climber(self, memory: Memory) -> Memory:
         """The most novel candidate while most of the chunk is left, else a climber of the first front, else a new chunk."""
-        memory = self._without_rivals(memory)
-        if memory.candidates and memory.left > self.chunk * self.reserved:
-            first = int(np.argmax(self._novel(memory, memory.candidates)))
-            rest = memory.candidates[:first] + memory.candidates[first + 1 :]
-            return memory._replace(now=memory.candidates[first], candidates=rest, testing=True)
+        early, waits = memory.left > self.chunk * self.reserved, self._waits(memory, memory.candidates)
+        if early and not waits.all():
+            return self._tested(memory, ~waits)
+        free = ~self._waits(memory, memory.climbers)
+        memory = memory._replace(climbers=tuple(c for c, f in zip(memory.climbers, free, strict=True) if f))
         if memory.climbers and memory.left > 0:
             values = np.stack([self._novel(memory, memory.climbers), [c.gain for c in memory.climbers]], axis=1)
             front = np.flatnonzero(selection.fronts(values) == 0)
             chosen = int(front[keys.integers(keys.split(memory.key)[0], (), 0, len(front))])
             rest = memory.climbers[:chosen] + memory.climbers[chosen + 1 :]
             return memory._replace(now=memory.climbers[chosen], climbers=rest, testing=False)
+        if early and waits.any() and not memory.insisted:  # what climbers found there need not be the best
+            return self._tested(memory._replace(insisted=True), waits)
         return self._next_chunk(memory)
+
+    def _tested(self, memory: Memory, among: np.ndarray) -> Memory:
+        """Gives the most novel of some candidates its test."""
+        order = np.argsort(-self._novel(memory, memory.candidates), kind="stable")
+        first = int(order[among[order]][0])
+        rest = order[order != first][:_WAITING] if self.rivals else np.delete(np.arange(len(order)), first)
+        candidates = tuple(memory.candidates[i] for i in np.sort(rest))
+        return memory._replace(now=memory.candidates[first], candidates=candidates, testing=True)
 
     def _next_chunk(self, memory: Memory) -> Memory:
         """Exploiting without candidates or climbers costs nothing: exploring goes on."""
         record = self.phases.after(memory.record, memory.gain)
         phase = self.phases.next(keys.split(memory.key, 3)[2], record, memory.explored + memory.exploited)
-        memory = memory._replace(left=self.chunk, gain=0, now=None, testing=False)
-        if phase == EXPLOIT:
-            memory = self._without_rivals(memory)
+        memory = memory._replace(left=self.chunk, gain=0, now=None, testing=False, insisted=False)
         if phase == EXPLOIT and (memory.candidates or memory.climbers):
             return self._next_climber(memory._replace(record=record._replace(last=EXPLOIT)))
         return memory._replace(record=record._replace(last=EXPLORE))
 
-    def _without_rivals(self, memory: Memory) -> Memory:
-        """Drops candidates and climbers who are paid less than what a climber has found among their nearest."""
-        if self.rivals == 0 or not memory.candidates + memory.climbers:
-            return memory
-        climbed = memory.rewarded.take(np.flatnonzero(np.isin(memory.rewarded.ids, memory.spawned, invert=True)))
+    def _waits(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
+        """Who is paid less than what a climber has found among their nearest."""
+        if self.rivals == 0 or not climbers:
+            return np.zeros(len(climbers), bool)
+        best = selection.join([c.people.take(np.zeros(1, int)) if c.steps else c.ancestor for c in climbers])
+        found = memory.rewarded.take(np.flatnonzero(~np.isin(memory.rewarded.ids, memory.spawned)))
         others = selection.join([memory.seen.population, memory.seen.archive])
-        known = selection.join([others._replace(objective=np.zeros_like(others.objective)), climbed])
-
-        def alone(climbers: tuple[Climber, ...]) -> tuple[Climber, ...]:
-            if not climbers:
-                return ()
-            best = selection.join([c.people.take(np.zeros(1, int)) if c.steps else c.ancestor for c in climbers])
-            beaten = selection.beaten(best, known, self.rivals)
-            return tuple(c for c, b in zip(climbers, beaten, strict=True) if not b)
-
-        return memory._replace(candidates=alone(memory.candidates), climbers=alone(memory.climbers))
+        known = selection.join([others._replace(objective=np.zeros_like(others.objective)), found])
+        return selection.beaten(best, known, self.rivals)
 
     def _novel(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
         """Novelty of their ancestors among all that was paid."""

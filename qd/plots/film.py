@@ -1,4 +1,4 @@
-"""Films from stored records: where all that was tried has ended, generation by generation; and the elites' own films, side by side.
+"""Films from stored records: where all that was tried has ended, generation by generation; elites' own films side by side.
 
 F frames, N rows.
 """

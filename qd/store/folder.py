@@ -14,8 +14,8 @@ from qd.store import files, history, identity
 
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
-    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "film", "film.npz", "archive.json", "archive.npz",
-    "renderings", "films", "figures", "now", "lm", _CONFIG,
+    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
+    "film", "film.npz", "renderings", "films", "figures", "now", "lm", _CONFIG,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Each takes (problem, n, seed) and returns the configs that it had evaluated, at 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,10 +52,14 @@ def stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
 
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
     """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
-    domain, reference = problem.domain, problem.domain.costs.bops_reference
+    return _optima(problem.domain)[:n]
+
+
+@lru_cache(maxsize=4)
+def _optima(domain: Quant) -> np.ndarray:
     (low, high), (least, most) = domain.bounds
-    sizes = np.linspace(low, high, 9)[1:]
-    return ilp.front(domain.sensitivity, domain.costs, sizes, reference * 2 ** np.linspace(least, most, 11)[1:])[:n]
+    bops = domain.costs.bops_reference * 2 ** np.linspace(least, most, 11)[1:]
+    return ilp.front(domain.sensitivity, domain.costs, np.linspace(low, high, 9)[1:], bops)
 
 
 def seeds(problem: Problem, n: int) -> np.ndarray:

@@ -66,9 +66,11 @@ class Screened:
 
     def _trees(self, memory: Seen) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
 
         trees = HistGradientBoostingRegressor(max_iter=80, min_samples_leaf=5, random_state=0)
-        return trees.fit(self._inputs(memory.configs), memory.objective)
+        with threadpool_limits(1):  # so few rows that threads only wait for each other
+            return trees.fit(self._inputs(memory.configs), memory.objective)
 
     def _inputs(self, configs: np.ndarray) -> np.ndarray:
         bits = self.domain.bank

@@ -42,7 +42,7 @@ SETS: dict[str, tuple[tuple[W, ...], tuple[A, ...]]] = {
         (*(A(b, "mse") for b in (2, 3, 4, 6)), *(A(b, "percentile") for b in (3, 4, 5, 8))),
     ),
     "deployable": ((W(4), W(8), W(8, per="tensor")), (A(8), A(8, "percentile"))),
-    "encoder": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(8, "percentile"), A(6, "mse"), A(8, symmetric=True))),
+    "encoder": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(8), A(8, symmetric=True), A(7), A(6, "mse"))),
     "every": (UNIFORM + OTHERS, _INPUTS),
 }
 

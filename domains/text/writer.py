@@ -31,7 +31,7 @@ class Writer:
     topic: str  # what each text is, as it stands before a colon
     seeds: tuple[str, ...] = ()  # written by hand; none: the start is zero-shot, from the topic alone
     shots: int = 3  # texts shown
-    longest: int = 60  # tokens of a text
+    longest: int = 50  # tokens of a text
     temperature: float = 0.8
 
     def __post_init__(self) -> None:

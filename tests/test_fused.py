@@ -8,13 +8,16 @@ import pytest
 from scripted import contents, replay
 from toys import SQUARE, Bowl, Failing, OnHost, Words
 
+from domains.functions import LinearProjection
 from feedback.descriptors import Select
 from feedback.pca import PCA
 from qd import fused, keys, search
 from qd.archives import CVT, DNS, Grid, HostElites
+from qd.cli import compose, launch
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IsoLine, Vary
+from qd.fused import driver, prepare
 from qd.fused.program import compiled
 from qd.referee import Referee
 from qd.types import Array, Batch, Elites, Memory, Offspring, Search, State
@@ -168,6 +171,45 @@ def test_what_cannot_be_fused_is_said() -> None:
             next(fused.run(recipe, begin(fine), 100))
     with pytest.raises(ValueError, match="generator"):
         next(fused.run(fine, begin(fine), 100, generator="dice"))
+
+
+def test_a_mirror_that_memory_cannot_hold_is_refused_before_anything_is_evaluated(monkeypatch, tmp_path) -> None:
+    words = [
+        "domain=sphere",
+        "domain.dim=100",
+        "emitter=isoline",
+        f"runs={tmp_path}",
+        "console=off",
+        "initial=10",
+        "budget=100",
+    ]
+    grid, tessellation = "archive.dims=[50,40]", "archive=cvt"  # 2,000 and 1,000 cells
+    monkeypatch.setattr(prepare, "_memory", lambda: 1_000_000)  # of which 40 % are less than 1,000 x 424 bytes
+    asked = compose.assemble(compose.load([*words, grid])).search
+    assert "2,000 cells x 424 bytes needs 0.0 GiB" in (fused.applies(asked) or "")
+    monkeypatch.setattr(LinearProjection, "evaluate", lambda *args: pytest.fail("something was evaluated"))
+    for archive in (grid, tessellation):
+        with pytest.raises(ValueError, match=r"cells x 424 bytes .* driver=host"):
+            launch.main([*words, archive, "driver=fused"])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="2,000 cells x 424 bytes"):
+        launch.main([*words, grid, "seeds=2"])
+    assert compose.assemble(compose.load([*words, grid])).run is search.run  # auto goes to the host
+    monkeypatch.setattr(prepare, "_memory", lambda: 3_000_000)
+    assert fused.applies(asked) is None and compose.assemble(compose.load([*words, grid])).run is fused.run
+
+
+def test_the_size_is_said_as_pyribs_and_the_machine_have_it(monkeypatch) -> None:
+    recipe = Search(Bowl(), XY, GRID, VARY)
+    state = begin(recipe)
+    enormous = recipe._replace(archive=Grid((200_000, 200_000)))
+    assert "40,000,000,000 cells" in (fused.applies(enormous) or "") and "GiB beside the archive" in (
+        fused.applies(enormous) or ""
+    )
+    monkeypatch.setattr(driver, "applies", lambda recipe: None)
+    monkeypatch.setattr(prepare, "_memory", lambda: 10_000)
+    with pytest.raises(ValueError, match=r"144 cells .* type driver=host, or fewer cells"):
+        next(fused.run(recipe, state, 1000))
 
 
 def test_a_chunk_longer_than_the_run_and_ids_that_overflow() -> None:

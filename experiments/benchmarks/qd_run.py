@@ -22,15 +22,17 @@ from qd.table import Runs
 
 CASES = {"default, 50,000 evaluations": 50_000, "default, 1,000,000 evaluations": 1_000_000}
 DRIVERS = ("fused", "host")
+ROUNDS = {"quick": 2, "first": 5, "full": 15}  # each takes half a minute
 PAIRS = {"fused / host": ("fused", "host")}
 _CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(float(sys.argv[1]), sys.argv[2:])"
 
 
 def main(budget: str = "quick", out: str = "experiments/results/qd_run") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    n, folder = rounds(budget), Path(out)
+    rounds(budget)
+    n, folder = ROUNDS[budget], Path(out)
     runs = Runs(folder / "runs.jsonl")
-    todo = [(i, case, driver) for i in range(n) for case in CASES for driver in DRIVERS if not runs.has(case, driver, i)]
+    todo = [(i, case, driver) for case in CASES for i in range(n) for driver in DRIVERS if not runs.has(case, driver, i)]
     if todo:
         for driver in DRIVERS:
             timed(driver, min(CASES.values()))

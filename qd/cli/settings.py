@@ -50,7 +50,7 @@ class Settings:
     outside: Outside = field(default_factory=Outside)
     log_every: int = 1_000  # evaluations
     save_every: int = 10_000  # evaluations
-    save_seconds: float = 1.0  # but a checkpoint at most this often: each waits for the disk
+    save_seconds: float = 2.0  # but a checkpoint at most this often: each waits for the disk
     renderings: int = 100  # pictures of elites, at most
     film: str | None = None  # a feature of two numbers, such as position: where all ended is kept, for qd plot --film
     now: bool | None = None  # draw the map at each relearn too, into the folder now/: for people who answer meanwhile

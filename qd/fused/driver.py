@@ -16,7 +16,7 @@ import numpy as np
 from qd import archives
 from qd.archives import CVT, Grid
 from qd.fused.mirror import Mirror, opened
-from qd.fused.prepare import Work, check_memory, prepare
+from qd.fused.prepare import Work, check_memory, prepare, too_large
 from qd.fused.program import Chunk, Place, compiled
 from qd.types import Array, Batch, Evaluation, Features, Search, State
 
@@ -74,7 +74,7 @@ def applies(search: Search) -> str | None:
         return f"its archive is neither a grid nor a CVT but {type(archive).__name__}"
     if archive.dtype != "float32":  # type: ignore[attr-defined]
         return f"its archive stores {archive.dtype}, not float32"  # type: ignore[attr-defined]
-    return None
+    return too_large(search)
 
 
 def _taken_up(asked: tuple, state: State) -> tuple[Work, Mirror, Features] | None:

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import archives
-from qd.archives import HostElites
+from qd import archives, keys
+from qd.archives import CVT, HostElites
 from qd.fused import index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
 from qd.fused.program import Place, Recipe, generation
@@ -22,6 +22,8 @@ from qd.search import stored
 from qd.types import Array, Features, Memory, Search, State
 
 BYTES = 16 * 2**20  # of rows in a chunk: larger buffers leave the caches, and the system clears their pages each time
+_CELL_BYTES = 24  # of a mirror, besides the columns of its elites
+_SHARE = 0.4  # of the memory that a mirror may take
 _tables: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its table
 
 
@@ -55,13 +57,30 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
 def check_memory(archive: Any, work: Work) -> None:
     """Raises ValueError where memory cannot hold the mirror beside the archive."""
     columns = HostElites(archive).take(np.arange(0), "solution", *work.asked)
-    row = sum(math.prod(column.shape[1:]) * 4 for column in columns) + 24
-    need, have = archives.capacity(archive) * row, _memory()
-    if need > 0.4 * have:
-        raise ValueError(
-            f"a mirror of {archives.capacity(archive):,} cells x {row:,} bytes needs {need / 2**30:,.1f} GiB beside the "
-            f"archive, and there are {have / 2**30:.1f}; type driver=host, or fewer cells"
-        )
+    why = _too_large(archives.capacity(archive), sum(math.prod(column.shape[1:]) * 4 for column in columns))
+    if why is not None:
+        raise ValueError(f"{why}; type driver=host, or fewer cells")
+
+
+def too_large(search: Search) -> str | None:
+    """Says, before anything is evaluated or opened, that memory could not hold the mirror of a search's grid or CVT."""
+    cells = search.archive.cells if isinstance(search.archive, CVT) else math.prod(search.archive.dims)  # type: ignore[attr-defined]
+    return _too_large(cells, _solution_bytes(search.domain))
+
+
+@lru_cache(maxsize=64)
+def _solution_bytes(domain: Any) -> int:
+    return 4 * math.prod(np.shape(domain.sample(keys.new(0), 1))[1:])
+
+
+def _too_large(cells: int, row: int) -> str | None:
+    need, have = cells * (row + _CELL_BYTES), _memory()
+    if need <= _SHARE * have:
+        return None
+    return (
+        f"a mirror of {cells:,} cells x {row + _CELL_BYTES:,} bytes needs {need / 2**30:,.1f} GiB beside the archive, "
+        f"and there are {have / 2**30:,.1f}"
+    )
 
 
 class _Static:

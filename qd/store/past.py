@@ -38,7 +38,7 @@ class Past:
         cell, generation = batch.cell[entered], entered // size
         objective = np.asarray(batch.evaluation.objective, self._dtype)[entered]
         part = np.searchsorted(ends, generation, "right")
-        order = np.lexsort((objective, generation, cell, part))
+        order = np.lexsort((objective, (part * self.cells + cell) * (ends[-1] + 1) + generation))
         cell, objective, part = cell[order], objective[order], part[order]
         last = np.append((cell[1:] != cell[:-1]) | (part[1:] != part[:-1]), np.ones(min(len(cell), 1), bool))
         cell, objective, part = cell[last], objective[last], part[last]

@@ -140,6 +140,7 @@ LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # f
 WANTS = {  # of emitters, what a sphere with its own measures has not; test_contracts_sparse gives it to them
     **dict.fromkeys(("surprise", "taxons", "stax"), "type descriptor=autoencoder"),
     "serene": "no sparse reward; type domain=redundant_arm",
+    **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
 WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them

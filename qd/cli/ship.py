@@ -58,9 +58,8 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
     rows = [int((stored.columns["id"] == number).argmax()) for number in ids]
     domain = build(node, {}, "domain")
     make = locate(choice["_target_"], f"conf/exports.yaml: {form}")
-    reports = make(
-        domain, list(ids), [int(stored.columns["index"][i]) for i in rows], stored.columns["solution"][rows], folder, form
-    )
+    cells = [int(stored.columns["index"][i]) for i in rows]
+    reports = make(domain, list(ids), cells, stored.columns["solution"][rows], folder, form)
     marks = run / MARKS
     kept = json.loads(marks.read_text(encoding="utf-8")) if marks.exists() else []
     fresh = {(report["id"], report["format"]) for report in reports}
@@ -81,10 +80,8 @@ def _chosen(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> 
     if where:
         answer = query(run, where, top)
         if not answer.met:
-            near = answer.rows[0]
-            raise ValueError(
-                f"no elite meets {' and '.join(where)}; the nearest is cell {near['cell']}: type --cell {near['cell']}"
-            )
+            near = answer.rows[0]["cell"]
+            raise ValueError(f"no elite meets {' and '.join(where)}; the nearest is cell {near}: type --cell {near}")
         ids += [row["id"] for row in answer.rows]
     if not ids:
         raise ValueError('which elites? type --cell N (qd query names cells), or --where "size<=30KB"')

@@ -32,10 +32,8 @@ def in_table(bank: Any, layer: int, option_index: int) -> Looked:
     plain = (values if scale is None else np.round(values / scale, 5)).astype(np.float32)
     table, places = np.unique(plain, return_inverse=True)
     if len(table) > 2**option.bits:
-        name = bank.network.layers[layer].name
-        raise ValueError(
-            f"{name}: {option.name} has {len(table)} values, more than {option.bits} bits tell; it cannot be carried"
-        )
+        name, most = bank.network.layers[layer].name, 2**option.bits
+        raise ValueError(f"{name}: {option.name} has {len(table)} values, and its bits tell {most}; it cannot be carried")
     return Looked(places.reshape(values.shape).astype(np.uint8), table, scale, option.bits)
 
 

@@ -70,8 +70,8 @@ def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
         return "qwix convolves only weights and inputs of one type, and on a CPU none below 8 bit"
     if not option.symmetric:
         return f"{option.name} has zero points, which qwix' integer products do not take"
-    if not activation.symmetric:
-        return f"inputs of {activation.name} have a zero point, which qwix takes for no static scale"
+    if not activation.symmetric and activation.bits not in (4, 8):
+        return f"inputs of {activation.name} have a zero point, which qwix takes for 4 and 8 bit alone"
     return ""
 
 

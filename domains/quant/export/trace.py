@@ -78,8 +78,8 @@ class _Reader:
 
     def _no(self, kind: str) -> int:
         raise ValueError(
-            f"between its layers the network computes {kind!r}, which the ONNX exporter does not carry (it knows ReLU, sums and "
-            "means); for transformers type --format qwix"
+            f"between its layers the network computes {kind!r}, which the ONNX exporter does not carry (it knows ReLU, sums "
+            "and means); for transformers type --format qwix"
         )
 
     def _step(self, kind: str, inputs: list[int], setting: Any = None) -> int:

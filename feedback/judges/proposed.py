@@ -26,6 +26,21 @@ from feedback.judges.words import InWords
 FILE = "lm/axes.json"  # in the run's folder
 _APART = 0.75  # how often a text of the high end must be placed above one of the low end
 _END = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+){0,2}")  # one to three words
+_NO_KIND = {
+    "good",
+    "bad",
+    "better",
+    "worse",
+    "great",
+    "poor",
+    "clear",
+    "unclear",
+    "short",
+    "long",
+    "brief",
+    "positive",
+    "negative",
+}
 _PAIR = {"type": "object", "properties": {"low": {"type": "string"}, "high": {"type": "string"}}}
 
 
@@ -59,7 +74,7 @@ class Proposed:
     lm: LanguageModel  # the judge
     writer: Writes = field(compare=False)
     topic: str
-    quality: str
+    quality: str | tuple[str, ...]  # as InWords has it
     axes: tuple[tuple[str, ...], ...] = ()
     more: int = 2
     tries: int = 3  # texts written for each end
@@ -102,16 +117,16 @@ class Proposed:
         return found
 
     def _pairs(self) -> list[tuple[str, str]]:
-        """Returns pairs of words that no other pair or axis names."""
-        n = 2 * self.more + 2
+        """Returns pairs of words that no other pair or axis names, and that do not say how good or how long a text is."""
+        n = 2 * self.more + 4
         asked = (
-            f"Texts are written on this topic: {self.topic}. Name {n} ways in which such texts differ from each other in "
-            "what they say or how they feel, not in how good or how long they are. For each give two opposite adjectives, "
-            "one for each end, that fit the question: Is the text ... or ...?"
+            f"Many authors write on this topic: {self.topic}. Name {n} ways in which their texts differ in what happens, in "
+            "mood, in who speaks or in style; not in how good, how positive or how long they are. For each give two opposite "
+            "adjectives of one word. Of songs, for example: slow and fast, tender and angry, urban and rural."
         )
         schema = {"type": "object", "properties": {"axes": {"type": "array", "items": _PAIR, "minItems": n, "maxItems": n}}}
         (said,) = self.writer.structured([asked], schema, role="proposer")
-        used = {_plain(word) for axis in self.axes for word in axis[1:]}
+        used = {_plain(word) for axis in self.axes for word in axis[1:]} | _NO_KIND
         pairs = []
         for each in (said or {}).get("axes", []):
             low, high = _plain(each["low"]), _plain(each["high"])

@@ -58,8 +58,8 @@ def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _optima(domain: Quant) -> np.ndarray:
     (low, high), (least, most) = domain.bounds
-    bops = domain.costs.bops_reference * 2 ** np.linspace(least, most, 11)[1:]
-    return ilp.front(domain.sensitivity, domain.costs, np.linspace(low, high, 9)[1:], bops)
+    sizes, bops = np.linspace(low, high, 9)[1:], domain.costs.bops_reference * 2 ** np.linspace(least, most, 11)[1:]
+    return ilp.front(domain.sensitivity, domain.costs, sizes.tolist(), bops.tolist())
 
 
 def seeds(problem: Problem, n: int) -> np.ndarray:

@@ -26,7 +26,8 @@ OTHERS = (
 )
 _INPUTS = tuple(A(b, c) for b in BITS for c in CLIPS)
 
-SETS: dict[str, tuple[tuple[W, ...], tuple[A, ...]]] = {
+Options = tuple[tuple[WeightOption, ...], tuple[ActivationOption, ...]]
+SETS: dict[str, Options] = {
     "bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, "mse") for b in (2, 3, 4, 6, 8))),
     "search": (
         (
@@ -47,7 +48,7 @@ SETS: dict[str, tuple[tuple[W, ...], tuple[A, ...]]] = {
 }
 
 
-def named(name: str) -> tuple[tuple[W, ...], tuple[A, ...]]:
+def named(name: str) -> Options:
     """Returns a set's options. Raises ValueError where there is none of that name."""
     if name not in SETS:
         raise ValueError(f"there are no options {name!r}; type one of {', '.join(SETS)}")

@@ -1,0 +1,73 @@
+"""The comparison at equal calls: every method starts alike and ends at as many calls; what is there is not run again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hashed import Hashed
+
+from experiments import qdaif, qdaif_rulers
+from experiments.qdaif_curves import score
+from experiments.qdaif_rulers import TICKS, Axis, Ruler
+from qd import table
+
+
+@pytest.fixture
+def hashed_ruler(monkeypatch) -> Ruler:
+    """A held-out judge that needs no weights."""
+    made = Ruler(Hashed(), (Axis(("hate",), ("love",)),), TICKS["opinions"], (("rain",), ("vegetables",)))
+    monkeypatch.setattr(qdaif, "ruler", lambda case: made)
+    return made
+
+
+def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = {"budget": "quick", "iterations": "4", "seeds": "1", "methods": "QDAIF,best of 4,ROUGE-L", "out": str(tmp_path)}
+    qdaif.main(**words)
+    runs = table.Runs(tmp_path / "runs.jsonl")
+    assert len(runs.records) == 3
+    starts = set()
+    for (_, method, _), told in runs.records.items():
+        made = told["writer_calls"] + told["judge_calls"]
+        assert 12 <= made < 12 + 10, method  # 4 x (1 + 2), and what the last generation makes beyond it
+        assert np.isfinite(told["held_qd_score"]) and 0 <= told["held_coverage"] <= 100 and told["failed"] == 0
+        file = Path(tmp_path, "texts", f"opinions-4_iterations-{method}-0.jsonl".replace(" ", "_"))
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        starts.add(tuple(line["text"] for line in lines[:12]))
+        calls, values = score(lines, TICKS["opinions"])
+        assert values[-1] == pytest.approx(told["qd_score"], abs=0.01) and calls[-1] == made
+    assert len(starts) == 1
+    names = {(row.method, row.metric) for row in table.read(tmp_path / "table.csv")}
+    assert ("QDAIF - best of 4", "held_qd_score") in names and ("QDAIF", "qd_score") in names
+    before = (tmp_path / "runs.jsonl").read_bytes()
+    monkeypatch.setattr(qdaif, "play", lambda *args: pytest.fail("run twice"))
+    qdaif.main(**words)
+    assert (tmp_path / "runs.jsonl").read_bytes() == before and list(tmp_path.glob("*.png"))
+
+
+def test_words_that_cannot_be_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words, why in (({"budget": "huge"}, "no budget 'huge'"), ({"methods": "QDIAF"}, "no method 'QDIAF'"),
+                       ({"cases": "odes"}, "no case 'odes'")):  # fmt: skip
+        with pytest.raises(ValueError, match=why):
+            qdaif.main(**{"budget": "quick", "out": str(tmp_path)} | words)
+
+
+def test_a_held_out_judge_without_weights_is_left_out_by_name(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    qdaif_rulers.ruler.cache_clear()
+    monkeypatch.setattr(qdaif_rulers.MiniLM, "__call__", _missing)
+    assert qdaif_rulers.ruler("opinions") is None
+    assert "the held-out judge is left out: type qd fetch minilm" in capsys.readouterr().out
+    qdaif_rulers.ruler.cache_clear()
+
+
+def _missing(self, texts):
+    raise ValueError("type qd fetch minilm")
+
+
+def test_a_ruler_fills_cells_by_its_own_axis(hashed_ruler):
+    filled = hashed_ruler.filled(["love love", "hate hate", "hate", "vegetables"])
+    assert len(filled) == 3 and min(filled)[0] == 0 and max(filled)[0] == 9
+    assert hashed_ruler.filled([]) == {} and hashed_ruler.qd_score([], 10) == 0

@@ -34,7 +34,7 @@ class Task:
 
     domain: Any
     box: tuple[float, float]
-    steps: int = 400  # of each of the autoencoder's trainings
+    steps: int = 200  # of each of the autoencoder's trainings
 
     @property
     def truth(self) -> Select:
@@ -94,7 +94,7 @@ class Pixels:
 def task(name: str) -> Task:
     """Returns a task by name; "-quick" at its end makes its trainings short."""
     if name.endswith("-quick"):
-        return replace(task(name.removesuffix("-quick")), steps=60)
+        return replace(task(name.removesuffix("-quick")), steps=40)
     if name not in _TASKS:
         raise ValueError(f"there is no task {name!r}; type one of {', '.join(_TASKS)}")
     return _TASKS[name]()

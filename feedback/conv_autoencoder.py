@@ -45,11 +45,11 @@ class ConvAutoencoder:
     frames: int = 1  # F
     code: int = 10  # Z
     network: ImageNetwork = field(default_factory=Patches)
-    steps: int = 400  # of a training, and of the first twice as many; 0: never trained, a control
+    steps: int = 200  # of a training, and of the first twice as many; 0: never trained, a control
     batch: int = 128
     learning_rate: float = 3e-3  # falls to a tenth within a training
     lift: float = 0.5  # pixels are divided by their deviation to this power: 0 plain pixels, 1 all count alike
-    rows: int = 4096  # at most, drawn evenly from what there is
+    rows: int = 2048  # at most, drawn evenly from what there is: one program, whatever their number
     anew: bool = False  # forget the weights at each fit, an ablation of the papers
     pure: bool = True
     learns: bool = True
@@ -84,7 +84,7 @@ class ConvAutoencoder:
             network = self.network.fresh(new_key, images.shape[2], self.code)
         if self.steps:
             first = 2 if params is None or self.anew else 1
-            shown = _padded(seen, self.rows * self.frames)
+            shown = seen[np.arange(self.rows * self.frames) % len(seen)]
             network = _train(self, first)(network, learn_key, shown, np.int32(len(seen)), middle, scale)
         learned = Learned(middle, scale, *jax.tree.map(np.asarray, network), Box(np.float32(0), np.float32(1)))
         box = around(self._coded(learned, images))
@@ -144,12 +144,6 @@ def _light(images: Array) -> Array:
 def _shown(images: Array, middle: Array, scale: Array) -> Array:
     """What the network sees of images [N, F, S, S, 3] or [N, S, S, 3]: [N F, S, S, 3]."""
     return (_light(images).reshape(-1, *images.shape[-3:]) - middle) / scale
-
-
-def _padded(images: np.ndarray, room: int) -> np.ndarray:
-    """Repeats images to the next of few sizes, so that few programs serve all numbers of rows."""
-    size = min(max(512, 1 << (len(images) - 1).bit_length()), max(room, len(images)))
-    return images[np.arange(size) % len(images)]
 
 
 @lru_cache(maxsize=16)

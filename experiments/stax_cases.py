@@ -21,6 +21,8 @@ from feedback.descriptors import Select
 from feedback.random_projection import RandomProjection
 from qd import keys
 from qd.archives import Grid, Proximity
+from qd.emitters.climbing import Elitist
+from qd.emitters.evolving import Evolving
 from qd.emitters.novelty import NoveltySearch
 from qd.emitters.ribs import Ribs
 from qd.emitters.serene import Serene
@@ -134,6 +136,11 @@ def _cma_me(of: Task) -> Emitter:
     return Ribs("EvolutionStrategyEmitter", settings, 5)
 
 
+def _ours(criteria: tuple[str, ...] = ("novelty",), sigma: float = 0.2, archive: str = "append") -> Serene:
+    """SERENE with wider steps, climbers that adapt theirs, and no tests where a climber has been (experiment=sparse)."""
+    return Serene(NoveltySearch(sigma=sigma, archive=archive, criteria=criteria), climb=Evolving(), rivals=15)
+
+
 _BOTH = ("novelty", "surprise")
 METHODS: dict[str, Callable[[Task], Method]] = {
     "random": _on_truth(lambda of: Sampling(of.domain)),
@@ -147,7 +154,17 @@ METHODS: dict[str, Callable[[Task], Method]] = {
     "stax untrained": _on_images(Serene(NoveltySearch(criteria=_BOTH)), steps=0),
     "random features": _on_random_features,
     "pixels": _on_pixels,
-    # a new method's line goes here
+    "ours": _on_images(_ours(_BOTH)),
+    "ours, steps of 0.05": _on_images(_ours(_BOTH, sigma=0.05)),
+    "ours without cma-es": _on_images(replace(_ours(_BOTH), climb=Elitist())),
+    "ours without waiting": _on_images(replace(_ours(_BOTH), rivals=0)),
+    "ours with dns": _on_images(_ours(_BOTH, archive="dns")),
+    "ours on truth": _on_truth(lambda of: _ours()),
+    "ours on truth, steps of 0.05": _on_truth(lambda of: _ours(sigma=0.05)),
+    "ours on truth without cma-es": _on_truth(lambda of: replace(_ours(), climb=Elitist())),
+    "ours on truth without waiting": _on_truth(lambda of: replace(_ours(), rivals=0)),
+    "ours on truth with dns": _on_truth(lambda of: _ours(archive="dns")),
+    "serene, steps of 0.2": _on_truth(lambda of: Serene(NoveltySearch(sigma=0.2))),
 }
 _TASKS: dict[str, Callable[[], Task]] = {
     "redundant arm": lambda: Task(RedundantArm(), (0.0, 1.0)),

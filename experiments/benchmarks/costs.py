@@ -1,7 +1,7 @@
 """What an evaluation costs as the search grows: batch, cells, dimensions, evolution strategies, seeds; and memory.
 
 One axis at a time, the rest as in the middle: the sphere in 100-D, batch 1024, 10,000 cells, iso+line; strategies and
-seeds in 10-D. CPU nanoseconds an evaluation, medians of the rounds, in figures with both axes logarithmic.
+seeds in 10-D. CPU nanoseconds an evaluation, medians of the rounds with their range, on a sheet of logarithmic axes.
 
     OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.costs budget=quick|first|full
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from domains.functions import LinearProjection
@@ -36,6 +37,15 @@ AXES = {  # name -> its points; quick takes every third
     "strategies": (1, 2, 4, 8, 16, 32, 64),
     "seeds": (1, 2, 4, 8, 12, 16, 20),
 }
+LABELS = {"batch": "batch", "cells": "cells", "dimensions": "dimensions"} | {
+    "strategies": "evolution strategies (CMA-ME, 10-D)",
+    "seeds": "seeds in one process (10-D, batch 100)",
+}
+COLORS = {"limit": "0.6", "fused, hash": "C0", "fused, threefry": "C2", "pyribs": "C3"} | {
+    "one by one": "C1",
+    "threads": "C4",
+    "map": "C5",
+}
 STARTS, NUMBERS = 1024, 4_000_000  # seeds; genes evaluated in a round, so that large solutions take no longer
 PAIRS = {
     "fused hash / pyribs": ("fused, hash", "pyribs"),
@@ -54,10 +64,7 @@ def main(budget: str = "quick", out: str = "experiments/results/costs") -> None:
             case = f"{axis} {point}"
             race(runs, case, lambda axis=axis, point=point, case=case: sides(runs, case, axis, point), n)
     report(runs, folder, PAIRS)
-    for axis in AXES:
-        drawn = figure(runs, axis)
-        (folder / "figures").mkdir(exist_ok=True)
-        drawn.savefig(folder / "figures" / f"{axis}.png", dpi=150)
+    sheet(runs).savefig(folder / "costs.png", dpi=150)
 
 
 def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
@@ -96,20 +103,49 @@ def memory(search: Search, state: Any) -> dict[str, float]:
     return {name: sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 2**20 for name, tree in held.items()}
 
 
-def figure(runs: Runs, axis: str) -> Figure:
-    """Draws cost against the points of an axis, a line for each side, with the range of its rounds."""
-    drawn = Figure(figsize=(4.5, 3.5), layout="constrained")
-    axes = drawn.add_subplot(xscale="log", yscale="log", xlabel=axis, ylabel="CPU ns an evaluation")
-    cases = {case: int(case.split()[1]) for case, _, _ in runs.records if case.split()[0] == axis}
-    methods = dict.fromkeys(method for case, method, _ in runs.records if case in cases and method != "memory")
-    for method in methods:
+def sheet(runs: Runs) -> Figure:
+    """Draws cost against the points of each axis, a line for each side, and memory against cells."""
+    drawn = Figure(figsize=(10.5, 6.6), layout="constrained")
+    panels = drawn.subplots(2, 3).ravel()
+    for panel, axis in zip(panels, AXES, strict=False):
+        _costs(panel, runs, axis)
+    _memory(panels[-1], runs)
+    return drawn
+
+
+def _costs(panel: Axes, runs: Runs, axis: str) -> None:
+    cases = _cases(runs, axis)
+    for method, color in COLORS.items():
         cost: Callable = lambda case, method=method: 1e9 / np.array(list(runs.column(case, method, "per_cpu_s").values()))
         there = sorted((point, cost(case)) for case, point in cases.items() if len(runs.column(case, method, "per_cpu_s")))
-        points, middle = [point for point, _ in there], [float(np.median(values)) for _, values in there]
-        axes.plot(points, middle, marker="o", markersize=3, label=method)
-        axes.fill_between(points, [v.min() for _, v in there], [v.max() for _, v in there], alpha=0.2)
-    axes.legend(fontsize="small")
-    return drawn
+        if there:
+            points, middle = [point for point, _ in there], [float(np.median(values)) for _, values in there]
+            panel.plot(points, middle, color=color, marker="o", markersize=3, label=method)
+            low, high = [v.min() for _, v in there], [v.max() for _, v in there]
+            panel.fill_between(points, low, high, color=color, alpha=0.15, linewidth=0)
+    _framed(panel, LABELS[axis], "CPU ns an evaluation")
+
+
+def _memory(panel: Axes, runs: Runs) -> None:
+    cases = _cases(runs, "cells")
+    for metric, label in (("mirror_mb", "the mirror"), ("rows_mb", "rows of a chunk")):
+        told = sorted(
+            (point, megabytes) for case, point in cases.items() for megabytes in runs.column(case, "memory", metric).values()
+        )
+        panel.plot(*zip(*told, strict=True), marker="o", markersize=3, label=label)
+    _framed(panel, LABELS["cells"], "MB, 100-D")
+
+
+def _framed(panel: Axes, x: str, y: str) -> None:
+    panel.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    panel.grid(alpha=0.25, linewidth=0.5)
+    low, high = panel.get_ylim()
+    panel.set_ylim(low, high * (high / low) ** 0.3)  # room for the legend
+    panel.legend(fontsize="x-small", frameon=False)
+
+
+def _cases(runs: Runs, axis: str) -> dict[str, int]:
+    return {case: int(case.split()[1]) for case, _, _ in runs.records if case.split()[0] == axis}
 
 
 if __name__ == "__main__":

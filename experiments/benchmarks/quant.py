@@ -1,0 +1,70 @@
+"""How many configs of the residual network are judged in a second: one program for all, against one compiled for each.
+
+    python -m experiments.benchmarks.quant configs=16
+
+512 images; rounds interleaved in one process. Wall time depends on what else runs: CPU time is told too.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from domains.quant import data
+from domains.quant.bank import quantized
+from domains.quant.domain import Quant
+from domains.quant.networks import linear
+from qd import keys, table
+
+
+def main(configs: str = "16", rounds: str = "5", out: str = "experiments/results/benchmarks/quant") -> None:
+    """Measures, prints and writes the table: medians over rounds."""
+    domain = Quant("resnet14", "bits")
+    images = data.load("fashion", "validation").first(512).pixels
+    several = domain.sample(keys.new(0), int(configs))
+    bank, program = domain.bank, jax.jit(domain.bank.run)
+    ways: dict[str, Callable[[], object]] = {
+        "first batch, with compilation": lambda: bank.logits(several, images),
+        "one program for all": lambda: bank.logits(several, images),
+        "a call for each config": lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(several), 1)],
+        "compiled for each config": lambda: _compiled(domain, several[:1], images),
+    }
+    path = Path(out) / "runs.jsonl"
+    path.unlink(missing_ok=True)
+    runs = table.Runs(path)
+    for seed in range(int(rounds)):
+        for name, way in ways.items():
+            if name.startswith("first") and seed:
+                continue
+            if name.startswith("a call") and not seed:
+                way()
+            wall, cpu = time.perf_counter(), time.process_time()
+            way()
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            n = 1 if name.startswith("compiled") else len(several)
+            runs.add("resnet14, 512 images", name, seed, {"configs/s": n / wall, "CPU-seconds a config": cpu / n})
+    rows = table.summary(runs)
+    table.write(Path(out) / "table.csv", rows)
+    table.about(Path(out) / "about.json")
+    print(table.text(rows, ("configs/s", "CPU-seconds a config"), 3))
+
+
+def _compiled(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """As one does without a bank: the config's own weights and ranges are constants of a program of its own."""
+    network, pair = domain.bank.network, np.stack(domain.bank.split(config), 1)[0]
+    weights = [several[option] for several, option in zip(domain.bank.weights, pair[0], strict=True)]
+    scales = domain.bank.scales[np.arange(domain.bank.size), pair[1]]
+
+    def forward(pixels: jax.Array) -> jax.Array:
+
+        apply = lambda i, x: linear(network.layers[i], quantized(x, scales[i]), weights[i]) + network.biases[i]
+        return network.forward(apply, pixels)
+
+    return np.asarray(jax.jit(forward)(images))
+
+
+if __name__ == "__main__":
+    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))

@@ -56,5 +56,5 @@ class Opposites:
         glad = [any(f"It is {end}." in prompt for end in ("happy", "sweet")) for prompt in prompts]
         return [f"We {'kissed and cheered' if each else 'died, lost and buried'}." for each in glad]
 
-    def structured(self, prompts: Sequence[str], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
-        return [{"axes": [{"low": "sad", "high": "happy"}, {"low": "cold", "high": "sweet"}]}]
+    def complete(self, prompts: Sequence[str], **options: Any) -> list[str | None]:
+        return ["sad - happy, cold - sweet"] * len(prompts)

@@ -103,9 +103,12 @@ class Opinionated(Says):
         super().__init__(write=self.written, score=self.scored)
         self.pairs, self.blind, self.proposals = pairs, blind, 0
 
-    def structured(self, prompts, schema, *, role="", sample=0):
-        self.proposals += 1
-        return [{"axes": [{"low": low, "high": high} for low, high in self.pairs]}]
+    def complete(self, prompts, *, sample=0, **options):
+        self.proposals += "Opposite kinds:" in prompts[0]
+        return [", ".join(f"{low} - {high}" for low, high in self.pairs)]
+
+    def __call__(self, prompts, *, sample=0, **options):
+        return super().complete(prompts, sample=list(sample), **options)
 
     def written(self, prompt: str, sample: int) -> str:
         end = prompt.split("It is ")[1].split(".")[0] if "It is " in prompt else "plain"
@@ -138,7 +141,7 @@ def test_proposed_axes_are_tried_kept_and_shown(tmp_path, capsys):
 
     again = proposed(lm, folder=str(tmp_path / "run"))
     np.testing.assert_array_equal(again(["Here is duol number 1."]), p[:1])
-    assert lm.proposals == 1  # it was read
+    assert lm.proposals == 4  # nothing more is asked: it was read
 
 
 def test_axes_named_by_hand_come_first_and_are_not_proposed_again():
@@ -149,7 +152,16 @@ def test_axes_named_by_hand_come_first_and_are_not_proposed_again():
 
 
 @pytest.mark.parametrize(
-    "pairs", [[], [("calm", "calm")], [("a7", "b")], [("x; say yes\n\n", "loud")], [("loud", "louder")], [("a b c d", "loud")]]
+    "pairs",
+    [
+        [],
+        [("calm", "calm")],
+        [("a7", "b")],
+        [("x; say yes", "loud")],
+        [("loud", "")],
+        [("loud", "louder")],
+        [("a b c d", "loud")],
+    ],
 )
 def test_what_is_no_pair_of_words_is_no_axis(pairs):
     with pytest.raises(ValueError, match="of 0 axes that the model proposed the judge can tell the ends of 0 apart, and 1 are"):

@@ -27,30 +27,23 @@ FILE = "lm/axes.json"  # in the run's folder
 _APART = 0.75  # how often a text of the high end must be placed above one of the low end
 _END = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+){0,2}")  # one to three words
 _NO_KIND = {
-    "good",
-    "bad",
-    "better",
-    "worse",
-    "great",
-    "poor",
-    "clear",
-    "unclear",
-    "short",
-    "long",
-    "brief",
-    "positive",
-    "negative",
+    *("good", "bad", "better", "worse", "great", "poor", "clear", "unclear", "short", "long", "brief", "positive", "negative"),
+    *("boring", "interesting", "predictable"),
 }
-_PAIR = {"type": "object", "properties": {"low": {"type": "string"}, "high": {"type": "string"}}}
+_SHOWN = """Topic: A song about the sea
+Opposite kinds: tender - angry, solemn - playful, old - modern, lonely - crowded, slow - fast
+Topic: A letter to a friend
+Opposite kinds: grateful - bitter, formal - intimate, homesick - adventurous, gossipy - thoughtful, secret - open
+Topic: {topic}
+Opposite kinds:"""  # small models go on with a list like that; asked for JSON they say good and bad, short and long
+_ASKED = 4  # lists, at most
 
 
 class Writes(Protocol):
     """What is asked of the client that proposes."""
 
     def __call__(self, prompts: Sequence[str], **options: Any) -> list[str | None]: ...
-    def structured(
-        self, prompts: Sequence[str], schema: dict[str, Any], *, role: str = ..., sample: int = ...
-    ) -> list[Any]: ...
+    def complete(self, prompts: Sequence[str], **options: Any) -> list[str | None]: ...
 
 
 class Tried(NamedTuple):
@@ -118,23 +111,20 @@ class Proposed:
 
     def _pairs(self) -> list[tuple[str, str]]:
         """Returns pairs of words that no other pair or axis names, and that do not say how good or how long a text is."""
-        n = 2 * self.more + 4
-        asked = (
-            f"Many authors write on this topic: {self.topic}. Name {n} ways in which their texts differ in what happens, in "
-            "mood, in who speaks or in style; not in how good, how positive or how long they are. For each give two opposite "
-            "adjectives of one word. Of songs, for example: slow and fast, tender and angry, urban and rural."
-        )
-        schema = {"type": "object", "properties": {"axes": {"type": "array", "items": _PAIR, "minItems": n, "maxItems": n}}}
-        (said,) = self.writer.structured([asked], schema, role="proposer")
+        options = {"role": "proposer", "max_tokens": 60, "stop": ("\n",), "temperature": 0.8}
         used = {_plain(word) for axis in self.axes for word in axis[1:]} | _NO_KIND
-        pairs = []
-        for each in (said or {}).get("axes", []):
-            low, high = _plain(each["low"]), _plain(each["high"])
-            told = _END.fullmatch(low) and _END.fullmatch(high) and not (low.startswith(high) or high.startswith(low))
-            if told and not {low, high} & used:
-                used |= {low, high}
-                pairs.append((low, high))
-        return pairs[:n]
+        pairs: list[tuple[str, str]] = []
+        for sample in range(_ASKED):
+            (said,) = self.writer.complete([_SHOWN.format(topic=self.topic)], sample=sample, **options)
+            for item in (said or "").split(","):
+                low, _, high = map(_plain, item.partition(" - "))
+                told = _END.fullmatch(low) and _END.fullmatch(high) and not (low.startswith(high) or high.startswith(low))
+                if told and not {low, high} & used:
+                    used |= {low, high}
+                    pairs.append((low, high))
+            if len(pairs) >= 2 * self.more + 2:
+                break
+        return pairs[: 2 * self.more + 2]
 
     def _tried(self, low: str, high: str) -> Tried:
         topic = self.topic[:1].lower() + self.topic[1:]

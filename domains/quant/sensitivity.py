@@ -113,6 +113,12 @@ def omega(bank: Bank, images: Images) -> Sensitivity:
     return _by_curvature(bank, images, hessian.traces(bank.network, images))
 
 
+def agreement(bank: Bank, solutions: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Share of a few unlabelled images that B whole configs name as full precision does, [B]: no table, but cheap and good."""
+    logits = bank.logits(np.concatenate([bank.full()[None], solutions]), images)
+    return (logits[1:].argmax(2) == logits[0].argmax(1)).mean(1)
+
+
 NAMES: dict[str, Callable[[Bank, Images], Sensitivity]] = {
     "kl": kl,
     "loss": loss,

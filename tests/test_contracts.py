@@ -21,9 +21,11 @@ TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poet
 SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
          "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
          **{name: ["lm=toy"] for name in TEXTS}}  # fmt: skip
-LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that look at paths
+LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that look at paths or at images
 NEEDS = {
     "signature": ["domain=redundant_arm", "archive=dns"],
+    "conv_autoencoder": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=5"],
+    "conv_autoencoder_paper": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=2"],
 }
 
 

@@ -86,7 +86,7 @@ def fault(error: BaseException) -> Finding:
         return Finding("extra", str(error), f"pip install {package}, or the extra that holds it: pip install 'qd-atlas[...]'")
     if isinstance(error, ValueError) and is_ours(error):
         seen, _, instead = str(error).rpartition("; ")
-        return Finding("recipe", seen or instead, instead)
+        return Finding("recipe", seen or instead, instead.removeprefix("type "))
     return Finding("raises", f"{type(error).__name__}: {error}", "the command once more as qd run ..., for the traceback")
 
 

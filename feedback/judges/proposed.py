@@ -100,8 +100,8 @@ class Proposed:
         if len(good) < self.more:
             raise ValueError(
                 f"of {len(tried)} axes that the model proposed the judge can tell the ends of {len(good)} apart, and "
-                f"{self.more} are wanted; type grade.more={max(len(good), 1)}, a stronger model (lm=...), or name axes "
-                "yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]"
+                f"{self.more} are wanted; type {f'grade.more={len(good)}, ' if good else ''}lm=... for a stronger model, or "
+                "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]"
             )
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)

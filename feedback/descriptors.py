@@ -79,7 +79,7 @@ class Ticks:
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
         """Raises ValueError where generation 0 has fewer different values than cells."""
         if self.ticks is not None:
-            return tuple(np.array(borders, np.float32) for borders in self.ticks)
+            return ()
         columns = np.asarray(rows.features[self.feature], float).reshape(len(rows.ids), -1)
         if columns.shape[1] != len(self.cells):
             raise ValueError(
@@ -92,7 +92,8 @@ class Ticks:
 
     def __call__(self, params: Params, features: Features) -> Array:
         x = features[self.feature].reshape(len(features[self.feature]), -1)
-        return jnp.stack([_along(x[:, i], borders) for i, borders in enumerate(params)], axis=1)
+        borders = params if self.ticks is None else [np.array(each, np.float32) for each in self.ticks]
+        return jnp.stack([_along(x[:, i], each) for i, each in enumerate(borders)], axis=1)
 
 
 def _along(x: Array, borders: Array) -> Array:

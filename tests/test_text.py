@@ -206,7 +206,7 @@ def test_the_papers_cells_are_exactly_its_own_and_rise_with_the_feature():
     ticks = Ticks("p", (20,), (PAPER,))
     p = np.sort(np.concatenate([np.random.default_rng(0).random(500), PAPER, np.nextafter(BORDERS, 0), [0, 1]]))
     features = {"p": p.astype(np.float32)}
-    measures = np.asarray(ticks(ticks.init(keys.new(0), None, None), features))[:, 0]  # type: ignore[arg-type]
+    measures = np.asarray(ticks((), features))[:, 0]  # as a referee asks
     assert (np.floor(measures) == np.searchsorted(BORDERS, features["p"], "right")).all()
     assert (np.diff(measures) >= 0).all() and ticks.bounds == ((0.0, 20.0),) and not ticks.learns
     edges = np.asarray(ticks(ticks.init(keys.new(0), None, None), {"p": np.float32([[0], [1]])}))  # type: ignore[arg-type]

@@ -19,12 +19,15 @@ OPSET, IR = 21, 10
 Range = tuple[float, float]
 
 
-def write(bank: Any, genome: np.ndarray, outputs: dict[int, Range] | None = None, tell: tuple[int, ...] = ()) -> bytes:
+def write(
+    bank: Any, genome: np.ndarray, outputs: dict[int, Range] | None = None, tell: tuple[int, ...] = (), plain: bool = False
+) -> bytes:
     """Returns the file of a config [2L].
 
     Args:
         outputs: layer -> range (low, high) of what it gives, for those whose results are rounded to 8 bit.
         tell: layers whose results the file gives besides.
+        plain: every kernel in full precision, on rounded numbers: agrees best, and is slower.
     """
     from onnx import TensorProto, helper
 
@@ -32,7 +35,7 @@ def write(bank: Any, genome: np.ndarray, outputs: dict[int, Range] | None = None
     weights, activations = (index[0] for index in bank.split(np.asarray(genome)[None]))
     example = np.zeros((2, *network.layers[0].inputs), np.float32)
     order, result = steps(network, example)
-    made = _Graph(bank, weights, activations, outputs or {})
+    made = _Graph(bank, weights, activations, outputs or {}, plain)
     made.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
     for step in order:
         made.add(step)
@@ -63,8 +66,8 @@ def summed(bank: Any) -> list[int]:
 class _Graph:
     """Nodes and constants, as they are needed."""
 
-    def __init__(self, bank: Any, weights: np.ndarray, activations: np.ndarray, outputs: dict[int, Range]) -> None:
-        self.bank, self.weights, self.activations, self.outputs = bank, weights, activations, outputs
+    def __init__(self, bank: Any, weights: np.ndarray, activations: np.ndarray, outputs: dict[int, Range], plain: bool) -> None:
+        self.bank, self.weights, self.activations, self.outputs, self.plain = bank, weights, activations, outputs, plain
         self.nodes: list[Any] = []
         self.initial: list[Any] = []
         self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
@@ -98,8 +101,11 @@ class _Graph:
     def _layer(self, i: int, x: str, out: str) -> None:
         layer = self.bank.network.layers[i]
         scale, zero, levels = (float(number) for number in self.bank.scales[i, self.activations[i]])
-        x = self._pair(x, scale, int(zero), int(levels)) if levels else x
-        w, b = self._weight(i, layer), self.constant(f"b{i}", self.bank.network.biases[i].astype(np.float32))
+        option = self.bank.weight_options[self.weights[i]] if self.weights[i] < len(self.bank.weight_options) else None
+        integers = option is not None and not is_table(option) and not self.plain
+        x = self._pair(x, scale, int(zero), int(levels), integers) if levels else x
+        w, grid = self._weight(i, layer)
+        b = self._bias(i, None if grid is None else grid * np.float32(scale))
         if layer.kind == "conv":
             self.node("Conv", [x, w, b], f"o{i}", strides=[layer.stride] * 2, auto_pad="SAME_UPPER")
         else:
@@ -110,8 +116,18 @@ class _Graph:
             self.rounded[f"o{i}",] = self._pair(f"o{i}", step, int(np.clip(round(-min(low, 0) / step), 0, 255)), 255)
         self.node("Identity", [self.rounded.get((f"o{i}",), f"o{i}")], out)
 
-    def _pair(self, x: str, scale: float, zero: int, levels: int) -> str:
-        key = (x, scale, zero, levels)
+    def _bias(self, i: int, grid: np.ndarray | None) -> str:
+        """The bias as integers on the grid of weights x inputs: onnxruntime would choose a coarser one by itself."""
+        bias = self.bank.network.biases[i].astype(np.float32)
+        if grid is None:
+            return self.constant(f"b{i}", bias)
+        codes = np.clip(np.rint(bias / grid), -(2**31) + 1, 2**31 - 1).astype(np.int32)
+        names = [self.constant(f"b{i}.code", codes), self.constant(f"b{i}.s", np.float32(grid))]
+        return self.node("DequantizeLinear", names, f"b{i}", **({"axis": 0} if np.ndim(grid) else {}))
+
+    def _pair(self, x: str, scale: float, zero: int, levels: int, integers: bool = True) -> str:
+        """Rounds a value and gives it back; for kernels in full precision by plain arithmetic, which nobody rewrites."""
+        key = (x, scale, zero, levels, integers)
         if key not in self.rounded:
             n = f"q{len(self.rounded)}.{len(self.nodes)}"
             s, z = self.constant(f"{n}.s", np.float32(scale)), self.constant(f"{n}.z", np.uint8(zero))
@@ -119,22 +135,37 @@ class _Graph:
             if levels < 255:
                 bounds = [self.constant(f"{n}.{end}", np.uint8(value)) for end, value in (("low", 0), ("high", levels))]
                 code = self.node("Clip", [code, *bounds], f"{n}.clipped")
-            self.rounded[key] = self.node("DequantizeLinear", [code, s, z], n)
+            if integers:
+                self.rounded[key] = self.node("DequantizeLinear", [code, s, z], n)
+            else:
+                float_zero = self.constant(f"{n}.zero", np.float32(zero))
+                plain = self.node("Sub", [self.node("Cast", [code], f"{n}.plain", to=1), float_zero], f"{n}.moved")
+                self.rounded[key] = self.node("Mul", [plain, s], n)
         return self.rounded[key]
 
-    def _weight(self, i: int, layer: Any) -> str:
+    def _weight(self, i: int, layer: Any) -> tuple[str, np.ndarray | None]:
+        """Returns the weight's name and the scale of its integers; None where it has none."""
         turn = (lambda w: w.transpose(3, 2, 0, 1)) if layer.kind == "conv" else (lambda w: w)
         if self.weights[i] == len(self.bank.weight_options):
-            return self.constant(f"w{i}", turn(self.bank.network.weights[i]))
+            return self.constant(f"w{i}", turn(self.bank.network.weights[i])), None
         option = int(self.weights[i])
         if is_table(self.bank.weight_options[option]):
-            return self._looked_up(f"w{i}", turn, coded.in_table(self.bank, i, option))
+            return self._looked_up(f"w{i}", turn, coded.in_table(self.bank, i, option)), None
         told = coded.of_layer(self.bank, i, option)
         kind = np.int8 if told.signed else np.uint8
-        s, z = self.constant(f"w{i}.s", told.scale), self.constant(f"w{i}.z", told.zero.astype(kind))
+        finer = 2 ** (8 - told.bits)  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
         code = self._codes(f"w{i}.code", turn(told.codes), told.bits, told.signed)
+        if finer > 1:
+            code = self._times(code, finer, kind)
+        if self.plain:
+            shape = (-1, 1, 1, 1) if layer.kind == "conv" and told.scale.ndim else told.scale.shape
+            zero = self.constant(f"w{i}.zero", (told.zero * finer).astype(np.float32).reshape(shape))
+            moved = self.node("Sub", [self.node("Cast", [code], f"w{i}.plain", to=1), zero], f"w{i}.moved")
+            step = self.constant(f"w{i}.step", np.float32(told.scale / finer).reshape(shape))
+            return self.node("Mul", [moved, step], f"w{i}"), None
         axis = {"axis": 0 if layer.kind == "conv" else 1} if told.scale.ndim else {}
-        return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis)
+        s, z = self.constant(f"w{i}.s", told.scale / finer), self.constant(f"w{i}.z", (told.zero * finer).astype(kind))
+        return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), told.scale / finer
 
     def _looked_up(self, name: str, turn: Any, told: coded.Looked) -> str:
         from onnx import TensorProto
@@ -147,6 +178,13 @@ class _Graph:
         plain = self.node("Gather", [table, place], f"{name}.plain")
         shape = (-1, 1, 1, 1) if told.places.ndim == 4 else (1, -1)
         return self.node("Mul", [plain, self.constant(f"{name}.s", told.scale.reshape(shape))], name)
+
+    def _times(self, code: str, factor: int, kind: type) -> str:
+        from onnx import helper
+
+        wide = self.node("Cast", [code], f"{code}.wide", to=helper.np_dtype_to_tensor_dtype(np.dtype(np.int32)))
+        more = self.node("Mul", [wide, self.constant(f"{code}.factor", np.int32(factor))], f"{code}.more")
+        return self.node("Cast", [more], f"{code}.fine", to=helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
 
     def _codes(self, name: str, codes: np.ndarray, bits: int, signed: bool) -> str:
         if bits > 4:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains import scene
+from domains import episodes, scene
 from domains.maze.controller import Controller, OneBias
 from domains.maze.maps import Areas
 from domains.scene import Camera, Stroke
@@ -64,10 +64,7 @@ class Curling:
     pure: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.points, self.chunk) < 1:
-            raise ValueError(f"{self.steps} steps, {self.points} points, chunks of {self.chunk}: type at least 1 of each")
-        if self.steps % self.points:
-            raise ValueError(f"{self.points} points cannot be spread evenly over {self.steps} steps; type a divisor")
+        episodes.check(self.steps, self.points, self.chunk)
         if max(map(abs, self.start)) > _TABLE - _DISC:
             raise ValueError(f"a disc that starts at {self.start} is not on the table; type start within +-{_TABLE - _DISC}")
         self.camera.check(self.points)
@@ -91,15 +88,7 @@ class Curling:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Plays each episode; no key is used. Raises ValueError on a wrong D."""
-        if solutions.shape[1] != self.size:
-            raise ValueError(
-                f"a controller has {solutions.shape[1]} parameters, but this one takes {self.size}; "
-                "type the hidden sizes that the controllers were made for"
-            )
-        n, chunks = len(solutions), -(-len(solutions) // self.chunk)
-        rows = jnp.minimum(jnp.arange(chunks * self.chunk), n - 1)  # the last episode fills the last chunk
-        states = jax.lax.map(self._episodes, jnp.asarray(solutions)[rows].reshape(chunks, self.chunk, -1))
-        states = states.reshape(-1, *states.shape[2:])[:n]
+        states = episodes.played(self._episodes, solutions, self.chunk, self.size, "this one")
         position = states[:, -1, :2]
         strokes = _strokes(self.camera.moments(states), self.goal.discs() if self.camera.goals else ())
         image = self.camera.shoot(strokes, _BOX)

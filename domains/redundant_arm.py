@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains import scene
+from domains import episodes, scene
 from domains.maze.controller import Controller, OneBias
 from domains.maze.maps import Areas
 from domains.scene import Camera, Stroke
@@ -52,10 +52,9 @@ class RedundantArm:
     pure: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.points, self.chunk) < 1 or self.joints < 2:
-            raise ValueError(f"{self.steps} steps, {self.points} points, chunks of {self.chunk}: type at least 1 of each")
-        if self.steps % self.points:
-            raise ValueError(f"{self.points} points cannot be spread evenly over {self.steps} steps; type a divisor")
+        episodes.check(self.steps, self.points, self.chunk)
+        if self.joints < 2:
+            raise ValueError(f"an arm of {self.joints} joints cannot coil; type joints=20")
         self.camera.check(self.points)
 
     @property
@@ -77,15 +76,7 @@ class RedundantArm:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Moves each arm; no key is used. Raises ValueError on a wrong D."""
-        if solutions.shape[1] != self.size:
-            raise ValueError(
-                f"a controller has {solutions.shape[1]} parameters, but an arm of {self.joints} joints takes {self.size}; "
-                "type the hidden sizes that the controllers were made for"
-            )
-        arms, chunks = len(solutions), -(-len(solutions) // self.chunk)
-        rows = jnp.minimum(jnp.arange(chunks * self.chunk), arms - 1)  # the last arm fills the last chunk
-        poses = jax.lax.map(self._episodes, jnp.asarray(solutions)[rows].reshape(chunks, self.chunk, -1))
-        poses = poses.reshape(-1, *poses.shape[2:])[:arms]
+        poses = episodes.played(self._episodes, solutions, self.chunk, self.size, f"an arm of {self.joints} joints")
         last = poses[:, -1, -1]
         features = {"position": last, "trace": poses[:, :, -1], "poses": poses, "image": self._images(poses)}
         return Evaluation(self.goal.last(last.T), features)

@@ -95,6 +95,11 @@ class Areas:
 
     areas: tuple[tuple[float, float, float], ...] = ((0.1, 0.9, 1 / 12), (1 / 6, 2 / 3, 1 / 12))
 
+    def __post_init__(self) -> None:
+        if not self.areas or min(radius for _, _, radius in self.areas) <= 0:
+            what = "areas of no radius" if self.areas else "no areas"
+            raise ValueError(f"{what} pay nobody; type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
+
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
         return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)
 

@@ -26,6 +26,7 @@ from qd.types import Batch, Search, State
 _COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
             "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
 TIMES = ("wall_s", "evals_per_s")  # the only columns that differ when a run is repeated
+_FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
 _FILES = ("metrics.csv", "events.jsonl")
 Row = dict[str, float]
 
@@ -74,6 +75,7 @@ class Recorder:
         if self.referee is not None:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
+        self._note_failures(state, batch)
         for history in self._histories:
             history.add(state, batch)
         whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
@@ -82,6 +84,12 @@ class Recorder:
             self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
             return self._write_row(self.row(state), state) if self._due(state.evaluations) else None
         return self._rows_inside(state, batch, whole, began)
+
+    def _note_failures(self, state: State, batch: Batch) -> None:
+        """Keeps the first solutions that failed, vectors only: to be looked at, for the archive has none of them."""
+        for row in np.flatnonzero(batch.status < 0)[: max(0, _FAILURES - self.tally.failed)]:
+            if np.asarray(batch.solutions).dtype.kind in "fiu":
+                self.event("failed", state, id=int(batch.ids[row]), solution=np.asarray(batch.solutions[row]).tolist())
 
     def relearn(self, state: State) -> None:
         """Notes that the descriptor has learned, and the archive was filled anew."""

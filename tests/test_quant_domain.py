@@ -92,4 +92,6 @@ def test_bad_settings_say_what_to_type() -> None:
         Quant("digits", "bits", images=1000).accuracies(np.zeros((1, 14), np.int32))
     with pytest.raises(ValueError, match="there is no split"):
         Quant("digits", "bits", split="dev").accuracies(np.zeros((1, 14), np.int32))
+    cases = {Quant(*told).case for told in [("digits",), ("resnet14",), ("minilm",), ("digits", "every"), ("digits", "", 100)]}
+    assert len(cases) == 5
     assert len(Quant().space) == 32 and all(option.name for several in options.SETS.values() for option in several[0])

@@ -83,7 +83,7 @@ class Quant:
     @property
     def case(self) -> str:
         """What its evaluations are kept under: everything that they depend on."""
-        told = (self.network, networks.CHECKSUMS[self.network], options.named(self.option_set), self.judges, self.split)
+        told = (self.network, networks.CHECKSUMS.get(self.network), options.named(self.option_set), self.judges, self.split)
         return hashlib.sha256(repr((*told, self.corrupted)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:

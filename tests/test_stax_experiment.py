@@ -8,10 +8,10 @@ import pytest
 
 from domains.redundant_arm import RedundantArm
 from domains.scene import Camera
-from experiments import stax, stax_cases, stax_curves
-from qd import keys, table
+from experiments import stax, stax_cases, stax_curves, stax_sight
+from qd import keys, programs, table
 from qd.search import start, step
-from qd.types import Descriptor, Emitter, Evaluation, Search
+from qd.types import Descriptor, Emitter, Evaluation, Rows, Search
 
 TINY = stax_cases.Task(RedundantArm(steps=20, points=4, camera=Camera(side=8)), (0.0, 1.0), steps=2)
 
@@ -101,3 +101,12 @@ def test_pixels_are_block_means_of_the_last_image():
     seen = stax_cases.Pixels()((), {"image": image})
     assert seen.shape == (2, 192) == (2, len(stax_cases.Pixels().bounds))
     assert seen[1, :3].tolist() == [1, 1, 1] and seen.sum() == 3
+
+
+def test_what_is_seen_is_told_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(stax_sight, "TRAINED", 40)
+    features = programs.evaluate(TINY.domain, ("image", "position"), keys.new(0), TINY.domain.sample(keys.new(1), 60))[1]
+    rows = Rows(np.arange(60), np.zeros((60, 1)), np.zeros(60), features, np.ones(60, bool))
+    said = stax_sight.look(replace(stax_sight.PLAIN, steps=2, rows=40), rows, 0, tmp_path / "seen.png")
+    assert said["redrawn"] < 1 and said["place_r2"] < 1 and said["cpu_seconds"] > 0 and (tmp_path / "seen.png").exists()
+    assert stax_sight._r2(np.arange(4.0), np.arange(4.0)) == 1

@@ -12,7 +12,7 @@ import numpy as np
 from qd import keys
 from qd.diversity import gaussian, nearest, vendi, vendi_of_kernel
 
-_DRAWS = 200  # random subsets that a chosen one is compared with
+_DRAWS, _FEW, _LARGE = 200, 20, 200  # random subsets that a chosen one is compared with; of a larger one so few
 _STEPS = 25  # of k-means, at most
 _MOST = 1_000  # elites from which the width of the kernel is taken; rows compared at a time
 
@@ -24,8 +24,8 @@ class Likeness(NamedTuple):
     width: float | None  # of the Gaussian; None: cosine
 
     def vendi(self, chosen: np.ndarray) -> float:
-        """The Vendi score of order 1 of some of them."""
-        rows = self.vectors[chosen]
+        """The Vendi score of order 1 of some of them; of 1,000 at even steps where they are more."""
+        rows = self.vectors[chosen[np.linspace(0, len(chosen), min(len(chosen), _MOST), endpoint=False).astype(int)]]
         return vendi(rows) if self.width is None else vendi_of_kernel(gaussian(rows, self.width))
 
 
@@ -66,7 +66,8 @@ def compared(like: Likeness, objective: np.ndarray, picked: np.ndarray, seed: in
     """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range."""
     n, draw = len(picked), np.random.default_rng(keys.new(seed))
     top = np.argsort(-objective, kind="stable")[:n]
-    several = [_numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(_DRAWS)]
+    times = _DRAWS if n <= _LARGE else _FEW
+    several = [_numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(times)]
     random = {}
     for name in several[0]:
         values = np.array([each[name] for each in several])

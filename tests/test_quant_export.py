@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from domains.quant import bank as banks
-from domains.quant import latency
+from domains.quant import data, latency, networks
 from domains.quant.costs import costs
 from domains.quant.domain import Quant
 from domains.quant.export import codes, deploy, qwix_run, support, trace
@@ -32,8 +32,6 @@ INPUTS = (A(8), A(4, "mse"), A(8, symmetric=True), A(6))
 def bank():
     """The small network, its options unlike those of any search."""
     made = Quant(network="digits", options="bits").bank.network
-    from domains.quant import data
-
     return banks.build(made, OPTIONS, INPUTS, data.load("digits", "train").pixels[:64])
 
 
@@ -118,7 +116,7 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
 
 def test_without_onnxruntime_the_shipped_table_serves_and_says_so(monkeypatch):
     monkeypatch.setattr(latency, "can_measure", lambda: False)
-    ops = [latency.op(layer) for layer in Quant(network="resnet14").bank.network.layers]
+    ops = [latency.op(layer) for layer in networks.form("resnet14").layers]
     with pytest.warns(UserWarning, match=r"that of another machine .*pip install 'qd-atlas\[onnx\]'"):
         table = latency.table(ops)
     assert all(table.of(op, "int8") > 0 for op in ops)
@@ -160,20 +158,40 @@ def test_a_layer_that_cannot_be_carried_is_named_with_its_reason(bank, mlp, tmp_
     assert not list(tmp_path.iterdir())
 
 
+EVERY = np.concatenate([[0, 1, 2, 3, 4, 5, 0], [0, 0, 2, 0, 0, 3, 0]])  # every option that can be carried
+
+
 def test_onnx_gives_what_the_bank_gives(bank, tmp_path, monkeypatch):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
+    from domains.quant.export import onnx_run
+
     monkeypatch.setattr(deploy, "_SECONDS", 0.05)
-    genome = np.concatenate([[0, 1, 2, 3, 4, 5, 0], [0, 0, 2, 0, 0, 3, 0]])  # every option that can be carried
-    (report,) = deploy.export(Of(bank), [9], [17], genome[None], tmp_path, "onnx", lambda line: None)
+    monkeypatch.setattr(onnx_run, "_WANTED", 100.1)  # more than integer kernels reach: the file computes in full precision
+    (report,) = deploy.export(Of(bank), [9], [17], EVERY[None], tmp_path, "onnx", lambda line: None)
     assert report["deployable"] and report["agreement"] >= deploy.AGREEMENT and report["images"] == 300
     assert report["difference"] > 0 and abs(report["test_accuracy_file"] - report["test_accuracy_bank"]) < 1
     file = tmp_path / "onnx-cell-17/model.onnx"
     assert (
         report["size_file_KB"] == file.stat().st_size / 1000 and report["size_weights_KB"] < 1.6 * report["size_predicted_KB"]
     )
-    assert json.loads((tmp_path / "onnx-cell-17/report.json").read_text())["rounded_results"]
+    assert json.loads((tmp_path / "onnx-cell-17/report.json").read_text())["kernels"].startswith("full precision")
     assert report["latency_measured_us"] > 0
+
+
+def test_integer_kernels_give_nearly_what_the_bank_gives(bank):
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="wants the extra onnx")
+    from domains.quant.export import onnx_file, onnx_run
+
+    shown = data.load("digits", "test").pixels
+    ours, ranges = bank.logits(EVERY[None], shown)[0], onnx_run.result_ranges(bank, EVERY)
+    assert [bank.network.layers[i].name for i in ranges] == [
+        "stem", "stage1.block0.conv2", "stage2.block0.conv2", "stage2.block0.shortcut"
+    ]  # fmt: skip
+    for outputs in ({}, ranges):
+        theirs = onnx_run.runner(onnx_file.write(bank, EVERY, outputs))(shown)
+        assert deploy.agree(bank.network, theirs, ours) >= 98 and np.abs(theirs - ours).mean() < 0.03 * np.abs(ours).max()
 
 
 def test_what_disagrees_carries_no_mark(bank):

@@ -87,7 +87,7 @@ def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
     said = capsys.readouterr().out
     for name, frames in (("exploration", 3), ("policies", 2)):
         assert f"{name}.gif" in said
-        assert Image.open(tmp_path / f"figures/{name}.gif").n_frames == frames
+        assert Image.open(tmp_path / f"figures/{name}.gif").n_frames == frames  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="type --film --frames 40"):
         plot.main([str(tmp_path), "--frames", "many"])
 
@@ -98,6 +98,6 @@ def test_elites_of_a_domain_that_draws_are_filmed(tmp_path):
     archive = begin(search, n=8).archive
     assert 1 <= films.save(tmp_path, arm, archive, "position") <= films.COUNT
     for path in (tmp_path / "films").glob("*.gif"):
-        assert Image.open(io.BytesIO(path.read_bytes())).n_frames > 1
+        assert Image.open(io.BytesIO(path.read_bytes())).n_frames > 1  # type: ignore[attr-defined]
         assert int(path.stem) in archive.data("id")
     assert films.save(tmp_path, arm, archive, None) == 0

@@ -33,7 +33,7 @@ class Memory(NamedTuple):
     testing: bool = False
     left: int = 0  # evaluations of this chunk
     gain: int = 0  # climbers that this chunk has brought
-    insisted: bool = False  # one of those that wait has had its test in this chunk
+    insisted: bool = False  # one of those that wait has had its turn in this chunk
     record: Record = START
     chunks: int = 0  # of exploration, done
     explored: int = 0  # evaluations
@@ -138,8 +138,10 @@ class Serene:
             if climber.steps <= self.trial:
                 return memory._replace(now=climber)
             kept = (climber,) if climber.gain > 0 else ()
-            memory = memory._replace(climbers=memory.climbers + kept, gain=memory.gain + len(kept))
-            return self._next_climber(memory)
+            memory = memory._replace(gain=memory.gain + len(kept))
+            if kept and memory.insisted:
+                return memory._replace(now=climber, testing=False)
+            return self._next_climber(memory._replace(climbers=memory.climbers + kept))
         if self.climb.ended(climber):
             return self._next_climber(self._ended(memory, climber))
         if memory.left > 0:
@@ -179,7 +181,7 @@ class Serene:
             chosen = int(front[keys.integers(keys.split(memory.key)[0], (), 0, len(front))])
             rest = memory.climbers[:chosen] + memory.climbers[chosen + 1 :]
             return memory._replace(now=memory.climbers[chosen], climbers=rest, testing=False)
-        if early and waits.any() and not memory.insisted:  # what climbers found there need not be the best
+        if early and waits.any() and not memory.insisted:  # what a climber found there need not be the best
             return self._tested(memory._replace(insisted=True), waits)
         return self._next_chunk(memory)
 

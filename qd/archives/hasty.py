@@ -42,8 +42,6 @@ class _StandIn:
 class _Room(types.ModuleType):
     """A module of which every public name is a stand-in."""
 
-    __path__ = ()
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)

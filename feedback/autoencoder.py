@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
+from feedback import training
 from feedback.embedding import Box, around, check_varies, flat, into_bounds
 from qd.types import Array, Features, Fresh, Rows
 
@@ -83,19 +83,11 @@ def _train(learner: Autoencoder, key: Array, x: Array, n: Array) -> tuple[Layers
     sizes = (x.shape[1], *learner.hidden, learner.measures)
     encoder_key, decoder_key = jax.random.split(init_key)
     network = _fresh(encoder_key, sizes), _fresh(decoder_key, sizes[::-1])
-    adam = optax.adam(learner.learning_rate)
 
     def loss(network: tuple[Layers, Layers], shown: Array) -> Array:
         return ((_through(network[1], _through(network[0], shown)) - shown) ** 2).mean()
 
-    def step(_: int, carry: tuple) -> tuple:
-        network, memory, step_key = carry
-        step_key, this = jax.random.split(step_key)
-        gradient = jax.grad(loss)(network, x[jax.random.randint(this, (learner.batch,), 0, n)])
-        update, memory = adam.update(gradient, memory)
-        return optax.apply_updates(network, update), memory, step_key
-
-    return jax.lax.fori_loop(0, learner.steps, step, (network, adam.init(network), draw_key))[0]
+    return training.descend(loss, network, draw_key, x, n, learner.steps, learner.batch, learner.learning_rate)
 
 
 def _through(layers: Layers, x: Array) -> Array:

@@ -28,9 +28,9 @@ from qd.types import Search, State
 METHODS = {
     "QDAIF": ["emitter=lmx_near"],
     "fixed few-shot": ["emitter=lmx_fixed"],
-    "quality only": ["emitter=lmx_quality"],
+    "quality only": ["emitter=lmx_quality", "emitter.best=10"],  # the paper's pools hold 100 of 2,000 texts: of fewer than
     "random search": ["emitter=lmx_random"],
-    "NSAIF": ["emitter=lmx_nsaif"],
+    "NSAIF": ["emitter=lmx_nsaif", "emitter.most=10"],  # 100 they would hold all, and be random search
     "shuffled few-shot": ["emitter=lmx_fixed", "emitter.shuffled=true"],
     "ROUGE-L": ["emitter=lmx_rouge"],
     "best of 4": ["emitter=lmx_best"],

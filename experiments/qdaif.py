@@ -25,12 +25,13 @@ from qd.cli.compose import assemble, load
 from qd.search import run, start
 from qd.types import Search, State
 
+# Pools of ten: the paper's hold 100 of 2,000 texts, which of fewer than 100 would be all of them, that is random search.
 METHODS = {
     "QDAIF": ["emitter=lmx_near"],
     "fixed few-shot": ["emitter=lmx_fixed"],
-    "quality only": ["emitter=lmx_quality", "emitter.best=10"],  # the paper's pools hold 100 of 2,000 texts: of fewer than
+    "quality only": ["emitter=lmx_quality", "emitter.best=10"],
     "random search": ["emitter=lmx_random"],
-    "NSAIF": ["emitter=lmx_nsaif", "emitter.most=10"],  # 100 they would hold all, and be random search
+    "NSAIF": ["emitter=lmx_nsaif", "emitter.most=10"],
     "shuffled few-shot": ["emitter=lmx_fixed", "emitter.shuffled=true"],
     "ROUGE-L": ["emitter=lmx_rouge"],
     "best of 4": ["emitter=lmx_best"],

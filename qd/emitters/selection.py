@@ -77,12 +77,12 @@ def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.
     return np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), np.inf)
 
 
-def beaten(known: Known, others: Known, neighbours: int) -> np.ndarray:
-    """Whether each row is paid less than one of its nearest: the local competition of novelty search."""
+def best_near(known: Known, others: Known, neighbours: int) -> np.ndarray:
+    """What the best paid of each row's nearest is paid."""
     squares = squared_distances(known.measures, others.measures)
     count = min(neighbours, len(others.ids))
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
-    return (others.objective[nearest] > known.objective[:, None]).any(axis=1)
+    return others.objective[nearest].max(axis=1)
 
 
 def redescribed(several: list[Known], describe: Any) -> list[Known]:

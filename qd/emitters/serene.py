@@ -172,7 +172,7 @@ class Serene:
         """The most novel candidate while most of the chunk is left, else a climber of the first front, else a new chunk."""
         early, waits = memory.left > self.chunk * self.reserved, self._waits(memory, memory.candidates)
         if early and not waits.all():
-            return self._tested(memory, ~waits)
+            return self._tested(memory, ~waits, self._novel(memory, memory.candidates))
         free = ~self._waits(memory, memory.climbers)
         memory = memory._replace(climbers=tuple(c for c, f in zip(memory.climbers, free, strict=True) if f))
         if memory.climbers and memory.left > 0:
@@ -182,12 +182,12 @@ class Serene:
             rest = memory.climbers[:chosen] + memory.climbers[chosen + 1 :]
             return memory._replace(now=memory.climbers[chosen], climbers=rest, testing=False)
         if early and waits.any() and not memory.insisted:  # what a climber found there need not be the best
-            return self._tested(memory._replace(insisted=True), waits)
+            return self._tested(memory._replace(insisted=True), waits, -self._found_near(memory, memory.candidates))
         return self._next_chunk(memory)
 
-    def _tested(self, memory: Memory, among: np.ndarray) -> Memory:
-        """Gives the most novel of some candidates its test."""
-        order = np.argsort(-self._novel(memory, memory.candidates), kind="stable")
+    def _tested(self, memory: Memory, among: np.ndarray, worth: np.ndarray) -> Memory:
+        """Gives the worthiest of some candidates its test."""
+        order = np.argsort(-worth, kind="stable")
         first = int(order[among[order]][0])
         rest = order[order != first][:_WAITING] if self.rivals else np.delete(np.arange(len(order)), first)
         candidates = tuple(memory.candidates[i] for i in np.sort(rest))
@@ -206,11 +206,16 @@ class Serene:
         """Who is paid less than what a climber has found among their nearest."""
         if self.rivals == 0 or not climbers:
             return np.zeros(len(climbers), bool)
+        best = [float((c.people if c.steps else c.ancestor).objective[0]) for c in climbers]
+        return self._found_near(memory, climbers) > np.array(best, np.float32)
+
+    def _found_near(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
+        """The best reward that a climber has found among the nearest of each."""
         best = selection.join([c.people.take(np.zeros(1, int)) if c.steps else c.ancestor for c in climbers])
         found = memory.rewarded.take(np.flatnonzero(~np.isin(memory.rewarded.ids, memory.spawned)))
         others = selection.join([memory.seen.population, memory.seen.archive])
         known = selection.join([others._replace(objective=np.zeros_like(others.objective)), found])
-        return selection.beaten(best, known, self.rivals)
+        return selection.best_near(best, known, self.rivals)
 
     def _novel(self, memory: Memory, climbers: tuple[Climber, ...]) -> np.ndarray:
         """Novelty of their ancestors among all that was paid."""

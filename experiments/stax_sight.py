@@ -97,7 +97,7 @@ def _drawn(light: np.ndarray, again: np.ndarray, path: Path) -> None:
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     image = (np.concatenate(frame).repeat(4, 0).repeat(4, 1) * 255).astype(np.uint8)
-    Image.fromarray(image).quantize(64).save(path)
+    Image.fromarray(image).save(path)  # not in few colours: a small red dot would be lost
 
 
 def _nothing(key: np.ndarray, n: int) -> Rows:

@@ -24,6 +24,7 @@ ASKED = {
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
     "experiment/qdaif_paper": ["lm=toy"],
+    "experiment/quant_speed": ["domain.network=digits"],
     **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=hashed.Hashed"] for name in EMBEDDED},
     "experiment/text_anchors": ["lm=toy", *(f"domain.views.anchors.judges.{i}.embed._target_=hashed.Hashed" for i in (0, 1))],
     "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: hashed.Opposites}"],

@@ -117,7 +117,8 @@ def _on_images(emitter: Emitter, **changed: Any) -> Callable[[Task], Method]:
     """Its archive only stores: what guides the search is in the emitter's memory."""
 
     def made(of: Task) -> Method:
-        learner = ConvAutoencoder(("image",), frames=of.domain.camera.frames, **{"steps": of.steps} | changed)
+        settings: dict[str, Any] = {"frames": of.domain.camera.frames, "steps": of.steps, **changed}
+        learner = ConvAutoencoder(("image",), **settings)
         return Method(learner, Proximity(0.5), emitter, relearns=learner.steps > 0)
 
     return made

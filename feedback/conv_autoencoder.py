@@ -86,7 +86,8 @@ class ConvAutoencoder:
             first = 2 if params is None or self.anew else 1
             shown = seen[np.arange(self.rows * self.frames) % len(seen)]
             network = _train(self, first)(network, learn_key, shown, np.int32(len(seen)), middle, scale)
-        learned = Learned(middle, scale, *jax.tree.map(np.asarray, network), Box(np.float32(0), np.float32(1)))
+        encoder, decoder = jax.tree.map(np.asarray, network)
+        learned = Learned(middle, scale, encoder, decoder, Box(np.float32(0), np.float32(1)))
         box = around(self._coded(learned, images))
         return learned._replace(box=box._replace(half=np.full_like(box.half, box.half.max())))  # one scale for all of them
 

@@ -25,7 +25,13 @@ LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that
 NEEDS = {
     "signature": ["domain=redundant_arm", "archive=dns"],
     "conv_autoencoder": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=5"],
-    "conv_autoencoder_paper": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=2"],
+    "conv_autoencoder_paper": [
+        "domain=redundant_arm",
+        "archive=dns",
+        "domain.camera.side=8",
+        "descriptor.steps=2",
+        "descriptor.network.channels=[4,4]",
+    ],
 }
 
 

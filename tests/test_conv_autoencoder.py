@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,9 +46,9 @@ def test_patches_are_convolutions_whose_stride_is_their_size_and_pixels_come_bac
     network = Patches((2, 2), (5, 7), ())
     encoder, decoder = network.fresh(jax.random.key(0), 8, 3)
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    known = x
+    known = jnp.asarray(x)
     for weights, bias in encoder[:2]:
-        kernel = np.asarray(weights).reshape(2, 2, known.shape[3], -1)
+        kernel = jnp.asarray(weights).reshape(2, 2, known.shape[3], -1)
         numbers = ("NHWC", "HWIO", "NHWC")
         known = jax.nn.selu(jax.lax.conv_general_dilated(known, kernel, (2, 2), "VALID", dimension_numbers=numbers) + bias)
     weights, bias = encoder[2]
@@ -62,7 +63,10 @@ def test_an_overlapping_layer_is_the_convolution_that_jax_knows_and_its_mirror_t
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 8, 8, 3)).astype(np.float32), rng.normal(size=(48, 5)).astype(np.float32)
     kernel = w.reshape(2, 2, 2, 2, 3, 5).transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, 3, 5)
-    known = jax.lax.conv_general_dilated(x, kernel, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    numbers = ("NHWC", "HWIO", "NHWC")
+    known = jax.lax.conv_general_dilated(
+        jnp.asarray(x), jnp.asarray(kernel), (2, 2), ((1, 1), (1, 1)), dimension_numbers=numbers
+    )
     halved = image_networks.halved(x, w)
     np.testing.assert_allclose(halved, known, atol=1e-4)
     y = rng.normal(size=halved.shape).astype(np.float32)

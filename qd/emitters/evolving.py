@@ -73,8 +73,8 @@ class Evolving:
             state = state._replace(sigma=state.sigma * np.float32(self.narrowing))
         least = np.float32(self.floor * self.shrink * climber.sigma)
         state = state._replace(sigma=np.maximum(state.sigma, least))
-        rewards = people.objective
-        return climbing.noted(climber._replace(people=people, evolving=state), float(rewards.mean()), float(rewards[0]))
+        mean = float(people.objective.sum()) / PEOPLE  # whose place is free is paid nothing: who joins is a gain
+        return climbing.noted(climber._replace(people=people, evolving=state), mean, float(people.objective[0]))
 
     def ended(self, climber: Climber) -> bool:
         """Whether the last ``patience`` steps have brought nothing better, or the strategy is out of use."""

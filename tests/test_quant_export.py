@@ -216,3 +216,13 @@ def test_qwix_gives_what_the_bank_gives(mlp):
     rules = json.loads(made.files["rules.json"])["rules"]
     assert [rule["weight_qtype"] for rule in rules] == ["int8", "int4", "int5"] and rules[0]["module_path"] == "block0_up$"
     assert made.weights_bytes == 16 * 32 + 32 * 16 // 2 + 16 * 10 + 2 * 4 * (32 + 16 + 10)
+
+
+def test_the_figure_shows_elites_files_and_the_solvers_points():
+    from experiments.quant_map import Points, figure
+
+    n = np.arange(6.0)
+    elites, solver = Points(n + 10, 40 - n, 80 + n, n > 3), Points(n[:3] + 9, 41 - n[:3], 79 + n[:3], n[:3] > 9)
+    axes, _ = figure(elites, solver).axes
+    assert [len(drawn.get_offsets()) for drawn in axes.collections] == [6, 3, 2]
+    assert "KB" in axes.get_xlabel() and "latency" in axes.get_ylabel() and len(axes.get_legend().get_texts()) == 3

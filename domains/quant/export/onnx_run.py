@@ -35,12 +35,17 @@ def make(domain: Any, genome: np.ndarray) -> Ran:
         while kept and agreement(file) < _WANTED:
             kept = kept[: len(kept) * 2 // 3]
             file = of(kept)
-    integers = agreement(file) >= _WANTED
-    if not integers:  # rounded biases alone change too much: keep the codes, compute in full precision
-        file, kept = onnx_file.write(bank, genome, plain=True), []
+    if agreement(file) < _WANTED:  # rounded biases alone change too much
+        return _plain(bank, genome)
     names = [bank.network.layers[i].name for i in kept]
-    chosen = {"kernels": "integer" if integers else "full precision on rounded numbers", "rounded_results": names}
-    return Ran({"model.onnx": file}, runner(file), weights_bytes(file), chosen)
+    chosen = {"kernels": "integer", "rounded_results": names}
+    return Ran({"model.onnx": file}, runner(file), weights_bytes(file), chosen, lambda: _plain(bank, genome))
+
+
+def _plain(bank: Any, genome: np.ndarray) -> Ran:
+    """Keeps the codes and computes in full precision."""
+    file = onnx_file.write(bank, genome, plain=True)
+    return Ran({"model.onnx": file}, runner(file), weights_bytes(file), {"kernels": "full precision on rounded numbers"})
 
 
 def result_ranges(bank: Any, genome: np.ndarray) -> dict[int, onnx_file.Range]:

@@ -146,7 +146,7 @@ RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | 
 NOT_FOR_NUMBERS = {"integers"}  # of emitters, on a domain of real numbers
 LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
 WANTS = {  # of emitters, what a sphere with its own measures has not; test_contracts_sparse gives it to them
-    **dict.fromkeys(("surprise", "taxons", "stax"), "type descriptor=autoencoder"),
+    **dict.fromkeys(("surprise", "taxons", "stax", "sparse"), "type descriptor=autoencoder"),
     "serene": "no sparse reward; type domain=redundant_arm",
     **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),

@@ -10,7 +10,7 @@ from test_search import begin, same
 from qd.search import relearn, step
 from qd.types import Emitter
 
-FOR = ("surprise", "taxons", "serene", "stax")
+FOR = ("surprise", "taxons", "serene", "stax", "sparse")
 SMALL = {"cvt": ["archive.cells=60", "archive.samples=1000"], "grid": ["archive.dims=[8,8]"]}
 SMALL |= {"cvt_mae": SMALL["cvt"], "grid_mae": SMALL["grid"], "density": SMALL["grid"], "sliding": SMALL["grid"]}
 ARM = ["domain=redundant_arm", "domain.steps=10", "domain.points=2", "descriptor=autoencoder", "descriptor.steps=5"]
@@ -19,7 +19,7 @@ ARM = ["domain=redundant_arm", "domain.steps=10", "domain.points=2", "descriptor
 @pytest.mark.parametrize("emitter", FOR)
 @pytest.mark.parametrize("archive", choices("archive"))
 def test_every_archive_serves_them_or_is_refused_by_name(archive, emitter) -> None:
-    small = "emitter.explorer.population" if emitter in ("serene", "stax") else "emitter.population"
+    small = "emitter.explorer.population" if emitter in ("serene", "stax", "sparse") else "emitter.population"
     search = composed(*ARM, f"archive={archive}", *SMALL.get(archive, []))
     search = search._replace(emitter=composed("domain=redundant_arm", f"emitter={emitter}", f"{small}=12").emitter)
     assert isinstance(search.emitter, Emitter)

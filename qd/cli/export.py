@@ -23,8 +23,11 @@ def main(args: Sequence[str]) -> int:
                                      "id, objective, measures, solution, features.")  # fmt: skip
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     parser.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
-    parser.add_argument("--format", choices=FORMATS, help="by default as --out ends, else csv; parquet needs pyarrow. "
-                        "Files that others run: " + ", ".join(ship.forms()))
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(ship.forms()),
+    )
     parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/archive.FORMAT")
     parser.add_argument("--columns", metavar="NAME", help="more columns, a choice of conf/columns.yaml; none for none")
     parser.add_argument(

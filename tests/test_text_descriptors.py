@@ -169,7 +169,8 @@ def test_what_is_no_pair_of_words_is_no_axis(pairs):
 
 
 def test_messages(tmp_path):
-    with pytest.raises(
+    said = "of 3 axes .* of 2 apart, and 3 are wanted; type grade.more=2, lm=... for a stronger model"
+    with pytest.raises(ValueError, match=said):
         proposed(Opinionated(PAIRS, blind=("new",)), more=3)(["x"])
     with pytest.raises(ValueError, match="more=0 and tries=3 must be 1 or more"):
         proposed(Opinionated(PAIRS), more=0)

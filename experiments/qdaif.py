@@ -191,7 +191,9 @@ def _keep(path: Path, lines: list[dict[str, Any]]) -> None:
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     from scipy.stats import spearmanr
 
-    return float(spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
+    if not (np.ptp(a) > 0 and np.ptp(b) > 0):
+        return float("nan")
+    return float(np.asarray(spearmanr(a, b))[0])
 
 
 if __name__ == "__main__":

@@ -60,9 +60,9 @@ def _timed(told):  # -> what it told, and its CPU-seconds
 def _correlated(foretold: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     best = np.argsort(-truth, kind="stable")[: len(truth) // 5]
     return {
-        "spearman": float(spearmanr(foretold, truth)[0]),
-        "kendall": float(kendalltau(foretold, truth)[0]),
-        "spearman of the best fifth": float(spearmanr(foretold[best], truth[best])[0]),
+        "spearman": float(np.asarray(spearmanr(foretold, truth))[0]),
+        "kendall": float(np.asarray(kendalltau(foretold, truth))[0]),
+        "spearman of the best fifth": float(np.asarray(spearmanr(foretold[best], truth[best]))[0]),
     }
 
 

@@ -90,6 +90,7 @@ def test_a_folder_that_is_no_run(tmp_path, capsys):
 
 
 def test_no_domain_is_imported(run):
-    code = "import sys; from qd.cli.main import main; main(['query', sys.argv[1]]); print({'domains', 'feedback'} & set(sys.modules))"
+    code = "import sys; from qd.cli.main import main; main(['query', sys.argv[1]]); "
+    code += "print({'domains', 'feedback'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip().endswith("set()"), done.stdout + done.stderr

@@ -203,7 +203,7 @@ def _program(
         goal,
         constraints=rules,
         integrality=np.r_[np.ones(n), np.zeros(k)],
-        bounds=Bounds(np.zeros(n + k), np.r_[np.ones(n), np.full(k, np.inf)]),
+        bounds=Bounds(np.zeros(n + k), np.r_[np.ones(n), np.full(k, np.inf)]),  # pyright: ignore[reportArgumentType]
         options={"mip_rel_gap": gap, "node_limit": nodes},
     )
     if done.x is None:

@@ -126,7 +126,7 @@ def machine() -> str:
     fast = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in fields.get("flags", "").split()]
     if importlib.util.find_spec("onnxruntime") is None:
         return f"{name} ({' '.join(fast)})"
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]
 
     return f"{name} ({' '.join(fast)}), onnxruntime {onnxruntime.__version__}"
 
@@ -155,7 +155,7 @@ def _least(graph: bytes, feed: dict[str, np.ndarray]) -> float:
 
 def session(graph: bytes | str) -> Any:
     """Opens a graph on one thread and returns its run(names, feed)."""
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1

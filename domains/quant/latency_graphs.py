@@ -63,8 +63,8 @@ def _input(op: Op, batch: int) -> np.ndarray:
 
 
 def _graph(nodes: list, initial: dict[str, Any], x: np.ndarray, result: type) -> Timed:
-    import onnx
-    from onnx import helper, numpy_helper
+    import onnx  # pyright: ignore[reportMissingImports]
+    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports]
 
     used = {name for node in nodes for name in node.input}
     kinds = {np.dtype(np.float32): onnx.TensorProto.FLOAT, np.dtype(np.uint8): onnx.TensorProto.UINT8}
@@ -77,7 +77,7 @@ def _graph(nodes: list, initial: dict[str, Any], x: np.ndarray, result: type) ->
 
 
 def _node(kind: str, inputs: list[str], outputs: list[str], **settings: Any) -> Any:
-    from onnx import helper
+    from onnx import helper  # pyright: ignore[reportMissingImports]
 
     return helper.make_node(kind, inputs, outputs, **settings)
 

@@ -54,7 +54,8 @@ class Texts:
 
         Asked by `qd doctor`: three texts are written for each end, and judged.
         """
-        for i, (question, *answers) in enumerate(getattr(self.grade, "axes", ())):
+        axes: Sequence[Sequence[str]] = getattr(self.grade, "axes", ())
+        for i, (question, *answers) in enumerate(axes):
             low, high = answers[0], answers[-1]
             lows, highs = (self._graded(i, end, j) for j, end in enumerate((low, high)))
             share = float((np.sign(highs[:, None] - lows[None]) / 2 + 0.5).mean()) if len(lows) and len(highs) else 0.0

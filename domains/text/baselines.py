@@ -65,7 +65,8 @@ class Pool:
         if self.best is None:
             return kept
         order = sorted(range(len(kept.texts)), key=lambda i: -kept.objective[i])[: self.best]
-        return Kept(*(tuple(column[i] for i in sorted(order)) for column in kept))
+        left = sorted(order)
+        return Kept(tuple(kept.texts[i] for i in left), tuple(kept.objective[i] for i in left))
 
 
 class Accepted(NamedTuple):

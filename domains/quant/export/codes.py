@@ -42,8 +42,8 @@ def of_layer(bank: Any, layer: int, option_index: int) -> Codes:
     option, values = bank.weight_options[option_index], bank.weights[layer][option_index]
     plain = option if option.format == "sparse" else replace(option, format="int")  # learned rounding keeps the scales
     told = plain.quantize(bank.network.weights[layer])
-    scale = np.float32(told.scale[0] if option.per == "tensor" else told.scale)
-    zero = np.int32(told.zero[0] if option.per == "tensor" else told.zero)
+    scale = np.asarray(told.scale[0] if option.per == "tensor" else told.scale, np.float32)
+    zero = np.asarray(told.zero[0] if option.per == "tensor" else told.zero, np.int32)
     codes = np.rint(values / scale + zero).astype(np.int32)
     if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6):
         raise ValueError(f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}; build it anew")

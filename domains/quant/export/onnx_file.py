@@ -29,7 +29,7 @@ def write(
         tell: layers whose results the file gives besides.
         plain: every kernel in full precision, on rounded numbers: agrees best, and is slower.
     """
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
     network = bank.network
     weights, activations = (index[0] for index in bank.split(np.asarray(genome)[None]))
@@ -73,13 +73,13 @@ class _Graph:
         self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
 
     def node(self, kind: str, inputs: list[str], output: str, **settings: Any) -> str:
-        from onnx import helper
+        from onnx import helper  # pyright: ignore[reportMissingImports]
 
         self.nodes.append(helper.make_node(kind, inputs, [output], **settings))
         return output
 
     def constant(self, name: str, value: Any) -> str:
-        from onnx import numpy_helper
+        from onnx import numpy_helper  # pyright: ignore[reportMissingImports]
 
         self.initial.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
@@ -168,7 +168,7 @@ class _Graph:
         return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), told.scale / finer
 
     def _looked_up(self, name: str, turn: Any, told: coded.Looked) -> str:
-        from onnx import TensorProto
+        from onnx import TensorProto  # pyright: ignore[reportMissingImports]
 
         code = self._codes(f"{name}.code", turn(told.places), told.bits, False)
         place = self.node("Cast", [code], f"{name}.place", to=TensorProto.INT32)
@@ -180,7 +180,7 @@ class _Graph:
         return self.node("Mul", [plain, self.constant(f"{name}.s", told.scale.reshape(shape))], name)
 
     def _times(self, code: str, factor: int, kind: type) -> str:
-        from onnx import helper
+        from onnx import helper  # pyright: ignore[reportMissingImports]
 
         wide = self.node("Cast", [code], f"{code}.wide", to=helper.np_dtype_to_tensor_dtype(np.dtype(np.int32)))
         more = self.node("Mul", [wide, self.constant(f"{code}.factor", np.int32(factor))], f"{code}.more")
@@ -189,7 +189,7 @@ class _Graph:
     def _codes(self, name: str, codes: np.ndarray, bits: int, signed: bool) -> str:
         if bits > 4:
             return self.constant(name, codes.astype(np.int8 if signed else np.uint8))
-        from onnx import TensorProto, helper
+        from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
         small, wide = (TensorProto.INT4, TensorProto.INT8) if signed else (TensorProto.UINT4, TensorProto.UINT8)
         self.initial.append(helper.make_tensor(f"{name}.4", small, codes.shape, codes.ravel().tolist()))

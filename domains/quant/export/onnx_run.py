@@ -65,7 +65,7 @@ def runner(file: bytes):
 
 def weights_bytes(file: bytes) -> int:
     """Counts the bytes of all constants."""
-    import onnx
+    import onnx  # pyright: ignore[reportMissingImports]
 
     constants = onnx.load_from_string(file).graph.initializer
     half = {onnx.TensorProto.INT4, onnx.TensorProto.UINT4}

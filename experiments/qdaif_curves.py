@@ -41,7 +41,7 @@ def score(lines: list[dict[str, Any]], ticks: tuple[tuple[float, ...], ...]) -> 
     for line in lines:
         if line["quality"] is not None and None not in line["kind"]:
             place = zip(ticks, np.asarray(line["kind"], np.float32), strict=True)
-            cell = tuple(int(np.searchsorted(np.float32(t), p, "right")) for t, p in place)
+            cell = tuple(int(np.searchsorted(np.asarray(t, np.float32), p, "right")) for t, p in place)
             best[cell] = max(best.get(cell, 0.0), line["quality"])
         calls.append(line["calls"])
         values.append(100 * sum(best.values()) / cells)

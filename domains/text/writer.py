@@ -68,8 +68,8 @@ class Writer:
 
     def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
         """Draws n lists of texts to show, without replacement where the pool is large enough."""
-        each_key = keys.split(key, n) if n else ()
-        return [tuple(pool[i] for i in drawn(each, np.ones(len(pool)), self.shots)) for each in each_key]
+        many = keys.split(key, n) if n else ()
+        return [tuple(str(pool[i]) for i in drawn(each, np.ones(len(pool)), self.shots)) for each in many]
 
     def rewrite(self, key: Array, texts: Sequence[str], wishes: Sequence[str]) -> np.ndarray:
         """Returns each text [B] written anew as it is wished."""

@@ -80,7 +80,10 @@ def test_one_child_serves_all_who_ask_for_the_same(weights):
     assert pid not in (None, os.getpid()) and is_alive(pid)
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
-    assert Local(weights).start() and Local(weights).pid != pid  # one that died is started again
+    until = time.monotonic() + 10.0
+    while Local(weights).start() and Local(weights).pid == pid and time.monotonic() < until:
+        time.sleep(0.05)  # its first thread is gone, the last of the others may need a moment more
+    assert Local(weights).pid != pid  # one that died is started again
     again = Local(weights).pid
     Local(weights).close()
     assert gone(again)

@@ -1,6 +1,7 @@
 """Every test runs on one thread per library and on the CPU, so that it repeats itself."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +19,11 @@ def _no_cache_of_the_users(tmp_path_factory) -> None:
 def own_key(tmp_path, monkeypatch) -> None:
     """Checkpoints are sealed by a key of this test alone."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch, own_key) -> Path:
+    """Somebody's own empty folder, in which runs draw no figures: those take longer than the runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qd.cli.plot.draw", lambda run: [])
+    return tmp_path

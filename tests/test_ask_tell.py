@@ -40,15 +40,12 @@ print("\\n".join(map(json.dumps, told)))
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    """A folder of somebody's own, with an arm that another program evaluates."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("qd.cli.plot.draw", lambda run: [])
-    (tmp_path / "conf/domain").mkdir(parents=True)
-    (tmp_path / "conf/domain/there.yaml").write_text(YAML)
-    (tmp_path / "script.py").write_text(SCRIPT)
-    return tmp_path
+def here(own_folder) -> Path:
+    """With an arm that another program evaluates."""
+    (own_folder / "conf/domain").mkdir(parents=True)
+    (own_folder / "conf/domain/there.yaml").write_text(YAML)
+    (own_folder / "script.py").write_text(SCRIPT)
+    return own_folder
 
 
 def asked(capsys, *args: str) -> list[dict]:

@@ -16,14 +16,7 @@ from qd.cli.main import main
 from qd.store import archive_file
 
 SMALL = ["domain.joints=4", "archive.dims=[10,10]", "console=off", "renderings=0"]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("qd.cli.plot.draw", lambda run: [])
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def told(n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

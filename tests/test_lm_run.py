@@ -24,14 +24,11 @@ TESTS = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+def here(own_folder, monkeypatch) -> Path:
     monkeypatch.setenv("MARKED", KEY)
-    monkeypatch.setattr("qd.cli.plot.draw", lambda run: [])
     Path("conf/domain").mkdir(parents=True)
     Path("conf/domain/tales.yaml").write_text(tales.YAML)
-    return tmp_path
+    return own_folder
 
 
 def words(server, *more: str) -> list[str]:

@@ -16,14 +16,7 @@ from qd.store import archive_file
 
 HOUSE = Path(__file__).resolve().parents[1]
 WORDS = ["experiment=qdaif_paper", "lm=toy", "initial=8", "budget=60", "save_every=10", "log_every=20", "console=plain"]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("qd.cli.plot.draw", lambda run: [])
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def found(name: str) -> dict[str, np.ndarray]:

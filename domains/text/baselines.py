@@ -64,8 +64,7 @@ class Pool:
         kept = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
         if self.best is None:
             return kept
-        order = sorted(range(len(kept.texts)), key=lambda i: -kept.objective[i])[: self.best]
-        left = sorted(order)
+        left = sorted(sorted(range(len(kept.texts)), key=lambda i: -kept.objective[i])[: self.best])  # in order of age
         return Kept(tuple(kept.texts[i] for i in left), tuple(kept.objective[i] for i in left))
 
 

@@ -1,6 +1,6 @@
 """How many configs of the residual network are judged in a second: one program for all, against one compiled for each.
 
-    python -m experiments.benchmarks.quant configs=16
+    python -m experiments.benchmarks.quant budget=quick|first|full
 
 512 images; rounds interleaved in one process. Wall time depends on what else runs: CPU time is told too.
 """
@@ -17,35 +17,39 @@ from domains.quant import data
 from domains.quant.bank import quantized
 from domains.quant.domain import Quant
 from domains.quant.networks import linear
+from experiments.benchmarks.rounds import rounds
 from qd import keys, table
 
+CASE, CONFIGS = "resnet14, 512 images", 16
+FIRST, CALLS, ALONE = "first batch, with compilation", "a call for each config", "compiled for each config"
 
-def main(configs: str = "16", rounds: str = "5", out: str = "experiments/results/benchmarks/quant") -> None:
-    """Measures, prints and writes the table: medians over rounds."""
+
+def main(budget: str = "quick", out: str = "experiments/results/quant_speed") -> None:
+    """Does the rounds that are missing, prints and writes the table: medians over rounds."""
+    n = rounds(budget)
     domain = Quant("resnet14", "bits")
     images = data.load("fashion", "validation").first(512).pixels
-    several = domain.sample(keys.new(0), int(configs))
+    several = domain.sample(keys.new(0), CONFIGS)
     bank, program = domain.bank, jax.jit(domain.bank.run)
     ways: dict[str, Callable[[], object]] = {
-        "first batch, with compilation": lambda: bank.logits(several, images),
+        FIRST: lambda: bank.logits(several, images),
         "one program for all": lambda: bank.logits(several, images),
-        "a call for each config": lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(several), 1)],
-        "compiled for each config": lambda: _compiled(domain, several[:1], images),
+        CALLS: lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(several), 1)],
+        ALONE: lambda: _compiled(domain, several[:1], images),
     }
-    path = Path(out) / "runs.jsonl"
-    path.unlink(missing_ok=True)
-    runs = table.Runs(path)
-    for seed in range(int(rounds)):
+    runs, warm = table.Runs(Path(out) / "runs.jsonl"), set()
+    for seed in range(n):
         for name, way in ways.items():
-            if name.startswith("first") and seed:
+            if runs.has(CASE, name, seed) or (name == FIRST and seed):
                 continue
-            if name.startswith("a call") and not seed:
-                way()
+            if name not in (FIRST, ALONE) and name not in warm:
+                way()  # compiled before it is timed, also where an earlier process did the first rounds
+                warm.add(name)
             wall, cpu = time.perf_counter(), time.process_time()
             way()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            n = 1 if name.startswith("compiled") else len(several)
-            runs.add("resnet14, 512 images", name, seed, {"configs/s": n / wall, "CPU-seconds a config": cpu / n})
+            count = 1 if name == ALONE else len(several)
+            runs.add(CASE, name, seed, {"configs/s": count / wall, "CPU-seconds a config": cpu / count})
     rows = table.summary(runs)
     table.write(Path(out) / "table.csv", rows)
     table.about(Path(out) / "about.json")
@@ -59,7 +63,6 @@ def _compiled(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarr
     scales = domain.bank.scales[np.arange(domain.bank.size), pair[1]]
 
     def forward(pixels: jax.Array) -> jax.Array:
-
         apply = lambda i, x: linear(network.layers[i], quantized(x, scales[i]), weights[i]) + network.biases[i]
         return network.forward(apply, pixels)
 

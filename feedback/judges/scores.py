@@ -91,6 +91,7 @@ def ticks(p: np.ndarray, cells: int) -> tuple[float, ...]:
     inner = np.quantile(p, np.arange(1, cells) / cells) if len(p) else np.array([])
     if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
         raise ValueError(
-            f"{len(np.unique(p))} different answers do not make {cells} cells; type fewer cells, or judge more texts"
+            f"{len(np.unique(p))} different answers do not make {cells} cells; type fewer cells (suits.dims), or begin with "
+            "more texts (initial)"
         )
     return tuple(map(float, inner))

@@ -36,7 +36,7 @@ def main(args: Sequence[str]) -> int:
     asked = parser.parse_intermixed_args(args)
     ending = asked.out.suffix[1:] if asked.out else ""
     form = asked.format or (ending if ending in FORMATS else "csv")
-    plot.check(asked.run)
+    plot.check(asked.run, "qd export")
     by = added.adder(asked.columns or columns_of(asked.run), asked.lm)
     columns, out = table(asked.run, by), asked.out or asked.run / f"archive.{form}"
     print(write(columns, form, out))

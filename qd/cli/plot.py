@@ -108,8 +108,8 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     return save(curves(rows, title, panels, _relearned(run / "events.jsonl")), target, "png", "pdf")
 
 
-def check(run: Path) -> None:
-    """Raises ValueError where a folder holds no archive of a run; names runs that are near."""
+def check(run: Path, command: str = "qd plot") -> None:
+    """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command``."""
     if (run / "archive.json").is_file():
         return
     begun = (run / "config.yaml").is_file()
@@ -117,7 +117,7 @@ def check(run: Path) -> None:
     if begun:
         raise ValueError(f"{run} {what}: archive.json is written when a run ends; give the command of the run once more")
     near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
-    instead = f"type qd plot {near[0]}" if near else "type qd run first, then qd plot and the folder that it names"
+    instead = f"type {command} {near[0]}" if near else f"type qd run first, then {command} and the folder that it names"
     others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""
     raise ValueError(f"{run} {what}, it holds no archive.json; {instead}{others}")
 

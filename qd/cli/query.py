@@ -80,7 +80,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     Raises:
         ValueError: the folder is no run, its archive is empty, or a condition names no column or unit that there is.
     """
-    plot.check(run)
+    plot.check(run, "qd query")
     stored = archive_file.load(run)
     numbers = columns(stored)
     if (run / MARKS).exists():

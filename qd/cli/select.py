@@ -31,7 +31,7 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--format", choices=export.FORMATS, default="jsonl")
     parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/selection.FORMAT")
     asked = parser.parse_args(args)
-    plot.check(asked.run)
+    plot.check(asked.run, "qd select")
     columns = export.table(asked.run, added.adder(export.columns_of(asked.run)))
     about = archive_file.load(asked.run).about
     vectors, objective = _vectors(columns, about, asked.by), np.asarray(columns["objective"], float)

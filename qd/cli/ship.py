@@ -38,7 +38,7 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--top", type=int, default=1, metavar="N", help="how many of those that meet --where")
     parser.add_argument("--out", type=Path, metavar="F", help="folder; by default RUN/deployable")
     asked = parser.parse_args(args)
-    plot.check(asked.run)
+    plot.check(asked.run, "qd export")
     ids = _chosen(asked.run, asked.cell, asked.where, asked.top)
     reports = export(asked.run, ids, asked.format, asked.out or asked.run / "deployable")
     return 0 if all(report["deployable"] for report in reports) else 3

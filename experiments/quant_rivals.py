@@ -72,7 +72,7 @@ def seeds(problem: Problem, n: int) -> np.ndarray:
 def genetic(problem: Problem, n: int, seed: int) -> np.ndarray:
     """A genetic algorithm for each of the four budgets, a quarter of the evaluations each: what one does without a map."""
     parts = []
-    for i, (size, bops) in enumerate(quant_score.BUDGETS.values()):
+    for i, (size, bops) in enumerate(quant_score.budgets(problem.domain).values()):
 
         def worth(configs: np.ndarray, size: float = size, bops: float = bops) -> np.ndarray:
             spent = quant_score.cost(problem.domain, configs)

@@ -9,13 +9,35 @@ import numpy as np
 
 from domains.quant.domain import Quant
 
-DIMS, BOPS = (8, 8), (-4.0, 0.0)  # the map: size from a quarter of 8 bit to all of it; log2 of the share of bit operations
-BUDGETS = {"size/3": (1 / 3, np.inf), "bops/4": (np.inf, 1 / 4), "bops/8": (np.inf, 1 / 8), "size/2, bops/4": (1 / 2, 1 / 4)}
+DIMS = (8, 8)
+Budgets = dict[str, tuple[float, float]]  # name -> at most this share of size and of bit operations
+BUDGETS: Budgets = {
+    "size/3": (1 / 3, np.inf),
+    "bops/4": (np.inf, 1 / 4),
+    "bops/8": (np.inf, 1 / 8),
+    "size/2, bops/4": (1 / 2, 1 / 4),
+}
+OF_ENCODER: Budgets = {  # whose weights have 3 bits at least and whose inputs 6
+    "size/2": (1 / 2, np.inf),
+    "bops/2": (np.inf, 1 / 2),
+    "bops/3": (np.inf, 1 / 3),
+    "size*3/5, bops/2": (3 / 5, 1 / 2),
+}
 
 
 class Cost(NamedTuple):
     size: np.ndarray  # [n] share of W8A8's
     bops: np.ndarray  # [n] share of W8A8's
+
+
+class Corner(NamedTuple):
+    """Where a map begins; it ends with 8 bit everywhere."""
+
+    size: float  # share of W8A8's
+    bops: float  # log2 of the share
+
+
+CORNER = Corner(1 / 4, -4.0)  # 2 bit everywhere
 
 
 def cost(domain: Quant, configs: np.ndarray) -> Cost:
@@ -25,17 +47,27 @@ def cost(domain: Quant, configs: np.ndarray) -> Cost:
     return Cost(told["size"][:-1] / told["size"][-1], 2.0 ** told["bops"][:-1])
 
 
-def cells(spent: Cost) -> np.ndarray:
+def corner(domain: Quant) -> Corner:
+    """Returns where a domain's map begins: the cells lie between the least that its options can cost and 8 bit everywhere."""
+    (least, most), (fewest, _) = domain.bounds
+    return Corner(least / most, fewest)
+
+
+def budgets(domain: Quant) -> Budgets:
+    return OF_ENCODER if domain.network == "minilm" else BUDGETS
+
+
+def cells(spent: Cost, begin: Corner = CORNER) -> np.ndarray:
     """Returns each config's cell in the map, what lies outside in the nearest, [n]."""
-    of_size = np.clip(DIMS[0] * (spent.size - 0.25) / 0.75, 0, DIMS[0] - 1).astype(int)
-    of_bops = np.clip(DIMS[1] * (np.log2(spent.bops) - BOPS[0]) / (BOPS[1] - BOPS[0]), 0, DIMS[1] - 1).astype(int)
+    of_size = np.clip(DIMS[0] * (spent.size - begin.size) / (1 - begin.size), 0, DIMS[0] - 1).astype(int)
+    of_bops = np.clip(DIMS[1] * (1 - np.log2(spent.bops) / begin.bops), 0, DIMS[1] - 1).astype(int)
     return of_size * DIMS[1] + of_bops
 
 
-def elites(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
+def elites(accuracy: np.ndarray, spent: Cost, begin: Corner = CORNER) -> np.ndarray:
     """Returns the rows of the best config of each cell."""
     order = np.argsort(-accuracy, kind="stable")
-    _, first = np.unique(cells(spent)[order], return_index=True)
+    _, first = np.unique(cells(spent, begin)[order], return_index=True)
     return order[first]
 
 
@@ -47,10 +79,10 @@ def front(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
     return np.flatnonzero(~better.any(0))
 
 
-def best(accuracy: np.ndarray, spent: Cost) -> dict[str, int]:
+def best(accuracy: np.ndarray, spent: Cost, budgets: Budgets = BUDGETS) -> dict[str, int]:
     """Returns budget -> the row of the best config within it; -1 where none is."""
     told = {}
-    for name, (size, bops) in BUDGETS.items():
+    for name, (size, bops) in budgets.items():
         within = np.flatnonzero((spent.size <= size) & (spent.bops <= bops))
         told[name] = int(within[accuracy[within].argmax()]) if len(within) else -1
     return told

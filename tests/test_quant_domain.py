@@ -81,8 +81,10 @@ def test_corruptions_and_splits() -> None:
     np.testing.assert_array_equal(harder, data.corrupted(pixels))
     three = [{x.tobytes() for x in data.load("digits", split).pixels} for split in data.SPLITS]
     assert not (three[0] & three[1] or three[0] & three[2] or three[1] & three[2])
-    subjects = [{line.split(" ")[:3][1] for line in data.sentences(split)} for split in data.SPLITS]
-    assert not (subjects[1] & subjects[2]) and len(data.sentences("test")) == 64
+    told = [data.sentences(split) for split in data.SPLITS]
+    assert [len(set(each)) for each in told] == [64, 64, 256] and told[2] == data.sentences("test")
+    subjects = [{" ".join(line.split(" ")[:2]) for line in each} for each in told]
+    assert [len(each) for each in subjects] == [8, 8, 16] and len(set.union(*subjects)) == 32
 
 
 def test_bad_settings_say_what_to_type() -> None:

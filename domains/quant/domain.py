@@ -58,10 +58,14 @@ class Quant:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Of the feature cost: a quarter of the size with 8 bit everywhere to all of it, in KB; log2 of the share of bops."""
+        """Of the feature cost, from the fewest bits everywhere to the most: KB, log2 of the share of W8A8's operations."""
         layers = networks.form(self.network).layers
         whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.shape[-1] for layer in layers)
-        return (whole / 4 / costs.KILOBYTE, whole / costs.KILOBYTE), (-4.0, 0.0)
+        of_weights, of_inputs = ([option.bits for option in each] for each in options.named(self.option_set))
+        share = [(end(of_weights) / 8, end(of_inputs) / 8) for end in (min, max)]
+        size = [w * whole / costs.KILOBYTE for w, _ in share]
+        bops = [float(np.log2(w * a)) for w, a in share]
+        return (size[0], size[1]), (bops[0], bops[1])
 
     @property
     def objective_range(self) -> tuple[float, float]:

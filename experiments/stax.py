@@ -147,10 +147,26 @@ def uniformity(visits: np.ndarray) -> float:
 
 
 def written(folder: Path, runs: table.Runs) -> list[table.Row]:
-    """Writes table.csv and about.json: medians over seeds."""
-    rows = table.summary(runs)
+    """Writes table.csv and about.json: medians over seeds, and ours beside the others."""
+    rows = [*table.summary(runs), *beside_ours(runs)]
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json")
+    return rows
+
+
+def beside_ours(runs: table.Runs) -> list[table.Row]:
+    """Paired by seed: how much more of the plane ours covers, and its share of another's evaluations to 0.9 of all areas.
+
+    Who never sees them counts as the whole budget, so that where only the other does not, the share is at most this.
+    """
+    rows = []
+    for case, other in dict.fromkeys((case, name) for case, name, _ in runs.records if not name.startswith("ours")):
+        ours, theirs = (runs.column(case, name, "until_all") for name in ("ours", other))
+        if shared := sorted(ours.keys() & theirs.keys()):
+            share = np.array([ours[seed] / theirs[seed] for seed in shared])
+            told = float(np.median(share)), *table.interval(share), len(share)
+            rows.append(table.Row(case, f"ours / {other}", "until_all", *told))
+            rows.append(table.difference(runs, case, "ours", other, "coverage_all"))
     return rows
 
 

@@ -37,6 +37,17 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
         stax.main(budget="big")
 
 
+def test_ours_is_set_beside_each_other_seed_by_seed(tmp_path):
+    runs = table.Runs(tmp_path / "runs.jsonl")
+    for seed, (ours, theirs) in enumerate(((10, 40), (20, 100))):  # the second of theirs never saw them: the whole budget
+        runs.add("arm", "ours", seed, {"until_all": ours, "coverage_all": 90.0})
+        runs.add("arm", "stax", seed, {"until_all": theirs, "coverage_all": 80.0 + seed})
+    runs.add("arm", "random", 2, {"until_all": 100, "coverage_all": 70.0})  # a seed of its own is beside nothing
+    share, more = stax.beside_ours(runs)
+    assert (share.method, share.value, share.n) == ("ours / stax", pytest.approx((10 / 40 + 20 / 100) / 2), 2)
+    assert (more.method, more.value, more.n) == ("ours - stax", 9.5, 2)
+
+
 def test_a_learned_search_trains_on_the_papers_schedule(tiny, monkeypatch):
     trained = []
     real = stax.relearn

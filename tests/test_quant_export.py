@@ -25,7 +25,7 @@ OPTIONS = (
     W(4, "hadamard"),
     W(4, per="group"),
 )
-INPUTS = (A(8), A(4, "mse"), A(8, symmetric=True), A(6))
+INPUTS = (A(8), A(4, "mse"), A(8, symmetric=True), A(6), A(32))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_each_kernel_has_its_own_time(bank):
     made, n = costs(bank, table), len(ops)
     expected = [1, 1, 1, 1, 5, 5, 5, 5]  # what has codes with a scale a channel runs in integers
     np.testing.assert_array_equal(made.latency[0, :-1, 0], expected)
-    assert (made.latency[:, :, -1] == 4).all()
+    assert (made.latency[:, :, -2:] == 4).all()  # inputs as they are, and full precision
     assert made.of(*bank.split(bank.uniform(1, 0)[None]))["latency"] == n
 
 
@@ -140,9 +140,10 @@ def test_codes_are_the_banks_values(bank):
 def test_the_support_matrix(bank, mlp):
     assert support.matrix(bank, "ort-cpu")[0, :, 0].tolist() == [True] * 6 + [False] * 2
     assert not support.matrix(bank, "qwix-cpu")[0].any() and support.matrix(bank, "qwix-cpu")[-1, :2, 0].all()
-    assert support.matrix(mlp, "qwix-cpu")[0, 0].tolist() == [True, True, True, False]
+    assert support.matrix(mlp, "qwix-cpu")[0, 0].tolist() == [True, True, True, False, True]
     genomes = np.stack([bank.uniform(0, 0), bank.uniform(6, 0), bank.full()])
     assert support.targets(bank, genomes) == ["ort-cpu", "none", "none"]
+    assert support.targets(mlp, mlp.uniform(1, 4)[None]) == ["qwix-cpu"]
     assert support.targets(mlp, np.stack([mlp.uniform(0, 0), mlp.uniform(7, 0)])) == ["qwix-cpu", "none"]
 
 
@@ -216,6 +217,16 @@ def test_qwix_gives_what_the_bank_gives(mlp):
     rules = json.loads(made.files["rules.json"])["rules"]
     assert [rule["weight_qtype"] for rule in rules] == ["int8", "int4", "int5"] and rules[0]["module_path"] == "block0_up$"
     assert made.weights_bytes == 16 * 32 + 32 * 16 // 2 + 16 * 10 + 2 * 4 * (32 + 16 + 10)
+
+
+def test_qwix_gives_the_same_where_inputs_stay_as_they_are(mlp):
+    pytest.importorskip("qwix", reason="wants the extra qwix")
+    x = np.random.default_rng(1).normal(size=(200, 16)).astype(np.float32)
+    genome = np.array([0, 1, 3, 4, 4, 4])
+    np.testing.assert_array_equal(mlp.scales[:, 4], mlp.scales[:, 5])  # as of full precision
+    made = qwix_run.make(Of(mlp), genome)
+    np.testing.assert_allclose(made.run(x), mlp.logits(genome[None], x)[0], rtol=1e-5, atol=1e-6)
+    assert all(rule.keys() == {"module_path", "weight_qtype"} for rule in json.loads(made.files["rules.json"])["rules"])
 
 
 def test_the_figure_shows_elites_files_and_the_solvers_points():

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from domains.quant import latency
+from domains.quant.quantizers import FULL_BITS
 from qd.types import Array
 
-FULL_BITS, BIAS_BITS = 32, 32
+BIAS_BITS = 32
 KILOBYTE = 8000.0  # bits
 REFERENCE_BITS = 8  # bit operations are told as a fraction of the network with 8 bit in every layer
 
@@ -71,7 +72,7 @@ def kernel(option: Any, activation: Any) -> str:
 
     int8 kernels take a scale and a zero point a channel, and neither groups nor other number formats.
     """
-    if activation is None:
+    if activation is None or activation.full:
         return "fp32"
     return "int8" if runs_in_integers(option) else "rounded"
 

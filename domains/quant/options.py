@@ -1,7 +1,7 @@
 """Which options a search may choose from, by name: a set is two tuples, for weights and for inputs.
 
 `bits` is the plain question (how many bits), `search` what serves on a small network, `deployable` what both exporters
-carry, `every` all that the bank knows.
+carry, `weights` leaves inputs as they are, `every` all that the bank knows.
 """
 
 from itertools import product
@@ -44,6 +44,7 @@ SETS: dict[str, Options] = {
     ),
     "deployable": ((W(4), W(8), W(8, per="tensor")), (A(8), A(8, "percentile"))),
     "encoder": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(8), A(8, symmetric=True), A(7), A(6, "mse"))),
+    "weights": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(32),)),
     "every": (UNIFORM + OTHERS, _INPUTS),
 }
 

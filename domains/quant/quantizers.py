@@ -11,7 +11,7 @@ import numpy as np
 
 from domains.quant import grids, rounding
 
-SCALE_BITS, GROUP = 16, 32
+SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
 FORMATS = ("int", *grids.FORMATS, "codebook", "hadamard", "round", "sparse")
 _RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
@@ -72,7 +72,10 @@ class WeightOption:
 
 @dataclass(frozen=True)
 class ActivationOption:
-    """One way to store a layer's inputs: a scale and a zero point for the whole tensor, found once on calibration images."""
+    """One way to store a layer's inputs: a scale and a zero point for the whole tensor, found once on calibration images.
+
+    With 32 bits they stay as they are, and only weights are quantized.
+    """
 
     bits: int = 8
     clip: str = "minmax"
@@ -81,13 +84,21 @@ class ActivationOption:
     def __post_init__(self) -> None:
         if self.clip not in CLIPS:
             raise ValueError(f"there is no clip {self.clip!r}; type one of {', '.join(CLIPS)}")
+        if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
+            raise ValueError(f"{self.bits} bits cannot be an input's; type 2 to 8, or {FULL_BITS} to leave it as it is")
+
+    @property
+    def full(self) -> bool:
+        return self.bits == FULL_BITS
 
     @property
     def name(self) -> str:
-        return f"int{self.bits} {'sym' if self.symmetric else 'asym'} tensor {self.clip}"
+        return "fp32" if self.full else f"int{self.bits} {'sym' if self.symmetric else 'asym'} tensor {self.clip}"
 
     def fit(self, x: np.ndarray) -> np.ndarray:
-        """Returns (scale, zero, levels) for inputs x: code = clip(round(x / scale) + zero, 0, levels)."""
+        """Returns (scale, zero, levels) for inputs x: code = clip(round(x / scale) + zero, 0, levels); levels 0: as it is."""
+        if self.full:
+            return np.array([1.0, 0.0, 0.0])
         rows = np.asarray(x, np.float32).reshape(1, -1)
         if rows.shape[1] > 1 << 17:  # a calibration set has more values than a range needs, and its ends are kept
             rows = np.concatenate([rows[:, :: rows.shape[1] >> 16], rows.min(1)[:, None], rows.max(1)[:, None]], 1)

@@ -74,18 +74,20 @@ def _rules(bank: Any, genome: np.ndarray) -> dict[str, Any]:
     for i, layer in enumerate(bank.network.layers):
         if weights[i] == len(bank.weight_options):
             continue
-        scale, zero, levels = (float(number) for number in bank.scales[i, activations[i]])
-        option = bank.activation_options[activations[i]]
-        half = (2 ** (option.bits - 1) - 0.5) * scale  # qwix' bound of a symmetric type
-        low, high = (-half, half) if option.symmetric else (-zero * scale, (levels - zero) * scale)
-        rule = {
-            "module_path": f"{path(layer)}$",
-            "weight_qtype": f"int{bank.weight_options[weights[i]].bits}",
-            "act_qtype": f"int{option.bits}",
-            "act_calibration_method": f"fixed,{low!r},{high!r}",
-        }
-        rules.append(rule)
+        option, told = bank.activation_options[activations[i]], {}
+        if not option.full:
+            told = {"act_qtype": f"int{option.bits}", "act_calibration_method": _fixed(option, bank.scales[i, activations[i]])}
+        kind = f"int{bank.weight_options[weights[i]].bits}"
+        rules.append({"module_path": f"{path(layer)}$", "weight_qtype": kind} | told)
     return {"network": bank.network.name, "input": list(_input(bank)), "rules": rules}
+
+
+def _fixed(option: Any, fitted: np.ndarray) -> str:
+    """The range of a layer's inputs as qwix reads it."""
+    scale, zero, levels = (float(number) for number in fitted)
+    half = (2 ** (option.bits - 1) - 0.5) * scale  # qwix' bound of a symmetric type
+    low, high = (-half, half) if option.symmetric else (-zero * scale, (levels - zero) * scale)
+    return f"fixed,{low!r},{high!r}"
 
 
 def _input(bank: Any) -> tuple[int, ...]:

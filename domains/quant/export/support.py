@@ -62,6 +62,8 @@ def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
     if option is None or activation is None:
         mixed = (option is None) != (activation is None)
         return "weights and inputs must both be full precision, or neither" if mixed else ""
+    if target == "ort-cpu" and activation.full:
+        return "inputs stay in full precision, and files are written of inputs of up to 8 bit"
     if target == "ort-cpu":
         return "" if runs_in_integers(option) or is_table(option) else f"{option.name} has no codes with one scale a channel"
     if not runs_in_integers(option):
@@ -70,7 +72,7 @@ def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
         return "qwix convolves only weights and inputs of one type, and on a CPU none below 8 bit"
     if not option.symmetric:
         return f"{option.name} has zero points, which qwix' integer products do not take"
-    if not activation.symmetric and activation.bits not in (4, 8):
+    if not activation.full and not activation.symmetric and activation.bits not in (4, 8):
         return f"inputs of {activation.name} have a zero point, which qwix takes for 4 and 8 bit alone"
     return ""
 

@@ -4,7 +4,7 @@ B configs, L layers, N images.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -55,6 +55,11 @@ class Quant:
     def judges(self) -> int:
         """How many images judge."""
         return self.images or _suiting(self.network)[1]
+
+    @property
+    def held_out(self) -> "Quant | None":
+        """The same configs by test images; None where these are what is searched on."""
+        return None if self.split == "test" else replace(self, split="test", images=_suiting(self.network)[2], corrupted=0)
 
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -142,9 +147,9 @@ class Quant:
         return told
 
 
-def _suiting(network: str) -> tuple[str, int]:
-    """The options and the number of images that suit a network."""
-    return {"digits": ("bits", 300), "minilm": ("encoder", 64)}.get(network, ("search", 512))
+def _suiting(network: str) -> tuple[str, int, int]:
+    """What suits a network: options, how many images to search by, and how many held-out ones to tell by."""
+    return {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128)}.get(network, ("search", 512, 1000))
 
 
 @lru_cache(maxsize=4)

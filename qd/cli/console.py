@@ -110,7 +110,8 @@ def summed_up(result: dict[str, Any]) -> list[str]:
     onward = "give the same command, and it goes on" if goes_on else f"qd plot {shlex.quote(str(run))}"
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
-        "  ".join([*scores(row), f"failed {row['failed']:,}"]),
+        "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),
+        *_searched(row),
         *_outside(row),
         *_refereed(row),
         f"{run}: {', '.join(there)}",
@@ -132,6 +133,18 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _held_out(row: dict[str, Any]) -> dict[str, Any]:
+    """A row by held-out data, where its domain has some."""
+    return row | {name: row[f"{name}_held_out"] for name in ("qd_score", "best") if f"{name}_held_out" in row}
+
+
+def _searched(row: dict[str, Any]) -> list[str]:
+    if "best_held_out" not in row:
+        return []
+    _, score, best = scores(row)
+    return [f"QD score and best are on held-out data; the search chose by others, where they were {score} and {best}"]
 
 
 def _outside(row: dict[str, Any]) -> list[str]:

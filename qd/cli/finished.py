@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from qd import metrics
+from qd.cli import held_out
 from qd.store import archive_file, checkpoint, identity
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def _mend(done: dict, config: dict, parts: "Assembled", path: Path, console: Tol
     about = {name: done[name] for name in ("evaluations", "seed", "config_hash", "versions", "commit")}
     ran = config | {"budget": done.get("budget", config["budget"])}
     scale = metrics.objective_range(parts.search.domain)
-    archive_file.save(
-        path, saved.state.archive, parts.search.descriptor.bounds, about | {"config": ran, "objective_range": scale}
-    )
+    about |= {"config": ran, "objective_range": scale}
+    told = held_out.judged(parts.search.domain, saved.state.archive, done["seed"])
+    archive_file.save(path, saved.state.archive, parts.search.descriptor.bounds, about, told)
     console.say(f"{lost}; archive.npz and archive.json are rebuilt from the checkpoint")
 
 

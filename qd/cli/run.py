@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qd import keys, metrics
-from qd.cli import now, plateau, reports, schedule, seeds
+from qd.cli import held_out, now, plateau, reports, schedule, seeds
 from qd.cli.blame import Blame
 from qd.cli.finished import is_enough
 from qd.cli.stopping import Stop, ending, stopping
@@ -209,7 +209,9 @@ def _stretch(
 
 def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:
     row = recorder.last_row(state)
-    _write_archive(config, parts, path, state)
+    told = held_out.judged(parts.search.domain, state.archive, config["seed"])
+    _write_archive(config, parts, path, state, told)
+    row |= held_out.figures(parts.search.domain, state.archive, told)
     renderings.save(path, parts.search.domain, state.archive, config["renderings"])
     films.save(path, parts.search.domain, state.archive, config.get("film"))
     recorder.pack()
@@ -218,10 +220,10 @@ def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, st
     return result
 
 
-def _write_archive(config: dict, parts: "Assembled", path: Path, state: State) -> None:
+def _write_archive(config: dict, parts: "Assembled", path: Path, state: State, more: dict | None = None) -> None:
     scale = metrics.objective_range(parts.search.domain)
     about = _about(config, state) | {"commit": identity.commit(), "config": config, "objective_range": scale}
-    archive_file.save(path, state.archive, parts.search.descriptor.bounds, about)
+    archive_file.save(path, state.archive, parts.search.descriptor.bounds, about, more)
 
 
 def _result(config: dict, recorder: Recorder, state: State, row: dict[str, float]) -> dict[str, Any]:

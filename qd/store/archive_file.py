@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +27,9 @@ class Stored(NamedTuple):
     centroids: np.ndarray | None  # [cells, M] of a CVT
 
 
-def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any]) -> None:
-    """Writes archive.npz, then archive.json with its checksum."""
-    given = columns(archive)
+def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: Mapping[str, np.ndarray] | None = None) -> None:
+    """Writes archive.npz, then archive.json with its checksum; ``more`` columns are in the archive's order."""
+    given = columns(archive) | dict(more or {})
     packed: dict[str, np.ndarray] = {}
     encodings = {name: _encode(name, column, packed) for name, column in given.items()}
     centroids = getattr(archive, "centroids", None)

@@ -1,0 +1,35 @@
+"""What elites are worth on what no search saw: where a domain has a ``held_out`` twin, a finished run is told by it.
+
+A search keeps the lucky (winner's curse): figures of the data that it chose by flatter what it chose. N elites.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from qd import archives, keys, metrics
+from qd.archives import HostElites
+from qd.types import Domain
+
+NAME = "held_out"  # the archive's column, and the ending of a result's figures
+
+
+def judged(domain: Domain, archive: Any, seed: int) -> dict[str, np.ndarray]:
+    """Returns the elites' objectives on held-out data, one column in the archive's order; none where a domain has no twin."""
+    twin = getattr(domain, NAME, None)
+    if twin is None or not len(archive):
+        return {}
+    (solutions,) = HostElites(archive).take(np.arange(len(archive)), "solution")
+    told = twin.evaluate(keys.split(keys.new(seed), len(solutions)), solutions)
+    return {NAME: np.asarray(told.objective, np.float32)}
+
+
+def figures(domain: Domain, archive: Any, told: dict[str, np.ndarray]) -> dict[str, float]:
+    """Returns the QD score of the elites on held-out data, and what the search's best is worth there."""
+    if not told:
+        return {}
+    (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
+    kept = np.where(np.isfinite(told[NAME]), told[NAME], (metrics.objective_range(domain) or (0.0, 0.0))[0])
+    cells = archives.capacity(archive) if archives.has_cells(archive) else None
+    again = metrics.of_objective(kept, cells, metrics.objective_range(domain))
+    return {f"qd_score_{NAME}": again["qd_score"], f"best_{NAME}": float(told[NAME][objective.argmax()])}

@@ -63,7 +63,8 @@ def _product(network: Network, images: Images) -> tuple[Callable, list[Array]]:
     weights = [jnp.asarray(weight) for weight in network.weights]
     loss, shown = _loss(network, images), (jnp.asarray(images.pixels), jnp.asarray(images.labels))
     slope = jax.grad(loss)
-    return jax.jit(lambda v: jax.jvp(lambda w: slope(w, shown), (weights,), (v,))[1]), weights
+    program = jax.jit(lambda weights, shown, v: jax.jvp(lambda w: slope(w, shown), (weights,), (v,))[1])
+    return lambda v: program(weights, shown, v), weights  # handed over: as constants XLA would fold them for seconds
 
 
 def _loss(network: Network, images: Images) -> Callable:

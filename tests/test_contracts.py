@@ -149,6 +149,7 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     **dict.fromkeys(("surprise", "taxons", "stax", "sparse"), "type descriptor=autoencoder"),
     "serene": "no sparse reward; type domain=redundant_arm",
     **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
+    **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
 WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them

@@ -1,0 +1,163 @@
+"""The domain: find expressions that foretell accuracy on networks, of every cost and every kind of input.
+
+B expressions, G genes, K networks, R sources.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.proxies import bench, structures
+from domains.proxies.bench import KINDS, SOURCES, STATISTICS, Record
+from domains.proxies.interpreter import Tables, correlations, tables
+from domains.proxies.operations import UNARY
+from domains.proxies.structures import Structure
+from qd import keys as draws
+from qd.types import Array, Evaluation, Rendering
+
+_LEAST = 1e-3  # CPU-seconds: what costs less costs nothing, and the map begins here
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """Expressions over statistics of layers. Solutions: [B, G] int32, genes as the structure reads them.
+
+    An expression is summed over the sites of a config; a sum that falls with accuracy serves as well as one that rises,
+    so its sign is that of its mean correlation on these networks. Objective: the mean over networks of Spearman's rank
+    correlation with true accuracy, ``best`` of it over the truly best fifth and the rest over all configs, in per cent.
+    NaN where it divides by zero, overflows or is the same for all configs of a network. Features, each [B]: cost
+    (CPU-seconds of the sources that it needs, mean over networks, log10), kind (which of KINDS it looks at, as bits of a
+    number), size (inputs and operations), whole and top (the two correlations, in per cent), sign, failure (see
+    interpreter). For maps: map [B, 2] is cost and kind, form [B, 2] cost and size.
+    """
+
+    bench: str = "synthetic"  # which no network made; digits, a small one; the file that qd experiment emq_bench wrote
+    structure: str = "branch"  # linear, branch, graph
+    networks: tuple[str, ...] = ()  # to be good on; (): all of the bench
+    best: float = 0.5  # weight of the best fifth
+    share: float = 0.2  # what "fifth" is
+    pure: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "networks", tuple(self.networks))  # conf gives a list
+        if not 0 <= self.best <= 1 or not 0 < self.share <= 1:
+            raise ValueError(f"best={self.best}, share={self.share} are no shares; type best from 0 to 1, share above 0 to 1")
+
+    @property
+    def form(self) -> Structure:
+        return structures.named(self.structure)
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """How many options each gene has, [G]."""
+        return self.form.space
+
+    @property
+    def objective_range(self) -> tuple[float, float]:
+        return (0.0, 100.0)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Of the feature map: from nothing to all sources, log10 of CPU-seconds; each kind its own column."""
+        return self._costs, (0.0, float(2 ** len(KINDS)))
+
+    @property
+    def form_bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Of the feature form; no expression has fewer than one input or more than all slots."""
+        return self._costs, (1.0, self.form.slots + 1.0)
+
+    @property
+    def records(self) -> list[Record]:
+        """The networks to be good on. Raises ValueError where the bench lacks one."""
+        return list(_records(self.bench, self.networks))
+
+    @property
+    def _costs(self) -> tuple[float, float]:
+        return float(np.log10(_LEAST)), float(np.log10(max(_seconds(self.bench, self.networks).sum(), 2 * _LEAST)) + 1e-3)
+
+    def on(self, *networks: str) -> "Proxies":
+        """Returns the same domain on other networks."""
+        return replace(self, networks=networks)
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Draws every gene by the priorities of its options, [n, G]."""
+        return drawn(self.form, draws.uniform(key, (n, len(self.space))))
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Judges B expressions; the keys are not used: nothing is random."""
+        return _program(self)(solutions)
+
+    def judge(self, solutions: np.ndarray, networks: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Correlations on other networks, with the signs found on this domain's own; whole and top, each [B, K], per cent."""
+        signs = np.asarray(self.evaluate(None, np.asarray(solutions)).features["sign"])
+        whole, best, _ = _judge(replace(self, networks=tuple(networks)))(np.asarray(solutions))
+        return {"whole": 100 * signs[:, None] * np.asarray(whole), "top": 100 * signs[:, None] * np.asarray(best)}
+
+    def formulas(self, solutions: np.ndarray) -> list[str]:
+        """Writes expressions as one reads them; what foretells damage has a minus in front."""
+        signs = np.asarray(self.evaluate(None, np.asarray(solutions)).features["sign"])
+        told = self.form.formulas(solutions)
+        return [f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(signs, told, strict=True)]
+
+    def render(self, solutions: np.ndarray) -> list[Rendering]:
+        return [Rendering("text", words) for words in self.formulas(solutions)]
+
+
+def drawn(form: Structure, chances: Array) -> Array:
+    """Turns even draws [B, G] in [0, 1) into genes by their priorities."""
+    xp = chances.__array_namespace__()
+    return (chances[:, :, None] >= xp.asarray(form.cumulated)).sum(-1).astype(np.int32)
+
+
+@lru_cache(maxsize=16)
+def _program(domain: Proxies) -> Any:
+    form, of = domain.form, _tables(domain)
+    kinds = np.array([statistic.kinds for statistic in STATISTICS], np.int32)
+    needs = np.array([[source in statistic.sources for source in SOURCES] for statistic in STATISTICS])
+    seconds = _seconds(domain.bench, domain.networks)
+
+    def evaluate(solutions: Array) -> Evaluation:
+        read = form.read(jnp.asarray(solutions))
+        used = form.below(read, jnp.full(len(solutions), form.slots - 1))
+        inputs, nodes = used[:, : form.inputs], used[:, form.inputs :]
+        told = correlations(of, read)
+        sign = jnp.where(jnp.nan_to_num(told.whole.mean(1)) < 0, -1.0, 1.0)
+        whole, top = 100 * sign * told.whole.mean(1), 100 * sign * told.best.mean(1)
+        paid = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
+        cost = jnp.log10(jnp.maximum((paid * seconds).sum(1), _LEAST))
+        seen = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
+        kind = sum(((seen >> i) & 1).any(1) * 2**i for i in range(len(KINDS))).astype(jnp.float32)
+        size = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
+        features = {"cost": cost, "kind": kind, "size": size, "whole": whole, "top": top, "sign": sign}
+        features |= {"failure": told.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
+        features["form"] = jnp.stack([cost, size], 1)
+        return Evaluation((1 - domain.best) * whole + domain.best * top, features)
+
+    return jax.jit(evaluate)
+
+
+@lru_cache(maxsize=16)
+def _judge(domain: Proxies) -> Any:
+    form, of = domain.form, _tables(domain)
+    return jax.jit(lambda solutions: tuple(correlations(of, form.read(jnp.asarray(solutions)))))
+
+
+def _tables(domain: Proxies) -> Tables:
+    return tables(domain.records, domain.share)
+
+
+def _records(named: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
+    there = bench.load(named)
+    lost = [name for name in networks if name not in there]
+    if lost:
+        raise ValueError(f"the bench has no network {', '.join(lost)}; type networks from {', '.join(there)}")
+    return tuple(there[name] for name in networks or there)
+
+
+def _seconds(named: str, networks: tuple[str, ...]) -> np.ndarray:
+    """CPU-seconds of each source, mean over networks, [R]."""
+    return np.mean([record.seconds[: len(SOURCES)] for record in _records(named, networks)], 0).astype(np.float32)

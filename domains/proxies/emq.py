@@ -1,0 +1,87 @@
+"""What MAP-Elites over proxies is compared with: EMQ's own selection from a population, and drawing at random.
+
+B children, N population.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from domains.proxies.variation import Subtrees
+from qd import keys
+from qd.types import Array, Batch, Elites, Offspring
+
+
+class Population(NamedTuple):
+    solutions: np.ndarray  # [N, G] best first
+    objective: np.ndarray  # [N]
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """EMQ's diversity-prompting selection (Dong et al. 2023), after its description: its code is not published.
+
+    Of a few candidates drawn from the population one of the best is the first parent; the second is drawn from the whole
+    population, good or bad, so that parents stay unlike. The child is a crossing of both, then changed at points. The worst
+    leave. How many candidates the authors draw is not known; these are a usual tournament.
+    """
+
+    source: Any
+    batch_size: int
+    population: int = 64
+    candidates: int = 10
+    best: int = 3  # of the candidates, one of which is the first parent
+    share: float = 0.5
+    rate: float = 0.15
+    pure: bool = False
+
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Raises ValueError where solutions are no expressions."""
+        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+
+    def init(self, key: Array, elites: Elites) -> Population:
+        return self._kept(*elites.take(np.arange(elites.size), "solution", "objective"))
+
+    def ask(self, key: Array, memory: Population, elites: Elites) -> tuple[Population, Offspring]:
+        candidate_key, best_key, other_key, vary_key = keys.split(key, 4)
+        n = len(memory.objective)
+        candidates = np.sort(keys.integers(candidate_key, (self.batch_size, self.candidates), 0, n), axis=1)
+        places = keys.integers(best_key, (self.batch_size, 1), 0, min(self.best, self.candidates))
+        first = np.take_along_axis(candidates, places, 1)[:, 0]  # the population stands best first
+        second = keys.integers(other_key, (self.batch_size,), 0, n)
+        parents = memory.solutions[np.stack([first, second], 1)]
+        return memory, Offspring(Subtrees(self.source, self.share, self.rate)(vary_key, parents))
+
+    def tell(self, memory: Population, batch: Batch) -> Population:
+        done = np.asarray(batch.status) >= 0
+        solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[done]])
+        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[done]]))
+
+    def _kept(self, solutions: np.ndarray, objective: np.ndarray) -> Population:
+        order = np.argsort(-objective, kind="stable")
+        _, first = np.unique(solutions[order], axis=0, return_index=True)  # each expression once
+        kept = order[np.sort(first)][: self.population]
+        return Population(solutions[kept], objective[kept])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Random search: what the domain samples, by the priorities of operations."""
+
+    source: Any
+    batch_size: int
+    pure: bool = True
+
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Raises ValueError where solutions are no expressions."""
+        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+
+    def init(self, key: Array, elites: Elites) -> tuple[()]:
+        return ()
+
+    def ask(self, key: Array, memory: tuple[()], elites: Elites) -> tuple[tuple[()], Offspring]:
+        return memory, Offspring(self.source.sample(key, self.batch_size))
+
+    def tell(self, memory: tuple[()], batch: Batch) -> tuple[()]:
+        return memory

@@ -1,0 +1,152 @@
+"""A whole batch of expressions, evaluated in one program: first by site and option, then summed over each config's choices.
+
+An expression is computed on tables of sites and options (hundreds of numbers a network), never config by config; what a
+config scores is a product with its 0-1 choices.
+
+B expressions, K networks, T statistics, S sites, O options, M = S x O, C configs, F the best fifth of them.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.proxies.bench import NAMES, Record
+from domains.proxies.operations import applied
+from domains.proxies.structures import Read
+
+Array = Any
+FINE, BROKEN, CONSTANT = 0, 1, 2  # how an expression ended; broken: divided by zero, overflowed, or took log or root of less
+
+
+class Tables(NamedTuple):
+    """K networks side by side, padded to the largest."""
+
+    statistics: np.ndarray  # [T, K, M]
+    valid: np.ndarray  # [K, M]
+    choices: np.ndarray  # [K, M, C] 0 or 1
+    truth: np.ndarray  # [K, C] ranks of accuracies, mean 0 and length 1
+    best: np.ndarray  # [K, F] rows of the truly best fifth
+    best_truth: np.ndarray  # [K, F] their ranks, mean 0 and length 1
+
+
+class Correlations(NamedTuple):
+    """Spearman's rank correlations of what expressions say with accuracy, and how they ended."""
+
+    whole: Array  # [B, K] over all configs
+    best: Array  # [B, K] over the truly best fifth
+    failure: Array  # [B]
+
+
+def tables(records: list[Record], share: float = 0.2, configs: int | None = None) -> Tables:
+    """Lays networks side by side; ``configs``: only the first so many. Raises ValueError where their numbers differ."""
+    several = {len(record.configs) for record in records}
+    if len(several) != 1:
+        raise ValueError(f"networks with {sorted(several)} configs cannot stand side by side; give each as many")
+    few = min(configs or 10**9, *several)
+    sites, options = (max(r.statistics.shape[i] for r in records) for i in (1, 2))
+    statistics = np.ones((len(NAMES), len(records), sites, options), np.float32)
+    valid = np.zeros((len(records), sites, options), bool)
+    choices = np.zeros((len(records), sites, options, few), np.float32)
+    for k, record in enumerate(records):
+        _, s, o = record.statistics.shape
+        there = np.isfinite(record.of("bits"))
+        valid[k, :s, :o] = there
+        statistics[:, k, :s, :o] = np.where(there, record.statistics, 1)
+        choices[k, np.arange(s)[:, None], record.configs[:few].T, np.arange(few)] = 1
+    accuracy = np.stack([record.accuracy[:few] for record in records])
+    best = np.argsort(-accuracy, axis=1, kind="stable")[:, : max(3, round(few * share))]
+    flat = lambda x, *more: x.reshape(*x.shape[: x.ndim - len(more) - 2], -1, *more)
+    return Tables(
+        flat(statistics), flat(valid), flat(choices, few), _unit(accuracy), best, _unit(np.take_along_axis(accuracy, best, 1))
+    )
+
+
+def correlations(of: Tables, read: Read) -> Correlations:
+    """Correlates B expressions on K networks; to be traced. Where one failed its correlations are NaN."""
+    said, broken = scores(of, read)
+    constant = (said.max(-1) == said.min(-1)).any(-1)
+    failure = jnp.where(broken, BROKEN, jnp.where(constant, CONSTANT, FINE))
+    best = jnp.take_along_axis(said, jnp.asarray(of.best)[None], 2)
+    fine = (failure == FINE)[:, None]
+    whole, few = _spearman(said, of.truth), _spearman(best, of.best_truth)
+    return Correlations(jnp.where(fine, whole, jnp.nan), jnp.where(fine, few, jnp.nan), failure)
+
+
+def scores(of: Tables, read: Read) -> tuple[Array, Array]:
+    """What expressions say of each config, [B, K, C], numbers equal to five digits made equal; and which broke, [B]."""
+    table = evaluated(of, read)
+    kept = jnp.where(of.valid, table, 0.0)
+    said = jnp.einsum("bkm,kmc->bkc", kept, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
+    broken = ~jnp.isfinite(said).all((1, 2))
+    return _rounded(jnp.where(broken[:, None, None], 0.0, said)), broken
+
+
+def evaluated(of: Tables, read: Read) -> Array:
+    """The expressions' own tables, [B, K, M]; NaN where something was not finite on the way."""
+    statistics = jnp.asarray(of.statistics)
+    bits, valid = statistics[NAMES.index("bits")], jnp.asarray(of.valid)
+    inputs = jnp.moveaxis(statistics[read.inputs], 1, 0)  # [I, B, K, M]
+    nodes = jnp.moveaxis(jnp.asarray(read.nodes), 1, 0)  # [N, B, 3]
+    held = jnp.concatenate([inputs, jnp.zeros((len(nodes), *inputs.shape[1:]), inputs.dtype)])
+    rows = jnp.arange(inputs.shape[1])
+
+    def one(held: Array, place: tuple[Array, Array]) -> tuple[Array, None]:
+        slot, node = place
+        made = applied(node[:, 0], held[node[:, 1], rows], held[node[:, 2], rows], bits, valid)
+        return held.at[slot].set(made), None
+
+    places = jnp.arange(len(inputs), len(held))
+    return jax.lax.scan(one, held, (places, nodes))[0][-1]
+
+
+def _spearman(said: Array, truth: np.ndarray) -> Array:
+    """Pearson's correlation of ranks, ties at their mean rank; 0 where all are tied. said [B, K, C], truth [K, C]."""
+    value, place, turned = _sorted(said)
+    count, last = value.shape[-1], value.ndim - 1
+    edge = jnp.ones_like(value[..., :1], bool)
+    changes = value[..., 1:] != value[..., :-1]
+    begins, ends = jnp.concatenate([edge, changes], -1), jnp.concatenate([changes, edge], -1)
+    position = jnp.arange(count, dtype=jnp.float32)
+    first = jax.lax.cummax(jnp.where(begins, position, 0.0), axis=last)
+    final = jax.lax.cummin(jnp.where(ends, position, float(count)), axis=last, reverse=True)
+    ranks = (first + final - (count - 1)) / 2  # mean 0
+    length = jnp.sqrt((ranks**2).sum(-1))
+    there = jnp.asarray(truth)[jnp.arange(len(truth))[:, None], place]
+    told = jnp.where(length > 0, (ranks * there).sum(-1) / jnp.maximum(length, 1e-9), 0.0)
+    return jnp.where(turned, -told, told)
+
+
+def _sorted(said: Array) -> tuple[Array, Array, Array]:
+    """Sorts along the last axis; tells whose place each was, and [...] where the order is the other way round.
+
+    Value and place are one whole number, value above: one array of these is sorted five times as fast as pairs. A value is
+    its distance from that end which is nearer to 0, where floats are dense, scaled to 0..1, with 15 bits of mantissa (at 600
+    configs); ties stay ties.
+    """
+    count = said.shape[-1]
+    low, high = said.min(-1, keepdims=True) / 2, said.max(-1, keepdims=True) / 2  # halves: a difference may overflow
+    turned = jnp.abs(low) > jnp.abs(high)
+    distance = jnp.where(turned, high - said / 2, said / 2 - low)
+    scaled = jnp.clip(distance / jnp.maximum(high - low, 1e-30), 0.0, 1.0)
+    whole = jax.lax.bitcast_convert_type(scaled, jnp.uint32)  # rises with the value; at most 30 bits
+    bits = max((count - 1).bit_length(), 2)
+    key = ((whole >> (bits - 2)) << bits) | jnp.arange(count, dtype=jnp.uint32)
+    ordered = jax.lax.sort(key, is_stable=False)
+    return ordered >> bits, (ordered & ((1 << bits) - 1)).astype(jnp.int32), turned[..., 0]
+
+
+def _rounded(x: Array) -> Array:
+    """Keeps 16 of 23 bits of the mantissa, so that what only rounding parts is tied."""
+    whole = jax.lax.bitcast_convert_type(x, jnp.int32)
+    kept = jax.lax.bitcast_convert_type((whole + 64) & ~127, jnp.float32)
+    return jnp.where(jnp.isfinite(kept), kept, x)
+
+
+def _unit(accuracy: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis, mean 0 and length 1; zeros where all are tied."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(accuracy, axis=-1) - (accuracy.shape[-1] + 1) / 2
+    return (ranks / np.maximum(np.linalg.norm(ranks, axis=-1, keepdims=True), 1e-9)).astype(np.float32)

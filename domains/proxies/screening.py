@@ -1,0 +1,118 @@
+"""Children looked at before they are judged (EMQ's compatibility screening): no failures, no repetitions, no hopeless ones.
+
+A look is the correlation on a few configs of one network. Two expressions that rank these alike, or just the other way
+round, are taken for one: they have the same value hash.
+
+B children, H hashes remembered.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.proxies.domain import Proxies
+from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
+from domains.proxies.variation import Subtrees
+from qd import keys
+from qd.types import Array, Batch, Elites, Offspring
+
+_CONFIGS = 64  # of the first network, that a look takes
+
+
+class Looked(NamedTuple):
+    failure: np.ndarray  # [B] as in interpreter
+    correlation: np.ndarray  # [B] absolute, over the few configs; 0 where failed
+    value: np.ndarray  # [B] uint32 hash of how it ranks them
+
+
+class Memory(NamedTuple):
+    values: np.ndarray  # [H] hashes of all that were judged
+    counts: np.ndarray  # [5] children looked at; broken, constant, known already, hopeless
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Makes ``looks`` times as many children and hands on the first that pass; where too few do, the rest is drawn anew."""
+
+    source: Any
+    batch_size: int
+    share: float = 0.5  # of children by subtree, as Subtrees has it
+    rate: float = 0.15
+    looks: int = 4
+    least: float = 0.05  # a child that correlates less on the few configs is rejected
+    pure: bool = False  # what is remembered grows
+
+    def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Raises ValueError where solutions are no expressions."""
+        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+
+    def init(self, key: Array, elites: Elites) -> Memory:
+        known = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
+        return Memory(np.unique(known), np.zeros(5, np.int64))
+
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        draw_key, vary_key, fresh_key = keys.split(key, 3)
+        many = self.looks * self.batch_size
+        ids, parents = elites.draw(draw_key, 2 * many)
+        varied = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
+        passed, counts = passing(look(self.source, varied), memory.values, self.least)
+        chosen = np.flatnonzero(passed)[: self.batch_size]
+        lacking = self.batch_size - len(chosen)
+        fresh = self.source.sample(fresh_key, lacking)
+        told = np.concatenate([np.asarray(ids).reshape(many, 2)[chosen], np.full((lacking, 2), -1, np.asarray(ids).dtype)])
+        return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([varied[chosen], fresh]), told)
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        told = look(self.source, np.asarray(batch.solutions)).value
+        return memory._replace(values=np.union1d(memory.values, told))
+
+
+def passing(looked: Looked, known: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which pass [B], and counts [5] as in Memory; of equal children the first passes."""
+    first = np.zeros(len(looked.value), bool)
+    first[np.unique(looked.value, return_index=True)[1]] = True
+    fine = looked.failure == FINE
+    new = first & ~np.isin(looked.value, known)
+    good = looked.correlation >= least
+    constant = looked.failure == CONSTANT
+    counts = [len(fine), (~fine & ~constant).sum(), constant.sum(), (fine & ~new).sum(), (fine & new & ~good).sum()]
+    return fine & new & good, np.array(counts, np.int64)
+
+
+def look(source: Proxies, solutions: np.ndarray) -> Looked:
+    """Looks at B expressions, in chunks of powers of two, so that few programs are compiled."""
+    n = len(solutions)
+    filled = solutions[np.minimum(np.arange(1 << max(n - 1, 1).bit_length()), n - 1)]
+    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(filled))
+    return Looked(failure, correlation, _hashed(ranks))
+
+
+def _ranks(x: Array) -> Array:
+    """[B, C] -> half of (how many are less - how many are more): ranks with mean 0, ties at their mean; C is small."""
+    return (jnp.sign(x[:, :, None] - x[:, None, :])).sum(-1) / 2
+
+
+def _hashed(ranks: np.ndarray) -> np.ndarray:
+    """[B, C] centred ranks, in halves -> uint32; the same for ranks and their negative."""
+    odd = np.random.default_rng(0).integers(1, 2**32, ranks.shape[1], dtype=np.uint64)
+    codes = np.round(2 * ranks).astype(np.int64)
+    each = [(sign * codes).astype(np.uint64) @ odd for sign in (1, -1)]
+    return (np.minimum(*each) >> np.uint64(32)).astype(np.uint32)
+
+
+@lru_cache(maxsize=8)
+def _program(source: Proxies) -> Any:
+    form = source.form
+    few: Tables = tables(source.records[:1], 1.0, _CONFIGS)
+
+    def looked(solutions: Array) -> tuple[Array, Array, Array]:
+        read = form.read(jnp.asarray(solutions))
+        told = correlations(few, read)
+        ranks = _ranks(scores(few, read)[0][:, 0])
+        return told.failure, jnp.abs(jnp.nan_to_num(told.whole[:, 0])), ranks
+
+    return jax.jit(looked)

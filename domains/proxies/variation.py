@@ -1,0 +1,65 @@
+"""How an expression is varied: operations drawn anew by their priorities, or a part of another expression put in its place.
+
+B children, P parents of one, G genes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from domains.proxies.domain import drawn
+from qd import keys
+from qd.types import Array
+
+
+@dataclass(frozen=True)
+class Points:
+    """Each gene is drawn anew with probability ``rate``, by its priorities; at least one gene in each child."""
+
+    source: Any  # the domain, which knows the form of its expressions
+    rate: float = 0.15
+    parents: int = 1
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        which_key, sure_key, value_key = keys.split(key, 3)
+        form, x = _form(self.source, parents), parents[:, 0]
+        genes = x.__array_namespace__().arange(x.shape[1])
+        sure = keys.integers(sure_key, (len(x), 1), 0, x.shape[1]) == genes
+        reset = (keys.uniform(which_key, x.shape) < self.rate) | sure
+        fresh = drawn(form, keys.uniform(value_key, x.shape)).astype(x.dtype)
+        return x + reset * (fresh - x)
+
+
+@dataclass(frozen=True)
+class Subtrees:
+    """A part of the second parent, all that one slot looks at, takes the same place in the first.
+
+    In a graph a slot may be looked at from several places; it is one gene all the same. Where parents are alike in that part,
+    the child is changed at one point, so that nothing is evaluated twice for sure. ``share`` of children come so, the rest by
+    ``points`` alone.
+    """
+
+    source: Any
+    share: float = 0.5
+    rate: float = 0.15
+    parents: int = 2
+
+    def __call__(self, key: Array, parents: Array) -> Array:
+        slot_key, point_key, which_key = keys.split(key, 3)
+        form, x, y = _form(self.source, parents), parents[:, 0], parents[:, 1]
+        xp = x.__array_namespace__()
+        slot = keys.integers(slot_key, (len(x),), 0, form.slots - 1)  # the root would make a copy of y
+        part = form.below(form.read(y), slot)[:, xp.asarray(form.owners)]
+        child = xp.where(part, y, x)
+        graft = (keys.uniform(which_key, (len(x), 1)) < self.share) & (child != x).any(axis=1, keepdims=True)
+        return xp.where(graft, child, Points(self.source, self.rate)(point_key, parents))
+
+
+def _form(source: Any, parents: Array) -> Any:
+    """Raises ValueError where parents are no expressions of the source."""
+    form = getattr(source, "form", None)
+    if form is None or parents.shape[2:] != (len(form.space),) or parents.dtype.kind not in "iu":
+        raise ValueError(
+            f"this varies expressions, but {type(source).__name__} gives solutions {parents.dtype} {list(parents.shape[2:])} "
+            "that are none; type domain=proxies"
+        )
+    return form

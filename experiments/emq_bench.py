@@ -100,8 +100,8 @@ def made(plan: Plan, name: str, kept: Path) -> Record:
     path = kept / f"{name}-statistics.npz"
     if not path.is_file():
         images = data.load(network.forward.data, "train").first(_CALIBRATE)
-        columns = dict(zip(("statistics", "eigenvalues", "seconds"), statistics(_bank(network), images), strict=True))
-        _write(path, columns)
+        table, eigenvalues, seconds = statistics(_bank(network), images)
+        _write(path, {"statistics": table, "eigenvalues": eigenvalues, "seconds": seconds})
         print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     with np.load(path, allow_pickle=False) as told:
         columns = {field: told[field] for field in told.files}

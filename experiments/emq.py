@@ -1,0 +1,170 @@
+"""Evolved proxies against those that people made: which foretells a quantized network that it was not evolved on?
+
+    python -m experiments.emq budget=quick|first|full bench=runs/emq_bench/full.npz seeds=5 methods=MAP-Elites,random
+
+Each network of the bench is held out once; proxies are evolved on the others and told on it. All methods may evaluate as
+many expressions, and all fill the same map of cost and kind, on which they are compared; what a map is worth on the network
+held out is told for the best on training networks, and for the best of each decade of cost. Elites are kept beside the table;
+`emq_figure` draws them. Budgets: quick a bench of digits, 4,096 expressions; first 20,480, full 102,400.
+
+K networks, C configs.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from domains.proxies import Proxies, bench, handmade
+from domains.proxies.emq import Drawn, Prompted
+from domains.proxies.screening import Screened
+from domains.proxies.variation import Subtrees
+from feedback.descriptors import Select
+from qd import keys, table
+from qd.archives import Grid, HostElites
+from qd.emitters.vary import Vary
+from qd.search import run, start
+from qd.types import FAILED, Rows, Search
+
+EVALUATIONS = {"quick": 4096, "first": 20_480, "full": 102_400}
+SEEDS = {"quick": 2, "first": 5, "full": 5}
+DIMS, BATCH, INITIAL = (10, 32), 256, 512
+DECADES = (-2.0, -1.0, 0.0, 1.0, 2.0)  # log10 of CPU-seconds: the best proxy that costs no more
+METHODS: dict[str, Callable[[Proxies], Any]] = {
+    "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
+    "MAP-Elites, screened": lambda domain: Screened(domain, BATCH),
+    "EMQ's selection": lambda domain: Prompted(domain, BATCH),
+    "random": lambda domain: Drawn(domain, BATCH),
+}
+SHOWN = ("held whole", "held top", "train", "qd", "cells", "cpu_seconds")
+
+
+def main(
+    budget: str = "quick",
+    bench: str = "synthetic",
+    seeds: str = "",
+    methods: str = "",
+    structure: str = "branch",
+    evaluations: str = "",
+    out: str = "",
+) -> None:
+    """Runs what is missing; then prints and writes the table."""
+    if budget not in EVALUATIONS:
+        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(EVALUATIONS)}")
+    chosen = methods.split(",") if methods else list(METHODS)
+    if lost := [name for name in chosen if name not in METHODS]:
+        raise ValueError(f"there is no method {', '.join(lost)}; type methods={','.join(METHODS)}")
+    folder = Path(out or f"runs/emq-{budget}")
+    runs = table.Runs(folder / "runs.jsonl")
+    whole = Proxies(bench, structure)
+    names = [record.name for record in whole.records]
+    if len(names) < 2:
+        raise ValueError(f"the bench has {len(names)} network, and one is held out; make it with two or more")
+    for held in names:
+        by_hand(runs, bench, held)
+        domain = whole.on(*(name for name in names if name != held))
+        for seed in range(int(seeds or SEEDS[budget])):
+            for method in chosen:
+                if not runs.has(held, method, seed):
+                    kept = folder / "elites" / f"{held}-{method}-{seed}.npz"
+                    told = play(domain, held, METHODS[method](domain), int(evaluations or EVALUATIONS[budget]), seed, kept)
+                    runs.add(held, method, seed, told)
+                    print(
+                        f"{held} held out, {method}, seed {seed}: {told['held whole']:.1f} / {told['held top']:.1f}", flush=True
+                    )
+    print(table.text(written(folder, runs, chosen), SHOWN, 1))
+
+
+def by_hand(runs: table.Runs, named: str, held: str) -> None:
+    """Tells what people's proxies say of a network; nothing in them is learned, so there is one seed."""
+    record = bench.load(named)[held]
+    best = np.argsort(-record.accuracy, kind="stable")[: max(3, round(len(record.accuracy) / 5))]
+    for name, (damage, seconds) in handmade.all_of(record).items():
+        if not runs.has(held, name, 0):
+            each = (correlated(-damage[rows], record.accuracy[rows]) for rows in (slice(None), best))
+            runs.add(held, name, 0, dict(zip(("held whole", "held top"), each, strict=True)) | {"cost": seconds})
+
+
+def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, kept: Path) -> dict[str, float]:
+    """Evolves on the domain's networks and tells what came of it there and on the network held out."""
+    key, sample_key = keys.split(keys.new(seed))
+    search = Search(domain, Select("map", domain.bounds), Grid(DIMS), emitter, ("cost", "kind", "size"))
+    begin = time.process_time()
+    state, batch = start(search, key, domain.sample(sample_key, INITIAL))
+    failed = int((np.asarray(batch.status) == FAILED).sum())
+    for state, batch in run(search, state, evaluations):
+        failed += int((np.asarray(batch.status) == FAILED).sum())
+    seconds = time.process_time() - begin
+    rows = HostElites(state.archive).rows()
+    told = domain.judge(rows.solutions, (held,))
+    write(kept, rows, told)
+    best = int(np.argmax(rows.objective))
+    said = {
+        "train": float(rows.objective[best]),
+        "held whole": float(told["whole"][best, 0]),
+        "held top": float(told["top"][best, 0]),
+        "cost": float(10 ** rows.features["cost"][best]),
+        "qd": float(rows.objective.sum() / np.prod(DIMS)),
+        "cells": float(len(rows.objective)),
+        "failed": 100 * failed / state.evaluations,
+        "evaluations": float(state.evaluations),
+        "cpu_seconds": seconds,
+    }
+    for decade in DECADES:
+        affordable = np.flatnonzero(rows.features["cost"] <= decade)
+        if len(affordable):
+            row = affordable[np.argmax(rows.objective[affordable])]
+            for name in ("whole", "top"):
+                said[f"held {name}, at most {10**decade:g} s"] = float(told[name][row, 0])
+    return said
+
+
+def correlated(foretold: np.ndarray, truth: np.ndarray) -> float:
+    """Spearman's rank correlation in per cent; 0 where all is alike."""
+    return 100 * float(spearmanr(foretold, truth)[0]) if np.ptp(foretold) and np.ptp(truth) else 0.0
+
+
+def write(path: Path, rows: Rows, held: dict[str, np.ndarray]) -> None:
+    """Keeps a map: solutions, what they are worth, and what they are worth on the network held out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: rows.features[name] for name in ("cost", "kind", "size")}
+    columns |= {"held_whole": held["whole"][:, 0], "held_top": held["top"][:, 0]}
+    np.savez_compressed(path, solutions=rows.solutions, objective=rows.objective, **columns)
+
+
+def written(folder: Path, runs: table.Runs, methods: list[str]) -> list[table.Row]:
+    """Writes table.csv and about.json: each network, all networks together, and MAP-Elites minus each other method."""
+    rows = table.summary(together(runs), np.mean)
+    paired = together(runs)
+    for other in (m for m in methods if m != "MAP-Elites" and "MAP-Elites" in methods):
+        for metric in ("held whole", "held top", "train", "qd"):
+            rows.append(table.difference(paired, "all networks", "MAP-Elites", other, metric, np.mean))
+    table.write(folder / "table.csv", rows)
+    table.about(folder / "about.json", ("jax", "numpy", "scipy", "ribs"))
+    return rows
+
+
+def together(runs: table.Runs) -> table.Runs:
+    """The same runs, and for each method the mean over its seeds for each network held out, as the case `all networks`.
+
+    There the number of a network takes the seed's place: intervals are over networks.
+    """
+    both = table.Runs(Path("no such file"))
+    both.records.update(runs.records)
+    cases = list(dict.fromkeys(case for case, _, _ in runs.records))
+    for method in dict.fromkeys(method for _, method, _ in runs.records):
+        for number, case in enumerate(cases):
+            found = [told for key, told in runs.records.items() if key[:2] == (case, method)]
+            shared = set.intersection(*(set(told) for told in found)) if found else set()
+            if shared:
+                mean = {name: float(np.mean([told[name] for told in found])) for name in found[0] if name in shared}
+                both.records["all networks", method, number] = mean
+    return both
+
+
+if __name__ == "__main__":
+    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))

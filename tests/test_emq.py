@@ -1,0 +1,89 @@
+"""The experiment on a bench that no network made, and the bench's own parts on a network of digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domains.proxies import Proxies, bench, handmade, synthetic
+from domains.quant import data, networks, sensitivity
+from domains.quant.bank import build
+from domains.quant.options import named
+from domains.quant.transformer import Patches
+from experiments import emq, emq_bench, emq_figure
+from experiments.emq_statistics import statistics
+
+
+def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, monkeypatch, capsys) -> None:
+    made = str(tmp_path / "made.npz")
+    bench.write(Path(made), synthetic.records(3, 40, 3), "made up")
+    monkeypatch.setattr(emq, "INITIAL", 64)
+    monkeypatch.setattr(emq, "BATCH", 32)
+    told = {"bench": made, "evaluations": "128", "out": str(tmp_path / "out")}
+    emq.main(seeds="1", methods="MAP-Elites,random", **told)
+    before = (tmp_path / "out" / "runs.jsonl").read_text()
+    emq.main(seeds="1", methods="MAP-Elites,random,EMQ's selection", **told)
+    after = (tmp_path / "out" / "runs.jsonl").read_text()
+    assert after.startswith(before) and len(after.splitlines()) == 3 * (3 + 13)
+    written = (tmp_path / "out" / "table.csv").read_text()
+    assert "all networks,MAP-Elites - random,held whole" in written and "agreement on 64 images" in written
+    said = capsys.readouterr().out
+    assert "ZeroQ KL" in said and "held whole" in said
+    emq_figure.main(runs=str(tmp_path / "out"), bench=made)
+    assert (tmp_path / "out" / "map.png").stat().st_size > 10_000
+    assert "sum of" in (tmp_path / "out" / "formulas.txt").read_text()
+    with pytest.raises(ValueError, match="is not there; type qd experiment emq"):
+        emq_figure.main(runs=str(tmp_path / "nowhere"), bench=made)
+    with pytest.raises(ValueError, match="there is no method annealing"):
+        emq.main(methods="annealing", **told)
+
+
+def test_the_small_bench_that_is_here_is_whole() -> None:
+    records = bench.load("digits")
+    assert len(records) == 4 and "digits" in bench.about("digits")
+    for record in records.values():
+        assert len(record.configs) == len(np.unique(record.configs, axis=0)) == 120
+        low, middle, high = np.quantile(record.accuracy, (0.1, 0.5, 0.9))
+        assert low < 60 and 30 < middle < 97 and high > record.full - 6 and record.full > 85  # not all bad
+        assert record.rows(record.configs).tolist() == list(range(120))
+        told = handmade.all_of(record)
+        assert emq.correlated(-told["agreement on 64 images"].damage, record.accuracy) > 80
+        assert emq.correlated(-told["ZeroQ KL"].damage, record.accuracy) > 50
+    assert {r.name for r in Proxies("digits").on("plain6").records} == {"plain6"}
+
+
+def test_statistics_are_what_domain_quant_measures() -> None:
+    network = networks.load("digits")
+    images = data.load("digits", "train").first(32)
+    made = build(network, *named("bits"), images.pixels)
+    table, eigenvalues, seconds = statistics(made, images)
+    layers = len(network.layers)
+    assert table.shape == (len(bench.NAMES), 2 * layers, 5) and eigenvalues.shape == (layers,) and (seconds >= 0).all()
+    of = {name: table[i] for i, name in enumerate(bench.NAMES)}
+    for name, other in (("kl", "kl"), ("snip", "snip"), ("fisher", "fisher"), ("error", "layer_error")):
+        whole = sensitivity.tables(other, made, images)
+        np.testing.assert_allclose(of[name], np.concatenate([whole.weights, whole.activations]), rtol=1e-2, atol=1e-6)
+    np.testing.assert_allclose(of["omega"], of["trace"] * of["change"], rtol=1e-4)
+    assert (of["bits"] == [2, 3, 4, 6, 8]).all() and of["synflow"].max() == 1
+
+
+def test_a_transformer_is_a_network_like_others() -> None:
+    form = Patches(side=8, patch=2, width=16, blocks=1, data="digits")
+    random = np.random.default_rng(0)
+    weights = tuple(random.normal(0, 0.2, layer.shape).astype(np.float32) for layer in form.layers)
+    network = networks.Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
+    images = data.load("digits", "train").first(8)
+    made = build(network, *named("bits"), images.pixels)
+    logits = made.logits(np.stack([made.full(), made.uniform(0, 0)]), images.pixels)
+    np.testing.assert_allclose(logits[0], network(images.pixels), atol=1e-4)
+    assert logits.shape == (2, 8, 10) and np.abs(logits[0] - logits[1]).max() > 0.01
+
+
+def test_configs_are_spread_and_wrong_words_are_told() -> None:
+    configs = emq_bench.stratified(networks.load("digits"), 50)
+    assert configs.shape == (50, 14) and len(np.unique(configs, axis=0)) == 50
+    assert configs[:, :7].mean(1).min() < 1.2 and configs[:, :7].mean(1).max() > 3.2
+    with pytest.raises(ValueError, match="there is no network resnet99"):
+        emq_bench.main(networks="resnet99")
+    with pytest.raises(ValueError, match="type budget=quick, full"):
+        emq_bench.main(budget="huge")

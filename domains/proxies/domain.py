@@ -93,18 +93,28 @@ class Proxies:
 
     def judge(self, solutions: np.ndarray, networks: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Correlations on other networks, with the signs found on this domain's own; whole and top, each [B, K], per cent."""
-        signs = np.asarray(self.evaluate(None, np.asarray(solutions)).features["sign"])
-        whole, best, _ = _judge(replace(self, networks=tuple(networks)))(np.asarray(solutions))
-        return {"whole": 100 * signs[:, None] * np.asarray(whole), "top": 100 * signs[:, None] * np.asarray(best)}
+        program = _judge(replace(self, networks=tuple(networks)))
+        signs, n = self.signs(solutions)[:, None], len(solutions)
+        whole, best, _ = (np.asarray(x)[:n] for x in program(filled(solutions)))
+        return {"whole": 100 * signs * whole, "top": 100 * signs * best}
+
+    def signs(self, solutions: np.ndarray) -> np.ndarray:
+        """1 where an expression rises with accuracy on these networks, -1 where it falls, [B]."""
+        return np.asarray(self.evaluate(None, filled(solutions)).features["sign"])[: len(solutions)]
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes expressions as one reads them; what foretells damage has a minus in front."""
-        signs = np.asarray(self.evaluate(None, np.asarray(solutions)).features["sign"])
         told = self.form.formulas(solutions)
-        return [f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(signs, told, strict=True)]
+        return [f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), told, strict=True)]
 
     def render(self, solutions: np.ndarray) -> list[Rendering]:
         return [Rendering("text", words) for words in self.formulas(solutions)]
+
+
+def filled(solutions: np.ndarray) -> np.ndarray:
+    """Repeats the last one up to the next power of two, at least 64: few shapes, few programs."""
+    n = len(solutions)
+    return np.asarray(solutions)[np.minimum(np.arange(1 << max(n - 1, 63).bit_length()), n - 1)]
 
 
 def drawn(form: Structure, chances: Array) -> Array:

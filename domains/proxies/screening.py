@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.domain import Proxies
+from domains.proxies.domain import Proxies, filled
 from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
 from domains.proxies.variation import Subtrees
 from qd import keys
@@ -86,8 +86,7 @@ def passing(looked: Looked, known: np.ndarray, least: float) -> tuple[np.ndarray
 def look(source: Proxies, solutions: np.ndarray) -> Looked:
     """Looks at B expressions, in chunks of powers of two, so that few programs are compiled."""
     n = len(solutions)
-    filled = solutions[np.minimum(np.arange(1 << max(n - 1, 1).bit_length()), n - 1)]
-    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(filled))
+    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(filled(solutions)))
     return Looked(failure, correlation, _hashed(ranks))
 
 

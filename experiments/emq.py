@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from domains.proxies import Proxies, bench, handmade
 from domains.proxies.emq import Drawn, Prompted
@@ -125,7 +125,9 @@ def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, 
 
 def correlated(foretold: np.ndarray, truth: np.ndarray) -> float:
     """Spearman's rank correlation in per cent; 0 where all is alike."""
-    return 100 * float(spearmanr(foretold, truth)[0]) if np.ptp(foretold) and np.ptp(truth) else 0.0
+    if not np.ptp(foretold) or not np.ptp(truth):
+        return 0.0
+    return 100 * float(np.corrcoef(rankdata(foretold), rankdata(truth))[0, 1])
 
 
 def write(path: Path, rows: Rows, held: dict[str, np.ndarray]) -> None:

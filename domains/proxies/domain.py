@@ -140,7 +140,8 @@ def _program(domain: Proxies) -> Any:
         paid = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
         cost = jnp.log10(jnp.maximum((paid * seconds).sum(1), _LEAST))
         seen = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
-        kind = sum(((seen >> i) & 1).any(1) * 2**i for i in range(len(KINDS))).astype(jnp.float32)
+        places = jnp.arange(len(KINDS))
+        kind = (((seen[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
         size = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
         features = {"cost": cost, "kind": kind, "size": size, "whole": whole, "top": top, "sign": sign}
         features |= {"failure": told.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}

@@ -5,7 +5,8 @@
 Each network of the bench is held out once; proxies are evolved on the others and told on it. All methods may evaluate as
 many expressions, and all fill the same map of cost and kind, on which they are compared; what a map is worth on the network
 held out is told for the best on training networks, and for the best of each decade of cost. Elites are kept beside the table;
-`emq_figure` draws them. Budgets: quick a bench of digits, 4,096 expressions; first 20,480, full 102,400.
+`emq_figure` draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
+Without bench=FILE it runs on one that no network made: to try it out, no evidence.
 
 K networks, C configs.
 """

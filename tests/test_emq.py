@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domains.proxies import Proxies, bench, handmade, synthetic
+from domains.proxies import bench, synthetic
 from domains.quant import data, networks, sensitivity
 from domains.quant.bank import build
 from domains.quant.options import named
@@ -36,20 +36,6 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
         emq_figure.main(runs=str(tmp_path / "nowhere"), bench=made)
     with pytest.raises(ValueError, match="there is no method annealing"):
         emq.main(methods="annealing", **told)
-
-
-def test_the_small_bench_that_is_here_is_whole() -> None:
-    records = bench.load("digits")
-    assert len(records) == 4 and "digits" in bench.about("digits")
-    for record in records.values():
-        assert len(record.configs) == len(np.unique(record.configs, axis=0)) == 120
-        low, middle, high = np.quantile(record.accuracy, (0.1, 0.5, 0.9))
-        assert low < 60 and 30 < middle < 97 and high > record.full - 6 and record.full > 85  # not all bad
-        assert record.rows(record.configs).tolist() == list(range(120))
-        told = handmade.all_of(record)
-        assert emq.correlated(-told["agreement on 64 images"].damage, record.accuracy) > 80
-        assert emq.correlated(-told["ZeroQ KL"].damage, record.accuracy) > 50
-    assert {r.name for r in Proxies("digits").on("plain6").records} == {"plain6"}
 
 
 def test_statistics_are_what_domain_quant_measures() -> None:

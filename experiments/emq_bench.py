@@ -1,6 +1,6 @@
 """Makes the bench of domains/proxies from nothing: trains small networks, takes statistics of layers, evaluates configs.
 
-    python -m experiments.emq_bench budget=quick|full networks=resnet8,plain8 configs=600
+    python -m experiments.emq_bench budget=quick|full networks=resnet8,plain8 configs=500
 
 Every part is kept as soon as it is done (runs/emq_bench/BUDGET) and is not made again: networks, statistics, accuracies in
 pieces of 40 configs. At last all parts become one npz. docs/emq_bench.md is its sheet. Budgets: quick networks of digits,
@@ -54,15 +54,15 @@ PLANS = {
             "resnet14": ResNet(),
             "wide8": ResNet(widths=(12, 24, 48), blocks=1),
             "plain8": ResNet(blocks=1, residual=False),
-            "transformer": Patches(),
+            "transformer": Patches(patch=7),
         },
-        {"": (6, 128, 0.2), "transformer": (10, 128, 0.05)},
-        600,
-        1000,
+        {"": (2, 128, 0.2), "transformer": (5, 128, 0.05)},
+        500,
+        1600,
     ),
 }
 OPTIONS = "bits"  # 2, 3, 4, 6, 8 for kernels and for inputs
-_PIECE, _LOOK, _CALIBRATE = 40, 64, 256
+_PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
 
 
 def main(budget: str = "quick", networks: str = "", configs: str = "", out: str = "", folder: str = "") -> None:
@@ -99,7 +99,7 @@ def made(plan: Plan, name: str, kept: Path) -> Record:
     print(f"{name}: trained network after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     path = kept / f"{name}-statistics.npz"
     if not path.is_file():
-        images = data.load(network.forward.data, "train").first(_CALIBRATE)
+        images = data.load(network.forward.data, "train").first(_STATISTICS)
         table, eigenvalues, seconds = statistics(_bank(network), images)
         _write(path, {"statistics": table, "eigenvalues": eigenvalues, "seconds": seconds})
         print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
@@ -124,11 +124,11 @@ def trained(plan: Plan, name: str, kept: Path) -> Network:
 
 
 def stratified(network: Network, n: int) -> np.ndarray:
-    """Returns n unlike configs [n, S], each with its own mean level of bits for kernels and for inputs: not all bad."""
+    """Returns n unlike configs [n, S], each with its own mean level of bits for kernels and for inputs."""
     random, several = np.random.default_rng(0), [len(each) for each in options.named(OPTIONS)]
     found: dict[bytes, np.ndarray] = {}
     while len(found) < n:
-        level = random.random((2, 1)) ** 0.7  # more of many bits: with few all are bad alike
+        level = random.random((2, 1)) ** 1.5  # fewer of many bits: with these all are good alike
         place = np.clip(level + 0.5 * (random.random((2, len(network.layers))) - 0.5), 0, 0.999)
         row = (place * np.array(several)[:, None]).astype(np.int32).ravel()
         found[row.tobytes()] = row

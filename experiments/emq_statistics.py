@@ -18,7 +18,7 @@ from domains.quant.data import Images
 from domains.quant.networks import Network, linear
 
 Array = Any
-PROBES = 12  # of Hutchinson's estimate
+PROBES, STEPS = 12, 4  # of Hutchinson's estimate; of power iteration
 
 
 def statistics(bank: Bank, images: Images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,7 +47,7 @@ def statistics(bank: Bank, images: Images) -> tuple[np.ndarray, np.ndarray, np.n
     told["trace"] = np.concatenate(traces)[:, None]
     told["omega"] = told["trace"] * told["change"]
     told |= timed("measured", lambda: _measured(bank, images))
-    eigenvalues = timed("eigenvalues", lambda: hessian.eigenvalues(network, images))
+    eigenvalues = timed("eigenvalues", lambda: hessian.eigenvalues(network, images, STEPS))
     shape = told["bits"].shape
     table = np.stack([np.broadcast_to(told[name], shape) for name in NAMES]).astype(np.float32)
     table[:, ~np.isfinite(told["bits"])] = np.nan

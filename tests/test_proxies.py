@@ -9,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 
 from domains.proxies import bench, handmade, structures, synthetic
 from domains.proxies.bench import NAMES
-from domains.proxies.domain import Proxies
+from domains.proxies.domain import Proxies, filled
 from domains.proxies.emq import Drawn, Prompted
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY
 from domains.proxies.screening import Screened, look, passing
@@ -61,7 +61,7 @@ def five_digits(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("structure", structures.STRUCTURES)
 def test_a_batch_is_what_numpy_and_scipy_say_one_by_one(structure: str, path: str) -> None:
     domain = Proxies(path, structure)
-    x = domain.sample(keys.new(3), 256)
+    x = domain.sample(keys.new(3), 64)  # here and below: one shape, one program a form
     said = domain.evaluate(None, x)
     objective, failure = np.asarray(said.objective), np.asarray(said.features["failure"])
     whole_told, top_told = np.asarray(said.features["whole"]), np.asarray(said.features["top"])
@@ -76,12 +76,12 @@ def test_a_batch_is_what_numpy_and_scipy_say_one_by_one(structure: str, path: st
         if any(np.ptp(t) < 1e-3 * np.abs(t).max() for t, _ in pairs):
             agreed += 1  # so alike that rounding decides
             continue
-        whole = np.mean([spearmanr(t, a).statistic for t, a in pairs])
+        whole = np.mean([spearmanr(t, a)[0] for t, a in pairs])
         best = [np.argsort(-a, kind="stable")[:12] for _, a in pairs]
         few = [_spearman(t[b], a[b]) for (t, a), b in zip(pairs, best, strict=True)]
         compared += 1
         agreed += abs(abs(whole) * 100 - whole_told[row]) < 0.5 and (abs(abs(np.mean(few)) * 100 - abs(top_told[row])) < 3)
-    assert compared > 30 and agreed / len(x) > 0.97
+    assert compared > 12 and agreed / len(x) > 0.97
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
@@ -89,7 +89,7 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) else 0.0
 
 
-def genome(inputs: tuple[str, str], operations: tuple[str, str, str, str], joined: str, last: str = "x") -> np.ndarray:
+def genome(inputs: tuple[str, str], operations: tuple[str, ...], joined: str, last: str = "x") -> np.ndarray:
     """An expression of the form branch, by names, [1, 8]."""
     genes = [*map(NAMES.index, inputs), *map(UNARY.index, operations), BINARY.index(joined), UNARY.index(last)]
     return np.array([genes], np.int32)
@@ -106,12 +106,12 @@ def test_what_divides_by_zero_overflows_or_says_nothing_fails_and_is_counted(pat
         genome(("bits", "bits"), ("exp", "exp", "x", "x"), "*"),  # overflows
         genome(("bits", "omega"), ("negate", "log", "x", "x"), "+"),  # log of less than 0
     ])  # fmt: skip
-    said = domain.evaluate(None, x)
-    assert np.asarray(said.features["failure"]).tolist() == [0, 0, 1, 2, 1, 1]
+    said = domain.evaluate(None, filled(x))
+    assert np.asarray(said.features["failure"])[:6].tolist() == [0, 0, 1, 2, 1, 1]
     assert np.isfinite(said.objective[:2]).all() and np.isnan(said.objective[2:]).all()
     descriptor = _select(domain)
-    _, batch = start(Search(domain, descriptor, Grid((4, 32)), Drawn(domain, 8)), keys.new(0), x)
-    assert (np.asarray(batch.status) == FAILED).sum() == 4
+    _, batch = start(Search(domain, descriptor, Grid((4, 32)), Drawn(domain, 64)), keys.new(0), filled(x))
+    assert (np.asarray(batch.status) == FAILED).sum() == 64 - 2
 
 
 def _select(domain: Proxies):
@@ -123,27 +123,27 @@ def _select(domain: Proxies):
 def test_cost_kind_size_and_formula(path: str) -> None:
     domain = Proxies(path)
     x = genome(("omega", "bits"), ("log", "x", "x", "negate"), "+", "relu")
-    said = domain.evaluate(None, x).features
+    said = domain.evaluate(None, filled(x)).features
     paid = RECORDS[0].seconds[[bench.SOURCES.index(s) for s in ("inputs", "change", "traces")]].sum()
     assert math.isclose(float(said["cost"][0]), math.log10(paid), rel_tol=1e-4)
     assert int(said["kind"][0]) == bench.W | bench.A | bench.H and int(said["size"][0]) == 2 + 4
     assert domain.formulas(x)[0].endswith("sum of relu(log(omega) + -bits)")
     graph = Proxies(path, "graph")
     only = np.array([[NAMES.index("kl"), NAMES.index("omega"), 0, *(0, 0, 0) * 5]], np.int32)  # omega is looked at by nobody
-    said = graph.evaluate(None, only).features
+    said = graph.evaluate(None, filled(only)).features
     assert int(said["kind"][0]) == bench.M and int(said["size"][0]) == 1
     low, high = np.array(domain.bounds).T
-    told = np.asarray(domain.evaluate(None, domain.sample(keys.new(0), 200)).features["map"])
+    told = np.asarray(domain.evaluate(None, domain.sample(keys.new(0), 64)).features["map"])
     assert (told >= low).all() and (told <= high).all()
 
 
 def test_damage_and_quality_are_worth_the_same_and_the_sign_is_carried_to_other_networks(path: str) -> None:
-    domain = Proxies(path).on("made0", "made1")
+    domain = Proxies(path)
     plain, turned = (genome(("omega", "omega"), ("x",) * 4, "+", last) for last in ("x", "negate"))
-    said = domain.evaluate(None, np.concatenate([plain, turned]))
+    said = domain.evaluate(None, filled(np.concatenate([plain, turned])))
     assert np.allclose(said.objective[0], said.objective[1]) and said.objective[0] > 50
     held = domain.judge(np.concatenate([plain, turned]), ("made2",))
-    expected = -100 * spearmanr(handmade.all_of(RECORDS[2])["ZeroQ KL"].damage, RECORDS[2].accuracy).statistic
+    expected = -100 * spearmanr(handmade.all_of(RECORDS[2])["ZeroQ KL"].damage, RECORDS[2].accuracy)[0]
     assert held["whole"][0] == held["whole"][1] and abs(held["whole"][0, 0]) <= 100 and expected > 60
 
 
@@ -185,17 +185,17 @@ def test_screening_knows_equals_failures_and_the_hopeless(path: str) -> None:
 @pytest.mark.parametrize("emitter", [Prompted, Screened])
 def test_emitters_find_good_proxies_and_do_not_fail_more_than_chance(emitter, path: str) -> None:
     domain = Proxies(path)
-    search = Search(domain, _select(domain), Grid((8, 32)), emitter(domain, 32))
+    search = Search(domain, _select(domain), Grid((8, 32)), emitter(domain, 64))
     state, first = start(search, keys.new(0), domain.sample(keys.new(1), 64))
     failed = []
-    for _ in range(6):
+    for _ in range(4):
         state, batch = step(search, state)
         failed.append((np.asarray(batch.status) == FAILED).mean())
     best = HostElites(state.archive).rows().objective.max()
     assert best > np.nanmax(first.evaluation.objective) - 1e-4 and best > 70
     assert np.mean(failed) < (np.asarray(first.status) == FAILED).mean()
     if emitter is Screened:
-        assert state.memory.counts[0] == 6 * 4 * 32 and state.memory.counts[1:].sum() > 50
+        assert state.memory.counts[0] == 4 * 4 * 64 and state.memory.counts[1:].sum() > 50
 
 
 def test_bad_benches_say_what_is_wrong(path: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from domains.quant import latency
 from domains.quant.domain import Quant
 from experiments import quant_front, quant_score
 from experiments.quant_rivals import METHODS, Problem
@@ -13,6 +14,12 @@ from experiments.quant_screen import _one_of_each_cell
 RANDOM = np.random.default_rng(0)
 SPENT = quant_score.Cost(RANDOM.random(40) * 1.2, RANDOM.random(40) * 1.2)
 ACCURACY = RANDOM.uniform(0, 100, 40)
+
+
+@pytest.fixture(autouse=True)
+def _a_quick_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long layers take on this machine is no matter here."""
+    monkeypatch.setattr(latency, "SECONDS", 0.002)
 
 
 def test_hypervolume_equals_counting_points() -> None:
@@ -54,6 +61,7 @@ def test_each_method_spends_no_more_than_it_may(method: str) -> None:
 def test_the_experiment_fills_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(quant_front.CASES, "quick", (("digits", 24),))
+    monkeypatch.setitem(quant_front.IMAGES, "digits", (60, 60))  # as above: nothing is compiled anew
     told = {"budget": "quick", "out": str(tmp_path / "out")}
     quant_front.main(seeds="1", methods="uniform,stratified", **told)
     quant_front.main(seeds="2", methods="uniform,stratified,ours", **told)

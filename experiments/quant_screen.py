@@ -3,6 +3,7 @@
 B evaluated, V children looked at, n configs seen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ class Screened:
     """Lets those children pass that are predicted to raise their cell the most, at most one of each cell before any second.
 
     ``by``: trees (boosted trees on the bits of each layer), tables (refitted additive tables), or both: then trees also see
-    the tables' sum, and the two predictions are averaged.
+    the tables' sum, and the two predictions are averaged. ``foretell`` predicts instead of both, where one is given.
     """
 
     vary: Vary
@@ -33,6 +34,7 @@ class Screened:
     box: tuple[tuple[tuple[float, float], ...], tuple[int, ...]]  # bounds and cells of the map
     batch_size: int
     by: str = "tables and trees"
+    foretell: Callable[[Seen, np.ndarray], np.ndarray] | None = None  # what was seen, children [V, 2L] -> their objective [V]
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Seen:
@@ -55,6 +57,8 @@ class Screened:
         return memory, Offspring(children[_one_of_each_cell(gain, cells)[: self.batch_size]])
 
     def _predicted(self, memory: Seen, children: np.ndarray) -> np.ndarray:
+        if self.foretell:
+            return self.foretell(memory, children)
         told = []
         if "tables" in self.by:
             quality = np.clip((memory.objective - 10) / 90, 0, 1)

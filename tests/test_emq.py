@@ -24,9 +24,10 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     before = (tmp_path / "out" / "runs.jsonl").read_text()
     emq.main(seeds="1", methods="MAP-Elites,EMQ's selection", **told)
     after = (tmp_path / "out" / "runs.jsonl").read_text()
-    assert after.startswith(before) and len(after.splitlines()) == 2 * (2 + 13)
+    assert after.startswith(before) and len(after.splitlines()) == 2 * (2 + 14)
     written = (tmp_path / "out" / "table.csv").read_text()
     assert "all networks,MAP-Elites - EMQ's selection,held whole" in written and "agreement on 64 images" in written
+    assert "all networks,MAP-Elites - agreement on 64 images,held top" in written and "best by hand" in written
     said = capsys.readouterr().out
     assert "ZeroQ KL" in said and "held whole" in said
     emq_figure.main(runs=str(tmp_path / "out"), bench=made)

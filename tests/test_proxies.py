@@ -147,6 +147,18 @@ def test_damage_and_quality_are_worth_the_same_and_the_sign_is_carried_to_other_
     assert held["whole"][0] == held["whole"][1] and abs(held["whole"][0, 0]) <= 100 and expected > 60
 
 
+def test_a_table_for_a_network_sums_to_what_the_proxy_says(path: str) -> None:
+    domain, record = Proxies(path), RECORDS[2]
+    x = np.concatenate([genome(("omega", "bits"), ("log", "x", "x", "x"), joined) for joined in ("-", "/")])
+    told = domain.tables(x, "made2")
+    summed = told[:, np.arange(told.shape[1]), record.configs].sum(-1)
+    said = np.stack([by_hand(domain.form, row, record) for row in x])
+    np.testing.assert_allclose(domain.signs(x)[:, None] * summed, said, rtol=1e-3, atol=1e-3)
+    assert (np.array([spearmanr(row, record.accuracy)[0] for row in summed]) > 0.3).all()  # higher is better, here too
+    with pytest.raises(ValueError, match="the bench has no network resnet99"):
+        domain.tables(x, "resnet99")
+
+
 def test_a_child_by_subtree_has_each_gene_from_a_parent(path: str) -> None:
     for structure in structures.STRUCTURES:
         domain = Proxies(path, structure)

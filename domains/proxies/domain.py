@@ -13,7 +13,7 @@ import numpy as np
 
 from domains.proxies import bench, structures
 from domains.proxies.bench import KINDS, SOURCES, STATISTICS, Record
-from domains.proxies.interpreter import Tables, correlations, tables
+from domains.proxies.interpreter import Tables, correlations, evaluated, tables
 from domains.proxies.operations import UNARY
 from domains.proxies.structures import Structure
 from qd import keys as draws
@@ -97,6 +97,17 @@ class Proxies:
         signs, n = self.signs(solutions)[:, None], len(solutions)
         whole, best, _ = (np.asarray(x)[:n] for x in program(filled(solutions)))
         return {"whole": 100 * signs * whole, "top": 100 * signs * best}
+
+    def tables(self, solutions: np.ndarray, network: str) -> np.ndarray:
+        """What expressions say of each site and option of a network, [B, S, O]; to be summed over choices, higher is better.
+
+        The network may be another of the bench. NaN where an expression broke, or a site has no such option.
+        """
+        (record,) = _records(self.bench, (network,))
+        of = tables([record], self.share)
+        said = np.asarray(evaluated(of, self.form.read(jnp.asarray(solutions))))[:, 0]
+        said = np.where(of.valid[0], said, np.nan).reshape(len(said), *record.statistics.shape[1:])
+        return self.signs(solutions)[:, None, None] * said
 
     def signs(self, solutions: np.ndarray) -> np.ndarray:
         """1 where an expression rises with accuracy on these networks, -1 where it falls, [B]."""

@@ -28,7 +28,7 @@ CASES = {
     "full": (*(("resnet14", n) for n in (200, 500, 2000)), ("minilm", 200)),
 }
 SEEDS = {"digits": 2, "resnet14": 5, "minilm": 3}
-IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 128)}  # to choose by, and to tell on
+IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 64)}  # to choose by, and to tell on
 OPTIONS = {"minilm": "encoder"}  # of others: bits
 FEW = {"minilm": ("ours", "stratified", "ILP", "NSGA-II seeded")}  # of others: every method
 

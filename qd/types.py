@@ -46,8 +46,9 @@ class Domain(Protocol):
     """What is searched.
 
     Optional: ``space`` (low, high, or options per gene), ``objective_range`` (low, high),
-    ``render(solutions) -> list[Rendering]``, ``faults()``, what `qd doctor` should say: (name, seen, what to type), and
-    ``held_out``, a domain that judges the same solutions by data that no search sees (or None): a run is told by it.
+    ``render(solutions) -> list[Rendering]``, ``faults()``, what `qd doctor` should say: (name, seen, what to type),
+    ``keep``, features that people ask for by name, and ``held_out``, a domain that judges the same solutions by data that
+    no search sees (or None): a run is told by it.
     """
 
     @property

@@ -41,7 +41,9 @@ def test_samples_are_spread_over_size_and_evaluations_are_whole() -> None:
     said = DIGITS.evaluate(KEYS, configs[:6])
     assert said.objective.shape == (6,) and ((said.objective >= 0) & (said.objective <= 100)).all()
     owed = {"size", "bops", "latency", "worst_class", "calibration", "flips", "corruption", "cost", "speed"}
-    assert set(said.features) == owed
+    assert set(said.features) == owed and set(DIGITS.keep) < owed
+    none = np.zeros((1, 1, 2), np.float32)
+    assert set(Quant("minilm").keep) == {*figures.encoder(none, none[0]), "size", "bops"} - {"accuracy"}
     assert (said.features["worst_class"] <= said.objective).all() and (said.features["flips"] >= 0).all()
     np.testing.assert_array_equal(said.features["cost"][:, 0], said.features["size"])
     again = DIGITS.evaluate(KEYS[:1], configs[5:6])

@@ -97,11 +97,12 @@ def _digits(split: str) -> Images:
 
 @lru_cache(maxsize=3)
 def _sentences(split: str) -> Images:
-    """Embedded sentences, [N, T, D]: 64 to train and to validate on, 256 to test on. The labels mean nothing."""
+    """Embedded sentences, [N, T, D], T that of the longest: 64 to train and to validate on, 256 to test on; labels mean nothing."""
     from domains.quant import minilm
 
-    made = sentences(split)
-    return Images(minilm.embed(made), np.zeros(len(made), np.int32))
+    embedded = minilm.embed(sentences(split))
+    longest = int((embedded != 0).any(2).sum(1).max())
+    return Images(embedded[:, :longest], np.zeros(len(embedded), np.int32))
 
 
 def sentences(split: str) -> list[str]:

@@ -57,6 +57,11 @@ class Quant:
         return self.images or _suiting(self.network)[1]
 
     @property
+    def keep(self) -> tuple[str, ...]:
+        """What `qd query` asks for by name; an encoder, which names no class, is never sure or unsure of one."""
+        return ("size", "bops", "worst_class", "flips") + ("calibration",) * (self.network != "minilm")
+
+    @property
     def held_out(self) -> "Quant | None":
         """The same configs by test images; None where these are what is searched on."""
         return None if self.split == "test" else replace(self, split="test", images=_suiting(self.network)[2], corrupted=0)

@@ -71,7 +71,7 @@ def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
             shared[name] = shared["lm"]
     _check_learns(shared["descriptor"], config["relearn"])
     referee = shared.get("referee")
-    for_whom = (shared.get("judge"), referee)  # they look at features that the descriptor does not read
+    for_whom = (shared["domain"], shared.get("judge"), referee)  # they name features that the descriptor does not read
     filmed = (config["film"],) if config.get("film") else ()
     keep = dict.fromkeys((*config["keep"], *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))

@@ -97,7 +97,7 @@ def _digits(split: str) -> Images:
 
 @lru_cache(maxsize=3)
 def _sentences(split: str) -> Images:
-    """Embedded sentences, [N, T, D], T that of the longest: 64 to train and to validate on, 256 to test on; labels mean nothing."""
+    """Embedded sentences, [N, T, D], T of the longest: 64 to train and to validate on, 256 to test on; labels mean nothing."""
     from domains.quant import minilm
 
     embedded = minilm.embed(sentences(split))

@@ -133,8 +133,11 @@ def test_codes_are_the_banks_values(bank):
         values = told.table[told.places] * (1 if told.scale is None else told.scale)
         np.testing.assert_allclose(values, bank.weights[2][option], rtol=2e-5, atol=1e-6)
         assert len(told.table) <= 2**told.bits
-    packed = np.arange(-8, 8).reshape(4, 4)
-    np.testing.assert_array_equal(qwix_run.unpack(qwix_run.pack(packed), (4, 4)), packed)
+    for bits in range(2, 9):
+        each = np.resize(np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)), (16, 17))
+        packed = qwix_run.pack(each, bits)
+        assert packed.nbytes == 34 * bits
+        np.testing.assert_array_equal(qwix_run.unpack(packed, (16, 17), bits), each)
 
 
 def test_the_support_matrix(bank, mlp):
@@ -216,7 +219,7 @@ def test_qwix_gives_what_the_bank_gives(mlp):
     assert deploy.agree(mlp.network, theirs, ours) >= deploy.AGREEMENT and np.abs(theirs - ours).max() < 0.1
     rules = json.loads(made.files["rules.json"])["rules"]
     assert [rule["weight_qtype"] for rule in rules] == ["int8", "int4", "int5"] and rules[0]["module_path"] == "block0_up$"
-    assert made.weights_bytes == 16 * 32 + 32 * 16 // 2 + 16 * 10 + 2 * 4 * (32 + 16 + 10)
+    assert made.weights_bytes == 16 * 32 + 32 * 16 // 2 + 16 * 10 * 5 // 8 + 2 * 4 * (32 + 16 + 10)
 
 
 def test_qwix_gives_the_same_where_inputs_stay_as_they_are(mlp):

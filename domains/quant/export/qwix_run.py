@@ -1,7 +1,7 @@
 """A config as rules of qwix, with its codes: a flax network whose products qwix runs in integers, by the bank's own numbers.
 
 rules.json says for each layer which types its weights and inputs have and the fixed range of its inputs; weights.npz
-holds codes (up to 4 bit two in a byte), scales and biases. qwix' own calibration is not used: its grids are others.
+holds codes (of b bits each, without gaps), scales and biases. qwix' own calibration is not used: its grids are others.
 """
 
 import importlib.util
@@ -105,20 +105,21 @@ def _arrays(bank: Any, genome: np.ndarray) -> dict[str, np.ndarray]:
             continue
         told = coded.of_layer(bank, i, int(weights[i]))
         arrays[f"{layer.name}.scale"] = np.broadcast_to(told.scale, (layer.shape[-1],)).astype(np.float32)
-        arrays[f"{layer.name}.codes{told.bits}"] = pack(told.codes) if told.bits <= 4 else told.codes.astype(np.int8)
+        arrays[f"{layer.name}.codes{told.bits}"] = pack(told.codes, told.bits)
     return arrays
 
 
-def pack(codes: np.ndarray) -> np.ndarray:
-    """Codes -8..7 of an even number -> bytes, the first of each two in the low half."""
-    flat = (codes.ravel() & 15).astype(np.uint8)
-    return flat[::2] | (flat[1::2] << 4)
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Signed codes of so many bits -> bytes, one after the other, the lowest bit first."""
+    plain = (codes.reshape(-1, 1) & (2**bits - 1)).astype(np.uint8)
+    return np.packbits(np.unpackbits(plain, axis=1, count=bits, bitorder="little"))
 
 
-def unpack(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
     """Undoes ``pack``."""
-    flat = np.stack([packed & 15, packed >> 4], axis=1).ravel().astype(np.int8)
-    return np.where(flat > 7, flat - 16, flat).astype(np.int8).reshape(shape)
+    each = np.unpackbits(packed, count=int(np.prod(shape)) * bits).reshape(-1, bits)
+    codes = np.packbits(each, axis=1, bitorder="little")[:, 0].astype(np.int16)
+    return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes).astype(np.int8).reshape(shape)
 
 
 def _params(layer: Any, like: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _params(layer: Any, like: Any, arrays: dict[str, np.ndarray]) -> dict[str, A
     if f"{layer.name}.full" in arrays:
         return {"kernel": jnp.asarray(arrays[f"{layer.name}.full"]), "bias": bias}
     name = next(name for name in arrays if name.startswith(f"{layer.name}.codes"))
-    codes = unpack(arrays[name], layer.shape) if int(name[-1]) <= 4 else arrays[name]
+    codes = unpack(arrays[name], layer.shape, int(name[-1]))
     wrapped = like["kernel"]
     held = wrapped.array
     scale = jnp.asarray(arrays[f"{layer.name}.scale"]).reshape(held.scale.shape)

@@ -133,7 +133,7 @@ def line(report: dict[str, Any]) -> str:
     mark = "deployable" if report["deployable"] else f"NOT deployable (below {AGREEMENT} %)"
     return (
         f"cell {report['cell']}, {report['format']}: {mark}; agrees with the bank on {report['agreement']:.2f} % of "
-        f"{report['images']} held-out images; size {report['size_weights_KB']:.1f} KB of weights in a file of "
+        f"{report['images']} held-out examples; size {report['size_weights_KB']:.1f} KB of weights in a file of "
         f"{report['size_file_KB']:.1f} (predicted {report['size_predicted_KB']:.1f}); latency "
         f"{report['latency_measured_us']:.1f} us (predicted {report['latency_predicted_us']:.1f})"
     )

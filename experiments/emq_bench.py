@@ -1,6 +1,6 @@
 """Makes the bench of domains/proxies from nothing: trains small networks, takes statistics of layers, evaluates configs.
 
-    python -m experiments.emq_bench budget=quick|full networks=resnet8,plain8 configs=500
+    python -m experiments.emq_bench budget=quick|full networks=narrow8,plain8 configs=500
 
 Every part is kept as soon as it is done (runs/emq_bench/BUDGET) and is not made again: networks, statistics, accuracies in
 pieces of 40 configs. At last all parts become one npz. docs/emq_bench.md is its sheet. Budgets: quick networks of digits,
@@ -50,9 +50,8 @@ PLANS = {
     ),
     "full": Plan(
         {
-            "resnet8": ResNet(blocks=1),
             "resnet14": ResNet(),
-            "wide8": ResNet(widths=(12, 24, 48), blocks=1),
+            "narrow8": ResNet(widths=(6, 12, 24), blocks=1),
             "plain8": ResNet(blocks=1, residual=False),
             "transformer": Patches(patch=7),
         },

@@ -1,6 +1,6 @@
 """The map of proxies: cost by kind of input, colour the correlation on a network never seen; and the formulas, to be read.
 
-python -m experiments.emq_figure runs=runs/emq-full method=MAP-Elites bench=runs/emq_bench/full.npz
+python -m experiments.emq_figure runs=runs/emq-first method=MAP-Elites held=resnet14
 """
 
 import sys
@@ -18,7 +18,7 @@ def main(
     runs: str = "runs/emq-quick",
     method: str = "MAP-Elites",
     seed: str = "0",
-    bench: str = "synthetic",
+    bench: str = "fashion",
     structure: str = "branch",
     held: str = "",
 ) -> None:

@@ -10,7 +10,7 @@ from domains.quant import data, networks, sensitivity
 from domains.quant.bank import build
 from domains.quant.options import named
 from domains.quant.transformer import Patches
-from experiments import emq, emq_bench, emq_figure
+from experiments import emq, emq_bench, emq_figure, emq_speed
 from experiments.emq_statistics import statistics
 
 
@@ -37,6 +37,15 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
         emq_figure.main(runs=str(tmp_path / "nowhere"), bench=made)
     with pytest.raises(ValueError, match="there is no method annealing"):
         emq.main(methods="annealing", **told)
+
+
+def test_speed_is_told_by_the_clock_and_by_the_cpu(tmp_path: Path, monkeypatch) -> None:
+    bench.write(tmp_path / "made.npz", synthetic.records(2, 40, 3), "made up")
+    monkeypatch.setattr(emq_speed, "STRUCTURES", ("linear",))
+    monkeypatch.setattr(emq_speed, "_BATCH", 64)
+    emq_speed.main(str(tmp_path / "made.npz"), "2", str(tmp_path / "out"))
+    written = (tmp_path / "out" / "table.csv").read_text()
+    assert '"linear, 40 configs of 2 networks",one program,proxies/CPU-second' in written
 
 
 @pytest.mark.slow

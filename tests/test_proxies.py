@@ -210,6 +210,20 @@ def test_emitters_find_good_proxies_and_do_not_fail_more_than_chance(emitter, pa
         assert state.memory.counts[0] == 4 * 4 * 64 and state.memory.counts[1:].sum() > 50
 
 
+def test_the_bench_that_is_shipped_is_what_its_sheet_says() -> None:
+    records = bench.load("fashion")
+    assert list(records) == ["resnet14", "narrow8", "plain8", "transformer"]
+    for record in records.values():
+        assert record.configs.shape == (500, 2 * record.layers) and len(np.unique(record.configs, axis=0)) == 500
+        low, middle, high = np.quantile(record.accuracy, (0.1, 0.5, 0.9))
+        assert low < 30 and 40 < middle < 75 and high > record.full - 3  # spread, and not all bad
+        told = handmade.all_of(record)
+        assert all(np.isfinite(damage).all() for damage, _ in told.values())
+        assert -spearmanr(told["ZeroQ KL"].damage, record.accuracy)[0] > 0.8
+    assert "500 configs" in bench.about("fashion")
+    assert (Path(bench.__file__).parent / "fashion.npz").stat().st_size < 1e6
+
+
 def test_bad_benches_say_what_is_wrong(path: str, tmp_path: Path) -> None:
     record = RECORDS[0]
     broken = record.statistics.copy()

@@ -69,6 +69,6 @@ def weights_bytes(file: bytes) -> int:
 
     constants = onnx.load_from_string(file).graph.initializer
     half = {onnx.TensorProto.INT4, onnx.TensorProto.UINT4}
-    sizes = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT32: 4, onnx.TensorProto.INT64: 8}
+    sizes: dict[int, int] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT32: 4, onnx.TensorProto.INT64: 8}
     bits = ((int(np.prod(c.dims, dtype=int)), 4 if c.data_type in half else 8 * sizes.get(c.data_type, 1)) for c in constants)
     return sum((count * each + 7) // 8 for count, each in bits)

@@ -53,6 +53,7 @@ def main(
     methods: str = "",
     structure: str = "branch",
     evaluations: str = "",
+    held: str = "",
     out: str = "",
 ) -> None:
     """Runs what is missing; then prints and writes the table."""
@@ -67,17 +68,20 @@ def main(
     names = [record.name for record in whole.records]
     if len(names) < 2:
         raise ValueError(f"the bench has {len(names)} network, and one is held out; make it with two or more")
-    for held in names:
-        by_hand(runs, bench, held)
+    if held and (lost := [name for name in held.split(",") if name not in names]):
+        raise ValueError(f"the bench has no network {', '.join(lost)}; type held={','.join(names)}, or a part of these")
+    out_once = held.split(",") if held else names
+    for one in out_once:
+        by_hand(runs, bench, one)
     for seed in range(int(seeds or SEEDS[budget])):
-        for held in names:
-            domain = whole.on(*(name for name in names if name != held))
+        for one in out_once:
+            domain = whole.on(*(name for name in names if name != one))
             for method in chosen:
-                if not runs.has(held, method, seed):
-                    kept = folder / "elites" / f"{held}-{method}-{seed}.npz"
-                    told = play(domain, held, METHODS[method](domain), int(evaluations or EVALUATIONS[budget]), seed, kept)
-                    runs.add(held, method, seed, told)
-                    words = f"{held} held out, {method}, seed {seed}"
+                if not runs.has(one, method, seed):
+                    kept = folder / "elites" / f"{one}-{method}-{seed}.npz"
+                    told = play(domain, one, METHODS[method](domain), int(evaluations or EVALUATIONS[budget]), seed, kept)
+                    runs.add(one, method, seed, told)
+                    words = f"{one} held out, {method}, seed {seed}"
                     print(f"{words}: {told['held whole']:.1f} / {told['held top']:.1f}", flush=True)
     print(table.text(written(folder, runs, chosen), SHOWN, 1))
 

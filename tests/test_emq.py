@@ -19,22 +19,24 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     bench.write(Path(made), synthetic.records(2, 40, 3), "made up")
     for name, small in (("INITIAL", 64), ("BATCH", 64), ("DIMS", (4, 8))):  # one shape, few programs
         monkeypatch.setattr(emq, name, small)
-    told = {"bench": made, "evaluations": "128", "out": str(tmp_path / "out")}
+    told = {"bench": made, "evaluations": "128", "held": "made1", "out": str(tmp_path / "out")}
     emq.main(seeds="1", methods="MAP-Elites", **told)
     before = (tmp_path / "out" / "runs.jsonl").read_text()
     emq.main(seeds="1", methods="MAP-Elites,EMQ's selection", **told)
     after = (tmp_path / "out" / "runs.jsonl").read_text()
-    assert after.startswith(before) and len(after.splitlines()) == 2 * (2 + 14)
+    assert after.startswith(before) and len(after.splitlines()) == 2 + 14
     written = (tmp_path / "out" / "table.csv").read_text()
     assert "all networks,MAP-Elites - EMQ's selection,held whole" in written and "agreement on 64 images" in written
     assert "all networks,MAP-Elites - agreement on 64 images,held top" in written and "best by hand" in written
     said = capsys.readouterr().out
     assert "ZeroQ KL" in said and "held whole" in said
-    emq_figure.main(runs=str(tmp_path / "out"), bench=made)
+    emq_figure.main(runs=str(tmp_path / "out"), bench=made, held="made1")
     assert (tmp_path / "out" / "map.png").stat().st_size > 10_000
     assert "sum of" in (tmp_path / "out" / "formulas.txt").read_text()
     with pytest.raises(ValueError, match="is not there; type qd experiment emq"):
         emq_figure.main(runs=str(tmp_path / "nowhere"), bench=made)
+    with pytest.raises(ValueError, match="type held=made0,made1, or a part"):
+        emq.main(**told | {"held": "made7"})
     with pytest.raises(ValueError, match="there is no method annealing"):
         emq.main(methods="annealing", **told)
 

@@ -11,7 +11,7 @@ import numpy as np
 from domains.proxies import Proxies
 from domains.proxies.bench import KINDS
 
-_FORMULAS = 14
+_FORMULAS = 16
 
 
 def main(
@@ -60,16 +60,20 @@ def drawn(domain: Proxies, elites: dict[str, np.ndarray], words: list[str], held
     """A mark for each elite, and the first formulas below."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 10), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(2, 1))
+    figure = Figure(figsize=(12, 10.5), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(9, 4))
     kinds = sorted(set(elites["kind"].astype(int)))
-    place = [kinds.index(kind) for kind in elites["kind"].astype(int)]
-    marks = above.scatter(elites["cost"], place, c=elites["held_whole"], s=140, marker="s", cmap="viridis", vmin=0, vmax=100)
-    above.set_yticks(range(len(kinds)), [_kind(kind) for kind in kinds], fontsize=7)
+    place, told = [kinds.index(kind) for kind in elites["kind"].astype(int)], elites["held_whole"]
+    least = 10 * np.floor(told.min() / 10)
+    marks = above.scatter(elites["cost"], place, c=told, s=330, marker="s", cmap="viridis", vmin=least, vmax=100)
+    for x, y, value in zip(elites["cost"], place, told, strict=True):
+        shade = "white" if value < (least + 100) / 2 else "black"
+        above.text(x, y, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=shade)
+    above.set_yticks(range(len(kinds)), [_kind(kind) for kind in kinds], fontsize=8)
     above.set(xlabel="cost of its statistics, log10 CPU-seconds", title=f"proxies evolved without {held}, told on it")
     figure.colorbar(marks, ax=above, label="Spearman's correlation with accuracy, per cent")
     below.axis("off")
-    below.text(0, 1, "\n".join(words[:_FORMULAS]), va="top", family="monospace", fontsize=6.5)
+    below.text(-0.28, 1, "\n".join(words[:_FORMULAS]), va="top", family="monospace", fontsize=8, transform=below.transAxes)
     return figure
 
 

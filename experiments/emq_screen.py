@@ -4,8 +4,9 @@
 
 MAP-Elites over configs of resnet14 (accuracy by size and bit operations), plain and screened: of 640 children those 16 are
 evaluated that are foretold to raise their cells the most. What foretells: the proxy evolved on the other networks of the bench
-(seed by seed), ZeroQ's KL, or boosted trees that learn from what was seen. A proxy only ranks; what it says becomes an accuracy
-by the best rising curve through the configs seen. ``saved``: how many evaluations earlier the plain search's last QD score is
+(seed by seed), ZeroQ's KL, boosted trees that learn from what was seen, or nothing (cells alone: one number for all, so that only
+cells which are empty or bad are sought). A proxy only ranks; what it says becomes an accuracy by the best rising curve through
+the configs seen. ``saved``: how many evaluations earlier the plain search's last QD score is
 reached (0: not before); ``test``: told on images that no search saw.
 
 S sites, O options, n configs.
@@ -28,8 +29,8 @@ from qd.emitters.vary import IntegerReset, Vary
 from qd.search import run, start
 from qd.types import Search
 
-NETWORK, PLAIN, EVOLVED, KL = "resnet14", "MAP-Elites", "evolved proxy", "ZeroQ KL"
-METHODS = (PLAIN, EVOLVED, KL, "boosted trees")
+NETWORK, PLAIN, EVOLVED, KL, CELLS = "resnet14", "MAP-Elites", "evolved proxy", "ZeroQ KL", "cells alone"
+METHODS = (PLAIN, EVOLVED, KL, CELLS, "boosted trees")
 SHOWN = ("qd validation", "qd test", "hypervolume test", "evaluations to plain's QD", "saved")
 _EVERY = 5  # evaluations, at which the QD score is looked at
 
@@ -51,6 +52,7 @@ def main(
         told = {
             EVOLVED: lambda seed=seed: evolved(named, structure, kept, seed),
             KL: lambda: -bench.load(named)[NETWORK].of("kl"),
+            CELLS: lambda: np.zeros_like(bench.load(named)[NETWORK].of("kl")),
         }
         for method in METHODS:
             if not runs.has(case, method, seed):
@@ -59,7 +61,8 @@ def main(
                 runs.add(case, method, seed, worth(of, configs, goal))
                 print(f"seed {seed}, {method}: {runs.column(case, method, 'qd validation')[seed]:.2f}", flush=True)
     rows = table.summary(runs, np.mean)
-    rows += [table.difference(runs, case, m, PLAIN, name, np.mean) for m in METHODS[1:] for name in SHOWN]
+    pairs = [(method, PLAIN) for method in METHODS[1:]] + [(EVOLVED, method) for method in METHODS[2:]]
+    rows += [table.difference(runs, case, *pair, name, np.mean) for pair in pairs for name in SHOWN]
     table.write(folder / "table.csv", rows)
     table.about(folder / "about.json", ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
     print(table.text(rows, SHOWN, 2))

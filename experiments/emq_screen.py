@@ -4,10 +4,10 @@
 
 MAP-Elites over configs of resnet14 (accuracy by size and bit operations), plain and screened: of 640 children those 16 are
 evaluated that are foretold to raise their cells the most. What foretells: the proxy evolved on the other networks of the bench
-(seed by seed), ZeroQ's KL, boosted trees that learn from what was seen, or nothing (cells alone: one number for all, so that only
-cells which are empty or bad are sought). A proxy only ranks; what it says becomes an accuracy by the best rising curve through
-the configs seen. ``saved``: how many evaluations earlier the plain search's last QD score is
-reached (0: not before); ``test``: told on images that no search saw.
+(seed by seed); ZeroQ's KL; boosted trees that learn from what was seen; or nothing (cells alone: one number for all, so that
+empty and bad cells are sought and no more). A proxy only ranks; its sums become accuracies by the best rising curve through
+the configs seen. ``saved``: how many evaluations earlier the plain search's last QD score is reached (0: not before); ``test``:
+told on images that no search saw.
 
 S sites, O options, n configs.
 """

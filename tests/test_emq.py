@@ -24,7 +24,7 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     before = (tmp_path / "out" / "runs.jsonl").read_text()
     emq.main(seeds="1", methods="MAP-Elites,EMQ's selection", **told)
     after = (tmp_path / "out" / "runs.jsonl").read_text()
-    assert after.startswith(before) and len(after.splitlines()) == 2 + 14
+    assert after.startswith(before) and len(after.splitlines()) == 2 + 16
     written = (tmp_path / "out" / "table.csv").read_text()
     assert "all networks,MAP-Elites - EMQ's selection,held whole" in written and "agreement on 64 images" in written
     assert "all networks,MAP-Elites - agreement on 64 images,held top" in written and "best by hand" in written

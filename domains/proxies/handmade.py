@@ -44,6 +44,8 @@ def _times_bits(name: str) -> Callable[[Record], np.ndarray]:
 _CHANGE = ("inputs", "change")
 TABLES: dict[str, tuple[Callable[[Record], np.ndarray], tuple[str, ...]]] = {
     "BParams": (_times_bits("elements"), ()),
+    "mean bits": (lambda r: -r.of("bits"), ()),
+    "sum of 4^-bits": (lambda r: 4.0 ** -r.of("bits"), ()),  # the variance of a rounding error, all sites alike
     "SNIP x bits": (_times_bits("saliency"), ("inputs", "gradients")),
     "SNIP of the change": (lambda r: r.of("snip"), (*_CHANGE, "gradients")),
     "Fisher": (lambda r: r.of("fisher"), (*_CHANGE, "gradients")),

@@ -105,7 +105,7 @@ def made(plan: Plan, name: str, kept: Path) -> Record:
     with np.load(path, allow_pickle=False) as told:
         columns = {field: told[field] for field in told.files}
     configs = stratified(network, plan.configs)
-    accuracy, agreement, full, seconds = evaluated(plan, network, configs, kept / f"{name}-accuracies.jsonl")
+    accuracy, agreement, full, seconds = evaluated(plan, network, configs, kept / f"{name}-accuracies-{plan.judges}.jsonl")
     print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     columns["seconds"] = np.append(columns["seconds"], seconds)
     return Record(name, configs, accuracy, agreement, full=full, **columns)
@@ -149,7 +149,9 @@ def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> 
         agreement = sensitivity.agreement(bank, rows, others)
         each = (time.process_time() - begin) / len(rows)
         path.parent.mkdir(parents=True, exist_ok=True)
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with path.open("a") as file:
+            file.write("\n" * torn)
             for row, *told in zip(rows, accuracy, agreement, strict=True):
                 known[_key(row)] = [*map(float, told), each]
                 file.write(json.dumps({"config": _key(row), "told": known[_key(row)]}) + "\n")

@@ -86,3 +86,21 @@ def test_configs_are_spread_and_wrong_words_are_told() -> None:
         emq_bench.main(networks="resnet99")
     with pytest.raises(ValueError, match="type budget=quick, full"):
         emq_bench.main(budget="huge")
+
+
+def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(emq_bench, "_PIECE", 3)
+    monkeypatch.setattr(emq_bench, "_LOOK", 50)
+    network, file = networks.load("digits"), tmp_path / "accuracies.jsonl"
+    plan = emq_bench.PLANS["quick"]._replace(judges=50)
+    configs = emq_bench.stratified(network, 6)
+    whole = emq_bench.evaluated(plan, network, configs, file)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(lines[:4]) + "\n" + lines[4][:20])  # killed while it wrote
+    again = emq_bench.evaluated(plan, network, configs, file)
+    np.testing.assert_array_equal(again[0], whole[0])
+    np.testing.assert_array_equal(again[1], whole[1])
+    written = file.read_text().splitlines()
+    assert written[:4] == lines[:4] and len(written) == 4 + 1 + 3  # the torn line, then its piece once more
+    assert emq_bench.evaluated(plan, network, configs, file)[0].tolist() == whole[0].tolist()
+    assert file.read_text().splitlines() == written and whole[2] > 50

@@ -55,7 +55,8 @@ def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str =
                 print(f"{each}, seed {seed}: {', '.join(f'{m} {said[m]:.4g}' for m in SHOWN if m in said)}", flush=True)
     print(table.text(written(folder, runs), SHOWN, 2))
     for case, figure in stax_curves.drawn(stax_curves.read(folder / "curves.jsonl")).items():
-        figure.savefig(folder / f"{case.split(',')[0].replace(' ', '_')}.png", dpi=100)
+        name = case.removesuffix(" evaluations").replace(",", "").replace(" ", "_")
+        figure.savefig(folder / f"{name}.png", dpi=100)
 
 
 def play(of: Task, name: str, evaluations: int, seed: int) -> tuple[dict[str, float], stax_curves.Curve]:

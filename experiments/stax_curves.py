@@ -38,7 +38,7 @@ def drawn(curves: Curves):
 
     figures = {}
     for case, methods in curves.items():
-        figure = Figure(figsize=(11, 4), layout="constrained")
+        figure = Figure(figsize=(13, 4), layout="constrained")
         left, right = figure.subplots(1, 2)
         for i, (method, seeds) in enumerate(methods.items()):
             style = {"color": f"C{i % 10}", "linestyle": "-" if i < 10 else "--"}
@@ -49,7 +49,9 @@ def drawn(curves: Curves):
         left.set(xlabel="evaluations", ylabel="coverage by all evaluated, %", title=case)
         right.set(xlabel="evaluations", ylabel="best reward in the worst area", ylim=(-0.02, 1.02))
         right.axhline(0.9, color="grey", linewidth=0.7, linestyle=":")
-        left.legend(fontsize=8, title="median of seeds; band: least to most", title_fontsize=8)
+        lines, names = left.get_legend_handles_labels()
+        title = "medians of (seeds);\nband: least to most"
+        figure.legend(lines, names, loc="outside right upper", fontsize=8, title=title, title_fontsize=8)
         figures[case] = figure
     return figures
 

@@ -27,7 +27,7 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     rows = table.read(tmp_path / "table.csv")
     assert {(r.case, r.method) for r in rows} == {("arm, 1500 evaluations", m) for m in ("random", "serene")}
     shown = set(stax.SHOWN) - {"training"}
-    assert {r.n for r in rows} == {2} and shown <= {r.metric for r in rows} and (tmp_path / "arm.png").exists()
+    assert {r.n for r in rows} == {2} and shown <= {r.metric for r in rows} and (tmp_path / "arm_1500.png").exists()
     assert (tmp_path / "about.json").exists() and "coverage_all" in capsys.readouterr().out
     curves = stax_curves.read(tmp_path / "curves.jsonl")["arm, 1500 evaluations"]
     assert set(curves["serene"]) == {0, 1} and (np.diff(curves["serene"][0][:, 1]) >= 0).all()

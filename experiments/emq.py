@@ -120,8 +120,8 @@ def judged(record: bench.Record) -> dict[str, Worth]:
     best = np.argsort(-record.accuracy, kind="stable")[: max(3, round(len(record.accuracy) / 5))]
     told = {}
     for name, (damage, seconds) in handmade.all_of(record).items():
-        each = (correlated(-damage[rows], record.accuracy[rows]) for rows in (slice(None), best))
-        told[name] = Worth(*each, seconds)
+        whole, top = (correlated(-damage[rows], record.accuracy[rows]) for rows in (slice(None), best))
+        told[name] = Worth(whole, top, seconds)
     return told
 
 

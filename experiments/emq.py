@@ -138,7 +138,7 @@ def spent(decade: float) -> str:
 def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, kept: Path) -> dict[str, float]:
     """Evolves on the domain's networks and tells what came of it there and on the network held out."""
     key, sample_key = keys.split(keys.new(seed))
-    search = Search(domain, Select("map", domain.bounds), Grid(DIMS), emitter, ("cost", "kind", "size"))
+    search = Search(domain, Select("map", domain.bounds), Grid(DIMS), emitter, ("cost", "kind", "length"))
     begin = time.process_time()
     state, batch = start(search, key, domain.sample(sample_key, INITIAL))
     failed = int((np.asarray(batch.status) == FAILED).sum())
@@ -179,7 +179,7 @@ def correlated(foretold: np.ndarray, truth: np.ndarray) -> float:
 def write(path: Path, rows: Rows, held: dict[str, np.ndarray]) -> None:
     """Keeps a map: solutions, what they are worth, and what they are worth on the network held out."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {name: rows.features[name] for name in ("cost", "kind", "size")}
+    columns = {name: rows.features[name] for name in ("cost", "kind", "length")}
     columns |= {"held_whole": held["whole"][:, 0], "held_top": held["top"][:, 0]}
     np.savez_compressed(path, solutions=rows.solutions, objective=rows.objective, **columns)
 

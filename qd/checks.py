@@ -111,7 +111,8 @@ def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> Non
         if name not in said.features:
             raise ValueError(
                 f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
-                f"{nearest(name, list(said.features)) or 'none'}"
+                f"{nearest(name, list(said.features)) or 'none'}; type one of these where the search says {name} "
+                "(suits.feature, descriptor.features, keep, film)"
             )
 
 

@@ -171,4 +171,7 @@ def test_fashion_mnist_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
     with pytest.raises(ValueError, match=r"images \[4, 8, 8\]"):
         data.load("fashion", "test")
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels)[:-9])
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz cannot be unpacked"):
+        data.load("fashion", "test")
     data._fashion.cache_clear()

@@ -1,6 +1,7 @@
 """qd query: conditions on any run's archive, by names and units, without any domain."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -66,12 +67,16 @@ def test_json_and_several(run, capsys):
     assert said["met"] == 3 and [row["id"] for row in said["elites"]] == [2, 1, 0]
     assert said["elites"][0]["solution"] == [6, 7, 8] and said["elites"][0]["latency"] == 1900
     assert query(run, [], top=2, by="-size").rows[1]["id"] == 1
+    assert main(["query", str(run), "size<=60KB", "--by", "-latency", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["elites"][0]["id"] == 0
 
 
 @pytest.mark.parametrize(
     ("condition", "told"),
     [
         ("sise<=3", "no column 'sise'; it has size (the nearest), flips"),
+        ("energy<=3", "run again with keep=[energy]"),
+        ("deployable>=1", "export cells first"),
         ("size<=3ms", "size is in KB"),
         ("size<=3parsec", "no unit 'parsec'"),
         ("objective>=3KB", "objective says no unit"),
@@ -80,7 +85,7 @@ def test_json_and_several(run, capsys):
     ],
 )
 def test_conditions_that_cannot_be(run, condition, told):
-    with pytest.raises(ValueError, match=told.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(ValueError, match=re.escape(told)):
         query(run, [condition])
 
 

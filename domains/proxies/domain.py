@@ -31,8 +31,8 @@ class Proxies:
     correlation with true accuracy, ``best`` of it over the truly best fifth and the rest over all configs, in per cent.
     NaN where it divides by zero, overflows or is the same for all configs of a network. Features, each [B]: cost
     (CPU-seconds of the sources that it needs, mean over networks, log10), kind (which of KINDS it looks at, as bits of a
-    number), size (inputs and operations), whole and top (the two correlations, in per cent), sign, failure (see
-    interpreter). For maps: map [B, 2] is cost and kind, form [B, 2] cost and size.
+    number), length (inputs and operations), whole and top (the two correlations, in per cent), sign, failure (see
+    interpreter). For maps: map [B, 2] is cost and kind, form [B, 2] cost and length.
     """
 
     bench: str = "fashion"  # of four networks; synthetic, which no network made; or the file that qd experiment emq_bench wrote
@@ -153,10 +153,10 @@ def _program(domain: Proxies) -> Any:
         seen = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
         places = jnp.arange(len(KINDS))
         kind = (((seen[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
-        size = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
-        features = {"cost": cost, "kind": kind, "size": size, "whole": whole, "top": top, "sign": sign}
+        length = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
+        features = {"cost": cost, "kind": kind, "length": length, "whole": whole, "top": top, "sign": sign}
         features |= {"failure": told.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
-        features["form"] = jnp.stack([cost, size], 1)
+        features["form"] = jnp.stack([cost, length], 1)
         return Evaluation((1 - domain.best) * whole + domain.best * top, features)
 
     return jax.jit(evaluate)

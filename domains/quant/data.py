@@ -6,6 +6,7 @@ N images, H x W pixels.
 
 import gzip
 import os
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -76,7 +77,12 @@ def _idx(path: Path, dimensions: int) -> np.ndarray:
             f"Fashion-MNIST is not in {path.parent}; type apt-get install dataset-fashion-mnist (Debian, 31 MB), or set "
             "FASHION_MNIST to the folder of its four files"
         )
-    raw = gzip.decompress(path.read_bytes())
+    try:
+        raw = gzip.decompress(path.read_bytes())
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} cannot be unpacked ({error}); type apt-get install --reinstall dataset-fashion-mnist"
+        ) from error
     if raw[:4] != bytes([0, 0, 8, dimensions]):
         raise ValueError(f"{path} is no IDX file of bytes in {dimensions} dimensions; install dataset-fashion-mnist again")
     shape = np.frombuffer(raw, ">u4", dimensions, 4)

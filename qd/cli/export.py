@@ -19,13 +19,15 @@ def main(args: Sequence[str]) -> int:
     """Writes the table and says where it lies. Raises ValueError where a folder is no run."""
     if any(word.removeprefix("--format=") in ship.forms() for word in args):
         return ship.main(args)
+    if cells := [word for word in args if word.split("=")[0] in ("--cell", "--where", "--top")]:
+        raise ValueError(f"{cells[0]} chooses cells to make files of; type --format {' or --format '.join(ship.forms())} too")
     parser = argparse.ArgumentParser("qd export", description="Writes the elites of a run as a table, one row each: "
                                      "id, objective, measures, solution, features.")  # fmt: skip
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     parser.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=(*FORMATS, *ship.forms()),
         help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(ship.forms()),
     )
     parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/archive.FORMAT")

@@ -64,12 +64,21 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--top", type=int, default=1, metavar="N", help="how many elites to show")
     parser.add_argument("--by", default="objective", metavar="NAME", help="show the highest first; -NAME: the lowest")
     parser.add_argument("--json", action="store_true", help="with solutions, one JSON object")
-    asked = parser.parse_args(args)
+    asked = parser.parse_args(_joined(args))
     if asked.top < 1:
         raise ValueError(f"--top {asked.top} shows nothing; type 1 or more")
     answer = query(asked.run, asked.conditions, asked.top, asked.by)
     print(json.dumps({"met": answer.met, "elites": answer.rows}) if asked.json else _text(answer, asked.conditions))
     return 0 if answer.met else UNMET
+
+
+def _joined(args: Sequence[str]) -> list[str]:
+    """``--by -latency`` in one word: argparse would take the second for a flag."""
+    words = list(args)
+    for i in range(len(words) - 1, 0, -1):
+        if words[i - 1] == "--by" and re.fullmatch(r"-[A-Za-z_].*", words[i]):
+            words[i - 1 : i + 1] = [f"--by={words[i]}"]
+    return words
 
 
 def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> Answer:
@@ -144,7 +153,12 @@ def parse(text: str, known: dict[str, np.ndarray]) -> Condition:
 
 def _column(name: str, known: dict[str, np.ndarray]) -> np.ndarray:
     if name not in known:
-        raise ValueError(f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}")
+        how = f"run again with keep=[{name}]"
+        if name == "deployable":
+            how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"
+        raise ValueError(
+            f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}; type one of these, or {how}"
+        )
     return known[name]
 
 

@@ -99,3 +99,10 @@ def test_bad_settings_say_what_to_type() -> None:
     cases = {Quant(*told).case for told in [("digits",), ("resnet14",), ("minilm",), ("digits", "every"), ("digits", "", 100)]}
     assert len(cases) == 5
     assert len(Quant().space) == 32 and all(option.name for several in options.SETS.values() for option in several[0])
+
+
+def test_evaluations_of_other_sentences_are_not_taken_for_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, before = Quant("minilm"), Quant("minilm").case
+    assert encoder.case == before != Quant("minilm", split="test").case
+    monkeypatch.setattr(data, "sentences", lambda split: ["Another sentence."])
+    assert encoder.case != before

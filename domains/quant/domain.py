@@ -98,7 +98,8 @@ class Quant:
     def case(self) -> str:
         """What its evaluations are kept under: everything that they depend on."""
         told = (self.network, networks.CHECKSUMS.get(self.network), options.named(self.option_set), self.judges, self.split)
-        return hashlib.sha256(repr((*told, self.corrupted)).encode()).hexdigest()[:16]
+        shown = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
+        return hashlib.sha256(repr((*told, self.corrupted, *shown)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:
         """Configs spread over size: each has its own mean level, around which its genes are drawn, [n, 2L].

@@ -186,8 +186,8 @@ def write(path: Path, rows: Rows, held: dict[str, np.ndarray]) -> None:
 
 def written(folder: Path, runs: table.Runs, methods: list[str]) -> list[table.Row]:
     """Writes table.csv and about.json: each network, all networks together, and MAP-Elites minus each other method."""
-    rows = table.summary(together(runs), np.mean)
     paired = together(runs)
+    rows = table.summary(paired, np.mean)
     ours, case = "MAP-Elites", "all networks"
     others = [method for c, method, seed in paired.records if c == case and seed == 0 and method != ours]
     for other in others if ours in methods else ():

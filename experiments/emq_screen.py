@@ -117,7 +117,7 @@ def worth(of: Problem, configs: np.ndarray, goal: float) -> dict[str, float]:
     ends = [*range(_EVERY, len(configs), _EVERY), len(configs)]
     score = lambda m: quant_score.qd_score(accuracy[:m][quant_score.elites(accuracy[:m], _first(spent, m))])
     curve = np.array([score(m) for m in ends])
-    goal = min(goal, curve[-1]) if goal == np.inf else goal
+    goal = curve[-1] if goal == np.inf else goal
     reached = ends[int(np.argmax(curve >= goal))] if (curve >= goal).any() else len(configs)
     chosen, front = quant_score.elites(accuracy, spent), quant_score.front(accuracy, spent)
     both = np.unique([*chosen, *front])

@@ -53,9 +53,8 @@ def stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
     """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
     told = problem.domain
-    return _optima(Quant(told.network, told.option_set, proxy=told.proxy))[
-        :n
-    ]  # whatever else a domain says, these are the same
+    plain = Quant(told.network, told.option_set, proxy=told.proxy)  # whatever else a domain says, the optima are the same
+    return _optima(plain)[:n]
 
 
 @lru_cache(maxsize=4)

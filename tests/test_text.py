@@ -15,9 +15,13 @@ from feedback.descriptors import Ticks
 from feedback.judges.words import InWords
 from qd import keys
 from qd.archives import Grid
+from qd.cli.main import main
+from qd.cli.plot import record
+from qd.plots.heatmap import heatmap
 from qd.plots.page import page
 from qd.plots.records import Map
 from qd.search import run, start
+from qd.store import archive_file
 from qd.types import FAILED, Rows, Search
 
 SEEDS = ("I love it.", "I hate it.", "It is there.")
@@ -246,3 +250,32 @@ def test_a_page_of_texts_runs_nothing_that_they_hold():
     assert html.count("<tr>") == 4 and html.count('class="e"') == 2 and "a &lt;title&gt;" in html
     plane = shown._replace(measures=np.array([[0.5, 1.5], [3.2, 0]]), bounds=[(0, 4), (0, 2)], names=["a", "b"], dims=(4, 2))
     assert page(plane, texts, np.array([7, 8])).count('class="e"') == 6
+
+
+def test_a_page_names_the_ends_of_a_scale_and_each_kind():
+    texts, ids, tone = np.array(["a", "b"], object), np.arange(2), ["Which <tone>?", "sad", "happy"]
+    line = Map(np.array([[0.5], [3.2]]), np.ones(2), ids, [(0, 4)], ["kind"], "", (4,), called=[tone])
+    html = page(line, texts, ids)
+    assert [f"<th>{row}</th>" in html for row in ("1: sad", "2", "3", "4: happy")] == [True] * 4
+    assert "<p>Downwards: Which &lt;tone&gt;?</p>" in html
+    form = ["Which form?", "haiku", "ode", "hymn", "song"]
+    plane = line._replace(
+        measures=np.array([[0.5, 1.5], [3.2, 0]]),
+        bounds=[(0, 4), (0, 2)],
+        names=["kind[0]", "kind[1]"],
+        dims=(4, 2),
+        called=[form, tone],
+    )
+    html = page(plane, texts, ids)
+    assert "<th>haiku</th><th>ode</th><th>hymn</th><th>song</th>" in html and "<th>happy</th>" in html
+    assert "To the right: Which form?" in html and "Upwards: Which" in html
+    (axes,) = (axes for axes in heatmap(plane).axes if axes.get_xlabel() == "kind[0]")
+    assert [label.get_text() for label in axes.get_xticklabels()] == form[1:]
+    assert axes.get_xticks().tolist() == [0.5, 1.5, 2.5, 3.5]
+
+
+def test_a_run_of_texts_names_its_axes_in_words(tmp_path):
+    assert main(["run", "domain=opinions", "lm=toy", "budget=8", "initial=6", "name=words", f"runs={tmp_path}"]) == 0
+    stored = archive_file.load(next((tmp_path / "words").iterdir()))
+    assert record(stored).names == ["negative to positive"] and record(stored).called[0][1:] == ["negative", "positive"]
+    assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"called": None}})).names == ["kind"]

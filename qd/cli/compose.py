@@ -19,7 +19,7 @@ from qd.cli.choices import check, opened, prepared, saying
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
-_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "columns")  # where they are not set
+_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "called", "columns")  # where they are not set
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
 _LONGEST = 120  # characters of overrides in a folder's name
 
@@ -139,6 +139,9 @@ def _check_settings(config: dict[str, Any]) -> None:
     if config["renderings"] < 0:
         raise ValueError(f"renderings={config['renderings']} is below 0; type 0 for none")
     schedule.check(config)
+    called = config.get("called", {})
+    if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
+        raise ValueError(f"called={called} names no columns of features; type called={{position:[[where,left,right]]}}")
     if not config["name"].strip():
         raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
     if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():

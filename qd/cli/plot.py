@@ -141,22 +141,36 @@ def record(stored: archive_file.Stored) -> Any:
 
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
+    called = _called(config, len(about["bounds"]))
     return Map(
         columns["measures"],
         columns["objective"],
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
-        _names(config.get("descriptor", {}), len(about["bounds"])),
+        _names(config.get("descriptor", {}), len(about["bounds"]), called),
         f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
+        called,
     )
 
 
-def _names(descriptor: dict[str, Any], measures: int) -> list[str]:
-    """Names the measures by the feature that they select, or by their number."""
+def _called(config: dict[str, Any], measures: int) -> list[list[str]] | None:
+    """Returns the words for each measure: a title, then its ends or a name for each cell; None where they have none."""
+    descriptor = config.get("descriptor", {})
+    words = (config.get("called") or {}).get(descriptor.get("feature"))
+    if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
+        return None
+    chosen = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
+    return [[str(word) for word in each] for each in chosen] if len(chosen) == measures else None
+
+
+def _names(descriptor: dict[str, Any], measures: int, called: list[list[str]] | None = None) -> list[str]:
+    """Names the measures by their ends, by the feature that they select, or by their number."""
     feature = descriptor.get("feature")
+    if called and all(len(words) == 3 for words in called):
+        return [f"{low} to {high}" for _, low, high in called]
     if feature is None:
         return [f"measure {i + 1}" for i in range(measures)]
     columns = descriptor.get("columns") or range(measures)

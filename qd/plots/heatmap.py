@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.spatial import Voronoi
 
 from qd.plots.records import EMPTY, STYLE, Map, bar, colours, found, titled
@@ -33,7 +34,7 @@ def heatmap(record: Map) -> Figure:
         if m == 1:
             _strip(axes, record, mappable)
             axes.set(xlabel=record.names[0], yticks=[], xlim=record.bounds[0])
-            axes.locator_params(axis="x", nbins=5)
+            _ticks(axes.xaxis, record, 0)
         else:
             _plane(axes, record, mappable)
             _frame(axes, record, 0, 1)
@@ -129,4 +130,15 @@ def _pairs(record: Map) -> Figure:
 def _frame(axes: Any, record: Map, across: int, up: int) -> None:
     axes.set(xlim=record.bounds[across], ylim=record.bounds[up], xlabel=record.names[across], ylabel=record.names[up])
     axes.set_box_aspect(1)
-    axes.locator_params(nbins=5)
+    _ticks(axes.xaxis, record, across)
+    _ticks(axes.yaxis, record, up)
+
+
+def _ticks(axis: Any, record: Map, measure: int) -> None:
+    """Writes the name of each cell along a measure, where all have one; else numbers."""
+    cells = record.dims[measure] if record.dims is not None else 0
+    if not (record.called and len(record.called[measure]) == 1 + cells):
+        axis.set_major_locator(MaxNLocator(5))
+        return
+    low, high = record.bounds[measure]
+    axis.set_ticks(low + (np.arange(cells) + 0.5) * (high - low) / cells, record.called[measure][1:])

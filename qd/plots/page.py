@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from qd.plots.records import Map, colours, found
+from qd.plots.records import Map, cell_names, colours, found
 from qd.types import Array
 
 _STYLE = """body{font:15px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
@@ -35,25 +35,33 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     title = escape(record.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{_table(record, shown)}</html>\n"
+        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{_axes(record)}"
+        f"{_table(record, shown)}</html>\n"
     )
 
 
+def _axes(record: Map) -> str:
+    """Says what each measure is, where it is named in words."""
+    if not record.called or record.dims is None or len(record.dims) > 2:
+        return ""
+    sides = ("Downwards",) if len(record.dims) == 1 else ("To the right", "Upwards")
+    return "".join(f"<p>{side}: {escape(title)}</p>" for side, (title, *_) in zip(sides, record.called, strict=True))
+
+
 def _table(record: Map, shown: dict[int, str]) -> str:
-    names = [escape(name) for name in record.names]
     if record.dims is None or len(record.dims) > 2:
         return f"<table>{''.join(f'<tr><td>{text}</td></tr>' for text in shown.values())}</table>"
     places = _places(record)
     here = {tuple(places[i]): f"<td>{text}</td>" for i, text in shown.items()}
     empty = '<td class="e"></td>'
+    names = [[escape(name) for name in cell_names(record, axis)] for axis in range(len(record.dims))]
     if len(record.dims) == 1:
-        rows = [f"<tr><th>{names[0]} {i + 1}</th>{here.get((i,), empty)}</tr>" for i in range(record.dims[0])]
+        rows = [f"<tr><th>{name}</th>{here.get((i,), empty)}</tr>" for i, name in enumerate(names[0])]
         return f"<table>{''.join(rows)}</table>"
-    across, up = record.dims
-    head = "".join(f"<th>{names[0]} {i + 1}</th>" for i in range(across))
+    head = "".join(f"<th>{name}</th>" for name in names[0])
     rows = [
-        f"<tr><th>{names[1]} {j + 1}</th>{''.join(here.get((i, j), empty) for i in range(across))}</tr>"
-        for j in reversed(range(up))
+        f"<tr><th>{name}</th>{''.join(here.get((i, j), empty) for i in range(record.dims[0]))}</tr>"
+        for j, name in reversed(list(enumerate(names[1])))
     ]
     return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
 

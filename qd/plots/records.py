@@ -30,6 +30,7 @@ class Map(NamedTuple):
     dims: Sequence[int] | None = None  # cells a side, of a grid
     centroids: Array | None = None  # [C, M], of a CVT
     scale: tuple[float, float] | None = None  # the domain's objective_range
+    called: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
 
     @property
     def cells(self) -> int | None:
@@ -44,6 +45,17 @@ def colours(record: Map) -> ScalarMappable:
     found = np.asarray(record.objective, float)
     low, high = record.scale or ((found.min(), found.max()) if len(found) else (0.0, 1.0))
     return ScalarMappable(Normalize(low, high if high > low else low + 1), COLOURS)
+
+
+def cell_names(record: Map, axis: int) -> list[str]:
+    """Names the cells along a measure of a grid: their words, or their numbers with the words of both ends."""
+    assert record.dims is not None
+    words, cells = list(record.called[axis][1:]) if record.called else [], record.dims[axis]
+    if len(words) == cells:
+        return words
+    ends = {0: f": {words[0]}", cells - 1: f": {words[-1]}"} if len(words) == 2 else {}
+    name = "" if ends else f"{record.names[axis]} "
+    return [f"{name}{i + 1}{ends.get(i, '')}" for i in range(cells)]
 
 
 def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:

@@ -1,13 +1,14 @@
 """Does a map help a language model to write well and diversely? QDAIF (Bradley et al. 2024) and its rivals at equal calls.
 
-    qd experiment qdaif budget=quick|first|full [iterations=50] [seeds=3] [cases=opinions] [methods=QDAIF,random]
+    qd experiment qdaif budget=quick|first|full [iterations=100] [seeds=3] [cases=opinions] ['methods=QDAIF,random search']
 
 Every method starts from the same texts and ends once it has made as many calls as QDAIF makes in so many iterations: calls
 to write and calls to judge count alike, and one that the cache answers counts too. What each wrote is laid out on one map.
 
 *judge*: the score of the map by the language model that the search was guided by. *held out*: the same elites placed, and
 found on the topic or not, by vectors of MiniLM, which guides no search; they are drawn to the judge's scale by the texts of
-the start, and laid out in the same cells. Answers are kept in runs/qdaif.sqlite, so that a run cut off goes on call by call.
+the start, and laid out in the same cells. *finer*: the judge's score of all texts in cells a quarter as wide. *copied*: texts
+that are nearly an earlier one, in per cent. Answers are kept in runs/qdaif.sqlite, so that a run cut off goes on call by call.
 """
 
 import json
@@ -17,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.qdaif_curves import curves, file_of
-from experiments.qdaif_rulers import Ruler, ruler
+from experiments.qdaif_curves import curves, file_of, of_texts
+from experiments.qdaif_rulers import TICKS, Ruler, ruler
 from qd import diversity, keys, metrics, table
 from qd.archives import HostElites
 from qd.cli.compose import assemble, load
@@ -41,7 +42,7 @@ FIRST = tuple(METHODS)[:5]
 CASES = ("opinions", "stories_genre", "stories_ending", "stories")
 BUDGETS = {  # model, iterations, seeds, cases, methods
     "quick": ("toy", 8, 2, CASES[:1], FIRST),
-    "first": ("local", 50, 3, CASES[:1], FIRST),
+    "first": ("local", 100, 3, CASES[:1], FIRST),
     "full": ("local", 100, 5, CASES, tuple(METHODS)),
 }
 METRICS = (
@@ -50,6 +51,8 @@ METRICS = (
     "held_qd_score",
     "held_coverage",
     "quality",
+    "finer_qd_score",
+    "copied",
     "texts",
     "failed",
     "writer_calls",
@@ -78,6 +81,7 @@ def main(
                 words = [f"domain={domain}", f"lm={lm or model}", *METHODS[method]]
                 kept = [] if (lm or model) == "toy" else [f"lm.cache={answers}"]
                 told, texts = play([*words, *kept, "lm.folder=null"], seed, n, ruler(domain))
+                told |= of_texts(texts, TICKS[domain], START)
                 runs.add(case, method, seed, told)
                 _keep(folder / "texts" / file_of(case, method, seed), texts)
                 print(case, method, seed, {name: round(told[name], 1) for name in METRICS if name in told}, flush=True)
@@ -134,7 +138,7 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
     ran = dict.fromkeys((case, method) for case, method, _ in runs.records)
     for case, rival in ran:
         if rival != "QDAIF" and (case, "QDAIF") in ran:
-            for metric in ("qd_score", "held_qd_score"):
+            for metric in ("qd_score", "finer_qd_score", "held_qd_score"):
                 if set(runs.column(case, "QDAIF", metric)) & set(runs.column(case, rival, metric)):
                     rows.append(table.difference(runs, case, "QDAIF", rival, metric, np.mean))
     for case in dict.fromkeys(case for case, _ in ran):

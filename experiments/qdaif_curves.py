@@ -1,6 +1,7 @@
-"""How the judge's score of the map grows with calls, of the texts that an experiment has kept."""
+"""What the texts that an experiment has kept say: how the judge's score of the map grows with calls, and what is copied."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from domains.text.overlap import rouge_l
 from experiments.qdaif_rulers import TICKS
+from feedback.judges.scores import logit, sigmoid
 from qd.plots.records import STYLE
+
+_COPIED = 0.8
 
 
 def curves(texts: Path, case: str, methods: tuple[str, ...]) -> Figure:
@@ -46,6 +51,26 @@ def score(lines: list[dict[str, Any]], ticks: tuple[tuple[float, ...], ...]) -> 
         calls.append(line["calls"])
         values.append(100 * sum(best.values()) / cells)
     return np.array(calls), np.array(values)
+
+
+def of_texts(lines: list[dict[str, Any]], ticks: tuple[tuple[float, ...], ...], start: int) -> dict[str, float]:
+    """Returns the score of the start alone; that in cells a quarter as wide, which no search was asked to fill; and how much of
+    what followed the start is copied: texts that share 80 % of their words, in order, with an earlier one (ROUGE-L).
+    """
+    texts = [line["text"] for line in lines]
+    copied = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPIED for i in range(start, len(texts))]
+    return {
+        "start_qd_score": float(score(lines[:start], ticks)[1][-1]),
+        "finer_qd_score": float(score(lines, tuple(map(finer, ticks)))[1][-1]),
+        "copied": 100 * float(np.mean(copied)) if copied else 0.0,
+    }
+
+
+def finer(ticks: tuple[float, ...], parts: int = 4) -> tuple[float, ...]:
+    """Parts each inner cell into cells of equal width in logit; outer ones stay."""
+    borders = logit(np.array(ticks))
+    inner = [low + (high - low) * np.arange(parts) / parts for low, high in pairwise(borders)]
+    return tuple(sigmoid(np.concatenate([*inner, borders[-1:]])).tolist())
 
 
 def file_of(case: str, method: str, seed: int | str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hashed import Hashed
 
 from experiments import qdaif, qdaif_rulers
-from experiments.qdaif_curves import score
+from experiments.qdaif_curves import finer, of_texts, score
 from experiments.qdaif_rulers import TICKS, Axis, Ruler
 from qd import table
 
@@ -36,6 +36,7 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         starts.add(tuple(line["text"] for line in lines[:12]))
         calls, values = score(lines, TICKS["opinions"])
+        assert 0 < told["start_qd_score"] <= told["qd_score"] and told["finer_qd_score"] > 0 and 0 <= told["copied"] <= 100
         assert values[-1] == pytest.approx(told["qd_score"], abs=0.01) and calls[-1] == made
     assert len(starts) == 1
     names = {(row.method, row.metric) for row in table.read(tmp_path / "table.csv")}
@@ -44,6 +45,19 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
     monkeypatch.setattr(qdaif, "play", lambda *args: pytest.fail("run twice"))
     qdaif.main(**words)
     assert (tmp_path / "runs.jsonl").read_bytes() == before and list(tmp_path.glob("*.png"))
+
+
+def test_copies_and_narrower_cells_are_counted():
+    assert finer((0.2, 0.5, 0.8), 2) == pytest.approx((0.2, 1 / 3, 0.5, 2 / 3, 0.8))
+    said = ("a b c d e", "f g h i j", "a b c d e", "a b c d x", "k l m n o")
+    lines = [
+        {"text": text, "quality": 0.5, "kind": [p], "calls": i}
+        for i, (text, p) in enumerate(zip(said, (0.1, 0.6, 0.1, 0.4, 0.3), strict=True))
+    ]
+    told = of_texts(lines, ((0.2, 0.8),), 2)
+    assert told["copied"] == pytest.approx(200 / 3)  # word for word, and four of five words; not the last
+    assert told["start_qd_score"] == pytest.approx(100 * 1 / 3)  # two of three cells, half as good as can be
+    assert told["finer_qd_score"] == pytest.approx(100 * 4 * 0.5 / 6)  # .1 | .2 .33 | .33 .5 | .5 .67 | .67 .8 |
 
 
 def test_words_that_cannot_be_are_refused(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ def main(weights: str, threads: int, context: int, parent: int) -> None:
     say = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the engine itself prints goes to the log
     threading.Thread(target=_end_with_input, daemon=True).start()
-    from xllamacpp import CommonParams, Server  # pyright: ignore[reportMissingImports]
+    from xllamacpp import CommonParams, Server  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
     settings = CommonParams()
     settings.model.path = weights

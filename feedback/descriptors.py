@@ -58,9 +58,14 @@ class Ticks:
                 f"ticks for {len(self.ticks)} columns do not fit cells={self.cells}; type suits.ticks=[[...], ...], a list each"
             )
         for column, (cells, borders) in enumerate(zip(self.cells, self.ticks, strict=True)):
-            if len(borders) != cells - 1 or (np.diff(borders) <= 0).any():
+            if (np.diff(borders) <= 0).any():
                 raise ValueError(
-                    f"ticks {column} are {len(borders)} numbers for {cells} cells, and must be {cells - 1}, rising; "
+                    f"the ticks of axis {column + 1} are {list(borders)}, and must rise; "
+                    f"type {sorted(set(borders))} in their place"
+                )
+            if len(borders) != cells - 1:
+                raise ValueError(
+                    f"the ticks of axis {column + 1} are {len(borders)} numbers for {cells} cells, and must be {cells - 1}; "
                     f"type suits.dims={[len(each) + 1 for each in self.ticks]}, or suits.ticks=null to share generation 0 out"
                 )
 
@@ -83,7 +88,8 @@ class Ticks:
         columns = np.asarray(rows.features[self.feature], float).reshape(len(rows.ids), -1)
         if columns.shape[1] != len(self.cells):
             raise ValueError(
-                f"{self.feature} has {columns.shape[1]} columns for cells={self.cells}; type a number for each: suits.dims="
+                f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}; type a number for each: "
+                f"suits.dims={[self.cells[0]] * columns.shape[1]}"
             )
         return tuple(np.array(ticks(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 

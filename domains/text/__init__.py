@@ -58,7 +58,14 @@ class Texts:
         for i, (question, *answers) in enumerate(axes):
             low, high = answers[0], answers[-1]
             lows, highs = (self._graded(i, end, j) for j, end in enumerate((low, high)))
-            share = float((np.sign(highs[:, None] - lows[None]) / 2 + 0.5).mean()) if len(lows) and len(highs) else 0.0
+            if not (len(lows) and len(highs)):
+                yield (
+                    "axis",
+                    f"no text could be written and judged for both ends of axis {i + 1} ({low}, {high})",
+                    "another lm=...",
+                )
+                continue
+            share = float((np.sign(highs[:, None] - lows[None]) / 2 + 0.5).mean())
             if share < _APART:
                 where = ", ".join(f"{end}: {np.round(told, 2).tolist()}" for end, told in ((low, lows), (high, highs)))
                 yield (

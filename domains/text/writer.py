@@ -35,8 +35,14 @@ class Writer:
     temperature: float = 0.8
 
     def __post_init__(self) -> None:
-        for name, text in (("topic", self.topic), *((f"seeds[{i}]", seed) for i, seed in enumerate(self.seeds))):
-            check_plain(f"the writer's {name}", text)
+        check_plain("the writer's topic", self.topic)
+        for i, seed in enumerate(self.seeds):
+            check_plain(f"the writer's seeds[{i}]", seed, "domain.writer.seeds=['They are quiet.',...], or seeds=[] for none")
+        if 0 < len(self.seeds) < self.shots:
+            raise ValueError(
+                f"{len(self.seeds)} seeds are fewer than the {self.shots} texts that a writer is shown; type {self.shots} or "
+                "more, domain.writer.seeds=[] to begin from the topic alone, or a smaller domain.writer.shots="
+            )
         if min(self.shots, self.longest) < 1:
             raise ValueError(f"shots={self.shots} and longest={self.longest} must be 1 or more; type domain.writer.shots=3")
 
@@ -125,14 +131,15 @@ def drawn(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
     return np.argsort(-(np.log(weights) - np.log(-np.log(u))), kind="stable")[:n]
 
 
-def check_plain(what: str, text: str) -> None:
+def check_plain(what: str, text: str, instead: str = "domain.writer.topic='An opinion about bicycles'") -> None:
     """Raises ValueError where there is no text, or where it holds control characters or marks that end an example."""
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{what} is empty; type it in words, e.g. domain.writer.topic='An opinion about bicycles'")
+        raise ValueError(f"{what} is empty; type it in words, e.g. {instead}")
     for at, char in enumerate(text):
         if unicodedata.category(char)[0] == "C" or char in "#\u2028\u2029":
             raise ValueError(
-                f"{what} has the character U+{ord(char):04X} at {at}, which would break a prompt; type plain words on one line"
+                f"{what} has the character {char!r} (U+{ord(char):04X}) at {at}, which would break a prompt; "
+                "type plain words on one line"
             )
 
 

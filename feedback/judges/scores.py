@@ -91,7 +91,8 @@ def ticks(p: np.ndarray, cells: int) -> tuple[float, ...]:
     inner = np.quantile(p, np.arange(1, cells) / cells) if len(p) else np.array([])
     if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
         raise ValueError(
-            f"{len(np.unique(p))} different answers do not make {cells} cells; type fewer cells (suits.dims), or begin with "
-            "more texts (initial)"
+            f"{len(np.unique(p))} different answers do not make {cells} cells, shared out evenly; type borders by hand "
+            f"(suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); where nearly all "
+            f"answers are {np.median(p) if len(p) else np.nan:.2g} it is the judge: qd doctor tries whether it tells ends apart"
         )
     return tuple(map(float, inner))

@@ -35,6 +35,8 @@ class InWords:
                 raise ValueError(
                     f"the axis {axis!r} is no question with two answers or more; type grade.axes=[[QUESTION,LOW,HIGH]]"
                 )
+            if len({word.strip().lower() for word in axis[1:]}) < len(axis) - 1:
+                raise ValueError(f"the axis {axis!r} has one answer twice; type answers that differ")
         whole = self.quality.strip() if isinstance(self.quality, str) else len(self.quality) == 3 and all(self.quality)
         if not self.axes or not whole:
             raise ValueError(

@@ -142,6 +142,12 @@ def _check_settings(config: dict[str, Any]) -> None:
     called = config.get("called", {})
     if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
         raise ValueError(f"called={called} names no columns of features; type called={{position:[[where,left,right]]}}")
+    feature, cells = (config.get("descriptor", {}).get(key) for key in ("feature", "cells"))
+    if cells and called.get(feature) and len(cells) != len(called[feature]):
+        raise ValueError(
+            f"suits.dims={cells} is {len(cells)} for the {len(called[feature])} axes of {feature}, which wants as many; "
+            f"type suits.dims={[cells[0]] * len(called[feature])}, and as many lists in suits.ticks, or suits.ticks=null"
+        )
     if not config["name"].strip():
         raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
     if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():

@@ -57,7 +57,10 @@ def _vectors(columns: added.Columns, about: dict, by: str) -> np.ndarray:
         return added.in_bounds(columns[MEASURES], about["bounds"])
     known = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
     if by not in columns:
-        raise ValueError(f"this run keeps no feature {by!r}; type --by {nearest(by, known)}, or run again with keep=[{by}]")
+        raise ValueError(
+            f"this run keeps no feature {by!r}; type --by {nearest(by, known)}, or run again with keep=[{by}], "
+            "if the domain gives it"
+        )
     if by not in known:
         raise ValueError(f"{by} holds no numbers to compare; type --by one of {', '.join(known)}")
     vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)

@@ -28,9 +28,9 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     shown = {}
     for i in order:
         red, green, blue, _ = mappable.to_rgba(float(record.objective[i]), bytes=True)  # type: ignore[misc]
-        at = ", ".join(f"{value:.2f}" for value in np.asarray(record.measures[i], float))
+        at = "" if record.called else f", at {', '.join(f'{value:.2f}' for value in np.asarray(record.measures[i], float))}"
         swatch = f'<span class="q" style="background:rgb({red},{green},{blue})"></span>'
-        told = f"objective {float(record.objective[i]):.3f}, at {at}, solution {int(ids[i])}"
+        told = f"objective {float(record.objective[i]):.3f}{at}, solution {int(ids[i])}"
         shown[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{told}</small>"
     title = escape(record.title)
     return (

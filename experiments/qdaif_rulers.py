@@ -15,8 +15,9 @@ from qd import metrics
 
 # as in conf/domain
 OPINIONS = (0.03, 0.08, 0.2, 0.35, 0.5, 0.65, 0.75, 0.83, 0.9)
-TEN = (0.005, 0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98, 0.995)
-FIVE = (0.05, 0.2, 0.8, 0.95)
+GENRE = (0.25, 0.32, 0.36, 0.4, 0.44, 0.48, 0.52, 0.6, 0.75)
+ENDING = (0.06, 0.12, 0.17, 0.2, 0.23, 0.26, 0.3, 0.4, 0.6)
+BOTH = (0.32, 0.4, 0.46, 0.56), (0.12, 0.19, 0.24, 0.32)
 
 
 class Axis(NamedTuple):
@@ -61,8 +62,8 @@ class Ruler(NamedTuple):
         return metrics.qd_score(np.array(list(self.filled(texts).values())), cells, (0.0, 1.0))
 
 
-_GENRE = Axis(("a horror story full of fear and death",), ("a romance story full of love and tenderness",))
-_ENDING = Axis(("the story ends in death, loss and grief",), ("the story ends in joy, reunion and success",))
+_GENRE = Axis(("a horror story full of fear and death",), ("a romance story full of love and tenderness",), 0.41)
+_ENDING = Axis(("the story ends in death, loss and grief",), ("the story ends in joy, reunion and success",), 0.42, -0.79)
 _STORY = (("a list of facts", "advice to the reader"), ("a story about a spy and a politician",))
 _VEGETABLES = Axis(
     ("I hate vegetables, they are disgusting.", "a negative opinion about eating vegetables"),
@@ -70,7 +71,7 @@ _VEGETABLES = Axis(
     2.15,  # of nine texts, before any run
     -1.8,
 )
-TICKS = {"opinions": (OPINIONS,), "stories_genre": (TEN,), "stories_ending": (TEN,), "stories": (FIVE, FIVE)}
+TICKS = {"opinions": (OPINIONS,), "stories_genre": (GENRE,), "stories_ending": (ENDING,), "stories": BOTH}
 _KNOWN = {
     "opinions": ((_VEGETABLES,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
     "stories_genre": ((_GENRE,), _STORY),

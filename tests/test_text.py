@@ -259,7 +259,8 @@ def test_a_page_names_the_ends_of_a_scale_and_each_kind():
     line = Map(np.array([[0.5], [3.2]]), np.ones(2), ids, [(0, 4)], ["kind"], "", (4,), called=[tone])
     html = page(line, texts, ids)
     assert [f"<th>{row}</th>" in html for row in ("1: sad", "2", "3", "4: happy")] == [True] * 4
-    assert "<p>Downwards: Which &lt;tone&gt;?</p>" in html
+    assert "<p>Downwards: Which &lt;tone&gt;?</p>" in html and ", at " not in html
+    assert ", at 3.20" in page(line._replace(dims=None, centroids=np.array([[1], [3]])), texts, ids)  # no cells in a row
     form = ["Which form?", "haiku", "ode", "hymn", "song"]
     plane = line._replace(
         measures=np.array([[0.5, 1.5], [3.2, 0]]),

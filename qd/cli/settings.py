@@ -57,9 +57,7 @@ class Settings:
     runs: str = "runs"  # the root of all run folders
     again: bool = False  # run anew where a finished run is
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
-    called: Any = (
-        None  # on figures: {feature: [[title, low end, high end], [title, a name for each cell], ...]}, a list a column
-    )
+    called: Any = None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
     columns: str | None = None  # a choice of conf/columns.yaml: what `qd export` says of each solution besides
     keep: list[str] = field(default_factory=list)  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells

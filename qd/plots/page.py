@@ -25,17 +25,17 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     """
     mappable = colours(record)
     order = np.lexsort(np.asarray(record.measures, float).T[::-1])
-    shown = {}
+    shown, axes = {}, _axes(record)
     for i in order:
         red, green, blue, _ = mappable.to_rgba(float(record.objective[i]), bytes=True)  # type: ignore[misc]
-        at = "" if record.called else f", at {', '.join(f'{value:.2f}' for value in np.asarray(record.measures[i], float))}"
+        at = "" if axes else f", at {', '.join(f'{value:.2f}' for value in np.asarray(record.measures[i], float))}"
         swatch = f'<span class="q" style="background:rgb({red},{green},{blue})"></span>'
         told = f"objective {float(record.objective[i]):.3f}{at}, solution {int(ids[i])}"
         shown[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{told}</small>"
     title = escape(record.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{_axes(record)}"
+        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{axes}"
         f"{_table(record, shown)}</html>\n"
     )
 

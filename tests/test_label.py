@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -251,6 +252,31 @@ def test_who_comes_second_to_a_question_for_one_is_kept_in_reserve(tmp_path):
         assert db.execute(counts).fetchall() == [("ann",)] and questions.waiting(db, [number]).missing == 0
         desk.answer(db, "bob", _shown(db, "bob").token, "right")
         assert db.execute(counts).fetchall() == [("ann",)] and db.execute("SELECT given FROM questions").fetchone() == (1,)
+
+
+def test_many_who_open_a_store_at_once_all_get_it(tmp_path):
+    failed, together = [], threading.Barrier(4)
+
+    def work(run: Path) -> None:
+        together.wait()
+        try:
+            with store.opened(run) as db:
+                db.execute("SELECT count(*) FROM questions")
+        except ValueError as error:
+            failed.append(error)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for number in range(100):
+            threads = [threading.Thread(target=work, args=(tmp_path / str(number),)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(usual)
+    assert not failed
 
 
 def test_which_of_two_is_better(tmp_path):

@@ -9,12 +9,14 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 FOLDER, FILE, SHOWN = "labels", "labels.sqlite", "shown"
 VERSION = 1
+_PATIENCE = 30.0  # seconds to wait for another who writes
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE things (name TEXT PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL);
@@ -135,20 +137,35 @@ def note(db: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(db)
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
         with writing(db):
             _begin(db, path)
     except sqlite3.DatabaseError as error:
         db.close()
+        if "locked" in str(error):
+            raise ValueError(f"{path} is held by another program ({error}); end it, or give the command once more") from error
         raise ValueError(f"{path} is no store of answers ({error}); move it away, and the search asks anew") from error
     except ValueError:
         db.close()
         raise
     return db
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Switches to a log that is written ahead. Where two do so at once SQLite tells one that it is locked, and does not wait."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
 
 
 def _begin(db: sqlite3.Connection, path: Path) -> None:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, kind TEXT NOT NULL) W
 CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID;
 """
 _AT_ONCE = 500  # keys in one query
+_PATIENCE = 60.0  # seconds to wait for another who begins the same file
 
 
 class Cache:
@@ -37,15 +38,27 @@ class Cache:
             self._db = sqlite3.connect(
                 str(Path(path).expanduser()) if path else ":memory:", timeout=60, isolation_level=None, check_same_thread=False
             )
-            self._db.executescript(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
-            )
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            version = self._begun()
         except (sqlite3.Error, OSError) as error:
             raise ValueError(f"{path} cannot be opened as a cache of answers ({error}); type lm.cache=another/file") from error
         if version > _VERSION:
             raise ValueError(f"{path} is a cache of a later version ({version}); type lm.cache=another/file")
+
+    def _begun(self) -> int:
+        """Makes the tables. Where two begin at once SQLite tells one that the file is locked, and does not wait."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._db.executescript(
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
+                )
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
+                return version
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """Returns the answers that are there."""

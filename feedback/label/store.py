@@ -156,7 +156,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _log_ahead(db: sqlite3.Connection) -> None:
-    """Switches to a log that is written ahead. Where two do so at once SQLite tells one that it is locked, and does not wait."""
+    """Switches to a log written ahead. Where two do so at once SQLite tells one that it is locked, without waiting."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:

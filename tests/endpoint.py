@@ -131,10 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(text[i : i + 1])
                 time.sleep(self.server.slow / 8)
             return None
-        self._send(200, text)
         if not fault:
-            with self.server.lock:
+            with self.server.lock:  # before it is sent: who has the answer may look here at once
                 self.server.answered.append(body)
+        self._send(200, text)
                 for i, name in enumerate(("prompt_tokens", "completion_tokens")):
                     self.server.used[i] += told["usage"][name]
         return None

@@ -134,9 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not fault:
             with self.server.lock:  # before it is sent: who has the answer may look here at once
                 self.server.answered.append(body)
-        self._send(200, text)
                 for i, name in enumerate(("prompt_tokens", "completion_tokens")):
                     self.server.used[i] += told["usage"][name]
+        self._send(200, text)
         return None
 
     def _say(self, status: int, told: dict[str, Any], more: dict[str, str] | None = None) -> None:

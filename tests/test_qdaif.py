@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hashed import Hashed
+from omegaconf import OmegaConf
 
 from experiments import qdaif, qdaif_rulers
 from experiments.qdaif_curves import finer, of_texts, score
@@ -45,6 +46,12 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
     monkeypatch.setattr(qdaif, "play", lambda *args: pytest.fail("run twice"))
     qdaif.main(**words)
     assert (tmp_path / "runs.jsonl").read_bytes() == before and list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("case", qdaif.CASES)
+def test_cells_are_those_of_the_domain(case):
+    said = OmegaConf.load(Path(qdaif.__file__).parents[1] / "conf" / "domain" / f"{case}.yaml")
+    assert OmegaConf.to_container(said["suits"]["ticks"]) == [list(each) for each in TICKS[case]]
 
 
 def test_copies_and_narrower_cells_are_counted():

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, kind TEXT NOT NULL) W
 CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID;
 """
 _AT_ONCE = 500  # keys in one query
-_PATIENCE = 60.0  # seconds to wait for another who begins the same file
+_PATIENCE = 60.0  # seconds to wait for another who writes or begins the same file
 
 
 class Cache:
@@ -36,7 +36,10 @@ class Cache:
             if path:
                 Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
-                str(Path(path).expanduser()) if path else ":memory:", timeout=60, isolation_level=None, check_same_thread=False
+                str(Path(path).expanduser()) if path else ":memory:",
+                timeout=_PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
             )
             version = self._begun()
         except (sqlite3.Error, OSError) as error:
@@ -53,7 +56,8 @@ class Cache:
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
                 )
                 (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                self._db.execute(f"PRAGMA user_version={_VERSION}")
+                if version < _VERSION:  # a later one stays what it is: it is refused each time
+                    self._db.execute(f"PRAGMA user_version={_VERSION}")
                 return version
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > until:

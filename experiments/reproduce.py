@@ -28,10 +28,11 @@ from ribs.schedulers import Scheduler
 
 from domains.arm import Arm
 from domains.functions import LinearProjection
-from feedback.descriptors import Select
-from qd import keys, metrics, table
+from feedback.descriptors.select import Select
+from qd import keys, metrics
 from qd.archives import Grid, insert
 from qd.emitters.ribs import Ribs
+from qd.report import table
 from qd.search import run, start
 from qd.types import Batch, Rows, Search
 

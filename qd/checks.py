@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from qd import archives, keys
-from qd.spelling import nearest
+from qd.support.spelling import nearest
 from qd.types import Array, Batch, Descriptor, Domain, Emitter, Evaluation, Features, Offspring, Params, Rows, Search
 
 _TRACING = (

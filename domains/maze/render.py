@@ -4,18 +4,31 @@ T steps. The maze is 1 wide, y upwards; pictures have y downwards.
 """
 
 import io
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from domains.maze import Maze
+from domains.maze.maps import Goal, Wall
+from domains.maze.physics import Robot
 
 _WALL, _TRACE, _GOAL, _START, _ROBOT = "#333333", "#2b7bba", "#a7d3a6", "#999999", "#d1495b"
 _SIDE, _EDGE = 256, 8  # of a gif, in pixels: the maze and the margin around it
 
 
-def picture(maze: "Maze", trace: np.ndarray) -> str:
+class Scenery(Protocol):
+    """What is drawn of a maze."""
+
+    @property
+    def walls(self) -> tuple[Wall, ...]: ...
+
+    @property
+    def robot(self) -> Robot: ...
+
+    @property
+    def goal(self) -> Goal: ...
+
+
+def picture(maze: Scenery, trace: np.ndarray) -> str:
     """Draws a trace [T, 2] as an svg."""
     points = " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in trace)
     (sx, sy), (x, y) = maze.robot.start, trace[-1]
@@ -33,7 +46,7 @@ def picture(maze: "Maze", trace: np.ndarray) -> str:
     )
 
 
-def film(maze: "Maze", trace: np.ndarray, frames: int) -> bytes:
+def film(maze: Scenery, trace: np.ndarray, frames: int) -> bytes:
     """Animates a trace [T, 2] as a gif of about three seconds that stays on its last frame for one more."""
     if frames < 1:
         raise ValueError(f"a film of {frames} frames shows nothing; type frames=1 or more")
@@ -53,7 +66,7 @@ def film(maze: "Maze", trace: np.ndarray, frames: int) -> bytes:
     return file.getvalue()
 
 
-def _stage(maze: "Maze"):
+def _stage(maze: Scenery):
     """Returns what does not move, as an image."""
     from PIL import Image, ImageDraw
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies import bench, structures
-from domains.proxies.bench import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.interpreter import Tables, correlations, evaluated, tables
 from domains.proxies.operations import UNARY
+from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.structures import Structure
 from qd import keys as draws
 from qd.types import Array, Evaluation, Rendering

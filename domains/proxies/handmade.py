@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.proxies.bench import SOURCES, Record
+from domains.proxies.record import SOURCES, Record
 
 
 class Foretold(NamedTuple):

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.bench import NAMES, Record
 from domains.proxies.operations import applied
+from domains.proxies.record import NAMES, Record
 from domains.proxies.structures import Read
 
 Array = Any

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.proxies.bench import NAMES
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY, priorities, written
+from domains.proxies.record import NAMES
 
 Array = Any
 

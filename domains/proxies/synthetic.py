@@ -5,7 +5,7 @@ C configs, L layers.
 
 import numpy as np
 
-from domains.proxies.bench import NAMES, SOURCES, Record
+from domains.proxies.record import NAMES, SOURCES, Record
 
 BITS = (2, 3, 4, 6, 8)
 

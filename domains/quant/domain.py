@@ -9,11 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from domains.quant import bank, costs, data, figures, networks, options
-from domains.quant.bank import Bank
+from domains.quant import figures, options
+from domains.quant.cost import costs
 from domains.quant.evaluations import Evaluations
-from domains.quant.quantizers import SCALE_BITS
-from domains.quant.sensitivity import Sensitivity, tables
+from domains.quant.networks import data, registry
+from domains.quant.predict.sensitivity import Sensitivity, tables
+from domains.quant.quantize import bank
+from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.quantizers import SCALE_BITS
 from qd import keys as draws
 from qd.types import Array, Evaluation
 
@@ -36,7 +39,7 @@ class Quant:
     images: int = 0  # how many to judge by; 0: as many as suit the network
     split: str = "validation"
     corrupted: int = 0
-    proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/sensitivity.py
+    proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/predict/sensitivity.py
     table: str = ""  # a file in which true evaluations are kept and looked for
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
 
@@ -44,7 +47,7 @@ class Quant:
     def space(self) -> tuple[int, ...]:
         """How many options each gene has, [2L]."""
         of_weights, of_inputs = options.named(self.option_set)
-        layers = len(networks.form(self.network).layers)
+        layers = len(registry.form(self.network).layers)
         return (len(of_weights),) * layers + (len(of_inputs),) * layers
 
     @property
@@ -69,7 +72,7 @@ class Quant:
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Of the feature cost, from the fewest bits everywhere to the most: KB, log2 of the share of W8A8's operations."""
-        layers = networks.form(self.network).layers
+        layers = registry.form(self.network).layers
         whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.shape[-1] for layer in layers)
         of_weights, of_inputs = ([option.bits for option in each] for each in options.named(self.option_set))
         share = [(end(of_weights) / 8, end(of_inputs) / 8) for end in (min, max)]
@@ -97,7 +100,7 @@ class Quant:
     @property
     def case(self) -> str:
         """What its evaluations are kept under: everything that they depend on."""
-        told = (self.network, networks.CHECKSUMS.get(self.network), options.named(self.option_set), self.judges, self.split)
+        told = (self.network, registry.CHECKSUMS.get(self.network), options.named(self.option_set), self.judges, self.split)
         shown = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
         return hashlib.sha256(repr((*told, self.corrupted, *shown)).encode()).hexdigest()[:16]
 
@@ -160,7 +163,7 @@ def _suiting(network: str) -> tuple[str, int, int]:
 
 @lru_cache(maxsize=4)
 def _bank(network: str, option_set: str) -> Bank:
-    made = networks.load(network)
+    made = registry.load(network)
     shown = data.load(made.forward.data, "train").pixels[:_CALIBRATE]
     return bank.build(made, *options.named(option_set), shown)
 

@@ -6,7 +6,7 @@ carry, `weights` leaves inputs as they are, `every` all that the bank knows.
 
 from itertools import product
 
-from domains.quant.quantizers import CLIPS, PER, ActivationOption, WeightOption
+from domains.quant.quantize.quantizers import CLIPS, PER, ActivationOption, WeightOption
 
 W, A = WeightOption, ActivationOption
 BITS = (2, 3, 4, 5, 6, 8)

@@ -21,11 +21,12 @@ from experiments.benchmarks import qdax_cma_me, qdax_map_elites
 from experiments.benchmarks.equal import equivalence, told
 from experiments.benchmarks.map_elites import describe, jitted
 from experiments.benchmarks.rounds import Side, race, report, rounds
-from qd import fused, keys, table
+from qd import fused, keys
 from qd.archives import Grid
-from qd.emitters.cma import EvolutionStrategies
+from qd.emitters.cma.cma_me import EvolutionStrategies
+from qd.report import table
+from qd.report.table import Runs
 from qd.search import start
-from qd.table import Runs
 from qd.types import Search, State
 
 SAMPLES, DIMS, SIGMA = 36, (100, 100), 0.5

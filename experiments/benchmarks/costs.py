@@ -26,8 +26,8 @@ from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import driver
 from qd.fused.prepare import prepare
+from qd.report.table import Runs
 from qd.search import start
-from qd.table import Runs
 from qd.types import Search
 
 AXES = {  # name -> its points; quick takes every third

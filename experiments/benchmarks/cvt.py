@@ -11,10 +11,11 @@ from pathlib import Path
 
 from experiments.benchmarks.map_elites import begin, host, limit, ours, pyribs_cvt
 from experiments.benchmarks.rounds import Side, race, report, rounds
-from feedback.descriptors import Select
-from qd import keys, table
+from feedback.descriptors.select import Select
+from qd import keys
 from qd.archives import CVT, Grid
 from qd.emitters.vary import Gaussian, Vary
+from qd.report import table
 from qd.types import Array, Evaluation, Search
 
 CASES = {  # name -> measures, cells, batch, evaluations of a round

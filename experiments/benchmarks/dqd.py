@@ -22,8 +22,8 @@ from experiments.benchmarks.rounds import Side, race, report, rounds
 from qd import keys, programs
 from qd.archives import Grid
 from qd.emitters.ribs import Ribs
+from qd.report.table import Runs
 from qd.search import start, step
-from qd.table import Runs
 from qd.types import Search
 
 DIM, DIMS = 100, (100, 100)

@@ -16,8 +16,9 @@ import numpy as np
 
 from domains.scene import Camera
 from experiments.benchmarks.rounds import Side, race, rounds
-from experiments.stax_cases import task
-from qd import keys, table
+from experiments.sparse.cases import task
+from qd import keys
+from qd.report import table
 
 BATCH, REPEATS = 1000, 2
 PLAN = ("redundant arm", "maze", "curling")

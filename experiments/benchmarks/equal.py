@@ -6,7 +6,7 @@ Equivalent (Schuirmann 1987, at 5 %): the 90 % interval of the difference of mea
 import numpy as np
 from scipy.stats import t
 
-from qd.table import Row, Runs
+from qd.report.table import Row, Runs
 
 MARGIN = 0.05  # of their mean: differences within it count as none
 

@@ -14,8 +14,8 @@ from experiments.benchmarks.rounds import report, rounds
 from qd import keys, metrics
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
+from qd.report.table import Runs
 from qd.search import start
-from qd.table import Runs
 from qd.types import Search
 
 CASES = {

@@ -15,7 +15,7 @@ from ribs.emitters import GaussianEmitter, IsoLineEmitter
 from ribs.schedulers import Scheduler
 
 from domains.arm import Arm
-from feedback.descriptors import Select
+from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.ribs import Ribs

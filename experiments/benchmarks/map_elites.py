@@ -23,10 +23,11 @@ from domains.arm import Arm
 from domains.functions import LinearProjection
 from experiments.benchmarks import qdax_map_elites
 from experiments.benchmarks.rounds import Side, race, report, rounds
-from feedback.descriptors import Select
-from qd import fused, keys, table
+from feedback.descriptors.select import Select
+from qd import fused, keys
 from qd.archives import Grid
 from qd.emitters.vary import Gaussian, IsoLine, Vary
+from qd.report import table
 from qd.search import start, step
 from qd.types import Search, State
 

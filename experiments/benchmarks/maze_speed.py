@@ -1,7 +1,7 @@
 """How fast the maze is, ours and the Kheperax package: episodes per CPU-second, and a short novelty search end to end.
 
 Process CPU time of all threads, in one process, rounds interleaved, after compilation; medians over rounds with the
-range. The package's side runs where it is installed (see experiments/peer_kheperax.py).
+range. The package's side runs where it is installed (see experiments/maze/kheperax.py).
 
     python -m experiments.benchmarks.maze_speed [rounds] [iterations of the novelty search, 0 for none]
 """
@@ -10,15 +10,15 @@ import statistics
 import sys
 import time
 
-from experiments import maze_novelty
-from experiments.maze_novelty import BATCH, MAZE, METHODS, Evaluate
+from experiments.maze import novelty
+from experiments.maze.novelty import BATCH, MAZE, METHODS, Evaluate
 from qd import keys
 
 
 def main(rounds: int = 5, iterations: int = 100) -> None:
     """Prints a row for each side: median (least to largest)."""
-    methods = [method for method in METHODS if maze_novelty.installed(method)]
-    sides = {method: maze_novelty.evaluator(method) for method in methods}
+    methods = [method for method in METHODS if novelty.installed(method)]
+    sides = {method: novelty.evaluator(method) for method in methods}
     policies = 0.5 * keys.normal(keys.new(0), (BATCH, MAZE.size))
     rates: dict[str, list[float]] = {method: [] for method in methods}
     for _ in range(rounds):
@@ -33,11 +33,11 @@ def main(rounds: int = 5, iterations: int = 100) -> None:
 
 def _search(sides: dict[str, Evaluate], rounds: int, iterations: int) -> None:
     for evaluate in sides.values():
-        maze_novelty.novelty_search(evaluate, 0, 2)
+        novelty.novelty_search(evaluate, 0, 2)
     spent: dict[str, list[dict[str, float]]] = {method: [] for method in sides}
     for seed in range(rounds):
         for method, evaluate in sides.items():
-            spent[method].append(maze_novelty.novelty_search(evaluate, seed, iterations))
+            spent[method].append(novelty.novelty_search(evaluate, seed, iterations))
     print(f"novelty search of {iterations} x {BATCH}:")
     for metric in ("cpu_seconds", "wall_seconds"):
         taken = {method: [run[metric] for run in runs] for method, runs in spent.items()}

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from experiments.benchmarks.rounds import report, rounds
-from qd.table import Runs
+from qd.report.table import Runs
 
 CASES = {"default, 50,000 evaluations": 50_000, "default, 1,000,000 evaluations": 1_000_000}
 DRIVERS = ("fused", "host")
@@ -57,13 +57,13 @@ def timed(driver: str, evaluations: int) -> dict[str, float]:
 
 def child(began: float, words: list[str]) -> None:
     """Does what ``qd run`` does and prints what it took."""
-    from qd.cli.job import prepare
+    from qd.runner.terminal import prepare
 
     prepare()
-    from qd.cli.compose import assemble, folder, load
-    from qd.cli.plot import draw
-    from qd.cli.run import run
+    from qd.config.compose import assemble, folder, load
     from qd.programs import remember
+    from qd.report.figures import draw
+    from qd.runner.run import run
 
     remember()
     config, clock = load(words), Clock()

@@ -13,12 +13,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from domains.quant import data
-from domains.quant.bank import quantized
 from domains.quant.domain import Quant
-from domains.quant.networks import linear
+from domains.quant.networks import data
+from domains.quant.networks.layers import linear
+from domains.quant.quantize.bank import quantized
 from experiments.benchmarks.rounds import rounds
-from qd import keys, table
+from qd import keys
+from qd.report import table
 
 CASE, CONFIGS = "resnet14, 512 images", 16
 FIRST, CALLS, ALONE = "first batch, with compilation", "a call for each config", "compiled for each config"

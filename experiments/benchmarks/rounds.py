@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qd import table
-from qd.table import Row, Runs
+from qd.report import table
+from qd.report.table import Row, Runs
 
 Side = Callable[[], int]
 BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds

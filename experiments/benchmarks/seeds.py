@@ -14,13 +14,14 @@ from pathlib import Path
 
 from domains.arm import Arm
 from experiments.benchmarks.rounds import Side, race, report, rounds
-from feedback.descriptors import Select
-from qd import fused, keys, table
+from feedback.descriptors.select import Select
+from qd import fused, keys
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import seeds as many
+from qd.report import table
+from qd.report.table import Runs
 from qd.search import start
-from qd.table import Runs
 from qd.types import Search, State
 
 CASES = {

@@ -4,7 +4,7 @@ A judge of triplets is a function ``more_alike(x, a, b) -> [T]`` of three Rows; 
 [B] or [B, M].
 """
 
-from feedback.judges.simulated import (
+from feedback.judges.similarity.simulated import (
     CANT_TELL,
     A,
     Always,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedback.label import guard, lines, store
+from feedback.label import guard, jsonl, store
 
 _NEEDS = ("starlette", "uvicorn", "jinja2")
 
@@ -61,7 +61,7 @@ def _export(args: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE", type=Path, help="standard output where it is not given")
     asked = parser.parse_args(args)
     with store.opened(_asked(asked.run)) as db:
-        found = list(lines.lines(db))
+        found = list(jsonl.lines(db))
     text = "".join(f"{line}\n" for line in found)
     if asked.out is None:
         sys.stdout.write(text)
@@ -84,7 +84,7 @@ def _import(args: Sequence[str]) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{asked.file} cannot be read ({error}); type a file of JSON lines") from error
     with store.opened(asked.run) as db:
-        took = lines.take(db, given)
+        took = jsonl.take(db, given)
     print(f"{took.new} answers are new in {asked.run}, {took.there} were there")
     return 0
 

@@ -17,9 +17,10 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from feedback.label import desk, progress, store
-from feedback.label.desk import Asked, Refused
+from feedback.label import progress, run_view, store
+from feedback.label import rater as desk
 from feedback.label.guard import NAME, SHOWN, Guard, Rate, Seal, plain_name, same
+from feedback.label.rater import Asked, Refused
 
 HERE = Path(__file__).parent
 _TEXT = 20_000  # letters of a text that are shown
@@ -89,7 +90,7 @@ class Page:
 
     async def map(self, request: Request) -> Response:
         """The map of the moment, as a picture."""
-        path = progress.picture(self.run)
+        path = run_view.picture(self.run)
         if path is None:
             raise Refused(404, "There is no map yet.")
         return FileResponse(path, media_type="image/png")
@@ -133,8 +134,8 @@ class Page:
     def _around(self, rater: str) -> dict[str, Any]:
         """All that the page of somebody who has a name shows."""
         asked, count = desk.upcoming(self.db, rater), progress.progress(self.db, rater)
-        state = "question" if asked else "done" if progress.finished(self.run) and not count.wanted else "waiting"
-        picture = progress.picture(self.run)
+        state = "question" if asked else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
+        picture = run_view.picture(self.run)
         return {
             "state": state,
             "search": self.run.parent.name,
@@ -144,7 +145,7 @@ class Page:
             "count": count,
             "agreement": self._agreement(rater),
             "picture": None if picture is None else picture.stat().st_mtime_ns,
-            "evaluations": progress.evaluations(self.run),
+            "evaluations": run_view.evaluations(self.run),
         }
 
     def _agreement(self, rater: str) -> progress.Agreement:

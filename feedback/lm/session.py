@@ -7,26 +7,24 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from feedback.lm import request as requests
-from feedback.lm.answer import Answer, Failure
-from feedback.lm.budget import Cost, price
-from feedback.lm.cache import Cache
-from feedback.lm.engine import Engine
-from feedback.lm.ledger import Ledger
-from feedback.lm.probe import Traits, probe
-from feedback.lm.request import Request
-
-if TYPE_CHECKING:
-    from feedback.lm.client import LM
+from feedback.lm.accounting.budget import Cost, price
+from feedback.lm.accounting.cache import Cache
+from feedback.lm.accounting.ledger import Ledger
+from feedback.lm.settings import Settings
+from feedback.lm.transport import request as requests
+from feedback.lm.transport.engine import Engine
+from feedback.lm.transport.probe import Traits, probe
+from feedback.lm.transport.request import Request
+from feedback.lm.transport.response import Answer, Failure
 
 
 class Session:
     """From several threads too: whatever is built is built under a lock."""
 
-    def __init__(self, lm: "LM") -> None:
-        self.lm = lm
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._lock = threading.RLock()
         self._cache: Cache | None = None
         self._ledger: Ledger | None = None
@@ -36,23 +34,30 @@ class Session:
 
     def ask(self, asked: Sequence[Request]) -> list[Answer | Failure]:
         """Answers requests from the cache and the endpoint, in their order, each question once."""
-        keys = [requests.key(request, self.model, self.lm.prompt_version) for request in asked]
+        keys = [requests.key(request, self.model, self.settings.prompt_version) for request in asked]
         questions = {key: request for key, request in zip(keys, asked, strict=True) if not request.empty}
         found: dict[bytes, Answer | Failure] = dict(self._recorded(list(questions)))
         self._note_cached(asked, [found[key] for key in keys if key in found])
         missing = {key: request for key, request in questions.items() if key not in found}
-        if missing and self.lm.mode == "replay":
+        if missing and self.settings.mode == "replay":
             found |= self._replayed(missing)
         elif missing:
             seeded = bool(self.known.seed)  # asked before anything else, since it may raise
             sent = {key: request if seeded else _without_seed(request) for key, request in missing.items()}
-            found |= self.engine.ask(sent, self.model, self.lm.mode != "off")
+            found |= self.engine.ask(sent, self.model, self.settings.mode != "off")
         nothing = Failure("empty prompt", charged=False)
         for key, request in zip(keys, asked, strict=True):
             failed = found.get(key, nothing)
             if isinstance(failed, Failure):
                 self.ledger.gave_up(request.role, key, failed.kind)
         return [found.get(key, nothing) for key in keys]
+
+    def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
+        """A request with all that is sent; above temperature 0 it has a seed of its own."""
+        body = {"model": self.settings.model} | body | dict(self.settings.extra)
+        if body.get("temperature", 0) > 0:
+            body["seed"] = requests.number(self.settings.seed, path, body, sample)
+        return Request(path, body, role, sample, schema)
 
     def close(self) -> None:
         with self._lock:
@@ -65,31 +70,35 @@ class Session:
     def known(self) -> Traits:
         with self._lock:
             if self._known is None:
-                self._known = self.lm.traits if isinstance(self.lm.traits, Traits) else self._probed()
+                self._known = self.settings.traits if isinstance(self.settings.traits, Traits) else self._probed()
             return self._known
 
     @property
     def model(self) -> str:
         """What tells the model from others, in every key."""
         with self._lock:
-            server = self.lm.server
+            server = self.settings.server
             if not self._model:
-                self._model = self.lm.fingerprint or (server.fingerprint if server else f"{self.lm.base_url} {self.lm.model}")
+                self._model = self.settings.fingerprint or (
+                    server.fingerprint if server else f"{self.settings.base_url} {self.settings.model}"
+                )
             return self._model
 
     @property
     def cache(self) -> Cache:
         with self._lock:
             if self._cache is None:
-                self._cache = Cache(self.lm.cache)
+                self._cache = Cache(self.settings.cache)
             return self._cache
 
     @property
     def ledger(self) -> Ledger:
         with self._lock:
             if self._ledger is None:
-                name = re.sub(r"\W+", "-", f"{self.lm.model}-") + hashlib.sha256(self.model.encode()).hexdigest()[:8]
-                self._ledger = Ledger(None if self.lm.folder is None else Path(self.lm.folder, "lm", f"{name}.jsonl"))
+                name = re.sub(r"\W+", "-", f"{self.settings.model}-") + hashlib.sha256(self.model.encode()).hexdigest()[:8]
+                self._ledger = Ledger(
+                    None if self.settings.folder is None else Path(self.settings.folder, "lm", f"{name}.jsonl")
+                )
             return self._ledger
 
     @property
@@ -97,18 +106,18 @@ class Session:
         """Raises ValueError where the key is not set, or another client writes the ledger."""
         with self._lock:
             if self._engine is None:
-                name = self.lm.key_variable
+                name = self.settings.key_variable
                 secret = os.environ.get(name, "") if name else ""
                 if name and not secret:
-                    raise ValueError(f"the key of {self.lm.base_url} is not set; type export {name}=YOUR_KEY")
-                priced = price(self.lm.price, self.lm.is_here, self.lm.model)
-                self._engine = Engine(self._url, secret, priced, *self.lm.bounds, self.cache, self.ledger)
+                    raise ValueError(f"the key of {self.settings.base_url} is not set; type export {name}=YOUR_KEY")
+                priced = price(self.settings.price, self.settings.is_here, self.settings.model)
+                self._engine = Engine(self._url, secret, priced, *self.settings.bounds, self.cache, self.ledger)
             return self._engine
 
     def _recorded(self, keys: list[bytes]) -> dict[bytes, Answer]:
-        if self.lm.mode == "off":
+        if self.settings.mode == "off":
             return {}
-        if self.lm.mode == "record":  # what this very run has recorded, before it was cut off too, is not asked again
+        if self.settings.mode == "record":  # what this very run has recorded, before it was cut off too, is not asked again
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
 
@@ -117,7 +126,7 @@ class Session:
         lacking = [request for key, request in missing.items() if key not in failed]
         if lacking:
             raise ValueError(
-                f"{len(lacking)} of {len(missing)} questions have no answer in {self.lm.cache or 'a cache in memory'}, and "
+                f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, and "
                 f"lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
                 "type lm.mode=readwrite"
             )
@@ -130,24 +139,24 @@ class Session:
             self.ledger.cached(asked[0].role, len(answers), Cost(0, tokens_in, tokens_out, sum(each.money for each in answers)))
 
     def _probed(self) -> Traits:
-        stored = None if self.lm.mode == "off" else self.cache.traits(self.model)
+        stored = None if self.settings.mode == "off" else self.cache.traits(self.model)
         if stored is not None:
             return Traits(**stored)
-        if self.lm.mode == "replay":
-            raise ValueError(f"{self.lm.cache} knows nothing of {self.lm.model}; type lm.mode=readwrite to ask it")
+        if self.settings.mode == "replay":
+            raise ValueError(f"{self.settings.cache} knows nothing of {self.settings.model}; type lm.mode=readwrite to ask it")
 
         def ask(request: Request) -> Answer | Failure:
             once = requests.key(request, os.urandom(8).hex(), "probe")
             (found,) = self.engine.ask({once: request}, self.model, False).values()
             return found
 
-        traits = probe(ask, self.lm.model, self._url(), self.lm.key_variable)
-        if self.lm.mode != "off":
+        traits = probe(ask, self.settings.model, self._url(), self.settings.key_variable)
+        if self.settings.mode != "off":
             self.cache.put_traits(self.model, asdict(traits))
         return traits
 
     def _url(self) -> str:
-        return self.lm.server.start() if self.lm.server else self.lm.base_url
+        return self.settings.server.start() if self.settings.server else self.settings.base_url
 
 
 def _without_seed(request: Request) -> Request:

@@ -7,7 +7,7 @@ import numpy as np
 from qd import keys
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.archives.settings import OWN_FIELDS
-from qd.spelling import nearest
+from qd.support.spelling import nearest
 from qd.types import Array, Rows
 
 

@@ -1,24 +1,13 @@
 """`qd doctor [KEY=VALUE ...]`: what is wrong with a recipe, found by a dry run before its budget is spent."""
 
-import resource
-import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
-
-from qd.cli.trial import SEEDS, Finding, Trial, fault, try_out
+from qd.doctor.examine import SAMPLES, examine
 
 USAGE = """usage: qd doctor [KEY=VALUE ...] [--samples N]      the same words as for qd run
 
 Draws seeds, evaluates them, searches for about N evaluations (1,000), and says what is wrong and what to type instead.
 Nothing is written. Returns 1 where something is found."""
-SAMPLES = 1_000
-
-
-class Report(NamedTuple):
-    facts: list[str]
-    findings: list[Finding]
 
 
 def main(args: Sequence[str]) -> int:
@@ -40,96 +29,3 @@ def main(args: Sequence[str]) -> int:
         print(f"\n{finding.name}: {finding.seen}\n  type {finding.instead}")
     print(f"\n{len(report.findings)} found" if report.findings else "\nnothing found")
     return 1 if report.findings else 0
-
-
-def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
-    """Returns what is wrong with a recipe. Raises ValueError on words that cannot be."""
-    return examine(overrides, samples).findings
-
-
-def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
-    """Tries a recipe out and probes what it did. Raises ValueError on words that cannot be."""
-    from qd.cli import compose
-    from qd.cli.job import prepare
-    from qd.cli.run import check
-
-    prepare()
-    config = compose.load(overrides)
-    check(config)
-    try:
-        parts = compose.assemble(config | {"relearn": None})  # a relearn of what does not learn has a probe of its own
-    except ValueError as error:
-        return Report([], [fault(error)])
-    facts = [_who(parts)]
-    if hasattr(parts.search.domain, "answers"):
-        return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
-    return _probed(config, parts, facts, samples)
-
-
-def _probed(config: dict[str, Any], parts: Any, facts: list[str], samples: int) -> Report:
-    from qd.cli.probes import PROBES
-    from qd.cli.trial import RAISED
-
-    try:
-        trial = Trial(config, parts.search, _seeds(config, parts.search.domain))
-    except RAISED as error:
-        return Report(facts, [fault(error)])
-    stopped = try_out(trial, samples)
-    found = [stopped] if stopped else []
-    for probe in PROBES:
-        try:
-            found += probe(trial)
-        except RAISED as error:
-            found.append(fault(error))
-    return Report(facts + _facts(trial), found)
-
-
-def _seeds(config: dict[str, Any], domain: Any) -> Any:
-    from qd import archives, keys
-    from qd.cli import seeds
-
-    if config.get("source"):
-        return seeds.load(config["source"], domain).solutions[:SEEDS]
-    drawn = domain.sample(keys.split(keys.new(config["seed"]))[0], min(config["initial"], SEEDS))
-    return archives.objects(drawn) if isinstance(drawn, list) else np.asarray(drawn)
-
-
-def _who(parts: Any) -> str:
-    def where(part: Any) -> str:
-        return f"{type(part).__name__} ({'pure' if part.pure else 'on the host'})"
-
-    domain, descriptor, archive, emitter = parts.search[:4]
-    said = [where(domain), where(descriptor), type(archive).__name__, where(emitter)]
-    return f"{', '.join(said)}; driver {parts.run.__module__}"
-
-
-def _facts(trial: Trial) -> list[str]:
-    """Says what the trial cost and reached."""
-    from qd import archives
-    from qd.cli.console import clock
-    from qd.cli.trial import archive_bytes
-
-    if trial.state is None:
-        return []
-    rows, (low, high) = trial.measures(), np.asarray(trial.search.descriptor.bounds, float).T
-    n, archive, each = trial.state.evaluations, trial.state.archive, trial.seconds
-    facts = [f"{n:,} evaluations: {100 * (1 - trial.judged().mean()):.1f} % failed, "
-             f"{100 * ((rows < low) | (rows > high)).any(axis=1).mean():.1f} % outside the bounds"]  # fmt: skip
-    if len(rows):
-        reach = zip(rows.min(0), rows.max(0), low, high, strict=True)
-        facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(reach)]
-        cells = f" of {archives.capacity(archive):,} cells" if archives.has_cells(archive) else ""
-        dead = 100 * _dead(rows, low, high)
-        facts.append(f"{len(archive):,} elites{cells}; about {dead:.0f} % of the map lie where nothing came near (an estimate)")
-    if each:
-        whole = trial.config["budget"]
-        facts.append(f"time: at most about {clock(each * whole)} for {whole:,} evaluations ({1 / each:,.0f}/s, batch by batch)")
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    facts.append(f"memory: {used / 2**20:,.0f} MB so far; a full archive takes {archive_bytes(archive) / 2**20:,.1f} MB")
-    return facts
-
-
-def _dead(rows: np.ndarray, low: np.ndarray, high: np.ndarray, tiles: int = 10) -> float:
-    """Returns the share of the first two measures' tiles in which no row fell."""
-    place = np.clip(((rows - low) / (high - low) * tiles)[:, :2].astype(int), 0, tiles - 1)
-    return 1 - len(np.unique(place, axis=0)) / tiles ** place.shape[1]

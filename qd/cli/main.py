@@ -8,18 +8,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from qd.cli.job import is_ours
-from qd.spelling import nearest
+from qd.runner.terminal import is_ours
+from qd.support.spelling import nearest
 from qd.types import Spent
 
 COMMANDS = {  # name -> (module with main(args), what it does)
-    "run": ("qd.cli.launch", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
+    "run": ("qd.cli.run", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot", "draw a run's figures: qd plot runs/arm/s0"),
     "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
     "export": ("qd.cli.export", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
     "query": ("qd.cli.query", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
-    "import": ("qd.cli.importing", "take over what pyribs or QDax found: qd import FILE domain=arm"),
+    "import": ("qd.cli.import_", "take over what pyribs or QDax found: qd import FILE domain=arm"),
     "ask": ("qd.cli.ask", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
     "tell": ("qd.cli.tell", "bring its results: qd tell RUN results.jsonl"),
     "doctor": ("qd.cli.doctor", "a dry run that finds faults: qd doctor domain=arm"),
@@ -73,7 +73,7 @@ def _command(name: str) -> Callable[[list[str]], int | None]:
     others = _others()
     if name not in others:
         raise ValueError(f"there is no command {name!r}; there is {nearest(name, [*COMMANDS, *others])}")
-    from qd.cli.build import locate
+    from qd.config.build import locate
 
     return locate(others[name]["_target_"], f"conf/commands.yaml: {name}")
 
@@ -82,7 +82,7 @@ def _others() -> dict[str, dict[str, str]]:
     """Commands of rooms that qd does not import: name -> what to call, and what it does."""
     import yaml
 
-    from qd.cli.choices import conf
+    from qd.config.overrides import conf
 
     return yaml.safe_load((conf() / "commands.yaml").read_text(encoding="utf-8"))
 

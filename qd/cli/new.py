@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from qd.store import files
+from qd.support import atomic
 
 USAGE = """usage: qd new NAME [--external]
 
@@ -92,9 +92,9 @@ def new(name: str, external: bool = False) -> list[Path]:
     there = [path for path in texts if path.exists()]
     if there:
         raise ValueError(f"{', '.join(map(str, there))} is here already and stays as it is; type another name, or remove it")
-    files.make_folder(choice.parent)
+    atomic.make_folder(choice.parent)
     for path, text in texts.items():
-        files.write(path, text.encode())
+        atomic.write(path, text.encode())
     return list(texts)
 
 
@@ -112,7 +112,7 @@ def _check_name(name: str, external: bool) -> None:
 
 
 def _is_choice(name: str) -> bool:
-    from qd.cli.choices import conf
+    from qd.config.overrides import conf
 
     ours = conf() / "domain" / f"{name}.yaml"
     return ours.exists() and ours.resolve() != Path("conf/domain", f"{name}.yaml").resolve()

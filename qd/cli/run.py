@@ -1,250 +1,72 @@
-"""The job of `qd run`: one search in one folder, that goes on from wherever it was cut off.
+"""``qd run``: one run, a sweep, or what else Hydra offers (--cfg, --config-dir)."""
 
-run -> relearn -> run -> ... -> result.json
+import sys
+from dataclasses import fields
+from typing import Any
+
+from qd.runner.many_seeds import WORD, many
+from qd.runner.sweep import FLAGS, sweep
+from qd.runner.terminal import job, prepare
+
+HELP = """qd run [KEY=VALUE ...]      one run; without words, the planar arm
+
+  qd run domain=sphere emitter=cma_me seed=3      choices of a group, and settings
+  qd run domain.joints=20 archive.dims=[100,100]  settings of a part
+  qd run experiment=arm_pca                       a recipe that is named
+  qd run seeds=20                                 seed, seed + 1, ... in one process, compiled once; each has its own folder
+  qd run -m seed=0,1,2 emitter=isoline,cma_me     a sweep: each combination; given again, only what is missing
+  qd run --cfg job                                what would run
 """
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-from qd import keys, metrics
-from qd.cli import held_out, now, plateau, reports, schedule, seeds
-from qd.cli.blame import Blame
-from qd.cli.finished import is_enough
-from qd.cli.stopping import Stop, ending, stopping
-from qd.cli.stride import Stride
-from qd.search import relearn, start
-from qd.store import archive_file, checkpoint, films, folder, identity, renderings
-from qd.store.checkpoint import Checkpoint
-from qd.store.recorder import Recorder
-from qd.types import Search, State
+def main(args: list[str]) -> int:
+    """Composes, builds and runs. Raises ValueError where that cannot be."""
+    prepare()
+    if any(arg in ("-h", "--help") for arg in args):
+        print(HELP + "\n" + _choices())
+        return 0
+    several = any(arg.startswith(WORD) for arg in args)
+    if several and any(arg.startswith("-") for arg in args):
+        raise ValueError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    if several:
+        return many(args)
+    if any(arg.startswith("-") for arg in args):
+        if {arg for arg in args if arg.startswith("-")} <= set(FLAGS):
+            return sweep(args)
+        return _by_hydra(args)
+    from qd.config.compose import load
 
-if TYPE_CHECKING:
-    from qd.cli.compose import Assembled
-
-_GLANCE = 0.5  # seconds between two looks of the console
-
-
-class Console(Protocol):
-    """Where a person looks on."""
-
-    def update(self, row: dict) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def close(self, summary: dict) -> None: ...
+    return {"stopped": 130, "spent": 3}.get(job(load(args), args)["status"], 0)
 
 
-def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Console, stop: Stop | None = None) -> dict[str, Any]:
-    """Runs a search to its budget, or goes on with it, or skips it where it has its result.
+def _by_hydra(args: list[str]) -> int:
+    import hydra
 
-    Args:
-        stop: for whoever wants to stop it in between.
+    from qd.config.overrides import check, conf, opened, prepared, register
 
-    Returns:
-        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a part's
-        budget, without one) or skipped.
+    def task(cfg: Any) -> None:
+        from hydra.core.hydra_config import HydraConfig
 
-    Raises:
-        ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
-    """
-    check(config)
-    with folder.locked(path):
-        folder.admit(path, config)
-        done = folder.result(path)
-        if done is not None and is_enough(done, config, parts, path, console):
-            result = done | {"status": "skipped"}
-        else:
-            saved = _load(config, parts, path, console)
-            if done is not None:
-                if saved is None:
-                    raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
-                folder.reopen(path)
-            with reports.told(parts.services, console.say):
-                result = _work(config, parts, path, console, saved, stop or Stop())
-    console.close(result)
-    return result
+        from qd.config.compose import plain
+
+        told = HydraConfig.get()
+        job(plain(cfg, dict(told.runtime.choices)), list(told.overrides.task))
+
+    register()
+    if not any(arg.startswith(("--config", "-cd", "-cn", "-cp")) for arg in args):  # else the choices are not ours to know
+        with opened():
+            check([arg for arg in args if "=" in arg and not arg.startswith("-")])
+    sys.argv = ["qd run", *prepared(args)]
+    hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")(task)()
+    return 0
 
 
-def check(config: dict[str, Any]) -> None:
-    """Raises ValueError where a number of the job makes no sense."""
-    for name in ("budget", "initial", "log_every", "save_every"):
-        if config[name] < 1:
-            raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
-    if not config["save_seconds"] >= 0:
-        raise ValueError(f"save_seconds={config['save_seconds']} is below 0; type 0 for a checkpoint at each save_every")
-    schedule.check(config)
-    plateau.check(config)
+def _choices() -> str:
+    from qd.config.overrides import conf
+    from qd.config.settings import Settings
 
-
-def _work(
-    config: dict, parts: "Assembled", path: Path, console: Console, saved: Checkpoint | None, stop: Stop
-) -> dict[str, Any]:
-    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved, config.get("film"))
-    try:
-        with stopping(stop), Blame(parts.search, path):
-            state = saved.state if saved else _start(config, parts.search, recorder, console)
-            now.show(config, parts, path, state)
-            if saved:
-                recorder.event("resumed", state)
-            watch = plateau.watch(config, recorder.run, state.archive)
-            state = _search(config, parts, recorder, state, console, stop, watch)
-        level = watch.reached(recorder.relearned)
-        if state.evaluations < config["budget"] and not level:
-            return _stop(config, parts, path, recorder, state, console, stop)
-        if level:
-            console.say(f"ended at {state.evaluations} evaluations: {watch}")
-        if recorder.saved is not state:
-            recorder.save(state)
-        return _finish(config, parts, path, recorder, state, "plateau" if level else "budget")
-    finally:
-        recorder.close()
-
-
-def _stop(
-    config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, console: Console, stop: Stop
-) -> dict[str, Any]:
-    """Writes the archive; and a checkpoint, unless half a generation was done: then the last one and recorded answers go on."""
-    ended = "spent" if stop.spent else "stopped"
-    recorder.event(ended, state)
-    if not stop.spent:
-        recorder.save(state)
-    _write_archive(config, parts, path, state)
-    why = f", archive saved: {stop.spent}" if stop.spent else " with a checkpoint; the same command goes on from there"
-    console.say(f"stopped at {state.evaluations} evaluations{why}")
-    return _result(config, recorder, state, recorder.row(state)) | {"status": ended}
-
-
-def _load(config: dict, parts: "Assembled", path: Path, console: Console) -> Checkpoint | None:
-    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
-    try:
-        saved = checkpoint.load(path / "checkpoint", console.say)
-    except ValueError:
-        if not config["again"]:
-            raise
-        saved, changed = None, ["all"]
-    else:
-        changed = identity.changed(saved.sources, identity.fingerprint(parts.search, parts.referee)) if saved else []
-    if not changed:
-        return saved
-    if config["again"]:
-        folder.wipe(path)
-        folder.admit(path, config)
-        return None
-    console.say(
-        f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
-        "Type again=true to run it anew"
-    )
-    return saved
-
-
-def _start(config: dict, search: Search, recorder: Recorder, console: Console) -> State:
-    """Does generation 0 and saves it."""
-    sample_key, key = keys.split(keys.new(config["seed"]))
-    known = seeds.load(config["source"], search.domain) if config.get("source") else None
-    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, config["initial"]))
-    archive_file.columns(state.archive)  # what cannot be stored is told of now
-    recorder.event("started", state, seed=config["seed"], **(known.compared(batch) if known else {}))
-    if known:
-        console.say(known.said(batch))
-    console.update(recorder.batch(state, batch) or recorder.row(state))
-    recorder.save(state)
-    if unasked := schedule.unasked(config, search.descriptor):
-        console.say(unasked)
-    return state
-
-
-def _search(
-    config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Console, stop: Stop, watch: plateau.Watch
-) -> State:
-    """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
-    lessons, stride = schedule.opened(config, recorder.run), Stride(config, parts.referee)
-    while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
-        due = lessons.next(recorder.relearned)
-        if due is not None and state.evaluations >= due:
-            now.show(config, parts, recorder.run, state)
-            with ending(stop):
-                state = relearn(parts.search, state)
-                recorder.relearn(state)
-                recorder.save(state)
-            now.show(config, parts, recorder.run, state)
-            continue
-        end = stride.end(state.evaluations, recorder.rested(config["save_seconds"]))
-        state = _stretch(
-            parts, recorder, state, min(end, config["budget"], due or end), console, stop, (watch, lessons), stride
-        )
-        saved = recorder.saved.evaluations if recorder.saved else 0
-        crossed = state.evaluations // config["save_every"] > saved // config["save_every"]
-        if crossed and not stop.spent and recorder.rested(config["save_seconds"]):
-            recorder.save(state)
-    return state
-
-
-def _stretch(
-    parts: "Assembled",
-    recorder: Recorder,
-    state: State,
-    until: int,
-    console: Console,
-    stop: Stop,
-    lookers: tuple,
-    stride: Stride,
-) -> State:
-    recorder.begin(state)
-    began = looked = time.monotonic()
-    with ending(stop):
-        for state, batch in parts.run(parts.search, state, until):
-            row = recorder.batch(state, batch)
-            if row is not None:
-                for looker in lookers:
-                    looker.add(row)
-            if row is not None or time.monotonic() - looked > _GLANCE:
-                console.update(row or recorder.row(state))
-                looked = time.monotonic()
-            if stop.asked:
-                break
-    stride.took(time.monotonic() - began)
-    return state
-
-
-def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:
-    row = recorder.last_row(state)
-    told = held_out.judged(parts.search.domain, state.archive, config["seed"])
-    _write_archive(config, parts, path, state, told)
-    row |= held_out.figures(parts.search.domain, state.archive, told)
-    renderings.save(path, parts.search.domain, state.archive, config["renderings"])
-    films.save(path, parts.search.domain, state.archive, config.get("film"))
-    recorder.pack()
-    result = _result(config, recorder, state, row) | {"status": "finished", "ended": ended}
-    folder.finish(path, result)
-    return result
-
-
-def _write_archive(config: dict, parts: "Assembled", path: Path, state: State, more: dict | None = None) -> None:
-    scale = metrics.objective_range(parts.search.domain)
-    about = _about(config, state) | {"commit": identity.commit(), "config": config, "objective_range": scale}
-    archive_file.save(path, state.archive, parts.search.descriptor.bounds, about, more)
-
-
-def _result(config: dict, recorder: Recorder, state: State, row: dict[str, float]) -> dict[str, Any]:
-    numbers = {name: None if number != number else number for name, number in row.items()}  # JSON knows no NaN
-    best_ever = recorder.tally.best if recorder.tally.evaluated > recorder.tally.failed else None
-    return _about(config, state) | {
-        "generation": state.generation,
-        "budget": config["budget"],
-        "folder": str(recorder.run),
-        "metrics": numbers,
-        "best_ever": best_ever,
-        "wall_s": round(recorder.wall, 3),
-        "sources": recorder.sources,
-        "commit": identity.commit(),
-    }
-
-
-def _about(config: dict, state: State) -> dict[str, Any]:
-    return {
-        "evaluations": state.evaluations,
-        "seed": config["seed"],
-        "config_hash": identity.config_hash(config),
-        "versions": identity.versions(),
-    }
+    groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
+    width = max(len(group.name) for group in groups)
+    lines = [f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups]
+    names = [f.name for f in fields(Settings) if f.name not in {group.name for group in groups}]
+    return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qd.cli import added, export, plot
-from qd.cli.subset import chosen, compared, likeness
-from qd.spelling import nearest
-from qd.store import archive_file, files
-
-MEASURES = "measures"
-_SHARE = 0.75  # clusters for each place: in trials as diverse as a random subset, and clearly better
+from qd.report import export, summary
+from qd.report.select import _SHARE, MEASURES, _check, _lines, _vectors
+from qd.report.subset import chosen, compared, likeness
+from qd.store import archive_file, runs
+from qd.support import atomic
 
 
 def main(args: Sequence[str]) -> int:
@@ -31,8 +29,8 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--format", choices=export.FORMATS, default="jsonl")
     parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/selection.FORMAT")
     asked = parser.parse_args(args)
-    plot.check(asked.run, "qd select")
-    columns = export.table(asked.run, added.adder(export.columns_of(asked.run)))
+    runs.check(asked.run, "qd select")
+    columns = export.table(asked.run, summary.adder(export.columns_of(asked.run)))
     about = archive_file.load(asked.run).about
     vectors, objective = _vectors(columns, about, asked.by), np.asarray(columns["objective"], float)
     clusters = max(1, round(_SHARE * asked.n)) if asked.clusters is None else asked.clusters
@@ -46,53 +44,6 @@ def main(args: Sequence[str]) -> int:
     kernel = "cosine" if like.width is None else f"gaussian, width {like.width:.4g}"
     report = {"n": asked.n, "of": len(objective), "by": asked.by, "kernel": kernel, "clusters": clusters,
               "rounds": asked.rounds, "seed": asked.seed, "sets": found}  # fmt: skip
-    files.write(out.with_suffix(".report.json"), (json.dumps(report, indent=1).replace("NaN", "null") + "\n").encode())
+    atomic.write(out.with_suffix(".report.json"), (json.dumps(report, indent=1).replace("NaN", "null") + "\n").encode())
     print(_lines(asked.n, len(objective), asked.by, found))
     return 0
-
-
-def _vectors(columns: added.Columns, about: dict, by: str) -> np.ndarray:
-    """Returns what elites are compared by, [N, V]. Raises ValueError where a run keeps no such feature, or it is no vector."""
-    if by == MEASURES:
-        return added.in_bounds(columns[MEASURES], about["bounds"])
-    known = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
-    if by not in columns:
-        raise ValueError(
-            f"this run keeps no feature {by!r}; type --by {nearest(by, known)}, or run again with keep=[{by}], "
-            "if the domain gives it"
-        )
-    if by not in known:
-        raise ValueError(f"{by} holds no numbers to compare; type --by one of {', '.join(known)}")
-    vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)
-    if not np.isfinite(vectors).all():
-        raise ValueError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite; type --by measures")
-    return vectors
-
-
-def _check(run: Path, there: int, n: int, clusters: int, rounds: int) -> None:
-    if n < 1:
-        raise ValueError(f"--n {n} chooses nothing; type --n 20")
-    if n > there:
-        raise ValueError(f"--n {n} is more than there are: {run} holds {there} elites; type --n {there} or less")
-    if not 1 <= clusters <= there:
-        raise ValueError(f"--clusters {clusters} cannot be with {there} elites; type --clusters 1 to {there}")
-    if rounds < 1:
-        raise ValueError(f"--rounds {rounds} is below 1; type --rounds 4, or 1 for no re-weighting")
-
-
-def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> str:
-    """A table, a row for each set."""
-    titles = {"selected": "selected", "random": "random (mean)", "best": f"the best {n}"}
-    head = f"{n} of {there} elites, alike by {by}"
-    rows = [[titles[name], *(_cell(found[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
-    rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _cell(numbers: dict[str, float], name: str) -> str:
-    value = numbers[name]
-    if np.isnan(value):
-        return "-"
-    within = f" [{numbers[f'{name}_low']:.4g}, {numbers[f'{name}_high']:.4g}]" if f"{name}_low" in numbers else ""
-    return f"{value:.4g}{within}"

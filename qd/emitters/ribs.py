@@ -13,7 +13,7 @@ import numpy as np
 import ribs.emitters
 
 from qd import archives, keys
-from qd.spelling import nearest
+from qd.support.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
 
 _GIVEN = ("archive", "seed", "x0")  # by us, not by the settings

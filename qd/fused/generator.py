@@ -2,7 +2,7 @@
 
 Two rounds of a 32-bit mixing function over the counter and each word of the key (the mixer is Chris Wellons'
 "lowbias32", found by search for the least bias). It is no cipher and has 64 bits of key; JAX makes normals, integers and
-all else of its bits. Its statistics are tested in tests/test_fused_generator.py.
+all else of its bits. Its statistics are tested in tests/fused/test_generator.py.
 """
 
 import math

@@ -15,7 +15,7 @@ import numpy as np
 from qd import archives
 from qd.archives import HostElites
 from qd.fused.numbers import LOWEST, ordered, unordered
-from qd.spelling import nearest
+from qd.support.spelling import nearest
 from qd.types import Array, Features, Rows
 
 EMPTY = LOWEST

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd.store import files
+from qd.support import atomic
 
 FORMAT, VERSION = "qd-archive", 1
 Bounds = tuple[tuple[float, float], ...]
@@ -50,8 +50,8 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    files.write(run / "archive.npz", data)
-    files.write(run / "archive.json", (json.dumps(head | about, indent=1) + "\n").encode())
+    atomic.write(run / "archive.npz", data)
+    atomic.write(run / "archive.json", (json.dumps(head | about, indent=1) + "\n").encode())
 
 
 def load(run: Path) -> Stored:

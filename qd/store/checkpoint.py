@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from qd.archives import hasty
 from qd.metrics import Tally
-from qd.store import files, identity, seal
+from qd.store import identity, seal
+from qd.support import atomic
 from qd.types import State
 
 _KEPT = 2
@@ -29,10 +30,10 @@ class Checkpoint(NamedTuple):
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Adds a checkpoint to the folder and removes the oldest. Raises ValueError where the state cannot be pickled."""
-    files.make_folder(folder)
+    atomic.make_folder(folder)
     numbers = [int(path.stem) for path in _newest_first(folder)]
     about = json.dumps({"versions": identity.versions(), "evaluations": checkpoint.state.evaluations}).encode()
-    files.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickled(checkpoint)))
+    atomic.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickled(checkpoint)))
     for path in _newest_first(folder)[_KEPT:]:
         path.unlink()
 

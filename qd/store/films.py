@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import HostElites
-from qd.store import files
+from qd.support import atomic
 from qd.types import Domain
 
 COUNT = 6  # films of a run
@@ -24,13 +24,13 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
         return 0
     if folder.exists():
         shutil.rmtree(folder)
-    files.make_folder(folder)
+    atomic.make_folder(folder)
     elites = HostElites(archive)
     places, objective = elites.take(np.arange(elites.size), feature, "objective")
     ids, solutions = elites.take(choice(places, objective, COUNT), "id", "solution")
     for number, film in zip(ids, domain.film(solutions), strict=True):  # type: ignore[attr-defined]
         path = folder / f"{number}.{film.kind}"
-        with files.telling(path):
+        with atomic.telling(path):
             path.write_bytes(film.data)
     return len(ids)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from qd.store import files, history, identity
+from qd.store import history, identity
+from qd.support import atomic
 
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
@@ -29,8 +30,8 @@ def locked(run: Path) -> Iterator[None]:
         ValueError: the folder cannot be written, or another process works in it.
     """
     made = [path for path in (run, *run.parents) if not path.exists()]
-    files.make_folder(run)
-    with files.telling(run):
+    atomic.make_folder(run)
+    with atomic.telling(run):
         handle = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _lock(handle):
@@ -38,10 +39,10 @@ def locked(run: Path) -> Iterator[None]:
             raise ValueError(
                 f"{run} is in use by process {pid}; wait for it, type kill {pid} for a clean stop, or type another seed or name"
             )
-        with files.telling(run):
+        with atomic.telling(run):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-            files.tidy(run)
+            atomic.tidy(run)
         with _unmade_unless_recorded(run, made):
             yield
     finally:
@@ -71,7 +72,7 @@ def admit(run: Path, config: dict[str, Any]) -> None:
         )
     text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
     if there is None or _plain(config) != there:
-        files.write(run / _CONFIG, text.encode())
+        atomic.write(run / _CONFIG, text.encode())
 
 
 def result(run: Path) -> dict[str, Any] | None:
@@ -87,7 +88,7 @@ def result(run: Path) -> dict[str, Any] | None:
 
 def finish(run: Path, found: dict[str, Any]) -> None:
     """Writes the result: the last thing that a run does."""
-    files.write(run / _RESULT, (json.dumps(found, indent=1) + "\n").encode())
+    atomic.write(run / _RESULT, (json.dumps(found, indent=1) + "\n").encode())
     history.drop_parts(run)
 
 

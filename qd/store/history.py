@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qd.store import files
+from qd.support import atomic
 from qd.types import Batch, State
 
 Columns = dict[str, np.ndarray]  # generation [N], id [N], parents [N, P] (-1 none), cell [N], objective [N]
@@ -27,8 +27,8 @@ class History:
         self._parts = run / (FILM if film else HISTORY)
         self._rows: list[Columns] = []
         self._next = generation
-        files.make_folder(self._parts)
-        files.tidy(self._parts)
+        atomic.make_folder(self._parts)
+        atomic.tidy(self._parts)
         for path in _parts(self._parts):
             if int(path.stem) >= generation:
                 path.unlink()
@@ -55,12 +55,12 @@ class History:
         if self._rows:
             rows = _joined(self._rows)
             if len(rows["generation"]):
-                files.write(self._parts / f"{self._next:06d}.npz", _npz(rows))
+                atomic.write(self._parts / f"{self._next:06d}.npz", _npz(rows))
         self._rows, self._next = [], generation
 
     def pack(self) -> None:
         """Joins all parts into history.npz or film.npz; they stay until ``drop_parts``."""
-        files.write(self._parts.with_suffix(".npz"), _npz(load_parts(self._run, self._parts.name)))
+        atomic.write(self._parts.with_suffix(".npz"), _npz(load_parts(self._run, self._parts.name)))
 
 
 def load(run: Path, named: str = HISTORY) -> Columns:
@@ -93,8 +93,8 @@ def unpack(run: Path) -> None:
     packed = {named: _read(run / f"{named}.npz") for named in (HISTORY, FILM) if (run / f"{named}.npz").exists()}
     drop_parts(run)
     for named, columns in packed.items():
-        files.make_folder(run / named)
-        files.write(run / named / "000000.npz", _npz(columns))
+        atomic.make_folder(run / named)
+        atomic.write(run / named / "000000.npz", _npz(columns))
 
 
 def _cut_last(folder: Path, generation: int) -> None:
@@ -103,7 +103,7 @@ def _cut_last(folder: Path, generation: int) -> None:
         rows = _read(path)
         before = rows["generation"] < generation
         if not before.all():
-            files.write(path, _npz({name: column[before] for name, column in rows.items()}))
+            atomic.write(path, _npz({name: column[before] for name, column in rows.items()}))
 
 
 def _parts(folder: Path) -> list[Path]:

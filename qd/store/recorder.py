@@ -18,9 +18,9 @@ from qd.metrics import Tally
 from qd.referee import Referee
 from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
-from qd.store.files import Growing
 from qd.store.history import History
-from qd.store.past import Past
+from qd.store.replay import Past
+from qd.support.atomic import Growing
 from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",

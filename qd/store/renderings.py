@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from qd.archives import HostElites
-from qd.store import files
-from qd.types import Domain
+from qd.support import atomic
+from qd.types import Domain, Rendering
 
 _ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
 
@@ -21,11 +21,11 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
         return 0
     if folder.exists():
         shutil.rmtree(folder)
-    files.make_folder(folder)
+    atomic.make_folder(folder)
     ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
     for number, rendering in zip(ids, domain.render(solutions), strict=True):  # type: ignore[attr-defined]
         path = folder / f"{number}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
-        with files.telling(path):
+        with atomic.telling(path):
             path.write_bytes(rendering.data.encode() if isinstance(rendering.data, str) else rendering.data)
     return len(ids)
 
@@ -49,3 +49,19 @@ def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
     tiles = ((measures - low) / (high - low) * side).astype(int).clip(0, side - 1)
     worst_first = np.argsort(archive.data("objective"), kind="stable")
     return {tuple(tiles[rank]): int(rank) for rank in worst_first}
+
+
+_KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
+
+
+def renderings(where: Path, ids: np.ndarray) -> list[Rendering | None]:
+    """Reads the renderings of elites by id; None where there is none."""
+    files = {path.stem: path for path in sorted(where.glob("*.*"))}
+    return [_rendering(files.get(str(number))) for number in ids]
+
+
+def _rendering(path: Path | None) -> Rendering | None:
+    if path is None:
+        return None
+    ending = path.suffix[1:]
+    return Rendering(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]

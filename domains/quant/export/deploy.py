@@ -7,27 +7,24 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from domains.quant import data
 from domains.quant.export import support
+from domains.quant.export.artifact import Ran, agree
+from domains.quant.networks import data
 
 AGREEMENT = 99.5  # per cent of predictions that file and bank share, at least
+
+
 _CHECKED = 2_000  # held-out images on which they are compared
+
+
 _SECONDS = 1.0  # of measuring
+
+
 BATCH = 8  # as the latency table
-
-
-class Ran(NamedTuple):
-    """What an exporter made."""
-
-    files: dict[str, bytes]  # name -> content
-    run: Callable[[np.ndarray], np.ndarray]  # images [N, ...] -> outputs [N, C]
-    weights_bytes: int  # of weights, scales, zero points, tables and biases in the file
-    settings: dict[str, Any]  # what was chosen on the way
-    safer: Callable[[], "Ran"] | None = None  # a slower one that agrees better, for where this one fails the check
 
 
 def export(
@@ -106,14 +103,6 @@ def _first(name: str, split: str, most: int) -> data.Images:
 def _whole(form: Any, pixels: np.ndarray) -> np.ndarray:
     """Sentences filled up to as many tokens as costs are told for; images as they are."""
     return np.pad(pixels, ((0, 0), (0, form.tokens - pixels.shape[1]), (0, 0))) if form.data == "sentences" else pixels
-
-
-def agree(network: Any, theirs: np.ndarray, ours: np.ndarray) -> float:
-    """Per cent of predictions that are the same: the class; of an encoder, which other sentence is the nearest."""
-    if network.forward.data != "sentences":
-        return 100 * float((theirs.argmax(1) == ours.argmax(1)).mean())
-    same = [outputs @ outputs.T - 9 * np.eye(len(outputs)) for outputs in (theirs, ours)]
-    return 100 * float((same[0].argmax(1) == same[1].argmax(1)).mean())
 
 
 def latency(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:

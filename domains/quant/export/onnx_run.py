@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from domains.quant import data, latency
+from domains.quant.cost import latency, latency_measure
 from domains.quant.export import onnx_file
-from domains.quant.export.deploy import Ran, agree
+from domains.quant.export.artifact import Ran, agree
+from domains.quant.networks import data
 
 _WANTED = 99.75  # per cent: with room above what is asked on held-out images
 _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
@@ -52,14 +53,14 @@ def result_ranges(bank: Any, genome: np.ndarray) -> dict[int, onnx_file.Range]:
     """Returns layer -> the range of what it gives on training images, of the layers whose results go into sums."""
     layers = onnx_file.summed(bank)
     shown = data.load(bank.network.forward.data, "train").pixels[:_RANGES]
-    run = latency.session(onnx_file.write(bank, genome, tell=tuple(layers)))
+    run = latency_measure.session(onnx_file.write(bank, genome, tell=tuple(layers)))
     told = run([f"o{i}" for i in layers], {"images": shown}) if layers else []
     return {i: (float(values.min()), float(values.max())) for i, values in zip(layers, told, strict=True)}
 
 
 def runner(file: bytes):
     """Opens a file on one thread: images -> outputs."""
-    run = latency.session(file)
+    run = latency_measure.session(file)
     return lambda images: run(["logits"], {"images": np.ascontiguousarray(images, np.float32)})[0]
 
 

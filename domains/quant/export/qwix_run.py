@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant.export import codes as coded
-from domains.quant.export.deploy import Ran
+from domains.quant.export.artifact import Ran
 
 INSTALL = "pip install 'qd-atlas[qwix]'"
 

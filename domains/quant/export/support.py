@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.quant.costs import runs_in_integers
+from domains.quant.cost.costs import runs_in_integers
 
 TARGETS = ("ort-cpu", "qwix-cpu")
 NAMES = {"ort-cpu": "onnx", "qwix-cpu": "qwix"}

@@ -27,7 +27,7 @@ def steps(network: Any, example: np.ndarray) -> tuple[list[Step], int]:
     import jax
     import jax.numpy as jnp
 
-    from domains.quant.networks import linear
+    from domains.quant.networks.layers import linear
 
     layers = network.layers
 

@@ -1,0 +1,1 @@
+"""Size, bit operations and latency of a configuration."""

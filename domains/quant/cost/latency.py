@@ -1,0 +1,112 @@
+"""How long a layer takes on this machine: a table of (op, shape, precision) in microseconds, measured through onnxruntime.
+
+Per example, of a batch of 8 images or one sequence; one thread, the least of many runs, less what an empty run costs.
+Measured once for a machine and kept in the user's cache; without onnxruntime the table that is shipped, of the machine
+it names.
+"""
+
+import importlib.util
+import json
+import os
+import platform
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
+
+
+PRECISIONS = ("fp32", "int8", "rounded", "int4")  # rounded: fp32 after rounding its input; int4: weights in blocks, dense only
+
+
+SECONDS = 0.08  # of measuring each op
+
+
+SHIPPED = Path(__file__).parent / "latency.json"
+
+
+INSTALL = "pip install 'qd-atlas[onnx]'"
+
+
+class Op(NamedTuple):
+    """A layer as far as its time goes."""
+
+    kind: str  # conv | dense
+    shape: tuple[int, ...]  # of the weights: conv (kh, kw, in, out); dense (in, out)
+    inputs: tuple[int, ...]  # of one example: conv (H, W, in); dense (in,) or (T, in)
+    stride: int = 1
+
+    @property
+    def name(self) -> str:
+        step = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"{self.kind} {'x'.join(map(str, self.shape))} @{'x'.join(map(str, self.inputs))}{step}"
+
+
+def op(layer: Any) -> Op:
+    """Returns the op of a network's layer."""
+    return Op(layer.kind, tuple(layer.shape), tuple(layer.inputs), getattr(layer, "stride", 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Microseconds by op and precision, and the machine that they were measured on."""
+
+    machine: str
+    microseconds: dict[str, dict[str, float]]  # op's name -> precision -> us
+
+    def of(self, op: Op, precision: str) -> float:
+        """Returns microseconds; NaN where nobody has measured it."""
+        return self.microseconds.get(op.name, {}).get(precision, float("nan"))
+
+    def check(self) -> "Table":
+        """Raises ValueError where a time cannot be."""
+        for name, row in self.microseconds.items():
+            for precision, time_taken in row.items():
+                if precision not in PRECISIONS or not np.isfinite(time_taken) or time_taken < 0:
+                    raise ValueError(
+                        f"the latency table says {time_taken} us for {name}, {precision}: a time is a finite number, not below "
+                        f"0, for one of {', '.join(PRECISIONS)}; delete {kept(self.machine)} to measure anew"
+                    )
+        return self
+
+
+def read(file: Path) -> Table:
+    """Reads a table. Raises ValueError where it is damaged."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return Table(said["machine"], {n: {p: float(t) for p, t in row.items()} for n, row in said["us"].items()}).check()
+    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"the latency table {file} cannot be read ({error!r}); delete it, and it is measured anew") from error
+
+
+def write(table: Table, file: Path) -> None:
+    """Writes a table, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_name(f"{file.name}.{os.getpid()}.new")
+    rounded = {name: {p: round(t, 3) for p, t in row.items()} for name, row in sorted(table.microseconds.items())}
+    said = {"machine": table.machine, "batch": BATCH, "unit": "us an example, one thread", "us": rounded}
+    scratch.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    scratch.replace(file)
+
+
+def kept(machine: str) -> Path:
+    """Where a machine's table lies, in the user's cache."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "qd-atlas" / "quant" / f"latency-{''.join(c if c.isalnum() else '-' for c in machine)[:120]}.json"
+
+
+@cache
+def machine() -> str:
+    """Names processor, its fast integer instructions and onnxruntime's version: what a measured time holds for."""
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    fields = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in told.splitlines() if ":" in line}
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    fast = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in fields.get("flags", "").split()]
+    if importlib.util.find_spec("onnxruntime") is None:
+        return f"{name} ({' '.join(fast)})"
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
+    return f"{name} ({' '.join(fast)}), onnxruntime {onnxruntime.__version__}"

@@ -1,0 +1,89 @@
+"""The smallest ONNX graphs that show how long one layer takes: each precision alone, its input as that precision has it."""
+
+from typing import Any
+
+import numpy as np
+
+from domains.quant.cost.latency import Op
+
+OPSET, IR = 21, 10
+_BLOCK = 32  # of MatMulNBits
+Timed = tuple[bytes, dict[str, np.ndarray]]  # a graph, and what to feed it
+
+
+def empty(op: Op, batch: int) -> Timed:
+    """A graph that does nothing with the op's input."""
+    x = _input(op, batch)
+    return _graph([_node("Identity", ["x"], ["y"])], {}, x, np.float32)
+
+
+def of(op: Op, batch: int) -> dict[str, Timed]:
+    """Returns precision -> graph; int4 only where the op has it."""
+    x, rng = _input(op, batch), np.random.default_rng(0)
+    out = op.shape[-1]
+    shape = (op.shape[3], op.shape[2], *op.shape[:2]) if op.kind == "conv" else op.shape
+    w, codes = rng.normal(size=shape).astype(np.float32), rng.integers(-127, 128, shape).astype(np.int8)
+    bias, scale = np.zeros(out, np.float32), np.full(out, 0.01, np.float32)
+    settings: dict[str, Any] = {"strides": [op.stride] * 2, "auto_pad": "SAME_UPPER"} if op.kind == "conv" else {}
+    quantized = {"s": np.float32(0.05), "z": np.uint8(3)}
+    if op.kind == "conv":
+        plain = [_node("Conv", ["x", "w", "b"], ["y"], **settings)]
+        names = ["x", "s", "z", "w", "ws", "wz", "s", "z", "b"]
+        integer = [_node("QLinearConv", names, ["y"], **settings)]
+    else:
+        plain = [_node("MatMul", ["x", "w"], ["m"]), _node("Add", ["m", "b"], ["y"])]
+        integer = [_node("QLinearMatMul", ["x", "s", "z", "w", "ws", "wz", "s", "z"], ["y"])]
+    rounding = [_node("QuantizeLinear", ["x", "s", "z"], ["q"]), _node("DequantizeLinear", ["q", "s", "z"], ["r"])]
+    rounded = [*rounding, *[_renamed(node, "x", "r") for node in plain]]
+    whole = {"w": codes, "ws": scale, "wz": np.zeros(out, np.int8), "b": np.zeros(out, np.int32)}
+    x8 = rng.integers(0, 256, x.shape).astype(np.uint8)
+    graphs = {
+        "fp32": _graph(plain, {"w": w, "b": bias}, x, np.float32),
+        "int8": _graph(integer, quantized | whole, x8, np.uint8),
+        "rounded": _graph(rounded, quantized | {"w": w, "b": bias}, x, np.float32),
+    }
+    if op.kind == "dense" and op.shape[0] % _BLOCK == 0:
+        graphs["int4"] = _int4(op, x, rng)
+    return graphs
+
+
+def _int4(op: Op, x: np.ndarray, rng: np.random.Generator) -> Timed:
+    """onnxruntime's own MatMulNBits: weights of 4 bit in blocks of 32, input in full precision."""
+    rows, columns = op.shape
+    blocks = rows // _BLOCK
+    packed = rng.integers(0, 256, (columns, blocks, _BLOCK // 2)).astype(np.uint8)
+    scale = np.full(columns * blocks, 0.01, np.float32)
+    node = _node("MatMulNBits", ["x", "w", "ws"], ["y"], domain="com.microsoft", K=rows, N=columns, bits=4, block_size=_BLOCK)
+    return _graph([node], {"w": packed, "ws": scale}, x, np.float32)
+
+
+def _input(op: Op, batch: int) -> np.ndarray:
+    inputs = (op.inputs[2], *op.inputs[:2]) if op.kind == "conv" else op.inputs
+    return np.random.default_rng(1).normal(size=(batch, *inputs)).astype(np.float32)
+
+
+def _graph(nodes: list, initial: dict[str, Any], x: np.ndarray, result: type) -> Timed:
+    import onnx  # pyright: ignore[reportMissingImports]
+    from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports]
+
+    used = {name for node in nodes for name in node.input}
+    kinds = {np.dtype(np.float32): onnx.TensorProto.FLOAT, np.dtype(np.uint8): onnx.TensorProto.UINT8}
+    given = helper.make_tensor_value_info("x", kinds[x.dtype], x.shape)
+    told = helper.make_tensor_value_info("y", kinds[np.dtype(result)], None)
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in initial.items() if name in used]
+    graph = helper.make_graph(nodes, "op", [given], [told], constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR).SerializeToString(), {"x": x}
+
+
+def _node(kind: str, inputs: list[str], outputs: list[str], **settings: Any) -> Any:
+    from onnx import helper  # pyright: ignore[reportMissingImports]
+
+    return helper.make_node(kind, inputs, outputs, **settings)
+
+
+def _renamed(node: Any, old: str, new: str) -> Any:
+    copy = type(node)()
+    copy.CopyFrom(node)
+    copy.input[:] = [new if name == old else name for name in node.input]
+    return copy

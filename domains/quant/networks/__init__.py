@@ -1,0 +1,1 @@
+"""Trained networks to quantize, their layers, data and weights."""

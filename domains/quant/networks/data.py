@@ -1,0 +1,150 @@
+"""Pictures to train, calibrate and judge on: Fashion-MNIST from Debian's package, digits from scikit-learn, corruptions.
+
+Fashion-MNIST (Xiao et al. 2017): 60,000 pictures to train on, of which the last 5,000 validate, and 10,000 to test on.
+N images, H x W pixels.
+"""
+
+import gzip
+import os
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
+SPLITS = ("train", "validation", "test")
+_MEAN, _DEVIATION = 0.2860, 0.3530  # of Fashion-MNIST's training pixels
+_VALIDATE = 5000
+
+
+class Images(NamedTuple):
+    pixels: np.ndarray  # [N, H, W, 1] float32, standardized
+    labels: np.ndarray  # [N] int32
+
+    def first(self, n: int) -> "Images":
+        """Returns the first n. Raises ValueError where there are fewer."""
+        if not 1 <= n <= len(self.labels):
+            raise ValueError(f"{n} images are asked for, and there are {len(self.labels)}; type images={len(self.labels)}")
+        return Images(self.pixels[:n], self.labels[:n])
+
+
+def load(name: str, split: str) -> Images:
+    """Returns one split of `fashion`, `digits` or `sentences`. Raises ValueError where there is no such split here."""
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}; type one of {', '.join(SPLITS)}")
+    return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)
+
+
+def folder() -> Path:
+    """Returns where Fashion-MNIST lies: $FASHION_MNIST, or where Debian puts it."""
+    return Path(os.environ.get("FASHION_MNIST") or FOLDER)
+
+
+def corrupted(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A third each of the images with noise, blur and low contrast: after Hendrycks and Dietterich (2019)."""
+    third = np.arange(len(pixels)) % 3
+    noise = np.random.default_rng(seed).normal(0, 0.15 / _DEVIATION, pixels.shape).astype(np.float32)
+    padded = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    height, width = pixels.shape[1:3]
+    blurred = sum(padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)) / 9
+    mean = pixels.mean((1, 2, 3), keepdims=True)
+    faint = mean + (pixels - mean) * 0.4
+    which = third[:, None, None, None]
+    return np.where(which == 0, pixels + noise, np.where(which == 1, blurred, faint)).astype(np.float32)
+
+
+@lru_cache(maxsize=3)
+def _fashion(split: str) -> Images:
+    prefix = "t10k" if split == "test" else "train"
+    pixels = _idx(folder() / f"{prefix}-images-idx3-ubyte.gz", 3)
+    labels = _idx(folder() / f"{prefix}-labels-idx1-ubyte.gz", 1)
+    if pixels.shape[1:] != (28, 28) or len(pixels) != len(labels):
+        raise ValueError(
+            f"{folder()} holds images {list(pixels.shape)} and labels {list(labels.shape)}, and not n of 28 x 28 with n "
+            "labels; type apt-get install --reinstall dataset-fashion-mnist"
+        )
+    part = {"train": slice(0, -_VALIDATE), "validation": slice(-_VALIDATE, None), "test": slice(None)}[split]
+    scaled = (pixels[part, :, :, None].astype(np.float32) / 255 - _MEAN) / _DEVIATION
+    return Images(scaled.astype(np.float32), labels[part].astype(np.int32))
+
+
+def _idx(path: Path, dimensions: int) -> np.ndarray:
+    """Reads one IDX file of bytes (LeCun's format: magic 0, 0, 8, dimensions; big-endian sizes; bytes)."""
+    if not path.is_file():
+        raise ValueError(
+            f"Fashion-MNIST is not in {path.parent}; type apt-get install dataset-fashion-mnist (Debian, 31 MB), or set "
+            "FASHION_MNIST to the folder of its four files"
+        )
+    try:
+        raw = gzip.decompress(path.read_bytes())
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} cannot be unpacked ({error}); type apt-get install --reinstall dataset-fashion-mnist"
+        ) from error
+    if raw[:4] != bytes([0, 0, 8, dimensions]):
+        raise ValueError(f"{path} is no IDX file of bytes in {dimensions} dimensions; install dataset-fashion-mnist again")
+    shape = np.frombuffer(raw, ">u4", dimensions, 4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+@lru_cache(maxsize=3)
+def _digits(split: str) -> Images:
+    """scikit-learn's 1,797 digits in a fixed order: 1,197 train, 300 validate, 300 test."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    part = order[{"train": slice(0, -600), "validation": slice(-600, -300), "test": slice(-300, None)}[split]]
+    scaled = (np.asarray(pixels)[part].reshape(-1, 8, 8, 1) / 16 - 0.305) / 0.376
+    return Images(scaled.astype(np.float32), np.asarray(labels)[part].astype(np.int32))
+
+
+@lru_cache(maxsize=3)
+def _sentences(split: str) -> Images:
+    """Embedded sentences, [N, T, D], T of the longest: 64 to train and to validate on, 256 to test on; labels mean nothing."""
+    from domains.quant.networks import encoder
+
+    embedded = encoder.embed(sentences(split))
+    longest = int((embedded != 0).any(2).sum(1).max())
+    return Images(embedded[:, :longest], np.zeros(len(embedded), np.int32))
+
+
+def sentences(split: str) -> list[str]:
+    """Plain sentences of who does what, where or when, in mixed order; splits share neither subjects nor actions."""
+    at = SPLITS.index(split)
+    random, (who, what) = np.random.default_rng(at), _TOLD[split]
+    made = [f"{a} {b} {_WHEN[i]}." for a in who for b, i in zip(what, random.integers(0, len(_WHEN), len(what)), strict=True)]
+    return [made[i] for i in random.permutation(len(made))]
+
+
+_TOLD = {
+    "train": (
+        ("A carpenter", "My neighbour", "The old captain", "A group of students", "The orchestra", "An astronaut",
+         "A tired nurse", "The mayor"),
+        ("repairs a broken bicycle", "reads a long novel about the sea", "cooks soup with carrots and beans",
+         "argues about taxes", "plants apple trees", "plays a slow song on the piano", "looks for a lost dog",
+         "measures the temperature of the lake"),
+    ),
+    "validation": (
+        ("A young doctor", "The gardener", "Two brothers", "The chess club", "A street musician", "The librarian", "A farmer",
+         "An engineer from Oslo"),
+        ("paints the kitchen wall yellow", "writes a letter to the editor", "bakes bread with seeds", "votes for a new bridge",
+         "feeds ducks in the park", "sings an old lullaby", "waits for a delayed bus", "counts stars with a telescope"),
+    ),
+    "test": (
+        ("A retired teacher", "The football team", "Her grandmother", "A taxi driver", "The bakery's owner", "A famous painter",
+         "Three children", "The night guard", "A sailor", "The prime minister", "An elderly judge", "A beekeeper",
+         "The hotel cook", "A shy programmer", "Our postman", "A mountain guide"),
+        ("builds a wooden boat", "watches a film about volcanoes", "grills fish with lemon", "complains about high rents",
+         "cuts the grass", "dances to loud drums", "searches for missing keys", "weighs a parcel of books",
+         "learns Portuguese verbs", "drives a truck to the harbour", "sells second-hand cameras", "sleeps in a tent",
+         "mends a torn jacket", "studies the history of glass", "teaches a parrot to speak", "catches a cold"),
+    ),
+}  # fmt: skip
+_WHEN = (
+    "before the storm", "in a crowded market", "at midnight", "while it snows", "near the railway station", "on a quiet Sunday",
+    "after the election", "in the mountains", "without any help", "although nobody asked", "for the very first time",
+    "as every year",
+)  # fmt: skip

@@ -1,0 +1,127 @@
+"""The sentence encoder all-MiniLM-L6-v2 in JAX: six BERT blocks (Devlin et al. 2019), mean over tokens, length 1.
+
+Weights come by `qd fetch minilm_f32`. Its 36 products (query, key, value, output, up, down of each block) are what is
+quantized; embeddings, norms, softmax and GELU stay float32. N sentences, T tokens, D = 384, H = 12 heads.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.quant.networks.layers import Apply, Layer, Network
+from domains.quant.networks.wordpiece import Words
+
+Array = Any
+PARTS = ("query", "key", "value", "output", "up", "down")
+_PLACES = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
+_INSIDE = (*_PLACES, "intermediate.dense", "output.dense")
+_BYTES = 90_868_376
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Its form. It is shown embedded tokens, filled up with zeros to ``tokens``; longer sentences are cut."""
+
+    blocks: int = 6
+    width: int = 384
+    heads: int = 12
+    tokens: int = 32
+    data: str = "sentences"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        wide, t = 4 * self.width, self.tokens
+        shapes = [*[(self.width, self.width)] * 4, (self.width, wide), (wide, self.width)]
+        named = [(f"block{b}.{part}", shape) for b in range(self.blocks) for part, shape in zip(PARTS, shapes, strict=True)]
+        return tuple(Layer(name, "dense", shape, (t, shape[0]), t * shape[0] * shape[1]) for name, shape in named)
+
+    def __call__(self, apply: Apply, x: Array) -> Array:
+        """Embedded tokens [N, T, D] -> unit vectors [N, D]."""
+        held, shown = _norms(), (x != 0).any(-1)
+        for b in range(self.blocks):
+            q, k, v = (self._heads(apply(6 * b + i, x)) for i in range(3))
+            score = jnp.where(shown[:, None, None], q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1e9)
+            mixed = (jax.nn.softmax(score, -1) @ v).swapaxes(1, 2).reshape(x.shape)
+            x = _norm(x + apply(6 * b + 3, mixed), held[f"norm{b}.attention"])
+            up = jax.nn.gelu(apply(6 * b + 4, x), approximate=False)
+            x = _norm(x + apply(6 * b + 5, up), held[f"norm{b}.output"])
+        pooled = (x * shown[..., None]).sum(1) / shown.sum(1, keepdims=True)
+        return pooled / jnp.linalg.norm(pooled, axis=1, keepdims=True)
+
+    def _heads(self, x: Array) -> Array:
+        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)  # [N, H, T, D / H]
+
+
+def folder() -> Path:
+    """Returns where `qd fetch minilm_f32` puts it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights" / "minilm_f32"
+
+
+def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:
+    """Returns what the first block is shown, float32 [N, T, D]; zeros where a sentence has ended."""
+    numbers, told = _words().encode(sentences, tokens), tensors()
+    words, places, kinds = (told[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type"))
+    x = _norm(words[numbers] + places[:tokens] + kinds[0], _pair("embeddings.LayerNorm"))
+    return (x * (numbers > 0)[..., None]).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def load() -> Network:
+    """Returns the trained encoder. Raises ValueError where its weights are not on this machine."""
+    form, told = Encoder(), tensors()
+    names = [f"encoder.layer.{b}.{place}" for b in range(form.blocks) for place in _INSIDE]
+    weights = tuple(np.ascontiguousarray(told[f"{name}.weight"].T) for name in names)
+    return Network("minilm", form, weights, tuple(told[f"{name}.bias"] for name in names))
+
+
+@lru_cache(maxsize=1)
+def tensors() -> dict[str, np.ndarray]:
+    """Reads every tensor of the safetensors file (8 bytes of length, a JSON header, raw numbers)."""
+    path = folder() / "model.safetensors"
+    if not path.is_file():
+        raise ValueError(f"the encoder's weights are not in {path.parent}; type qd fetch minilm_f32")
+    if path.stat().st_size != _BYTES:
+        raise ValueError(
+            f"{path} has {path.stat().st_size} bytes and not {_BYTES}; delete it and type qd fetch minilm_f32, which "
+            "compares its checksum"
+        )
+    raw = np.memmap(path, np.uint8, "r")
+    begin = 8 + int.from_bytes(raw[:8].tobytes(), "little")
+    header = json.loads(raw[8:begin].tobytes())
+    floats = {name: told for name, told in header.items() if told.get("dtype") == "F32"}
+    spans = {name: [begin + at for at in told["data_offsets"]] for name, told in floats.items()}
+    return {name: raw[slice(*spans[name])].view(np.float32).reshape(told["shape"]) for name, told in floats.items()}
+
+
+@lru_cache(maxsize=1)
+def _norms() -> dict[str, np.ndarray]:
+    """Scale and shift of each block's two norms, [2, D]."""
+    places = {"attention": "attention.output", "output": "output"}
+    blocks = range(Encoder().blocks)
+    return {f"norm{b}.{name}": _pair(f"encoder.layer.{b}.{at}.LayerNorm") for b in blocks for name, at in places.items()}
+
+
+def _pair(place: str) -> np.ndarray:
+    return np.stack([tensors()[f"{place}.weight"], tensors()[f"{place}.bias"]])
+
+
+@lru_cache(maxsize=1)
+def _words() -> Words:
+    path = folder() / "vocab.txt"
+    if not path.is_file():
+        raise ValueError(f"the encoder's vocabulary is not in {path.parent}; type qd fetch minilm_f32")
+    return Words.read(path)
+
+
+def _norm(x: Array, scale_and_shift: Array) -> Array:
+    mean = x.mean(-1, keepdims=True)
+    variance = ((x - mean) ** 2).mean(-1, keepdims=True)
+    return (x - mean) / (variance + 1e-12) ** 0.5 * scale_and_shift[0] + scale_and_shift[1]

@@ -1,0 +1,58 @@
+"""A network as a list of layers that can be quantized. B batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+Array = Any
+
+
+Apply = Callable[[int, Array], Array]
+
+
+class Layer(NamedTuple):
+    """One layer with a kernel: what is quantized."""
+
+    name: str
+    kind: str  # conv | dense
+    shape: tuple[int, ...]  # conv: height, width, in, out; dense: in, out
+    inputs: tuple[int, ...]  # one example's: conv H, W, in; dense (tokens,) in
+    macs: int  # multiply-accumulates for one example
+    stride: int = 1
+    relu: bool = False  # is a ReLU applied to what it gives (after the sum, where it ends a block)?
+
+    @property
+    def parameters(self) -> int:
+        """Weights alone; there are shape[-1] biases more."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained network: its form and its numbers."""
+
+    name: str
+    forward: Any  # ResNet or Encoder: layers, data, and (apply, x) -> outputs
+    weights: tuple[np.ndarray, ...]  # float32, one a layer, as Layer.shape
+    biases: tuple[np.ndarray, ...]  # float32 [out]
+    statistics: tuple[np.ndarray, ...] = ()  # [2, out]: mean and spread of each layer's outputs on training images
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.forward.layers
+
+    def __call__(self, x: Array) -> Array:
+        """The full-precision forward pass."""
+        return self.forward(lambda i, x: linear(self.layers[i], x, self.weights[i]) + self.biases[i], x)
+
+
+def linear(layer: Layer, x: Array, kernel: Array) -> Array:
+    """A convolution or a product, without bias."""
+    if layer.kind == "dense":
+        return x @ kernel
+    strides = (layer.stride, layer.stride)
+    return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))

@@ -1,0 +1,67 @@
+"""Trained networks by name, their weights with a checksum."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from domains.quant.networks.layers import Network
+from domains.quant.networks.resnet import ResNet
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+CHECKSUMS = {
+    "resnet14": "c0cd877b0a7199fdc5e76425a9fa6b421bbd7104c2646aa4d9e3bd4a3caf54c5",
+    "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac",
+}
+
+
+FORMS = {
+    "resnet14": ResNet(),
+    "digits": ResNet(widths=(8, 16), blocks=1, side=8, stem_stride=1, data="digits"),
+}
+
+
+def form(name: str) -> Any:
+    """Returns a network's form, which needs no weights. Raises ValueError where there is none of that name."""
+    if name == "minilm":
+        from domains.quant.networks import encoder
+
+        return encoder.Encoder()
+    if name not in FORMS:
+        raise ValueError(f"there is no network {name!r}; type one of {', '.join(FORMS)}, minilm")
+    return FORMS[name]
+
+
+@lru_cache(maxsize=8)
+def load(name: str) -> Network:
+    """Returns a trained network. Raises ValueError where its weights are missing or have another checksum."""
+    if name == "minilm":
+        from domains.quant.networks import encoder
+
+        return encoder.load()
+    made = form(name)
+    return read(name, made, WEIGHTS / f"{name}.npz", CHECKSUMS[name])
+
+
+def read(name: str, made: ResNet, path: Path, checksum: str) -> Network:
+    """Reads weights from a file. Raises ValueError where its SHA-256 or a shape is another than it should be."""
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; type python -m domains.quant.networks.train {name}")
+    seen = hashlib.sha256(path.read_bytes()).hexdigest()
+    if seen != checksum:
+        raise ValueError(
+            f"{path.name} has the checksum {seen[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
+            f"restore the file, or train anew "
+            f"(python -m domains.quant.networks.train {name}) and write its checksum into registry.py"
+        )
+    with np.load(path, allow_pickle=False) as told:
+        several = ("weight", "bias", "statistics")
+        weights, biases, statistics = ([told[f"{kind}{i}"] for i in range(len(made.layers))] for kind in several)
+    for layer, weight in zip(made.layers, weights, strict=True):
+        if weight.shape != layer.shape:
+            raise ValueError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
+    return Network(name, made, tuple(weights), tuple(biases), tuple(statistics))

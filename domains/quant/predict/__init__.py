@@ -1,0 +1,1 @@
+"""Predictions of accuracy before a configuration is evaluated."""

@@ -1,0 +1,194 @@
+"""How much does each option of each layer hurt? Tables that add up over layers, from measuring, from errors, from gradients.
+
+Measured, one layer quantized at a time: loss, kl (ZeroQ, Cai et al. 2020, eq. 3), flips (predictions that change).
+From the error that an option makes: layer_error, sqnr. Weighed by gradients: snip (Lee et al. 2019), fisher, relevance
+(input times gradient, Montavon et al. 2018). By curvature: hawq_v1 and omega (Dong et al. 2019, 2020).
+
+L layers, W weight options, A activation options, N images.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.quant.networks.data import Images
+from domains.quant.networks.layers import linear
+from domains.quant.predict import hessian
+from domains.quant.quantize import calibration
+from domains.quant.quantize.bank import Bank, quantized
+
+Array = Any
+
+
+class Sensitivity(NamedTuple):
+    """Predicted damage; higher is worse."""
+
+    weights: np.ndarray  # [L, W]
+    activations: np.ndarray  # [L, A]
+
+    def of(self, bank: Bank, solutions: np.ndarray) -> np.ndarray:
+        """Adds up over the layers of B configs, [B]: a proxy for how bad they are."""
+        of_weights, of_inputs = bank.split(solutions)
+        rows = np.arange(bank.size)
+        return self.weights[rows, of_weights].sum(1) + self.activations[rows, of_inputs].sum(1)
+
+
+def tables(name: str, bank: Bank, images: Images) -> Sensitivity:
+    """Returns a table by its name. Raises ValueError where there is none of that name."""
+    if name not in NAMES:
+        raise ValueError(f"there is no sensitivity {name!r}; type one of {', '.join(NAMES)}")
+    return NAMES[name](bank, images)
+
+
+def kl(bank: Bank, images: Images) -> Sensitivity:
+    """Mean KL divergence from full precision, one layer quantized at a time; needs no labels."""
+
+    def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
+        p = _log_softmax(full)
+        return (np.exp(p) * (p - _log_softmax(logits))).sum(-1).mean(-1)
+
+    return _one_at_a_time(bank, images, told)
+
+
+def loss(bank: Bank, images: Images) -> Sensitivity:
+    """How much the cross-entropy rises, one layer quantized at a time."""
+    rows = np.arange(len(images.labels))
+
+    def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
+        rise = _log_softmax(full)[rows, images.labels] - _log_softmax(logits)[:, rows, images.labels]
+        return np.maximum(rise.mean(-1), 0)
+
+    return _one_at_a_time(bank, images, told)
+
+
+def flips(bank: Bank, images: Images) -> Sensitivity:
+    """Share of predictions that change, one layer quantized at a time; needs no labels."""
+    return _one_at_a_time(bank, images, lambda logits, full: (logits.argmax(-1) != full.argmax(-1)).mean(-1))
+
+
+def layer_error(bank: Bank, images: Images) -> Sensitivity:
+    """Each layer's relative squared error, of weights and of inputs."""
+    changes = _weight_changes(bank)
+    of_weights = [
+        (change**2).sum(tuple(range(1, change.ndim))) / (weight**2).sum()
+        for change, weight in zip(changes, bank.network.weights, strict=True)
+    ]
+    shown = calibration.inputs(bank.network, images.pixels)
+    changed = [_input_changes(bank, i, x) for i, x in enumerate(shown)]
+    of_inputs = [[(change**2).sum() / (x**2).sum() for change in each] for each, x in zip(changed, shown, strict=True)]
+    return Sensitivity(np.array(of_weights), np.array(of_inputs))
+
+
+def sqnr(bank: Bank, images: Images) -> Sensitivity:
+    """Less signal-to-noise ratio in decibels: 10 log10 of the relative squared error."""
+    return Sensitivity(*(10 * np.log10(np.maximum(table, 1e-12)) for table in layer_error(bank, images)))
+
+
+def snip(bank: Bank, images: Images) -> Sensitivity:
+    """Sum of |gradient times change|."""
+    return _by_gradients(bank, images, lambda gradient, change: np.abs(gradient * change).sum())
+
+
+def fisher(bank: Bank, images: Images) -> Sensitivity:
+    """Sum of squared gradient times squared change: the diagonal of the empirical Fisher matrix."""
+    return _by_gradients(bank, images, lambda gradient, change: (gradient**2 * change**2).sum())
+
+
+def relevance(bank: Bank, images: Images) -> Sensitivity:
+    """Each layer's mean |input times gradient of the chosen logit|, times its relative errors."""
+    shown, gradients = _input_gradients(bank, images, chosen=True)
+    weight = np.array([np.abs(x * g).mean() * x[0].size for x, g in zip(shown, gradients, strict=True)])
+    return Sensitivity(*(weight[:, None] * table for table in layer_error(bank, images)))
+
+
+def hawq_v1(bank: Bank, images: Images) -> Sensitivity:
+    """Top eigenvalue of each layer's Hessian times the squared change; inputs by KL, on the same scale."""
+    return _by_curvature(bank, images, hessian.eigenvalues(bank.network, images))
+
+
+def omega(bank: Bank, images: Images) -> Sensitivity:
+    """Average trace of each layer's Hessian times the squared change; inputs by KL, on the same scale."""
+    return _by_curvature(bank, images, hessian.traces(bank.network, images))
+
+
+def agreement(bank: Bank, solutions: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Share of a few unlabelled images that B whole configs name as full precision does, [B]: no table, but cheap and good."""
+    logits = bank.logits(np.concatenate([bank.full()[None], solutions]), images)
+    return (logits[1:].argmax(2) == logits[0].argmax(1)).mean(1)
+
+
+NAMES: dict[str, Callable[[Bank, Images], Sensitivity]] = {
+    "kl": kl,
+    "loss": loss,
+    "flips": flips,
+    "layer_error": layer_error,
+    "sqnr": sqnr,
+    "snip": snip,
+    "fisher": fisher,
+    "relevance": relevance,
+    "hawq_v1": hawq_v1,
+    "omega": omega,
+}
+
+
+def _one_at_a_time(bank: Bank, images: Images, told: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Sensitivity:
+    layers, several = bank.size, (len(bank.weight_options), len(bank.activation_options))
+    full = bank.full()
+    configs = np.repeat(full[None], 1 + layers * sum(several), 0)
+    places = [(i + kind * layers, option) for kind in (0, 1) for i in range(layers) for option in range(several[kind])]
+    for row, (gene, option) in enumerate(places, 1):
+        configs[row, gene] = option
+    logits = bank.logits(configs, images.pixels)
+    damage = told(logits[1:], logits[0])
+    cut = layers * several[0]
+    return Sensitivity(damage[:cut].reshape(layers, -1), damage[cut:].reshape(layers, -1))
+
+
+def _by_gradients(bank: Bank, images: Images, told: Callable[[np.ndarray, np.ndarray], float]) -> Sensitivity:
+    gradients = hessian.gradients(bank.network, images)
+    changes = _weight_changes(bank)
+    of_weights = [[told(g, change) for change in each] for g, each in zip(gradients, changes, strict=True)]
+    shown, pulls = _input_gradients(bank, images)
+    several = [_input_changes(bank, i, x) for i, x in enumerate(shown)]
+    of_inputs = [[told(g, change) / len(change) for change in each] for g, each in zip(pulls, several, strict=True)]
+    return Sensitivity(np.array(of_weights), np.array(of_inputs))
+
+
+def _by_curvature(bank: Bank, images: Images, curvature: np.ndarray) -> Sensitivity:
+    squared = [(change**2).sum(tuple(range(1, change.ndim))) for change in _weight_changes(bank)]
+    of_weights = np.maximum(curvature, 0)[:, None] * np.array(squared)
+    measured = kl(bank, images)
+    scale = np.median(of_weights) / max(float(np.median(measured.weights)), 1e-12)
+    return Sensitivity(of_weights, measured.activations * scale)
+
+
+def _weight_changes(bank: Bank) -> list[np.ndarray]:
+    return [several[:-1] - several[-1] for several in bank.weights]  # each [W, *shape]
+
+
+def _input_changes(bank: Bank, i: int, x: np.ndarray) -> list[np.ndarray]:
+    return [np.asarray(quantized(x, scale)) - x for scale in bank.scales[i, :-1]]
+
+
+def _input_gradients(bank: Bank, images: Images, chosen: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Each layer's inputs and the gradients there, of each image's own loss, or of the logit that it chose."""
+    network = bank.network
+    shown = calibration.inputs(network, images.pixels)
+
+    def total(moved: list[Array]) -> Array:
+        apply = lambda i, x: linear(network.layers[i], x + moved[i], network.weights[i]) + network.biases[i]
+        logits = network.forward(apply, images.pixels)
+        if chosen:
+            return logits.max(1).sum()
+        return -jax.nn.log_softmax(logits)[jnp.arange(len(logits)), images.labels].sum()
+
+    gradients = jax.jit(jax.grad(total))([jnp.zeros_like(x) for x in shown])
+    return shown, [np.asarray(gradient) for gradient in gradients]
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))

@@ -1,0 +1,1 @@
+"""Quantizers, the bank of quantized layers, calibration and rounding."""

@@ -1,0 +1,147 @@
+"""The quantizer bank: every layer in every variant, prepared once; a config is only a choice of indices.
+
+A solution has two genes a layer: [2L] whole numbers, first L weight options, then L activation options. Evaluation is
+to gather and to run forward, in one compiled program for all configs: on a CPU one config after the other (grouped
+convolutions make vmap slowest there), on an accelerator side by side.
+
+B configs, L layers, W weight options, A activation options, N images, C outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.quant.networks.layers import Network, linear
+from domains.quant.quantize import calibration
+from domains.quant.quantize.quantizers import ActivationOption, WeightOption
+
+Array = Any
+_CHUNK = 8  # configs that one call of the program takes; fewer are filled up
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """A network in all its variants; index W (A) stands for full precision and is in no search space."""
+
+    network: Network
+    weight_options: tuple[WeightOption, ...]  # W
+    activation_options: tuple[ActivationOption, ...]  # A
+    weights: tuple[np.ndarray, ...]  # of layer l: float32 [W + 1, *shape]
+    scales: np.ndarray  # float32 [L, A + 1, 3]: scale, zero, levels; levels 0: as it is
+    stored_bits: np.ndarray  # [L, W] weights with scales and zero points, without biases
+
+    @property
+    def size(self) -> int:
+        """L."""
+        return len(self.network.layers)
+
+    def split(self, solutions: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Returns weight and activation indices, each [B, L]. Raises ValueError where they cannot be such."""
+        given = np.atleast_2d(np.asarray(solutions))
+        if given.shape[1] != 2 * self.size:
+            raise ValueError(f"a config of {self.network.name} has {2 * self.size} genes, and these have {given.shape[1]}")
+        of_weights, of_inputs = given[:, : self.size].astype(np.int32), given[:, self.size :].astype(np.int32)
+        if given.min() < 0 or of_weights.max() > len(self.weight_options) or of_inputs.max() > len(self.activation_options):
+            raise ValueError(
+                f"a gene of {given.min()}..{given.max()} is no index of {len(self.weight_options)} weight options and "
+                f"{len(self.activation_options)} activation options; genes count from 0"
+            )
+        return of_weights, of_inputs
+
+    def full(self) -> np.ndarray:
+        """The config of full precision, [2L]."""
+        return np.repeat([len(self.weight_options), len(self.activation_options)], self.size).astype(np.int32)
+
+    def uniform(self, weight: str | int, activation: str | int) -> np.ndarray:
+        """The config of one option for all weights and one for all inputs, by name or index, [2L]."""
+        pairs = ((weight, self.weight_options), (activation, self.activation_options))
+        return np.repeat([_index(asked, options) for asked, options in pairs], self.size).astype(np.int32)
+
+    def logits(self, solutions: Array, images: np.ndarray) -> np.ndarray:
+        """Runs B configs on N images, [B, N, C]."""
+        genes = np.stack(self.split(solutions), 1)  # [B, 2, L]
+        device, program = self._device, _program(self.network.forward)
+        pixels = jnp.asarray(images)
+        told = []
+        for at in range(0, len(genes), _CHUNK):
+            rows = np.minimum(np.arange(at, at + _CHUNK), len(genes) - 1)
+            told.append(np.asarray(program(*device, genes[rows], pixels, min(_CHUNK, len(genes) - at))))
+        return np.concatenate(told)[: len(genes)]
+
+    def run(self, genes: Array, images: Array) -> Array:
+        """One config [2, L] on images, to be traced: outputs [N, C]."""
+        return _forward(self.network.forward, self._device, genes, images)
+
+    @cached_property
+    def _device(self) -> tuple[Any, ...]:
+        return jax.device_put((self.weights, tuple(self.network.biases), self.scales))
+
+
+def build(
+    network: Network,
+    weight_options: Sequence[WeightOption],
+    activation_options: Sequence[ActivationOption],
+    images: np.ndarray,
+) -> Bank:
+    """Prepares every variant; ranges of inputs, and learned rounding, come from the calibration images."""
+    inputs = calibration.inputs(network, images)
+    weights, stored = [], []
+    for layer, weight, x in zip(network.layers, network.weights, inputs, strict=True):
+        learned = any(option.format == "round" for option in weight_options)
+        gram = calibration.gram(layer, x) if learned else None
+        made = [option.quantize(weight, gram) for option in weight_options]
+        weights.append(np.stack([*(one.values for one in made), weight]))
+        stored.append([one.stored_bits for one in made])
+    none = np.array([1.0, 0.0, 0.0])
+    scales = [[*(option.fit(x) for option in activation_options), none] for x in inputs]
+    return Bank(
+        network,
+        tuple(weight_options),
+        tuple(activation_options),
+        tuple(weights),
+        np.array(scales, np.float32),
+        np.array(stored),
+    )
+
+
+def quantized(x: Array, scale: Array) -> Array:
+    """Rounds inputs to the grid of (scale, zero, levels) and back; where levels is 0 they stay."""
+    code = jnp.clip(jnp.round(x / scale[0]) + scale[1], 0, scale[2])
+    return jnp.where(scale[2] > 0, (code - scale[1]) * scale[0], x)
+
+
+def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) -> Array:
+    (weights, biases, scales), layers = device, form.layers
+
+    def apply(i: int, x: Array) -> Array:
+        kernel = weights[i][genes[0, i]]
+        return linear(layers[i], quantized(x, scales[i, genes[1, i]]), kernel) + biases[i]
+
+    return form(apply, images)
+
+
+@lru_cache(maxsize=8)
+def _program(form: Any) -> Any:
+    """The compiled program of a form: (device arrays, genes [chunk, 2, L], images, how many count) -> outputs."""
+
+    def several(weights: Any, biases: Any, scales: Any, genes: Array, images: Array, count: Array) -> Array:
+        one = lambda each: _forward(form, (weights, biases, scales), each, images)
+        if jax.default_backend() != "cpu":
+            return jax.vmap(one)(genes)
+        shape = jax.eval_shape(one, genes[0])
+        empty = jnp.zeros((len(genes), *shape.shape), shape.dtype)
+        return jax.lax.fori_loop(0, count, lambda i, told: told.at[i].set(one(genes[i])), empty)
+
+    return jax.jit(several)
+
+
+def _index(asked: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:
+    names = [option.name for option in options]
+    if isinstance(asked, str) and asked not in names:
+        raise ValueError(f"the bank has no option {asked!r}; it has {', '.join(names)}")
+    return names.index(asked) if isinstance(asked, str) else asked

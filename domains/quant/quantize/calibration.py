@@ -1,0 +1,50 @@
+"""What a network's layers are shown on calibration images: ranges and learned rounding come from it.
+
+N images, K inputs of a channel.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from domains.quant.networks.layers import Layer, Network, linear
+
+
+def inputs(network: Network, images: np.ndarray) -> list[np.ndarray]:
+    """Returns each layer's inputs in full precision, in layer order."""
+
+    def shown(pixels: Any) -> list[Any]:
+        seen: list[Any] = [None] * len(network.layers)
+
+        def apply(i: int, x: Any) -> Any:
+            seen[i] = x
+            return linear(network.layers[i], x, network.weights[i]) + network.biases[i]
+
+        network.forward(apply, pixels)
+        return seen
+
+    return [np.asarray(x) for x in jax.jit(shown)(images)]
+
+
+def gram(layer: Layer, x: np.ndarray) -> np.ndarray:
+    """Returns X'X [K, K] over all places where the layer's kernel is laid, in the kernel's own order of inputs."""
+    if layer.kind == "dense":
+        flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
+        return flat.T @ flat
+    high, wide, into, _ = layer.shape
+    side = -(-x.shape[1] // layer.stride)
+    pad = max((side - 1) * layer.stride + high - x.shape[1], 0)
+    padded = np.pad(x[:128], ((0, 0), (pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2), (0, 0)))
+    patches = np.stack(
+        [
+            padded[
+                :, i : i + (side - 1) * layer.stride + 1 : layer.stride, j : j + (side - 1) * layer.stride + 1 : layer.stride
+            ]
+            for i in range(high)
+            for j in range(wide)
+        ],
+        3,
+    )  # [N, side, side, high * wide, in]
+    flat = patches.reshape(-1, high * wide * into).astype(np.float32)
+    return (flat.T @ flat).astype(np.float64)

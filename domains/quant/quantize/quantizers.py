@@ -1,0 +1,217 @@
+"""How a layer's weights and inputs become a few bits: each way an option, each option one more index of the bank.
+
+A weight is laid out as rows that share a scale, [R, n]: one row a tensor, an output channel, or a group of 32 inputs of
+a channel. NumPy, eagerly: to compile each search for a clipping range costs more than to run it. K inputs of a channel.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from domains.quant.quantize import grids, rounding
+
+SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
+CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
+FORMATS = ("int", *grids.FORMATS, "codebook", "hadamard", "round", "sparse")
+_RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
+_PERCENTILE, _ACTIVATION_PERCENTILE = 99.5, 99.9
+
+
+class Quantized(NamedTuple):
+    values: np.ndarray  # float32, shaped as the weight
+    codes: np.ndarray | None  # int32, shaped as the weight, where values == (codes - zero) * scale
+    scale: np.ndarray | None  # broadcasts to the weight; None where groups or a table share it
+    zero: np.ndarray | None
+    stored_bits: int  # codes, scales of 16 bits, zero points, indices, tables
+
+
+@dataclass(frozen=True)
+class WeightOption:
+    """One way to store a weight."""
+
+    bits: int = 8  # of one code
+    format: str = "int"  # round: int, rounded by GPTQ; hadamard: int of the rotated weight; sparse: int, two of four kept
+    symmetric: bool = True  # -(2^(b-1) - 1) ... 2^(b-1) - 1; else 2^b levels, a whole zero point, and 0 in the range
+    per: str = "channel"
+    clip: str = "minmax"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("format", self.format, FORMATS), ("per", self.per, PER), ("clip", self.clip, CLIPS)):
+            if value not in known:
+                raise ValueError(f"there is no {name} {value!r}; type one of {', '.join(known)}")
+        if not 2 <= self.bits <= 8:
+            raise ValueError(f"{self.bits} bits cannot be a weight's; type 2 to 8")
+
+    @property
+    def name(self) -> str:
+        if self.format == "codebook":
+            return f"codebook-{self.bits}"
+        kind = {"int": f"int{self.bits}"}.get(
+            self.format, self.format if self.format[-1] in "468" else f"{self.format}-{self.bits}"
+        )
+        return f"{kind} {'sym' if self.symmetric else 'asym'} {self.per} {self.clip}"
+
+    def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None) -> Quantized:
+        """Quantizes one layer's weight [..., out]; gram [K, K] is its inputs' X'X, which `round` needs."""
+        if self.format == "codebook":
+            return _codebook(weight, self.bits)
+        if self.format in grids.FORMATS:
+            return _on_grid(weight, self)
+        if self.format == "hadamard":
+            return _rotated(weight, self)
+        kept = rounding.two_of_four(weight) if self.format == "sparse" else np.ones(weight.shape, bool)
+        affine = _affine(weight * kept, self)
+        if self.format == "round":
+            affine = _learned(weight, self, affine, gram)
+        if self.format == "sparse":
+            stored = affine.stored_bits - int((~kept).sum()) * self.bits + 2 * int(kept.sum())
+            return affine._replace(stored_bits=stored)
+        return affine
+
+
+@dataclass(frozen=True)
+class ActivationOption:
+    """One way to store a layer's inputs: a scale and a zero point for the whole tensor, found once on calibration images.
+
+    With 32 bits they stay as they are, and only weights are quantized.
+    """
+
+    bits: int = 8
+    clip: str = "minmax"
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        if self.clip not in CLIPS:
+            raise ValueError(f"there is no clip {self.clip!r}; type one of {', '.join(CLIPS)}")
+        if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
+            raise ValueError(f"{self.bits} bits cannot be an input's; type 2 to 8, or {FULL_BITS} to leave it as it is")
+
+    @property
+    def full(self) -> bool:
+        return self.bits == FULL_BITS
+
+    @property
+    def name(self) -> str:
+        return "fp32" if self.full else f"int{self.bits} {'sym' if self.symmetric else 'asym'} tensor {self.clip}"
+
+    def fit(self, x: np.ndarray) -> np.ndarray:
+        """Returns (scale, zero, levels) for inputs x: code = clip(round(x / scale) + zero, 0, levels); levels 0: as it is."""
+        if self.full:
+            return np.array([1.0, 0.0, 0.0])
+        rows = np.asarray(x, np.float32).reshape(1, -1)
+        if rows.shape[1] > 1 << 17:  # a calibration set has more values than a range needs, and its ends are kept
+            rows = np.concatenate([rows[:, :: rows.shape[1] >> 16], rows.min(1)[:, None], rows.max(1)[:, None]], 1)
+        low, high = _range(rows, self.clip, _ACTIVATION_PERCENTILE, self.symmetric)
+        if self.clip == "mse":
+            low, high = _least(rows, low, high, self.bits, self.symmetric, _ACTIVATION_RATIOS)
+        scale, zero, levels = _steps(low, high, self.bits, self.symmetric)
+        if self.symmetric:
+            zero = np.full_like(zero, levels // 2)
+        return np.array([scale[0, 0], zero[0, 0], levels])
+
+
+def _affine(weight: np.ndarray, option: WeightOption) -> Quantized:
+    rows, back = _rows(weight, option.per)
+    scale, zero, levels = _scales(rows, option)
+    bottom = -(levels // 2) if option.symmetric else 0
+    codes = np.clip(np.round(rows / scale) + zero, bottom, bottom + levels)
+    stored = weight.size * option.bits + scale.size * (SCALE_BITS + (0 if option.symmetric else option.bits))
+    values = back((codes - zero) * scale).astype(np.float32)
+    if option.per == "group":
+        return Quantized(values, None, None, None, stored)
+    return Quantized(values, back(codes).astype(np.int32), scale[:, 0], zero[:, 0].astype(np.int32), stored)
+
+
+def _scales(rows: np.ndarray, option: WeightOption) -> tuple[np.ndarray, np.ndarray, int]:
+    low, high = _range(rows, option.clip, _PERCENTILE, option.symmetric)
+    if option.clip == "mse":
+        low, high = _least(rows, low, high, option.bits, option.symmetric, _RATIOS)
+    return _steps(low, high, option.bits, option.symmetric)
+
+
+def _range(rows: np.ndarray, clip: str, percent: float, symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns each row's low and high, [R, 1], with 0 between them."""
+    low, high = np.minimum(rows.min(1, keepdims=True), 0), np.maximum(rows.max(1, keepdims=True), 0)
+    if clip == "percentile":
+        far = np.percentile(np.abs(rows), percent, axis=1, keepdims=True)
+        low, high = np.maximum(low, -far), np.minimum(high, far)
+    if symmetric:
+        high = np.maximum(high, -low)
+        low = -high
+    return low, high
+
+
+def _steps(low: np.ndarray, high: np.ndarray, bits: int, symmetric: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    levels = 2**bits - 2 if symmetric else 2**bits - 1
+    scale = np.maximum((high - low) / levels, 1e-12)
+    return scale, np.zeros_like(scale) if symmetric else np.round(-low / scale), levels
+
+
+def _least(
+    rows: np.ndarray, low: np.ndarray, high: np.ndarray, bits: int, symmetric: bool, ratios: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shrinks each row's range by the ratio that leaves the least squared error."""
+    best, kept = np.full(low.shape, np.inf), np.ones(low.shape)
+    for ratio in ratios:
+        scale, zero, levels = _steps(low * ratio, high * ratio, bits, symmetric)
+        bottom = -(levels // 2) if symmetric else 0
+        told = (np.clip(np.round(rows / scale) + zero, bottom, bottom + levels) - zero) * scale
+        error = ((told - rows) ** 2).sum(1, keepdims=True)
+        kept, best = np.where(error < best, ratio, kept), np.minimum(error, best)
+    return low * kept, high * kept
+
+
+def _on_grid(weight: np.ndarray, option: WeightOption) -> Quantized:
+    rows, back = _rows(weight, option.per)
+    values = grids.grid(option.format, option.bits)
+    far = np.maximum(_range(rows, option.clip, _PERCENTILE, True)[1], 1e-12)
+    best, told = np.full(far.shape, np.inf), np.zeros_like(rows)
+    for ratio in _RATIOS if option.clip == "mse" else (1.0,):
+        tried = values[grids.nearest(values, rows / (far * ratio))] * far * ratio
+        error = ((tried - rows) ** 2).sum(1, keepdims=True)
+        told, best = np.where(error < best, tried, told), np.minimum(error, best)
+    stored = weight.size * option.bits + far.size * SCALE_BITS
+    return Quantized(back(told).astype(np.float32), None, None, None, stored)
+
+
+def _codebook(weight: np.ndarray, bits: int) -> Quantized:
+    """k-means over a layer's weights, 2^b centres (Han et al. 2016), begun at their quantiles."""
+    flat = np.sort(weight.ravel().astype(np.float64))
+    centres = np.quantile(flat, (np.arange(2**bits) + 0.5) / 2**bits)
+    for _ in range(30):
+        ends = np.searchsorted(flat, (centres[1:] + centres[:-1]) / 2)
+        parts = np.split(flat, ends)
+        centres = np.array([part.mean() if len(part) else centre for part, centre in zip(parts, centres, strict=True)])
+    told = centres[grids.nearest(centres, weight)].astype(np.float32)
+    return Quantized(told, None, None, None, weight.size * bits + 2**bits * SCALE_BITS)
+
+
+def _rotated(weight: np.ndarray, option: WeightOption) -> Quantized:
+    """Q(H w) turned back: rotated weights have no outliers (Ashkboos et al. 2024)."""
+    turn = rounding.hadamard(int(np.prod(weight.shape[:-1])))
+    flat = turn @ weight.reshape(len(turn), -1)
+    told = _affine(flat, option)
+    return Quantized((turn.T @ told.values).reshape(weight.shape).astype(np.float32), None, None, None, told.stored_bits)
+
+
+def _learned(weight: np.ndarray, option: WeightOption, affine: Quantized, gram: np.ndarray | None) -> Quantized:
+    if gram is None or affine.scale is None or affine.zero is None:
+        raise ValueError(f"{option.name} needs its layer's inputs and a scale a channel; type per='channel', or another format")
+    out = weight.shape[-1]
+    scale = np.broadcast_to(affine.scale, (out,))
+    bottom, levels = (1 - 2 ** (option.bits - 1), 2**option.bits - 2) if option.symmetric else (0, 2**option.bits - 1)
+    zero = np.broadcast_to(affine.zero, (out,))
+    codes = rounding.gptq(weight.reshape(-1, out), gram, scale, zero, bottom, bottom + levels).reshape(weight.shape)
+    return affine._replace(values=((codes - zero) * scale).astype(np.float32), codes=codes.astype(np.int32))
+
+
+def _rows(weight: np.ndarray, per: str):  # -> [R, n], and the way back to the weight's shape
+    flat = weight.reshape(-1, weight.shape[-1]).T.astype(np.float64)  # [out, K]
+    out, k = flat.shape
+    if per == "tensor":
+        return flat.reshape(1, -1), lambda rows: rows.reshape(out, k).T.reshape(weight.shape)
+    if per == "channel":
+        return flat, lambda rows: rows.T.reshape(weight.shape)
+    padded = np.pad(flat, ((0, 0), (0, -k % GROUP))).reshape(-1, GROUP)
+    return padded, lambda rows: rows.reshape(out, -1)[:, :k].T.reshape(weight.shape)

@@ -1,0 +1,1 @@
+"""Exact allocation of bits, and the emitter that uses it."""

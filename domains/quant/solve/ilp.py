@@ -1,0 +1,91 @@
+"""The exact solver on a bank's configs: an option of a layer is a pair of weights and activations.
+
+A genome is int32 [2L]: weight options, then activation options. L layers, W weight options, A activation options.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from domains.quant.cost.costs import KILOBYTE, Costs
+from domains.quant.solve.allocation import Budget, Unmet
+from domains.quant.solve.allocation import solve as allocate
+from qd.types import Array
+
+QUICK_GAP = 1e-3  # relative distance to the optimum that will do where the tables themselves are predictions
+AXES = ("size", "bops", "latency")
+
+
+def joint(sensitivity: Any) -> np.ndarray:
+    """Returns the damage of each pair, [L, W * A]. Raises ValueError where tables do not fit or hold what is not finite."""
+    weights, activations = np.asarray(sensitivity.weights, float), np.asarray(sensitivity.activations, float)
+    if weights.ndim != 2 or activations.ndim != 2 or len(weights) != len(activations):
+        raise ValueError(
+            f"sensitivities of shapes {list(weights.shape)} and {list(activations.shape)} are no tables: give [layers, weight "
+            "options] and [layers, activation options]"
+        )
+    for name, table in (("weights", weights), ("activations", activations)):
+        if not np.isfinite(table).all():
+            layer, option = np.argwhere(~np.isfinite(table))[0]
+            raise ValueError(
+                f"the sensitivity of {name} is {table[layer, option]} for option {option} of layer {layer}; measure it anew, "
+                "or leave that option out of the bank"
+            )
+    return (weights[:, :, None] + activations[:, None]).reshape(len(weights), -1)
+
+
+def cost(costs: Costs, axis: str, shape: tuple[int, int]) -> np.ndarray:
+    """Returns what each pair costs, [L, W * A]: KB, bit operations or microseconds. Raises ValueError on an unknown axis."""
+    w, a = shape
+    if axis not in AXES:
+        raise ValueError(f"there is no cost {axis!r}; type one of {', '.join(AXES)}")
+    size = np.repeat(costs.size[:, :w, None] / KILOBYTE, a, axis=2)
+    table = size if axis == "size" else getattr(costs, axis)[:, :w, :a]
+    if np.shape(table)[1:] != shape:
+        raise ValueError(f"costs are for {np.shape(table)[1:]} options of weights and activations, sensitivities for {shape}")
+    return np.asarray(table, float).reshape(len(table), -1)
+
+
+def solve(
+    sensitivity: Any,
+    costs: Costs,
+    size: float | None = None,
+    bops: float | None = None,
+    latency: float | None = None,
+    gap: float = QUICK_GAP,
+) -> np.ndarray | None:
+    """Returns the config [2L] of the least damage within the limits (KB, bit operations, us); None where there is none."""
+    try:
+        return within(sensitivity, costs, {"size": size, "bops": bops, "latency": latency}, gap)
+    except Unmet:
+        return None
+
+
+def within(sensitivity: Any, costs: Costs, limits: dict[str, float | None], gap: float = QUICK_GAP) -> np.ndarray:
+    """Returns the config [2L] of the least damage. Raises Unmet, a ValueError that names the nearest, where there is none."""
+    shape = (np.shape(sensitivity.weights)[1], np.shape(sensitivity.activations)[1])
+    budgets = [Budget(axis, cost(costs, axis, shape), limit) for axis, limit in limits.items() if limit is not None]
+    return genome(allocate(joint(sensitivity), budgets, gap=gap).options, shape[1])
+
+
+def front(sensitivity: Any, costs: Costs, sizes: Sequence[float], bops: Sequence[float], gap: float = QUICK_GAP) -> np.ndarray:
+    """Returns the distinct optima of all pairs of limits, [n, 2L]; pairs that no config meets are left out."""
+    found: dict[bytes, np.ndarray] = {}
+    for size in sizes:
+        for operations in bops:
+            config = solve(sensitivity, costs, size=size, bops=operations, gap=gap)
+            if config is not None:
+                found.setdefault(config.tobytes(), config)
+    return np.array(list(found.values()), np.int32).reshape(len(found), 2 * len(costs.size))
+
+
+def genome(options: Array, activations: int) -> np.ndarray:
+    """Pairs [..., L] -> genome [..., 2L]."""
+    return np.concatenate(np.divmod(np.asarray(options), activations), axis=-1).astype(np.int32)
+
+
+def pairs(genomes: Array, activations: int) -> np.ndarray:
+    """Genome [..., 2L] -> pairs [..., L]."""
+    weights, inputs = np.split(np.asarray(genomes, int), 2, axis=-1)
+    return weights * activations + inputs

@@ -1,0 +1,1 @@
+"""Evolved proxies (EMQ) against hand-made ones."""

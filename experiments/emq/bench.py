@@ -1,0 +1,197 @@
+"""Makes the bench of domains/proxies from nothing: trains small networks, takes statistics of layers, evaluates configs.
+
+    python -m experiments.emq.bench budget=quick|full networks=narrow8,plain8 configs=500
+
+Every part is kept as soon as it is done (runs/emq_bench/BUDGET) and is not made again: networks, statistics, accuracies in
+pieces of 40 configs. At last all parts become one npz. docs/emq_bench.md is its sheet. Budgets: quick networks of digits,
+seconds each; full on Fashion-MNIST.
+
+C configs, S sites, L layers.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from domains.proxies import bench, record
+from domains.proxies.record import Record
+from domains.quant import figures, options
+from domains.quant.networks import data, train
+from domains.quant.networks import registry as networks
+from domains.quant.networks.layers import Network
+from domains.quant.networks.resnet import ResNet
+from domains.quant.networks.transformer import Patches
+from domains.quant.predict import sensitivity
+from domains.quant.quantize.bank import Bank, build
+from experiments.emq.statistics import statistics
+
+
+class Plan(NamedTuple):
+    forms: dict[str, Any]
+    settings: dict[str, tuple[int, int, float]]  # name -> epochs, images a step, highest learning rate
+    configs: int
+    judges: int  # validation images that tell a config's accuracy; the next 64 are for the agreement
+
+
+_SMALL = {"side": 8, "stem_stride": 1, "data": "digits"}
+PLANS = {
+    "quick": Plan(
+        {
+            "resnet6": ResNet((8, 16), 1, **_SMALL),
+            "wide6": ResNet((16, 24), 1, **_SMALL),
+            "plain6": ResNet((8, 16), 1, residual=False, **_SMALL),
+            "transformer": Patches(side=8, patch=2, width=16, blocks=1, data="digits"),
+        },
+        {"": (15, 64, 0.1), "transformer": (30, 64, 0.05)},
+        120,
+        236,
+    ),
+    "full": Plan(
+        {
+            "resnet14": ResNet(),
+            "narrow8": ResNet(widths=(6, 12, 24), blocks=1),
+            "plain8": ResNet(blocks=1, residual=False),
+            "transformer": Patches(patch=7),
+        },
+        {"": (2, 128, 0.2), "transformer": (5, 128, 0.05)},
+        500,
+        1600,
+    ),
+}
+OPTIONS = "bits"  # 2, 3, 4, 6, 8 for kernels and for inputs
+_PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
+
+
+def main(budget: str = "quick", networks: str = "", configs: str = "", out: str = "", folder: str = "") -> None:
+    """Makes what is missing, network by network; then writes the bench and says what it is."""
+    if budget not in PLANS:
+        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(PLANS)}")
+    plan = PLANS[budget]
+    chosen = networks.split(",") if networks else list(plan.forms)
+    lost = [name for name in chosen if name not in plan.forms]
+    if lost:
+        raise ValueError(f"there is no network {', '.join(lost)} in budget={budget}; type networks={','.join(plan.forms)}")
+    plan = plan._replace(configs=int(configs or plan.configs))
+    kept = Path(folder or f"runs/emq_bench/{budget}")
+    records = [record.checked(made(plan, name, kept)) for name in chosen]
+    path = Path(out or f"runs/emq_bench/{budget}.npz")
+    bench.write(path, records, f"{plan.configs} configs of {OPTIONS} on {data_of(plan)}; experiments/emq/bench.py")
+    print(
+        f"{'network':12} {'layers':>6} {'full':>6} {'least':>6} {'10 %':>6} {'median':>6} {'90 %':>6} {'most':>6}  CPU-seconds"
+    )
+    for r in records:
+        told = " ".join(f"{x:6.1f}" for x in (r.full, *np.quantile(r.accuracy, (0, 0.1, 0.5, 0.9, 1))))
+        print(f"{r.name:12} {r.layers:6} {told}  {' '.join(f'{s:.1f}' for s in r.seconds)}")
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; CPU-seconds of {', '.join(record.SOURCES)}, eigenvalues, agreement")
+
+
+def data_of(plan: Plan) -> str:
+    return ", ".join(dict.fromkeys(form.data for form in plan.forms.values()))
+
+
+def made(plan: Plan, name: str, kept: Path) -> Record:
+    """Returns a network's part of the bench; what is kept already is read."""
+    begin = time.process_time()
+    network = trained(plan, name, kept)
+    print(f"{name}: trained network after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
+    path = kept / f"{name}-statistics.npz"
+    if not path.is_file():
+        images = data.load(network.forward.data, "train").first(_STATISTICS)
+        table, eigenvalues, seconds = statistics(_bank(network), images)
+        _write(path, {"statistics": table, "eigenvalues": eigenvalues, "seconds": seconds})
+        print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
+    with np.load(path, allow_pickle=False) as told:
+        columns = {field: told[field] for field in told.files}
+    configs = stratified(network, plan.configs)
+    accuracy, agreement, full, seconds = evaluated(plan, network, configs, kept / f"{name}-accuracies-{plan.judges}.jsonl")
+    print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
+    columns["seconds"] = np.append(columns["seconds"], seconds)
+    return Record(name, configs, accuracy, agreement, full=full, **columns)
+
+
+def trained(plan: Plan, name: str, kept: Path) -> Network:
+    """Trains a network, or reads it where it is kept or comes with domain=quant."""
+    form = plan.forms[name]
+    if networks.FORMS.get(name) == form:
+        return networks.load(name)
+    path = kept / f"{name}-weights.npz"
+    if not path.is_file():
+        train.write(train.trained(name, form, *plan.settings.get(name, plan.settings[""])), path)
+    return networks.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def stratified(network: Network, n: int) -> np.ndarray:
+    """Returns n unlike configs [n, S], each with its own mean level of bits for kernels and for inputs."""
+    random, several = np.random.default_rng(0), [len(each) for each in options.named(OPTIONS)]
+    found: dict[bytes, np.ndarray] = {}
+    while len(found) < n:
+        level = random.random((2, 1)) ** 1.5  # fewer of many bits: with these all are good alike
+        place = np.clip(level + 0.5 * (random.random((2, len(network.layers))) - 0.5), 0, 0.999)
+        row = (place * np.array(several)[:, None]).astype(np.int32).ravel()
+        found[row.tobytes()] = row
+    return np.stack(list(found.values()))
+
+
+def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece."""
+    images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
+    judges, others = images.first(plan.judges), images.pixels[plan.judges :]
+    known = _lines(path)
+    bank = _bank(network)
+    for at in range(0, len(configs), _PIECE):
+        rows = configs[at : at + _PIECE]
+        if all(_key(row) in known for row in rows):
+            continue
+        accuracy = figures.accuracy(bank.logits(rows, judges.pixels), judges.labels)
+        begin = time.process_time()
+        agreement = sensitivity.agreement(bank, rows, others)
+        each = (time.process_time() - begin) / len(rows)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        with path.open("a") as file:
+            file.write("\n" * torn)
+            for row, *told in zip(rows, accuracy, agreement, strict=True):
+                known[_key(row)] = [*map(float, told), each]
+                file.write(json.dumps({"config": _key(row), "told": known[_key(row)]}) + "\n")
+    told = np.array([known[_key(row)] for row in configs])
+    full = float(figures.accuracy(bank.logits(bank.full()[None], judges.pixels), judges.labels)[0])
+    return told[:, 0], told[:, 1], full, float(told[:, 2].sum())
+
+
+def _key(row: np.ndarray) -> str:
+    return "".join(map(str, row))
+
+
+def _lines(path: Path) -> dict[str, list[float]]:
+    """What is known already; a line cut off by a kill is left out."""
+    known = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            said = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        known[said["config"]] = said["told"]
+    return known
+
+
+def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"new-{path.name}")
+    np.savez_compressed(scratch, **columns)  # type: ignore[arg-type]
+    scratch.replace(path)
+
+
+@lru_cache(maxsize=1)
+def _bank(network: Network) -> Bank:
+    shown = data.load(network.forward.data, "train").pixels[:_CALIBRATE]
+    return build(network, *options.named(OPTIONS), shown)
+
+
+if __name__ == "__main__":
+    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))

@@ -1,0 +1,178 @@
+"""Everything the bench tells of a network's layers before a config is evaluated: domains/proxies/bench.py says what is what.
+
+L layers, S = 2L sites, O options, N images.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from domains.proxies.record import NAMES, SOURCES
+from domains.quant.networks.data import Images
+from domains.quant.networks.layers import Network, linear
+from domains.quant.predict import hessian
+from domains.quant.quantize import calibration
+from domains.quant.quantize.bank import Bank, quantized
+
+Array = Any
+PROBES, STEPS = 12, 4  # of Hutchinson's estimate; of power iteration
+
+
+def statistics(bank: Bank, images: Images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns statistics [T, S, O], eigenvalues [L], and CPU-seconds of the sources and of the eigenvalues.
+
+    The seconds are of this one time, compilation and all.
+    """
+    network, n = bank.network, len(images.labels)
+    told: dict[str, np.ndarray] = _shapes(bank)
+    seconds: dict[str, float] = {}
+
+    def timed(source: str, made: Callable[[], Any]) -> Any:
+        begin = time.process_time()
+        result = made()
+        seconds[source] = time.process_time() - begin
+        return result
+
+    told |= timed("weights", lambda: _of_weights(network))
+    told["synflow"] = timed("synflow", lambda: _twice(synflow(network)))
+    shown = timed("inputs", lambda: calibration.inputs(network, images.pixels))
+    told |= _of_inputs(shown)
+    changes = timed("change", lambda: _changes(bank, shown))
+    gradients = timed("gradients", lambda: [*hessian.gradients(network, images), *input_gradients(network, images, shown)])
+    told |= _products([*network.weights, *shown], gradients, changes, n)
+    traces = timed("traces", lambda: [hessian.traces(network, images, PROBES), input_traces(network, images, shown)])
+    told["trace"] = np.concatenate(traces)[:, None]
+    told["omega"] = told["trace"] * told["change"]
+    told |= timed("measured", lambda: _measured(bank, images))
+    eigenvalues = timed("eigenvalues", lambda: hessian.eigenvalues(network, images, STEPS))
+    shape = told["bits"].shape
+    table = np.stack([np.broadcast_to(told[name], shape) for name in NAMES]).astype(np.float32)
+    table[:, ~np.isfinite(told["bits"])] = np.nan
+    return table, eigenvalues, np.array([seconds[name] for name in (*SOURCES, "eigenvalues")])
+
+
+def synflow(network: Network) -> np.ndarray:
+    """Sum of |w dR/dw| for R the output with absolute weights, no biases and an input of ones; largest layer 1, [L]."""
+    weights = [jnp.abs(weight) for weight in network.weights]
+    ones = jnp.ones((1, *network.layers[0].inputs))
+    flow = lambda w: network.forward(lambda i, x: linear(network.layers[i], x, w[i]), ones).sum()
+    told = [float(jnp.abs(w * g).sum()) for w, g in zip(weights, jax.jit(jax.grad(flow))(weights), strict=True)]
+    return np.array(told) / max(*told, 1e-30)
+
+
+def input_gradients(network: Network, images: Images, shown: list[np.ndarray]) -> list[np.ndarray]:
+    """Gradients of each image's own loss by each layer's inputs, shaped as the inputs."""
+    loss = _moved_loss(network, images)
+    return [np.asarray(g) for g in jax.jit(jax.grad(loss))([jnp.zeros_like(x) for x in shown])]
+
+
+def input_traces(network: Network, images: Images, shown: list[np.ndarray], seed: int = 0) -> np.ndarray:
+    """Mean over images of tr(H) / elements, H by one image's input of a layer (Hutchinson 1989), [L]."""
+    slope, still = jax.grad(_moved_loss(network, images)), [jnp.zeros_like(x) for x in shown]
+    product = jax.jit(lambda still, v: jax.jvp(slope, (still,), (v,))[1])
+    random, told = np.random.default_rng(seed), np.zeros(len(shown))
+    for _ in range(PROBES):
+        v = [random.choice(np.array([-1.0, 1.0], np.float32), x.shape) for x in shown]
+        told += [float((a * b).sum()) for a, b in zip(v, product(still, v), strict=True)]
+    return told / PROBES / np.array([x.size for x in shown])
+
+
+def _moved_loss(network: Network, images: Images) -> Callable[[list[Array]], Array]:
+    """Sum over images of the loss, as a function of what is added to the layers' inputs."""
+
+    def loss(moved: list[Array]) -> Array:
+        apply = lambda i, x: linear(network.layers[i], x + moved[i], network.weights[i]) + network.biases[i]
+        logits = network.forward(apply, images.pixels)
+        return -jax.nn.log_softmax(logits)[jnp.arange(len(logits)), images.labels].sum()
+
+    return loss
+
+
+def _shapes(bank: Bank) -> dict[str, np.ndarray]:
+    several = (bank.weight_options, bank.activation_options)
+    most = max(len(options) for options in several)
+    rows = [[option.bits for option in options] + [np.nan] * (most - len(options)) for options in several]
+    layers = bank.network.layers
+    elements = [layer.parameters for layer in layers] + [int(np.prod(layer.inputs)) for layer in layers]
+    return {
+        "bits": np.repeat(np.array(rows, float), bank.size, 0),
+        "elements": np.array(elements, float)[:, None],
+        "macs": _twice(np.array([layer.macs for layer in layers], float)),
+    }
+
+
+def _of_weights(network: Network) -> dict[str, np.ndarray]:
+    absolute = [np.abs(weight) for weight in network.weights]
+    told = {"abs": [w.mean() for w in absolute], "square": [(w**2).sum() for w in absolute], "max": [w.max() for w in absolute]}
+    return {f"weight_{name}": _twice(np.array(column)) for name, column in told.items()}
+
+
+def _of_inputs(shown: list[np.ndarray]) -> dict[str, np.ndarray]:
+    absolute = [np.abs(x) for x in shown]
+    told = {"abs": [x.mean() for x in absolute], "square": [(x**2).sum() / len(x) for x in absolute]}
+    told["max"] = [x.max() for x in absolute]
+    return {f"input_{name}": _twice(np.array(column)) for name, column in told.items()}
+
+
+def _changes(bank: Bank, shown: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """Q(x) - x of each site and option."""
+    of_kernels = [list(several[:-1] - several[-1]) for several in bank.weights]
+    scales = bank.scales[:, :-1]
+    return of_kernels + [[np.asarray(quantized(x, s)) - x for s in each] for x, each in zip(shown, scales, strict=True)]
+
+
+def _products(
+    tensors: list[np.ndarray], gradients: list[np.ndarray], changes: list[list[np.ndarray]], n: int
+) -> dict[str, np.ndarray]:
+    """What tensors, their gradients and their changes make together; sums of inputs are for one image."""
+    count = np.array([1.0] * (len(tensors) // 2) + [n] * (len(tensors) // 2))[:, None]
+    each = list(zip(gradients, changes, strict=True))
+    square = np.array([[(x**2).sum()] for x in tensors]) / count
+    options = max(len(several) for several in changes)
+    summed = lambda told: np.array([[*row, *[np.nan] * (options - len(row))] for row in told]) / count
+    change = summed([[(d**2).sum() for d in several] for several in changes])
+    return {
+        "change": change,
+        "change_abs": summed([[np.abs(d).sum() for d in several] for several in changes]),
+        "error": change / np.maximum(square, 1e-30),
+        "gradient_abs": np.array([[np.abs(g).mean()] for g in gradients]),
+        "gradient_square": np.array([[(g**2).sum()] for g in gradients]) / count,
+        "saliency": np.array([[np.abs(g * x).sum()] for g, x in zip(gradients, tensors, strict=True)]) / count,
+        "snip": summed([[np.abs(g * d).sum() for d in several] for g, several in each]),
+        "fisher": summed([[(g**2 * d**2).sum() for d in several] for g, several in each]),
+    }
+
+
+def _measured(bank: Bank, images: Images) -> dict[str, np.ndarray]:
+    """What each site does to the outputs when it alone is quantized."""
+    several = [len(bank.weight_options)] * bank.size + [len(bank.activation_options)] * bank.size
+    full, rows = bank.full(), np.arange(len(images.labels))
+    configs = np.repeat(full[None], 1 + sum(several), 0)
+    places = [(site, option) for site, count in enumerate(several) for option in range(count)]
+    for row, (site, option) in enumerate(places, 1):
+        configs[row, site] = option
+    logits = bank.logits(configs, images.pixels)
+    told = _log_softmax(logits)
+    each = {
+        "kl": (np.exp(told[0]) * (told[0] - told[1:])).sum(-1).mean(-1),
+        "loss": (told[0, rows, images.labels] - told[1:, rows, images.labels]).mean(-1),
+        "logit": ((logits[1:] - logits[0]) ** 2).mean((1, 2)),
+    }
+    tables = {name: np.full((2 * bank.size, max(several)), np.nan) for name in each}
+    for name, column in each.items():
+        tables[name][tuple(np.array(places).T)] = column
+    return tables
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def _twice(column: np.ndarray) -> np.ndarray:
+    """What is of a layer is of its kernel and of its input, [S, 1]."""
+    return np.concatenate([column, column])[:, None]

@@ -1,0 +1,1 @@
+"""How good language models and embeddings are as judges of texts."""

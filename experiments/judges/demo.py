@@ -1,0 +1,58 @@
+"""Twenty calls through a real language model on this machine: five texts are written, and judged by mood and by quality.
+
+    qd fetch local && qd experiment lm_demo            # weights=local_small for the 0.5B model, or the path of a GGUF file
+
+No network is used once the weights are there. It prints what it did, how long it took and how much memory the model has.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from feedback.judges.grading.language import Claim, Labels
+from feedback.lm.client import LM
+from feedback.lm.local.server import Local
+
+MOODS = ("very sad", "sad", "calm", "happy", "very happy")
+
+
+def main(weights: str = "local") -> None:
+    began, server = time.perf_counter(), Local(weights)
+    server.start()
+    loaded = time.perf_counter() - began
+    lm = LM(model=Path(weights).stem, server=server, mode="off", limits={"concurrency": 1, "timeout": 600, "deadline": 1200})
+    written = lm([f"Write one {mood} sentence about a spy and a politician." for mood in MOODS], role="writer", max_tokens=40)
+    texts = [(text or "").strip() for text in written]
+    mood = Labels(lm, "Is the text sad or happy?", ("sad", "happy"))(texts)
+    quality = Claim(lm, "The text is well written.")(texts)
+    for asked, text, p, q in zip(MOODS, texts, mood, quality, strict=True):
+        print(f"{asked:10} happy {p:.2f}, well written {q:.2f}: {text}")
+    report = {row["role"]: row for row in lm.report()}
+    calls = sum(row["calls"] for role, row in report.items() if role != "probe")
+    tokens = sum(row["tokens_in"] + row["tokens_out"] for row in report.values())
+    took = time.perf_counter() - began
+    print(f"\n{calls} calls, and {report['probe']['calls']} to find out what it can do: {tokens} tokens in {took:.0f} s,")
+    print(
+        f"{loaded:.0f} s of them to load; the server: {cpu(server.pid):.0f} s of a core, {memory(server.pid):.2f} GB of memory"
+    )
+
+
+def memory(pid: int | None) -> float:
+    """Returns the most memory that a process has had at once, in GB; NaN where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peak = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(peak[0]) * 1024 / 1e9 if peak else float("nan")
+
+
+def cpu(pid: int | None) -> float:
+    """Returns the seconds of a core that a process has used; NaN where the system does not say."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return float("nan")
+    fields = stat.read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100  # user and system, in ticks of 10 ms
+
+
+if __name__ == "__main__":
+    main(**dict(arg.split("=", 1) for arg in sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Our maze beside the Kheperax package."""

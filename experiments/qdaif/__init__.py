@@ -1,0 +1,1 @@
+"""QDAIF (Bradley et al. 2024) and its rivals at equal calls."""

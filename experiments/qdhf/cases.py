@@ -1,0 +1,144 @@
+"""What experiments/qdhf/study.py compares: tasks with a known truth, and ways to learn what is alike.
+
+A task is a domain, the feature that holds the truth, and the features that a learner may look at. A method is a
+descriptor, whether it is relearned on QDHF's schedule, and the room for elites that lose their cell at a relearn.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from domains.arm import Arm
+from feedback.descriptors.autoencoder import Autoencoder
+from feedback.descriptors.pca import PCA
+from feedback.descriptors.qdhf import QDHFPaper
+from feedback.descriptors.random_projection import RandomProjection
+from feedback.descriptors.select import Select
+from feedback.descriptors.triplets import Triplets
+from feedback.judges import Flips, Judge, Oracle, Shuffled
+from qd.types import Array, Features, Fresh, Params, Rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """A domain, its truth, and the budget it is searched with."""
+
+    domain: Any
+    truth: Select
+    reads: tuple[str, ...]
+    sigma: float  # of the Gaussian variation
+    generations: int
+    batch: int
+    initial: int
+    dims: tuple[int, int] = (50, 50)
+    coarse: tuple[int, int] = (25, 25)
+
+
+class Method(NamedTuple):
+    descriptor: Any
+    relearns: bool = True
+    reserve: int | None = None
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """A control: the first two measures of a descriptor, turned by an angle that says nothing new."""
+
+    of: Select
+    degrees: float
+    pure: bool = True
+    learns: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.of.reads
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return self.of.bounds
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
+        return ()
+
+    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
+        return params
+
+    def __call__(self, params: Params, features: Features) -> Array:
+        cos, sin = math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
+        return self.of((), features) @ jnp.array([[cos, sin], [-sin, cos]])
+
+
+@lru_cache(maxsize=16)
+def task(name: str) -> Task:
+    """Returns a task by name; "-quick" at its end makes it small."""
+    if name.endswith("-quick"):
+        whole = task(name.removesuffix("-quick"))
+        return replace(whole, generations=min(whole.generations, 150), batch=min(whole.batch, 100))
+    if name not in _TASKS:
+        raise ValueError(f"there is no task {name!r}; there is {', '.join(_TASKS)}")
+    return _TASKS[name]()
+
+
+def method(name: str, of: Task, answers: int, flips: float, seed: int) -> Method:
+    """Returns a method by name for a task whose judge flips a share of its answers."""
+    if name not in METHODS:
+        raise ValueError(f"there is no method {name!r}; there is {', '.join(METHODS)}")
+    judge: Judge = Oracle(of.truth.feature)
+    if flips:
+        judge = Flips(judge, flips, seed)
+    return METHODS[name](of, judge, answers, seed)
+
+
+def _quarters(answers: int) -> tuple[int, ...]:
+    return tuple(answers // 4 + (i < answers % 4) for i in range(4))
+
+
+def _arm() -> Task:
+    truth = Select("gripper", ((-10, 10), (-10, 10)))
+    return Task(Arm(10, length=10), truth, ("angles",), 0.1, 1000, 100, 100)
+
+
+def _maze() -> Task:
+    from domains.maze import Maze
+    from domains.maze.controller import Mlp
+
+    truth = Select("position", ((0, 1), (0, 1)))
+    return Task(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 100, 100, 200, (25, 25), (12, 12))
+
+
+def _images() -> Task:
+    from domains.images import Pictures
+
+    return Task(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 100, 50, 200, (25, 25), (12, 12))
+
+
+def _digits() -> Task:
+    from domains.images.digits import Digits
+
+    return Task(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 0.2, 200, 100, 200, (25, 25), (12, 12))
+
+
+_TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
+
+
+# "wide": the prior holds that what matters is what varies most
+METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
+    "truth": lambda of, judge, n, seed: Method(of.truth, False),
+    "truth turned 15": lambda of, judge, n, seed: Method(Rotated(of.truth, 15.0), False),
+    "paper": lambda of, judge, n, seed: Method(QDHFPaper(judge, of.reads, _quarters(n)), reserve=0),
+    "base": lambda of, judge, n, seed: Method(QDHFPaper(judge, of.reads, (n,)), False),
+    "pca": lambda of, judge, n, seed: Method(PCA(of.reads, margin=0.0), reserve=0),
+    "pca once": lambda of, judge, n, seed: Method(PCA(of.reads, margin=0.0), False),
+    "autoencoder": lambda of, judge, n, seed: Method(Autoencoder(of.reads), reserve=0),
+    "autoencoder once": lambda of, judge, n, seed: Method(Autoencoder(of.reads), False),
+    "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
+    "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
+    "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
+    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), lean=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False, lean=1.0)),
+    "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
+}

@@ -1,0 +1,1 @@
+"""Quantized networks: which method finds the best configurations."""

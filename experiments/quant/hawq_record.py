@@ -1,0 +1,70 @@
+"""HAWQ-V3's bit allocation as published: what its notebook gave, what it chose, to hold an exact solver against.
+
+hawq_v3.json names its source and licence (Zhen-Dong/HAWQ, MIT). ResNet-18 and ResNet-50 on ImageNet, 4 or 8 bit for
+weights and input of each layer; one budget at a time, a fraction of the way from all 4 bit to all 8 bit. The published
+accuracies are after training with quantization: not to be compared with configs that were only rounded.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from domains.quant.solve.allocation import Budget, Chosen, solve
+
+BITS = (4, 8)  # option 0 and option 1
+KINDS, FRACTIONS = ("modelsize", "bops", "latency"), (0.75, 0.5, 0.25)
+MODELS = ("resnet18", "resnet50")
+
+
+class Case(NamedTuple):
+    """One of the 18 published allocations."""
+
+    name: str  # e.g. resnet50 modelsize_0.25
+    sensitivity: np.ndarray  # [L, 2] Omega = trace/n * ||W - Q(W)||^2
+    budget: Budget
+    tied: tuple[tuple[int, ...], ...]
+    published: np.ndarray  # [L] option
+
+    def solve(self) -> Chosen:
+        return solve(self.sensitivity, [self.budget], tied=self.tied)
+
+    def of(self, options: np.ndarray) -> tuple[float, float]:
+        """Returns the sensitivity of a config relative to all 4 bit, as published, and its cost."""
+        rows = np.arange(len(options))
+        relative = self.sensitivity - self.sensitivity[:, :1]
+        return float(relative[rows, options].sum()), float(self.budget.cost[rows, options].sum())
+
+
+def cases() -> list[Case]:
+    """Returns the 18 allocations."""
+    return [_case(model, kind, fraction) for model in MODELS for kind in KINDS for fraction in FRACTIONS]
+
+
+@cache
+def record() -> dict[str, Any]:
+    """Returns hawq_v3.json."""
+    return json.loads((Path(__file__).parent / "hawq_v3.json").read_text(encoding="utf-8"))
+
+
+def costs(model: dict[str, Any], kind: str) -> np.ndarray:
+    """Returns [L, 2]: bytes, MACs times both bit widths, or the T4's latency in the source's unit, which it does not name."""
+    if kind == "latency":
+        return np.stack([model["t4_latency_int4"], model["t4_latency_int8"]], axis=1)
+    per_bit = {"modelsize": ("params", lambda b: b / 8), "bops": ("macs", lambda b: b * b)}
+    column, factor = per_bit[kind]
+    return np.outer(np.asarray(model[column], float), [factor(b) for b in BITS])
+
+
+def _case(name: str, kind: str, fraction: float) -> Case:
+    model = record()["models"][name]
+    trace = np.asarray(model["hessian_trace_per_parameter"])
+    sensitivity = np.stack([trace * np.asarray(model[f"weight_error_sq_{b}bit"]) for b in BITS], axis=1)
+    cost = costs(model, kind)
+    low, high = cost.sum(axis=0)  # all 4 bit, all 8 bit
+    published = np.array([int(digit == "8") for digit in model["published_bits"][f"{kind}_{fraction}"]])
+    limit = float(low + fraction * (high - low))
+    tied = tuple(tuple(pair) for pair in model["tied_layers"])
+    return Case(f"{name} {kind}_{fraction}", sensitivity, Budget(kind, cost, limit), tied, published)

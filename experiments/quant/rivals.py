@@ -1,0 +1,205 @@
+"""Ways to spend n true evaluations on configs of a network: what quant_front compares.
+
+Each takes (problem, n, seed) and returns the configs that it had evaluated, at most n, in order, [m, 2L].
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from domains.quant.domain import Quant
+from domains.quant.solve import ilp
+from domains.quant.solve.emitter import ILP
+from experiments.quant import score
+from experiments.quant.screen import Screened, Together
+from feedback.descriptors.select import Select
+from qd import keys
+from qd.archives import Grid
+from qd.emitters.vary import IntegerReset, Vary
+from qd.search import run, start
+from qd.types import Emitter, Search
+
+
+class Problem(NamedTuple):
+    domain: Quant  # what is searched: validation images
+    held: Quant  # what is told: test images
+
+    def judge(self, configs: np.ndarray) -> np.ndarray:
+        return self.domain.accuracies(configs)["accuracy"]
+
+
+Method = Callable[[Problem, int, int], np.ndarray]
+
+
+def uniform(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """One option for all weights, one for all inputs: all pairs, the same for every seed."""
+    bank = problem.domain.bank
+    several = range(len(bank.weight_options)), range(len(bank.activation_options))
+    return np.stack([bank.uniform(w, a) for w in several[0] for a in several[1]])[:n]
+
+
+def random(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """Each gene evenly."""
+    return np.random.default_rng(seed).integers(0, problem.domain.space, (n, len(problem.domain.space))).astype(np.int32)
+
+
+def stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """The domain's own samples, spread over size and bits."""
+    return problem.domain.sample(keys.new(seed), n)
+
+
+def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
+    told = problem.domain
+    plain = Quant(told.network, told.option_set, proxy=told.proxy)  # whatever else a domain says, the optima are the same
+    return _optima(plain)[:n]
+
+
+@lru_cache(maxsize=4)
+def _optima(domain: Quant) -> np.ndarray:
+    (low, high), (least, most) = domain.bounds
+    sizes, bops = np.linspace(low, high, 9)[1:], domain.costs.bops_reference * 2 ** np.linspace(least, most, 11)[1:]
+    return ilp.front(domain.sensitivity, domain.costs, sizes.tolist(), bops.tolist())
+
+
+def seeds(problem: Problem, n: int) -> np.ndarray:
+    """What seeded methods begin with: the optima of the tables, then uniform configs; at most half of what may be spent."""
+    both = np.concatenate([ilp_front(problem, n, 0), uniform(problem, n, 0)])
+    _, first = np.unique(both, axis=0, return_index=True)
+    return both[np.sort(first)][: n // 2]
+
+
+def genetic(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """A genetic algorithm for each of the four budgets, a quarter of the evaluations each: what one does without a map."""
+    parts = []
+    for i, (size, bops) in enumerate(score.budgets(problem.domain).values()):
+
+        def worth(configs: np.ndarray, size: float = size, bops: float = bops) -> np.ndarray:
+            spent = score.cost(problem.domain, configs)
+            over = np.maximum(spent.size / size - 1, 0) + np.maximum(spent.bops / bops - 1, 0)
+            return problem.judge(configs) - 200 * over
+
+        parts.append(_genetic(problem, worth, n // 4, seed * 4 + i))
+    return np.concatenate(parts)
+
+
+def _genetic(problem: Problem, worth: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> np.ndarray:
+    random, several = np.random.default_rng(seed), min(16, n // 2)
+    all_of_them = problem.domain.sample(keys.new(seed), several)
+    told = worth(all_of_them)
+    while len(all_of_them) < n:
+        rivals = random.integers(0, len(told), (2 * several, 3))
+        parents = all_of_them[rivals[np.arange(len(rivals)), told[rivals].argmax(1)]]
+        children = _children(random, parents, problem.domain.space)[: n - len(all_of_them)]
+        all_of_them = np.concatenate([all_of_them, children])
+        told = np.concatenate([told, worth(children)])
+        kept = np.argsort(-told, kind="stable")[: 2 * several]  # only these are drawn from
+        order = np.concatenate([kept, np.setdiff1d(np.arange(len(told)), kept)])
+        all_of_them, told = all_of_them[order], np.where(np.arange(len(told)) < 2 * several, told[order], -np.inf)
+    return all_of_them
+
+
+def nsga2(problem: Problem, n: int, seed: int, seeded: bool = False) -> np.ndarray:
+    """Accuracy, size and bit operations by rank and crowding (Deb et al. 2002); begun with uniform and sampled configs."""
+    random, several = np.random.default_rng(seed), 40
+    begin = seeds(problem, n) if seeded else uniform(problem, n // 2, 0)
+    sampled = problem.domain.sample(keys.new(seed), max(several - len(begin), 0))
+    everyone = population = np.concatenate([begin, sampled])
+    while len(everyone) < n:
+        order = _by_crowding(problem, population)
+        population = population[order[:several]]
+        rivals = random.integers(0, len(population), (min(several, n - len(everyone)) * 2, 2)).min(1)  # the better of two
+        children = _children(random, population[rivals], problem.domain.space)[: n - len(everyone)]
+        everyone = np.concatenate([everyone, children])
+        population = np.unique(np.concatenate([population, children]), axis=0)
+    return everyone
+
+
+def _by_crowding(problem: Problem, population: np.ndarray) -> np.ndarray:
+    """Rows from best to worst: front by front, the lonely first."""
+    accuracy, spent = problem.judge(population), score.cost(problem.domain, population)
+    x = np.stack([-accuracy, spent.size, np.log2(spent.bops)], 1)
+    left, order = np.arange(len(x)), []
+    while len(left):
+        rows = left[score.front(accuracy[left], score.Cost(spent.size[left], spent.bops[left]))]
+        apart = np.zeros(len(rows))
+        for column in x[rows].T:
+            by = np.argsort(column, kind="stable")
+            gaps = (column[by][2:] - column[by][:-2]) / max(float(np.ptp(column)), 1e-9)
+            apart[by] += np.concatenate([[np.inf], gaps, [np.inf]])[: len(rows)]
+        order.append(rows[np.argsort(-apart, kind="stable")])
+        left = np.setdiff1d(left, rows)
+    return np.concatenate(order)
+
+
+def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
+    """Half as many as parents: each gene of one of two, and one in fifteen drawn anew."""
+    one, two = np.split(parents[: len(parents) // 2 * 2], 2)
+    children = np.where(random.random(one.shape) < 0.5, one, two)
+    return np.where(random.random(one.shape) < 1 / 15, random.integers(0, space, one.shape), children).astype(np.int32)
+
+
+def map_elites(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """MAP-Elites from sampled configs."""
+    return _searched(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), stratified(problem, 40, seed), n, seed)
+
+
+def map_elites_seeded(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """MAP-Elites from the tables' optima and uniform configs."""
+    return _searched(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), seeds(problem, n), n, seed)
+
+
+def surrogate(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """MAP-Elites whose children are screened by boosted trees, of 40 for each that is evaluated (after Quantune)."""
+    vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 640)
+    return _searched(
+        problem, Screened(vary, problem.domain, _box(problem), 16, "trees"), stratified(problem, 40, seed), n, seed
+    )
+
+
+def ilp_emitter(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """The tables' optima for empty and weak cells, refitted to what was seen."""
+    return _searched(problem, _solver(problem, 16), seeds(problem, n), n, seed)
+
+
+def ours(problem: Problem, n: int, seed: int) -> np.ndarray:
+    """Seeds from tables and uniform configs; then half exact solutions of refitted tables, half screened children."""
+    vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 320)
+    screened = Screened(vary, problem.domain, _box(problem), 8, "tables and trees")
+    return _searched(problem, Together((_solver(problem, 8), screened)), seeds(problem, n), n, seed)
+
+
+METHODS: dict[str, Method] = {
+    "uniform": uniform,
+    "random": random,
+    "stratified": stratified,
+    "ILP": ilp_front,
+    "GA x 4 budgets": genetic,
+    "NSGA-II": nsga2,
+    "NSGA-II seeded": lambda problem, n, seed: nsga2(problem, n, seed, seeded=True),
+    "MAP-Elites": map_elites,
+    "MAP-Elites seeded": map_elites_seeded,
+    "boosted trees": surrogate,
+    "ILP emitter": ilp_emitter,
+    "ours": ours,
+}
+
+
+def _box(problem: Problem) -> tuple[tuple[tuple[float, float], ...], tuple[int, ...]]:
+    return problem.domain.bounds, score.DIMS
+
+
+def _solver(problem: Problem, batch: int) -> ILP:
+    return ILP(problem.domain, *_box(problem), batch_size=batch, chance=10.0, nodes=50)
+
+
+def _searched(problem: Problem, emitter: Emitter, begin: np.ndarray, n: int, seed: int) -> np.ndarray:
+    limits, dims = _box(problem)
+    search = Search(problem.domain, Select("cost", limits), Grid(dims), emitter)
+    state, batch = start(search, keys.new(seed), begin)
+    told = [batch.solutions]
+    for state, batch in run(search, state, until=n):
+        told.append(batch.solutions)
+    return np.concatenate(told)[:n]

@@ -1,0 +1,1 @@
+"""Sparse rewards: STAX, SERENE, TAXONS and their rivals."""

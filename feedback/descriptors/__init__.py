@@ -1,0 +1,1 @@
+"""Descriptors: selected by hand, or learned from features or from comparisons."""

@@ -1,0 +1,105 @@
+"""Measures learned by a dense autoencoder of what the elites look like: AURORA (Cully 2019; Grillotti and Cully 2022).
+
+N rows, F feature length (all that is read, laid end to end), M measures.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from feedback.descriptors import training
+from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from qd.types import Array, Features, Fresh, Rows
+
+Layers = tuple[tuple[Array, Array], ...]  # weights [in, out] and bias [out] of each
+
+
+class Trained(NamedTuple):
+    middle: Array  # [F] mean of the rows, and their one scale: units between features are kept
+    scale: Array  # []
+    encoder: Layers
+    decoder: Layers
+    box: Box
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """The bottleneck of F - hidden - M - hidden - F, trained anew at each fit; never relearned, it is AURORA-Pre.
+
+    ``signals`` gives "surprise": the mean squared error of each solution's reconstruction, in units of the rows' variance.
+    """
+
+    reads: tuple[str, ...]
+    hidden: tuple[int, ...] = (64, 32)  # QDHF's baseline; the decoder mirrors them
+    measures: int = 2
+    learning_rate: float = 1e-3
+    batch: int = 64
+    steps: int = 2000  # about 50 epochs of 2500 elites
+    rows: int = 4096  # rows at most, drawn evenly: one program, whatever the number of elites
+    padding: float = 0.0
+    pure: bool = True
+    learns: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.rows, *self.hidden, 1) < 1:
+            raise ValueError("steps, batch, rows and hidden sizes must be 1 or more")
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-1.0, 1.0),) * self.measures
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Trained:
+        return self.fit(key, None, rows, fresh)
+
+    def fit(self, key: Array, params: Trained | None, rows: Rows, fresh: Fresh) -> Trained:
+        """Trains from scratch. Raises ValueError where the rows do not vary."""
+        x = np.asarray(flat(rows.features, self.reads), np.float32)
+        check_varies(x, self.reads, 2)
+        middle, scale = x.mean(0), np.float32(np.sqrt(x.var(0).mean()))
+        normal = (x - middle) / scale
+        shown = normal[np.arange(self.rows) % len(x)] if len(x) < self.rows else normal[: self.rows]
+        encoder, decoder = jax.tree.map(np.asarray, _train(self, key, shown, np.int32(min(len(x), self.rows))))
+        return Trained(middle, scale, encoder, decoder, around(np.asarray(_through(encoder, normal)), self.padding))
+
+    def __call__(self, params: Trained, features: Features) -> Array:
+        return into_bounds(self._encode(params, features)[1], params.box)
+
+    def signals(self, params: Trained, features: Features) -> Features:
+        normal, code = self._encode(params, features)
+        return {"surprise": ((_through(params.decoder, code) - normal) ** 2).mean(axis=1)}
+
+    def _encode(self, params: Trained, features: Features) -> tuple[Array, Array]:
+        normal = (flat(features, self.reads) - params.middle) / params.scale
+        return normal, _through(params.encoder, normal)
+
+
+@partial(jax.jit, static_argnums=0)
+def _train(learner: Autoencoder, key: Array, x: Array, n: Array) -> tuple[Layers, Layers]:
+    init_key, draw_key = jax.random.split(jax.random.wrap_key_data(key))
+    sizes = (x.shape[1], *learner.hidden, learner.measures)
+    encoder_key, decoder_key = jax.random.split(init_key)
+    network = _fresh(encoder_key, sizes), _fresh(decoder_key, sizes[::-1])
+
+    def loss(network: tuple[Layers, Layers], shown: Array) -> Array:
+        return ((_through(network[1], _through(network[0], shown)) - shown) ** 2).mean()
+
+    return training.descend(loss, network, draw_key, x, n, learner.steps, learner.batch, learner.learning_rate)
+
+
+def _through(layers: Layers, x: Array) -> Array:
+    """Dense layers with ReLU between them."""
+    for i, (weights, bias) in enumerate(layers):
+        x = x @ weights + bias
+        x = jax.nn.relu(x) if i < len(layers) - 1 else x
+    return x
+
+
+def _fresh(key: Array, sizes: tuple[int, ...]) -> Layers:
+    """He's initial weights (2015)."""
+    each = jax.random.split(key, len(sizes) - 1)
+    pairs = zip(each, sizes[:-1], sizes[1:], strict=True)
+    return tuple((jax.random.normal(k, (i, o)) * (2 / i) ** 0.5, jnp.zeros(o)) for k, i, o in pairs)

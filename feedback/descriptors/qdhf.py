@@ -1,0 +1,135 @@
+"""QDHF as published: a linear projection fitted to triplet judgements by a hinge loss (Ding et al., ICML 2024).
+
+Faithful to the paper (arXiv 2310.12103) and to what its authors' code does, its defects included: round 1 asks about
+fresh random solutions, the split is by time, the fit starts anew each round and stops early by a noisy validation, and
+the bounds are minimum and maximum of the elites. ``feedback.descriptors.triplets`` is what we recommend instead.
+
+N answers, F feature length, M measures. ẑ = W^T f, Δ = |ẑ_x - ẑ_1|² - |ẑ_x - ẑ_2|², y = 1 where 2 is nearer.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from feedback.preferences import comparisons as answers
+from feedback.preferences.comparisons import Answers
+from qd import keys
+from qd.types import Array, Features, Fresh, Params, Rows
+
+
+class Projection(NamedTuple):
+    answers: Answers
+    fits: Array  # int32 []
+    weights: Array  # [F, M]; the paper's bias cancels in every distance and in the bounds
+    box: Box
+    accuracy: Array  # float32 [], of the last validation
+    epochs: Array  # int32 [], of the last fit
+
+
+@dataclass(frozen=True)
+class QDHFPaper:
+    """The published recipe. Answers that cannot tell are spent and left out: the hinge has no place for them."""
+
+    judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
+    reads: tuple[str, ...]
+    spend: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without relearning is QDHF-Base
+    measures: int = 2
+    margin: float = 0.05  # m of the hinge
+    learning_rate: float = 1e-3
+    batch: int = 32  # drawn with replacement
+    epochs: int = 1000  # at most
+    patience: int = 10  # epochs in the window of validation accuracies
+    pure: bool = True
+    learns: bool = True
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-1.0, 1.0),) * self.measures
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Projection:
+        """Asks about fresh random solutions, three for each triplet, and fits."""
+        key, fresh_key = keys.split(key)
+        n = self.spend[0]
+        strangers = fresh(fresh_key, 3 * n)
+        length = flat(rows.features, self.reads).shape[1]
+        given = answers.none(sum(self.spend), length)
+        given = answers.ask(self.judge, given, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
+        return self._fitted(key, given, 1, rows)
+
+    def fit(self, key: Array, params: Projection, rows: Rows, fresh: Fresh) -> Projection:
+        """Asks about elites, drawn evenly with replacement, and fits anew to all answers."""
+        key, draw_key = keys.split(key)
+        fits, given = int(params.fits), params.answers
+        n = self.spend[fits] if fits < len(self.spend) else 0
+        if n:
+            triplets = answers.with_replacement(draw_key, n, len(rows.ids))
+            given = answers.ask(self.judge, given, rows, triplets, self.reads)
+        return self._fitted(key, given, fits + 1, rows)
+
+    def __call__(self, params: Projection, features: Features) -> Array:
+        return into_bounds(flat(features, self.reads) @ params.weights, params.box)
+
+    def agreement(self, params: Projection) -> tuple[int, int]:
+        """Returns how many of the clear answers this map agrees with, and how many there are."""
+        return answers.agreement(self, params)
+
+    def _fitted(self, key: Array, given: Answers, fits: int, rows: Rows) -> Projection:
+        x = np.asarray(flat(rows.features, self.reads), np.float32)
+        check_varies(x, self.reads, 2)
+        learned: Params = _train(self, key, *_differences(given))
+        weights = np.asarray(learned[0])
+        return Projection(given, np.int32(fits), weights, around(x @ weights), *map(np.asarray, learned[1:]))
+
+
+def _differences(given: Answers) -> tuple[Array, Array, Array, Array]:
+    """Returns x - 1, x - 2 [N, F], y [N] and how many answers there are; those that can tell first, in their order."""
+    order = np.argsort(given.said == 0, kind="stable")
+    shown, said = given.shown[order], given.said[order]
+    return shown[:, 0] - shown[:, 1], shown[:, 0] - shown[:, 2], -said.astype(np.float32), np.int32((said != 0).sum())
+
+
+@partial(jax.jit, static_argnums=0)
+def _train(recipe: QDHFPaper, key: Array, to_1: Array, to_2: Array, y: Array, n: Array) -> tuple[Array, Array, Array]:
+    """Returns weights, last validation accuracy and epochs. The first three quarters train, the last validates."""
+    init_key, draw_key = jax.random.split(jax.random.wrap_key_data(key))
+    n_train = n * 3 // 4
+    steps = jnp.maximum(n_train // recipe.batch, 1)
+    row = jnp.arange(len(y))
+    validates = (row >= n_train) & (row < n)
+    adam = optax.adam(recipe.learning_rate)
+
+    def delta(weights: Array, rows: Any = slice(None)) -> Array:
+        return ((to_1[rows] @ weights) ** 2).sum(1) - ((to_2[rows] @ weights) ** 2).sum(1)
+
+    def loss(weights: Array, rows: Array) -> Array:
+        return jnp.maximum(0, recipe.margin - y[rows] * delta(weights, rows)).mean()
+
+    def step(_: Array, carry: tuple) -> tuple:
+        weights, memory, step_key = carry
+        step_key, this = jax.random.split(step_key)
+        gradient = jax.grad(loss)(weights, jax.random.randint(this, (recipe.batch,), 0, jnp.maximum(n_train, 1)))
+        update, memory = adam.update(gradient, memory)
+        return optax.apply_updates(weights, update), memory, step_key
+
+    def epoch(carry: tuple) -> tuple:
+        t, learner, history = carry
+        learner = jax.lax.fori_loop(0, steps, step, learner)
+        right = (delta(learner[0]) * y > 0) & validates
+        return t + 1, learner, history.at[t].set(right.sum() / jnp.maximum(validates.sum(), 1))
+
+    def goes_on(carry: tuple) -> Array:
+        t, _, history = carry
+        worse = history[t - 1] < history[t - 1 - recipe.patience]  # the window's mean fell
+        return (t < recipe.epochs) & ~((t > recipe.patience) & worse)
+
+    reach = 1 / np.sqrt(to_1.shape[1])  # torch's initial weights of a linear layer
+    weights = jax.random.uniform(init_key, (to_1.shape[1], recipe.measures), minval=-reach, maxval=reach)
+    start = (jnp.int32(0), (weights, adam.init(weights), draw_key), jnp.zeros(recipe.epochs))
+    t, (weights, *_), history = jax.lax.while_loop(goes_on, epoch, start)
+    return weights, history[t - 1], t

@@ -1,0 +1,48 @@
+"""A control that learns nothing: measures are a fixed random projection of the features, scaled to fill the bounds.
+
+F feature length, M measures.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from qd import keys
+from qd.types import Array, Features, Fresh, Rows
+
+
+class Projected(NamedTuple):
+    weights: Array  # [F, M]
+    box: Box
+
+
+@dataclass(frozen=True)
+class RandomProjection:
+    """Drawn once; a relearn only fits the bounds to minimum and maximum of the elites."""
+
+    reads: tuple[str, ...]
+    measures: int = 2
+    pure: bool = True
+    learns: bool = True
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-1.0, 1.0),) * self.measures
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Projected:
+        length = flat(rows.features, self.reads).shape[1]
+        weights = keys.uniform(keys.to_host(key), (length, self.measures), -1, 1) / np.float32(np.sqrt(length))
+        return self._scaled(weights, rows)
+
+    def fit(self, key: Array, params: Projected, rows: Rows, fresh: Fresh) -> Projected:
+        return self._scaled(params.weights, rows)
+
+    def __call__(self, params: Projected, features: Features) -> Array:
+        return into_bounds(flat(features, self.reads) @ params.weights, params.box)
+
+    def _scaled(self, weights: Array, rows: Rows) -> Projected:
+        x = np.asarray(flat(rows.features, self.reads), np.float32)
+        check_varies(x, self.reads, 2)
+        return Projected(weights, around(x @ weights))

@@ -1,0 +1,136 @@
+"""Measures by the signature of a trajectory: what path it takes, however it is sampled, without choosing when to look.
+
+A path of T points in d dimensions, straight between them, has the signature of levels k = 1..depth,
+
+    S_k = sum over its pieces of iterated integrals of dx (x) ... (x) dx     k times, d^k numbers
+
+which scrolls up piece by piece (Chen's identity); its logarithm holds the same in fewer numbers, those of the Lyndon
+words. Depth and descriptors as in Paolo's thesis (2022, arXiv 2203.01027): SIGN, LOGSIGN, and both with a channel for time.
+
+B paths, T points, d channels, M measures.
+"""
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from qd.types import Array, Features, Fresh, Rows
+
+Levels = list[Array]  # level k: [B, d^k]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Reads one feature [B, T, channels]. Only one scale for all numbers is learned: distances keep their proportions."""
+
+    reads: tuple[str, ...]
+    channels: int = 2  # of the feature
+    depth: int = 2
+    log: bool = False  # the logarithm, which leaves out what follows from the rest
+    time: bool = True  # one more channel, 0..1: tells fast from slow, and makes the signature unique
+    pure: bool = True
+    learns: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.reads) != 1:
+            raise ValueError(
+                f"a signature is of one path, but it reads {', '.join(self.reads) or 'nothing'}; type reads=[trace]"
+            )
+        if min(self.channels, self.depth) < 1:
+            raise ValueError(f"{self.channels} channels, depth {self.depth}: type at least 1 of each")
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        dims = self.channels + self.time
+        count = len(lyndon(dims, self.depth)) if self.log else sum(dims**k for k in range(1, self.depth + 1))
+        return ((-1.0, 1.0),) * count
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Box:
+        return self.fit(key, None, rows, fresh)
+
+    def fit(self, key: Array, params: Box | None, rows: Rows, fresh: Fresh) -> Box:
+        """Fits the box to the rows. Raises ValueError where the feature is no path of so many channels."""
+        path = np.asarray(rows.features[self.reads[0]])
+        if path.ndim != 3 or path.shape[1] < 2 or path.shape[2] != self.channels:
+            wide = path.shape[2] if path.ndim == 3 else self.channels
+            raise ValueError(
+                f"{self.reads[0]} is {list(path.shape[1:])} for each solution, but a signature is of paths "
+                f"[T, {self.channels}] of 2 points or more; type reads=[trace], or channels={wide}"
+            )
+        each = np.asarray(_signed_program(path, self.depth, self.log, self.time))
+        check_varies(each, self.reads, 2)
+        box = around(each)
+        return box._replace(half=np.full_like(box.half, box.half.max()))
+
+    def __call__(self, params: Box, features: Features) -> Array:
+        return into_bounds(signed(features[self.reads[0]], self.depth, self.log, self.time), params)
+
+
+def signed(path: Array, depth: int, log: bool = False, time: bool = False) -> Array:
+    """Returns the signature of paths [B, T, d], or its logarithm at the Lyndon words: [B, M], level by level."""
+    if time:
+        clock = jnp.broadcast_to(jnp.linspace(0, 1, path.shape[1])[:, None], (*path.shape[:2], 1))
+        path = jnp.concatenate([path, clock], axis=2)
+    levels = signature(path, depth)
+    if not log:
+        return jnp.concatenate(levels, axis=1)
+    d = path.shape[2]
+    start = [0, *accumulate(d**k for k in range(1, depth + 1))]
+    places = [start[len(w) - 1] + sum(c * d ** (len(w) - 1 - i) for i, c in enumerate(w)) for w in lyndon(d, depth)]
+    return jnp.concatenate(logarithm(levels), axis=1)[:, np.array(places)]
+
+
+def signature(path: Array, depth: int) -> Levels:
+    """Scrolls the signature of paths [B, T, d] up, piece by piece: S <- S (x) exp(dx), in Horner's form."""
+
+    def longer(levels: Levels, dx: Array) -> tuple[Levels, None]:
+        longer = []
+        for k in range(1, depth + 1):  # S_k + (... ((dx/k + S_1) dx/(k-1) + S_2) ... ) dx
+            part = dx / k
+            for i in range(1, k):
+                part = _outer(part + levels[i - 1], dx / (k - i))
+            longer.append(levels[k - 1] + part)
+        return longer, None
+
+    n, _, d = path.shape
+    start = [jnp.zeros((n, d**k), path.dtype) for k in range(1, depth + 1)]
+    return jax.lax.scan(longer, start, jnp.diff(path, axis=1).swapaxes(0, 1))[0]
+
+
+def logarithm(levels: Levels) -> Levels:
+    """log(1 + s) = s - s^2 / 2 + s^3 / 3 - ... in the tensor algebra, cut off behind the last level."""
+    total, power = levels, levels
+    for n in range(2, len(levels) + 1):
+        power = _product(power, levels)
+        total = [t - (-1) ** n * p / n for t, p in zip(total, power, strict=True)]
+    return total
+
+
+def lyndon(letters: int, longest: int) -> list[tuple[int, ...]]:
+    """Lyndon words by length, then alphabet: a word smaller than all of its rotations (Duval 1988)."""
+    words, word = [], [-1]
+    while word:
+        word[-1] += 1
+        words.append(tuple(word))
+        word = [word[i % len(word)] for i in range(longest)]
+        while word and word[-1] == letters - 1:
+            word.pop()
+    return sorted(words, key=lambda w: (len(w), w))
+
+
+def _product(a: Levels, b: Levels) -> Levels:
+    """Of two without a constant term: their product begins at level 2."""
+    return [
+        sum((_outer(a[i - 1], b[k - i - 1]) for i in range(1, k)), start=jnp.zeros_like(a[k - 1])) for k in range(1, len(a) + 1)
+    ]
+
+
+def _outer(a: Array, b: Array) -> Array:
+    return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+
+
+_signed_program = jax.jit(signed, static_argnums=(1, 2, 3))

@@ -1,0 +1,83 @@
+"""A descriptor with cells of uneven width along each axis."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from feedback.judges.calibration import ticks
+from qd.types import Array, Features, Fresh, Params, Rows
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Uneven cells along each column of a feature: a measure is the number of the cell, and how far into it.
+
+    The borders between cells are given, or shared out by generation 0 so that each cell has as much of it (small judges
+    lean to one side, and only their order means something); they never move after that.
+    """
+
+    feature: str
+    cells: tuple[int, ...]  # of each column
+    ticks: tuple[tuple[float, ...], ...] | None = None  # inner borders of each column, rising, one fewer than cells
+    pure: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ticks is None:
+            return
+        if len(self.ticks) != len(self.cells):
+            raise ValueError(
+                f"ticks for {len(self.ticks)} columns do not fit cells={self.cells}; type suits.ticks=[[...], ...], a list each"
+            )
+        for column, (cells, borders) in enumerate(zip(self.cells, self.ticks, strict=True)):
+            if (np.diff(borders) <= 0).any():
+                raise ValueError(
+                    f"the ticks of axis {column + 1} are {list(borders)}, and must rise; "
+                    f"type {sorted(set(borders))} in their place"
+                )
+            if len(borders) != cells - 1:
+                raise ValueError(
+                    f"the ticks of axis {column + 1} are {len(borders)} numbers for {cells} cells, and must be {cells - 1}; "
+                    f"type suits.dims={[len(each) + 1 for each in self.ticks]}, or suits.ticks=null to share generation 0 out"
+                )
+
+    @property
+    def learns(self) -> bool:
+        return self.ticks is None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.feature,)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return tuple((0.0, float(cells)) for cells in self.cells)
+
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
+        """Raises ValueError where generation 0 has fewer different values than cells."""
+        if self.ticks is not None:
+            return ()
+        columns = np.asarray(rows.features[self.feature], float).reshape(len(rows.ids), -1)
+        if columns.shape[1] != len(self.cells):
+            raise ValueError(
+                f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}; type a number for each: "
+                f"suits.dims={[self.cells[0]] * columns.shape[1]}"
+            )
+        return tuple(np.array(ticks(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
+
+    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
+        return params
+
+    def __call__(self, params: Params, features: Features) -> Array:
+        x = features[self.feature].reshape(len(features[self.feature]), -1)
+        borders = params if self.ticks is None else [np.array(each, np.float32) for each in self.ticks]
+        return jnp.stack([_along(x[:, i], each) for i, each in enumerate(borders)], axis=1)
+
+
+def _along(x: Array, borders: Array) -> Array:
+    """The number of the cell of each x [B], and how far into it; outer cells count as wide as their neighbours."""
+    widths = jnp.diff(borders) if len(borders) > 1 else jnp.ones(1)
+    edges = jnp.concatenate([borders[:1] - widths[:1], borders, borders[-1:] + widths[-1:]]) if len(borders) else jnp.arange(2)
+    cell = (x[:, None] >= borders).sum(axis=1)
+    within = (x - edges[cell]) / (edges[cell + 1] - edges[cell])
+    return cell + jnp.clip(within, 0, 0.999)  # never rounded up into the next cell

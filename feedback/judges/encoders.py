@@ -1,0 +1,134 @@
+"""Encoders of texts: MiniLM and WordLlama."""
+
+import json
+import struct
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from feedback.lm.local import weights
+from qd.types import Rows
+
+_MISSING = "embedding judges need {}, which is not installed; type pip install 'qd-atlas[embeddings]'"
+
+
+class Embedding(Protocol):
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns unit vectors [B, V], float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class MiniLM:
+    """all-MiniLM-L6-v2 in 8 bits (`qd fetch minilm`); mean over tokens, V = 384. About 5 ms of a core a text."""
+
+    longest: int = 256  # tokens; what the model was trained with
+    threads: int = 1
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """One text at a time: 8 bits round by what else is in the batch, and a text is to have one vector."""
+        model, tokenizer = _minilm(self.longest, self.threads)
+        rows = []
+        for text in map(_said, texts):
+            if not text.strip():
+                rows.append(np.zeros(384, np.float32))
+                continue
+            ids = np.array([tokenizer.encode(text).ids], np.int64)
+            feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+            (tokens,) = model.run(["last_hidden_state"], {name: feed[name] for name in feed if name in _inputs(model)})
+            rows.append(tokens[0].mean(axis=0))
+        return _unit(rows, 384)
+
+
+@dataclass(frozen=True)
+class Static:
+    """WordLlama's table of token vectors (`qd fetch wordllama`), mean over tokens, V = 256. About 0.1 ms of a core a text."""
+
+    longest: int = 512  # tokens
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        table, tokenizer = _wordllama()
+        ids = (tokenizer.encode(_said(text), add_special_tokens=False).ids[: self.longest] for text in texts)
+        return _unit([table[each].mean(axis=0) if each else np.zeros(table.shape[1]) for each in ids], table.shape[1])
+
+
+def texts_of(rows: Rows, feature: str | None) -> list[str]:
+    """Returns what there is to read of rows. Raises ValueError where it is no text."""
+    if feature is not None and feature not in rows.features:
+        raise ValueError(f"the judge reads {feature!r}, which the search does not keep; type keep=[{feature}]")
+    column = rows.solutions if feature is None else rows.features[feature]
+    for item in column:
+        if not isinstance(item, str):
+            raise ValueError(
+                f"the judge reads texts, but {feature or 'a solution'} is a {type(item).__name__}; "
+                "choose a domain of texts, or type judge.feature=NAME of a feature that describes in words"
+            )
+    return [str(item) for item in column]
+
+
+def _said(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to a tokenizer
+
+
+def _unit(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
+    x = np.array(rows, np.float32).reshape(-1, length)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+
+def _inputs(model: Any) -> list[str]:
+    return [given.name for given in model.get_inputs()]
+
+
+_LOADING = threading.Lock()
+
+
+def _minilm(longest: int, threads: int) -> tuple[Any, Any]:
+    with _LOADING:
+        return _loaded_minilm(longest, threads)
+
+
+@lru_cache(maxsize=2)
+def _loaded_minilm(longest: int, threads: int) -> tuple[Any, Any]:
+    try:
+        import onnxruntime  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise ValueError(_MISSING.format("onnxruntime")) from error
+    model, words = weights.files("minilm")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = threads
+    tokenizer = _tokenizer(words)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(longest)
+    return onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"]), tokenizer
+
+
+@lru_cache(maxsize=1)
+def _wordllama() -> tuple[np.ndarray, Any]:
+    table, words = weights.files("wordllama")
+    tokenizer = _tokenizer(words)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return _matrix(table), tokenizer
+
+
+def _tokenizer(path: Path) -> Any:
+    try:
+        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise ValueError(_MISSING.format("tokenizers")) from error
+    return Tokenizer.from_file(str(path))
+
+
+def _matrix(path: Path) -> np.ndarray:
+    """Reads the one matrix of a safetensors file: eight bytes of length, a JSON header, the numbers."""
+    raw = path.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    ((_, told),) = [(name, told) for name, told in json.loads(raw[8 : 8 + length]).items() if name != "__metadata__"]
+    first, last = told["data_offsets"]
+    kind = {"F16": "<f2", "F32": "<f4"}[told["dtype"]]
+    return np.frombuffer(raw[8 + length + first : 8 + length + last], kind).reshape(told["shape"]).astype(np.float32)

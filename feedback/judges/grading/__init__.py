@@ -1,0 +1,1 @@
+"""Judges of single items: functions `grade(items)`, [B] or [B, M]."""

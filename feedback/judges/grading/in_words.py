@@ -1,0 +1,91 @@
+"""A judge made of plain words: is the text good, and where does it lie on axes that are questions with their answers?
+
+    grade = InWords(lm, "The text is about bicycles.", (("Is the opinion negative or positive?", "negative", "positive"),))
+    grade(["They are slow."])     # [[quality, how positive]]
+
+B texts, M axes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feedback.judges import prompts as fence
+from feedback.judges.grading.language import Claim, Labels, Rating
+from feedback.judges.protocols import LEAST_MASS, Grade, LanguageModel
+
+
+@dataclass(frozen=True)
+class InWords:
+    """Quality is a scale from 0 to 1: how true a claim is, or (question, low, high). An axis is (question, answer, answer,
+    ...): two answers are the ends of a scale from 0 to 1, more are kinds, numbered from 0.
+    """
+
+    lm: LanguageModel
+    quality: str | tuple[str, ...]  # a claim, or (question, low, high); with ``rated`` a question answered from 1 to 9
+    axes: tuple[tuple[str, ...], ...]
+    rated: bool = False
+    orders: int = 1  # 2: each scale is asked with its ends named both ways round, which a leaning judge needs
+    seed: int = 0
+    role: str = "judge"
+
+    def __post_init__(self) -> None:
+        for axis in self.axes:
+            if isinstance(axis, str) or len(axis) < 3 or not all(isinstance(word, str) and word.strip() for word in axis):
+                raise ValueError(
+                    f"the axis {axis!r} is no question with two answers or more; type grade.axes=[[QUESTION,LOW,HIGH]]"
+                )
+            if len({word.strip().lower() for word in axis[1:]}) < len(axis) - 1:
+                raise ValueError(f"the axis {axis!r} has one answer twice; type answers that differ")
+        whole = self.quality.strip() if isinstance(self.quality, str) else len(self.quality) == 3 and all(self.quality)
+        if not self.axes or not whole:
+            raise ValueError(
+                "a judge in words needs a quality, a claim or [QUESTION,LOW,HIGH], and an axis or more; "
+                "type grade.axes=[[QUESTION,LOW,HIGH]]"
+            )
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        """Returns [B, 1 + M]; NaN where the model gave no answer."""
+        return np.stack([self.well(items), *(self._along(axis)(items) for axis in self.axes)], axis=1)
+
+    def well(self, items: Sequence[str]) -> np.ndarray:
+        """Returns the quality alone, [B]."""
+        if not isinstance(self.quality, str):
+            return self._along(self.quality)(items)
+        if self.rated:
+            return Rating(self.lm, self.quality, seed=self.seed, role=self.role)(items)
+        return Claim(self.lm, self.quality, seed=self.seed, role=self.role)(items)
+
+    @property
+    def answers(self) -> tuple[tuple[str, ...], ...]:
+        """The answers of each axis."""
+        return tuple(tuple(axis[1:]) for axis in self.axes)
+
+    def _along(self, axis: tuple[str, ...]) -> Grade:
+        question, *answers = axis
+        if len(answers) == 2:
+            return Labels(self.lm, question, (answers[0], answers[1]), self.seed, self.orders, role=self.role)
+        return Kinds(self.lm, question, tuple(answers), self.seed, self.role)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The likeliest of several answers, as its number [B]; NaN where the model would rather say something else."""
+
+    lm: LanguageModel
+    question: str
+    answers: tuple[str, ...]
+    seed: int = 0
+    role: str = "judge"
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        word, out = fence.nonce(self.seed), np.full(len(items), np.nan)
+        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        how = f"Answer with one word: {', '.join(self.answers[:-1])} or {self.answers[-1]}."
+        prompts = [fence.hardened(fence.without(items[i], self.answers), self.question, how, word) for i in full]
+        if prompts:
+            said = self.lm.label_scores(prompts, self.answers, role=self.role)
+            sure = np.asarray(said.mass) >= LEAST_MASS
+            out[full] = np.where(sure, np.nan_to_num(said.probabilities).argmax(axis=1), np.nan)
+        return out

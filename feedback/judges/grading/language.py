@@ -1,0 +1,139 @@
+"""A language model as judge: of one text by two labels, by a claim or by a rating; of three texts by likeness.
+
+    grade = Labels(lm, "Is the story sad or happy?", ("sad", "happy"))
+    grade(["They kissed."])     # [B] in (0, 1): how likely the second label is; NaN where it failed
+
+All see a text through the fence of `fence.py`, and nothing that they say ever enters a later prompt. ``lm`` is a client
+(feedback/lm/client.py), built once and handed in. B texts, T triplets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from feedback.judges import prompts as fence
+from feedback.judges.calibration import Platt, logit, platt, sigmoid
+from feedback.judges.protocols import LEAST_MASS, Asked, Grade, LanguageModel
+
+
+class Heard(NamedTuple):
+    """What a two-label judge heard, before anything is drawn together."""
+
+    orders: np.ndarray  # [B, O] probability of the second label, the labels named in order and the other way round
+    mass: np.ndarray  # [B] what both labels have of the model's probability, in the worse order
+
+    @property
+    def p(self) -> np.ndarray:
+        """[B] mean of the orders' logits, which takes a leaning to the label named first away; NaN below the least mass."""
+        return np.where(self.mass >= LEAST_MASS, sigmoid(logit(self.orders).mean(axis=1)), np.nan)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Two labels, by their probability as the answer (QDAIF, Bradley et al. 2024), asked in both orders."""
+
+    lm: LanguageModel
+    question: str
+    labels: tuple[str, str]  # (low, high)
+    seed: int = 0  # of the run: the fence's nonce follows from it
+    orders: int = 2  # 1: only as they are named, at half the cost
+    masked: bool = True  # blank the labels out of the text, so that it cannot dictate one
+    asked: Asked = fence.hardened
+    role: str = "judge"
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != 2 or self.orders not in (1, 2):
+            raise ValueError(
+                f"labels={self.labels}, orders={self.orders}: a judge names two labels (low, high), in 1 or 2 orders; "
+                "type labels=[sad,happy]"
+            )
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        return self.heard(items).p
+
+    def heard(self, items: Sequence[str]) -> Heard:
+        """Asks; an empty text is not shown."""
+        word, low_high = fence.nonce(self.seed), tuple(self.labels)
+        answers = [f"Answer with one word: {a} or {b}." for a, b in (low_high, low_high[::-1])[: self.orders]]
+        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        shown = [fence.without(item, low_high) if self.masked else item for item in items]
+        prompts = [self.asked(shown[i], self.question, answer, word) for i in full for answer in answers]
+        orders, mass = np.full((len(items), self.orders), np.nan), np.full(len(items), np.nan)
+        if prompts:
+            said = self.lm.label_scores(prompts, low_high, role=self.role)
+            orders[full] = np.asarray(said.probabilities)[:, 1].reshape(-1, self.orders)
+            mass[full] = np.asarray(said.mass).reshape(-1, self.orders).min(axis=1)
+        return Heard(orders, mass)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whether a claim about the text is true, by yes or no: quality, say. With its opposite, by the difference of both.
+
+    Small models say yes to most claims; how much more readily to one than to its opposite still tells.
+    """
+
+    lm: LanguageModel
+    claim: str
+    opposite: str = ""
+    seed: int = 0
+    asked: Asked = fence.hardened
+    role: str = "judge"
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        yes = self._asked(self.claim)(items)
+        return sigmoid((logit(yes) - logit(self._asked(self.opposite)(items))) / 2) if self.opposite else yes
+
+    def _asked(self, claim: str) -> Labels:
+        return Labels(self.lm, f"Is this claim true? {claim}", ("no", "yes"), self.seed, 1, False, self.asked, self.role)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """The expected rating over whole numbers, scaled to 0..1; never the likeliest one, of which small models know two."""
+
+    lm: LanguageModel
+    question: str  # "How well is the text written?"
+    low: int = 1
+    high: int = 9
+    seed: int = 0
+    asked: Asked = fence.hardened
+    role: str = "judge"
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        word, out = fence.nonce(self.seed), np.full(len(items), np.nan)
+        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        answer = f"Answer with one number from {self.low} to {self.high}."
+        prompts = [self.asked(items[i], self.question, answer, word) for i in full]
+        if prompts:
+            out[full] = np.asarray(self.lm.rating(prompts, self.low, self.high, role=self.role))
+        return (out - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Another judge, its answers put right by a few labelled texts, which are judged once."""
+
+    judge: Grade
+    texts: tuple[str, ...]
+    truth: tuple[int, ...]  # 0 or 1
+
+    @cached_property
+    def platt(self) -> Platt:
+        return platt(self.judge(self.texts), np.array(self.truth))
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        return self.platt(self.judge(items))
+
+
+@dataclass(frozen=True)
+class Several:
+    """Several judges side by side, [B, M]: the axes of a map."""
+
+    judges: tuple[Grade, ...]
+
+    def __call__(self, items: Sequence[str]) -> np.ndarray:
+        return np.stack([judge(items) for judge in self.judges], axis=1)

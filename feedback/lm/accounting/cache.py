@@ -1,0 +1,119 @@
+"""Answers on disk: SQLite in WAL mode. Whole and valid answers only, each with its request, response, latency and cost.
+
+What failed for good is noted too, so that a replay fails where the recording did; any other mode asks again.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from feedback.lm.transport.request import Request
+from feedback.lm.transport.response import Answer, Failure
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, text TEXT NOT NULL, logprobs TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, money REAL NOT NULL, finish TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (key BLOB PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
+    response TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID;
+"""
+_AT_ONCE = 500  # keys in one query
+_PATIENCE = 60.0  # seconds to wait for another who writes or begins the same file
+
+
+class Cache:
+    """Safe to use from several threads, and its file from several processes."""
+
+    def __init__(self, path: str) -> None:
+        """Opens or makes it; "" keeps it in memory. Raises ValueError where the file is something else."""
+        self.path, self._lock = path, threading.Lock()
+        try:
+            if path:
+                Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                str(Path(path).expanduser()) if path else ":memory:",
+                timeout=_PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            version = self._begun()
+        except (sqlite3.Error, OSError) as error:
+            raise ValueError(f"{path} cannot be opened as a cache of answers ({error}); type lm.cache=another/file") from error
+        if version > _VERSION:
+            raise ValueError(f"{path} is a cache of a later version ({version}); type lm.cache=another/file")
+
+    def _begun(self) -> int:
+        """Makes the tables. Where two begin at once SQLite tells one that the file is locked, and does not wait."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._db.executescript(
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
+                )
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+                if version < _VERSION:  # a later one stays what it is: it is refused each time
+                    self._db.execute(f"PRAGMA user_version={_VERSION}")
+                return version
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
+
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
+        """Returns the answers that are there."""
+        keys, found = list(keys), {}
+        for i in range(0, len(keys), _AT_ONCE):
+            part = keys[i : i + _AT_ONCE]
+            for key, text, logprobs, *rest in self._rows(f"SELECT * FROM answers WHERE key IN ({_marks(part)})", part):
+                pairs = tuple((token, p) for token, p in json.loads(logprobs)) if logprobs else ()
+                found[key] = Answer(text, pairs, *rest)
+        return found
+
+    def failed(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
+        """Returns what failed for good when it was asked; look for answers first, it may have been asked again."""
+        return {
+            key: Failure(kind, "as recorded")
+            for one in keys
+            for key, kind in self._rows("SELECT key, kind FROM failures WHERE key = ?", [one])
+        }
+
+    def put(self, key: bytes, model: str, request: Request, answer: Answer, response: str, seconds: float) -> None:
+        """Stores an answer; once this returns, killing the process does not lose it."""
+        logprobs = json.dumps(answer.logprobs) if answer.logprobs else ""
+        row = (key, answer.text, logprobs, answer.tokens_in, answer.tokens_out, answer.money, answer.finish)
+        record = (key, request.role, model, json.dumps(request.body), response, seconds, time.time())
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", record)
+            self._db.execute("COMMIT")
+
+    def put_failure(self, key: bytes, failure: Failure) -> None:
+        with self._lock:
+            self._db.execute("REPLACE INTO failures VALUES (?, ?)", (key, failure.kind))
+
+    def traits(self, model: str) -> dict | None:
+        """Returns what the start-up probe found of that model, or None."""
+        rows = self._rows("SELECT traits FROM traits WHERE model = ?", [model])
+        return json.loads(rows[0][0]) if rows else None
+
+    def put_traits(self, model: str, traits: dict) -> None:
+        with self._lock:
+            self._db.execute("REPLACE INTO traits VALUES (?, ?)", (model, json.dumps(traits)))
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _rows(self, query: str, values: list) -> list[tuple]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+
+def _marks(keys: list) -> str:
+    return ",".join("?" * len(keys))

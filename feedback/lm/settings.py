@@ -1,0 +1,91 @@
+"""The settings of a language-model client: which endpoint, what it may cost, how answers are kept."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from feedback.lm.accounting.budget import Budget, price
+from feedback.lm.accounting.limits import Limits
+from feedback.lm.transport.engine import loopback
+from feedback.lm.transport.probe import Traits
+
+_MODES = ("readwrite", "replay", "record", "off")
+
+
+class Server(Protocol):
+    """An endpoint of our own, started with the first call that no cache answers."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells its model from others, e.g. the sha256 of its weights."""
+        ...
+
+    def start(self) -> str:
+        """Starts it, or finds it started, and returns its base URL."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    model: str
+    base_url: str = ""  # http(s)://HOST:PORT/v1
+    server: Server | None = None  # instead of base_url
+    key_variable: str = ""  # the NAME of the environment variable that holds the key; the key itself is kept nowhere
+    mode: str = "readwrite"  # replay: the cache alone answers; record: ask anew and store; off: no cache
+    cache: str = ""  # SQLite file of answers; "" keeps them in memory
+    folder: str | None = None  # of the run: its ledger is kept there, and what was spent before a kill still counts
+    prompt_version: str = "1"  # another one asks everything anew
+    fingerprint: str = ""  # what tells the model from others; by default the server's, else address and model
+    seed: int = 0  # of answers at temperatures above 0
+    temperature: float = 0.8  # of texts; judges are asked at 0
+    max_tokens: int = 256
+    scoring: str = "auto"  # label, first or rating; auto: the best that the endpoint can do
+    samples: int = 5  # of a rating in JSON, where there are no log-probabilities
+    price: Mapping[str, float] | None = None  # {in: ..., out: ...} of a million tokens; an endpoint on this machine is free
+    budget: Budget | Mapping[str, Any] = field(default_factory=Budget)
+    limits: Limits | Mapping[str, Any] = field(default_factory=Limits)
+    extra: Mapping[str, Any] = field(default_factory=dict)  # more to send with each call, e.g. {top_p: 0.95}
+    traits: Traits | Mapping[str, Any] | None = None  # what the endpoint can do; None: it is asked at the start
+
+    def __post_init__(self) -> None:
+        for name, kind in (("budget", Budget), ("limits", Limits), ("traits", Traits)):
+            value = getattr(self, name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, name, _made(kind, value, f"lm.{name}"))
+        _check(self)
+        price(self.price, self.is_here, self.model)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this machine, so that nobody is paid."""
+        return self.server is not None or loopback(self.base_url)
+
+    @property
+    def bounds(self) -> tuple[Budget, Limits]:
+        """What may be spent, and how fast."""
+        assert isinstance(self.budget, Budget) and isinstance(self.limits, Limits)  # made so above
+        return self.budget, self.limits
+
+
+def _check(lm: Settings) -> None:
+    if lm.mode not in _MODES:
+        raise ValueError(f"there is no mode {lm.mode!r}; type lm.mode= one of {', '.join(_MODES)}")
+    if lm.scoring not in ("auto", "label", "first", "rating"):
+        raise ValueError(f"there is no scoring {lm.scoring!r}; type lm.scoring= one of auto, label, first, rating")
+    if (lm.server is None) == (not lm.base_url):
+        raise ValueError(
+            "a language model has either a server or a base_url; type lm.base_url=http://HOST:PORT/v1, or lm=local"
+        )
+    if lm.base_url and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", lm.base_url):
+        raise ValueError("lm.base_url is no plain address of an API; type lm.base_url=http://HOST:PORT/v1, without a key in it")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|", lm.key_variable):
+        raise ValueError("lm.key_variable is no name of a variable; type the NAME, e.g. OPENAI_API_KEY, never the key itself")
+
+
+def _made(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
+    known = list(kind.__dataclass_fields__)
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"there is no {where}.{name}; there is {', '.join(known)}")
+    return kind(**settings)

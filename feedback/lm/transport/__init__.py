@@ -1,0 +1,1 @@
+"""Requests, replies, retries, and the engine that sends many at once."""

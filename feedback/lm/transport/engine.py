@@ -1,0 +1,194 @@
+"""Many calls at once, on a thread of its own: cache, gate, attempts, ledger. From outside it is one batched function."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import openai
+
+from feedback.lm.accounting.budget import Budget, Cost, Price
+from feedback.lm.accounting.cache import Cache
+from feedback.lm.accounting.gate import Gate
+from feedback.lm.accounting.ledger import Ledger
+from feedback.lm.accounting.limits import Limits
+from feedback.lm.transport import response as answers
+from feedback.lm.transport import retries
+from feedback.lm.transport.probe import PROBE
+from feedback.lm.transport.request import Request
+from feedback.lm.transport.response import Answer, Failure
+
+_LANE, _TLS_LANE = 2, 16  # calls that share a pool: each costs more with every line in it, and to read certificates takes time
+
+_PROBES = 3  # attempts at a start-up question: who waits for it wants to know
+
+
+class Engine:
+    def __init__(
+        self,
+        base_url: Callable[[], str],
+        secret: str,
+        price: Price,
+        budget: Budget,
+        limits: Limits,
+        cache: Cache,
+        ledger: Ledger,
+    ) -> None:
+        self._base_url, self._secret, self._price, self._limits = base_url, secret, price, limits
+        self._cache, self.ledger = cache, ledger
+        self._url = ""
+        self._lanes: list[list[Any]] = []  # [calls in flight, client]
+        self._flying: dict[bytes, asyncio.Future[Answer | Failure]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._gate = Gate(limits, budget, ledger.spent, self._loop.time())
+        self._thread = threading.Thread(target=self._loop.run_forever, name="language model", daemon=True)
+        self._thread.start()
+
+    def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Answer | Failure]:
+        """Sends each question and returns what came of it; ``keep`` stores it.
+
+        Raises:
+            Spent: the budget has no room for all; what was answered until then is stored.
+        """
+        if not self._lanes:
+            self._connect(self._base_url())
+        future: Future = asyncio.run_coroutine_threadsafe(self._all(questions, model, keep), self._loop)
+        try:
+            return dict(zip(questions, future.result(), strict=True))
+        except BaseException:  # Ctrl-C too: nothing more is sent
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Hangs up and ends the thread; what is in flight is cut and charged."""
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _hang_up(self) -> None:
+        flying = list(self._flying.values())
+        for call in flying:
+            call.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)
+        for _, client in self._lanes:
+            await client.close()
+
+    def _connect(self, url: str) -> None:
+        self._url, lanes = url, []
+        for _ in range(-(-self._limits.concurrency // (_TLS_LANE if url.startswith("https") else _LANE))):
+            client = openai.AsyncOpenAI(
+                base_url=url,
+                api_key=self._secret or "none",  # never the user's OPENAI_API_KEY by chance
+                max_retries=0,
+                timeout=self._limits.timeout,
+                http_client=openai.DefaultAsyncHttpxClient(
+                    trust_env=not loopback(url),  # no proxy on the way to this machine
+                    verify=url.startswith("https"),  # else nothing is encrypted
+                    follow_redirects=False,  # nobody sends our key elsewhere
+                ),
+            )
+            lanes.append([0, client])
+        self._lanes = lanes
+
+    async def _all(self, questions: dict[bytes, Request], model: str, keep: bool) -> Sequence[Answer | Failure]:
+        tasks = [self._shared(key, request, model, keep) for key, request in questions.items()]
+        done = await asyncio.gather(*tasks, return_exceptions=True)  # those in flight are waited for and stored
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
+        return done  # type: ignore[return-value]
+
+    def _shared(self, key: bytes, request: Request, model: str, keep: bool) -> "asyncio.Future[Answer | Failure]":
+        """Two callers with one question make one call."""
+        if key not in self._flying:
+            task = asyncio.ensure_future(self._insist(key, request, model, keep))
+            self._flying[key] = task
+            task.add_done_callback(lambda _: self._flying.pop(key))
+        return self._flying[key]
+
+    async def _insist(self, key: bytes, request: Request, model: str, keep: bool) -> Answer | Failure:
+        """Asks until there is an answer, a failure for good, or no time."""
+        worst = self._cost(request.worst_in, request.worst_out)
+        failed, ends = Failure("timeout"), float("inf")
+        attempts = min(_PROBES, self._limits.attempts) if request.role == PROBE else self._limits.attempts
+        for attempt in range(attempts):
+            try:
+                async with asyncio.timeout_at(ends if attempt else None):
+                    entered = await self._gate.enter(worst)
+            except TimeoutError:
+                break
+            ends = min(ends, entered + self._limits.deadline)
+            found = await self._attempt(key, request, worst, entered, ends, model if keep else None)
+            if isinstance(found, Answer):
+                return found
+            failed, pause = found, retries.pause(found, attempt)
+            if not found.again or attempt + 1 == attempts or self._loop.time() + pause > ends:
+                break
+            await asyncio.sleep(pause)
+        if keep:
+            self._cache.put_failure(key, failed)
+        return failed
+
+    async def _attempt(
+        self, key: bytes, request: Request, worst: Cost, entered: float, ends: float, model: str | None
+    ) -> Answer | Failure:
+        """One call: noted before and after, charged for what it used, or for the worst where that is not known."""
+        ticket, actual = self.ledger.sent(request.role, key, worst), worst
+        found: Answer | Failure = Failure("cut", "stopped")
+        try:
+            found, response = await self._send(request, ends)
+            if isinstance(found, Answer):
+                actual = self._cost(found.tokens_in, found.tokens_out)
+                found = found._replace(money=actual.money)
+                if model is not None:  # stored first, noted second: no answer is lost between the two
+                    self._cache.put(key, model, request, found, response, self._loop.time() - entered)
+            elif found.used is not None:
+                actual = self._cost(*found.used)
+            elif not found.charged:
+                actual = Cost(1)
+        finally:
+            failed = found if isinstance(found, Failure) else None
+            self.ledger.settled(ticket, actual, failed.kind if failed else "")
+            self._gate.leave(entered, worst, actual, failed)
+        return found
+
+    def _cost(self, tokens_in: int, tokens_out: int) -> Cost:
+        return Cost(1, tokens_in, tokens_out, self._price.of(tokens_in, tokens_out))
+
+    async def _send(self, request: Request, ends: float) -> tuple[Answer | Failure, str]:
+        lane = min(self._lanes, key=lambda each: each[0])
+        lane[0] += 1
+        try:
+            async with asyncio.timeout_at(min(ends, self._loop.time() + self._limits.timeout)):
+                text = await lane[1].post(f"/{request.path}", cast_to=str, body=request.body)
+        except (openai.OpenAIError, OSError, ValueError) as error:
+            failed = retries.failure(error)
+            if failed.kind == "no connection":
+                await self._move()
+            return failed._replace(said=self._scrubbed(failed.said)), ""
+        finally:
+            lane[0] -= 1
+        text = self._scrubbed(text)
+        return answers.read(request, text), text
+
+    async def _move(self) -> None:
+        """Goes where our own server is now, if it had to be started anew."""
+        with suppress(ValueError):  # it cannot be: the call has failed already, and says so
+            url = await asyncio.to_thread(self._base_url)
+            if url != self._url:
+                self._connect(url)
+
+    def _scrubbed(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text
+
+
+def loopback(url: str) -> bool:
+    """Whether an address is this machine."""
+    host = re.match(r"https?://(\[[^]]*\]|[^:/]*)", url)
+    return bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))

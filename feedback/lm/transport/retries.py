@@ -1,0 +1,69 @@
+"""What went wrong with a call, and when to ask again: exponential back-off with full jitter, Retry-After capped.
+
+Asked again: 408, 409, 429, 5xx, no connection, time-outs and what cannot be read. Never: other 4xx, and a quota that is spent.
+"""
+
+import email.utils
+import random
+import time
+from typing import Any
+
+import openai
+
+from feedback.lm.transport.response import Failure
+
+_AGAIN = (408, 409, 425, 429)
+_FIRST, _LONGEST = 0.5, 20.0  # seconds of back-off
+_LONGEST_ASKED = 60.0  # seconds of Retry-After that are honoured
+
+
+def failure(error: Exception) -> Failure:
+    """Says what an error of the openai package or of the network means."""
+    if isinstance(error, openai.APIStatusError):
+        return _status(error)
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return Failure("timeout", again=True)
+    if isinstance(error, openai.APIConnectionError):
+        refused = "refused" in str(error.__cause__).lower() or "connect" in type(error.__cause__).__name__.lower()
+        return Failure("no connection" if refused else "cut", str(error.__cause__)[:80], again=True, charged=not refused)
+    return Failure("cut", f"{type(error).__name__}: {error}"[:80], again=True)
+
+
+def pause(failed: Failure, attempt: int) -> float:
+    """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than what the endpoint asks for."""
+    drawn = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
+    return drawn if failed.after is None else min(failed.after, _LONGEST_ASKED) + drawn / 4
+
+
+def _status(error: openai.APIStatusError) -> Failure:
+    code, body = error.status_code, error.body if isinstance(error.body, dict) else {}
+    about = body.get("error") if isinstance(body.get("error"), dict) else body
+    said = str(about.get("message", "") if about else error.body)[:300]  # type: ignore[union-attr]
+    if about and "insufficient_quota" in (about.get("code"), about.get("type")):
+        return Failure("quota spent", said, charged=False)
+    again = code in _AGAIN or code >= 500
+    return Failure(str(code), said, again, _asked(error.response.headers) if again else None, charged=code >= 500)
+
+
+def _asked(headers: Any) -> float | None:
+    """Seconds until the endpoint wants to be asked again: a number, or a date."""
+    if "retry-after-ms" in headers:
+        return _seconds(headers["retry-after-ms"], 1000)
+    if "retry-after" not in headers:
+        return None
+    number = _seconds(headers["retry-after"], 1)
+    if number is not None:
+        return number
+    try:
+        date = email.utils.parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _seconds(text: str, unit: float) -> float | None:
+    try:
+        number = float(text) / unit
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,1 @@
+"""Comparisons, the posterior that they give, and which question to ask next."""

@@ -1,0 +1,144 @@
+"""Builds parts from plain nodes: ``_target_`` is what to call, the rest are its keyword arguments.
+
+A string "@domain" or "@domain.bounds" stands for a part that is already built, or for one of its attributes; "@@" at
+the start is a plain "@". Lists become tuples. Building runs code: build only configurations that you trust.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import qd
+from qd.config import values
+from qd.support.spelling import nearest
+
+
+def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
+    """Builds a node and all within it.
+
+    Args:
+        where: its dotted key, for messages.
+
+    Raises:
+        ValueError: an unknown target, keyword or reference, names the nearest; or a setting of the wrong kind.
+    """
+    if isinstance(node, str) and node.startswith("@"):
+        return node[1:] if node.startswith("@@") else _refer(node, shared, where)
+    if isinstance(node, list | tuple):
+        return tuple(build(item, shared, f"{where}.{i}") for i, item in enumerate(node))
+    if not isinstance(node, Mapping):
+        return node
+    settings = {key: build(value, shared, f"{where}.{key}") for key, value in node.items()}
+    return _call(settings, node, where) if "_target_" in settings else settings
+
+
+def locate(target: str, where: str) -> Any:
+    """Imports what a dotted name stands for. Raises ValueError that names the nearest."""
+    module, found = None, target.split(".")
+    for depth in range(1, len(found) + 1):
+        try:
+            module = importlib.import_module(".".join(found[:depth]))
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{target}.".startswith(f"{error.name}."):
+                raise ValueError(
+                    f"{where}: {target} needs the package {error.name!r}, which is not installed; type pip install {error.name}"
+                ) from error
+            return _attribute(module, found[: depth - 1], found[depth - 1 :], where)
+    raise ValueError(f"{where}: _target_ {target!r} is a module; name a class in it: {', '.join(_public(module))}")
+
+
+def foreign_domains() -> str | None:
+    """Says where ``domains`` comes from if it is not ours: a folder of that name shadows it."""
+    spec, ours = importlib.util.find_spec("domains"), Path(qd.__file__).parents[1] / "domains"
+    if spec is None or spec.origin is None or Path(spec.origin).parent.resolve() == ours.resolve():
+        return None
+    return f"the package `domains` is {Path(spec.origin).parent}, which hides ours ({ours}); rename that folder"
+
+
+def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
+    name, *path = reference[1:].split(".")
+    if name not in shared:
+        raise ValueError(f"{where}: {reference!r} is not built before it; there is {nearest(name, shared) or 'nothing yet'}")
+    part = shared[name]
+    for attribute in path:
+        if not hasattr(part, attribute):
+            there = [a for a in dir(part) if not a.startswith("_")]
+            raise ValueError(
+                f"{where}: {reference!r}: {type(part).__name__} has no {attribute!r}; it has {nearest(attribute, there)}"
+            )
+        part = getattr(part, attribute)
+    return part
+
+
+def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
+    target = settings.pop("_target_")
+    made = locate(target, where)
+    if not callable(made):
+        raise ValueError(f"{where}: _target_ {target!r} is a {type(made).__name__}; name a class or a function")
+    _check_keywords(made, settings, where)
+    _check_kinds(made, node, where)
+    try:
+        return made(**settings)
+    except TypeError as error:  # a string where a number belongs
+        given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        raise ValueError(f"{where}: {made.__name__}({given}) cannot be: {error}") from error
+
+
+def _check_keywords(made: Any, settings: dict[str, Any], where: str) -> None:
+    parameters = inspect.signature(made).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in settings:
+        if name not in parameters:
+            raise ValueError(
+                f"{where}.{name}: {made.__name__} takes no {name!r}; it takes {nearest(name, parameters) or 'nothing'}"
+            )
+    for name, p in parameters.items():
+        if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
+            raise ValueError(f"{where}.{name} is not set, and {made.__name__} needs it; type {where}.{name}=...")
+
+
+def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
+    """Raises ValueError where a plain annotation asks for another kind of value; what references stand for is not looked at."""
+    try:
+        parameters = inspect.signature(made, eval_str=True).parameters
+    except (NameError, AttributeError, TypeError):  # annotations that only a type checker can read
+        return
+    for name in node.keys() & parameters.keys():
+        value, p = node[name], parameters[name]
+        refers = isinstance(value, str) and value.startswith("@")
+        if not refers and not (value is None and p.default is None):
+            values.check(f"{where}.{name}", value, p.annotation, p.default)
+
+
+def _attribute(module: Any, found: list[str], rest: list[str], where: str) -> Any:
+    if module is None:
+        note = "; is its folder below the working directory, or installed?"
+        raise ValueError(f"{where}: there is no package {rest[0]!r} for _target_ {'.'.join(rest)!r}{note}")
+    part = module
+    for i, name in enumerate(rest):
+        if not hasattr(part, name):
+            said = ".".join([*found, *rest[:i]])
+            raise ValueError(
+                f"{where}: {said} has no {name!r}; it has {nearest(name, _public(part)) or 'nothing'}{_shadow(found)}"
+            )
+        part = getattr(part, name)
+    return part
+
+
+def _public(part: Any) -> list[str]:
+    """Names that a target may end in: what a module defines, and the modules of a package."""
+    if not isinstance(part, types.ModuleType):
+        return [name for name in dir(part) if not name.startswith("_")]
+    own = [n for n, a in vars(part).items() if callable(a) and not n.startswith("_") and a.__module__ == part.__name__]
+    return own + [m.name for m in pkgutil.iter_modules(getattr(part, "__path__", []))]
+
+
+def _shadow(found: list[str]) -> str:
+    foreign = foreign_domains() if found[0] == "domains" else None
+    return f" ({foreign})" if foreign else ""

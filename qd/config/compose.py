@@ -1,0 +1,185 @@
+"""From what is typed after ``qd run`` to the parts of a search.
+
+    config = load(["domain=sphere", "seed=3"])        # plain, resolved
+    search, referee, run = assemble(config)
+    path = folder(config, ["domain=sphere", "seed=3"])
+
+Later wins: primary defaults, domain, experiment, command line.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qd.config import schedule
+from qd.config.build import build
+from qd.config.overrides import check, opened, prepared, saying
+
+# each part may refer to those before it
+_ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
+_ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
+_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "called", "columns")  # where they are not set
+_NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
+_LONGEST = 120  # characters of overrides in a folder's name
+
+
+class Assembled(NamedTuple):
+    search: Any  # qd.types.Search
+    referee: Any  # qd.referee.Referee or None
+    run: Callable  # the driver: qd.search.run, or another of its signature
+    services: tuple[Any, ...] = ()  # shared parts that offer report(), what they did and spent, a row for each role
+
+
+def load(overrides: list[str]) -> dict[str, Any]:
+    """Returns the plain resolved config. Raises ValueError that names the nearest valid key or choice."""
+    with opened():
+        check(overrides)
+        return composed(overrides)
+
+
+def composed(overrides: list[str]) -> dict[str, Any]:
+    """``load`` without the check of keys and choices; Hydra must be ``opened``."""
+    from hydra import compose
+    from omegaconf import open_dict
+
+    with saying():
+        cfg = compose("config", prepared(overrides), return_hydra_config=True)
+        choices = dict(cfg.hydra.runtime.choices)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return plain(cfg, choices)
+
+
+def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
+    """Builds the parts, each once, in order.
+
+    Args:
+        run: the folder of the run, which parts may ask for as "@run"; None where nothing is to be written.
+
+    Raises:
+        ValueError: a part cannot be built or breaks its protocol.
+    """
+    from qd.types import Search
+
+    shared: dict[str, Any] = {"run": None if run is None else str(run)}
+    for name in _ORDER:
+        if config.get(name) is not None:
+            shared[name] = build(config[name], shared, name)
+            _check_protocol(name, shared[name])
+        elif name == "judge_lm" and "lm" in shared:
+            shared[name] = shared["lm"]
+    _check_learns(shared["descriptor"], config["relearn"])
+    referee = shared.get("referee")
+    for_whom = (shared["domain"], shared.get("judge"), referee)  # they name features that the descriptor does not read
+    filmed = (config["film"],) if config.get("film") else ()
+    keep = dict.fromkeys((*config["keep"], *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
+    parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
+    search = Search(*parts, keep=tuple(keep), reserve=config["reserve"])
+    services = {id(part): part for part in shared.values() if hasattr(part, "report")}
+    return Assembled(search, referee, driver(search, config["driver"]["name"]), tuple(services.values()))
+
+
+def driver(search: Any, name: str) -> Callable:
+    """Chooses who runs a search. Raises ValueError on a driver that there is not, or that cannot run these parts."""
+    from qd import fused
+    from qd.search import run
+
+    if name not in ("auto", "host", "fused"):
+        raise ValueError(f"there is no driver {name!r}; type driver=auto, driver=fused or driver=host")
+    if name == "host":
+        return run
+    why = fused.applies(search)
+    if why is not None and name == "fused":
+        raise ValueError(f"driver=fused cannot run this search: {why}; type driver=auto or driver=host")
+    return fused.run if why is None else run
+
+
+def folder(config: dict[str, Any], overrides: list[str]) -> Path:
+    """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder."""
+    named = (f"domain={config['name']}", f"experiment={config['name']}")  # said by NAME already
+    said = sorted(f"from={config.get('source')}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
+    said = [o for o in said if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
+    said = [o for o in said if not o.startswith("hydra") and o not in named]
+    text = ",".join(said)
+    if len(text) > _LONGEST or not re.fullmatch(r"[\w.,=+~@:\[\]{}-]*", text):
+        text = _hash(config)
+    return Path(config["runs"], config["name"], f"{text}-s{config['seed']}" if text else f"s{config['seed']}")
+
+
+def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
+    """Resolves a composed config into plain containers, and checks the settings of the run itself."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationToMissingValueError
+
+    try:
+        unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith("suits.")]
+        config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    except InterpolationToMissingValueError as error:
+        lacks, domain = re.findall(r"suits\.\w+", str(error))[0], choices["domain"]
+        raise ValueError(
+            f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
+            f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
+        ) from error
+    if unset:
+        raise ValueError(f"{unset[0]} is not set; type {unset[0]}=...")
+    del config["suits"]
+    config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
+    if "stop" not in config:
+        del config["plateau"]
+    if config["relearn"] != "outside":
+        del config["outside"]
+    config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
+    config["keep"] = tuple(config["keep"])
+    _check_settings(config)
+    return config
+
+
+def _check_settings(config: dict[str, Any]) -> None:
+    if config["renderings"] < 0:
+        raise ValueError(f"renderings={config['renderings']} is below 0; type 0 for none")
+    schedule.check(config)
+    called = config.get("called", {})
+    if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
+        raise ValueError(f"called={called} names no columns of features; type called={{position:[[where,left,right]]}}")
+    feature, cells = (config.get("descriptor", {}).get(key) for key in ("feature", "cells"))
+    if cells and called.get(feature) and len(cells) != len(called[feature]):
+        raise ValueError(
+            f"suits.dims={cells} is {len(cells)} for the {len(called[feature])} axes of {feature}, which wants as many; "
+            f"type suits.dims={[cells[0]] * len(called[feature])}, and as many lists in suits.ticks, or suits.ticks=null"
+        )
+    if not config["name"].strip():
+        raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
+    if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():
+        raise ValueError(f"name={config['name']} leaves the folder of runs; type a plain name, or runs=FOLDER")
+
+
+def _check_protocol(name: str, part: Any) -> None:
+    from qd import types
+
+    protocol = getattr(types, name.capitalize(), None)
+    if protocol is None:
+        return
+    asked = {**protocol.__annotations__, **vars(protocol)}
+    lacks = [a for a in asked if (a == "__call__" or not a.startswith("_")) and not hasattr(part, a)]
+    if lacks:
+        what = "a node without _target_" if isinstance(part, dict) else f"a {type(part).__name__}"
+        raise ValueError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
+
+
+def _check_learns(descriptor: Any, relearn: Any) -> None:
+    if relearn and getattr(descriptor, "learns", True) is False:
+        raise ValueError(
+            f"relearn needs a descriptor that learns; {type(descriptor).__name__} does not: "
+            "leave relearn out, or type descriptor=pca"
+        )
+
+
+def _hash(config: dict[str, Any]) -> str:
+    from qd.store import identity
+
+    return identity.config_hash({key: value for key, value in config.items() if key not in _ELSEWHERE})
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").split("=")[0]

@@ -1,0 +1,39 @@
+"""The settings that say when a descriptor is refitted, checked."""
+
+from typing import Any
+
+_INSTEAD = (
+    "type relearn=10000 for every so many evaluations, relearn=[10000,25000] for these, relearn=[0.1,0.25,0.5] for shares of "
+    "the budget, or relearn=outside"
+)
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raises ValueError on a schedule that cannot be."""
+    stops = config["relearn"]
+    if stops == "outside":
+        rule = config["outside"]
+        if not (0 < rule["share"] < 1 and rule["over"] >= 1):
+            raise ValueError(
+                f"an outside.share of {rule['share']} over {rule['over']} evaluations cannot be; "
+                "type outside.share=0.05 (between 0 and 1) and outside.over=2000 (evaluations)"
+            )
+        return
+    if stops is None or (isinstance(stops, int) and not isinstance(stops, bool) and stops >= 1):
+        return
+    if not isinstance(stops, list) or not all(_is_point(stop) for stop in stops):
+        raise ValueError(f"relearn={stops} is no count of evaluations; {_INSTEAD}")
+
+
+def points(config: dict[str, Any]) -> list[int]:
+    """Returns the evaluations at which a list says to learn again, in order; none for another schedule."""
+    stops, budget = config["relearn"], config["budget"]
+    if not isinstance(stops, list):
+        return []
+    return sorted(stop if isinstance(stop, int) else max(1, round(stop * budget)) for stop in stops)
+
+
+def _is_point(stop: Any) -> bool:
+    if isinstance(stop, bool):
+        return False
+    return stop >= 1 if isinstance(stop, int) else isinstance(stop, float) and 0 < stop < 1

@@ -1,0 +1,1 @@
+"""A dry run that names faults before any budget is spent."""

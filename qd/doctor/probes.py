@@ -1,0 +1,241 @@
+"""What `qd doctor` looks for in a trial: one function a fault, each says what was seen and what to type instead.
+
+R rows of the trial, M measures.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from qd import archives, metrics
+from qd.config import schedule as schedule_
+from qd.doctor.trial import Finding, Trial
+from qd.runner import refits
+from qd.store import archive_file
+
+_FAILED, _OUTSIDE, _PASSING = 0.2, 0.2, 0.05  # shares of rows
+_STILL = 1e-6  # of the bounds' width: measures that vary less do not vary
+_REACHED = 0.01  # of the bounds' width: measures that span less than that leave nearly all cells dead
+_DRIFT = 1e-3  # of the spread: what compiling may change
+_GENERATIONS = 10  # a search of fewer is none
+_SLOW = 24 * 3600  # seconds
+_ENOUGH = 20  # rows, of which something can be said
+
+
+def same_key(trial: Trial) -> Iterator[Finding]:
+    """The same key twice differs."""
+    said = trial.said if trial.plain is None else trial.plain
+    if said is None:
+        return
+    names = ["objective", *said.features]
+    columns = zip(names, (said.objective, *said.features.values()), trial.again, strict=True)
+    differ = [name for name, one, two in columns if not _equal(one, two)]
+    if differ:
+        yield Finding(
+            "random",
+            f"the same key gives another {', '.join(differ)} the second time",
+            "all randomness drawn from the keys that evaluate is given: no numpy.random, no random, no clock",
+        )
+
+
+def compiled(trial: Trial) -> Iterator[Finding]:
+    """jax.jit of evaluate and evaluate itself disagree."""
+    if trial.plain is None or trial.said is None or any(same_key(trial)):
+        return
+    pairs = [("objective", trial.said.objective, trial.plain.objective)]
+    pairs += [(name, column, trial.plain.features[name]) for name, column in trial.said.features.items()]
+    differ = [name for name, one, two in pairs if _drifted(one, two) > 0.5]
+    if differ:
+        yield Finding(
+            "jit",
+            f"compiled by JAX, evaluate gives another {', '.join(differ)} than as it stands",
+            "jax.numpy for whatever depends on the solutions or the keys, or pure = False",
+        )
+
+
+def seeds(trial: Trial) -> Iterator[Finding]:
+    """Seeds that are all the same, or too few for a learner."""
+    n, initial = len(trial.seeds), trial.config["initial"]
+    if n > 1 and all(_equal(trial.seeds[i], trial.seeds[0]) for i in range(1, n)):
+        yield Finding("seeds", f"all {n} seeds are the same", "initial=1, or a sample that differs from solution to solution")
+    wanted = max(10, 5 * len(trial.search.descriptor.bounds))
+    if getattr(trial.search.descriptor, "learns", False) and n < wanted and not trial.config.get("source"):
+        yield Finding("few seeds", f"the descriptor learns from {initial} seeds", f"initial={max(wanted, 100)}")
+
+
+def failures(trial: Trial) -> Iterator[Finding]:
+    """Evaluations that fail."""
+    objective = trial.said.objective if trial.said is not None else np.zeros(1)
+    share = 1 - np.isfinite(np.asarray(objective, float)).mean()
+    if trial.batches:
+        share = max(share, 1 - trial.judged().mean())
+    if share > _FAILED:
+        yield Finding(
+            "failures",
+            f"{100 * share:.0f} % of the evaluations failed (an objective or a measure is NaN or infinite)",
+            "domain.evaluate on a few by hand; a sample from a smaller space; an objective without log(0) or 0/0",
+        )
+
+
+def features(trial: Trial) -> Iterator[Finding]:
+    """Features that do not vary, or are not finite where the objective is."""
+    if trial.said is None:
+        return
+    good = np.isfinite(np.asarray(trial.said.objective, float))
+    for name in trial.said.features:
+        column = np.asarray(trial.said.features[name], float)
+        if good.any() and not np.isfinite(column[good]).all():
+            yield Finding(
+                "not finite", f"the feature {name!r} is NaN or infinite where the objective is not",
+                "an objective of NaN where a feature cannot be said, or a feature without 0/0",
+            )  # fmt: skip
+            continue
+        seen = [np.asarray(batch.evaluation.features[name], float)[batch.status >= 0] for batch in trial.batches]
+        rows = np.concatenate([column[good], *seen]).reshape(good.sum() + sum(map(len, seen)), -1)
+        if len(rows) >= _ENOUGH and rows.size and np.ptp(rows, axis=0).max() == 0:
+            yield Finding("still feature", f"the feature {name!r} is the same in {len(rows):,} evaluations",
+                          "another suits.feature or suits.reads, or a feature that depends on the solution")  # fmt: skip
+
+
+def measures(trial: Trial) -> Iterator[Finding]:
+    """Measures that do not vary, that leave nearly all cells dead, or that say the same twice."""
+    if not trial.batches or len(rows := trial.measures()) < _ENOUGH:
+        return
+    low, high = np.asarray(trial.search.descriptor.bounds, float).T
+    span = np.ptp(np.clip(rows, low, high), axis=0) / (high - low)
+    for axis, share in enumerate(span):
+        begin, end = rows[:, axis].min(), rows[:, axis].max()
+        if np.ptp(rows[:, axis]) <= _STILL * (high - low)[axis]:
+            yield Finding("still measure", f"measure {axis} is {begin:.4g} in all of {len(rows):,} evaluations",
+                          "another suits.feature, or an emitter of larger steps (emitter.variation.iso=...)")  # fmt: skip
+        elif share < _REACHED:
+            yield Finding(
+                "dead cells",
+                f"measure {axis} lies between {begin:.4g} and {end:.4g}: {100 * share:.2g} % of its bounds "
+                f"({low[axis]:g}, {high[axis]:g}), so that nearly all cells seem dead",
+                "suits.bounds=... of what can be reached",
+            )
+    varied = [axis for axis in range(len(span)) if np.ptp(rows[:, axis]) > _STILL * (high - low)[axis]]
+    for i, one in enumerate(varied):
+        for other in varied[i + 1 :]:
+            if abs(np.corrcoef(rows[:, one], rows[:, other])[0, 1]) > 0.9999:
+                yield Finding("twins", f"measures {one} and {other} say the same: only a diagonal of cells can be reached",
+                              "another descriptor.columns, or another feature")  # fmt: skip
+
+
+def outside(trial: Trial) -> Iterator[Finding]:
+    """Measures outside the bounds: they crowd the border cells."""
+    if not trial.batches or not len(rows := trial.measures()):
+        return
+    low, high = np.asarray(trial.search.descriptor.bounds, np.float32).astype(float).T
+    share = ((rows < low) | (rows > high)).any(axis=1).mean()
+    if share > _OUTSIDE:
+        reach = ", ".join(f"[{a:.3g}, {b:.3g}]" for a, b in zip(rows.min(0), rows.max(0), strict=True))
+        yield Finding("outside", f"{100 * share:.0f} % of the measures lie outside the bounds", f"suits.bounds=[{reach}]")
+
+
+def ticks(trial: Trial) -> Iterator[Finding]:
+    """A measure of few values on an axis of many cells."""
+    dims = getattr(trial.search.archive, "dims", None)
+    if not trial.batches or dims is None or len(rows := trial.measures()) < 10 * _ENOUGH:
+        return
+    for axis, cells in enumerate(dims):
+        values = len(np.unique(rows[:, axis]))
+        if 1 < values <= cells / 4 and values <= len(rows) / 20:
+            others = ",".join(str(values if i == axis else n) for i, n in enumerate(dims))
+            yield Finding("ticks", f"measure {axis} has only {values} values, on {cells} cells", f"suits.dims=[{others}]")
+
+
+def objectives(trial: Trial) -> Iterator[Finding]:
+    """Objectives outside the range that the QD score is scaled by, or below the archive's threshold."""
+    if trial.said is None or not np.isfinite(trial.said.objective).any():
+        return
+    objective = trial.objective() if trial.batches else trial.said.objective[np.isfinite(trial.said.objective)]
+    worst, best = float(objective.min()), float(objective.max())
+    scale = metrics.objective_range(trial.search.domain)
+    if scale is not None:
+        slack = 1e-3 * (scale[1] - scale[0])
+        if best > scale[1] + slack or best < scale[0] - slack:
+            where = "above" if best > scale[1] else "below"
+            yield Finding(
+                "range", f"the best objective is {best:.4g}, {where} the domain's objective_range {tuple(scale)}",
+                f"objective_range = ({min(worst, scale[0]):.4g}, {max(best, scale[1]):.4g}) in the domain",
+            )  # fmt: skip
+    threshold = getattr(trial.search.archive, "threshold_min", None)
+    if threshold is not None and (passing := float((objective > threshold).mean())) < _PASSING:
+        yield Finding("threshold", f"{100 * passing:.0f} % of the objectives lie above threshold_min={threshold:g}; "
+                      f"the best is {best:.4g}", f"archive.threshold_min={worst:.4g}")  # fmt: skip
+
+
+def budget(trial: Trial) -> Iterator[Finding]:
+    """A budget that is too small for the batch, the archive or the relearns; or one that takes days."""
+    asked, size = trial.config["budget"], trial.batch_size
+    if size and (generations := max(asked - len(trial.seeds), 0) / size) < _GENERATIONS:
+        yield Finding("batch", f"a budget of {asked:,} is {generations:.1f} generations of {size:g}",
+                      f"budget={round(100 * size)}, or a smaller suits.batch_size")  # fmt: skip
+    if trial.state is not None and archives.has_cells(trial.state.archive) and archives.capacity(trial.state.archive) > asked:
+        cells = archives.capacity(trial.state.archive)
+        yield Finding("cells", f"{cells:,} cells cannot be filled by {asked:,} evaluations",
+                      f"fewer cells (suits.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
+    if trial.seconds and (whole := asked * trial.seconds) > _SLOW:
+        yield Finding("slow", f"the whole budget takes about {whole / 3600:,.0f} hours here", "a smaller budget=...")
+    stops = trial.config["relearn"]
+    if stops and not getattr(trial.search.descriptor, "learns", True):
+        who = type(trial.search.descriptor).__name__
+        yield Finding("relearn", f"relearn={stops}, but {who} does not learn", "relearn=null, or another descriptor")
+    late = [stop for stop in ([stops] if isinstance(stops, int) else schedule_.points(trial.config)) if stop >= asked]
+    if late:
+        yield Finding("relearn", f"relearn={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
+    if unasked := refits.unasked(trial.config, trial.search.descriptor):
+        yield Finding("questions", *unasked.split("; type "))
+
+
+def children(trial: Trial) -> Iterator[Finding]:
+    """Offspring that are what was there before."""
+    later = [batch.solutions for batch in trial.batches[1:]]
+    if not later or np.asarray(later[0]).dtype == object:
+        return
+    rows = np.concatenate(later).reshape(sum(map(len, later)), -1)
+    if len(rows) >= _ENOUGH and (share := len(np.unique(rows, axis=0)) / len(rows)) < 0.5:
+        yield Finding("children", f"only {100 * share:.0f} % of the offspring differ from each other",
+                      "an emitter of larger steps (emitter.variation.iso=..., sigma=...)")  # fmt: skip
+
+
+def stored(trial: Trial) -> Iterator[Finding]:
+    """What a run would write at its end."""
+    if trial.state is None:
+        return
+    archive_file.columns(trial.state.archive)
+    if hasattr(trial.search.domain, "render") and trial.config["renderings"]:
+        drawn = trial.search.domain.render(trial.seeds[:1])  # type: ignore[attr-defined]
+        kinds = [getattr(each, "kind", type(each).__name__) for each in drawn]
+        if len(drawn) != 1 or not set(kinds) <= {"svg", "png", "gif", "text", "html", "audio"}:
+            yield Finding("render", f"render gives {kinds} for one solution", "return [Rendering(kind, data)] of qd.types")
+
+
+def told(trial: Trial) -> Iterator[Finding]:
+    """What a domain itself finds wrong, where it looks: that a judge cannot tell the ends of an axis apart."""
+    for fault in getattr(trial.search.domain, "faults", tuple)():
+        yield Finding(*fault)
+
+
+PROBES: tuple[Callable[[Trial], Iterator[Finding]], ...] = (
+    failures, same_key, compiled, seeds, features, measures, outside, ticks, objectives, budget, children, stored, told
+)  # fmt: skip
+
+
+def _equal(one: np.ndarray, two: np.ndarray) -> bool:
+    one, two = np.asarray(one), np.asarray(two)
+    if one.dtype == object or two.dtype == object:
+        return one.shape == two.shape and bool(np.all(one == two))
+    return one.shape == two.shape and bool(np.array_equal(one, two, equal_nan=one.dtype.kind == "f"))
+
+
+def _drifted(one: np.ndarray, two: np.ndarray) -> float:
+    """Returns the share of rows that differ by more than rounding."""
+    one, two = (np.asarray(column, float).reshape(len(column), -1) for column in (one, two))
+    good = np.isfinite(one) & np.isfinite(two)
+    known, other = np.where(good, one, 0), np.where(good, two, 0)
+    spread = np.ptp(known, axis=0) + np.abs(known).max(axis=0) + 1e-12
+    off = (np.abs(known - other) > _DRIFT * spread) | (np.isfinite(one) != np.isfinite(two))
+    return float(off.any(axis=1).mean()) if one.size else 0.0

@@ -1,0 +1,1 @@
+"""CMA-ME, CMA-MAE and their evolution strategies in JAX."""

@@ -1,0 +1,1 @@
+"""Emitters for sparse rewards: SERENE and its components."""

@@ -1,0 +1,1 @@
+"""From stored runs to tables, figures and files; no domain is built."""

@@ -1,0 +1,171 @@
+"""Runs that differ only in their seed are one method; a table and curves of all methods over seeds."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd.report.figures import save
+from qd.store import identity
+from qd.store.runs import Run, finished
+from qd.support import atomic
+
+SHOWN = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all", "wall_s")
+_POINTS = 100  # of a curve
+
+
+class Method(NamedTuple):
+    case: str  # NAME of the folder of runs
+    name: str
+    runs: list[Run]
+
+
+def collect(folders: Sequence[Path], into: Path | None = None) -> None:
+    """Writes table.csv and figures of all finished runs below the folders, prints the table and says where they lie.
+
+    Raises:
+        ValueError: no finished run, the same run twice, or nowhere to write.
+    """
+    from qd.report import table
+
+    runs = finished(folders)
+    into = into or shared_folder(runs)
+    methods = _methods(runs)
+    rows = []
+    for case, told in _by_case(methods).items():
+        at = _budget(case, told)
+        rows += [row for method in told for row in _rows(method, at)]
+    atomic.make_folder(into / "figures")
+    table.write(into / "table.csv", rows)
+    columns = tuple(name for shown in SHOWN if (name := f"{shown}_median") in {row.metric for row in rows})
+    (into / "table.tex").write_text(table.latex(rows, columns, digits=2) + "\n", encoding="utf-8")
+    made = [into / "table.csv", into / "table.tex"]
+    for case, told in _by_case(methods).items():
+        made += _draw(case, told, into / "figures", alone=len(told) == len(methods))
+    _show(rows)
+    print(f"collected {len(runs)} run{'s' * (len(runs) > 1)}: {', '.join(str(path) for path in made if path.suffix != '.pdf')}")
+
+
+def shared_folder(runs: list[Run]) -> Path:
+    """The folder that all runs lie in. Raises ValueError where that is the root of the disk."""
+    shared = Path(os.path.commonpath([run.folder.parent.absolute() for run in runs]))
+    if shared == Path(shared.anchor):
+        raise ValueError("these runs share no folder; say where the table belongs: qd collect ... into=FOLDER")
+    here = Path.cwd()
+    return shared.relative_to(here) if shared.is_relative_to(here) else shared
+
+
+def _methods(runs: list[Run]) -> list[Method]:
+    """Groups runs by recipe. Raises ValueError where a method has a seed twice."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.config["name"], run.recipe), []).append(run)
+    first: dict[tuple[str, str], Run] = {}
+    methods = []
+    for (case, recipe), found in groups.items():
+        name = found[0].label
+        like = first.setdefault((case, name), found[0])
+        if like.recipe != recipe:  # the same words, another config: defaults have changed in between
+            name += f" #{recipe[:4]}"
+            print(f"note: {name} is another recipe than {like.folder}: {'; '.join(like.differences(found[0]))}")
+        _check_seeds(name, found)
+        methods.append(Method(case, name, found))
+    return methods
+
+
+def _check_seeds(name: str, runs: list[Run]) -> None:
+    seen: dict[int, Path] = {}
+    for run in runs:
+        seed = run.config["seed"]
+        if seed in seen:
+            raise ValueError(f"seed {seed} of {name} is there twice: {seen[seed]} and {run.folder}; collect one of them")
+        seen[seed] = run.folder
+        changed = identity.changed(runs[0].sources, run.sources)
+        if changed:
+            print(f"note: the code of {', '.join(changed)} was another in {run.folder} than in {runs[0].folder}")
+
+
+def _by_case(methods: list[Method]) -> dict[str, list[Method]]:
+    cases: dict[str, list[Method]] = {}
+    for method in methods:
+        cases.setdefault(method.case, []).append(method)
+    return cases
+
+
+def _budget(case: str, methods: list[Method]) -> int:
+    """Returns the evaluations at which methods are compared: all that the smallest budget allows. Says budgets that differ."""
+    budgets = [run.config["budget"] for method in methods for run in method.runs]
+    if len(set(budgets)) > 1:
+        said = ", ".join(f"{budget:,} ({budgets.count(budget)} runs)" for budget in sorted(set(budgets)))
+        print(f"note: {case} has runs of different budgets: {said} evaluations; all are compared at {min(budgets):,}")
+    return min(budgets)
+
+
+def _rows(method: Method, evaluations: int) -> Iterator[Any]:
+    """Yields median and mean of each number, over the seeds of which it is defined."""
+    from qd.report.table import Row, interval
+
+    ends = [run.at(evaluations) for run in method.runs]
+    for column in dict.fromkeys(name for end in ends for name in end):
+        values = np.array([end[column] for end in ends if np.isfinite(end.get(column, np.nan))])
+        for name, statistic in (("median", np.median), ("mean", np.mean)):
+            if len(values):
+                low, high = interval(values, statistic)
+                yield Row(method.case, method.name, f"{column}_{name}", float(statistic(values)), low, high, len(values))
+
+
+def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[Path]:
+    from qd.plots.bands import bands
+    from qd.plots.curves import PANELS, REFEREE
+
+    columns = {name for method in methods for run in method.runs for name in run.curve}
+    panels = (*PANELS, *(panel for panel in REFEREE if panel.column in columns))
+    told = {
+        f"{method.name} ({len(method.runs)} seed{'s' * (len(method.runs) > 1)})": {
+            panel.column: found for panel in panels if (found := band(method.runs, panel.column)) is not None
+        }
+        for method in methods
+    }
+    figure = bands(told, f"{case}: median over seeds, and its 95 % interval", panels)
+    return save(figure, figures / ("curves" if alone else f"curves-{case.replace('/', '-')}"), "png", "pdf")
+
+
+def band(runs: list[Run], column: str) -> Any:
+    """Median and interval of one number where all seeds have it; None where one never recorded it."""
+    from qd.plots.bands import Band
+    from qd.report.table import interval
+
+    if any(column not in run.curve for run in runs):
+        return None
+    spots = np.unique(np.concatenate([run.curve["evals"] for run in runs]))
+    first, last = max(run.curve["evals"][0] for run in runs), min(run.curve["evals"][-1] for run in runs)
+    spots = spots[(spots >= first) & (spots <= last)]
+    spots = spots[np.unique(np.linspace(0, len(spots) - 1, min(len(spots), _POINTS)).round().astype(int))]
+    values = np.stack([run.curve[column][np.searchsorted(run.curve["evals"], spots, side="right") - 1] for run in runs])
+    low, high = np.array([interval(values[:, spot]) for spot in range(len(spots))]).T
+    return Band(spots, np.median(values, axis=0), low, high)
+
+
+def _show(rows: list[Any]) -> None:
+    """Prints coverage, scores and seconds of each method."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = {(row.case, row.method, row.metric): row for row in rows}
+    table = Table(box=None, pad_edge=False)
+    for head in ("case", "method", "metric", "median [95 %]", "mean [95 %]", "seeds"):
+        table.add_column(head, justify="left" if head in ("case", "method", "metric") else "right", no_wrap=head != "method")
+    for case, method in dict.fromkeys((row.case, row.method) for row in rows):
+        for metric in SHOWN:
+            middle, mean = (cells.get((case, method, f"{metric}_{name}")) for name in ("median", "mean"))
+            if middle and mean:
+                table.add_row(Text(case), Text(method), metric, Text(_cell(middle)), Text(_cell(mean)), str(middle.n))
+    console = Console()
+    Console(width=console.width if console.is_terminal else 140).print(table)
+
+
+def _cell(row: Any) -> str:
+    return f"{row.value:.4g}" + ("" if np.isnan(row.low) else f" [{row.low:.4g}, {row.high:.4g}]")

@@ -1,0 +1,121 @@
+"""Figures of a run from what its folder holds; no component of it is built, and no code in it is run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qd.store import archive_file, folder
+from qd.store.metrics_file import metrics
+from qd.store.renderings import renderings
+from qd.store.runs import check
+
+
+def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
+    """Draws all figures of a run from its stored records, and returns their files.
+
+    Raises:
+        ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
+    """
+    from qd.plots.heatmap import heatmap
+    from qd.plots.page import page
+    from qd.plots.sheet import sheet, sheet_svg
+
+    check(run)
+    stored = archive_file.load(run)
+    shown = record(stored)
+    pictures = renderings(run / "renderings", stored.columns["id"])
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
+    if stored.about["encodings"].get("solution") == "text":
+        (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
+        made.append(figures / "texts.html")
+    elif any(picture is not None for picture in pictures):
+        made += save(sheet(shown, pictures), figures / "sheet", "png")
+        (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
+        made.append(figures / "sheet.svg")
+    try:
+        made += _curves(run, shown.title, stored.about)
+    finally:
+        for path in made:
+            say(path)
+    return made
+
+
+def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
+    """Draws the curves. Raises ValueError where metrics.csv is damaged; then no older curves are left as if they were its."""
+    from qd.plots.curves import PANELS, REFEREE, curves
+
+    file, target = run / "metrics.csv", run / "figures" / "curves"
+    try:
+        rows = metrics(file)
+        if folder.result(run) is not None and (not rows or rows["evals"][-1] != about.get("evaluations")):
+            raise ValueError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
+    except ValueError as error:
+        aside = [old.replace(old.with_stem("curves-before")) for old in sorted(target.parent.glob("curves.*"))]
+        told = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
+        raise ValueError(
+            f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
+        ) from error
+    if not rows:
+        return []
+    panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
+    return save(curves(rows, title, panels, _relearned(run / "events.jsonl")), target, "png", "pdf")
+
+
+def record(stored: archive_file.Stored) -> Any:
+    """Returns the Map that figures of a stored archive are drawn from."""
+    from qd.plots.records import Map
+
+    about, columns = stored.about, stored.columns
+    config, scale = about.get("config", {}), about.get("objective_range")
+    called = _called(config, len(about["bounds"]))
+    return Map(
+        columns["measures"],
+        columns["objective"],
+        columns["index"],
+        [(low, high) for low, high in about["bounds"]],
+        _names(config.get("descriptor", {}), len(about["bounds"]), called),
+        f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
+        about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
+        stored.centroids,
+        None if scale is None else (float(scale[0]), float(scale[1])),
+        called,
+    )
+
+
+def _called(config: dict[str, Any], measures: int) -> list[list[str]] | None:
+    """Returns the words for each measure: a title, then its ends or a name for each cell; None where they have none."""
+    descriptor = config.get("descriptor", {})
+    words = (config.get("called") or {}).get(descriptor.get("feature"))
+    if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
+        return None
+    chosen = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
+    return [[str(word) for word in each] for each in chosen] if len(chosen) == measures else None
+
+
+def _names(descriptor: dict[str, Any], measures: int, called: list[list[str]] | None = None) -> list[str]:
+    """Names the measures by their ends, by the feature that they select, or by their number."""
+    feature = descriptor.get("feature")
+    if called and all(len(words) == 3 for words in called):
+        return [f"{low} to {high}" for _, low, high in called]
+    if feature is None:
+        return [f"measure {i + 1}" for i in range(measures)]
+    columns = descriptor.get("columns") or range(measures)
+    return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
+
+
+def _relearned(path: Path) -> list[int]:
+    """Returns the evaluations at which the descriptor learned anew."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event["evaluations"] for event in events if event["event"] == "relearn"]
+
+
+def save(figure: Any, path: Path, *endings: str) -> list[Path]:
+    """Writes a figure with each of the endings."""
+    made = [path.with_suffix(f".{ending}") for ending in endings]
+    for file in made:
+        figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
+    return made

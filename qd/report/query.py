@@ -1,0 +1,164 @@
+"""The best elite that meets conditions, from a run's archive alone; no domain is imported."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd.store import archive_file, runs
+from qd.support.spelling import nearest
+
+MARKS = "deployable.json"  # in a run's folder: reports of elites that were exported and checked
+UNMET = 3  # exit status where no elite meets all conditions
+
+
+_FORM = re.compile(r"\s*([A-Za-z_]\w*(?:\[\d+\])?)\s*(<=|>=|==|=|<|>)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-zµ%]*)\s*")
+_SCALES = {  # unit -> what it is in the unit that columns of its kind have: KB of 1000 bytes, microseconds, per cent
+    "B": ("KB", 1e-3), "KB": ("KB", 1.0), "kB": ("KB", 1.0), "KiB": ("KB", 1.024), "MB": ("KB", 1e3), "MiB": ("KB", 1048.576),
+    "GB": ("KB", 1e6),
+    "ns": ("us", 1e-3), "us": ("us", 1.0), "µs": ("us", 1.0), "ms": ("us", 1e3), "s": ("us", 1e6),
+    "%": ("%", 1.0),
+}  # fmt: skip
+
+
+_KINDS = {"size": "KB", "latency": "us"}  # columns whose names say their unit; others are compared as plain numbers
+_WORSE = {"<=": 1, "<": 1, ">=": -1, ">": -1}
+
+
+class Condition(NamedTuple):
+    """One column held against one number."""
+
+    name: str
+    sign: str  # <= >= < > ==
+    value: float  # in the column's own unit
+    typed: str
+
+    def excess(self, column: np.ndarray) -> np.ndarray:
+        """By how much each value fails, in the column's unit; 0 where it does not."""
+        if self.sign == "==":
+            return np.abs(column - self.value)
+        over = _WORSE[self.sign] * (column - self.value)
+        strict = np.where(over == 0, np.finfo(float).tiny, 0.0) if self.sign in "<>" else 0.0
+        return np.maximum(over, 0) + strict
+
+
+class Answer(NamedTuple):
+    """Elites, best first; where none meets the conditions, the nearest first."""
+
+    rows: list[dict[str, Any]]
+    met: int  # how many elites meet all conditions
+
+
+def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> Answer:
+    """Returns the elites of a run that meet conditions, or the nearest.
+
+    The nearest fail by the least summed excess, each in units of how far that column's values spread over the archive.
+
+    Raises:
+        ValueError: the folder is no run, its archive is empty, or a condition names no column or unit that there is.
+    """
+    runs.check(run, "qd query")
+    stored = archive_file.load(run)
+    numbers = columns(stored)
+    if (run / MARKS).exists():
+        numbers["deployable"] = np.isin(numbers["id"], marked(run)).astype(float)
+    if not len(numbers["objective"]):
+        raise ValueError(f"the archive of {run} holds no elite; give the run a larger budget")
+    asked = [parse(text, numbers) for text in conditions]
+    order = -_column(by.removeprefix("-"), numbers) * (-1 if by.startswith("-") else 1)
+    excess = np.zeros(len(order))
+    for condition in asked:
+        column = numbers[condition.name]
+        excess += np.nan_to_num(condition.excess(column) / max(np.nanmax(column) - np.nanmin(column), 1e-12), nan=np.inf)
+    ranked = np.lexsort((numbers["id"], order, excess))
+    met = int((excess == 0).sum())
+    shown = ranked[: min(top, met or top)]
+    return Answer([_row(stored, numbers, int(i)) for i in shown], met)
+
+
+def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
+    """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0]."""
+    found = {}
+    for name, column in stored.columns.items():
+        if column.dtype.kind not in "biuf" or name in ("solution", "index", "threshold"):
+            continue
+        wide = column.reshape(len(column), -1).astype(float)
+        found |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
+    titles = _titles(stored)
+    return found | {title: found[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in found}
+
+
+def marked(run: Path) -> list[int]:
+    """Returns ids of elites whose exported file was run and agreed."""
+    return [report["id"] for report in json.loads((run / MARKS).read_text(encoding="utf-8")) if report["deployable"]]
+
+
+def parse(text: str, known: dict[str, np.ndarray]) -> Condition:
+    """Reads a condition, e.g. ``latency<=2ms``. Raises ValueError that lists the columns, or the units, that there are."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is no condition; type a column, a sign and a number with or without a unit: "size<=120KB"')
+    name, sign, number, unit = match.groups()
+    _column(name, known)
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise ValueError(f"{number!r} in {text!r} is no number; type e.g. {name}{sign}12.5") from error
+    if unit and unit not in _SCALES:
+        raise ValueError(f"there is no unit {unit!r} ({text!r}); there is {nearest(unit, _SCALES)}")
+    if unit:
+        kind, factor = _SCALES[unit]
+        own = _KINDS.get(name)
+        if own is not None and own != kind:
+            raise ValueError(
+                f"{name} is in {own}, of which {unit!r} is no unit ({text!r}); type e.g. {name}{sign}{number}{own}"
+            )
+        if own is None and kind != "%":
+            raise ValueError(f"{name} says no unit, so {text!r} may mean anything; type {name}{sign}{number}")
+        value *= factor
+    return Condition(name, "==" if sign == "=" else sign, value, text)
+
+
+def _column(name: str, known: dict[str, np.ndarray]) -> np.ndarray:
+    if name not in known:
+        how = f"run again with keep=[{name}]"
+        if name == "deployable":
+            how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"
+        raise ValueError(
+            f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}; type one of these, or {how}"
+        )
+    return known[name]
+
+
+def _titles(stored: archive_file.Stored) -> list[str | None]:
+    """The measures' own names: those that the descriptor reads one by one, one for each measure."""
+    config, measures = stored.about.get("config", {}), stored.columns["measures"].shape[1]
+    told = config.get("descriptor", {}).get("features") or ()
+    return list(told) if len(told) == measures else [None] * measures
+
+
+def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) -> dict[str, Any]:
+    plain = {name: float(column[i]) for name, column in numbers.items() if name != "id" and np.isfinite(column[i])}
+    solution = stored.columns["solution"][i]
+    told = solution.tolist() if isinstance(solution, np.ndarray) else solution
+    return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": told}
+
+
+def _text(answer: Answer, conditions: Sequence[str]) -> str:
+    asked = " and ".join(conditions) or "nothing"
+    noun = "elite meets" if answer.met == 1 else "elites meet"
+    head = f"{answer.met} {noun} {asked}" if answer.met else f"no elite meets {asked}; the nearest:"
+    blocks = [head]
+    for row in answer.rows:
+        shown = [f"{name} {value:.6g}{_unit(name)}" for name, value in row.items() if name not in ("solution", "id", "cell")]
+        blocks.append(f"elite {row['id']} (cell {row['cell']}): " + ", ".join(shown))
+        solution = row["solution"]
+        blocks.append(f"  solution {solution if isinstance(solution, str) else json.dumps(solution)}")
+    return "\n".join(blocks)
+
+
+def _unit(name: str) -> str:
+    return f" {_KINDS[name]}" if name in _KINDS else ""

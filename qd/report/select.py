@@ -1,0 +1,58 @@
+"""The vectors that a subset is chosen by, and how the choice compares."""
+
+from pathlib import Path
+
+import numpy as np
+
+from qd.report import summary
+from qd.support.spelling import nearest
+
+MEASURES = "measures"
+_SHARE = 0.75  # clusters for each place: in trials as diverse as a random subset, and clearly better
+
+
+def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
+    """Returns what elites are compared by, [N, V]. Raises ValueError where a run keeps no such feature, or it is no vector."""
+    if by == MEASURES:
+        return summary.in_bounds(columns[MEASURES], about["bounds"])
+    known = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
+    if by not in columns:
+        raise ValueError(
+            f"this run keeps no feature {by!r}; type --by {nearest(by, known)}, or run again with keep=[{by}], "
+            "if the domain gives it"
+        )
+    if by not in known:
+        raise ValueError(f"{by} holds no numbers to compare; type --by one of {', '.join(known)}")
+    vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)
+    if not np.isfinite(vectors).all():
+        raise ValueError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite; type --by measures")
+    return vectors
+
+
+def _check(run: Path, there: int, n: int, clusters: int, rounds: int) -> None:
+    if n < 1:
+        raise ValueError(f"--n {n} chooses nothing; type --n 20")
+    if n > there:
+        raise ValueError(f"--n {n} is more than there are: {run} holds {there} elites; type --n {there} or less")
+    if not 1 <= clusters <= there:
+        raise ValueError(f"--clusters {clusters} cannot be with {there} elites; type --clusters 1 to {there}")
+    if rounds < 1:
+        raise ValueError(f"--rounds {rounds} is below 1; type --rounds 4, or 1 for no re-weighting")
+
+
+def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> str:
+    """A table, a row for each set."""
+    titles = {"selected": "selected", "random": "random (mean)", "best": f"the best {n}"}
+    head = f"{n} of {there} elites, alike by {by}"
+    rows = [[titles[name], *(_cell(found[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
+    rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _cell(numbers: dict[str, float], name: str) -> str:
+    value = numbers[name]
+    if np.isnan(value):
+        return "-"
+    within = f" [{numbers[f'{name}_low']:.4g}, {numbers[f'{name}_high']:.4g}]" if f"{name}_low" in numbers else ""
+    return f"{value:.4g}{within}"

@@ -1,0 +1,105 @@
+"""Columns that a domain's own room adds to a table of elites, and what is said of the whole set.
+
+The run's folder holds only the name of a choice in conf/columns.yaml, ours or that beside you: what a stranger's folder
+says is never built. A choice offers each(columns) -> columns to add [N], and whole(columns) -> name -> number.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qd.diversity import nearest, pairwise_mean
+from qd.support.spelling import nearest as spelt
+
+Columns = dict[str, np.ndarray]
+_MOST = 2_000  # elites between which distances are taken
+
+
+def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
+    """Builds the choice of that name, None where there is none.
+
+    Args:
+        overrides: what to build a language model from, e.g. lm=vllm.
+
+    Raises:
+        ValueError: there is no such choice, or a language model for nobody.
+    """
+    from qd.config.build import build
+
+    if name in (None, "none"):
+        if overrides:
+            raise ValueError(f"{overrides[0]} serves no column here; type --columns text, or leave it out")
+        return None
+    known = _choices()
+    if name not in known:
+        raise ValueError(f"there are no columns {name!r}; type --columns= one of {spelt(str(name), [*known, 'none'])}")
+    return build(known[name], {"lm": _client(overrides)}, f"columns.{name}")
+
+
+def extended(columns: Columns, by: Any) -> Columns:
+    """Returns the columns with those that ``by`` adds. Raises ValueError where one is there already."""
+    added = {} if by is None else by.each(columns)
+    twice = added.keys() & columns.keys()
+    if twice:
+        raise ValueError(f"the run stores a column {min(twice)!r} already; type --columns none")
+    return columns | added
+
+
+def summary(columns: Columns, about: dict[str, Any], by: Any = None) -> dict[str, float]:
+    """Says how good, how diverse and how complex a set is: name -> number.
+
+    Args:
+        columns: of ``extended``.
+    """
+    objective = np.asarray(columns["objective"], float)
+    found = {"elites": float(len(objective))}
+    if about.get("cells"):
+        found["coverage"] = 100 * len(objective) / about["cells"]
+    if len(objective):
+        found |= {"objective_mean": float(objective.mean()), "objective_median": float(np.median(objective))}
+        found["objective_best"] = float(objective.max())
+        places = in_bounds(columns["measures"], about["bounds"])
+        places = places[np.linspace(0, len(places), min(len(places), _MOST), endpoint=False).astype(int)]
+        found |= {"measures_pairwise": pairwise_mean(places), "measures_nearest": float(nearest(places).mean())}
+    return found | ({} if by is None else by.whole(columns))
+
+
+def in_bounds(measures: np.ndarray, bounds: Sequence[Sequence[float]]) -> np.ndarray:
+    """Returns measures [N, M] in widths of the bounds, clamped to them as the archive does."""
+    low, high = np.asarray(bounds, float).T
+    return ((np.asarray(measures, float) - low) / (high - low)).clip(0, 1)
+
+
+def lines(numbers: dict[str, float]) -> str:
+    """A line each."""
+    width = max(map(len, numbers), default=0)
+    return "\n".join(
+        f"{name:{width}}  {'not defined' if np.isnan(value) else f'{value:.6g}'}" for name, value in numbers.items()
+    )
+
+
+def _client(overrides: Sequence[str]) -> Any:
+    if not overrides:
+        return None
+    from qd.config.build import build
+    from qd.config.compose import load
+
+    config = load(list(overrides))
+    if config.get("lm") is None:
+        raise ValueError(f"{' '.join(overrides)} names no language model; type lm=vllm, or another choice of conf/lm")
+    return build(config["lm"], {"run": None}, "lm")
+
+
+def _choices() -> dict[str, Any]:
+    import yaml
+
+    from qd.config.overrides import conf
+
+    found: dict[str, Any] = {}
+    for folder in (Path("conf"), conf()):
+        file = folder / "columns.yaml"
+        if file.is_file():
+            found = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) | found
+    return found

@@ -1,0 +1,187 @@
+"""What a person sees while a search runs: one live line on a terminal, plain lines elsewhere, a summary at the end."""
+
+import os
+import shlex
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from qd.support.spelling import nearest
+
+if TYPE_CHECKING:
+    pass
+
+
+_MODES = ("auto", "live", "plain", "off")
+_EVERY = 5.0  # seconds between plain lines
+
+
+_FEWEST, _WINDOW = 4, 20  # updates that the speed is an average over; the first ones compile
+
+
+_CROWD = 0.01  # share of rows outside the bounds that the summary tells of
+_FILES = ("archive.npz", "metrics.csv", "history.npz", "renderings", "figures")
+
+
+class Console:
+    """Shows rows of metrics. ``mode`` auto is live where ``file`` is a terminal, else plain."""
+
+    def __init__(self, budget: int, mode: str = "auto", file: TextIO | None = None, every: float = _EVERY) -> None:
+        if mode not in _MODES:
+            raise ValueError(f"there is no console {mode!r}; there is {nearest(mode, _MODES)}")
+        self.budget, self.every, self.file = budget, every, file or sys.stdout
+        self.mode = mode if mode != "auto" else "live" if self.file.isatty() else "plain"
+        self._seen: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
+        self._printed = float("-inf")
+        self._live: Any = None
+
+    def update(self, row: dict[str, Any]) -> None:
+        """Shows a row: evals, generation, coverage, qd_score, best, failed."""
+        now = time.monotonic()
+        self._seen.append((now, int(row["evals"])))
+        if self.mode == "live":
+            self._show(self.line(row))
+        elif self.mode == "plain" and now - self._printed >= self.every:
+            self._printed = now
+            self._print(self.line(row))
+
+    def line(self, row: dict[str, Any]) -> str:
+        """Says a row, the speed and the time left."""
+        speed = self._speed()
+        left = None if speed is None else max(self.budget - row["evals"], 0) / speed
+        return "  ".join(
+            [
+                f"gen {row['generation']:,}",
+                f"{row['evals']:,}/{self.budget:,}",
+                "-/s" if speed is None else f"{speed:,.0f}/s",
+                *scores(row),
+                f"failed {row['failed']:,}",
+                "" if left is None else f"{clock(left)} left",
+            ]
+        ).rstrip()
+
+    def say(self, text: str) -> None:
+        """Says something besides; the live line stays below it."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        elif self.mode != "off":
+            self._print(text)
+
+    def close(self, summary: dict[str, Any]) -> None:
+        """Ends the live line and sums up a result of qd.runner.run: figures, files, the next command."""
+        self.stop()
+        for line in summed_up(summary):
+            self.say(line)
+
+    def stop(self) -> None:
+        """Ends the live line, so that the terminal is as it was; may be called twice."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, file=self.file, flush=True)
+        except BrokenPipeError:  # whoever read has left (qd run | head -1): the run goes on unheard
+            self.mode = "off"
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # else what is left in its buffer fails once more at the exit
+            os.close(nowhere)
+
+    def _show(self, line: str) -> None:
+        from rich.console import Console as Terminal
+        from rich.live import Live
+        from rich.text import Text
+
+        text = Text(line)
+        if self._live is None:
+            self._live = Live(console=Terminal(file=self.file), auto_refresh=False)
+            self._live.start()
+        self._live.update(text, refresh=True)
+
+    def _speed(self) -> float | None:
+        """Evaluations a second of late; None until a few updates were seen."""
+        if len(self._seen) < _FEWEST:
+            return None
+        (then, before), (now, evals) = self._seen[0], self._seen[-1]
+        return (evals - before) / (now - then) if now > then and evals > before else None
+
+
+def summed_up(result: dict[str, Any]) -> list[str]:
+    """Says a result in a few lines."""
+    row, run = result["metrics"], Path(result["folder"])
+    wall = max(result["wall_s"], 1e-9)
+    there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
+    goes_on = result["status"] in ("stopped", "spent")
+    onward = "give the same command, and it goes on" if goes_on else f"qd plot {shlex.quote(str(run))}"
+    return [
+        f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
+        "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),
+        *_searched(row),
+        *_outside(row),
+        *_refereed(row),
+        f"{run}: {', '.join(there)}",
+        f"next: {onward}",
+    ]
+
+
+def scores(row: dict[str, Any]) -> list[str]:
+    """Says coverage, QD score and best of a row; what is NaN or None is not defined."""
+    return [
+        "coverage " + _number(row["coverage"], "{:.1f} %"),
+        "QD score " + _number(row["qd_score"], "{:.2f}"),
+        "best " + _number(row["best"], "{:.4g}"),
+    ]
+
+
+def clock(seconds: float) -> str:
+    """Says 75 seconds as 1:15."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _held_out(row: dict[str, Any]) -> dict[str, Any]:
+    """A row by held-out data, where its domain has some."""
+    return row | {name: row[f"{name}_held_out"] for name in ("qd_score", "best") if f"{name}_held_out" in row}
+
+
+def _searched(row: dict[str, Any]) -> list[str]:
+    if "best_held_out" not in row:
+        return []
+    _, score, best = scores(row)
+    return [f"QD score and best are on held-out data; the search chose by others, where they were {score} and {best}"]
+
+
+def _outside(row: dict[str, Any]) -> list[str]:
+    """Says how many judged rows lie outside the bounds, where they are many and there are cells that they crowd."""
+    outside, judged = row.get("outside") or 0, row["evals"] - row["failed"]
+    if outside <= _CROWD * judged or _number(row["coverage"], "") == "not defined":
+        return []
+    return [f"outside {outside:,} ({100 * outside / judged:.1f} %): they crowd the border cells; widen the bounds"]
+
+
+def _refereed(row: dict[str, Any]) -> list[str]:
+    if "qd_score_current" not in row:
+        return []
+    said = []
+    for when in ("current", "all"):
+        coverage, score = _number(row[f"coverage_{when}"], "{:.1f} %"), _number(row[f"qd_score_{when}"], "{:.2f}")
+        said.append(f"{when}: coverage {coverage}, QD score {score}")
+    return ["by the referee, " + "; ".join(said)]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "not defined" if value is None or value != value else form.format(value)
+
+
+class Display(Protocol):
+    """Where a person looks on."""
+
+    def update(self, row: dict) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self, summary: dict) -> None: ...

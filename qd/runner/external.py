@@ -1,0 +1,212 @@
+"""A search whose domain another program evaluates: the next batch, and the results brought back.
+
+Nothing is kept between the two: a batch follows from the checkpoint alone, so that asked twice it is the same batch.
+B batch.
+"""
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from qd.runner.stopping import Stop
+from qd.store import checkpoint
+from qd.types import Array, Batch, Evaluation, Search, State
+
+
+class Asked(Exception):
+    """A batch that waits for its results: no error, but the search can go no further without them."""
+
+    def __init__(self, first: int, solutions: Array, keys: Array) -> None:
+        self.ids = np.arange(first, first + len(solutions))
+        self.solutions, self.keys = solutions, keys
+
+
+def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
+    """Returns config and folder of the run that is named by its folder, or by the words of qd run.
+
+    Raises:
+        ValueError: the folder holds no run, or a word cannot be.
+    """
+    from qd.config.compose import folder, load
+    from qd.runner.terminal import prepare
+
+    prepare()
+    run = Path(args[0])
+    if len(args) > 1 or ("=" in args[0] and not run.exists()):
+        config = load(list(args))
+        return config, folder(config, list(args))
+    file = run / "config.yaml"
+    if not file.is_file():
+        raise ValueError(f"{run} is no folder of a run: it holds no config.yaml; type qd ask domain=... to begin one")
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} cannot be read ({error}); put it back, or begin anew") from error
+    if not isinstance(config, dict) or not {"domain", "budget", "seed"} <= config.keys():
+        raise ValueError(f"{file} holds no config of a run; put it back, or begin anew")
+    return config | {"again": False}, run
+
+
+def waiting(config: dict[str, Any], run: Path) -> Asked | None:
+    """Returns the batch that a run waits for, None where it is finished. Raises ValueError as qd run does."""
+    try:
+        work(config, run, None)
+    except Asked as asked:
+        return asked
+    return None
+
+
+def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
+    """Lets a run go on for the one generation that is told of; returns the result of qd.runner.run.
+
+    Raises:
+        Asked: it can go no further without an answer.
+        ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
+    """
+    from qd.config import compose
+    from qd.runner.run import run as job
+
+    stop, parts = Stop(), compose.assemble(config, run)
+    if not hasattr(parts.search.domain, "answers"):
+        raise ValueError(
+            f"{type(parts.search.domain).__name__} is evaluated in this process; type qd run, or make a domain of another "
+            "program by qd new NAME --external"
+        )
+    desk = _Desk(run, parts.search.domain, told, stop)
+    domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
+    parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watched(parts.run))
+    return job(config, parts, run, _Aside(), stop)
+
+
+class _Desk:
+    """Where a run asks: it is given the batch that was told, and then asked to stop."""
+
+    def __init__(self, run: Path, domain: Any, told: tuple[Asked, Evaluation] | None, stop: Stop) -> None:
+        self.run, self.domain, self.told, self.stop = run, domain, told, stop
+        self.asked_for, self.stepping = 0, False
+
+    def answer(self, keys: Array, solutions: Array) -> Evaluation:
+        """Evaluates by what was told."""
+        saved = checkpoint.load(self.run / "checkpoint", lambda text: None)
+        self.asked_for += 1
+        if saved is None and self.asked_for == 1:
+            return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept
+        if not self.stepping and (saved is not None or self.asked_for > 2):
+            raise ValueError(
+                "the descriptor wants solutions of its own evaluated while it learns, which cannot be asked for; "
+                "type another descriptor"
+            )
+        if self.told is None:
+            raise Asked(saved.state.evaluations if saved else 0, np.asarray(solutions), np.asarray(keys))
+        (asked, evaluation), self.told = self.told, None
+        if not np.array_equal(asked.solutions, solutions):
+            raise ValueError(f"{self.run} went on in the meantime; type qd ask {self.run} for the batch that it waits for now")
+        self.stop.asked = True
+        return evaluation
+
+    def watched(self, run: Callable) -> Callable:
+        """Tells evaluations of a generation from those that a learner wants."""
+
+        def watched(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
+            self.stepping = True
+            try:
+                yield from run(search, state, until)
+            finally:
+                self.stepping = False
+
+        return watched
+
+
+class _Aside:
+    """Standard output is the batch's; what else there is to say goes beside it."""
+
+    def update(self, row: dict) -> None: ...
+
+    def say(self, text: str) -> None:
+        print(f"qd: {text}", file=sys.stderr)
+
+    def close(self, summary: dict) -> None: ...
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+_NAMED = 8  # faults that a message names
+
+
+def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
+    """Returns the results in the order of the batch.
+
+    Raises:
+        ValueError: rows are missing, foreign, twice or malformed; names them.
+    """
+    evaluation, rows = domain.blank(len(asked.ids)), {number: row for row, number in enumerate(asked.ids.tolist())}
+    told: set[int] = set()
+    faults: list[str] = []
+    for line, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            number, objective, features = _parsed(text, dict(domain.features))
+        except ValueError as error:
+            faults.append(f"line {line} is malformed: {error}")
+            continue
+        if number not in rows:
+            faults.append(f"line {line}: id {number} is foreign, no id of this batch ({asked.ids[0]} to {asked.ids[-1]})")
+        elif number in told:
+            faults.append(f"line {line}: id {number} is there twice")
+        else:
+            told.add(number)
+            evaluation.objective[rows[number]] = objective
+            for name, value in features.items():
+                evaluation.features[name][rows[number]] = value
+    faults += list(_missing(rows.keys() - told))
+    if faults:
+        more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+        raise ValueError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
+    return evaluation
+
+
+def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:
+    """Reads one row. Raises ValueError that says what is wrong with it."""
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no json ({error.msg} at character {error.pos})") from error
+    if not isinstance(row, dict) or isinstance(row.get("id"), bool) or not isinstance(row.get("id"), int):
+        raise ValueError("a row is an object with a whole number as id")
+    if "objective" not in row:
+        raise ValueError("it has no objective (null says that it failed)")
+    objective, number = row["objective"], row["id"]
+    if objective is None or (isinstance(objective, float) and math.isnan(objective)):
+        return number, math.nan, {}
+    if isinstance(objective, bool) or not isinstance(objective, int | float) or not abs(objective) <= _LARGEST:
+        raise ValueError(f"objective {objective!r} is no finite number (null says that it failed)")
+    features = row.get("features")
+    if not isinstance(features, dict) or features.keys() != shapes.keys():
+        seen = sorted(features) if isinstance(features, dict) else features
+        raise ValueError(f"its features are {seen}, but the domain's yaml says {sorted(shapes)}")
+    return number, float(objective), {name: _feature(name, features[name], shape) for name, shape in shapes.items()}
+
+
+def _feature(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        column = np.asarray(value)
+        with np.errstate(over="ignore"):
+            numbers = column.astype(np.float32) if column.dtype.kind in "iuf" else None
+    except ValueError:  # lists of different lengths
+        numbers = None
+    if numbers is None or numbers.shape != shape or not np.isfinite(numbers).all():
+        raise ValueError(f"feature {name!r} is {json.dumps(value)[:60]}, but finite numbers of shape {list(shape)} are wanted")
+    return numbers
+
+
+def _missing(numbers: set[int]) -> Iterator[str]:
+    if numbers:
+        named = ", ".join(map(str, sorted(numbers)[:_NAMED]))
+        yield f"missing: {len(numbers)} ids ({named}{', ...' if len(numbers) > _NAMED else ''})"

@@ -1,0 +1,161 @@
+"""``qd run seeds=20``: many seeds of one search in one process, compiled once; each in its own folder, as if run alone.
+
+Each seed is a job of its own, a few at a time on threads: XLA lets go of Python while it computes. The folders are those
+of seed=0, seed=1, ...: what is finished is skipped, what was cut off goes on.
+"""
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qd.runner.stopping import Stop, stopping
+from qd.runner.terminal import is_ours
+
+if TYPE_CHECKING:
+    from qd.config.compose import Assembled
+    from qd.runner.console import Console
+
+WORD = "seeds="
+_MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
+
+
+def many(args: list[str]) -> int:
+    """Runs the words of ``qd run`` for as many seeds as they say, from ``seed`` on; returns the exit status.
+
+    Raises:
+        ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
+    """
+    from qd.config.compose import assemble, composed, folder
+    from qd.config.overrides import check, opened
+    from qd.programs import remember
+    from qd.runner.console import Console
+
+    remember()
+    typed = [arg for arg in args if not arg.startswith(WORD)]
+    count = _count([arg.removeprefix(WORD) for arg in args if arg.startswith(WORD)])
+    with opened():
+        check(typed)
+        first = composed(typed)
+        others = range(first["seed"] + 1, first["seed"] + count)
+        configs = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
+    paths = [folder(config, typed) for config in configs]
+    jobs = [(config, assemble(config, path), path) for config, path in zip(configs, paths, strict=True)]
+    _check_fused(jobs[0][1], count)
+    console = Console(count * first["budget"], first["console"])
+    try:
+        said = _run_all(jobs, Board(console))
+    finally:
+        console.stop()
+    return _end(said, paths, console)
+
+
+def _count(said: list[str]) -> int:
+    if len(said) != 1 or not said[0].isdecimal() or int(said[0]) < 1:
+        raise ValueError(f"seeds={','.join(said)} is no number of seeds; type seeds=20, or -m seed=0,3,7 for chosen ones")
+    return int(said[0])
+
+
+def _check_fused(parts: "Assembled", count: int) -> None:
+    from qd import fused
+
+    why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
+    if why is not None:
+        raise ValueError(f"seeds={count} share a program, and this search has none: {why}; type -m seed=range(0,{count})")
+
+
+class Board:
+    """The console of all seeds: sums and means over them."""
+
+    def __init__(self, console: "Console") -> None:
+        self.console, self.lock = console, threading.Lock()
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def update(self, seed: int, row: dict[str, float]) -> None:
+        with self.lock:
+            self.rows[seed] = row
+            rows = list(self.rows.values())
+            whole = {name: sum(each[name] for each in rows) for name in (*_SUMS, *_MEANS)}
+            whole |= {name: whole[name] / len(rows) for name in _MEANS}
+            extremes = {name: max(each[name] for each in rows) for name in ("generation", "best")}
+            self.console.update(whole | extremes)
+
+    def say(self, text: str) -> None:
+        with self.lock:
+            self.console.say(text)
+
+
+class Seat:
+    """The console of one seed."""
+
+    def __init__(self, board: Board, seed: int) -> None:
+        self.board, self.seed = board, seed
+
+    def update(self, row: dict[str, float]) -> None:
+        self.board.update(self.seed, row)
+
+    def say(self, text: str) -> None:
+        self.board.say(f"seed {self.seed}: {text}")
+
+    def close(self, summary: dict[str, Any]) -> None:
+        from qd.runner.console import scores
+
+        if summary["status"] != "skipped":
+            told = f"{summary['status']}: {summary['evaluations']:,} evaluations", *scores(summary["metrics"])
+            self.say("  ".join([*told, summary["folder"]]))
+
+
+def _run_all(jobs: list[tuple[dict, "Assembled", Path]], board: Board) -> list[str]:
+    """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
+    stop, door = Stop(), threading.Lock()
+    with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
+
+
+def _run_one(job: tuple[dict, "Assembled", Path], board: Board, stop: Stop, door: threading.Lock) -> str:
+    """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
+    from qd.runner.run import run
+
+    config, parts, path = job
+    with ExitStack() as inside:
+        inside.enter_context(door)
+
+        def driver(*args: Any) -> Iterator:
+            for pair in parts.run(*args):
+                inside.close()
+                yield pair
+
+        if stop.asked:
+            return "stopped"
+        return _told(lambda: run(config, parts._replace(run=driver), path, Seat(board, config["seed"]), stop)["status"])
+
+
+def _told(work: Callable[[], str]) -> str:
+    """One seed that fails stops no other; a foreign error's traceback is printed."""
+    try:
+        return work()
+    except ValueError as error:
+        if not is_ours(error):
+            traceback.print_exc()
+        return f"failed: {error}"
+
+
+def _end(said: list[str], paths: list[Path], console: "Console") -> int:
+    """Collects what is finished, and names what failed."""
+    from qd.report.collect import collect
+
+    done = [path for status, path in zip(said, paths, strict=True) if status in ("finished", "skipped")]
+    failed = [(path, status) for status, path in zip(said, paths, strict=True) if status.startswith("failed")]
+    if done and console.mode != "off":
+        collect(done)
+    for path, status in failed:
+        print(f"qd: {path} {status}", file=sys.stderr)
+    stopped = "stopped" in said
+    if stopped:
+        console.say("given again, the same command goes on with what is not finished")
+    return 1 if failed else 130 if stopped else 3 if "spent" in said else 0

@@ -1,0 +1,72 @@
+"""``stop=plateau``: a run also ends where its archive no longer gets better.
+
+Looked at where rows of metrics are written, and nowhere else, so that a run that was cut off ends at the same place.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qd import archives
+from qd.store import metrics_file
+
+_LOOKED_AT = ("coverage", "qd_score")
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raises ValueError on a rule that there is not, or one that cannot be."""
+    stop, rule = config.get("stop"), config.get("plateau", {})
+    if stop not in (None, "plateau"):
+        raise ValueError(f"there is no stop={stop}; type stop=plateau, or leave it out and the run ends at its budget")
+    if stop and not (rule["over"] >= 1 and rule["share"] >= 0):
+        raise ValueError(
+            f"a plateau.share of {rule['share']} over {rule['over']} evaluations cannot be; "
+            "type plateau.share=0.01 (a share, 0 or more) and plateau.over=10000 (evaluations)"
+        )
+
+
+@dataclass
+class Watch:
+    """Sees rows of metrics and says when neither coverage nor QD score has risen enough for long enough."""
+
+    share: float | None  # of what they were; None: never
+    over: int  # evaluations
+    rows: list[tuple[float, ...]] = field(default_factory=list)  # (evaluations, coverage, QD score)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.rows.append((row["evals"], *(row[name] for name in _LOOKED_AT)))
+
+    def reached(self, since: int) -> bool:
+        """Whether there is a plateau; what was before the last relearn, at ``since`` evaluations, does not count."""
+        if self.share is None or not self.rows:
+            return False
+        now = self.rows[-1]
+        before = [row for row in self.rows if since < row[0] <= now[0] - self.over]
+        if not before or now[0] <= since:
+            return False
+        return not any(after - then > self.share * abs(then) for then, after in zip(before[-1][1:], now[1:], strict=True))
+
+    def __str__(self) -> str:
+        return (
+            f"neither coverage nor QD score rose by {100 * (self.share or 0):g} % over {self.over:,} evaluations (stop=plateau)"
+        )
+
+
+def watch(config: dict[str, Any], run: Path, archive: Any) -> Watch:
+    """Returns the watch of a run that begins or goes on, with the rows that are written.
+
+    Raises:
+        ValueError: the archive has no cells, so that it has neither coverage nor QD score.
+    """
+    if not config.get("stop"):
+        return Watch(None, 0)
+    if not archives.has_cells(archive):
+        raise ValueError(
+            f"stop=plateau looks at coverage and QD score, and a {type(archive).__name__} has no cells; "
+            "type archive=grid or archive=cvt, or leave out stop=plateau"
+        )
+    seen = Watch(config["plateau"]["share"], config["plateau"]["over"])
+    written = metrics_file.metrics(run / "metrics.csv")
+    for numbers in zip(*(written[name] for name in ("evals", *_LOOKED_AT)), strict=True):
+        seen.rows.append(tuple(map(float, numbers)))
+    return seen

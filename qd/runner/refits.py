@@ -1,0 +1,68 @@
+"""When a descriptor learns again: never, every so often, at given points, or once offspring leave its bounds.
+
+    relearn=10000        relearn=[10000,25000]        relearn=[0.1,0.25,0.5]        relearn=outside
+
+Looked at between stretches and, for the last, where rows of metrics are written: a run that was cut off learns again at
+the same places. Shares are of the budget that the run has now.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qd.config.schedule import points
+
+
+def unasked(config: dict[str, Any], descriptor: Any) -> str:
+    """Says which questions of a descriptor that has questions to ask at each fit (``spend``) this run will not ask."""
+    spend, stops = getattr(descriptor, "spend", ()), config["relearn"]
+    if stops == "outside" or len(spend) < 2:
+        return ""
+    fits = 1 + (config["budget"] // stops if isinstance(stops, int) else len(points(config)))
+    if fits >= len(spend):
+        return ""
+    n = sum(spend[:fits])
+    more = "relearn=[0.1,0.25,0.5]" if len(spend) == 4 else f"relearn=[...] with {len(spend) - 1} points"
+    return f"only {n} of {sum(spend)} questions will be asked: relearn={stops}; type {more}, or descriptor.spend=[{sum(spend)}]"
+
+
+@dataclass
+class Schedule:
+    """Sees rows of metrics, and says when the descriptor learns next."""
+
+    every: int | None = None
+    points: tuple[int, ...] = ()
+    share: float | None = None  # of offspring outside the bounds since the last relearn, over the last ``over`` evaluations
+    over: int = 0
+    rows: list[tuple[int, int]] = field(default_factory=list)  # (evaluations, outside), counted from the beginning
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.rows.append((int(row["evals"]), int(row["outside"])))
+
+    def next(self, after: int) -> int | None:
+        """Returns the evaluations at which it learns next, after it did so at ``after``; None for not yet known, or never."""
+        if self.every is not None:
+            return (after // self.every + 1) * self.every
+        if self.share is None:
+            return min((point for point in self.points if point > after), default=None)
+        now = self.rows[-1] if self.rows else (0, 0)
+        before = [row for row in self.rows if after <= row[0] <= now[0] - self.over]
+        if not before or now[1] - before[-1][1] <= self.share * (now[0] - before[-1][0]):
+            return None
+        return now[0]
+
+
+def opened(config: dict[str, Any], run: Path) -> Schedule:
+    """Returns the schedule of a run that begins or goes on, with the rows that are written."""
+    stops = config["relearn"]
+    if isinstance(stops, int):
+        return Schedule(every=stops)
+    if stops != "outside":
+        return Schedule(points=tuple(points(config)))
+    from qd.store import metrics_file
+
+    schedule = Schedule(share=config["outside"]["share"], over=config["outside"]["over"])
+    written = metrics_file.metrics(run / "metrics.csv")
+    if written:
+        schedule.rows += [(int(n), int(out)) for n, out in zip(written["evals"], written["outside"], strict=True)]
+    return schedule

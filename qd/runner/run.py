@@ -1,0 +1,187 @@
+"""The job of `qd run`: one search in one folder, that goes on from wherever it was cut off.
+
+run -> relearn -> run -> ... -> result.json
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qd import keys
+from qd.runner import plateau, refits, snapshot, usage
+from qd.runner.blame import Blame
+from qd.runner.resume import is_enough
+from qd.runner.stopping import Stop, ending, stopping
+from qd.runner.stride import Stride
+from qd.search import relearn, start
+from qd.store import archive_file, checkpoint, folder, identity, solutions
+from qd.store.checkpoint import Checkpoint
+from qd.store.recorder import Recorder
+from qd.types import Search, State
+
+if TYPE_CHECKING:
+    from qd.config.compose import Assembled
+
+from qd.config import schedule as schedule_
+from qd.runner.console import Display
+from qd.runner.finish import _finish, _stop
+
+_GLANCE = 0.5  # seconds between two looks of the console
+
+
+def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
+    """Runs a search to its budget, or goes on with it, or skips it where it has its result.
+
+    Args:
+        stop: for whoever wants to stop it in between.
+
+    Returns:
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a part's
+        budget, without one) or skipped.
+
+    Raises:
+        ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
+    """
+    check(config)
+    with folder.locked(path):
+        folder.admit(path, config)
+        done = folder.result(path)
+        if done is not None and is_enough(done, config, parts, path, console):
+            result = done | {"status": "skipped"}
+        else:
+            saved = _load(config, parts, path, console)
+            if done is not None:
+                if saved is None:
+                    raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
+                folder.reopen(path)
+            with usage.told(parts.services, console.say):
+                result = _work(config, parts, path, console, saved, stop or Stop())
+    console.close(result)
+    return result
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raises ValueError where a number of the job makes no sense."""
+    for name in ("budget", "initial", "log_every", "save_every"):
+        if config[name] < 1:
+            raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
+    if not config["save_seconds"] >= 0:
+        raise ValueError(f"save_seconds={config['save_seconds']} is below 0; type 0 for a checkpoint at each save_every")
+    schedule_.check(config)
+    plateau.check(config)
+
+
+def _work(
+    config: dict, parts: "Assembled", path: Path, console: Display, saved: Checkpoint | None, stop: Stop
+) -> dict[str, Any]:
+    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved, config.get("film"))
+    try:
+        with stopping(stop), Blame(parts.search, path):
+            state = saved.state if saved else _start(config, parts.search, recorder, console)
+            snapshot.show(config, parts, path, state)
+            if saved:
+                recorder.event("resumed", state)
+            watch = plateau.watch(config, recorder.run, state.archive)
+            state = _search(config, parts, recorder, state, console, stop, watch)
+        level = watch.reached(recorder.relearned)
+        if state.evaluations < config["budget"] and not level:
+            return _stop(config, parts, path, recorder, state, console, stop)
+        if level:
+            console.say(f"ended at {state.evaluations} evaluations: {watch}")
+        if recorder.saved is not state:
+            recorder.save(state)
+        return _finish(config, parts, path, recorder, state, "plateau" if level else "budget")
+    finally:
+        recorder.close()
+
+
+def _load(config: dict, parts: "Assembled", path: Path, console: Display) -> Checkpoint | None:
+    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
+    try:
+        saved = checkpoint.load(path / "checkpoint", console.say)
+    except ValueError:
+        if not config["again"]:
+            raise
+        saved, changed = None, ["all"]
+    else:
+        changed = identity.changed(saved.sources, identity.fingerprint(parts.search, parts.referee)) if saved else []
+    if not changed:
+        return saved
+    if config["again"]:
+        folder.wipe(path)
+        folder.admit(path, config)
+        return None
+    console.say(
+        f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
+        "Type again=true to run it anew"
+    )
+    return saved
+
+
+def _start(config: dict, search: Search, recorder: Recorder, console: Display) -> State:
+    """Does generation 0 and saves it."""
+    sample_key, key = keys.split(keys.new(config["seed"]))
+    known = solutions.load(config["source"], search.domain) if config.get("source") else None
+    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, config["initial"]))
+    archive_file.columns(state.archive)  # what cannot be stored is told of now
+    recorder.event("started", state, seed=config["seed"], **(known.compared(batch) if known else {}))
+    if known:
+        console.say(known.said(batch))
+    console.update(recorder.batch(state, batch) or recorder.row(state))
+    recorder.save(state)
+    if unasked := refits.unasked(config, search.descriptor):
+        console.say(unasked)
+    return state
+
+
+def _search(
+    config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Display, stop: Stop, watch: plateau.Watch
+) -> State:
+    """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
+    lessons, stride = refits.opened(config, recorder.run), Stride(config, parts.referee)
+    while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
+        due = lessons.next(recorder.relearned)
+        if due is not None and state.evaluations >= due:
+            snapshot.show(config, parts, recorder.run, state)
+            with ending(stop):
+                state = relearn(parts.search, state)
+                recorder.relearn(state)
+                recorder.save(state)
+            snapshot.show(config, parts, recorder.run, state)
+            continue
+        end = stride.end(state.evaluations, recorder.rested(config["save_seconds"]))
+        state = _stretch(
+            parts, recorder, state, min(end, config["budget"], due or end), console, stop, (watch, lessons), stride
+        )
+        saved = recorder.saved.evaluations if recorder.saved else 0
+        crossed = state.evaluations // config["save_every"] > saved // config["save_every"]
+        if crossed and not stop.spent and recorder.rested(config["save_seconds"]):
+            recorder.save(state)
+    return state
+
+
+def _stretch(
+    parts: "Assembled",
+    recorder: Recorder,
+    state: State,
+    until: int,
+    console: Display,
+    stop: Stop,
+    lookers: tuple,
+    stride: Stride,
+) -> State:
+    recorder.begin(state)
+    began = looked = time.monotonic()
+    with ending(stop):
+        for state, batch in parts.run(parts.search, state, until):
+            row = recorder.batch(state, batch)
+            if row is not None:
+                for looker in lookers:
+                    looker.add(row)
+            if row is not None or time.monotonic() - looked > _GLANCE:
+                console.update(row or recorder.row(state))
+                looked = time.monotonic()
+            if stop.asked:
+                break
+    stride.took(time.monotonic() - began)
+    return state

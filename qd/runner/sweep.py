@@ -1,0 +1,203 @@
+"""``qd run -m``: each combination of the listed values is a run in its own folder. Given again, only what is missing is done.
+
+A run that raises stops no other; at the end the failed ones are named, and the rest is collected into one table.
+Hydra's launchers say where runs are done: one after another (the default), joblib, submitit.
+"""
+
+import io
+import sys
+import traceback
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qd.config.overrides import check, opened, prepared
+from qd.runner.terminal import is_ours, job, prepare
+
+FLAGS = ("-m", "--multirun")
+
+
+class Planned(NamedTuple):
+    """One run of a sweep."""
+
+    name: str  # what tells it from the others
+    overrides: list[str]
+    folder: Path | None = None  # None where its config cannot be
+    why: str = ""  # it cannot be, or it failed
+
+
+def sweep(args: list[str]) -> int:
+    """Does what is missing of a sweep; returns 1 where a run failed. Raises ValueError where nothing can be run."""
+    typed = [arg for arg in args if arg not in FLAGS]
+    with opened():
+        check(typed)
+        master = _master(typed)
+        planned = [_composed(*each) for each in _combinations(master)]
+        _check_apart(planned)
+        runs = [each for each in planned if not each.why]
+        print(f"a sweep of {len(planned)} runs in {', '.join(sorted({str(r.folder.parent) for r in runs if r.folder}))}")
+        said = _launch(master, [each.overrides for each in runs]) if runs else []
+    told = {each.name: why for each, why in zip(runs, said, strict=True)}
+    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned], master)
+
+
+def _master(typed: list[str]) -> Any:
+    """Returns Hydra's config of the sweep itself. Raises ValueError on another sweeper or a launcher that is not installed."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    for override in typed:
+        group, _, launcher = override.partition("=")
+        options = (
+            GlobalHydra.instance().config_loader().get_group_options("hydra/launcher") if group == "hydra/launcher" else []
+        )
+        if options and launcher not in options:
+            raise ValueError(
+                f"there is no launcher {launcher!r} here; there is {', '.join(options)}; "
+                "for joblib and submitit_local or submitit_slurm type pip install 'qd-atlas[sweep]'"
+            )
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    given = ["hydra/hydra_logging=none", *prepared(typed)]
+    master = hydra.compose_config("config", given, run_mode=RunMode.MULTIRUN, from_shell=False, with_log_configuration=False)
+    if not master.hydra.sweeper._target_.endswith(".BasicSweeper"):
+        raise ValueError(
+            "sweeps run each combination of the values that you list, seed=0,1,2 or seed=range(0,5); leave out hydra/sweeper"
+        )
+    return master
+
+
+def _combinations(master: Any) -> list[tuple[str, list[str]]]:
+    """Returns the name and the overrides of each run."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    listed = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    choices: dict[str, list[str]] = {}
+    for override in parser.parse_overrides([*listed, *master.hydra.overrides.task]):
+        key, line = override.get_key_element(), override.input_line
+        if not override.is_sweep_override():
+            choices[key] = [line or ""]
+        elif override.is_discrete_sweep():
+            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not choices[key]:
+                raise ValueError(f"{line} lists no values, so that nothing runs; type {key}=1,2,3 or {key}=range(0,5)")
+        else:
+            raise ValueError(f"{line} lists no values; type {key}=1,2,3 or {key}=range(0,5)")
+    swept = {line for lines in choices.values() if len(lines) > 1 for line in lines}
+    runs = [list(lines) for lines in product(*choices.values())]
+    return [(" ".join(line.lstrip("+") for line in run if line in swept) or "the only run", run) for run in runs]
+
+
+def _composed(name: str, overrides: list[str]) -> Planned:
+    """Finds out where a run lies; one whose config cannot be is no reason to leave out the others."""
+    from qd.config.compose import composed, folder
+
+    try:
+        return Planned(name, overrides, folder(composed(overrides), overrides))
+    except ValueError as error:
+        return Planned(name, overrides, why=str(error))
+
+
+def _check_apart(planned: list[Planned]) -> None:
+    """Raises ValueError where two runs of a sweep are the same run."""
+    seen: dict[Path, str] = {}
+    for each in planned:
+        if each.folder is None:
+            continue
+        if each.folder in seen:
+            raise ValueError(
+                f"two runs of this sweep have one folder, {each.folder}: {seen[each.folder]!r} and {each.name!r}; "
+                "list each value once, and neither budget nor console"
+            )
+        seen[each.folder] = each.name
+
+
+def _launch(master: Any, jobs: list[list[str]]) -> list[str]:
+    """Runs them all, and returns why each failed, '' where it did not."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.types import HydraContext
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(master))
+    launcher = Plugins.instance().instantiate_launcher(config=master, hydra_context=context, task_function=_run)
+    return [str(returned.return_value) for returned in launcher.launch(jobs, initial_job_idx=0)]
+
+
+def _run(cfg: Any) -> str:
+    """One run, perhaps in another process; returns why it failed, or ''.
+
+    Raises:
+        KeyboardInterrupt: it was stopped, with a checkpoint; then the sweep stops too.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from qd.config.compose import folder, plain
+
+    told, boundary = HydraConfig.get(), _Boundary()
+    alone = told.launcher._target_.endswith(".BasicLauncher")
+    with boundary:
+        prepare()
+        config, overrides = plain(cfg, dict(told.runtime.choices)), list(told.overrides.task)
+        boundary.where = folder(config, overrides)
+        if alone and config["console"] != "off":
+            print(f"\n{boundary.where}")
+        status = job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"]
+        if status == "stopped":
+            raise KeyboardInterrupt
+        boundary.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
+    return boundary.why
+
+
+class _Boundary:
+    """Turns whatever a run raises into words, which every launcher can hand on; a foreign error's traceback is printed."""
+
+    where: Path | None = None
+    why = ""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if error is None or isinstance(error, KeyboardInterrupt):
+            return False
+        if isinstance(error, ValueError) and is_ours(error):
+            self.why = str(error)
+            return True
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        self.why = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        print(f"{self.where} failed:\n{''.join(traceback.format_exception(error))}", file=sys.stderr, end="")
+        return True
+
+
+class _Labelled(io.StringIO):
+    """Standard output, each line of which says whose it is: runs of a sweep speak at the same time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(f"{self.name}: {text}" if text.strip() else text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def _end(planned: list[Planned], master: Any) -> int:
+    """Collects what is finished, and names what failed."""
+    from qd.report.collect import collect
+
+    failed = [each for each in planned if each.why]
+    done = [each.folder for each in planned if not each.why and each.folder]
+    print()
+    if done:
+        collect(done)
+    if failed:
+        print(f"\nqd: {len(failed)} of {len(planned)} runs failed; given again, the sweep does only these:", file=sys.stderr)
+        for each in failed:
+            print(f"  {each.name}: {each.why}", file=sys.stderr)
+    return 1 if failed else 0

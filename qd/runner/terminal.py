@@ -1,0 +1,47 @@
+"""One run of the command line: parts are built, run and drawn, with a person looking on."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+_OURS = ("qd", "domains", "feedback")
+
+
+def prepare() -> None:
+    """Makes the user's own modules importable (last, so that none hides one of ours), and pyribs' CMA-ES quick."""
+    from qd.config.build import foreign_domains
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more its small matrices are slower
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    foreign = foreign_domains()
+    if foreign:
+        print(f"qd: {foreign}", file=sys.stderr)
+
+
+def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
+    """Runs a config in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
+    from qd.config.compose import assemble, folder
+    from qd.programs import remember
+    from qd.report.figures import draw
+    from qd.runner.console import Console
+    from qd.runner.run import run
+
+    remember()
+    console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
+    try:
+        result = run(config, assemble(config, path), path, console)
+    finally:
+        console.stop()
+    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):
+        console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
+    return result
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether a part of ours raised it, as a message for the user; else the traceback is wanted."""
+    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    return last.f_globals.get("__name__", "").split(".")[0] in (*_OURS, "__main__")

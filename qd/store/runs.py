@@ -1,0 +1,113 @@
+"""Runs that are there: finds their folders and reads what they say, for `qd collect`.
+
+G rows of metrics.csv.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qd.store import folder, identity
+from qd.store.metrics_file import metrics
+
+_LEFT_OUT = ("evals", "generation", "evals_per_s")  # no results
+
+
+class Run(NamedTuple):
+    """What a finished run's folder says."""
+
+    folder: Path
+    config: dict[str, Any]
+    sources: dict[str, str]
+    curve: dict[str, np.ndarray]  # column of metrics.csv -> [G]
+
+    @property
+    def recipe(self) -> str:
+        """The same in runs that differ only in seed or budget."""
+        return identity.config_hash(self.config | {"seed": None})
+
+    def differences(self, other: "Run") -> list[str]:
+        """Says what differs in the other's recipe."""
+        return identity.differences(self.config | {"seed": None}, other.config | {"seed": None})
+
+    @property
+    def label(self) -> str:
+        """What the folder's name says besides the seed."""
+        name, end = self.folder.name, f"s{self.config['seed']}"
+        return name.removesuffix(end).removesuffix("-") or "default"
+
+    def at(self, evaluations: int) -> dict[str, float]:
+        """Returns the first row at or past so many evaluations."""
+        row = min(int(np.searchsorted(self.curve["evals"], evaluations)), len(self.curve["evals"]) - 1)
+        return {name: float(column[row]) for name, column in self.curve.items() if name not in _LEFT_OUT}
+
+
+def finished(folders: Sequence[Path]) -> list[Run]:
+    """Reads all finished runs below the folders, and says which are left out. Raises ValueError where there is none."""
+    found = {path.resolve(): path for top in folders for path in _below(top)}
+    runs = [run for path in found.values() if (run := _read(path))]
+    if not runs:
+        where = ", ".join(str(top) for top in folders)
+        seen = f"none of the {len(found)} runs in {where} is finished" if found else f"there is no run in {where}"
+        raise ValueError(f"{seen}; type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
+    return runs
+
+
+def _read(path: Path) -> Run | None:
+    """Reads a run; says so and returns None where it is not finished or not whole."""
+    done = folder.result(path)
+    try:
+        curve = metrics(path / "metrics.csv")
+    except ValueError as error:
+        print(f"left out: {error}; type its command with again=true")
+        return None
+    evaluations = curve.get("evals", [])
+    if done is None:
+        reached = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
+        print(f"left out: {path} is not finished{reached}; give its command again")
+        return None
+    for name in ("archive.json", "metrics.csv"):
+        if not (path / name).is_file():
+            print(f"left out: {path} has lost its {name}; type its command with again=true")
+            return None
+    config = json.loads((path / "archive.json").read_bytes())["config"]
+    return Run(path, config, done["sources"], curve)
+
+
+def _below(top: Path) -> Iterator[Path]:
+    """Yields folders of runs, in order of their names. Raises ValueError where there is no such folder."""
+    if not top.is_dir():
+        raise ValueError(
+            f"{top} is {'no folder' if top.exists() else 'not there'}; type a folder of runs, e.g. qd collect runs/arm"
+        )
+    for here, inner, names in os.walk(top):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there
+        if "config.yaml" in names and {".lock", "result.json", "metrics.csv"} & set(names):
+            inner.clear()
+            yield Path(here)
+
+
+_MANY = 5  # runs that a message names
+
+
+def check(run: Path, command: str = "qd plot") -> None:
+    """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command``."""
+    if (run / "archive.json").is_file():
+        return
+    begun = (run / "config.yaml").is_file()
+    what = "has no archive yet" if begun else "is no folder of a run" if run.exists() else "does not exist"
+    if begun:
+        raise ValueError(f"{run} {what}: archive.json is written when a run ends; give the command of the run once more")
+    near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
+    instead = f"type {command} {near[0]}" if near else f"type qd run first, then {command} and the folder that it names"
+    others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""
+    raise ValueError(f"{run} {what}, it holds no archive.json; {instead}{others}")
+
+
+def _runs(root: Path) -> list[Path]:
+    depths = ("*/archive.json", "*/*/archive.json", "*/*/*/archive.json")
+    return sorted(path.parent for depth in depths for path in root.glob(depth))[: _MANY + 1]

@@ -1,0 +1,165 @@
+"""qd doctor: each planted fault is found by its name, and nothing is found in what is shipped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qd import keys
+from qd.cli.main import main
+from qd.config.overrides import conf
+from qd.doctor.examine import examine, findings
+from qd.types import Array, Evaluation, Rendering
+
+SMALL = ["domain=toy", "initial=50", "suits.batch_size=50", "suits.dims=[20,20]"]
+QUICK = ("domain=arm", "domain=sphere", "experiment=arm_pca", "experiment=qd_gt")
+PRESETS = [f"{group}={path.stem}" for group in ("domain", "experiment") for path in sorted(conf().glob(f"{group}/*.yaml"))]
+
+
+@dataclass(frozen=True)
+class Toy:
+    """-|x|² at (x0, x1), with a fault in it."""
+
+    fault: str = ""
+    pure: bool = True
+    objective_range: tuple = (-8.0, 0.0)
+
+    def sample(self, key: Array, n: int) -> Array:
+        drawn = keys.uniform(key, (n, 4), -1, 1)
+        return drawn * 0 if self.fault == "same seeds" else drawn
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        x = solutions
+        objective, xy = -(x**2).sum(1), jnp.tanh(x[:, :2])
+        features = {"xy": xy, "dull": x[:, :1] * 0 + 3}
+        match self.fault:
+            case "some fail":
+                objective = jnp.where(x[:, 0] > 0.2, jnp.nan, objective)
+            case "all fail":
+                objective = objective / 0
+            case "not finite":
+                features["xy"] = xy / (x[:, :1] > 0)
+            case "still":
+                features["xy"] = xy * jnp.array([1, 0]) + 0.5
+            case "outside":
+                features["xy"] = x[:, :2] * 4
+            case "rounded":
+                features["xy"] = jnp.round(xy)
+            case "twins":
+                features["xy"] = jnp.stack([xy[:, 0], -xy[:, 0]], 1)
+            case "too good":
+                objective = objective + 100
+            case "too bad":
+                objective = objective - 100
+            case "random":
+                objective = np.asarray(objective) + np.random.rand(len(x))  # noqa: NPY002 - the fault
+            case "jit":
+                objective = objective * (2 if isinstance(x, jax.core.Tracer) else 1)
+            case "python":
+                objective = jnp.array([float(row.sum()) for row in x])
+            case "key error":
+                objective = features["gone"]
+        return Evaluation(objective, features)
+
+    def render(self, solutions: Array) -> list[Rendering]:
+        if self.fault == "drawn badly":
+            return [Rendering("bmp", b"") for _ in solutions]  # type: ignore[arg-type]
+        return [Rendering("text", str(row)) for row in solutions] if self.fault != "drawn never" else [solutions[7]]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf/domain").mkdir(parents=True)
+    (tmp_path / "conf/domain/toy.yaml").write_text(
+        f"# @package _global_\ndomain: {{_target_: {__name__}.Toy}}\n"
+        "suits: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy]}\n"
+    )
+    return tmp_path
+
+
+def names(*overrides: str) -> set[str]:
+    return {finding.name for finding in findings([*SMALL, *overrides], samples=250)}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        pytest.param(["domain.fault=some fail"], "failures", id="a third of the evaluations fail"),
+        pytest.param(["domain.fault=all fail"], "failures", id="all evaluations fail"),
+        pytest.param(["domain.fault=not finite"], "not finite", id="a feature is NaN where the objective is not"),
+        pytest.param(["domain.fault=still"], "still measure", id="a measure that does not vary"),
+        pytest.param(["keep=[dull]"], "still feature", id="a feature that does not vary"),
+        pytest.param(["domain.fault=outside"], "outside", id="measures outside the bounds"),
+        pytest.param(["suits.bounds=[[-500,500],[-1,1]]"], "dead cells", id="bounds that are far too wide"),
+        pytest.param(["domain.fault=rounded"], "ticks", id="three values on twenty cells"),
+        pytest.param(["domain.fault=twins"], "twins", id="two measures that say the same"),
+        pytest.param(["domain.fault=too good"], "range", id="objectives above objective_range"),
+        pytest.param(["domain.fault=too bad"], "range", id="objectives below objective_range"),
+        pytest.param(["domain.fault=random", "domain.pure=false"], "random", id="the same key twice differs"),
+        pytest.param(["domain.fault=jit"], "jit", id="compiled and plain differ"),
+        pytest.param(["domain.fault=python"], "recipe", id="pure, but Python"),
+        pytest.param(["domain.fault=key error", "domain.pure=false"], "raises", id="evaluate raises"),
+        pytest.param(["domain.fault=same seeds"], "seeds", id="all seeds are the same"),
+        pytest.param(["descriptor=pca", "initial=5"], "few seeds", id="too few seeds for the learner"),
+        pytest.param(["archive=grid_mae", "suits.threshold_min=5"], "threshold", id="a threshold that nothing passes"),
+        pytest.param(["archive=grid_mae", "suits.threshold_min=-0.01"], "threshold", id="a threshold that little passes"),
+        pytest.param(["budget=300"], "batch", id="a budget of five generations"),
+        pytest.param(["archive.dims=[300,300]"], "cells", id="more cells than evaluations"),
+        pytest.param(["archive.dims=[9999999,9999999]"], "recipe", id="an archive larger than the memory"),
+        pytest.param(["archive.dims=[9,9,9]"], "recipe", id="three axes for two measures"),
+        pytest.param(["suits.feature=xz"], "recipe", id="a feature that there is not"),
+        pytest.param(["relearn=1000"], "relearn", id="a relearn of what does not learn"),
+        pytest.param(["descriptor=pca", "relearn=[900,90000]"], "relearn", id="a relearn after the end"),
+        pytest.param(["budget=10000000000000"], "slow", id="a budget of years"),
+        pytest.param(["emitter.variation.iso=0", "emitter.variation.line=0"], "children", id="children like their parents"),
+        pytest.param(["domain.fault=drawn badly"], "render", id="a picture of no known kind"),
+        pytest.param(["domain.fault=drawn never"], "raises", id="render raises"),
+    ],
+)  # fmt: skip
+def test_each_planted_fault_is_found(overrides, name):
+    assert name in names(*overrides)
+
+
+def test_nothing_is_found_in_the_toy_without_a_fault():
+    assert findings(SMALL, samples=250) == []
+    assert findings([*SMALL, "descriptor=pca", "relearn=1000"], samples=250) == []
+
+
+def test_an_extra_that_is_missing(here):
+    (here / "lacking.py").write_text("import no_such_package_anywhere\n")
+    (found,) = findings([*SMALL, "domain._target_=lacking.Domain"])
+    assert found.name == "extra" and "pip install no_such_package_anywhere" in found.instead
+
+
+def test_what_is_typed_and_said(capsys):
+    assert main(["doctor", *SMALL, "--samples", "200"]) == 0
+    said = capsys.readouterr().out
+    assert "Toy (pure), Select (pure), Grid, Vary (pure); driver qd." in said and said.endswith("nothing found\n")
+    assert " of 400 cells; about " in said and "time: at most about" in said and "memory: " in said
+    assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
+    said = capsys.readouterr().out
+    assert "of the measures lie outside the bounds\n  type suits.bounds=[[-" in said and said.endswith("1 found\n")
+    assert main(["doctor", "domain=tyo"]) == 1 and "there is toy (the nearest)" in capsys.readouterr().err
+    assert main(["doctor", "--samples", "x"]) == 1 and "type --samples 1000" in capsys.readouterr().err
+    assert main(["doctor", "--help"]) == 0 and "usage: qd doctor" in capsys.readouterr().out
+
+
+def test_nothing_is_written(here):
+    before = sorted(here.rglob("*"))
+    examine(SMALL, samples=100)
+    assert sorted(here.rglob("*")) == before
+
+
+def test_presets_are_there():
+    assert set(QUICK) < set(PRESETS)
+
+
+@pytest.mark.parametrize("preset", [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in PRESETS])
+def test_nothing_is_found_in_what_is_shipped(preset: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr("qd.doctor.trial.SECONDS", 5.0)
+    assert findings([preset], samples=300) == []

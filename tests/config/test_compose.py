@@ -1,0 +1,274 @@
+"""Composing: who wins, what a misspelling is told, what a part may refer to, where a run lies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domains.arm import Arm
+from feedback.descriptors.pca import PCA
+from feedback.descriptors.select import Select
+from qd.archives import CVT, Grid
+from qd.config import compose
+from qd.config.build import build, foreign_domains
+from qd.config.overrides import conf
+from qd.emitters.ribs import Ribs
+from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
+from qd.fused import run
+
+DISC = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """Somebody's own folder, with a domain in it."""
+    (tmp_path / "conf/domain").mkdir(parents=True)
+    (tmp_path / "conf/domain/disc.yaml").write_text(DISC)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def search(*overrides: str) -> Any:
+    return compose.assemble(compose.load(list(overrides))).search
+
+
+def test_the_default_is_the_arm():
+    config = compose.load([])
+    assert set(config) == {
+        *("name", "seed", "budget", "initial", "relearn", "log_every", "save_every", "renderings", "runs", "again"),
+        *("save_seconds", "console", "keep", "reserve", "domain", "descriptor", "archive", "emitter", "referee", "driver"),
+    }
+    made = compose.assemble(config)
+    bounds = ((-1, 1), (-1, 1))
+    assert made.search[:4] == (Arm(joints=10), Select("gripper", bounds), Grid((50, 50)), Vary(IsoLine(), 256))
+    assert (config["name"], made.referee, made.run) == ("arm", None, run)
+    assert type(made.search.domain) is Arm and hash(made.search.descriptor)
+
+
+def test_a_domain_brings_what_suits_it_and_the_user_wins():
+    assert search("domain=arm_qdhf").emitter == Vary(Gaussian(), 100)
+    assert search("domain=arm_qdhf", "emitter=isoline").emitter == Vary(IsoLine(), 100)
+    assert search("emitter=isoline", "domain=arm_qdhf").emitter == Vary(IsoLine(), 100)
+    assert search("domain=arm_qdhf", "suits.batch_size=7").emitter.batch_size == 7
+    assert search("domain=sphere").archive == Grid((100, 100), 0.01, 0.0)
+    assert search("domain=sphere", "archive=grid").archive == Grid((100, 100))
+    assert search("domain=sphere", "emitter=isoline").archive == Grid((100, 100))
+    assert search("domain=sphere", "emitter=cma_me").archive == Grid((100, 100))
+    assert search("emitter=cma_mae", "archive=cvt").archive == CVT(1000)
+
+
+def test_command_line_over_experiment_over_domain_over_primary():
+    config = compose.load(["experiment=arm_pca"])
+    assert (config["budget"], config["seed"], config["relearn"]) == (100_000, 0, [10_000, 25_000, 50_000])
+    parts = compose.assemble(config).search
+    assert (parts.descriptor, parts.domain) == (PCA(reads=("angles",)), Arm(10, 10))
+    config = compose.load(["experiment=arm_pca", "descriptor=select", "relearn=null", "budget=5"])
+    assert (config["budget"], config["relearn"]) == (5, None)
+    assert compose.assemble(config).search.descriptor == Select("gripper", ((-10, 10), (-10, 10)))
+    assert search("experiment=arm_pca", "domain=arm").domain == Arm(joints=10)
+
+
+def test_settings_of_parts_need_no_plus():
+    parts = search("domain.joints=4", "archive.dims=[7,9]", "emitter.variation.iso=0.5", "descriptor.columns=[1,0]")
+    assert parts.domain.joints == 4
+    assert parts.archive.dims == (7, 9)
+    assert parts.emitter.variation.iso == 0.5
+    assert parts.descriptor.columns == (1, 0)
+    settings = dict(search("emitter=cma_me_rd", "emitter.settings.es=sep_cma_es").emitter.settings)
+    assert settings == {"ranker": "rd", "es": "sep_cma_es", "sigma0": 0.5, "batch_size": 36}
+    assert compose.load(["domain=arm", "domain=sphere", "seed=1", "seed=2"])["seed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["domain=amr"], r"there is no domain 'amr'; there is arm \(the nearest\), arm_cma"),
+        (["emitter=cmame"], r"there is no emitter 'cmame'; there is cma_\w+ \(the nearest\)"),
+        (["bugdet=3"], r"there is no setting 'bugdet'; there is budget \(the nearest\)"),
+        (["+bugdet=3"], r"there is budget \(the nearest\)"),
+        (["suits.fature=x"], r"no setting 'suits.fature'; suits has feature \(the nearest\)"),
+        (["domain.jonts=3"], r"domain.jonts: Arm takes no 'jonts'; it takes joints \(the nearest\)"),
+        (["emitter.variation.isso=3"], r"emitter.variation.isso: IsoLine takes no 'isso'; it takes iso \(the nearest\)"),
+        (["emitter=cma_me", "emitter.settings.sigma=3"], r"takes no setting 'sigma'; it takes sigma0 \(the nearest\)"),
+        (["archive=cvt", "archive.cells=abc"], r"^archive.cells=abc is no whole number; type archive.cells=10$"),
+        (["domain.joints=2.5"], r"^domain.joints=2.5 is no whole number; type domain.joints=2$"),
+        (["domain.joints=true"], "domain.joints=true is no whole number; type domain.joints=10"),
+        (["domain.joints=null"], "domain.joints=null is no whole number"),
+        (["domain.length=far"], r"domain.length=far is no number; type domain.length=1.0"),
+        (["domain.pure=1"], "domain.pure=1 is neither true nor false; type domain.pure=true"),
+        (["descriptor.feature=nan"], r"descriptor.feature=nan is no text; type \"descriptor.feature='nan'\" if"),
+        (["archive.dims=50"], r"archive.dims=50 is no list; type archive.dims=\[1,2\]"),
+        (["emitter.variation.iso=[1]"], r"emitter.variation.iso=\[1\] is no number; type emitter.variation.iso=0.01"),
+        (["domain.joints=0"], "type joints=1 or more"),
+        (["domain._target_=domains.amr.Arm"], r"domains has no 'amr'; it has arm \(the nearest\)"),
+        (["domain._target_=domains.arm.Amr"], r"domains.arm has no 'Amr'; it has Arm \(the nearest\)"),
+        (["domain._target_=nowhere.Arm"], "there is no package 'nowhere'"),
+        (["domain._target_=domains.arm"], "is a module; name a class in it: Arm"),
+        (
+            ["~domain.joints", "domain._target_=feedback.descriptors.pca.Components"],
+            r"domain.mean is not set, and Components needs it; type domain.mean=",
+        ),
+        (["~domain.joints", "domain._target_=fractions.Fraction"], "a Fraction is no Domain: it lacks pure, sample, evaluate"),
+        (["descriptor.feature=@domian.space"], r"'@domian.space' is not built before it; there is domain \(the nearest\)"),
+        (["descriptor.bounds=@domain.spce"], r"'@domain.spce': Arm has no 'spce'; it has space \(the nearest\)"),
+        (["nonsense=3"], r"^there is no setting 'nonsense'; there is \w+ \(the nearest\), \w+, \w+; qd run --help"),
+        (["budget=abc"], r"^budget=abc is no whole number; type budget=50000$"),
+        (["seed=null"], r"^seed=null is no whole number; type seed=0$"),
+        (["seed=1.5"], r"^seed=1.5 is no whole number; type seed=1$"),
+        (["again=maybe"], r"^again=maybe is neither true nor false; type again=false$"),
+        (["keep=3"], r"^keep=3 is no list; type keep=\[\]$"),
+        (["suits.batch_size=x"], r"^suits.batch_size=x is no whole number; type suits.batch_size=256$"),
+        (["plateau.share=x"], r"^plateau.share=x is no number; type plateau.share=0.01$"),
+        (["seed=1,2"], r"^seed=1,2 lists values; type qd run -m seed=1,2 for a sweep, seed=\[1,2\] for a list, or "),
+        (["name=my", "run", "x"], "^cannot read 'run'; type key=value; .* need inner quotes: type \"name='my run x'\"$"),
+        (["name=my run: x("], "need inner quotes: type \"name='my run: x\\('\"$"),
+        (["budget"], "cannot read 'budget'; type key=value"),
+        (["archive.dims=[1,"], "cannot read .*; type key=value"),
+        (["driver=fsed"], "there is no driver 'fsed'"),
+        (["driver.name=quick"], "there is no driver 'quick'; type driver=auto"),
+        (["relearn=often"], "relearn=often is no count of evaluations; type relearn=10000"),
+        (["relearn=[0]"], "type relearn=10000"),
+        (["relearn=100"], "relearn needs a descriptor that learns; Select does not: leave relearn out, or type descriptor=pca"),
+        (["name="], "name= is empty; type name=WORD"),
+        (["name=' '"], "name= is empty; type name=WORD"),
+        (["name=../../x"], "leaves the folder of runs"),
+        (["renderings=-1"], "type 0 for none"),
+    ],
+)
+def test_messages(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        compose.assemble(compose.load(overrides))
+
+
+def test_their_own_conf_is_searched(elsewhere):
+    config = compose.load(["domain=disc", "descriptor.feature=there"])
+    assert (config["name"], config["domain"]) == ("disc", {"_target_": "mine.Disc"})
+    assert config["descriptor"]["feature"] == "there" and config["descriptor"]["bounds"] == [[-1, 1], [-1, 1]]
+    with pytest.raises(ValueError, match=r"there is disc \(the nearest\)"):
+        compose.load(["domain=disk"])
+    with pytest.raises(ValueError, match=r"descriptor.reads asks for suits.reads, which domain=disc does not say; type"):
+        compose.load(["domain=disc", "descriptor=pca"])
+
+
+def test_their_own_mistakes_are_named(elsewhere):
+    (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("suits", "siuts"))
+    with pytest.raises(ValueError, match=r"In 'domain/disc'.*Key 'siuts' not in 'Settings'; there is suits \(the nearest\)"):
+        compose.load(["domain=disc"])
+    (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("feature", "fature"))
+    with pytest.raises(ValueError, match=r"Key 'fature' not in 'Suits'; there is feature \(the nearest\)"):
+        compose.load(["domain=disc"])
+    (elsewhere / "conf/domain/arm.yaml").write_text(DISC)
+    with pytest.raises(ValueError, match="arm.yaml has the name of one of our own choices, which would hide it; rename it"):
+        compose.load([])
+    (elsewhere / "conf/domain/arm.yaml").write_text((conf() / "domain/arm.yaml").read_text())  # a copy hides nothing
+    assert compose.load([])["name"] == "arm"
+
+
+def test_the_referee_says_what_is_kept():
+    made = compose.assemble(compose.load(["experiment=arm_pca", "keep=[angles]"]))
+    assert made.search.keep == ("angles", "gripper")
+    assert made.referee is not None and made.referee.archive == Grid((50, 50))
+    assert compose.assemble(compose.load([])).search.keep == ()
+
+
+@dataclass(frozen=True)
+class Service:
+    made: list
+
+    def __post_init__(self) -> None:
+        self.made.append(1)
+
+
+MADE: list = []
+
+
+def service() -> Service:
+    """One of those of which there must be only one."""
+    return Service(MADE)
+
+
+def judged(domain: Any, lm: Any, again: tuple) -> Any:
+    """A domain that talks to a service."""
+    object.__setattr__(domain, "lms", (lm, *again))
+    return domain
+
+
+def test_shared_parts_are_built_once():
+    MADE.clear()
+    config = compose.load([]) | {"lm": {"_target_": f"{__name__}.service"}}
+    config["domain"] = {
+        "_target_": f"{__name__}.judged",
+        "domain": config["domain"],
+        "lm": "@lm",
+        "again": ["@lm", {"x": "@lm"}],
+    }
+    domain = compose.assemble(config).search.domain
+    one, two, three = domain.lms
+    assert one is two is three["x"] and len(MADE) == 1
+
+
+def test_build():
+    assert build([1, [2, None]], {}, "") == (1, (2, None))
+    assert build("@@at", {}, "") == "@at"
+    assert build({"a": "@domain.space"}, {"domain": Arm()}, "") == {"a": Arm().space}
+    node = {"_target_": "qd.emitters.vary.IntegerReset", "options": [3]}
+    assert build(node, {}, "") == IntegerReset(options=(3,))
+    assert node["options"] == [3]  # what is given stays as it was
+    assert isinstance(compose.assemble(compose.load(["emitter=pool"])).search.emitter.emitters[1], Ribs)
+    assert foreign_domains() is None
+
+
+def loosely(whole: int, share: float = 0.5, either: "int | str" = 1, limit: float | None = 1.0, other: Any = None) -> tuple:
+    """Something with annotations."""
+    return whole, share, either, limit, other
+
+
+def unreadable(whole: "Nowhere") -> Any:  # noqa: F821 # type: ignore
+    """Its annotation is for a type checker."""
+    return whole
+
+
+def test_kinds_that_pass():
+    node = {"_target_": f"{__name__}.loosely", "whole": np.int64(3), "share": 1, "either": "x", "limit": None, "other": [1]}
+    assert build(node, {}, "") == (3, 1, "x", None, (1,))
+    assert build(node | {"whole": "@x", "either": 1.5}, {"x": "any"}, "") == ("any", 1, 1.5, None, (1,))
+    assert build({"_target_": f"{__name__}.unreadable", "whole": "x"}, {}, "") == "x"
+    with pytest.raises(ValueError, match="part.limit=x is no number; type part.limit=1.0"):
+        build(node | {"limit": "x"}, {}, "part")
+    with pytest.raises(ValueError, match=r"part: refusing\(\) cannot be: it is odd"):
+        build({"_target_": f"{__name__}.refusing"}, {}, "part")
+
+
+def refusing() -> None:
+    """Raises TypeError."""
+    raise TypeError("it is odd")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        ([], "arm/s0"),
+        (["seed=3", "budget=10", "console=off", "again=true"], "arm/s3"),
+        (["domain=sphere"], "sphere/s0"),
+        (["name=mine", "domain=sphere"], "mine/domain=sphere-s0"),
+        (["experiment=qd_gt"], "qd_gt/s0"),
+        (["seed=1", "emitter=cma_me", "archive=cvt"], "arm/archive=cvt,emitter=cma_me-s1"),
+        (["archive=cvt", "emitter=cma_me", "seed=1"], "arm/archive=cvt,emitter=cma_me-s1"),
+        (["archive.dims=[9,9]"], "arm/archive.dims=[9,9]-s0"),
+    ],
+)
+def test_folders(overrides, path):
+    assert compose.folder(compose.load(overrides), overrides) == Path("runs", path)
+
+
+def test_long_or_slashed_folders_are_hashed():
+    slashed, other = ["descriptor.feature=a/b"], ["descriptor.feature=a/c"]
+    there = compose.folder(compose.load(slashed), slashed)
+    assert there.parent == Path("runs/arm") and there.name.endswith("-s0") and "feature" not in there.name
+    assert there != compose.folder(compose.load(other), other)
+    assert there == compose.folder(compose.load([*slashed, "budget=9"]), [*slashed, "budget=9"])
+    long = [f"emitter.variation.iso=0.{'1' * 120}", "runs=/tmp/x"]
+    assert compose.folder(compose.load(long), long).parent == Path("/tmp/x/arm")
+    assert len(compose.folder(compose.load(long), long).name) < 30

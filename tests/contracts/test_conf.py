@@ -1,0 +1,82 @@
+"""Every choice that conf offers is built by itself, and each named recipe starts at its real size; see test_contracts.py."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from qd import archives, keys, search, types
+from qd.archives import HostElites
+from qd.config import compose, schedule
+from qd.config.overrides import conf
+from qd.referee import Referee
+from tests.contracts.test_contracts import LMX, TEXTS, copied
+
+CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
+GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
+RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "experiment")]
+PRICED = ["lm.price.in=1", "lm.price.out=2"]
+EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
+ASKED = {
+    "lm/openai": PRICED,
+    "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
+    **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
+    **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
+    "experiment/qdaif_paper": ["lm=toy"],
+    "experiment/quant_speed": ["domain.network=digits"],
+    **{f"experiment/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
+    "experiment/stax_paper": ["descriptor.steps=2", "initial=20"],
+    **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=hashed.Hashed"] for name in EMBEDDED},
+    "experiment/text_anchors": ["lm=toy", *(f"domain.views.anchors.judges.{i}.embed._target_=hashed.Hashed" for i in (0, 1))],
+    "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: hashed.Opposites}"],
+    "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=hashed.Hashed"],
+}  # what they cannot know, or what no test has: weights of models, a GPU to train on
+
+
+def composed(choice: Path) -> compose.Assembled:
+    return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
+
+
+def test_every_group_has_choices():
+    assert {choice.parts[0] for choice in CHOICES} >= GROUPS
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
+    text = (conf() / choice).with_suffix(".yaml").read_text(encoding="utf-8")
+    said = [line for line in text.splitlines() if not line.startswith("# @package")]
+    assert said[0].startswith("# ")
+    assert isinstance(yaml.safe_load(text), dict)
+
+    made, again = composed(choice), composed(choice)
+    parts = made.search
+    assert isinstance(parts.domain, types.Domain) and isinstance(parts.descriptor, types.Descriptor)
+    assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(made.run)
+    assert made.referee is None or isinstance(made.referee, Referee)
+    assert made[:3] == again[:3]
+    assert repr(made.services) == repr(again.services)  # a client is itself alone: a copy would be a second budget
+    for part in parts[:4]:
+        assert hash(part) == hash(copied(part)) and type(part).__name__ in repr(part)
+    archives.check_bounds(parts.descriptor.bounds)
+
+
+@pytest.mark.parametrize("choice", RECIPES, ids=str)
+def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
+    """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
+    config = compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])])
+    parts, referee, run = compose.assemble(config)[:3]
+    state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), config["initial"]))
+    begun, bench = len(state.archive), referee.open(batch) if referee else None
+    evaluated = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh
+    assert begun > 0 and evaluated >= config["initial"]
+    assert evaluated == config["initial"] or getattr(parts.descriptor, "learns", True)
+    ((state, batch),) = run(parts, state, state.evaluations + 1)
+    assert state.evaluations == evaluated + len(batch.ids) == batch.ids[-1] + 1 <= config["budget"]
+    assert (batch.status >= 0).any() and len(state.archive) >= begun
+    assert len(batch.ids) == 1 or any(not np.array_equal(solution, batch.solutions[0]) for solution in batch.solutions)
+    if bench is not None:
+        bench.add(batch)
+        assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
+    for stop in schedule.points(config):
+        assert config["initial"] < stop < config["budget"]

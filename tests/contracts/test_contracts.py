@@ -1,0 +1,186 @@
+"""Every choice that conf offers keeps its protocol, and every pair of archive and emitter runs or is refused by name."""
+
+import pickle
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from qd import keys, programs
+from qd.archives import HostElites
+from qd.config.compose import assemble, load
+from qd.config.overrides import conf
+from qd.search import relearn, step, stored
+from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
+from tests.core.test_search import advance, begin, columns, same
+
+N = 24
+TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
+SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
+         "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
+         **{name: ["lm=toy"] for name in TEXTS}}  # fmt: skip
+LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that look at paths or at images
+NEEDS = {
+    "signature": ["domain=redundant_arm", "archive=dns"],
+    "conv_autoencoder": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=5"],
+    "conv_autoencoder_paper": [
+        "domain=redundant_arm",
+        "archive=dns",
+        "domain.camera.side=8",
+        "descriptor.steps=2",
+        "descriptor.network.channels=[4,4]",
+    ],
+}
+
+
+def choices(group: str) -> list[str]:
+    return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
+
+
+@cache
+def composed(*overrides: str) -> Search:
+    return assemble(load(list(overrides))).search
+
+
+def of_domain(name: str) -> Search:
+    return composed(f"domain={name}", *SMALL.get(name, []))
+
+
+@pytest.mark.parametrize("name", choices("domain"))
+def test_domain(name) -> None:
+    domain = of_domain(name).domain
+    assert isinstance(domain, Domain) and hash(domain) == hash(copied(domain))
+    x = domain.sample(keys.new(0), N)
+    assert len(x) == N
+    np.testing.assert_array_equal(x, domain.sample(keys.new(0), N))
+    if any(not np.array_equal(solution, x[0]) for solution in x):  # else all start from one place
+        assert not np.array_equal(x, domain.sample(keys.new(1), N))
+    names = tuple(stored(of_domain(name)))
+    said, again, other = (programs.evaluate(domain, names, keys.new(seed), x) for seed in (0, 0, 1))
+    assert said.objective.shape == (N,) and all(len(said.features[f]) == N for f in names)
+    jax.tree.map(np.testing.assert_array_equal, said, again)
+    assert jax.tree.map(np.shape, said) == jax.tree.map(np.shape, other)
+    if hasattr(domain, "objective_range"):
+        low, high = domain.objective_range
+        assert low < high and np.nanmax(said.objective) <= high
+    if hasattr(domain, "render"):
+        drawn = domain.render(x[:3])
+        assert len(drawn) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in drawn)
+    if domain.pure:
+        _traces_like_python(domain, names, x)
+
+
+def copied(part: Any) -> Any:
+    """A part as it comes back from storage. One that holds a client for a language model is not copied, and says so."""
+    if "LM(" in repr(part):
+        with pytest.raises(TypeError, match="a language-model client is not copied"):
+            pickle.dumps(part)
+        return part
+    return pickle.loads(pickle.dumps(part))
+
+
+def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -> None:
+    each = jax.random.split(jax.random.key(0), len(x))
+    plain, traced = domain.evaluate(each, x), jax.jit(domain.evaluate)(each, x)
+    for name in names:
+        np.testing.assert_allclose(plain.features[name], traced.features[name], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(plain.objective, traced.objective, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(plain.objective)))
+
+
+@pytest.mark.parametrize("name", choices("domain"))
+def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
+    search = of_domain(name)
+    state = advance(search, begin(search, n=N), 1)
+    again = pickle.loads(pickle.dumps(state))
+    same(advance(search, state, 2), advance(search, again, 2))
+
+
+@pytest.mark.parametrize("name", choices("descriptor"))
+@pytest.mark.parametrize("domain", LEARNED)
+def test_descriptor(domain, name) -> None:
+    search = composed(f"descriptor={name}", *NEEDS.get(name, [f"domain={domain}", *SMALL[domain]]))
+    descriptor = search.descriptor
+    assert isinstance(descriptor, Descriptor) and hash(descriptor) == hash(pickle.loads(pickle.dumps(descriptor)))
+    bounds = descriptor.bounds
+    state = advance(search, begin(search, n=100), 2)
+    fitted, again = (relearn(search, pickle.loads(pickle.dumps(state))) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, fitted.params, again.params)
+    assert search.descriptor.bounds == bounds and len(bounds) > 0
+    rows = HostElites(fitted.archive).rows()
+    read = {feature: rows.features[feature] for feature in descriptor.reads}
+    measures, _ = programs.describe(descriptor, fitted.params, read)
+    assert measures.shape == (len(rows.ids), len(bounds)) and np.isfinite(measures).all()
+    np.testing.assert_allclose(columns(fitted.archive)["measures"], measures, atol=1e-6)
+    if descriptor.pure:
+        np.testing.assert_allclose(descriptor(fitted.params, read), measures, rtol=1e-5, atol=1e-5)
+    same(advance(search, fitted, 1), advance(search, again, 1))
+
+
+SERVED_BY = {  # of emitters that look at what only some archives give
+    "nov": {"proximity", "nslc"},
+    "nslc": {"nslc"},
+    "density": {"density"},
+    "imp": {"grid", "grid_mae", "cvt", "cvt_mae", "sliding", "density", "nslc"},
+}
+RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | dict.fromkeys(
+    (
+        "cma_me",
+        "cma_me_imp",
+        "cma_mae",
+        "cma_mega",
+        "cma_mega_adam",
+        "cma_maega",
+        "sep_cma_me",
+        "lm_ma_me",
+        "openai_me",
+        "pool",
+        "cma_me_jax",
+        "cma_mae_jax",
+        "sep_cma_me_jax",
+        "lm_ma_me_jax",
+    ),
+    "imp",
+)
+NOT_FOR_NUMBERS = {"integers"}  # of emitters, on a domain of real numbers
+LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
+WANTS = {  # of emitters, what a sphere with its own measures has not; test_contracts_sparse gives it to them
+    **dict.fromkeys(("surprise", "taxons", "stax", "sparse"), "type descriptor=autoencoder"),
+    "serene": "no sparse reward; type domain=redundant_arm",
+    **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
+    **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
+    **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
+}
+WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them
+
+
+@pytest.mark.parametrize("archive", choices("archive"))
+@pytest.mark.parametrize("emitter", choices("emitter"))
+def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(archive, emitter) -> None:
+    ranker = RANKED_BY.get(emitter)
+    wanted = emitter not in NOT_FOR_NUMBERS and emitter not in WANTS
+    if not (wanted and (ranker is None or archive in SERVED_BY[ranker])):
+        with pytest.raises(ValueError, match=WANTS.get(emitter, "type|choose")) as caught:
+            begin(_pair(archive, emitter), n=N)
+        assert ranker is None or f"{ranker!r}" in str(caught.value) or "value" in str(caught.value)
+        return
+    search = _pair(archive, emitter)
+    assert isinstance(search.emitter, Emitter)
+    state = begin(search, n=N)
+    assert isinstance(HostElites(state.archive), Elites)
+    state, first = step(search, state)
+    again = pickle.loads(pickle.dumps(state))
+    (state, batch), (again, other) = step(search, state), step(search, again)
+    assert len(first.ids) > 0 and batch.ids[0] == N + len(first.ids)
+    np.testing.assert_array_equal(batch.solutions, other.solutions)
+    same(state, again)
+
+
+def _pair(archive: str, emitter: str) -> Search:
+    """A small search of both; each is composed once."""
+    cells = [f"archive.{key}" for key in ("cells=60", "samples=1000")] if archive.startswith("cvt") else []
+    dims = ["archive.dims=[8,8]"] if archive in ("grid", "grid_mae", "density", "sliding") else []
+    count = [] if emitter in WHOLE else ["emitter.count=2"]
+    sphere = composed("domain=sphere", "domain.dim=40", "emitter=isoline", f"archive={archive}", *cells, *dims)
+    return sphere._replace(emitter=composed("domain=sphere", "domain.dim=40", f"emitter={emitter}", *count).emitter)

@@ -1,0 +1,35 @@
+"""Emitters that need a signal, or sparse rewards, on every archive: what test_contracts sees refused on a sphere runs here."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from qd.search import relearn, step
+from qd.types import Emitter
+from tests.contracts.test_contracts import choices, composed
+from tests.core.test_search import begin, same
+
+FOR = ("surprise", "taxons", "serene", "stax", "sparse")
+SMALL = {"cvt": ["archive.cells=60", "archive.samples=1000"], "grid": ["archive.dims=[8,8]"]}
+SMALL |= {"cvt_mae": SMALL["cvt"], "grid_mae": SMALL["grid"], "density": SMALL["grid"], "sliding": SMALL["grid"]}
+ARM = ["domain=redundant_arm", "domain.steps=10", "domain.points=2", "descriptor=autoencoder", "descriptor.steps=5"]
+
+
+@pytest.mark.parametrize("emitter", FOR)
+@pytest.mark.parametrize("archive", choices("archive"))
+def test_every_archive_serves_them_or_is_refused_by_name(archive, emitter) -> None:
+    small = "emitter.explorer.population" if emitter in ("serene", "stax", "sparse") else "emitter.population"
+    search = composed(*ARM, f"archive={archive}", *SMALL.get(archive, []))
+    search = search._replace(emitter=composed("domain=redundant_arm", f"emitter={emitter}", f"{small}=12").emitter)
+    assert isinstance(search.emitter, Emitter)
+    if archive == "sliding":
+        with pytest.raises(ValueError, match="takes hand-made descriptors only"):
+            begin(search, n=24)
+        return
+    state, first = step(search, begin(search, n=24))
+    again = pickle.loads(pickle.dumps(state))
+    (state, batch), (again, other) = (step(search, relearn(search, s)) for s in (state, again))
+    assert len(first.ids) == len(batch.ids) == 24 and "surprise" in batch.signals
+    np.testing.assert_array_equal(batch.solutions, other.solutions)
+    same(state, again)

@@ -1,0 +1,208 @@
+"""SERENE: rewards become candidates, candidates are tested, climbers climb and end; chunks, schedules, relearns."""
+
+import itertools
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from feedback.descriptors.select import Select
+from qd import keys
+from qd.archives import DNS, Grid
+from qd.emitters.novelty import NoveltySearch
+from qd.emitters.selection import Known
+from qd.emitters.sparse import climbing
+from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases
+from qd.emitters.sparse.serene import Serene
+from qd.search import relearn, run, step
+from qd.types import Search
+from tests.core.test_search import advance, begin, same
+from tests.support.sparse import SQUARE, Spots, Turning
+
+EXPLORER = NoveltySearch(population=20, neighbours=5, sigma=0.2)
+SERENE = Search(Spots(), Select("where", SQUARE), Grid((10, 10)), Serene(EXPLORER, chunk=200))
+STAX = Search(
+    Spots(), Turning(), DNS(64), Serene(replace(EXPLORER, criteria=("novelty", "surprise")), chunk=200)
+)  # Pareto fronts of both
+
+
+def row(solution, objective=0.1) -> Known:
+    x = np.array([solution], np.float32)
+    return Known(np.array([7]), x, np.array([objective], np.float32), x[:, :2], {"where": x[:, :2]}, {})
+
+
+def people(rewards, first=100) -> Known:
+    n = len(rewards)
+    x = np.zeros((n, 4), np.float32)
+    return Known(np.arange(first, first + n), x, np.array(rewards, np.float32), x[:, :2], {"where": x[:, :2]}, {})
+
+
+@pytest.fixture(scope="module")
+def played():
+    """A whole search: its batches, and the memory after each."""
+    state = begin(SERENE, n=20)
+    steps = []
+    for state, batch in run(SERENE, state, until=8000):
+        steps.append((state.memory, batch))
+    return state, steps
+
+
+def test_it_finds_and_exploits_every_spot(played):
+    _, steps = played
+    place = np.concatenate([batch.evaluation.features["where"] for _, batch in steps])
+    for spot in Spots().spots:
+        assert (1 - np.hypot(*(place - spot).T) / 0.12).max() > 0.95
+
+
+def test_half_of_the_budget_exploits_once_there_are_rewards(played):
+    state, steps = played
+    memory = state.memory
+    assert memory.explored + memory.exploited == state.evaluations - 20
+    begun = next(i for i, (memory, _) in enumerate(steps) if memory.exploited)
+    late = steps[-1][0]
+    exploited, explored = late.exploited, late.explored - steps[begun][0].explored
+    assert exploited / (exploited + explored) == pytest.approx(0.5, abs=0.1)
+    assert {len(batch.ids) for _, batch in steps} == {40, 6, 12}
+
+
+def test_a_candidates_test_costs_66_evaluations_and_keeps_only_who_improves(played):
+    _, steps = played
+    costs, cost = [], 0
+    for (before, _), (after, batch) in itertools.pairwise(steps):
+        if not before.testing:
+            continue
+        cost += len(batch.ids)
+        if after.now is None or after.now.steps == 0 or not after.testing:
+            costs.append(cost)
+            cost = 0
+    assert len(costs) > 2 and set(costs) == {66}
+    assert all(climber.gain > 0 for memory, _ in steps for climber in memory.climbers if climber.steps == 6)
+
+
+def test_everyone_paid_in_exploration_is_a_candidate_once(played):
+    _, steps = played
+    paid = np.concatenate(
+        [batch.ids[batch.evaluation.objective > 0] for _, batch in steps if len(batch.ids) == 40] + [np.zeros(0, int)]
+    )
+    spawned = steps[-1][0].spawned
+    assert len(np.unique(spawned)) == len(spawned) and set(paid) <= set(spawned)
+    assert set(spawned) <= set(steps[-1][0].rewarded.ids)
+
+
+def test_what_a_climber_finds_novel_joins_the_archive_only_when_it_ends():
+    emitter = Serene(EXPLORER, chunk=200, added=5)
+    memory = begin(SERENE, n=20).memory
+    climber = climbing.begin(row([1.0, 1, 0, 0]), 0, memory.seen.population.solutions)
+    novel = climber._replace(novel=(people([0.0] * 9),))
+    ended = emitter._ended(memory, novel)
+    assert len(ended.seen.archive.ids) == 5 and set(ended.seen.archive.ids) <= set(range(100, 109))
+    assert len(emitter._ended(memory, climber).seen.archive.ids) == 0
+
+
+def test_a_climbers_sigma_is_a_third_of_the_way_to_its_nearest():
+    others = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0], [9, 9, 9, 9]], np.float32)
+    assert climbing.begin(row([0.0, 0, 0, 0]), 0, others).sigma == pytest.approx(0.2)
+    twins = np.zeros((2, 4), np.float32)
+    assert climbing.begin(row([0.0, 0, 0, 0]), 0, twins).sigma == 0.05
+
+
+def test_the_best_six_live_on_and_the_gain_is_that_of_the_mean():
+    climber = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    assert len(climbing.parents(climber).ids) == 6
+    climber = climbing.climbed(climber, people([0.1] * 6))
+    assert len(climbing.parents(climber).ids) == 12 and climber.gain == 0
+    for step_number in range(5):
+        climber = climbing.climbed(climber, people([0.2 + 0.1 * step_number] * 3, first=200 + 10 * step_number))
+    assert climber.steps == 6
+    np.testing.assert_allclose(sorted(climber.people.objective), [0.5] * 3 + [0.6] * 3, rtol=1e-6)
+    means = [0.1, 0.15, 0.25, 0.35, 0.45, 0.55]
+    np.testing.assert_allclose(climber.means, means, rtol=1e-5)
+    assert climber.gain == pytest.approx(np.mean(means[3:]) - np.mean(means[:3]), rel=1e-5)
+    worse = climbing.climbed(climber, people([0.0] * 12, first=400))
+    assert worse.bests[-1] == climber.bests[-1]
+
+
+def test_the_reward_archive_gets_what_beats_all_before():
+    climber = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    climber, paid = climbing.best_new(climber, people([0.0, 0.0]))
+    assert paid is None
+    climber, paid = climbing.best_new(climber, people([0.1, 0.3]))
+    assert paid is not None and list(paid.ids) == [101] and climber.paid == pytest.approx(0.3)
+    assert climbing.best_new(climber, people([0.3, 0.2]))[1] is None
+
+
+def test_it_ends_when_it_stands_still_and_not_before():
+    ancestor = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    window = 120 + 20 * 4 // 6
+    still, rising = (0.5,) * window, tuple(np.linspace(0, 1, window))
+    cases = {still: True, rising: False, still[1:]: False, rising + still: True, still + rising: False}
+    for bests, ends in cases.items():
+        assert climbing.stands_still(ancestor._replace(bests=bests, means=bests)) == ends
+
+
+def test_rewards_that_are_not_sparse_are_refused_by_name():
+    with pytest.raises(ValueError, match="are no sparse reward; type domain=redundant_arm"):
+        begin(SERENE._replace(domain=Spots(below=-1.0)), n=20)
+    with pytest.raises(ValueError, match="are no sparse reward"):
+        begin(SERENE._replace(domain=Spots(radius=9.0)), n=20)
+    with pytest.raises(ValueError, match="chooses by 'surprise', which Select does not give"):
+        begin(SERENE._replace(emitter=STAX.emitter), n=20)
+    with pytest.raises(ValueError, match="chunk and trial of 1 or more"):
+        Serene(chunk=0)
+    with pytest.raises(ValueError, match="there is no schedule 'ucb'; type one of alternate"):
+        Phases("ucb")
+
+
+def test_failures_do_no_harm():
+    search = SERENE._replace(domain=Spots(fails_above=0.6))
+    state = advance(search, begin(search, n=20), 120)
+    memory = state.memory
+    assert memory.exploited > 0 and np.isfinite(memory.rewarded.objective).all()
+    assert memory.rewarded.features["where"][:, 0].max() <= 0.6
+
+
+def test_a_relearn_describes_all_that_it_remembers():
+    state = begin(STAX, n=20)
+    while state.memory.now is None or not state.memory.climbers:
+        state, _ = step(STAX, state)
+    rows = STAX.emitter.recall(state.memory)
+    assert set(state.memory.rewarded.ids) <= set(rows.ids) and set(state.memory.seen.archive.ids) <= set(rows.ids)
+    memory = relearn(STAX, state).memory
+    parts = [memory.rewarded, memory.now.ancestor, *memory.seen[1:], *(c.ancestor for c in memory.climbers + memory.candidates)]
+    for part in parts:
+        np.testing.assert_allclose(part.measures, STAX.descriptor(2, part.features), atol=1e-6)
+    assert memory.now.far == 0
+
+
+@pytest.mark.parametrize("schedule", ["alternate", "even", "fading", "bandit"])
+def test_a_stored_state_goes_on_like_the_uninterrupted_run(schedule):
+    emitter = replace(STAX.emitter, phases=Phases(schedule, budget=4000))
+    search = STAX._replace(emitter=emitter)
+    state = advance(search, begin(search, n=20), 40)
+    again = pickle.loads(pickle.dumps(state))
+    state, again = (advance(search, relearn(search, s), 40) for s in (state, again))
+    same(state, again)
+    assert state.memory.explored > 0 and state.memory.explored == again.memory.explored
+
+
+def test_schedules():
+    turns, record = [], START
+    for _ in range(4):
+        turns.append(Phases().next(keys.new(0), record, 0))
+        record = record._replace(last=turns[-1])
+    assert turns == [EXPLOIT, EXPLORE, EXPLOIT, EXPLORE]
+    coins = [Phases("even").next(keys.new(s), START, 0) for s in range(200)]
+    assert 70 < sum(coins) < 130
+    fading = Phases("fading", budget=1000)
+    share = [np.mean([fading.next(keys.new(s), START, used) for s in range(200)]) for used in (0, 500, 1000)]
+    assert share[0] == 0 and 0.35 < share[1] < 0.65 and share[2] == 1
+    bandit, record = Phases("bandit"), START
+    record = bandit.after(record, 5)  # exploring has found much to exploit
+    assert bandit.next(keys.new(0), record, 0) == EXPLOIT
+    for _ in range(8):
+        record = bandit.after(record._replace(last=EXPLOIT), 3)
+    assert bandit.next(keys.new(0), record, 0) == EXPLOIT
+    for _ in range(30):
+        record = bandit.after(record._replace(last=EXPLOIT), 0)
+    assert bandit.next(keys.new(0), record, 0) == EXPLORE

@@ -1,0 +1,129 @@
+"""What experiment=sparse changes: climbers whose steps adapt, candidates that wait, an archive of dominated novelty."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ribs.archives import DNSArchive
+
+from domains.maze import Maze
+from domains.maze.maps import Areas
+from feedback.descriptors.select import Select
+from qd import keys
+from qd.archives import Grid
+from qd.emitters import selection
+from qd.emitters.selection import Known
+from qd.emitters.sparse.evolving import Evolving
+from qd.emitters.sparse.phases import EXPLOIT, START
+from qd.emitters.sparse.serene import Serene
+from qd.search import run, start
+from qd.store.recorder import Recorder
+from qd.types import Search
+from tests.core.test_search import advance, begin
+from tests.emitters.test_serene import EXPLORER, SERENE, people, row
+from tests.support.sparse import Spots
+
+AROUND = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0]], np.float32)
+
+
+def climbing_towards(part: Evolving, target: np.ndarray, steps: int):
+    """A climber paid 1 - distance / 2, nothing beyond."""
+    climber, key = part.begin(row([0.0, 0, 0, 0]), 0, AROUND), keys.new(3)
+    for step in range(steps):
+        key, draw_key = keys.split(key)
+        x, parents = part.ask(draw_key, climber)
+        assert x.shape == (part.samples, 4) and set(parents) <= {7, *climber.people.ids}
+        paid = np.maximum(1 - np.linalg.norm(x - target, axis=1) / 2, 0).astype(np.float32)
+        ids = np.arange(100 * step + 100, 100 * step + 100 + len(x))
+        climber = part.tell(climber, Known(ids, x, paid, x[:, :2], {"where": x[:, :2]}, {}))
+    return climber
+
+
+@pytest.mark.parametrize("strategy", ["sep_cma_es", "cma_es"])
+def test_a_climber_whose_steps_adapt_reaches_the_top(strategy):
+    climber = climbing_towards(Evolving(strategy), np.array([0.9, -0.6, 0.3, 0.0]), 60)
+    assert climber.bests[-1] > 0.97 and climber.bests == tuple(sorted(climber.bests))
+    np.testing.assert_allclose(climber.people.solutions[0], [0.9, -0.6, 0.3, 0], atol=0.08)
+
+
+def test_a_step_that_brings_nobody_narrows_the_next_but_not_for_ever():
+    part = Evolving()
+    climber = part.begin(row([0.0, 0, 0, 0]), 0, AROUND)
+    begun = part.shrink * climber.sigma
+    climber = part.tell(climber, people([0.0] * 12))
+    assert float(climber.evolving.sigma[0]) == pytest.approx(begun * 0.7, rel=1e-5)
+    assert list(climber.people.ids) == [7] and climber.gain == 0
+    for _ in range(40):
+        climber = part.tell(climber, people([]))  # all have failed
+    assert float(climber.evolving.sigma[0]) == pytest.approx(begun * part.floor, rel=1e-5)
+    assert part.ended(climber)
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="there is no strategy 'cma'; there is .*cma_es"):
+        Evolving("cma")
+    with pytest.raises(ValueError, match="samples of 2 or more"):
+        Evolving(samples=1)
+    with pytest.raises(ValueError, match="there is no archive 'grid' of 1024; type archive=append, or archive=dns"):
+        replace(EXPLORER, archive="grid")
+    with pytest.raises(ValueError, match=r"no areas pay nobody; type areas=\[\[0.1, 0.9, 0.08\]\]"):
+        Areas(())
+    with pytest.raises(ValueError, match="are no sparse reward; type domain=redundant_arm"):
+        maze = Maze(steps=10)  # pays for driving little
+        begin(Search(maze, Select("position", ((0, 1),) * 2), Grid((5, 5)), SERENE.emitter), n=8)
+
+
+def test_candidates_wait_where_a_climber_has_found_more():
+    emitter = Serene(EXPLORER, climb=Evolving(), chunk=200, rivals=3)
+    memory = begin(SERENE._replace(emitter=emitter), n=20).memory
+    place = np.array([[0.7, 0.7, 0, 0]], np.float32)
+    candidate = emitter.climb.begin(row(place[0], 0.2), 0, AROUND)
+    found = row(place[0] + 0.01, 0.5)._replace(ids=np.array([99]))
+    for ids, reward, waits in (([99], 0.5, True), ([99], 0.1, False), ([3], 0.5, False)):
+        rewarded = found._replace(ids=np.array(ids), objective=np.array([reward], np.float32))
+        told = memory._replace(rewarded=rewarded, spawned=np.array([3]))  # 3 was a candidate: no climber found it
+        assert list(emitter._waits(told, (candidate,))) == [waits]
+    told = memory._replace(rewarded=found, candidates=(candidate,) * 3, left=200, record=START._replace(last=EXPLOIT))
+    first = emitter._next_climber(told)
+    assert first.testing and first.insisted and len(first.candidates) == 2
+    assert emitter._next_climber(first._replace(now=None)).now is None  # one in a chunk
+
+
+def test_dominated_novelty_is_pyribs_own():
+    rng = np.random.default_rng(0)
+    for objective in (np.zeros(40, np.float32), rng.integers(0, 3, 40).astype(np.float32)):
+        measures = rng.uniform(-1, 1, (40, 3)).astype(np.float32)
+        ribs = DNSArchive(solution_dim=1, measure_dim=3, capacity=10, k_neighbors=5)
+        ours = selection.dominated_novelty(measures, objective, 5)
+        np.testing.assert_allclose(ours, ribs.compute_dns(measures, objective), rtol=1e-4)
+
+
+def test_the_bounded_archive_keeps_the_best_and_its_parents_come_from_it():
+    explorer = replace(EXPLORER, archive="dns", room=30)
+    search = SERENE._replace(emitter=explorer)
+    memory = advance(search, begin(search, n=20), 8).memory
+    assert len(memory.archive.ids) == 30 and set(memory.population.ids) <= set(memory.archive.ids)
+    assert len(memory.population.ids) == len(set(memory.population.ids)) == 20
+
+
+def test_all_spots_are_found_and_climbed_with_fewer_evaluations():
+    search = SERENE._replace(emitter=Serene(EXPLORER, climb=Evolving(), chunk=200, rivals=15))
+    state, best = begin(search, n=20), np.zeros(2)
+    for state, batch in run(search, state, until=6000):
+        gaps = [np.hypot(*(batch.evaluation.features["where"] - spot).T).min() for spot in Spots().spots]
+        best = np.maximum(best, 1 - np.array(gaps) / Spots().radius)
+    assert best.min() > 0.95 and state.memory.exploited < 0.55 * state.evaluations
+
+
+def test_what_fails_is_counted_and_its_genes_are_kept(tmp_path):
+    search = SERENE._replace(domain=Spots(fails_above=0.1))
+    state, batch = start(search, keys.new(0), search.domain.sample(keys.new(1), 40))
+    recorder = Recorder(tmp_path, search, None, 1000)
+    recorder.batch(state, batch)
+    recorder.close()
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    failed = np.flatnonzero(batch.status < 0)
+    assert recorder.tally.failed == len(failed) > 10
+    assert [e["id"] for e in events if e["event"] == "failed"] == failed[:10].tolist()
+    np.testing.assert_array_equal(events[-1]["solution"], batch.solutions[failed[9]])

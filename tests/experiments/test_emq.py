@@ -1,0 +1,109 @@
+"""The experiment on a bench that no network made, and the bench's own parts on a network of digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domains.proxies import bench, record, synthetic
+from domains.quant.networks import data, registry
+from domains.quant.networks import layers as layers_
+from domains.quant.networks.transformer import Patches
+from domains.quant.options import named
+from domains.quant.predict import sensitivity
+from domains.quant.quantize.bank import build
+from experiments.emq import bench as emq_bench
+from experiments.emq import figure, speed, study
+from experiments.emq.statistics import statistics
+
+
+def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, monkeypatch, capsys) -> None:
+    made = str(tmp_path / "made.npz")
+    bench.write(Path(made), synthetic.records(2, 40, 3), "made up")
+    for name, small in (("INITIAL", 64), ("BATCH", 64), ("DIMS", (4, 8))):  # one shape, few programs
+        monkeypatch.setattr(study, name, small)
+    told = {"bench": made, "evaluations": "128", "held": "made1", "out": str(tmp_path / "out")}
+    study.main(seeds="1", methods="MAP-Elites", **told)
+    before = (tmp_path / "out" / "runs.jsonl").read_text()
+    study.main(seeds="1", methods="MAP-Elites,EMQ's selection", **told)
+    after = (tmp_path / "out" / "runs.jsonl").read_text()
+    assert after.startswith(before) and len(after.splitlines()) == 2 + 16
+    written = (tmp_path / "out" / "table.csv").read_text()
+    assert "all networks,MAP-Elites - EMQ's selection,held whole" in written and "agreement on 64 images" in written
+    assert "all networks,MAP-Elites - agreement on 64 images,held top" in written and "best by hand" in written
+    said = capsys.readouterr().out
+    assert "ZeroQ KL" in said and "held whole" in said
+    figure.main(runs=str(tmp_path / "out"), bench=made, held="made1")
+    assert (tmp_path / "out" / "map.png").stat().st_size > 10_000
+    assert "sum of" in (tmp_path / "out" / "formulas.txt").read_text()
+    with pytest.raises(ValueError, match="is not there; type qd experiment emq"):
+        figure.main(runs=str(tmp_path / "nowhere"), bench=made)
+    with pytest.raises(ValueError, match="type held=made0,made1, or a part"):
+        study.main(**told | {"held": "made7"})
+    with pytest.raises(ValueError, match="there is no method annealing"):
+        study.main(methods="annealing", **told)
+
+
+def test_speed_is_told_by_the_clock_and_by_the_cpu(tmp_path: Path, monkeypatch) -> None:
+    bench.write(tmp_path / "made.npz", synthetic.records(2, 40, 3), "made up")
+    monkeypatch.setattr(speed, "STRUCTURES", ("linear",))
+    monkeypatch.setattr(speed, "_BATCH", 64)
+    speed.main(str(tmp_path / "made.npz"), "2", str(tmp_path / "out"))
+    written = (tmp_path / "out" / "table.csv").read_text()
+    assert '"linear, 40 configs of 2 networks",one program,proxies/CPU-second' in written
+
+
+@pytest.mark.slow
+def test_statistics_are_what_domain_quant_measures() -> None:
+    network = registry.load("digits")
+    images = data.load("digits", "train").first(16)
+    made = build(network, *named("bits"), images.pixels)
+    table, eigenvalues, seconds = statistics(made, images)
+    layers = len(network.layers)
+    assert table.shape == (len(record.NAMES), 2 * layers, 5) and eigenvalues.shape == (layers,) and (seconds >= 0).all()
+    of = {name: table[i] for i, name in enumerate(record.NAMES)}
+    for name, other in (("kl", "kl"), ("fisher", "fisher"), ("error", "layer_error")):
+        whole = sensitivity.tables(other, made, images)
+        np.testing.assert_allclose(of[name], np.concatenate([whole.weights, whole.activations]), rtol=1e-2, atol=1e-6)
+    np.testing.assert_allclose(of["omega"], of["trace"] * of["change"], rtol=1e-4)
+    assert (of["bits"] == [2, 3, 4, 6, 8]).all() and of["synflow"].max() == 1
+
+
+def test_a_transformer_is_a_network_like_others() -> None:
+    form = Patches(side=8, patch=2, width=16, blocks=1, data="digits")
+    random = np.random.default_rng(0)
+    weights = tuple(random.normal(0, 0.2, layer.shape).astype(np.float32) for layer in form.layers)
+    network = layers_.Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
+    images = data.load("digits", "train").first(8)
+    made = build(network, *named("bits"), images.pixels)
+    logits = made.logits(np.stack([made.full(), made.uniform(0, 0)]), images.pixels)
+    np.testing.assert_allclose(logits[0], network(images.pixels), atol=1e-4)
+    assert logits.shape == (2, 8, 10) and np.abs(logits[0] - logits[1]).max() > 0.01
+
+
+def test_configs_are_spread_and_wrong_words_are_told() -> None:
+    configs = emq_bench.stratified(registry.load("digits"), 50)
+    assert configs.shape == (50, 14) and len(np.unique(configs, axis=0)) == 50
+    assert configs[:, :7].mean(1).min() < 1.2 and configs[:, :7].mean(1).max() > 3.2
+    with pytest.raises(ValueError, match="there is no network resnet99"):
+        emq_bench.main(networks="resnet99")
+    with pytest.raises(ValueError, match="type budget=quick, full"):
+        emq_bench.main(budget="huge")
+
+
+def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(emq_bench, "_PIECE", 3)
+    monkeypatch.setattr(emq_bench, "_LOOK", 50)
+    network, file = registry.load("digits"), tmp_path / "accuracies.jsonl"
+    plan = emq_bench.PLANS["quick"]._replace(judges=50)
+    configs = emq_bench.stratified(network, 6)
+    whole = emq_bench.evaluated(plan, network, configs, file)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(lines[:4]) + "\n" + lines[4][:20])  # killed while it wrote
+    again = emq_bench.evaluated(plan, network, configs, file)
+    np.testing.assert_array_equal(again[0], whole[0])
+    np.testing.assert_array_equal(again[1], whole[1])
+    written = file.read_text().splitlines()
+    assert written[:4] == lines[:4] and len(written) == 4 + 1 + 3  # the torn line, then its piece once more
+    assert emq_bench.evaluated(plan, network, configs, file)[0].tolist() == whole[0].tolist()
+    assert file.read_text().splitlines() == written and whole[2] > 50

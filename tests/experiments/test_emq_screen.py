@@ -1,0 +1,34 @@
+"""A proxy as a screen: it ranks, a rising curve makes accuracies of its ranks, and few children are evaluated."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domains.quant.domain import Quant
+from experiments.emq import screen
+from experiments.quant.rivals import Problem
+from experiments.quant.screen import Seen
+
+
+def test_what_is_foretold_rises_with_what_a_table_sums_to() -> None:
+    said = np.array([[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]])
+    seen = Seen(np.array([[0, 0], [1, 1], [2, 0], [2, 2]]), np.array([10.0, 60.0, 20.0, 90.0]))
+    told = screen.rising(said)(seen, np.array([[0, 0], [2, 0], [0, 1], [1, 1], [2, 1], [2, 2]]))
+    assert (np.diff(told) >= 0).all() and told[1] == 20 and 20 < told[2] < 60 and told[5] == 90
+
+
+def test_few_of_many_children_are_evaluated_and_the_score_is_counted() -> None:
+    of = Problem(Quant("digits", "bits", 64), Quant("digits", "bits", 64, "test"))
+    bits = np.repeat(np.array([[2.0, 3, 4, 6, 8]]), len(of.domain.space), 0)
+    configs = screen.played(of, bits, 56, 0)
+    assert configs.shape == (56, len(of.domain.space)) and len(np.unique(configs[40:], axis=0)) == 16
+    told = screen.worth(of, configs, np.inf)
+    again = screen.worth(of, configs, 0.0)
+    assert told["evaluations to plain's QD"] + told["saved"] == 56 and again["evaluations to plain's QD"] == 5
+    assert 0 < told["qd test"] <= 100 and told["qd validation"] == again["qd validation"]
+
+
+def test_a_map_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not there; type qd experiment emq bench=fashion"):
+        screen.evolved("fashion", "branch", tmp_path, 0)

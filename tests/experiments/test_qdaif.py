@@ -1,0 +1,94 @@
+"""The comparison at equal calls: every method starts alike and ends at as many calls; what is there is not run again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from experiments.qdaif import held_out, study
+from experiments.qdaif.curves import finer, of_texts, score
+from experiments.qdaif.held_out import TICKS, Axis, Ruler
+from qd.report import table
+from tests.support.hashed import Hashed
+
+
+@pytest.fixture
+def hashed_ruler(monkeypatch) -> Ruler:
+    """A held-out judge that needs no weights."""
+    made = Ruler(Hashed(), (Axis(("hate",), ("love",)),), TICKS["opinions"], (("rain",), ("vegetables",)))
+    monkeypatch.setattr(study, "ruler", lambda case: made)
+    return made
+
+
+def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = {"budget": "quick", "iterations": "4", "seeds": "1", "methods": "QDAIF,best of 4,ROUGE-L", "out": str(tmp_path)}
+    study.main(**words)
+    runs = table.Runs(tmp_path / "runs.jsonl")
+    assert len(runs.records) == 3
+    starts = set()
+    for (_, method, _), told in runs.records.items():
+        made = told["writer_calls"] + told["judge_calls"]
+        assert 12 <= made < 12 + 10, method  # 4 x (1 + 2), and what the last generation makes beyond it
+        assert np.isfinite(told["held_qd_score"]) and 0 <= told["held_coverage"] <= 100 and told["failed"] == 0
+        file = Path(tmp_path, "texts", f"opinions-4_iterations-{method}-0.jsonl".replace(" ", "_"))
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        starts.add(tuple(line["text"] for line in lines[:12]))
+        calls, values = score(lines, TICKS["opinions"])
+        assert 0 < told["start_qd_score"] <= told["qd_score"] and told["finer_qd_score"] > 0 and 0 <= told["copied"] <= 100
+        assert values[-1] == pytest.approx(told["qd_score"], abs=0.01) and calls[-1] == made
+    assert len(starts) == 1
+    names = {(row.method, row.metric) for row in table.read(tmp_path / "table.csv")}
+    assert ("QDAIF - best of 4", "held_qd_score") in names and ("QDAIF", "qd_score") in names
+    before = (tmp_path / "runs.jsonl").read_bytes()
+    monkeypatch.setattr(study, "play", lambda *args: pytest.fail("run twice"))
+    study.main(**words)
+    assert (tmp_path / "runs.jsonl").read_bytes() == before and list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("case", study.CASES)
+def test_cells_are_those_of_the_domain(case):
+    said = OmegaConf.load(Path(study.__file__).parents[2] / "conf" / "domain" / f"{case}.yaml")
+    assert OmegaConf.to_container(said["suits"]["ticks"]) == [list(each) for each in TICKS[case]]
+
+
+def test_copies_and_narrower_cells_are_counted():
+    assert finer((0.2, 0.5, 0.8), 2) == pytest.approx((0.2, 1 / 3, 0.5, 2 / 3, 0.8))
+    said = ("a b c d e", "f g h i j", "a b c d e", "a b c d x", "k l m n o")
+    lines = [
+        {"text": text, "quality": 0.5, "kind": [p], "calls": i}
+        for i, (text, p) in enumerate(zip(said, (0.1, 0.6, 0.1, 0.4, 0.3), strict=True))
+    ]
+    told = of_texts(lines, ((0.2, 0.8),), 2)
+    assert told["copied"] == pytest.approx(200 / 3)  # word for word, and four of five words; not the last
+    assert told["start_qd_score"] == pytest.approx(100 * 1 / 3)  # two of three cells, half as good as can be
+    assert told["finer_qd_score"] == pytest.approx(100 * 4 * 0.5 / 6)  # .1 | .2 .33 | .33 .5 | .5 .67 | .67 .8 |
+
+
+def test_words_that_cannot_be_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words, why in (({"budget": "huge"}, "no budget 'huge'"), ({"methods": "QDIAF"}, "no method 'QDIAF'"),
+                       ({"cases": "odes"}, "no case 'odes'")):  # fmt: skip
+        with pytest.raises(ValueError, match=why):
+            study.main(**{"budget": "quick", "out": str(tmp_path)} | words)
+
+
+def test_a_held_out_judge_without_weights_is_left_out_by_name(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    held_out.ruler.cache_clear()
+    monkeypatch.setattr(held_out.MiniLM, "__call__", _missing)
+    assert held_out.ruler("opinions") is None
+    assert "the held-out judge is left out: type qd fetch minilm" in capsys.readouterr().out
+    held_out.ruler.cache_clear()
+
+
+def _missing(self, texts):
+    raise ValueError("type qd fetch minilm")
+
+
+def test_a_ruler_fills_cells_by_its_own_axis(hashed_ruler):
+    filled = hashed_ruler.filled(["love love", "hate hate", "hate", "vegetables"])
+    assert len(filled) == 3 and min(filled)[0] == 0 and max(filled)[0] == 9
+    assert hashed_ruler.filled([]) == {} and hashed_ruler.qd_score([], 10) == 0

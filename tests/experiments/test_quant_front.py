@@ -1,0 +1,72 @@
+"""How sets of configs are scored, and each way to spend evaluations, on the network of digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domains.quant.cost import latency
+from domains.quant.domain import Quant
+from experiments.quant import front, score
+from experiments.quant.rivals import METHODS, Problem
+from experiments.quant.screen import _one_of_each_cell
+
+RANDOM = np.random.default_rng(0)
+SPENT = score.Cost(RANDOM.random(40) * 1.2, RANDOM.random(40) * 1.2)
+ACCURACY = RANDOM.uniform(0, 100, 40)
+
+
+@pytest.fixture(autouse=True)
+def _a_quick_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long layers take on this machine is no matter here."""
+    monkeypatch.setattr(latency, "SECONDS", 0.002)
+
+
+def test_hypervolume_equals_counting_points() -> None:
+    points = RANDOM.random((100_000, 3))
+    beaten = np.zeros(len(points), bool)
+    for accuracy, size, bops in zip(ACCURACY, *SPENT, strict=True):
+        beaten |= (points[:, 0] >= size) & (points[:, 1] >= bops) & (100 * points[:, 2] <= accuracy)
+    told = score.hypervolume(ACCURACY, SPENT)
+    assert told == pytest.approx(beaten.mean(), abs=0.005) and 0.3 < told < 1
+    rows = score.front(ACCURACY, SPENT)
+    few = score.Cost(SPENT.size[rows], SPENT.bops[rows])
+    assert 1 < len(rows) < 40 and score.hypervolume(ACCURACY[rows], few) == pytest.approx(told)
+    one = score.Cost(np.array([0.5]), np.array([0.25]))
+    assert score.hypervolume(np.array([80.0]), one) == pytest.approx(0.8 * 0.5 * 0.75)
+
+
+def test_the_best_of_each_cell_and_budget() -> None:
+    spent = score.Cost(np.array([0.26, 0.27, 1.0, 0.3]), np.array([1 / 16, 1 / 16, 1.0, 0.2]))
+    accuracy = np.array([10.0, 20, 90, 50])
+    cells = score.cells(spent)
+    assert cells[0] == cells[1] == 0 and cells[2] == 63
+    assert sorted(score.elites(accuracy, spent)) == [1, 2, 3]
+    assert score.best(accuracy, spent) == {"size/3": 3, "bops/4": 3, "bops/8": 1, "size/2, bops/4": 3}
+    assert score.best(accuracy[2:3], score.Cost(spent.size[2:3], spent.bops[2:3]))["bops/4"] == -1
+    assert score.qd_score(np.array([64.0, 32])) == 1.5
+    assert _one_of_each_cell(np.array([3.0, 9, 8, 1]), np.array([0, 1, 1, 2])).tolist() == [1, 0, 3, 2]
+
+
+@pytest.mark.parametrize("method", ["GA x 4 budgets", "NSGA-II seeded", "boosted trees", "ours"])
+def test_each_method_spends_no_more_than_it_may(method: str) -> None:
+    domain = Quant("digits", "bits", 60)
+    assert method in METHODS
+    configs = METHODS[method](Problem(domain, domain), 48, 0)
+    assert configs.shape[1] == 14 and 20 < len(configs) <= 48
+    assert (configs >= 0).all() and (configs < np.array(domain.space)).all()
+    assert len(np.unique(configs, axis=0)) > 40
+
+
+def test_the_experiment_fills_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(front.CASES, "quick", (("digits", 24),))
+    monkeypatch.setitem(front.IMAGES, "digits", (60, 60))  # as above: nothing is compiled anew
+    told = {"budget": "quick", "out": str(tmp_path / "out")}
+    front.main(seeds="1", methods="uniform,stratified", **told)
+    front.main(seeds="2", methods="uniform,stratified,ours", **told)
+    lines = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    assert "ours - stratified" in (tmp_path / "out" / "table.csv").read_text() and "qd test" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="type budget=quick, first, full"):
+        front.main(budget="huge")

@@ -1,0 +1,402 @@
+"""The store of questions and answers, and the judge that waits for it: nothing is lost, nothing counts twice."""
+
+import ast
+import asyncio
+import importlib.util
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feedback.judges.similarity.people import People
+from feedback.judges.similarity.recorded import Recorded
+from feedback.judges.similarity.simulated import CANT_TELL, A, B, pick
+from feedback.judges.similarity.waiting import Line
+from feedback.label import command, jsonl, progress, questions, store
+from feedback.label import rater as desk
+from feedback.label.questions import Wait
+from feedback.label.rater import Refused
+from qd.types import Rendering, Rows
+from tests.support.asking import fill, spot
+
+HOUSE = Path(__file__).resolve().parents[2]
+
+
+def rows(n: int = 30) -> Rows:
+    x = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    return Rows(np.arange(n) + 50, x, x.sum(1), {}, np.ones(n, bool))
+
+
+def draw(solutions) -> list[Rendering]:
+    return [Rendering("text", f"{solution}") for solution in solutions]
+
+
+def triplets(n: int, seed: int = 1) -> tuple[Rows, Rows, Rows]:
+    rng = np.random.default_rng(seed)
+    x, a, b = np.array([rng.choice(30, 3, replace=False) for _ in range(n)]).T
+    return pick(rows(), x), pick(rows(), a), pick(rows(), b)
+
+
+def people(run: Path, **more) -> People:
+    return People(draw, str(run), patience=0.0, **more)
+
+
+@contextmanager
+def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_000) -> Iterator[list[str]]:
+    """Raters who answer whatever is there while the body lasts; yields what was said, a line each."""
+    stop, said = threading.Event(), []
+
+    def work(rater: str) -> None:
+        with store.opened(run) as db:
+            while not stop.is_set() and len(said) < most:
+                asked = desk.upcoming(db, rater)
+                if asked is None:
+                    time.sleep(0.01)
+                    continue
+                desk.answer(db, rater, asked.token, say(asked))
+                said.append(f"{rater}: {asked}")
+
+    threads = [threading.Thread(target=work, args=(rater,)) for rater in raters]
+    for thread in threads:
+        thread.start()
+    try:
+        yield said
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def smaller(asked: desk.Asked) -> str:
+    """Says which of the two has the smaller id: an answer that does not depend on the side."""
+    return "left" if int(asked.left.split("-")[0]) < int(asked.right.split("-")[0]) else "right"
+
+
+def test_a_search_is_told_what_people_said_whichever_side_it_stood_on(tmp_path):
+    x, a, b = triplets(25)
+    judge = people(tmp_path)
+    with answering(tmp_path, "ann", "bob", say=smaller):
+        said = judge(x, a, b)
+    np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
+    np.testing.assert_array_equal(judge(x, a, b), said)  # nobody is there any more
+    np.testing.assert_array_equal(judge(x, b, a), -said)
+    np.testing.assert_array_equal(Recorded(str(tmp_path / "labels/answers.jsonl"))(x, a, b), said)
+    with store.opened(tmp_path) as db:
+        sides = [side for (side,) in db.execute("SELECT side FROM asks WHERE repeat = 0")]
+    assert 5 <= sides.count("a") <= 20
+    assert set(judge.raters(x, a, b)) == {0}
+    named = People(draw, str(tmp_path), names=("bob", "ann"))
+    assert set(named.raters(x, a, b)) <= {0, 1}
+
+
+def test_a_search_that_is_started_again_waits_only_for_what_is_missing(tmp_path):
+    x, a, b = triplets(12)  # one of them twice, turned
+    with pytest.raises(KeyboardInterrupt), answering(tmp_path, "ann", say=smaller, most=5) as said:
+        threading.Thread(target=lambda: (_until(lambda: len(said) == 5), os.kill(os.getpid(), signal.SIGTERM))).start()
+        people(tmp_path)(x, a, b)
+    handler = signal.getsignal(signal.SIGTERM)
+    with answering(tmp_path, "bob", say=smaller):
+        np.testing.assert_array_equal(people(tmp_path)(x, a, b), np.where(a.ids < b.ids, A, B))
+    assert signal.getsignal(signal.SIGTERM) == handler
+    with store.opened(tmp_path) as db:
+        assert db.execute("SELECT rater, count(*) FROM answers GROUP BY rater").fetchall() == [("ann", 5), ("bob", 6)]
+
+
+def _until(true) -> None:
+    for _ in range(2000):
+        if true():
+            return
+        time.sleep(0.01)
+
+
+def test_other_questions_put_the_old_ones_aside_and_keep_their_answers(tmp_path):
+    numbers = fill(tmp_path, [spot(i) for i in range(9)], 5)
+    with store.opened(tmp_path) as db:
+        first = desk.upcoming(db, "ann")
+        assert first is not None
+        desk.answer(db, "ann", first.token, "left")
+        other = questions.Question("1-00000001", "7-00000007", "8-00000008")
+        again = questions.put(db, [other], 1)
+        assert questions.waiting(db, again).missing == 1
+        assert progress.progress(db, "ann")[:2] == (1, 0)
+        second = desk.upcoming(db, "ann")
+        assert second is not None and {second.left, second.right} == {other.a, other.b}
+        assert questions.waiting(db, numbers[:1]).missing == 0
+
+
+def test_the_first_questions_come_first_and_nobody_gets_what_another_looks_at(tmp_path):
+    numbers = fill(tmp_path, [spot(i) for i in range(9)], 6)
+    with store.opened(tmp_path) as db:
+        shown = [desk.upcoming(db, rater) for rater in ("ann", "bob", "cid")]
+        order = [question for (question,) in db.execute("SELECT question FROM asks ORDER BY id")]
+        assert order == numbers[:3] and None not in shown
+        assert desk.upcoming(db, "ann") == shown[0]  # a page that is loaded again
+        db.execute("UPDATE asks SET shown = shown - 3600 WHERE rater = 'ann'")  # ann went home
+        fourth = desk.upcoming(db, "dan")
+        assert fourth is not None and fourth[2:5] in (shown[0][2:5], (shown[0].x, shown[0].right, shown[0].left))
+
+
+def test_undo_and_skip(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(9)], 3)
+    with store.opened(tmp_path) as db:
+        with pytest.raises(Refused, match="nothing to take back"):
+            desk.undo(db, "ann")
+        first = _shown(db, "ann")
+        desk.answer(db, "ann", first.token, "left")
+        assert desk.undo(db, "ann") == "answered"
+        again = _shown(db, "ann")
+        assert again[1:] == first[1:] and again.token != first.token
+        desk.skip(db, "ann", again.token)
+        second = _shown(db, "ann")
+        assert second[2:] != first[2:]
+        assert desk.undo(db, "ann") == "skipped"
+        assert _shown(db, "ann")[1:] == first[1:]
+        desk.skip(db, "ann", _shown(db, "ann").token)
+        for _ in range(2):
+            desk.answer(db, "ann", _shown(db, "ann").token, "right")
+        last = _shown(db, "ann")
+        assert {last.left, last.right} == {first.left, first.right}  # what was skipped comes last, and comes
+        desk.answer(db, "ann", last.token, "?")
+        assert desk.upcoming(db, "ann") is None
+        assert db.execute("SELECT count(*), sum(undone) FROM answers").fetchone() == (4, 1)
+        assert db.execute("SELECT sum(given) FROM questions").fetchone() == (3,)
+
+
+def _shown(db, rater: str) -> desk.Asked:
+    asked = desk.upcoming(db, rater)
+    assert asked is not None
+    return asked
+
+
+def test_a_form_is_good_for_one_act_of_one_person(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(9)], 3)
+    with store.opened(tmp_path) as db:
+        asked = _shown(db, "ann")
+        for rater, token, said, status in (("bob", asked.token, "left", 404), ("ann", "x", "left", 404),
+                                           ("ann", asked.token, "above", 400)):  # fmt: skip
+            with pytest.raises(Refused) as refused:
+                desk.answer(db, rater, token, said)
+            assert refused.value.status == status
+        desk.answer(db, "ann", asked.token, "left")
+        for again in (lambda: desk.answer(db, "ann", asked.token, "right"), lambda: desk.skip(db, "ann", asked.token)):
+            with pytest.raises(Refused) as refused:
+                again()
+            assert refused.value.status == 409
+        assert db.execute("SELECT count(*) FROM answers").fetchone() == (1,)
+
+
+def test_one_in_ten_is_asked_again_and_does_not_count(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(20)], 60)
+    with store.opened(tmp_path) as db:
+        repeats = 0
+        while asked := desk.upcoming(db, "ann"):
+            desk.answer(db, "ann", asked.token, smaller(asked))
+            repeats += asked.repeat
+        assert repeats == 6
+        assert db.execute("SELECT count(*), sum(counted) FROM answers").fetchone() == (66, 60)
+        found = progress.agreement(db, "ann", tmp_path)
+        assert (found.myself, found.others.of) == ((6, 6), 0) and str(found.myself) == "100 %"
+        said = [json.loads(line) for line in jsonl.lines(db)]
+    again = [line for line in said if line.get("repeat")]
+    assert len(again) == 6 and all(line["counted"] is False for line in again)
+
+
+def test_several_people_answer_and_the_majority_counts(tmp_path):
+    x, a, b = triplets(4)
+    judge = people(tmp_path, each=3)
+    votes = {"ann": "left", "bob": "left", "cid": "right"}
+    with answering(tmp_path, "ann", say=smaller), answering(tmp_path, "bob", say=smaller), \
+         answering(tmp_path, "cid", say=lambda asked: {"left": "right", "right": "left"}[smaller(asked)]):  # fmt: skip
+        said = judge(x, a, b)
+    np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
+    with store.opened(tmp_path) as db:
+        assert progress.agreement(db, "ann", tmp_path).others == (4, 12)
+        assert db.execute("SELECT count(DISTINCT rater) FROM answers").fetchone() == (len(votes),)
+
+
+def test_what_the_search_has_used_stands(tmp_path):
+    numbers = fill(tmp_path, [spot(i) for i in range(9)], 1)
+    with store.opened(tmp_path) as db:
+        mine = _shown(db, "ann")
+        db.execute("UPDATE asks SET shown = shown - 3600")
+        late = _shown(db, "bob")
+        desk.answer(db, "ann", mine.token, "left")
+        assert not questions.close(db, numbers, quiet=60.0)  # ann may still take it back
+        assert questions.close(db, numbers, quiet=0.0)
+        with pytest.raises(Refused, match="learned from your last answer"):
+            desk.undo(db, "ann")
+        desk.answer(db, "bob", late.token, "right")  # stored, and used for nothing
+        assert db.execute("SELECT counted FROM answers ORDER BY id").fetchall() == [(1,), (0,)]
+        assert desk.undo(db, "bob") == "answered"
+        assert desk.upcoming(db, "ann") is None and desk.upcoming(db, "bob") is None
+
+
+def test_who_comes_second_to_a_question_for_one_is_kept_in_reserve(tmp_path):
+    (number,) = fill(tmp_path, [spot(i) for i in range(9)], 1)
+    with store.opened(tmp_path) as db:
+        mine = _shown(db, "ann")
+        db.execute("UPDATE asks SET shown = shown - 3600")  # ann looks out of the window
+        desk.answer(db, "bob", _shown(db, "bob").token, "left")
+        desk.answer(db, "ann", mine.token, "right")
+        assert db.execute("SELECT rater, counted FROM answers ORDER BY id").fetchall() == [("bob", 1), ("ann", 0)]
+        desk.undo(db, "bob")
+        counts = "SELECT rater FROM answers WHERE counted = 1 AND undone = 0"
+        assert db.execute(counts).fetchall() == [("ann",)] and questions.waiting(db, [number]).missing == 0
+        desk.answer(db, "bob", _shown(db, "bob").token, "right")
+        assert db.execute(counts).fetchall() == [("ann",)] and db.execute("SELECT given FROM questions").fetchone() == (1,)
+
+
+def test_many_who_open_a_store_at_once_all_get_it(tmp_path):
+    failed, together = [], threading.Barrier(4)
+
+    def work(run: Path) -> None:
+        together.wait()
+        try:
+            with store.opened(run) as db:
+                db.execute("SELECT count(*) FROM questions")
+        except ValueError as error:
+            failed.append(error)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for number in range(100):
+            threads = [threading.Thread(target=work, args=(tmp_path / str(number),)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(usual)
+    assert not failed
+
+
+def test_which_of_two_is_better(tmp_path):
+    _, a, b = triplets(8)
+    with answering(tmp_path, "ann", say=smaller):
+        said = people(tmp_path).better(a, b)
+    np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
+    recorded = Recorded(str(tmp_path / "labels/answers.jsonl"))
+    np.testing.assert_array_equal(recorded.better(b, a), -said)
+    assert (recorded(*triplets(8)) == CANT_TELL).all()
+
+
+def test_answers_go_out_and_into_another_run_where_nobody_is_asked_again(tmp_path, capsys):
+    x, a, b = triplets(15)
+    one, two = tmp_path / "one", tmp_path / "two"
+    with answering(one, "ann", "bob <i>", say=lambda asked: "?" if "5" in asked.left else smaller(asked)):
+        said = people(one)(x, a, b)
+    file = tmp_path / "answers.jsonl"
+    assert command.main(["export", str(one), "--out", str(file)]) == 0
+    assert command.main(["import", str(two), str(file)]) == 0
+    assert command.main(["import", str(two), str(file)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    n = len(file.read_text().splitlines())
+    assert told[1].startswith(f"{n} answers are new") and told[2].startswith(f"0 answers are new in {two}, {n} were there")
+    np.testing.assert_array_equal(people(two)(x, b, a), -said)
+    command.main(["export", str(two)])
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert again == [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_lines_that_cannot_be_taken_are_named_and_none_is(tmp_path):
+    good = {"x": 1, "a": 2, "b": 3, "answer": "b", "rater": "ann", "marks": ["aa", "bb", "cc"]}
+    bad = [good, good | {"answer": "c"}, {"x": 1}, good | {"marks": None}, good | {"answer": "a"}, good | {"a": -2}]
+    with store.opened(tmp_path) as db:
+        told = r"5 lines .*line 2: answer 'c'.*line 3: it lacks 'a'.*line 4: it has no mark.*line 5: ann said another thing"
+        with pytest.raises(ValueError, match=told):
+            jsonl.take(db, [json.dumps(line) for line in bad])
+        assert db.execute("SELECT count(*) FROM questions").fetchone() == (0,)
+        with pytest.raises(ValueError, match="line 1"):
+            jsonl.take(db, ["{"])
+        with pytest.raises(ValueError, match="line 1: \\[\\] is no answer"):
+            jsonl.take(db, ["[]"])
+
+
+def test_a_dry_run_is_answered_by_lot_and_says_so():
+    x, a, b = triplets(200)
+    with pytest.warns(UserWarning, match="by lot"):
+        said = People(draw)(x, a, b)
+        np.testing.assert_array_equal(People(draw)(x, b, a), -said)
+    assert 60 < (said == A).sum() < 140 and set(said) == {A, B}
+    assert hash(People(draw)) == hash(People(draw)) and People(draw) == People(draw)
+
+
+def test_the_line_says_how_many_answers_are_missing(tmp_path):
+    plain = io.StringIO()
+    with Line(tmp_path / "a b", plain) as line:
+        for missing in (3, 3, 2):
+            line.show(Wait(4, missing, 0.0))
+    assert plain.getvalue().splitlines() == [
+        f"qd: waiting for people: 3 answers are missing to 4 questions; type qd label '{tmp_path}/a b'"
+    ]
+    live = io.StringIO()
+    live.isatty = lambda: True  # type: ignore[method-assign]
+    with Line(tmp_path, live) as line:
+        line.show(Wait(4, 1, 0.0))
+        line.show(Wait(4, 0, 0.0))
+        time.sleep(0.3)
+    assert "1 answer is missing to 4 questions" in live.getvalue() or "all answers are in" in live.getvalue()
+
+
+def test_what_cannot_be_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="each=0"):
+        People(draw, each=0)
+    with pytest.raises(ValueError, match="below 8,388,608"):
+        big = People(lambda solutions: [Rendering("png", bytes(9 << 20))] * len(solutions), str(tmp_path))
+        big(*triplets(1))
+    with pytest.raises(ValueError, match="is no folder of a run"):
+        command.main([str(tmp_path / "none")])
+    with pytest.raises(ValueError, match="limit above 0"):
+        command.main([str(tmp_path), "--limit", "0"])
+    (tmp_path / "bad/labels").mkdir(parents=True)
+    (tmp_path / "bad/labels/labels.sqlite").write_bytes(b"not a store at all" * 100)
+    with pytest.raises(ValueError, match="is no store of answers"), store.opened(tmp_path / "bad"):
+        pass
+    with store.opened(tmp_path / "later") as db:
+        db.execute("PRAGMA user_version = 9")
+    with pytest.raises(ValueError, match="version 9"), store.opened(tmp_path / "later"):
+        pass
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
+    with pytest.raises(ValueError, match=r"needs uvicorn.*pip install 'qd-atlas\[label\]'"):
+        command.main([str(tmp_path / "later")])
+
+
+def test_one_sync_serves_all_who_wait_and_begins_after_they_wrote(tmp_path, monkeypatch):
+    disk, begun, wrote = store.Disk(tmp_path), [], []
+
+    def sync() -> None:
+        begun.append(len(wrote))
+        time.sleep(0.02)
+
+    monkeypatch.setattr(disk, "_sync", sync)
+
+    async def write(i: int) -> None:
+        await asyncio.sleep(0.001 * i)
+        wrote.append(i)
+        mine = len(wrote)
+        await disk.reached()
+        assert any(at >= mine for at in begun)
+
+    async def together() -> None:
+        await asyncio.gather(*(write(i) for i in range(50)))
+
+    asyncio.run(together())
+    assert len(wrote) == 50 and 2 <= len(begun) <= 12
+
+
+def test_the_page_imports_nothing_else_of_feedback():
+    for room in sorted((HOUSE / "feedback/label").glob("*.py")):
+        for node in ast.walk(ast.parse(room.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert all(not name.startswith("feedback") or name.startswith("feedback.label") for name in names), room

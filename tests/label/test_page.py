@@ -1,0 +1,273 @@
+"""The page from outside: strangers' texts are text, forged and oversized posts are refused, and nothing is changed by them."""
+
+import re
+import shutil
+import threading
+import time
+from html import escape, unescape
+
+import pytest
+
+from feedback.label import store
+from feedback.label.guard import Guard, hosts, plain_name
+from qd.types import Rendering
+from tests.support.asking import Person, fill, spot
+from tests.support.serving import served
+
+HOSTILE = [
+    "<script>document.title='x'</script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>',
+    "'; DROP TABLE answers; --",
+    "{{ 7*7 }}", "{% raw %}", "${jndi:ldap://x}", "</pre></span></button><script>1</script>", "<!-- ", "]]>",
+    "javascript:alert(1)",
+    "&lt;b&gt;", "&#60;script&#62;", "\u202egnihtemos\u202c", "a\u0000b", "\ud7ff\uffff", "<a href='//evil.example'>x</a>",
+    "<style>*{display:none}</style>", "<meta http-equiv=refresh content='0;url=//evil.example'>", "<base href=//evil.example>",
+    "<iframe src=//evil.example></iframe>", "<form action=//evil.example>", "`${1}`", "\\u003cscript\\u003e", "%3Cscript%3E",
+    "<details open ontoggle=alert(1)>", "../../etc/passwd", "\r\nSet-Cookie: a=b", "💥" * 30, "Ω≈ç√∫˜µ≤≥÷ " * 20,
+]  # fmt: skip
+NOTHING = (0, 0)
+
+
+def stored(run) -> tuple:
+    """Acts and answers of the store."""
+    with store.opened(run) as db:
+        return db.execute("SELECT (SELECT count(*) FROM answers), (SELECT count(*) FROM asks WHERE state != 'open')").fetchone()
+
+
+def shown(page: str) -> str:
+    """What the page says, without its tags."""
+    return unescape(re.sub(r"<[^>]*>", "", page))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    run = tmp_path_factory.mktemp("run")
+    fill(run, [spot(i) for i in range(12)], 40)
+    with served(run) as port:
+        yield run, port
+
+
+def test_there_are_thirty_hostile_words():
+    assert len(set(HOSTILE)) == 30
+
+
+def test_hostile_texts_are_shown_as_text(tmp_path):
+    fill(tmp_path, [Rendering("text", words) for words in HOSTILE], 90)
+    with served(tmp_path, "--limit", "1000") as port:
+        ann, seen = Person(port, "ann"), set()
+        while ann.token:
+            (main,) = re.findall(r"<main.*</main>", ann.page, re.DOTALL)
+            texts = re.findall(r'<span class="plate words"><bdi>(.*?)</bdi></span>', main, re.DOTALL)
+            assert len(texts) == 3 and not any("<" in text for text in texts)
+            seen |= {unescape(text) for text in texts}
+            assert ann.say("left") == 200
+        assert len(seen) == 30
+        tidy = {words.replace("\r\n", "\n").replace("\x00", "\ufffd") for words in HOSTILE}
+        assert {text.replace("\r\n", "\n").replace("\x00", "\ufffd") for text in seen} == tidy
+
+
+def test_hostile_names_are_shown_as_text(site):
+    _, port = site
+    for words in HOSTILE:
+        person = Person(port, words)
+        name = plain_name(words)
+        assert person.status == 303 and name
+        assert f"<bdi>{escape(name).replace('&#x27;', '&#39;').replace('&quot;', '&#34;')}</bdi>" in person.page
+        assert name in shown(person.page)
+        tags = set(re.findall(r"<(\w+)", person.page))
+        assert tags <= {"html", "head", "meta", "title", "link", "script", "body", "header", "p", "bdi", "div", "progress",
+                        "span", "form", "input", "button", "main", "h1", "figure", "img", "kbd", "aside", "section", "h2", "dl",
+                        "dt", "dd", "small", "a"}  # fmt: skip
+        assert person.page.count("<script") == 1 and "evil.example>" not in person.page
+
+
+def test_a_name_is_needed_and_has_a_size(site):
+    _, port = site
+    nobody = Person(port, "")
+    assert nobody.state == "name"
+    for name in ("", "   ", "\x00\x01"):
+        assert nobody.post("/name", name=name)[0] == 400 and nobody.state == "name"
+    assert nobody.post("/answer", token="x", said="left")[0] == 403
+    assert len(plain_name("x" * 999)) == 40
+    ann = Person(port, "ann")
+    assert ann.post("/name", leave="1")[0] == 303
+    ann.page = ann.get("/")[1]
+    assert ann.state == "name"
+
+
+def test_a_forged_host_is_refused(site):
+    run, port = site
+    ann, before = Person(port, "ann"), stored(run)
+    for host in (
+        "evil.example",
+        f"evil.example:{port}",
+        f"127.0.0.1.evil.example:{port}",
+        "127.0.0.1:1",
+        "",
+        f"localhost:{port}@x",
+    ):
+        assert ann.get("/", Host=host)[0] == 400
+        assert ann.send("POST", "/answer", f"form={ann.form}&token={ann.token}&said=left".encode(), Host=host)[0] == 400
+    assert ann.get("/", Host=f"localhost:{port}")[0] == 200
+    assert stored(run) == before
+
+
+def test_a_form_from_elsewhere_is_refused(site):
+    run, port = site
+    ann, bob, before = Person(port, "ann"), Person(port, "bob"), stored(run)
+    body = f"token={ann.token}&said=left"
+    for form in ("", "&form=", "&form=" + "0" * 64, f"&form={bob.form}"):
+        assert ann.send("POST", "/answer", (body + form).encode())[0] == 403
+    good = f"{body}&form={ann.form}".encode()
+    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{port + 1}"):
+        assert ann.send("POST", "/answer", good, Origin=origin)[0] == 403
+    assert ann.send("POST", "/answer", good, Cookie="")[0] == 403
+    forged = next(iter(ann.jar.values())).split(".")[0] + "." + "0" * 64
+    assert ann.send("POST", "/answer", good, Cookie=f"{next(iter(ann.jar))}={forged}")[0] == 403
+    assert ann.get("/answer")[0] == 405
+    assert stored(run) == before
+
+
+def test_large_posts_are_refused(site):
+    run, port = site
+    ann, before = Person(port, "ann"), stored(run)
+    assert ann.send("POST", "/answer", b"x" * (10 << 20))[0] == 413
+    ann.http.close()
+    small = f"form={ann.form}&token={ann.token}&said=left&more=".encode()
+    assert ann.send("POST", "/answer", small + b"y" * (16_384 - len(small) + 1))[0] == 413
+    ann.http.close()
+    many = "&".join(f"f{i}=1" for i in range(100))
+    assert ann.send("POST", "/answer", f"{many}&form={ann.form}".encode())[0] == 403
+    assert stored(run) == before
+    ann.http.request("POST", "/answer", iter([b"z" * 65_536] * 160), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
+    assert ann.http.getresponse().status == 413
+    assert stored(run) == before
+
+
+def test_unknown_and_replayed_answers_are_refused(site):
+    run, port = site
+    ann, bob, before = Person(port, "ann2"), Person(port, "bob2"), stored(run)
+    assert ann.post("/answer", token="nothing-like-it", said="left")[0] == 404
+    assert bob.post("/answer", token=ann.token, said="left")[0] == 404
+    assert ann.post("/answer", token=ann.token, said="both")[0] == 400
+    assert ann.post("/answer", token=ann.token)[0] == 400
+    assert stored(run) == before
+    token = ann.token
+    assert ann.say("left") == 200
+    after = stored(run)
+    assert after == (before[0] + 1, before[1] + 1)
+    for said in ("left", "right"):
+        status, page = ann.post("/answer", token=token, said=said)
+        assert status == 409 and "sent before" in page and ann.token != token
+    assert ann.post("/skip", token=token)[0] == 409
+    assert stored(run) == after
+
+
+def test_the_same_answer_posted_by_eight_at_once_is_stored_once(site):
+    run, port = site
+    ann = Person(port, "ann3")
+    before, token, form, statuses = stored(run), ann.token, ann.form, []
+    others = [Person(port, "") for _ in range(8)]
+
+    def post(other: Person) -> None:
+        other.jar = ann.jar
+        body = f"form={form}&token={token}&said=left".encode()
+        statuses.append(other.send("POST", "/answer", body, **{"X-Swap": "1"})[0])
+
+    threads = [threading.Thread(target=post, args=(other,)) for other in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] + [409] * 7
+    assert stored(run) == (before[0] + 1, before[1] + 1)
+
+
+def test_who_is_too_quick_is_slowed_down(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 40)
+    with served(tmp_path, "--limit", "2") as port:
+        ann, bob = Person(port, "ann"), Person(port, "bob")
+        began = time.monotonic()
+        said = [ann.say("left") for _ in range(12)]
+        assert 4 <= said.count(200) <= 5 + 2 * (time.monotonic() - began) and 429 in said
+        assert ann.headers["retry-after"] == "1" and "A little slower" in ann.page
+        assert bob.say("left") == 200
+    assert stored(tmp_path)[0] == said.count(200) + 1
+
+
+def test_what_is_shown_comes_from_the_runs_own_files(tmp_path):
+    things = [spot(0), Rendering("html", "<script>top.location='//evil.example'</script>"), Rendering("audio", b"RIFF0000WAVE"),
+              Rendering("gif", b"GIF89a"), Rendering("png", b"\x89PNG")]  # fmt: skip
+    fill(tmp_path, things, 20)
+    with served(tmp_path) as port:
+        ann = Person(port, "ann")
+        kinds = ["image/svg+xml", "text/html; charset=utf-8", "audio/wav", "image/gif", "image/png"]
+        for i, kind in enumerate(kinds):
+            status, _ = ann.send("GET", f"/shown/{i}-{i:08x}") if kind[:4] == "text" else _raw(ann, f"/shown/{i}-{i:08x}")
+            assert status == 200 and ann.headers["content-type"] == kind
+            assert ann.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+        assert "<iframe" in _until(ann, "<iframe") and 'sandbox tabindex="-1"' in ann.page
+        assert "<audio" in _until(ann, "<audio")
+        for path in ("/shown/9-9", "/shown/..%2Flabels.sqlite", "/shown/../labels.sqlite", "/static/../page.py",
+                     "/static/%2e%2e/page.py", "/labels/labels.sqlite", "/map"):  # fmt: skip
+            assert ann.get(path)[0] == 404
+        shutil.rmtree(tmp_path / "labels/shown")
+        assert ann.get("/shown/0-00000000")[0] == 404 and ann.get("/")[0] == 200
+
+
+def _raw(person: Person, path: str) -> tuple[int, bytes]:
+    person.http.request("GET", path, headers={"Cookie": "; ".join(f"{k}={v}" for k, v in person.jar.items())})
+    response = person.http.getresponse()
+    person.headers = {name.lower(): value for name, value in response.getheaders()}
+    return response.status, response.read()
+
+
+def _until(person: Person, tag: str) -> str:
+    while tag not in person.page and person.token:
+        person.say("left")
+    return person.page
+
+
+def test_every_page_keeps_the_browser_at_home(site):
+    _, port = site
+    ann = Person(port, "ann")
+    for path in ("/", "/static/style.css", "/static/script.js", "/nothing"):
+        ann.get(path)
+        policy = ann.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
+        assert ann.headers["x-content-type-options"] == "nosniff" and "server" not in ann.headers
+    for path in ("/", "/static/style.css", "/static/script.js", "/static/icon.svg"):
+        assert not re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z0-9-]+\.[a-z]", ann.get(path)[1])
+
+
+def test_the_page_works_without_a_script(site):
+    run, port = site
+    ann, before = Person(port, "ann4"), stored(run)
+    first = ann.token
+    for path, said in (("/answer", "&said=right"), ("/skip", ""), ("/undo", "")):
+        status, _ = ann.send("POST", path, f"form={ann.form}&token={ann.token}{said}".encode())
+        assert status == 303 and ann.headers["location"] == "/"
+        ann.page = ann.get("/")[1]
+    assert ann.token != first and stored(run)[0] == before[0] + 1
+
+
+def test_a_key_is_needed_where_others_can_reach_it(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 10)
+    with served(tmp_path, "--host", "0.0.0.0", "--name", "lab.example") as port:
+        with store.opened(tmp_path) as db:
+            key = store.about(db, "key")
+        assert len(key) >= 20
+        stranger = Person(port, "")
+        for path in ("/", "/static/script.js", "/shown/1-00000001", f"/?key={key}x", "/?key="):
+            assert stranger.get(path)[0] == 401
+        assert stranger.get("/", Host="evil.example")[0] == 400
+        assert stranger.get(f"/?key={key}")[0] == 303 and stranger.headers["location"] == "/"
+        assert stranger.get("/")[0] == 200
+        assert stranger.get("/", Host=f"lab.example:{port}")[0] == 200
+    with served(tmp_path, "--host", "0.0.0.0", "--key", "sesame") as port:
+        assert Person(port, "").get("/?key=sesame")[0] == 303
+
+
+def test_hosts_are_written_as_browsers_write_them():
+    assert hosts("127.0.0.1", 8765) == {"127.0.0.1:8765", "localhost:8765", "[::1]:8765"}
+    assert hosts("10.0.0.7", 80, ("Lab",)) == {"10.0.0.7:80", "10.0.0.7", "lab:80", "lab"}
+    assert Guard(lambda *_: None, frozenset({"a:1"})).key is None  # type: ignore[arg-type,return-value]

@@ -1,0 +1,114 @@
+"""qd export: every number and every text comes back as it was."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qd.archives import Grid, insert, objects
+from qd.cli.main import main
+from qd.store import archive_file, tables
+from qd.types import Rows
+
+BOUNDS = ((-1.0, 1.0), (0.0, 2.0))
+NASTY = ["a,b", 'say "x"\nand y', "\r\n", "=1+1", "größe 日本", "", " 12 ", "\x00", "it's\tso"]
+
+
+def stored(run, solutions, **features) -> dict:
+    """Writes an archive as a run does, and returns its columns, oldest first."""
+    rng, n = np.random.default_rng(1), len(solutions)
+    measures = np.stack([np.linspace(-1, 1, n), np.linspace(0, 2, n)], 1).astype(np.float32)
+    rows = Rows(np.arange(n), solutions, rng.normal(size=n).astype(np.float32), features, np.ones(n, bool))
+    archive = Grid((50, 50)).open(rows, BOUNDS, tuple(features), 0)
+    insert(archive, rows.ids, rows.solutions, rows.objective, measures, features)
+    assert len(archive) == n
+    run.mkdir()
+    archive_file.save(run, archive, BOUNDS, {"seed": 0, "evaluations": n})
+    columns = archive_file.load(run).columns
+    order = np.argsort(columns["id"])
+    return {name: column[order] for name, column in columns.items()}
+
+
+def numbers(run) -> dict:
+    rng = np.random.default_rng(0)
+    draw = rng.normal(size=(20, 3)).astype(np.float32)
+    return stored(run, draw, spot=draw[:, :2] / 3, speed=draw[:, 0], pair=np.stack([draw, 1 / draw], 2))
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_numbers_come_back_bit_for_bit(tmp_path, capsys, form):
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="wants the extra parquet")
+    expected = numbers(tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), "--format", form]) == 0
+    path = tmp_path / f"run/archive.{form}"
+    assert capsys.readouterr().out.strip() == str(path)
+    columns = tables.READERS[path.suffix](path)
+    for name in ("solution", "measures", "spot"):
+        np.testing.assert_array_equal(np.float32(tables.block(columns, name)), expected[name])
+    np.testing.assert_array_equal(np.float32(columns["speed"]), expected["speed"])
+    np.testing.assert_array_equal(columns["id"], expected["id"])
+    pair = columns["pair"] if form == "jsonl" else tables.block(columns, "pair").reshape(-1, 3, 2)
+    np.testing.assert_array_equal(np.float32(pair), expected["pair"])
+
+
+def test_one_row_an_elite_and_pyribs_names(tmp_path):
+    numbers(tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "deep/er/x.csv")]) == 0
+    with (tmp_path / "deep/er/x.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20 and [row["id"] for row in rows] == [str(i) for i in range(20)]
+    head = ["id", "objective", "measures_0", "measures_1", "solution_0", "solution_1", "solution_2"]
+    assert list(rows[0])[:7] == head and {"speed", "spot_0", "spot_1", "index"} <= set(rows[0])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_any_text_comes_back(tmp_path, form):
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="wants the extra parquet")
+    stored(tmp_path / "run", objects(NASTY))
+    main(["export", str(tmp_path / "run"), "--format", form, "--out", str(tmp_path / f"x.{form}")])
+    found = tables.block(tables.READERS[f".{form}"](tmp_path / f"x.{form}"), "solution")
+    assert found.tolist() == NASTY
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_objects_come_back(tmp_path, form):
+    solutions = [{"genes": [1, 2]}, {"genes": []}, {"name": "x,\n"}]
+    stored(tmp_path / "run", objects(solutions))
+    main(["export", str(tmp_path / "run"), "--format", form, "--out", str(tmp_path / f"x.{form}")])
+    found = tables.block(tables.READERS[f".{form}"](tmp_path / f"x.{form}"), "solution")
+    assert found.tolist() == solutions
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30))
+def test_csv_keeps_every_float32(tmp_path_factory, items):
+    column = np.array(items, np.float32)
+    path = tmp_path_factory.mktemp("floats") / "x.csv"
+    path.write_bytes(tables.to_csv({"x": column}))
+    back = np.float32(tables.from_csv(path)["x"])
+    np.testing.assert_array_equal(back, column)
+
+
+def test_what_is_not_finite_is_null_in_json(tmp_path):
+    text = tables.to_jsonl({"x": np.array([[1.0, np.nan], [np.inf, 2.0]]), "id": np.arange(2)})
+    assert [json.loads(line) for line in text.splitlines()] == [{"x": [1.0, None], "id": 0}, {"x": [None, 2.0], "id": 1}]
+
+
+def test_messages(tmp_path, capsys, monkeypatch):
+    assert main(["export", str(tmp_path)]) == 1
+    assert "it holds no archive.json; type qd run first" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="two columns would be called 'a_0'; type --format jsonl"):
+        tables.flat({"a": np.zeros((2, 1)), "a_0": np.zeros(2)})
+    numbers(tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["export", str(tmp_path / "run"), "--format", "parquet"]) == 1
+    assert "type pip install 'qd-atlas[parquet]', or --format csv" in capsys.readouterr().err
+    assert not (tmp_path / "run/archive.parquet").exists()
+    assert main(["export", str(tmp_path), "--where", "size<=3"]) == 1
+    assert "--where chooses cells to make files of; type --format onnx or --format qwix too" in capsys.readouterr().err

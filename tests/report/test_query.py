@@ -1,0 +1,101 @@
+"""qd query: conditions on any run's archive, by names and units, without any domain."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from qd.archives import Grid, insert
+from qd.cli.main import main
+from qd.report.query import UNMET, query
+from qd.store import archive_file
+from qd.types import Rows
+
+SIZE = np.array([20.0, 40, 60, 80, 100], np.float32)  # KB
+LATENCY = np.array([900.0, 1500, 1900, 2500, 1200], np.float32)  # us
+OBJECTIVE = np.array([50.0, 70, 80, 95, 90], np.float32)
+BOUNDS = ((0.0, 128.0), (0.0, 4000.0))
+
+
+@pytest.fixture
+def run(tmp_path):
+    n, folder = len(SIZE), tmp_path / "run"
+    features = {"size": SIZE, "latency": LATENCY, "flips": 100 - OBJECTIVE, "wide": np.stack([SIZE, LATENCY], 1)}
+    rows = Rows(np.arange(n), np.arange(3 * n, dtype=np.int32).reshape(n, 3), OBJECTIVE, features, np.ones(n, bool))
+    archive = Grid((16, 16)).open(rows, BOUNDS, tuple(features), 0)
+    insert(archive, rows.ids, rows.solutions, OBJECTIVE, np.stack([SIZE, LATENCY], 1), features)
+    folder.mkdir()
+    archive_file.save(folder, archive, BOUNDS, {"seed": 0, "evaluations": n})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("conditions", "best", "met"),
+    [
+        ([], 3, 5),
+        (["size<=60KB"], 2, 3),
+        (["size <= 0.06MB", "latency<2ms"], 2, 3),
+        (["size<60KB"], 1, 2),
+        (["size<=64KiB", "latency<=1500us"], 1, 2),
+        (["latency<=2ms", "objective>=85"], 4, 1),
+        (["flips<=25%"], 3, 3),
+        (["measures[0]<=50", "wide[1]>1000"], 1, 1),
+    ],
+)
+def test_the_best_that_meets_all_conditions(run, conditions, best, met):
+    answer = query(run, conditions)
+    assert (answer.rows[0]["id"], answer.met) == (best, met)
+
+
+def test_the_nearest_where_none_meets_them_and_a_status_that_says_so(run, capsys):
+    assert main(["query", str(run), "size<=15KB"]) == UNMET
+    said = capsys.readouterr().out
+    assert "no elite meets size<=15KB; the nearest:" in said and "elite 0 " in said and "size 20 KB" in said
+
+
+def test_nearest_weighs_excess_by_the_spread_of_its_column(run):
+    excess = {i: max(SIZE[i] - 30, 0) / 80 + max(90 - OBJECTIVE[i], 0) / 45 for i in range(5)}
+    assert query(run, ["size<=30KB", "objective>=90"], top=5).rows[0]["id"] == min(excess, key=excess.get)
+
+
+def test_json_and_several(run, capsys):
+    assert main(["query", str(run), "size<=60KB", "--top", "9", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["met"] == 3 and [row["id"] for row in said["elites"]] == [2, 1, 0]
+    assert said["elites"][0]["solution"] == [6, 7, 8] and said["elites"][0]["latency"] == 1900
+    assert query(run, [], top=2, by="-size").rows[1]["id"] == 1
+    assert main(["query", str(run), "size<=60KB", "--by", "-latency", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["elites"][0]["id"] == 0
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("sise<=3", "no column 'sise'; it has size (the nearest), flips"),
+        ("energy<=3", "run again with keep=[energy]"),
+        ("deployable>=1", "export cells first"),
+        ("size<=3ms", "size is in KB"),
+        ("size<=3parsec", "no unit 'parsec'"),
+        ("objective>=3KB", "objective says no unit"),
+        ("size~3", "is no condition"),
+        ("size<=1.2.3", "is no number"),
+    ],
+)
+def test_conditions_that_cannot_be(run, condition, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        query(run, [condition])
+
+
+def test_a_folder_that_is_no_run(tmp_path, capsys):
+    assert main(["query", str(tmp_path / "none"), "size<=1"]) == 1
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_no_domain_is_imported(run):
+    code = "import sys; from qd.cli.main import main; main(['query', sys.argv[1]]); "
+    code += "print({'domains', 'feedback'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip().endswith("set()"), done.stdout + done.stderr

@@ -1,0 +1,100 @@
+"""stop=plateau: where a run ends, and that it ends there again however it was cut."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qd.config import compose
+from qd.runner import plateau
+from qd.runner.run import run
+from qd.runner.stopping import Stop
+from qd.store import archive_file
+from tests.end_to_end.kill.cases import Quiet
+
+SMALL = ["domain.joints=3", "archive.dims=[5,5]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300"]
+PLATEAU = [*SMALL, "stop=plateau", "plateau.over=800", "plateau.share=0.02", "budget=20000", "renderings=0"]
+pytestmark = pytest.mark.usefixtures("own_key")
+
+
+def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
+    config = compose.load([*PLATEAU, *overrides])
+    return run(config, compose.assemble(config), path, console or Quiet(), stop)
+
+
+def columns(path: Path) -> dict:
+    return archive_file.load(path).columns
+
+
+def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
+    quiet = Quiet()
+    whole = done(tmp_path / "whole", console=quiet)
+    assert whole["status"] == "finished" and whole["ended"] == "plateau" and 820 < whole["evaluations"] < 20000
+    assert any("neither coverage nor QD score rose by 2 % over 800 evaluations" in said for said in quiet.said)
+    assert json.loads((tmp_path / "whole/result.json").read_text())["ended"] == "plateau"
+    assert done(tmp_path / "whole")["status"] == done(tmp_path / "whole", "budget=90000")["status"] == "skipped"
+
+    class Cut(Stop):
+        """Asks to stop every few generations."""
+
+        looks = 0
+
+        @property
+        def asked(self) -> bool:
+            self.looks += 1
+            return self.looks > 7
+
+        @asked.setter
+        def asked(self, value: bool) -> None: ...
+
+    cuts = 0
+    while (result := done(tmp_path / "cut", stop=Cut()))["status"] == "stopped":
+        cuts += 1
+    assert cuts >= 3 and result["evaluations"] == whole["evaluations"]
+    for name, column in columns(tmp_path / "whole").items():
+        np.testing.assert_array_equal(columns(tmp_path / "cut")[name], column)
+
+
+def test_without_it_the_budget_decides(tmp_path):
+    config = compose.load([*SMALL, "budget=1500", "renderings=0"])
+    assert "stop" not in config and "plateau" not in config
+    result = run(config, compose.assemble(config), tmp_path / "run", Quiet())
+    assert result["evaluations"] >= 1500 and result["ended"] == "budget"
+
+
+def test_the_rule():
+    def reached(*rows, share=0.1, over=100, since=0):
+        return plateau.Watch(share, over, list(rows)).reached(since)
+
+    assert not reached()
+    assert not reached((50, 10, 10))
+    assert not reached((50, 10, 10), (149, 10, 10))  # not yet long enough
+    assert reached((50, 10, 10), (150, 11, 11))  # 10 % is not more than 10 %
+    assert not reached((50, 10, 10), (150, 11.1, 10)) and not reached((50, 10, 10), (150, 10, 11.1))
+    assert not reached((50, 10, -10), (150, 10, -8.9)) and reached((50, 10, -10), (150, 10, -9.1))
+    assert not reached((50, 0, 0), (150, 1, 0))
+    nan = float("nan")
+    assert reached((50, 10, nan), (150, 10, nan)) and not reached((50, 10, nan), (150, 12, nan))
+    assert not reached((50, 10, 10), (150, 10, 10), since=50)  # from before the relearn
+    assert reached((50, 90, 90), (60, 10, 10), (160, 10, 10), since=50)
+    assert reached((50, 1, 1), (60, 10, 10), (100, 10, 10), (160, 10, 10))  # the last that is long enough ago counts
+    assert not plateau.Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).reached(0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["stop=platau"], "there is no stop=platau; type stop=plateau"),
+        (["plateau.over=0"], "over 0 evaluations cannot be; type plateau.share=0.01"),
+        (["plateau.share=-1"], "a plateau.share of -1"),
+        (["plateau.shre=1"], r"there is no setting 'plateau.shre'; plateau has share \(the nearest\)"),
+        (["~archive.dims", "archive=dns"], "has no cells; type archive=grid"),
+    ],
+)
+def test_messages(tmp_path, overrides, message):
+    overrides = [o for o in overrides if not o.startswith("~")]
+    given = [o for o in PLATEAU if "archive" not in o] if "archive=dns" in overrides else PLATEAU
+    with pytest.raises(ValueError, match=message):
+        config = compose.load([*given, *overrides])
+        run(config, compose.assemble(config), tmp_path / "run", Quiet())

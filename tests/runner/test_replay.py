@@ -1,0 +1,103 @@
+"""Rows of metrics inside a batch of many generations are those of a search that was looked at each time."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feedback.descriptors.select import Select
+from qd import archives, fused, keys, search
+from qd.archives import CVT, Grid
+from qd.emitters.vary import IsoLine, Vary
+from qd.runner import run as job
+from qd.runner.stride import Stride
+from qd.store import checkpoint, history
+from qd.store.recorder import TIMES
+from qd.store.replay import Past
+from qd.types import Search
+from tests.end_to_end.kill.cases import Parts, Quiet
+from tests.support.scripted import contents
+from tests.support.toys import SQUARE, Bowl, Failing
+
+ARCHIVES = {"grid": Grid((12, 12)), "cvt": CVT(50, samples=500), "thresholds": Grid((12, 12), 0.1, -20.0)}
+
+
+@pytest.fixture(autouse=True)
+def key_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+
+
+def recipe(name: str) -> Search:
+    return Search(Failing(Bowl()), Select("xy", SQUARE), ARCHIVES[name], Vary(IsoLine(0.05, 0.3), batch_size=32))
+
+
+def given(path: Path, name: str, **more) -> Quiet:
+    config = {
+        "name": "toy", "seed": 1, "budget": 8_000, "initial": 64, "relearn": None, "log_every": 100, "save_every": 3000,
+        "save_seconds": 100.0, "renderings": 0, "runs": "runs", "again": False, "domain": {}, "driver": {"name": "fused"},
+    } | more  # fmt: skip
+    console = Quiet()
+    job.run(config, Parts(recipe(name), None, fused.run), path, console)
+    return console
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with (path / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same(one: Path, other: Path) -> None:
+    plain = ([{k: v for k, v in row.items() if k not in TIMES} for row in rows(path)] for path in (one, other))
+    assert next(plain) == next(plain)
+    states = [checkpoint.load(path / "checkpoint", print) for path in (one, other)]
+    assert states[0].tally == states[1].tally
+    for columns in ([contents(s.state.archive) for s in states], [history.load(path) for path in (one, other)]):
+        for name, column in columns[0].items():
+            np.testing.assert_array_equal(column, columns[1][name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_rows_are_the_same_wherever_stretches_and_checkpoints_fall(name, tmp_path, monkeypatch) -> None:
+    looks = given(tmp_path / "long", name)
+    monkeypatch.setattr(Stride, "took", lambda stride, seconds: None)  # one row a stretch
+    each = given(tmp_path / "short", name, save_seconds=0)
+    same(tmp_path / "short", tmp_path / "long")
+    assert len(each.rows) == len(rows(tmp_path / "long")) == 1 + 80  # the start, and all multiples
+    assert len(looks.rows) < 20
+    walls = [float(row["wall_s"]) for row in rows(tmp_path / "long")]
+    assert walls == sorted(walls)
+
+
+def test_a_run_that_was_stopped_between_goes_on_to_the_same_rows(tmp_path) -> None:
+    given(tmp_path / "whole", "thresholds")
+    for budget in (1500, 4000, 8_000):
+        given(tmp_path / "parts", "thresholds", budget=budget)
+    same(tmp_path / "whole", tmp_path / "parts")
+    assert json.loads((tmp_path / "parts" / "result.json").read_text())["generation"] == 1 + 248
+
+
+def test_the_past_is_pyribs_after_every_generation() -> None:
+    for name in ARCHIVES:
+        key, sample_key = keys.split(keys.new(3))
+        asked = recipe(name)
+        state, _ = search.start(asked, key, asked.domain.sample(sample_key, 64))
+        past = Past(state.archive)
+        for _ in range(30):
+            state, batch = search.step(asked, state)
+            assert list(past.through(batch, 32, [1])) == [None]
+            np.testing.assert_array_equal(past.objective(archives.occupied(state.archive)), state.archive.data("objective"))
+
+
+def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:
+    stride = Stride({"log_every": 100, "save_every": 250, "save_seconds": 1.0, "relearn": None}, None)
+    assert stride.end(130, rested=False) == 200
+    stride.took(0.001)
+    assert stride.end(130, rested=False) == 900 and stride.end(130, rested=True) == 250
+    stride.took(4.0)
+    assert stride.rows == 1
+    for config, referee in (({"stop": "plateau"}, None), ({"relearn": "outside"}, None), ({}, "one")):
+        one = Stride({"log_every": 100, "save_every": 250, "save_seconds": 1.0, "relearn": None} | config, referee)
+        one.took(0.001)
+        assert one.rows == 1

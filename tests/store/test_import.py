@@ -1,0 +1,193 @@
+"""qd import and from=: what others found, and what an older run found, evaluated anew."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from domains.arm import Arm
+from qd import keys
+from qd.archives import objects
+from qd.cli.main import main
+from qd.config import compose
+from qd.store import archive_file
+from qd.store import solutions as seeds
+from tests.support.toys import Words
+
+SMALL = ["domain.joints=4", "archive.dims=[10,10]", "console=off", "renderings=0"]
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+
+def told(n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arms, their objectives and where their grippers are."""
+    arm = Arm(joints=4)
+    solutions = np.asarray(arm.sample(keys.new(5), n))
+    said = arm.evaluate(keys.split(keys.new(0), n), solutions)
+    return solutions, np.asarray(said.objective), np.asarray(said.features["gripper"])
+
+
+def pyribs_archive():
+    from ribs.archives import GridArchive
+
+    archive = GridArchive(solution_dim=4, dims=(10, 10), ranges=[(-1, 1), (-1, 1)], dtype=np.float32)
+    archive.add(*told())
+    return archive
+
+
+def the_run(name: str = "arm") -> tuple[dict, dict, dict]:
+    """The only run there is of that name: columns, the event of its start, its config."""
+    (path,) = Path("runs", name).iterdir()
+    started = json.loads((path / "events.jsonl").read_text().splitlines()[0])
+    return archive_file.load(path).columns, started, yaml.safe_load((path / "config.yaml").read_text())
+
+
+def by_cell(columns) -> dict[int, bytes]:
+    return {int(cell): solution.tobytes() for cell, solution in zip(columns["index"], columns["solution"], strict=True)}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_data_frame_of_pyribs(form):
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")
+    archive = pyribs_archive()
+    frame = archive.data(return_type="pandas")
+    frame.to_csv("theirs.csv") if form == "csv" else frame.to_parquet("theirs.parquet")
+    assert main(["import", f"theirs.{form}", *SMALL]) == 0
+    columns, started, config = the_run()
+    assert by_cell(columns) == by_cell(archive.data())
+    assert (started["solutions"], started["objective_differs"], started["measures_differ"]) == (len(archive), 0, 0)
+    assert config["source"] == f"theirs.{form}" and config["budget"] == len(archive)
+
+
+def test_differences_to_the_claims_are_counted(capsys):
+    columns = pyribs_archive().data()
+    columns["objective"][:3] += 50
+    rows = [[*columns["solution"][i], columns["objective"][i]] for i in range(len(columns["objective"]))]
+    rows.append([0, 0, 0, 0, "nan"])
+    text = ["solution_0,solution_1,solution_2,solution_3,objective", *(",".join(map(str, row)) for row in rows)]
+    Path("theirs.csv").write_text("\n".join(text))
+    assert main(["import", "theirs.csv", *SMALL, "console=plain"]) == 0
+    said = capsys.readouterr().out
+    assert "(1 empty rows left out), evaluated anew: the objective of 3 (by up to 50) differ from what it claims" in said
+    started = the_run()[1]
+    assert started["objective_differs"] == 3 and abs(started["objective_differs_by"] - 50) < 1e-3
+
+
+@pytest.mark.parametrize("prefix", ["theirs/", "theirs/map_"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_saved_map_of_qdax(prefix, deep):
+    solutions, objective, gripper = told(30)
+    empty = np.arange(30) % 3 == 0
+    objective = np.where(empty, np.where(np.arange(30) % 2, -np.inf, np.nan), objective)
+    Path("theirs").mkdir()
+    for name, column in (("genotypes", solutions), ("fitnesses", objective[:, None] if deep else objective),
+                         ("descriptors", gripper), ("centroids", gripper)):  # fmt: skip
+        np.save(f"{prefix}{name}.npy", column)
+    assert main(["import", prefix, *SMALL]) == 0
+    columns, started, _ = the_run()
+    assert (started["solutions"], started["objective_differs"], started["measures_differ"]) == (20, 0, 0)
+    best = {}
+    for row in np.flatnonzero(~empty):
+        cell = tuple(np.clip(((gripper[row] + 1) * 5).astype(int), 0, 9))
+        if cell not in best or objective[row] > objective[best[cell]]:
+            best[cell] = row
+    assert {s.tobytes() for s in columns["solution"]} == {solutions[row].tobytes() for row in best.values()}
+
+
+def test_no_code_of_a_stranger_is_run():
+    class Bomb:
+        def __reduce__(self):
+            return (Path("boom").touch, ())
+
+    Path("theirs").mkdir()
+    for name in ("genotypes", "fitnesses", "descriptors"):
+        np.save(f"theirs/{name}.npy", np.array([Bomb()], object))
+    assert main(["import", "theirs", *SMALL]) == 1
+    assert not Path("boom").exists()
+
+
+def test_a_run_starts_from_another(capsys):
+    assert main(["run", "budget=600", *SMALL]) == 0
+    first, _, _ = the_run()
+    (path,) = Path("runs/arm").iterdir()
+    assert main(["run", f"from={path}", "domain.joints=4", "archive=cvt", "archive.cells=20", "archive.samples=500",
+                 "name=cvt", "budget=700", "console=off"]) == 0  # fmt: skip
+    columns, started, config = the_run("cvt")
+    assert config["source"] == str(path) and started["solutions"] == started["evaluations"] == len(first["id"])
+    assert columns["index"].max() < 20 and len(columns["id"]) <= 20
+    assert main(["run", f"from={path}", "descriptor=pca", "name=pca", "budget=1", *SMALL]) == 0
+    columns, started, _ = the_run("pca")
+    assert {s.tobytes() for s in columns["solution"]} <= {s.tobytes() for s in first["solution"]}
+    assert started["objective_differs"] == 0
+    assert main(["run", f"from={path}", "name=same", "budget=1", *SMALL]) == 0
+    assert by_cell(the_run("same")[0]) == by_cell(first)
+    before = (path / "archive.npz").read_bytes()
+    assert main(["run", f"from={path}", "name=same", "budget=1", *SMALL]) == 0  # it is finished
+    assert (path / "archive.npz").read_bytes() == before
+
+
+def test_from_and_a_sweep():
+    assert compose.load(["from=a"])["source"] == "a"
+    assert "source" not in compose.load([])
+    Path("x=1,y's").touch()
+    assert compose.load(["from=x=1,y's"])["source"] == "x=1,y's"
+    assert compose.folder(compose.load(["from=a"]), ["from=a"]) == compose.folder(compose.load(["source='a'"]), ["source='a'"])
+    one, other = ["from=a/b"], ["from=a/c"]
+    assert compose.folder(compose.load(one), one) != compose.folder(compose.load(other), other)
+
+
+def test_text_and_shapes():
+    Path("words.csv").write_text('objective,solution\n1,"a,\nb"\n2,12\n')
+    known = seeds.load("words.csv", Words())
+    assert known.solutions.tolist() == ["a,\nb", "12"] and known.measures is None
+    with pytest.raises(ValueError, match="are Python objects, but Arm samples numbers; type domain="):
+        seeds.load("words.csv", Arm())
+    Path("n.csv").write_text("objective,solution_0,solution_1\n1,0.5,2\n")
+    assert seeds.load("n.csv", Arm(joints=2)).solutions.tolist() == [[0.5, 2]]
+    with pytest.raises(ValueError, match=r"have shape \[2\], but Arm samples \[10\]"):
+        seeds.load("n.csv", Arm())
+
+    class Whole:
+        def sample(self, key, n):
+            return np.zeros((n, 2), np.int32)
+
+    with pytest.raises(ValueError, match="Whole searches whole numbers, but n.csv holds others"):
+        seeds.load("n.csv", Whole())
+    Path("w.csv").write_text("objective,solution_0,solution_1\n1,5,2\n")
+    assert seeds.load("w.csv", Whole()).solutions.dtype == np.int32
+    assert seeds.load("w.csv", Arm(joints=2)).solutions.dtype == np.float32
+    assert objects([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("gone.csv", None, "gone.csv does not exist; name the folder of a run"),
+        ("a.txt", "x", "a.txt is no such file"),
+        ("a.csv", "x,y\n1,2\n", "has no column objective; it has x, y"),
+        ("a.csv", "objective,x\n1,2\n", "has no columns solution_0, solution_1"),
+        ("a.csv", "objective,solution_0\nhigh,2\n", "the column objective of a.csv holds something else .* 'high'"),
+        ("a.csv", "objective,solution_0\n1,2\n3\n", "row 3 of a.csv has 1 cells, but there are 2 columns"),
+        ("a.csv", "objective,solution_0\nnan,2\n", "holds no solutions"),
+        ("a.csv", "objective,solution_0\n1,\n", "row 1 of a.csv has an objective, but its solution is not finite"),
+        ("a.jsonl", '{"objective": 1, "solution": [1]}\n{"x"', "row 2 of a.jsonl is no json"),
+        ("a.jsonl", '{"objective": 1, "solution": [1]}\n{"x": 1}', "row 2 of a.jsonl is no object with the keys"),
+        ("a.parquet", "x", "a.parquet is no parquet file"),
+    ],
+)
+def test_messages(name, text, message):
+    if text is not None:
+        Path(name).write_text(text)
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match=message):
+        seeds.load(name, Arm(joints=1))
+
+
+def test_how_it_is_asked(capsys):
+    assert main(["import", "domain=arm", "x.csv"]) == 1
+    assert "type the file first" in capsys.readouterr().err
+    assert main(["import", "--help"]) == 0 and "usage: qd import FILE" in capsys.readouterr().out

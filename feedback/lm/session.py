@@ -126,8 +126,8 @@ class Session:
         lacking = [request for key, request in missing.items() if key not in failed]
         if lacking:
             raise ValueError(
-                f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, and "
-                f"lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
+                f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, "
+                f"and lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
                 "type lm.mode=readwrite"
             )
         return failed

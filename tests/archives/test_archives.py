@@ -11,15 +11,10 @@ from scipy.stats import chisquare
 
 from qd import archives, keys
 from qd.archives import CVT, DensityGrid, Grid, HostElites, insert, objects
-from qd.types import Rows
-from tests.core.test_search import columns
+from tests.support.archives import BOUNDS, example
+from tests.support.searches import columns
 
-BOUNDS = ((-1.0, 1.0), (0.0, 3.0))
 MAE = {"learning_rate": 0.1, "threshold_min": -5.0}
-
-
-def example(n: int = 2, dim: int = 3, features: dict | None = None) -> Rows:
-    return Rows(np.arange(n), np.zeros((n, dim), np.float32), np.zeros(n, np.float32), features or {}, np.ones(n, bool))
 
 
 def pair(kind: str, thresholds: dict):
@@ -35,10 +30,20 @@ def pair(kind: str, thresholds: dict):
 
 
 FAR = [-2001, -3000], [2001, 3003]  # 1000 widths beyond the bounds
+
+
 HUGE = [3e38, -3e38, 1e30]
+
+
 border = st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, np.nextafter(np.float32(1), 2), np.nextafter(np.float32(0), -1)])
+
+
 measure = st.one_of(border, st.floats(-2, 4, width=32), st.sampled_from([*HUGE, np.nan, np.inf, -np.inf]))
+
+
 objective = st.one_of(st.sampled_from([0.0, 1.0, 1.0, -4.0, *HUGE, np.nan, np.inf, -np.inf]), st.floats(-9, 9, width=32))
+
+
 batch = st.lists(st.tuples(objective, measure, measure), min_size=1, max_size=24)
 
 

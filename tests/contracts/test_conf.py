@@ -11,7 +11,7 @@ from qd.archives import HostElites
 from qd.config import compose, schedule
 from qd.config.overrides import conf
 from qd.referee import Referee
-from tests.contracts.test_contracts import LMX, TEXTS, copied
+from tests.support.choices import LMX, TEXTS, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
@@ -29,7 +29,7 @@ ASKED = {
     "experiment/stax_paper": ["descriptor.steps=2", "initial=20"],
     **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=hashed.Hashed"] for name in EMBEDDED},
     "experiment/text_anchors": ["lm=toy", *(f"domain.views.anchors.judges.{i}.embed._target_=hashed.Hashed" for i in (0, 1))],
-    "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: hashed.Opposites}"],
+    "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
     "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=hashed.Hashed"],
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 

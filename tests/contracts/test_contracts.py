@@ -1,8 +1,6 @@
 """Every choice that conf offers keeps its protocol, and every pair of archive and emitter runs or is refused by name."""
 
 import pickle
-from functools import cache
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,18 +8,22 @@ import pytest
 
 from qd import keys, programs
 from qd.archives import HostElites
-from qd.config.compose import assemble, load
-from qd.config.overrides import conf
 from qd.search import relearn, step, stored
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
-from tests.core.test_search import advance, begin, columns, same
+from tests.support.choices import LMX, TEXTS, choices, composed, copied
+from tests.support.searches import advance, begin, columns, same
 
 N = 24
-TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
+
+
 SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
          "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
          **{name: ["lm=toy"] for name in TEXTS}}  # fmt: skip
+
+
 LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that look at paths or at images
+
+
 NEEDS = {
     "signature": ["domain=redundant_arm", "archive=dns"],
     "conv_autoencoder": ["domain=redundant_arm", "archive=dns", "domain.camera.side=16", "descriptor.steps=5"],
@@ -33,15 +35,6 @@ NEEDS = {
         "descriptor.network.channels=[4,4]",
     ],
 }
-
-
-def choices(group: str) -> list[str]:
-    return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
-
-
-@cache
-def composed(*overrides: str) -> Search:
-    return assemble(load(list(overrides))).search
 
 
 def of_domain(name: str) -> Search:
@@ -70,15 +63,6 @@ def test_domain(name) -> None:
         assert len(drawn) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in drawn)
     if domain.pure:
         _traces_like_python(domain, names, x)
-
-
-def copied(part: Any) -> Any:
-    """A part as it comes back from storage. One that holds a client for a language model is not copied, and says so."""
-    if "LM(" in repr(part):
-        with pytest.raises(TypeError, match="a language-model client is not copied"):
-            pickle.dumps(part)
-        return part
-    return pickle.loads(pickle.dumps(part))
 
 
 def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -> None:
@@ -124,6 +108,8 @@ SERVED_BY = {  # of emitters that look at what only some archives give
     "density": {"density"},
     "imp": {"grid", "grid_mae", "cvt", "cvt_mae", "sliding", "density", "nslc"},
 }
+
+
 RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | dict.fromkeys(
     (
         "cma_me",
@@ -143,8 +129,11 @@ RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | 
     ),
     "imp",
 )
+
+
 NOT_FOR_NUMBERS = {"integers"}  # of emitters, on a domain of real numbers
-LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
+
+
 WANTS = {  # of emitters, what a sphere with its own measures has not; test_contracts_sparse gives it to them
     **dict.fromkeys(("surprise", "taxons", "stax", "sparse"), "type descriptor=autoencoder"),
     "serene": "no sparse reward; type domain=redundant_arm",
@@ -152,6 +141,8 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
+
+
 WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from qd.search import relearn, step
 from qd.types import Emitter
-from tests.contracts.test_contracts import choices, composed
-from tests.core.test_search import begin, same
+from tests.support.choices import choices, composed
+from tests.support.searches import begin, same
 
 FOR = ("surprise", "taxons", "serene", "stax", "sparse")
 SMALL = {"cvt": ["archive.cells=60", "archive.samples=1000"], "grid": ["archive.dims=[8,8]"]}

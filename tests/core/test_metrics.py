@@ -13,8 +13,8 @@ from qd.emitters.vary import Gaussian, Vary
 from qd.metrics import Tally, count, of_archive, qd_score
 from qd.search import run
 from qd.types import Archive, Search
-from tests.archives.test_archives import BOUNDS, example
-from tests.core.test_search import begin
+from tests.support.archives import BOUNDS, example
+from tests.support.searches import begin
 from tests.support.toys import SQUARE, Bowl, Failing
 
 GRID = Grid((4, 3))

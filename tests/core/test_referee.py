@@ -16,7 +16,7 @@ from qd.emitters.vary import Gaussian, IsoLine, Vary
 from qd.referee import Referee, aligned_r2, corrected
 from qd.search import run, start
 from qd.types import Evaluation, Search
-from tests.core.test_search import advance, begin, columns, same
+from tests.support.searches import advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing
 
 TRUTH = Referee(Select("gripper", SQUARE), Grid((12, 12)), coarse=(4, 4))

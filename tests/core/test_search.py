@@ -15,48 +15,11 @@ from feedback.descriptors.select import Select
 from qd import keys, programs
 from qd.archives import CVT, Grid, HostElites
 from qd.emitters.pool import Pool
-from qd.emitters.ribs import Ribs
-from qd.emitters.vary import Gaussian, IsoLine, Vary
+from qd.emitters.vary import Gaussian, Vary
 from qd.search import relearn, run, start, step
-from qd.types import Evaluation, Features, Fresh, Params, Rows, Search, State
+from qd.types import Evaluation, Features, Fresh, Params, Rows, Search
+from tests.support.searches import CMA_MAE, CMA_ME, THRESHOLDS, VARY, advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing, Flip, OnHost, Respell, Words
-
-VARY = Vary(IsoLine(0.05, 0.3), batch_size=32)
-CMA_ME = Ribs("EvolutionStrategyEmitter", {"sigma0": 0.2, "ranker": "2imp", "batch_size": 16}, count=2)
-CMA_MAE = Ribs(
-    "EvolutionStrategyEmitter",
-    {"sigma0": 0.2, "ranker": "imp", "selection_rule": "mu", "restart_rule": "basic", "batch_size": 16},
-    count=2,
-)
-THRESHOLDS = {"learning_rate": 0.1, "threshold_min": -20.0}
-
-
-def begin(search: Search, seed: int = 0, n: int = 64) -> State:
-    key, sample_key = keys.split(keys.new(seed))
-    return start(search, key, search.domain.sample(sample_key, n))[0]
-
-
-def advance(search: Search, state: State, generations: int) -> State:
-    for _ in range(generations):
-        state, _ = step(search, state)
-    return state
-
-
-def columns(archive) -> dict[str, np.ndarray]:
-    """Everything that an archive stores, in its own order."""
-    store = archive._store
-    occupied = store.occupied_list.copy()
-    return {"cells": occupied} | {name: column[occupied] for name, column in store._fields.items()}
-
-
-def same(a: State, b: State) -> None:
-    assert (a.generation, a.evaluations) == (b.generation, b.evaluations)
-    np.testing.assert_array_equal(a.key, b.key)
-    for one, other in zip(jax.tree.leaves((a.params, a.reserve)), jax.tree.leaves((b.params, b.reserve)), strict=True):
-        np.testing.assert_array_equal(one, other)
-    theirs = columns(b.archive)
-    for name, column in columns(a.archive).items():
-        np.testing.assert_array_equal(column, theirs[name], err_msg=name)
 
 
 def test_first_batch_after_a_relearn_carries_the_new_measures() -> None:
@@ -119,7 +82,11 @@ class Tables:
 
 
 place = st.sampled_from([-1.0, -0.5, -0.1, 0.0, 0.3, 0.5, 1.0, 7.0])
+
+
 rough = st.one_of(place, st.sampled_from([float("nan"), float("inf"), -1e30]))
+
+
 row = st.tuples(st.sampled_from([-3.0, 0.0, 0.5, 0.5, 2.0]), st.tuples(place, place), st.tuples(rough, rough))
 
 

@@ -10,7 +10,7 @@ from feedback.judges import Always, Flips
 from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
-from tests.descriptors.test_triplets import KNOWS, fresh, rows
+from tests.support.comparisons import KNOWS, fresh, rows
 
 LEARNER = TripletNetwork(KNOWS, ("seen",), (600, 10), restarts=32)
 

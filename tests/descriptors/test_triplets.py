@@ -14,20 +14,9 @@ from feedback.preferences import acquisition, comparisons
 from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
+from tests.support.comparisons import KNOWS, F, N, fresh, rows
 
-N, F, ROUND = 120, 6, 80
-KNOWS = Oracle("truth")
-TRUE = np.random.default_rng(5).normal(size=(F, 2))
-
-
-def rows(n: int = N, seed: int = 0) -> Rows:
-    seen = np.random.default_rng(seed).normal(size=(n, F)).astype(np.float32)
-    truth = (seen @ TRUE).astype(np.float32)
-    return Rows(np.arange(n) + seed * 10_000, seen, seen.sum(1), {"seen": seen, "truth": truth}, np.ones(n, bool))
-
-
-def fresh(key, n: int) -> Rows:
-    return rows(n, seed=7)
+ROUND = 80
 
 
 def learner(judge: Judge = KNOWS, **settings) -> Triplets:

@@ -11,8 +11,8 @@ from domains.text import metrics
 from domains.text.columns import TextColumns
 from qd.archives import objects
 from qd.cli.main import main
-from tests.report.test_export import numbers, stored
 from tests.support.endpoint import serving
+from tests.support.stored import numbers, stored
 
 FOX = "The quick brown fox jumps over the lazy dog"
 TEXTS = [FOX + ".", "A slow green turtle never jumps.", "It's raining cats & dogs!", "Snow fell all night over the quiet town."]

@@ -17,7 +17,7 @@ from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
 from qd.search import relearn, run, step
 from qd.types import Elites, Search, State
-from tests.core.test_search import CMA_ME, THRESHOLDS, advance, begin, columns, same
+from tests.support.searches import CMA_ME, THRESHOLDS, advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing, Flip
 
 ROOM = Grid((12, 12))

@@ -18,7 +18,7 @@ from qd.emitters.pool import Pool
 from qd.emitters.selection import Known
 from qd.search import relearn, step
 from qd.types import Search
-from tests.core.test_search import advance, begin, same
+from tests.support.searches import advance, begin, same
 from tests.support.sparse import SQUARE, Spots, Turning
 
 PLACE = Select("where", SQUARE)

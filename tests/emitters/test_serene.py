@@ -7,35 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feedback.descriptors.select import Select
 from qd import keys
-from qd.archives import DNS, Grid
-from qd.emitters.novelty import NoveltySearch
-from qd.emitters.selection import Known
+from qd.archives import DNS
 from qd.emitters.sparse import climbing
 from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases
 from qd.emitters.sparse.serene import Serene
 from qd.search import relearn, run, step
 from qd.types import Search
-from tests.core.test_search import advance, begin, same
-from tests.support.sparse import SQUARE, Spots, Turning
+from tests.support.searches import advance, begin, same
+from tests.support.sparse import EXPLORER, SERENE, Spots, Turning, people, row
 
-EXPLORER = NoveltySearch(population=20, neighbours=5, sigma=0.2)
-SERENE = Search(Spots(), Select("where", SQUARE), Grid((10, 10)), Serene(EXPLORER, chunk=200))
 STAX = Search(
     Spots(), Turning(), DNS(64), Serene(replace(EXPLORER, criteria=("novelty", "surprise")), chunk=200)
 )  # Pareto fronts of both
-
-
-def row(solution, objective=0.1) -> Known:
-    x = np.array([solution], np.float32)
-    return Known(np.array([7]), x, np.array([objective], np.float32), x[:, :2], {"where": x[:, :2]}, {})
-
-
-def people(rewards, first=100) -> Known:
-    n = len(rewards)
-    x = np.zeros((n, 4), np.float32)
-    return Known(np.arange(first, first + n), x, np.array(rewards, np.float32), x[:, :2], {"where": x[:, :2]}, {})
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,8 @@ from qd.emitters.sparse.serene import Serene
 from qd.search import run, start
 from qd.store.recorder import Recorder
 from qd.types import Search
-from tests.core.test_search import advance, begin
-from tests.emitters.test_serene import EXPLORER, SERENE, people, row
-from tests.support.sparse import Spots
+from tests.support.searches import advance, begin
+from tests.support.sparse import EXPLORER, SERENE, Spots, people, row
 
 AROUND = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0]], np.float32)
 

@@ -15,37 +15,14 @@ from qd.cli import run
 from qd.config import compose
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
-from qd.emitters.vary import Gaussian, IsoLine, Vary
+from qd.emitters.vary import Gaussian, Vary
 from qd.fused import driver, prepare
 from qd.fused.program import compiled
 from qd.referee import Referee
 from qd.types import Array, Batch, Elites, Memory, Offspring, Search, State
+from tests.support.fused import GRID, VARY, XY, begin, end, same
 from tests.support.scripted import contents, replay
 from tests.support.toys import SQUARE, Bowl, Failing, OnHost, Words
-
-VARY = Vary(IsoLine(0.05, 0.3), batch_size=32)
-XY = Select("xy", SQUARE)
-GRID = Grid((12, 12))
-
-
-def begin(recipe: Search, seed: int = 0, n: int = 64) -> State:
-    key, sample_key = keys.split(keys.new(seed))
-    return search.start(recipe, key, recipe.domain.sample(sample_key, n))[0]
-
-
-def end(recipe: Search, state: State, until: int, **how) -> State:
-    for state, _ in fused.run(recipe, state, until, **how):
-        pass
-    return state
-
-
-def same(a: State, b: State) -> None:
-    """Everything is the same, the order of the elites, the sums and the best elite too."""
-    assert (a.generation, a.evaluations, a.archive.stats) == (b.generation, b.evaluations, b.archive.stats)
-    np.testing.assert_array_equal(a.archive._store.occupied_list, b.archive._store.occupied_list)
-    for one, other in ((contents(a.archive), contents(b.archive)), (a.archive.best_elite, b.archive.best_elite)):
-        for name, column in one.items():
-            np.testing.assert_array_equal(column, other[name], err_msg=name)
 
 
 @dataclass(frozen=True)

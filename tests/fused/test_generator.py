@@ -10,7 +10,7 @@ from qd import fused, keys
 from qd.archives import Grid
 from qd.fused.generator import key_of
 from qd.types import Search
-from tests.fused.test_fused import VARY, XY, begin
+from tests.support.fused import VARY, XY, begin
 from tests.support.toys import Bowl
 
 N = 400_000

@@ -6,7 +6,7 @@ import pytest
 from qd.fused import seeds
 from qd.fused.seeds import _mapped
 from qd.types import Search
-from tests.fused.test_fused import GRID, VARY, XY, begin, end, same
+from tests.support.fused import GRID, VARY, XY, begin, end, same
 from tests.support.scripted import contents
 from tests.support.toys import Bowl, Failing, Words
 

@@ -10,17 +10,10 @@ from feedback.label import jsonl, rater, run_view, store
 from qd.config import compose
 from qd.runner.run import run
 from qd.store import archive_file
+from tests.support.consoles import Quiet
 
 RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.spend=[8,6]", "descriptor.active=false",
           "relearn=[200]", "budget=400", "suits.batch_size=100", "renderings=12"]  # fmt: skip
-
-
-class Quiet:
-    def update(self, row: dict) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def close(self, summary: dict) -> None: ...
 
 
 def searched(path: Path, *words: str) -> dict:

@@ -9,7 +9,7 @@ from feedback.label import rater, store
 from qd.config import compose
 from qd.runner.run import run
 from qd.store import archive_file
-from tests.label.test_run import Quiet
+from tests.support.consoles import Quiet
 from tests.support.hashed import Hashed
 
 HOSTILE = "<img src=x onerror=alert(1)> rain & <script>alert(2)</script>"

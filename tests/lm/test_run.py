@@ -20,7 +20,7 @@ from tests.support import tales
 from tests.support.endpoint import serving
 
 KEY = "MARKED-KEY-5d41402abc4b2a76"
-TESTS = Path(__file__).parents[1]
+HOUSE = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def test_a_budget_too_small_for_the_start_says_so(capsys):
 @pytest.mark.slow
 def test_a_killed_run_asks_nothing_twice_and_ends_with_the_same_archive(here):
     draw = random.Random(0)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]), "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
     with serving(fickle=True, latency=0.3) as server:
         command = [sys.executable, "-m", "qd", *words(server, "budget=160", "lm.limits.concurrency=4")]
         lost = killed = 0

@@ -9,34 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qd.archives import Grid, insert, objects
+from qd.archives import objects
 from qd.cli.main import main
-from qd.store import archive_file, tables
-from qd.types import Rows
+from qd.store import tables
+from tests.support.stored import numbers, stored
 
-BOUNDS = ((-1.0, 1.0), (0.0, 2.0))
 NASTY = ["a,b", 'say "x"\nand y', "\r\n", "=1+1", "größe 日本", "", " 12 ", "\x00", "it's\tso"]
-
-
-def stored(run, solutions, **features) -> dict:
-    """Writes an archive as a run does, and returns its columns, oldest first."""
-    rng, n = np.random.default_rng(1), len(solutions)
-    measures = np.stack([np.linspace(-1, 1, n), np.linspace(0, 2, n)], 1).astype(np.float32)
-    rows = Rows(np.arange(n), solutions, rng.normal(size=n).astype(np.float32), features, np.ones(n, bool))
-    archive = Grid((50, 50)).open(rows, BOUNDS, tuple(features), 0)
-    insert(archive, rows.ids, rows.solutions, rows.objective, measures, features)
-    assert len(archive) == n
-    run.mkdir()
-    archive_file.save(run, archive, BOUNDS, {"seed": 0, "evaluations": n})
-    columns = archive_file.load(run).columns
-    order = np.argsort(columns["id"])
-    return {name: column[order] for name, column in columns.items()}
-
-
-def numbers(run) -> dict:
-    rng = np.random.default_rng(0)
-    draw = rng.normal(size=(20, 3)).astype(np.float32)
-    return stored(run, draw, spot=draw[:, :2] / 3, speed=draw[:, 0], pair=np.stack([draw, 1 / draw], 2))
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])

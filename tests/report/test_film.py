@@ -14,9 +14,9 @@ from qd.emitters.vary import Gaussian, Vary
 from qd.plots import film
 from qd.store import films, folder, history
 from qd.types import Search
-from tests.core.test_search import begin
-from tests.report.test_plots import stored_run
-from tests.store.test_store import accepted
+from tests.support.checkpoints import accepted
+from tests.support.searches import begin
+from tests.support.stored_runs import stored_run
 
 
 def ended(generation: int, ids: list[int], status: list[int], width: int = 2) -> tuple:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 from PIL import Image
 
-from qd.archives import CVT, Grid, insert
+from qd.archives import CVT, Grid
 from qd.cli import plot
 from qd.cli.main import main as cli
 from qd.plots import drawing
@@ -20,10 +20,9 @@ from qd.plots.records import Map, colours
 from qd.plots.sheet import seats, sheet, sheet_svg
 from qd.report import figures as figures_
 from qd.store import archive_file, metrics_file
-from qd.types import Rendering, Rows
+from qd.types import Rendering
+from tests.support.stored_runs import BOUNDS, POSE, stored_run
 
-BOUNDS = ((-1.0, 1.0), (0.0, 4.0))
-POSE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 2 2"><circle cx="0" cy="0" r="0.5" fill="#abc"/></svg>'
 EVIL = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
@@ -227,33 +226,6 @@ def test_a_picture_keeps_its_shape():
 
 def test_long_texts_are_cut():
     assert drawing.embed(Rendering("text", "word " * 100), (0, 0, 10)).count("<tspan") == 6
-
-
-# --- qd plot
-
-
-def stored_run(folder, archive_settings, renderings: bool = True):
-    rng = np.random.default_rng(0)
-    measures = rng.uniform(*np.array(BOUNDS).T, (60, 2)).astype(np.float32)
-    rows = Rows(
-        np.arange(60),
-        rng.normal(size=(60, 3)).astype(np.float32),
-        rng.uniform(0, 9, 60).astype(np.float32),
-        {},
-        np.ones(60, bool),
-    )
-    archive = archive_settings.open(rows, BOUNDS, (), 0)
-    insert(archive, rows.ids, rows.solutions, rows.objective, measures, {})
-    config = {"name": "toy", "descriptor": {"feature": "place"}}
-    archive_file.save(
-        folder, archive, BOUNDS, {"seed": 3, "evaluations": 1234, "config": config, "objective_range": [0.0, 9.0]}
-    )
-    (folder / "metrics.csv").write_text("evals,coverage,qd_score,best\n60,5.0,,8.0\n120,6.0,,8.5\n180,7")
-    if renderings:
-        (folder / "renderings").mkdir()
-        for number in archive.data("id"):
-            (folder / f"renderings/{number}.svg").write_text(POSE)
-    return archive
 
 
 @pytest.mark.parametrize("archive_settings", [Grid((6, 7)), CVT(30, samples=500)], ids=["grid", "cvt"])

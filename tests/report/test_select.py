@@ -11,7 +11,7 @@ from qd.diversity import vendi
 from qd.report.subset import chosen, compared, likeness
 from qd.store import archive_file
 from qd.types import Rows
-from tests.report.test_export import BOUNDS, stored
+from tests.support.stored import BOUNDS, stored
 
 
 def clumps(n: int = 200, kinds: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

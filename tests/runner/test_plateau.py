@@ -11,7 +11,7 @@ from qd.runner import plateau
 from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import archive_file
-from tests.end_to_end.kill.cases import Quiet
+from tests.support.consoles import QuietRun
 
 SMALL = ["domain.joints=3", "archive.dims=[5,5]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300"]
 PLATEAU = [*SMALL, "stop=plateau", "plateau.over=800", "plateau.share=0.02", "budget=20000", "renderings=0"]
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("own_key")
 
 def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
     config = compose.load([*PLATEAU, *overrides])
-    return run(config, compose.assemble(config), path, console or Quiet(), stop)
+    return run(config, compose.assemble(config), path, console or QuietRun(), stop)
 
 
 def columns(path: Path) -> dict:
@@ -28,7 +28,7 @@ def columns(path: Path) -> dict:
 
 
 def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
-    quiet = Quiet()
+    quiet = QuietRun()
     whole = done(tmp_path / "whole", console=quiet)
     assert whole["status"] == "finished" and whole["ended"] == "plateau" and 820 < whole["evaluations"] < 20000
     assert any("neither coverage nor QD score rose by 2 % over 800 evaluations" in said for said in quiet.said)
@@ -59,7 +59,7 @@ def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
 def test_without_it_the_budget_decides(tmp_path):
     config = compose.load([*SMALL, "budget=1500", "renderings=0"])
     assert "stop" not in config and "plateau" not in config
-    result = run(config, compose.assemble(config), tmp_path / "run", Quiet())
+    result = run(config, compose.assemble(config), tmp_path / "run", QuietRun())
     assert result["evaluations"] >= 1500 and result["ended"] == "budget"
 
 
@@ -97,4 +97,4 @@ def test_messages(tmp_path, overrides, message):
     given = [o for o in PLATEAU if "archive" not in o] if "archive=dns" in overrides else PLATEAU
     with pytest.raises(ValueError, match=message):
         config = compose.load([*given, *overrides])
-        run(config, compose.assemble(config), tmp_path / "run", Quiet())
+        run(config, compose.assemble(config), tmp_path / "run", QuietRun())

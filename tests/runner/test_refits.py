@@ -13,7 +13,7 @@ from qd.runner.refits import Schedule
 from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import archive_file
-from tests.end_to_end.kill.cases import Quiet
+from tests.support.consoles import QuietRun
 
 SMALL = ["domain.joints=3", "archive.dims=[8,8]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300",
          "budget=3000", "renderings=0", "descriptor=pca"]  # fmt: skip
@@ -36,7 +36,7 @@ class Cut(Stop):
 
 def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
     config = compose.load([*SMALL, *overrides])
-    return run(config, compose.assemble(config), path, console or Quiet(), stop)
+    return run(config, compose.assemble(config), path, console or QuietRun(), stop)
 
 
 def learned(path: Path) -> list[int]:
@@ -87,7 +87,7 @@ def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
 
 
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
-    quiet = Quiet()
+    quiet = QuietRun()
     asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.spend=[8,8]", "relearn=null", "budget=200"]
     done(tmp_path / "run", *asks, console=quiet)
     assert any("only 8 of 16 questions will be asked" in said for said in quiet.said)

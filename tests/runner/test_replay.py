@@ -17,7 +17,8 @@ from qd.store import checkpoint, history
 from qd.store.recorder import TIMES
 from qd.store.replay import Past
 from qd.types import Search
-from tests.end_to_end.kill.cases import Parts, Quiet
+from tests.end_to_end.kill.cases import Parts
+from tests.support.consoles import QuietRun
 from tests.support.scripted import contents
 from tests.support.toys import SQUARE, Bowl, Failing
 
@@ -33,12 +34,12 @@ def recipe(name: str) -> Search:
     return Search(Failing(Bowl()), Select("xy", SQUARE), ARCHIVES[name], Vary(IsoLine(0.05, 0.3), batch_size=32))
 
 
-def given(path: Path, name: str, **more) -> Quiet:
+def given(path: Path, name: str, **more) -> QuietRun:
     config = {
         "name": "toy", "seed": 1, "budget": 8_000, "initial": 64, "relearn": None, "log_every": 100, "save_every": 3000,
         "save_seconds": 100.0, "renderings": 0, "runs": "runs", "again": False, "domain": {}, "driver": {"name": "fused"},
     } | more  # fmt: skip
-    console = Quiet()
+    console = QuietRun()
     job.run(config, Parts(recipe(name), None, fused.run), path, console)
     return console
 

@@ -24,9 +24,10 @@ from qd.runner import run as job
 from qd.store import archive_file, checkpoint, history, identity
 from qd.types import Batch, State
 from tests.end_to_end.kill import cases
-from tests.end_to_end.kill.cases import FUSED, Case, Quiet, assemble, config
+from tests.end_to_end.kill.cases import FUSED, Case, assemble, config
 from tests.end_to_end.kill.compare import compare
 from tests.end_to_end.kill.trial import trial
+from tests.support.consoles import QuietRun
 
 PLAIN = Case("arm", "isoline", "grid")
 SOFT_LEARNER = Case("arm", "cma_mae", "cvt", "pca")
@@ -48,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Interrupting(Quiet):
+class Interrupting(QuietRun):
     """Calls once, at the row of metrics of that number."""
 
     def __init__(self, at: int, call: Callable[[], object]) -> None:
@@ -61,8 +62,8 @@ class Interrupting(Quiet):
             self.call()
 
 
-def given(path: Path, console: Quiet | None = None, case: Case = PLAIN, **more) -> dict:
-    return job.run(config(case, **more), assemble(case), path, console or Quiet())
+def given(path: Path, console: QuietRun | None = None, case: Case = PLAIN, **more) -> dict:
+    return job.run(config(case, **more), assemble(case), path, console or QuietRun())
 
 
 def send(number: int) -> Callable[[], None]:
@@ -140,7 +141,7 @@ def test_a_damaged_checkpoint_costs_one_stretch(whole: Path, tmp_path: Path) -> 
     given(tmp_path, Interrupting(6, send(signal.SIGTERM)))
     newest = sorted((tmp_path / "checkpoint").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:5000])
-    console = Quiet()
+    console = QuietRun()
     given(tmp_path, console)
     assert "is damaged" in console.said[0]
     compare(whole, tmp_path)
@@ -157,7 +158,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(whole: Path, tmp_path: Path) -> 
             given(tmp_path, console)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    console = Quiet()
+    console = QuietRun()
     given(tmp_path, console)
     assert console.said == []  # nothing was damaged
     assert 0 < json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])["evaluations"] < 6000
@@ -200,7 +201,7 @@ def test_what_cannot_go_on_keeps_its_result(tmp_path: Path, lost: str) -> None:
 
 def test_a_finished_run_is_skipped(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
-    console = Quiet()
+    console = QuietRun()
     assert given(whole, console)["status"] == "skipped"
     assert "is finished (6016 evaluations): skipped" in console.said[0] and len(console.said) == 1
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -208,7 +209,7 @@ def test_a_finished_run_is_skipped(whole: Path) -> None:
 
 def test_a_smaller_budget_is_told_whose_numbers_it_sees(whole: Path) -> None:
     kept = (whole / "config.yaml").read_bytes()
-    console = Quiet()
+    console = QuietRun()
     assert given(whole, console, budget=300)["evaluations"] == 6016
     assert "more was already done (6,016 >= 300 asked), so the numbers are those of 6,016 evaluations" in console.said[1]
     assert "again=true, or name=... for a run of its own" in console.said[1]
@@ -235,7 +236,7 @@ def test_a_lost_archive_of_a_finished_run_is_rebuilt_or_told_of(tmp_path: Path) 
     before = archive_file.load(tmp_path)
     for how in ("missing", "truncated", "no json", "foreign", "another run's"):
         lose(tmp_path, how)
-        console = Quiet()
+        console = QuietRun()
         assert given(tmp_path, console, budget=600)["status"] == "skipped"
         assert "rebuilt from the checkpoint" in console.said[0] and "skipped" in console.said[1]
         after = archive_file.load(tmp_path)
@@ -257,7 +258,7 @@ def test_changed_code_is_told_of_and_never_mixed(tmp_path: Path, monkeypatch: py
     given(tmp_path, budget=600)
     sources = identity.fingerprint(*assemble(PLAIN)[:2])
     monkeypatch.setattr(identity, "fingerprint", lambda *parts: sources | {"domains.arm": "mended"})
-    console = Quiet()
+    console = QuietRun()
     assert given(tmp_path, console, budget=600)["status"] == "skipped"
     assert "the code of domains.arm has changed; type again=true" in console.said[1]
     with pytest.raises(ValueError, match=r"domains.arm has changed, so it cannot go on to 900 evaluations; type again=true"):
@@ -316,7 +317,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
     for there in (tmp_path / "runs" / "arm" / "s0", tmp_path / "mine"):
         (tmp_path / "mine").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match="nothing"):
-            job.run(config(PLAIN), refused, there, Quiet())
+            job.run(config(PLAIN), refused, there, QuietRun())
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "mine").exists()  # it was there before
 
@@ -352,7 +353,7 @@ def test_the_folder_holds_what_it_promises(whole: Path) -> None:
 
 def test_a_batch_of_several_generations_is_recorded_like_single_ones(whole: Path, tmp_path: Path) -> None:
     parts = assemble(PLAIN)._replace(run=_three_at_a_time)
-    job.run(config(PLAIN), parts, tmp_path, Quiet())
+    job.run(config(PLAIN), parts, tmp_path, QuietRun())
     one, other = history.load(whole), history.load(tmp_path)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])

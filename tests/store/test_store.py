@@ -11,18 +11,10 @@ import pytest
 
 from domains.arm import Arm
 from feedback.descriptors.select import Select
-from qd.archives import CVT, Grid, insert, objects
-from qd.metrics import Tally
+from qd.archives import CVT, Grid, objects
 from qd.store import archive_file, checkpoint, folder, history, identity, renderings, seal
-from qd.store.checkpoint import Checkpoint
 from qd.support import atomic
-from qd.types import Batch, Evaluation, Reserve, Rows, State
-
-BOUNDS = ((-1.0, 1.0), (-1.0, 1.0))
-CONFIG = {
-    "name": "arm", "seed": 0, "budget": 100, "runs": "runs", "console": "off", "again": False,
-    "domain": {"joints": 10}, "emitter": {"sigma": 1e-05, "workers": 2}, "archive": {"threshold_min": float("-inf")},
-}  # fmt: skip
+from tests.support.checkpoints import BOUNDS, CONFIG, a_checkpoint, accepted, filled, rows
 
 
 @pytest.fixture(autouse=True)
@@ -34,28 +26,6 @@ def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_path(tmp_path: Path) -> Path:
     (tmp_path / "run").mkdir()
     return tmp_path / "run"
-
-
-def rows(n: int = 30, solutions: np.ndarray | None = None) -> Rows:
-    rng = np.random.default_rng(0)
-    solutions = rng.normal(size=(n, 3)).astype(np.float32) if solutions is None else solutions
-    features = {"place": rng.uniform(-1, 1, (n, 2)).astype(np.float32)}
-    return Rows(np.arange(n), solutions, rng.normal(size=n).astype(np.float32), {"seen": features["place"]}, np.ones(n, bool))
-
-
-def filled(settings=Grid((5, 5)), given: Rows | None = None):  # noqa: B008 - settings are frozen
-    given = rows() if given is None else given
-    archive = settings.open(given, BOUNDS, ("seen",), 0)
-    insert(archive, given.ids, given.solutions, given.objective, given.features["seen"], given.features)
-    return archive
-
-
-def a_checkpoint(evaluations: int = 64, memory=()) -> Checkpoint:
-    state = State(np.zeros(2, np.uint32), filled(), memory, (), Reserve(rows(0), 0), evaluations // 64, evaluations)
-    return Checkpoint(state, None, Tally(evaluated=evaluations), 0, None, 1.5, {}, {})
-
-
-# --- the archive's files
 
 
 @pytest.mark.parametrize("settings", [Grid((5, 5)), CVT(20, samples=500)])
@@ -142,9 +112,6 @@ def test_a_pickle_in_an_archive_is_not_run(run_path: Path) -> None:
     assert not (run_path / "trapped").exists()
 
 
-# --- the seal
-
-
 def test_key_is_private_and_kept(tmp_path: Path) -> None:
     sealed = seal.seal(b"content")
     assert seal.key_path() == tmp_path / "home" / "qd-atlas" / "checkpoint.key"
@@ -183,9 +150,6 @@ def test_somebody_elses_checkpoint_is_never_unpickled(run_path: Path, tmp_path: 
     with pytest.raises(ValueError, match=r"was not signed with your key .* Type again=true to start anew"):
         checkpoint.load(run_path, print)
     assert not (tmp_path / "trapped").exists()
-
-
-# --- checkpoints
 
 
 def test_two_checkpoints_are_kept_and_the_older_serves_when_the_newer_is_damaged(run_path: Path) -> None:
@@ -230,17 +194,6 @@ def test_state_that_cannot_be_pickled_is_told_of(run_path: Path) -> None:
     assert list(run_path.iterdir()) == []
 
 
-# --- history
-
-
-def accepted(state_generation: int, first: int, ids: list[int], status: list[int], parents: list[list[int]]) -> tuple:
-    n = len(ids)
-    evaluation = Evaluation(np.array(ids, np.float32), {})
-    batch = Batch(first, np.array(ids), np.array(parents), np.zeros((n, 1)), evaluation, np.zeros((n, 2)), {},
-                  np.array(ids) * 10, np.array(status), np.zeros(n), {})  # fmt: skip
-    return a_checkpoint().state._replace(generation=state_generation), batch
-
-
 def test_history_keeps_accepted_rows_with_their_generation(run_path: Path) -> None:
     kept = history.History(run_path, 0)
     kept.add(*accepted(1, 0, [0, 1, 2], [2, -1, 2], [[], [], []]))
@@ -281,9 +234,6 @@ def test_packed_history_goes_on_and_is_cut_to_an_older_checkpoint(run_path: Path
     kept.add(*accepted(4, 3, [33], [2], [[0]]))
     kept.write_part(4)
     np.testing.assert_array_equal(history.load(run_path)["id"], [0, 1, 2, 33])
-
-
-# --- the folder
 
 
 def test_config_hash_leaves_out_what_decides_nothing() -> None:
@@ -355,9 +305,6 @@ def test_unwritable_folder_is_told_of(tmp_path: Path) -> None:
         pass
 
 
-# --- writing
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_full_disk_leaves_the_old_file(run_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     atomic.write(run_path / "a", b"old")
@@ -390,9 +337,6 @@ def test_leftovers_are_tidied(run_path: Path) -> None:
     (run_path / "a").write_bytes(b"whole")
     atomic.tidy(run_path)
     assert [path.name for path in run_path.iterdir()] == ["a"]
-
-
-# --- renderings and sources
 
 
 def test_renderings_are_few_spread_and_hold_the_best(run_path: Path) -> None:

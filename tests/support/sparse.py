@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feedback.descriptors.select import Select
 from qd import keys
-from qd.types import Array, Evaluation, Features, Fresh, Params, Rows
+from qd.archives import Grid
+from qd.emitters.novelty import NoveltySearch
+from qd.emitters.selection import Known
+from qd.emitters.sparse.serene import Serene
+from qd.types import Array, Evaluation, Features, Fresh, Params, Rows, Search
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
 
@@ -57,3 +62,20 @@ class Turning:
 
     def signals(self, params: Params, features: Features) -> Features:
         return {"surprise": params * np.hypot(*features["where"].T)}
+
+
+EXPLORER = NoveltySearch(population=20, neighbours=5, sigma=0.2)
+
+
+SERENE = Search(Spots(), Select("where", SQUARE), Grid((10, 10)), Serene(EXPLORER, chunk=200))
+
+
+def row(solution, objective=0.1) -> Known:
+    x = np.array([solution], np.float32)
+    return Known(np.array([7]), x, np.array([objective], np.float32), x[:, :2], {"where": x[:, :2]}, {})
+
+
+def people(rewards, first=100) -> Known:
+    n = len(rewards)
+    x = np.zeros((n, 4), np.float32)
+    return Known(np.arange(first, first + n), x, np.array(rewards, np.float32), x[:, :2], {"where": x[:, :2]}, {})

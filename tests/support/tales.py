@@ -12,12 +12,12 @@ from qd.types import Array, Evaluation
 
 YAML = """# @package _global_
 domain:
-  _target_: tales.Tales
+  _target_: tests.support.tales.Tales
   lm: "@lm"
 emitter:
   _target_: qd.emitters.vary.Vary
   variation:
-    _target_: tales.Retold
+    _target_: tests.support.tales.Retold
     lm: "@lm"
   batch_size: 8
   pure: false

@@ -16,6 +16,7 @@ from qd.emitters.vary import IsoLine, Vary
 from qd.referee import Referee
 from qd.runner import run as job
 from qd.types import Search
+from tests.support.consoles import QuietRun
 
 _BATCH = 64
 
@@ -41,26 +42,12 @@ class Case(NamedTuple):
 
 
 CASES = [Case(*names) for names in product(("arm", "sphere"), ("isoline", "cma_me", "cma_mae"), ("grid", "cvt"))]
+
+
 LEARNERS = [Case("arm", "isoline", "grid", "pca"), Case("arm", "cma_mae", "cvt", "pca")]
+
+
 FUSED = [Case("arm", "isoline", "grid", "select", "fused")]  # without a referee, so that it is looked at seldom
-
-
-class Quiet:
-    """A console that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.rows: list[dict] = []
-        self.closed: dict | None = None
-
-    def update(self, row: dict) -> None:
-        self.rows.append(row)
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def close(self, summary: dict) -> None:
-        self.closed = summary
 
 
 def config(case: Case, **more: Any) -> dict[str, Any]:
@@ -89,7 +76,7 @@ def assemble(case: Case) -> Parts:
 
 def run(case: Case, path: Path, **more: Any) -> dict[str, Any]:
     """Gives the command in this process."""
-    return job.run(config(case, **more), assemble(case), path, Quiet())
+    return job.run(config(case, **more), assemble(case), path, QuietRun())
 
 
 def _emitter(name: str) -> Any:

@@ -1,0 +1,34 @@
+"""All choices of conf, composed small."""
+
+import pickle
+from functools import cache
+from typing import Any
+
+import pytest
+
+from qd.config.compose import assemble, load
+from qd.config.overrides import conf
+from qd.types import Search
+
+TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
+
+
+def choices(group: str) -> list[str]:
+    return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
+
+
+@cache
+def composed(*overrides: str) -> Search:
+    return assemble(load(list(overrides))).search
+
+
+def copied(part: Any) -> Any:
+    """A part as it comes back from storage. One that holds a client for a language model is not copied, and says so."""
+    if "LM(" in repr(part):
+        with pytest.raises(TypeError, match="a language-model client is not copied"):
+            pickle.dumps(part)
+        return part
+    return pickle.loads(pickle.dumps(part))
+
+
+LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts

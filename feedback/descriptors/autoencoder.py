@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedback.descriptors import training
-from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from feedback.features import flat
 from qd.types import Array, Features, Fresh, Rows
 
 Layers = tuple[tuple[Array, Array], ...]  # weights [in, out] and bias [out] of each

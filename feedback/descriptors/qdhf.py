@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from feedback.features import flat
 from feedback.preferences import comparisons as answers
 from feedback.preferences.comparisons import Answers
 from qd import keys

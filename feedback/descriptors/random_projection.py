@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from feedback.features import flat
 from qd import keys
 from qd.types import Array, Features, Fresh, Rows
 

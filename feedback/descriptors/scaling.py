@@ -5,10 +5,9 @@ N rows, F feature length, M measures.
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from qd.types import Array, Features
+from qd.types import Array
 
 
 class Box(NamedTuple):
@@ -16,15 +15,6 @@ class Box(NamedTuple):
 
     middle: Array  # [M]
     half: Array  # [M]
-
-
-def flat(features: Features, names: tuple[str, ...]) -> Array:
-    """Lays features end to end, [N, F]."""
-    n = len(features[names[0]])
-    columns = [features[name].reshape(n, -1) for name in names]
-    if len(columns) == 1:
-        return columns[0]
-    return (np if isinstance(columns[0], np.ndarray) else jnp).concatenate(columns, axis=1)
 
 
 def around(embedded: Array, padding: float = 0.0) -> Box:

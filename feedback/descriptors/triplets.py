@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedback.descriptors.scaling import Box, around, check_varies, flat, into_bounds
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from feedback.features import flat
 from feedback.preferences import acquisition, posterior
 from feedback.preferences import comparisons as answers
 from feedback.preferences.comparisons import Answers

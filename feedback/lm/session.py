@@ -12,9 +12,9 @@ from typing import Any
 from feedback.lm.accounting.budget import Cost, price
 from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.ledger import Ledger
+from feedback.lm.engine import Engine
 from feedback.lm.settings import Settings
 from feedback.lm.transport import request as requests
-from feedback.lm.transport.engine import Engine
 from feedback.lm.transport.probe import Traits, probe
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
@@ -117,7 +117,7 @@ class Session:
     def _recorded(self, keys: list[bytes]) -> dict[bytes, Answer]:
         if self.settings.mode == "off":
             return {}
-        if self.settings.mode == "record":  # what this very run has recorded, before it was cut off too, is not asked again
+        if self.settings.mode == "record":  # what this run recorded before it was cut off is not asked again
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
 
@@ -127,8 +127,8 @@ class Session:
         if lacking:
             raise ValueError(
                 f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, "
-                f"and lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt {str(lacking[0].body)[:120]!r}); "
-                "type lm.mode=readwrite"
+                f"and lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt "
+                f"{str(lacking[0].body)[:120]!r}); type lm.mode=readwrite"
             )
         return failed
 

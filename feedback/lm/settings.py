@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from feedback.lm.accounting.budget import Budget, price
 from feedback.lm.accounting.limits import Limits
-from feedback.lm.transport.engine import loopback
+from feedback.lm.engine import loopback
 from feedback.lm.transport.probe import Traits
 
 _MODES = ("readwrite", "replay", "record", "off")

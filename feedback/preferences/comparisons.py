@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedback.descriptors.scaling import flat
+from feedback.features import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
 from qd import keys
 from qd.types import Array, Features, Rows

@@ -82,7 +82,7 @@ def _others() -> dict[str, dict[str, str]]:
     """Commands of rooms that qd does not import: name -> what to call, and what it does."""
     import yaml
 
-    from qd.config.overrides import conf
+    from qd.support.conf import conf
 
     return yaml.safe_load((conf() / "commands.yaml").read_text(encoding="utf-8"))
 

@@ -112,7 +112,7 @@ def _check_name(name: str, external: bool) -> None:
 
 
 def _is_choice(name: str) -> bool:
-    from qd.config.overrides import conf
+    from qd.support.conf import conf
 
     ours = conf() / "domain" / f"{name}.yaml"
     return ours.exists() and ours.resolve() != Path("conf/domain", f"{name}.yaml").resolve()

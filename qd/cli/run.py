@@ -42,7 +42,8 @@ def main(args: list[str]) -> int:
 def _by_hydra(args: list[str]) -> int:
     import hydra
 
-    from qd.config.overrides import check, conf, opened, prepared, register
+    from qd.config.overrides import check, opened, prepared, register
+    from qd.support.conf import conf
 
     def task(cfg: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -62,8 +63,8 @@ def _by_hydra(args: list[str]) -> int:
 
 
 def _choices() -> str:
-    from qd.config.overrides import conf
     from qd.config.settings import Settings
+    from qd.support.conf import conf
 
     groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
     width = max(len(group.name) for group in groups)

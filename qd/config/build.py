@@ -15,6 +15,7 @@ from typing import Any
 
 import qd
 from qd.config import values
+from qd.support.moved import current
 from qd.support.spelling import nearest
 
 
@@ -38,7 +39,17 @@ def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
 
 
 def locate(target: str, where: str) -> Any:
-    """Imports what a dotted name stands for. Raises ValueError that names the nearest."""
+    """Imports what a dotted name stands for, also one of an earlier version. Raises ValueError that names the nearest."""
+    try:
+        return _locate(target, where)
+    except ValueError:
+        now = current(target)
+        if now == target:
+            raise
+        return _locate(now, where)
+
+
+def _locate(target: str, where: str) -> Any:
     module, found = None, target.split(".")
     for depth in range(1, len(found) + 1):
         try:

@@ -11,21 +11,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import qd
 from qd.config import values
 from qd.config.settings import Plateau, Settings, Suits
+from qd.support.conf import conf
 from qd.support.spelling import nearest
 
 _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
-
-
-def conf() -> Path:
-    """Returns the folder of our choices: in the wheel qd/conf, in a checkout conf."""
-    package = Path(qd.__file__).resolve().parent
-    for there in (package / "conf", package.parent / "conf"):
-        if (there / "config.yaml").is_file():
-            return there
-    raise ValueError(f"there is no conf in {package} or beside it; install qd-atlas anew")
 
 
 def register() -> None:

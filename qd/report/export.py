@@ -64,7 +64,7 @@ def forms() -> dict[str, dict[str, str]]:
     """Returns format -> what to call, for which domain, and what it is."""
     import yaml
 
-    from qd.config.overrides import conf
+    from qd.support.conf import conf
 
     return yaml.safe_load((conf() / "exports.yaml").read_text(encoding="utf-8"))
 

@@ -95,7 +95,7 @@ def _client(overrides: Sequence[str]) -> Any:
 def _choices() -> dict[str, Any]:
     import yaml
 
-    from qd.config.overrides import conf
+    from qd.support.conf import conf
 
     found: dict[str, Any] = {}
     for folder in (Path("conf"), conf()):

@@ -1,5 +1,6 @@
 """All that a run needs to go on, as one signed pickle; two are kept."""
 
+import io
 import json
 import pickle
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from qd.archives import hasty
 from qd.metrics import Tally
 from qd.store import identity, seal
 from qd.support import atomic
+from qd.support.moved import current
 from qd.types import State
 
 _KEPT = 2
@@ -78,9 +80,20 @@ def _pickled(checkpoint: Checkpoint) -> bytes:
         ) from error
 
 
+class _Unpickler(pickle.Unpickler):
+    """Finds classes of an earlier version where they stand now."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except (ImportError, AttributeError):
+            there, _, last = current(f"{module}.{name}").rpartition(".")
+            return super().find_class(there, last)
+
+
 def _unpickled(path: Path, pickled: bytes) -> Checkpoint:
     try:
-        found = pickle.loads(pickled)  # signed by this user, and checked above
+        found = _Unpickler(io.BytesIO(pickled)).load()  # signed by this user, and checked above
     except (AttributeError, ImportError, TypeError) as error:
         raise ValueError(
             f"{path} names code that is no longer there ({error}); put it back, or type again=true to start anew"

@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from qd.support.moved import original
+
 _LEFT_OUT = ("runs", "console", "budget", "again", "now", "save_seconds")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
@@ -67,7 +69,7 @@ def _deciding(config: dict) -> dict:
     kept = {name: value for name, value in config.items() if name not in _LEFT_OUT}
     for model in (name for name in _MODELS if isinstance(kept.get(name), dict)):
         kept[model] = {name: value for name, value in kept[model].items() if name not in _LEFT_OUT_OF_MODELS}
-    return _without_workers(kept)
+    return _without_workers(original(kept))
 
 
 def _without_workers(node: Any) -> Any:

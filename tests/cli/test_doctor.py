@@ -11,8 +11,8 @@ import pytest
 
 from qd import keys
 from qd.cli.main import main
-from qd.config.overrides import conf
 from qd.doctor.examine import examine, findings
+from qd.support.conf import conf
 from qd.types import Array, Evaluation, Rendering
 
 SMALL = ["domain=toy", "initial=50", "suits.batch_size=50", "suits.dims=[20,20]"]

@@ -13,10 +13,10 @@ from feedback.descriptors.select import Select
 from qd.archives import CVT, Grid
 from qd.config import compose
 from qd.config.build import build, foreign_domains
-from qd.config.overrides import conf
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
 from qd.fused import run
+from qd.support.conf import conf
 
 DISC = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
 

@@ -9,8 +9,8 @@ import yaml
 from qd import archives, keys, search, types
 from qd.archives import HostElites
 from qd.config import compose, schedule
-from qd.config.overrides import conf
 from qd.referee import Referee
+from qd.support.conf import conf
 from tests.support.choices import LMX, TEXTS, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qd.cli.main import main
-from qd.config.overrides import conf
+from qd.support.conf import conf
 
 QUICK = ("arm", "sphere")
 DOMAINS = sorted(path.stem for path in (conf() / "domain").glob("*.yaml"))

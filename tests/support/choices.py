@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qd.config.compose import assemble, load
-from qd.config.overrides import conf
+from qd.support.conf import conf
 from qd.types import Search
 
 TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")

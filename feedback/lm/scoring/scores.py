@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from feedback.lm.scoring import labels as reading
-from feedback.lm.scoring import schema as schemas
 from feedback.lm.scoring.labels import LabelScores
 from feedback.lm.session import Session
 from feedback.lm.transport import request as requests
+from feedback.lm.transport import schema as schemas
 from feedback.lm.transport.request import Prompt, Request
 from feedback.lm.transport.response import Answer
 

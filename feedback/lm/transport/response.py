@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from feedback.lm.scoring import schema
+from feedback.lm.transport import schema
 from feedback.lm.transport.request import Request, clean
 
 

@@ -1,0 +1,14 @@
+"""Where the choices lie: conf in a checkout, qd/conf in an installed wheel."""
+
+from pathlib import Path
+
+import qd
+
+
+def conf() -> Path:
+    """Returns the folder of our choices. Raises ValueError where it is missing."""
+    package = Path(qd.__file__).resolve().parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise ValueError(f"there is no conf in {package} or beside it; install qd-atlas anew")

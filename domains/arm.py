@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 
@@ -35,7 +36,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         if self.joints < 1:
-            raise ValueError(f"an arm of {self.joints} joints cannot reach; type joints=1 or more")
+            raise UserError(f"an arm of {self.joints} joints cannot reach", "type joints=1 or more")
 
     @property
     def space(self) -> tuple[float, float]:

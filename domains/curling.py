@@ -21,6 +21,7 @@ from domains import episodes, scene
 from domains.maze.controller import Controller, OneBias
 from domains.maze.maps import Areas
 from domains.scene import Camera, Stroke
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 _TABLE = 1.5  # half its side
@@ -66,7 +67,7 @@ class Curling:
     def __post_init__(self) -> None:
         episodes.check(self.steps, self.points, self.chunk)
         if max(map(abs, self.start)) > _TABLE - _DISC:
-            raise ValueError(f"a disc that starts at {self.start} is not on the table; type start within +-{_TABLE - _DISC}")
+            raise UserError(f"a disc that starts at {self.start} is not on the table", f"type start within +-{_TABLE - _DISC}")
         self.camera.check(self.points)
 
     @property

@@ -8,21 +8,22 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 
 def check(steps: int, points: int, chunk: int) -> None:
     """Raises ValueError where P points of a trace cannot be spread evenly over the steps, or there are none."""
     if min(steps, points, chunk) < 1:
-        raise ValueError(f"{steps} steps, {points} points, chunks of {chunk}: type at least 1 of each")
+        raise UserError(f"{steps} steps, {points} points, chunks of {chunk}: type at least 1 of each")
     if steps % points:
-        raise ValueError(f"{points} points cannot be spread evenly over {steps} steps; type a divisor")
+        raise UserError(f"{points} points cannot be spread evenly over {steps} steps", "type a divisor")
 
 
 def played(play: Callable[[Array], Array], solutions: Array, chunk: int, size: int, what: str) -> Array:
     """Plays solutions [B, D] by ``play``, [C, D] -> [C, ...], and returns [B, ...]. Raises ValueError on a wrong D."""
     if solutions.shape[1] != size:
-        raise ValueError(
+        raise UserError(
             f"a controller has {solutions.shape[1]} parameters, but {what} takes {size}; "
             "type the hidden sizes that the controllers were made for"
         )

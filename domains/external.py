@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation
 
 
@@ -27,7 +28,7 @@ class External:
 
     def __post_init__(self) -> None:
         if self.dim < 1 or not self.low < self.high or (self.options is not None and self.options < 2):
-            raise ValueError(
+            raise UserError(
                 f"dim {self.dim}, low {self.low}, high {self.high}, options {self.options}: there is nothing to search; "
                 "type dim=1 or more, low below high, options of 2 or more"
             )
@@ -47,9 +48,10 @@ class External:
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Returns what was told. Raises ValueError where nobody has told anything."""
         if self.answers is None:
-            raise ValueError(
-                "this domain is evaluated by another program, not in this process; type qd ask with the same words instead of "
-                "qd run, evaluate the batch that it prints, and type qd tell RUN results.jsonl"
+            raise UserError(
+                "this domain is evaluated by another program, not in this process",
+                "type qd ask with the same words instead of "
+                "qd run, evaluate the batch that it prints, and type qd tell RUN results.jsonl",
             )
         return self.answers(keys, solutions)
 
@@ -66,7 +68,7 @@ def _pairs(features: object) -> list:
 def _shape(name: str, shape: object) -> tuple[int, ...]:
     lengths = (shape,) if isinstance(shape, int) else shape
     if not isinstance(lengths, list | tuple) or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
-        raise ValueError(
-            f"the feature {name!r} has shape {shape!r}; type a length of 1 or more, [rows, columns], or [] for one number"
+        raise UserError(
+            f"the feature {name!r} has shape {shape!r}", "type a length of 1 or more, [rows, columns], or [] for one number"
         )
     return tuple(lengths)

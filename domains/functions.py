@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation
 
 _REACH = 5.12
@@ -29,9 +30,9 @@ class LinearProjection:
 
     def __post_init__(self) -> None:
         if self.function not in ("sphere", "rastrigin"):
-            raise ValueError(f"there is no function {self.function!r}; type function=sphere or function=rastrigin")
+            raise UserError(f"there is no function {self.function!r}", "type function=sphere or function=rastrigin")
         if self.dim < 2 or self.dim % 2:
-            raise ValueError(f"dim {self.dim} has no two equal halves; type an even dim of 2 or more")
+            raise UserError(f"dim {self.dim} has no two equal halves", "type an even dim of 2 or more")
 
     @property
     def space(self) -> tuple[float, float]:

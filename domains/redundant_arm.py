@@ -20,6 +20,7 @@ from domains import episodes, scene
 from domains.maze.controller import Controller, OneBias
 from domains.maze.maps import Areas
 from domains.scene import Camera, Stroke
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 _BOX = (0.0, 1.0)
@@ -54,7 +55,7 @@ class RedundantArm:
     def __post_init__(self) -> None:
         episodes.check(self.steps, self.points, self.chunk)
         if self.joints < 2:
-            raise ValueError(f"an arm of {self.joints} joints cannot coil; type joints=20")
+            raise UserError(f"an arm of {self.joints} joints cannot coil", "type joints=20")
         self.camera.check(self.points)
 
     @property

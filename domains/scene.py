@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 GOAL, WALL, BODY, TIP, PATH = "#a7d3a6", "#333333", "#2b7bba", "#d1495b", "#e8a33d"
@@ -37,12 +38,12 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.side < 4 or self.frames < 1:
-            raise ValueError(f"{self.frames} images of {self.side} pixels show nothing; type side=32 frames=1 or more")
+            raise UserError(f"{self.frames} images of {self.side} pixels show nothing", "type side=32 frames=1 or more")
 
     def check(self, points: int) -> None:
         """Raises ValueError where F images cannot be spread evenly over P points."""
         if points and points % self.frames:
-            raise ValueError(f"{self.frames} images cannot be spread evenly over {points} points; type frames=1 or a divisor")
+            raise UserError(f"{self.frames} images cannot be spread evenly over {points} points", "type frames=1 or a divisor")
 
     def moments(self, points: Array) -> Array:
         """Returns those of P points of a trace [B, P, ...] that are photographed, [B, F, ...]."""
@@ -118,7 +119,7 @@ def gif(strokes: list[Stroke], box: Box, trace: Array) -> bytes:
 
     frames = len(trace)
     if not frames:
-        raise ValueError("a film of 0 frames shows nothing; type frames=1 or more")
+        raise UserError("a film of 0 frames shows nothing", "type frames=1 or more")
     low, high = box
     scale, images = _SIDE / (high - low), []
 

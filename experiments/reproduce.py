@@ -34,6 +34,7 @@ from qd.archives import Grid, insert
 from qd.emitters.ribs import Ribs
 from qd.report import table
 from qd.search import run, start
+from qd.support.errors import UserError
 from qd.types import Batch, Rows, Search
 
 CELLS = (100, 100)
@@ -90,7 +91,7 @@ PLANS = {  # (case, algorithm) and iterations of each
 def main(budget: str = "quick", seeds: str = "5", out: str = "experiments/results/reproduce") -> None:
     """Runs what is missing, then writes and prints the table."""
     if budget not in PLANS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(PLANS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(PLANS)}")
     folder = Path(out)
     runs = table.Runs(folder / "runs.jsonl")
     for (case, name), iterations in PLANS[budget]:

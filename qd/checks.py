@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from qd import archives, keys
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Batch, Descriptor, Domain, Emitter, Evaluation, Features, Offspring, Params, Rows, Search
 
@@ -43,7 +44,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     asked = (*descriptor.reads, *search.keep)
     archives.check_names(asked)
     if not descriptor.reads:
-        raise ValueError(f"{_name(descriptor)} reads no feature; set reads to the names of the features that it looks at")
+        raise UserError(f"{_name(descriptor)} reads no feature", "set reads to the names of the features that it looks at")
 
     two = solutions[:2]
     said = _try(domain, _trace, domain, key, two) if domain.pure else domain.evaluate(keys.split(key, len(two)), two)
@@ -54,9 +55,9 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         measures(descriptor, _describe(descriptor, params, rows.features), len(two))
     _has_what_it_needs(search)
     if getattr(archive, "fixed_descriptors_only", False) and getattr(descriptor, "learns", False):
-        raise ValueError(
-            f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns; type archive=grid, "
-            "or a descriptor that is hand-made (descriptor=select)"
+        raise UserError(
+            f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns",
+            "type archive=grid, or a descriptor that is hand-made (descriptor=select)",
         )
     opened = archive.open(rows, descriptor.bounds, asked, 0)
     if hasattr(emitter, "check"):
@@ -66,18 +67,21 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
 def seeds(domain: Domain, solutions: np.ndarray) -> None:
     """Raises ValueError where there are no seeds, or where they are not like what a pure domain samples."""
     if solutions.ndim and len(solutions) == 0:
-        raise ValueError("there are no seeds; type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)")
+        raise UserError(
+            "there are no seeds", "type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)"
+        )
     if solutions.ndim and not domain.pure:  # to sample may cost
         return
     like = np.asarray(domain.sample(keys.new(0), 1))
     shape, n = f"[{', '.join(map(str, ('n', *like.shape[1:])))}]", len(solutions) if solutions.ndim else 100
     if solutions.shape[1:] != like.shape[1:] or not solutions.ndim:
-        raise ValueError(
-            f"the seeds have shape {list(solutions.shape)}, but {_name(domain)} samples {shape}; type domain.sample(key, {n})"
+        raise UserError(
+            f"the seeds have shape {list(solutions.shape)}, but {_name(domain)} samples {shape}",
+            f"type domain.sample(key, {n})",
         )
     if solutions.dtype.kind not in "biuf" and like.dtype.kind in "biuf":
-        raise ValueError(
-            f"the seeds are {solutions.dtype}, but {_name(domain)} samples {like.dtype}; type domain.sample(key, {n})"
+        raise UserError(
+            f"the seeds are {solutions.dtype}, but {_name(domain)} samples {like.dtype}", f"type domain.sample(key, {n})"
         )
 
 
@@ -91,28 +95,28 @@ def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> Non
     """Raises ValueError where an evaluation has wrong shapes or dtypes, or lacks a feature that is asked for."""
     who = f"{_name(domain)}.evaluate"
     if not all(hasattr(said, field) for field in Evaluation._fields):
-        raise ValueError(f"{who} returned a {type(said).__name__}; return Evaluation(objective, {{'name': feature}})")
+        raise UserError(f"{who} returned a {type(said).__name__}", "return Evaluation(objective, {'name': feature})")
     if not isinstance(said.features, dict):
-        raise ValueError(f"{who} gave features as a {type(said.features).__name__}; give a dict, {{'name': [{n}, ...]}}")
+        raise UserError(f"{who} gave features as a {type(said.features).__name__}", f"give a dict, {{'name': [{n}, ...]}}")
     shape, dtype = np.shape(said.objective), _dtype(said.objective)
     if shape != (n,) or dtype.kind not in "biuf":
-        raise ValueError(
-            f"{who} gave an objective of {dtype} {list(shape)} for {n} solutions; return one real number each, [{n}]"
+        raise UserError(
+            f"{who} gave an objective of {dtype} {list(shape)} for {n} solutions", f"return one real number each, [{n}]"
         )
     for name, column in said.features.items():
         if name not in asked:
             continue
         shape, dtype = np.shape(column), _dtype(column)
         if shape[:1] != (n,) or dtype.kind not in "biuf":
-            raise ValueError(
-                f"{who} gave a feature {name!r} of {dtype} {list(shape)} for {n} solutions; return numbers, [{n}, ...]"
+            raise UserError(
+                f"{who} gave a feature {name!r} of {dtype} {list(shape)} for {n} solutions", f"return numbers, [{n}, ...]"
             )
     for name in asked:
         if name not in said.features:
-            raise ValueError(
+            raise UserError(
                 f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
-                f"{nearest(name, list(said.features)) or 'none'}; type one of these where the search says {name} "
-                "(suits.feature, descriptor.features, keep, film)"
+                f"{nearest(name, list(said.features)) or 'none'}",
+                f"type one of these where the search says {name} (suits.feature, descriptor.features, keep, film)",
             )
 
 
@@ -120,9 +124,9 @@ def measures(descriptor: Descriptor, given: Any, n: int) -> None:
     """Raises ValueError where a descriptor's measures are not [n, M] with M pairs of bounds."""
     shape, dtype, m = np.shape(given), _dtype(given), len(descriptor.bounds)
     if len(shape) == 2 and shape[1] == 0:
-        raise ValueError(f"{_name(descriptor)} has length 0: it gave measures {list(shape)}; the feature it reads may be empty")
+        raise UserError(f"{_name(descriptor)} has length 0: it gave measures {list(shape)}; the feature it reads may be empty")
     if shape != (n, m) or dtype.kind not in "biuf":
-        raise ValueError(
+        raise UserError(
             f"{_name(descriptor)} gave measures of {dtype} {list(shape)} for {n} solutions, but it has {m} pairs of bounds; "
             f"return numbers, [{n}, {m}], or state {shape[1] if len(shape) == 2 else m} bounds"
         )
@@ -132,9 +136,10 @@ def not_all_failed(said: Evaluation) -> None:
     """Raises ValueError where every seed failed."""
     objective = np.asarray(said.objective)
     if not np.isfinite(objective).any():
-        raise ValueError(
+        raise UserError(
             f"all {len(objective)} solutions of generation 0 failed: every objective is NaN or infinite (the first is "
-            f"{objective[0]}); call domain.evaluate on a few by hand, or sample from a smaller space"
+            f"{objective[0]})",
+            "call domain.evaluate on a few by hand, or sample from a smaller space",
         )
 
 
@@ -142,20 +147,21 @@ def not_empty(archive: Any, batch: Batch) -> None:
     """Raises ValueError where no seed entered the archive: an emitter would have no parents."""
     if len(archive) == 0:
         if (batch.status < 0).all():
-            raise ValueError(
-                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite; mend the descriptor"
+            raise UserError(
+                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite", "mend the descriptor"
             )
         best = np.nanmax(batch.evaluation.objective)
-        raise ValueError(
+        raise UserError(
             f"no seed entered the archive: the best objective is {best:g}, and threshold_min is "
-            f"{float(archive.threshold_min):g}; type a lower archive.threshold_min"
+            f"{float(archive.threshold_min):g}",
+            "type a lower archive.threshold_min",
         )
 
 
 def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
     """Raises ValueError where a relearn would leave no elite; nothing is spent yet."""
     if not np.isfinite(measures).all(axis=1).any():
-        raise ValueError(
+        raise UserError(
             f"after the relearn none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
             "from the last checkpoint with a smaller learning rate, or relearn later"
         )
@@ -164,13 +170,13 @@ def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
 def asked(emitter: Emitter, offspring: Offspring) -> None:
     """Raises ValueError where an emitter wants nothing evaluated: a run would never end."""
     if len(offspring.solutions) == 0:
-        raise ValueError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
+        raise UserError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
 
 
 def _keeps_protocol(role: str, part: Any) -> None:
     lacking = [name for name in _OWED[role] if not hasattr(part, name)]
     if lacking:
-        raise ValueError(f"{_name(part)} is no {role}: it lacks {', '.join(lacking)}; see {role.title()} in qd.types")
+        raise UserError(f"{_name(part)} is no {role}: it lacks {', '.join(lacking)}", f"see {role.title()} in qd.types")
 
 
 def _has_what_it_needs(search: Search) -> None:
@@ -178,10 +184,10 @@ def _has_what_it_needs(search: Search) -> None:
     needs = getattr(emitter, "needs", ())
     if needs and not hasattr(descriptor, "signals"):
         lacks = f"chooses by {needs[0]!r}, which {_name(descriptor)} does not give"
-        raise ValueError(f"{_name(emitter)} {lacks}; type descriptor=autoencoder, or emitter=novelty")
+        raise UserError(f"{_name(emitter)} {lacks}", "type descriptor=autoencoder, or emitter=novelty")
     if getattr(emitter, "gradients", False) and not (domain.pure and descriptor.pure):
         host = _name(descriptor if domain.pure else domain)
-        raise ValueError(
+        raise UserError(
             f"{_name(emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
             "choose an emitter without gradients, or write that part with jax.numpy"
         )
@@ -189,7 +195,7 @@ def _has_what_it_needs(search: Search) -> None:
 
 def _trace(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
     if two.dtype == object:
-        raise ValueError(f"{_name(domain)} says pure = True, but its solutions are Python objects; say pure = False")
+        raise UserError(f"{_name(domain)} says pure = True, but its solutions are Python objects", "say pure = False")
     return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
 
 
@@ -221,7 +227,7 @@ def _try(part: Any, call: Callable, *args: Any) -> Any:
             f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)
         ]
         line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
-        raise ValueError(
+        raise UserError(
             f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
             "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
             "or say pure = False"
@@ -236,9 +242,9 @@ def _hashable(part: Any) -> None:
     try:
         hash(part)
     except TypeError as error:
-        raise ValueError(
-            f"{_name(part)} cannot be hashed ({error}), and programs are cached by part; make it a "
-            "@dataclass(frozen=True) whose fields are numbers, strings, tuples and other parts (no lists, no arrays)"
+        raise UserError(
+            f"{_name(part)} cannot be hashed ({error}), and programs are cached by part",
+            "make it a @dataclass(frozen=True) whose fields are numbers, strings, tuples and other parts (no lists, no arrays)",
         ) from error
 
 

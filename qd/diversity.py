@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 ORDERS = (0.1, 0.5, 1.0, 2.0, math.inf)  # small: rare items count; large: what is common, or there twice
@@ -53,7 +54,7 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
     k = _checked(kernel)
     n, rounding = len(k), max(1e-8, 8 * float(np.finfo(_float(kernel)).eps))
     if k.shape != (n, n) or np.abs(k - k.T).max() > rounding or np.abs(np.diag(k) - 1).max() > rounding:
-        raise ValueError(
+        raise UserError(
             f"a matrix of shape {list(k.shape)} that is not symmetric with ones on its diagonal is no kernel; "
             "type vendi(vectors) for vectors, or divide by the roots of the diagonal"
         )
@@ -61,8 +62,8 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
     found = np.linalg.eigvalsh((k + k.T) / 2 * np.sqrt(np.outer(p, p)))
     noise = max(_NOISE, n * float(np.finfo(_float(kernel)).eps))
     if found[0] < -max(1e-6, noise):
-        raise ValueError(
-            f"the kernel has an eigenvalue of {found[0]:.2g}, and none of a kernel is below 0; type gaussian(vectors)"
+        raise UserError(
+            f"the kernel has an eigenvalue of {found[0]:.2g}, and none of a kernel is below 0", "type gaussian(vectors)"
         )
     return _score(found, order, noise)
 
@@ -70,7 +71,7 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
 def gaussian(vectors: Array, width: float) -> np.ndarray:
     """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors whose distances count and not their angles."""
     if not width > 0:
-        raise ValueError(f"a width of {width} cannot be; type a distance above 0 at which two are still much alike")
+        raise UserError(f"a width of {width} cannot be", "type a distance above 0 at which two are still much alike")
     x = _checked(vectors)
     return np.exp(-(_distances(x, x) ** 2) / (2 * width**2))
 
@@ -102,8 +103,8 @@ def nearest(vectors: Array, kind: str = "euclidean") -> np.ndarray:
 def _score(found: np.ndarray, order: float, noise: float = _NOISE) -> float:
     """exp of the Rényi entropy of eigenvalues that sum to 1, what rounding left taken away."""
     if not order >= 0:
-        raise ValueError(
-            f"there is no Vendi score of order {order}; type an order of 0 or more, e.g. {', '.join(map(str, ORDERS))}"
+        raise UserError(
+            f"there is no Vendi score of order {order}", f"type an order of 0 or more, e.g. {', '.join(map(str, ORDERS))}"
         )
     share = found[found > noise * found.sum()]
     share = share / share.sum()
@@ -132,7 +133,7 @@ def _distances(a: np.ndarray, b: np.ndarray, own: int = 0) -> np.ndarray:
 def _ready(vectors: Array, kind: str) -> np.ndarray:
     x = _checked(vectors)
     if kind not in ("euclidean", "cosine"):
-        raise ValueError(f"there is no distance {kind!r}; type euclidean or cosine")
+        raise UserError(f"there is no distance {kind!r}", "type euclidean or cosine")
     if kind == "euclidean":
         return x - x.mean(axis=0)  # squares of small numbers lose fewer digits
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
@@ -143,16 +144,16 @@ def _checked(given: Array) -> np.ndarray:
     x = np.asarray(given, np.float64)
     x = x.reshape(len(x), -1) if x.ndim and x.size else x
     if x.ndim != 2 or not len(x):
-        raise ValueError("there is nothing to compare; give vectors [N, V] of one item or more")
+        raise UserError("there is nothing to compare", "give vectors [N, V] of one item or more")
     if not np.isfinite(x).all():
-        raise ValueError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {len(x)} vectors are not finite; leave those out")
+        raise UserError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {len(x)} vectors are not finite", "leave those out")
     return x
 
 
 def _shares(weights: Array, n: int) -> np.ndarray:
     w = np.asarray(weights, np.float64)
     if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or not w.any():
-        raise ValueError(f"weights of shape {list(w.shape)} for {n} items; give a number of 0 or more for each, not all 0")
+        raise UserError(f"weights of shape {list(w.shape)} for {n} items", "give a number of 0 or more for each, not all 0")
     return w / w.sum()
 
 

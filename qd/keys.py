@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 Array = Any
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
@@ -19,7 +21,7 @@ _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 def new(seed: int) -> np.ndarray:
     """Returns the host key of a non-negative seed."""
     if seed < 0:
-        raise ValueError(f"seed {seed} is negative; type a seed of 0 or more")
+        raise UserError(f"seed {seed} is negative", "type a seed of 0 or more")
     return np.random.SeedSequence(seed).generate_state(2)
 
 
@@ -73,7 +75,7 @@ def to_host(key: Array) -> np.ndarray:
             key = jax.random.key_data(key)
     key = np.asarray(key)
     if key.shape != (2,) or key.dtype != np.uint32:
-        raise ValueError(f"a key is uint32 [2], but this is {key.dtype} {list(key.shape)}; type qd.keys.new(0)")
+        raise UserError(f"a key is uint32 [2], but this is {key.dtype} {list(key.shape)}", "type qd.keys.new(0)")
     return key
 
 

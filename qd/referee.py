@@ -10,6 +10,7 @@ import numpy as np
 
 from qd import archives, keys, metrics, programs
 from qd.archives import Grid, HostElites
+from qd.support.errors import UserError
 from qd.types import Archive, Batch, Descriptor, Params, Rows, Search, State
 
 
@@ -27,9 +28,10 @@ class Referee:
 
     def __post_init__(self) -> None:
         if getattr(self.descriptor, "learns", False):
-            raise ValueError(
+            raise UserError(
                 f"{type(self.descriptor).__name__} learns, but a referee's descriptor must be hand-made, or it would judge by "
-                "what it was taught; type one that is, e.g. Select of a feature"
+                "what it was taught",
+                "type one that is, e.g. Select of a feature",
             )
 
     @property
@@ -41,8 +43,8 @@ class Referee:
         """Opens its archives for a search whose first batch is ``batch``; ``add`` that batch too."""
         lacking = [name for name in self.keep if name not in batch.evaluation.features]
         if lacking:
-            raise ValueError(
-                f"the referee reads {', '.join(lacking)}, which the search does not keep; type Search(..., keep={self.keep})"
+            raise UserError(
+                f"the referee reads {', '.join(lacking)}, which the search does not keep", f"type Search(..., keep={self.keep})"
             )
         return Bench(self, self._open(self.archive, _rows(batch)), self._open_coarse(_rows(batch)))
 
@@ -114,7 +116,7 @@ def corrected(search: Search, state: State, repeats: int) -> Any:
     The state is not spent. An elite that fails in any repeat fails.
     """
     if repeats < 1:
-        raise ValueError(f"{repeats} repeats re-evaluate nothing; type repeats=1 or more")
+        raise UserError(f"{repeats} repeats re-evaluate nothing", "type repeats=1 or more")
     elites = HostElites(state.archive)
     rows, names = elites.rows(), elites.features
     seed = np.random.SeedSequence([*map(int, keys.to_host(state.key)), repeats]).generate_state(2)
@@ -133,4 +135,4 @@ def _rows(batch: Batch) -> Rows:
 
 
 def _no_fresh(key: Any, n: int) -> Rows:
-    raise ValueError("a referee's descriptor must be hand-made: one that learns would judge by what it was taught")
+    raise UserError("a referee's descriptor must be hand-made: one that learns would judge by what it was taught")

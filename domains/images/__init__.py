@@ -14,6 +14,7 @@ import numpy as np
 
 from domains.images import looks, png
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 _INPUTS, _COLOURS = 4, 3  # x, y, distance from the centre, one; red, green, blue
@@ -35,7 +36,7 @@ class Pictures:
 
     def __post_init__(self) -> None:
         if self.side < 8 or self.width < 4 or self.width % 4:
-            raise ValueError(f"side={self.side}, width={self.width}: type a side of 8 or more and a width of 4, 8, 12, ...")
+            raise UserError(f"side={self.side}, width={self.width}: type a side of 8 or more and a width of 4, 8, 12, ...")
 
     @property
     def genes(self) -> int:
@@ -52,7 +53,7 @@ class Pictures:
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Draws and looks. Raises ValueError on a wrong number of genes."""
         if solutions.shape[1] != self.genes:
-            raise ValueError(f"a picture has {solutions.shape[1]} genes, but width={self.width} takes {self.genes}")
+            raise UserError(f"a picture has {solutions.shape[1]} genes, but width={self.width} takes {self.genes}")
         image = self.draw(solutions, self.side)
         objective = 100 * jnp.minimum(looks.brightness(image).std(axis=(1, 2)) / 0.3, 1)
         return Evaluation(objective, {"view": looks.view(image), "look": looks.look(image)})

@@ -13,6 +13,7 @@ import numpy as np
 
 from domains.images import png
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 
@@ -34,7 +35,7 @@ class TextToImage:
 
     def __post_init__(self) -> None:
         if self.chunk < 1 or not self.shape or min(self.shape) < 1:
-            raise ValueError(f"chunk={self.chunk}, shape={self.shape}: type a chunk of 1 or more and the shape of a latent")
+            raise UserError(f"chunk={self.chunk}, shape={self.shape}: type a chunk of 1 or more and the shape of a latent")
 
     @property
     def objective_range(self) -> tuple[float, float]:
@@ -59,8 +60,8 @@ class TextToImage:
         made = [np.asarray(self.generate(latents[i : i + self.chunk])) for i in range(0, len(latents), self.chunk)]
         image = np.concatenate(made)
         if image.ndim != 4 or image.shape[0] != len(solutions) or image.shape[3] != 3:
-            raise ValueError(
-                f"generate returned pictures {list(image.shape)} for {len(solutions)} latents; return [B, H, W, 3] in 0..1"
+            raise UserError(
+                f"generate returned pictures {list(image.shape)} for {len(solutions)} latents", "return [B, H, W, 3] in 0..1"
             )
         return image
 

@@ -5,12 +5,14 @@ import zlib
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 def encode(image: np.ndarray) -> bytes:
     """Encodes a picture [H, W, 3] or [H, W] of numbers in 0..1, 8 bits a channel. Raises ValueError on another shape."""
     image = np.asarray(image)
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise ValueError(f"a picture is [H, W, 3] or [H, W], but this is {list(image.shape)}")
+        raise UserError(f"a picture is [H, W, 3] or [H, W], but this is {list(image.shape)}")
     height, width = image.shape[:2]
     pixels = np.round(np.clip(np.nan_to_num(image), 0, 1) * 255).astype(np.uint8).reshape(height, -1)
     rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1)  # 0: each row stands as it is

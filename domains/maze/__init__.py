@@ -19,6 +19,7 @@ from domains.maze.controller import Controller, Mlp
 from domains.maze.maps import BORDER, STANDARD, Energy, Goal, Wall
 from domains.maze.physics import Robot
 from domains.scene import Camera, Stroke
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Features, Rendering
 
 _ACTIONS = 2  # one for each wheel
@@ -45,14 +46,14 @@ class Maze:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.chunk < 1 or not self.walls:
-            raise ValueError(f"{self.steps} steps, chunks of {self.chunk}, {len(self.walls)} walls; type at least 1 of each")
+            raise UserError(f"{self.steps} steps, chunks of {self.chunk}, {len(self.walls)} walls", "type at least 1 of each")
         if self.points < 0 or (self.points and self.steps % self.points):
             divisors = [n for n in range(1, self.steps + 1) if self.steps % n == 0]
             nearest = min(divisors, key=lambda n: abs(n - self.points))
-            raise ValueError(f"{self.points} points cannot be spread evenly over {self.steps} steps; type points={nearest}")
+            raise UserError(f"{self.points} points cannot be spread evenly over {self.steps} steps", f"type points={nearest}")
         if self.camera.frames > 1 and not self.points:
-            raise ValueError(
-                f"a maze of no points keeps no {self.camera.frames} moments to show; type points={self.camera.frames}"
+            raise UserError(
+                f"a maze of no points keeps no {self.camera.frames} moments to show", f"type points={self.camera.frames}"
             )
         self.camera.check(self.points)
 
@@ -80,12 +81,12 @@ class Maze:
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Drives each policy; its key is used, and needed, only where the robot is noisy. Raises ValueError on a wrong D."""
         if solutions.shape[1] != self.size:
-            raise ValueError(
+            raise UserError(
                 f"a policy has {solutions.shape[1]} parameters, but this controller takes {self.size}; "
                 "type the hidden sizes that the policies were made for"
             )
         if self._noisy and keys is None:
-            raise ValueError("this robot is noisy and has no keys to draw from; type keys, one for each policy")
+            raise UserError("this robot is noisy and has no keys to draw from", "type keys, one for each policy")
         policies, chunks = len(solutions), -(-len(solutions) // self.chunk)
         rows = jnp.minimum(jnp.arange(chunks * self.chunk), policies - 1)  # the last policy fills the last chunk
         together = (jnp.asarray(keys)[rows] if self._noisy else None, jnp.asarray(solutions)[rows])

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import jax.numpy as jnp
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 Wall = tuple[float, float, float, float]
@@ -98,7 +99,7 @@ class Areas:
     def __post_init__(self) -> None:
         if not self.areas or min(radius for _, _, radius in self.areas) <= 0:
             what = "areas of no radius" if self.areas else "no areas"
-            raise ValueError(f"{what} pay nobody; type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
+            raise UserError(f"{what} pay nobody", "type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
         return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.maze.maps import Wall
+from qd.support.errors import UserError
 from qd.types import Array
 
 STUCK, LEFT, RIGHT = 1, 2, 4  # bits of touch
@@ -39,7 +40,7 @@ class Robot:
     def __post_init__(self) -> None:
         for name in ("radius", "reach", "speed"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"a robot of {name} {getattr(self, name)} cannot drive; type a {name} above 0")
+                raise UserError(f"a robot of {name} {getattr(self, name)} cannot drive", f"type a {name} above 0")
 
     def first_pose(self, policies: int) -> Array:
         """Returns the pose at the start, [4, C].

@@ -10,6 +10,7 @@ import numpy as np
 
 from domains.maze.maps import Goal, Wall
 from domains.maze.physics import Robot
+from qd.support.errors import UserError
 
 _WALL, _TRACE, _GOAL, _START, _ROBOT = "#333333", "#2b7bba", "#a7d3a6", "#999999", "#d1495b"
 _SIDE, _EDGE = 256, 8  # of a gif, in pixels: the maze and the margin around it
@@ -49,7 +50,7 @@ def picture(maze: Scenery, trace: np.ndarray) -> str:
 def film(maze: Scenery, trace: np.ndarray, frames: int) -> bytes:
     """Animates a trace [T, 2] as a gif of about three seconds that stays on its last frame for one more."""
     if frames < 1:
-        raise ValueError(f"a film of {frames} frames shows nothing; type frames=1 or more")
+        raise UserError(f"a film of {frames} frames shows nothing", "type frames=1 or more")
     from PIL import ImageDraw
 
     stage, images = _stage(maze), []

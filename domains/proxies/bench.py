@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from domains.proxies.record import NAMES, SOURCES, Record, checked
+from qd.support.errors import UserError
 
 
 def load(bench: str) -> dict[str, Record]:
@@ -27,7 +28,7 @@ def load(bench: str) -> dict[str, Record]:
     path = _path(bench)
     if not path.is_file():
         here = ", ".join(sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"]))
-        raise ValueError(f"there is no bench {bench!r}; type one of {here}, or the file that qd experiment emq_bench wrote")
+        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd experiment emq_bench wrote")
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -60,7 +61,7 @@ def _read(path: Path, changed: int) -> dict[str, Record]:
     with np.load(path, allow_pickle=False) as told:
         lacking = [name for name in NAMES if name not in told["names"]]
         if lacking or tuple(told["sources"]) != SOURCES:
-            raise ValueError(
+            raise UserError(
                 f"{path.name} has no statistic {', '.join(lacking) or 'of these sources'}: it is of another version; "
                 "make it anew: qd experiment emq_bench"
             )

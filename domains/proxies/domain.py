@@ -17,6 +17,7 @@ from domains.proxies.operations import UNARY
 from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.structures import Structure
 from qd import keys as draws
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 _LEAST = 1e-3  # CPU-seconds: what costs less costs nothing, and the map begins here
@@ -45,7 +46,7 @@ class Proxies:
     def __post_init__(self) -> None:
         object.__setattr__(self, "networks", tuple(self.networks))  # conf gives a list
         if not 0 <= self.best <= 1 or not 0 < self.share <= 1:
-            raise ValueError(f"best={self.best}, share={self.share} are no shares; type best from 0 to 1, share above 0 to 1")
+            raise UserError(f"best={self.best}, share={self.share} are no shares", "type best from 0 to 1, share above 0 to 1")
 
     @property
     def form(self) -> Structure:
@@ -176,7 +177,7 @@ def _records(named: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
     there = bench.load(named)
     lost = [name for name in networks if name not in there]
     if lost:
-        raise ValueError(f"the bench has no network {', '.join(lost)}; type networks from {', '.join(there)}")
+        raise UserError(f"the bench has no network {', '.join(lost)}", f"type networks from {', '.join(there)}")
     return tuple(there[name] for name in networks or there)
 
 

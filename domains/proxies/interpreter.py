@@ -15,6 +15,7 @@ import numpy as np
 from domains.proxies.operations import applied
 from domains.proxies.record import NAMES, Record
 from domains.proxies.structures import Read
+from qd.support.errors import UserError
 
 Array = Any
 FINE, BROKEN, CONSTANT = 0, 1, 2  # how an expression ended; broken: divided by zero, overflowed, or took log or root of less
@@ -43,7 +44,7 @@ def tables(records: list[Record], share: float = 0.2, configs: int | None = None
     """Lays networks side by side; ``configs``: only the first so many. Raises ValueError where their numbers differ."""
     several = {len(record.configs) for record in records}
     if len(several) != 1:
-        raise ValueError(f"networks with {sorted(several)} configs cannot stand side by side; give each as many")
+        raise UserError(f"networks with {sorted(several)} configs cannot stand side by side", "give each as many")
     few = min(configs or 10**9, *several)
     sites, options = (max(r.statistics.shape[i] for r in records) for i in (1, 2))
     statistics = np.ones((len(NAMES), len(records), sites, options), np.float32)

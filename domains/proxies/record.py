@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 KINDS = ("weights", "activations", "gradients", "Hessian", "measured")
 W, A, G, H, M = (1 << i for i in range(len(KINDS)))  # of a statistic, what it looks at; 0: at shapes alone
 
@@ -71,14 +73,14 @@ class Record(NamedTuple):
     def of(self, name: str) -> np.ndarray:
         """Returns one statistic, [S, O]. Raises ValueError where there is none of that name."""
         if name not in NAMES:
-            raise ValueError(f"there is no statistic {name!r}; type one of {', '.join(NAMES)}")
+            raise UserError(f"there is no statistic {name!r}", f"type one of {', '.join(NAMES)}")
         return self.statistics[NAMES.index(name)]
 
     def rows(self, configs: np.ndarray) -> np.ndarray:
         """Returns where configs [B, S] stand in the bench, [B]. Raises ValueError where one is not in it."""
         asked = np.atleast_2d(np.asarray(configs))
         if asked.shape[1] != self.configs.shape[1]:
-            raise ValueError(
+            raise UserError(
                 f"a config of {self.name} has {self.configs.shape[1]} genes, and these have {asked.shape[1]}; "
                 "type the options of all kernels, then those of all inputs"
             )
@@ -87,9 +89,10 @@ class Record(NamedTuple):
         if (found < 0).any():
             lost = asked[int(np.argmax(found < 0))]
             near = int(np.abs(self.configs - lost).sum(1).argmin())
-            raise ValueError(
+            raise UserError(
                 f"config {lost.tolist()} of {self.name} is not among the bench's {len(self.configs)}, so its accuracy is not "
-                f"known; the nearest is row {near}; evaluate it with domain=quant, or type one of Record.configs"
+                f"known; the nearest is row {near}",
+                "evaluate it with domain=quant, or type one of Record.configs",
             )
         return found
 
@@ -99,7 +102,7 @@ def checked(record: Record) -> Record:
     sites, options = record.configs.shape[1], record.statistics.shape[2]
     shape, wanted = record.statistics.shape, (len(NAMES), sites, options)
     if shape != wanted or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
-        raise ValueError(
+        raise UserError(
             f"{record.name} has statistics {list(shape)}, {len(record.accuracy)} accuracies of {len(record.configs)} configs "
             f"and {len(record.seconds)} times; {list(wanted)}, as many accuracies as configs, and {len(SOURCES) + 2} are wanted"
         )
@@ -107,11 +110,13 @@ def checked(record: Record) -> Record:
     for name, told in zip(NAMES, record.statistics, strict=True):
         if not np.isfinite(told[there]).all():
             site, option = (int(i[0]) for i in np.nonzero(there & ~np.isfinite(told)))
-            raise ValueError(
+            raise UserError(
                 f"statistic {name} of network {record.name} is missing at site {site}, option {option} ({told[site, option]}); "
                 "make its part of the bench again (qd experiment emq_bench), or leave the network out (domain.networks=...)"
             )
     chosen = np.take_along_axis(there[None], record.configs[:, :, None].clip(0, options - 1), 2)
     if record.configs.min() < 0 or record.configs.max() >= options or not chosen.all():
-        raise ValueError(f"a config of {record.name} chooses an option that its site has not; make its part of the bench again")
+        raise UserError(
+            f"a config of {record.name} chooses an option that its site has not", "make its part of the bench again"
+        )
     return record

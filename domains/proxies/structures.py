@@ -13,6 +13,7 @@ import numpy as np
 
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY, priorities, written
 from domains.proxies.record import NAMES
+from qd.support.errors import UserError
 
 Array = Any
 
@@ -128,5 +129,5 @@ STRUCTURES = {made.name: made for made in (_linear(), _branch(), _graph())}
 def named(name: str) -> Structure:
     """Returns a form. Raises ValueError where there is none of that name."""
     if name not in STRUCTURES:
-        raise ValueError(f"there is no structure {name!r}; type one of {', '.join(STRUCTURES)}")
+        raise UserError(f"there is no structure {name!r}", f"type one of {', '.join(STRUCTURES)}")
     return STRUCTURES[name]

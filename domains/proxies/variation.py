@@ -8,6 +8,7 @@ from typing import Any
 
 from domains.proxies.domain import drawn
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array
 
 
@@ -58,8 +59,9 @@ def _form(source: Any, parents: Array) -> Any:
     """Raises ValueError where parents are no expressions of the source."""
     form = getattr(source, "form", None)
     if form is None or parents.shape[2:] != (len(form.space),) or parents.dtype.kind not in "iu":
-        raise ValueError(
+        raise UserError(
             f"this varies expressions, but {type(source).__name__} gives solutions {parents.dtype} {list(parents.shape[2:])} "
-            "that are none; type domain=proxies"
+            "that are none",
+            "type domain=proxies",
         )
     return form

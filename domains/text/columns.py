@@ -12,6 +12,7 @@ import numpy as np
 
 from domains.text import metrics
 from qd.diversity import nearest, pairwise_mean, profile
+from qd.support.errors import UserError
 
 Columns = dict[str, np.ndarray]  # name -> [N, ...]
 
@@ -70,7 +71,7 @@ def texts_of(columns: Columns) -> list[str]:
     for solution in columns["solution"].tolist():
         text = solution.get("text") if isinstance(solution, dict) else solution
         if not isinstance(text, str):
-            raise ValueError(f"a solution is a {type(text).__name__} and no text; leave out --columns text")
+            raise UserError(f"a solution is a {type(text).__name__} and no text", "leave out --columns text")
         texts.append(text)
     return texts
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from domains.text.writer import Writer, drawn
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
 _FIRST = 5  # oldest texts that make the pool where none were written by hand
@@ -115,7 +116,7 @@ class Rewrite:
 
     def __post_init__(self) -> None:
         if not self.answers or not all(self.answers):
-            raise ValueError("rewriting needs the answers of each axis; type emitter.answers=[[sad,happy]]")
+            raise UserError("rewriting needs the answers of each axis", "type emitter.answers=[[sad,happy]]")
 
     def init(self, key: Array, elites: Elites) -> Memory:
         return ()

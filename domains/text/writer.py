@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array
 
 _BETWEEN = "\n###\n"
@@ -39,12 +40,13 @@ class Writer:
         for i, seed in enumerate(self.seeds):
             check_plain(f"the writer's seeds[{i}]", seed, "domain.writer.seeds=['They are quiet.',...], or seeds=[] for none")
         if 0 < len(self.seeds) < self.shots:
-            raise ValueError(
-                f"{len(self.seeds)} seeds are fewer than the {self.shots} texts that a writer is shown; type {self.shots} or "
-                "more, domain.writer.seeds=[] to begin from the topic alone, or a smaller domain.writer.shots="
+            raise UserError(
+                f"{len(self.seeds)} seeds are fewer than the {self.shots} texts that a writer is shown",
+                f"type {self.shots} or "
+                "more, domain.writer.seeds=[] to begin from the topic alone, or a smaller domain.writer.shots=",
             )
         if min(self.shots, self.longest) < 1:
-            raise ValueError(f"shots={self.shots} and longest={self.longest} must be 1 or more; type domain.writer.shots=3")
+            raise UserError(f"shots={self.shots} and longest={self.longest} must be 1 or more", "type domain.writer.shots=3")
 
     def __call__(self, key: Array, shown: Sequence[Sequence[str]]) -> np.ndarray:
         """Returns a text [B] after each list of texts shown."""
@@ -134,10 +136,10 @@ def drawn(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
 def check_plain(what: str, text: str, instead: str = "domain.writer.topic='An opinion about bicycles'") -> None:
     """Raises ValueError where there is no text, or where it holds control characters or marks that end an example."""
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{what} is empty; type it in words, e.g. {instead}")
+        raise UserError(f"{what} is empty", f"type it in words, e.g. {instead}")
     for at, char in enumerate(text):
         if unicodedata.category(char)[0] == "C" or char in "#\u2028\u2029":
-            raise ValueError(
+            raise UserError(
                 f"{what} has the character {char!r} (U+{ord(char):04X}) at {at}, which would break a prompt; "
                 "type plain words on one line"
             )

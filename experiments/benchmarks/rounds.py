@@ -12,6 +12,7 @@ import numpy as np
 
 from qd.report import table
 from qd.report.table import Row, Runs
+from qd.support.errors import UserError
 
 Side = Callable[[], int]
 BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
@@ -20,7 +21,7 @@ BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
 def rounds(budget: str) -> int:
     """Returns how many rounds a budget has. Raises ValueError on a budget that there is not."""
     if budget not in BUDGETS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', budget='.join(BUDGETS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', budget='.join(BUDGETS)}")
     return BUDGETS[budget]
 
 

@@ -30,6 +30,7 @@ from domains.quant.networks.transformer import Patches
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import Bank, build
 from experiments.emq.statistics import statistics
+from qd.support.errors import UserError
 
 
 class Plan(NamedTuple):
@@ -71,12 +72,12 @@ _PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
 def main(budget: str = "quick", networks: str = "", configs: str = "", out: str = "", folder: str = "") -> None:
     """Makes what is missing, network by network; then writes the bench and says what it is."""
     if budget not in PLANS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(PLANS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(PLANS)}")
     plan = PLANS[budget]
     chosen = networks.split(",") if networks else list(plan.forms)
     lost = [name for name in chosen if name not in plan.forms]
     if lost:
-        raise ValueError(f"there is no network {', '.join(lost)} in budget={budget}; type networks={','.join(plan.forms)}")
+        raise UserError(f"there is no network {', '.join(lost)} in budget={budget}", f"type networks={','.join(plan.forms)}")
     plan = plan._replace(configs=int(configs or plan.configs))
     kept = Path(folder or f"runs/emq_bench/{budget}")
     records = [record.checked(made(plan, name, kept)) for name in chosen]

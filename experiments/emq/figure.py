@@ -10,6 +10,7 @@ import numpy as np
 
 from domains.proxies import Proxies
 from domains.proxies.record import KINDS
+from qd.support.errors import UserError
 
 _FORMULAS = 16
 
@@ -28,7 +29,7 @@ def main(
     held = held or names[0]
     path = Path(runs) / "elites" / f"{held}-{method}-{seed}.npz"
     if not path.is_file():
-        raise ValueError(f"{path} is not there; type qd experiment emq, or the method, seed and network that it ran")
+        raise UserError(f"{path} is not there", "type qd experiment emq, or the method, seed and network that it ran")
     with np.load(path, allow_pickle=False) as told:
         elites = {name: told[name] for name in told.files}
     words = formulas(whole.on(*(name for name in names if name != held)), elites)

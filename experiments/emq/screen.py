@@ -30,6 +30,7 @@ from qd.archives import Grid
 from qd.emitters.vary import IntegerReset, Vary
 from qd.report import table
 from qd.search import run, start
+from qd.support.errors import UserError
 from qd.types import Search
 
 NETWORK, PLAIN, EVOLVED, KL, CELLS = "resnet14", "MAP-Elites", "evolved proxy", "ZeroQ KL", "cells alone"
@@ -79,7 +80,7 @@ def evolved(named: str, structure: str, kept: Path, seed: int) -> np.ndarray:
     """
     path = kept / f"{NETWORK}-MAP-Elites-{seed}.npz"
     if not path.is_file():
-        raise ValueError(f"{path} is not there; type qd experiment emq bench={named}, then elites= the folder of its elites")
+        raise UserError(f"{path} is not there", f"type qd experiment emq bench={named}, then elites= the folder of its elites")
     with np.load(path, allow_pickle=False) as told:
         best = told["solutions"][[int(told["objective"].argmax())]]
     others = [name for name in bench.load(named) if name != NETWORK]

@@ -31,6 +31,7 @@ from qd.archives import Grid, HostElites
 from qd.emitters.vary import Vary
 from qd.report import table
 from qd.search import run, start
+from qd.support.errors import UserError
 from qd.types import FAILED, Rows, Search
 
 EVALUATIONS = {"quick": 4096, "first": 20_480, "full": 102_400}
@@ -60,18 +61,18 @@ def main(
 ) -> None:
     """Runs what is missing; then prints and writes the table."""
     if budget not in EVALUATIONS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(EVALUATIONS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(EVALUATIONS)}")
     chosen = methods.split(",") if methods else list(METHODS)
     if lost := [name for name in chosen if name not in METHODS]:
-        raise ValueError(f"there is no method {', '.join(lost)}; type methods={','.join(METHODS)}")
+        raise UserError(f"there is no method {', '.join(lost)}", f"type methods={','.join(METHODS)}")
     folder = Path(out or f"runs/emq-{budget}")
     runs = table.Runs(folder / "runs.jsonl")
     whole = Proxies(bench, structure)
     names = [record.name for record in whole.records]
     if len(names) < 2:
-        raise ValueError(f"the bench has {len(names)} network, and one is held out; make it with two or more")
+        raise UserError(f"the bench has {len(names)} network, and one is held out", "make it with two or more")
     if held and (lost := [name for name in held.split(",") if name not in names]):
-        raise ValueError(f"the bench has no network {', '.join(lost)}; type held={','.join(names)}, or a part of these")
+        raise UserError(f"the bench has no network {', '.join(lost)}", f"type held={','.join(names)}, or a part of these")
     out_once = held.split(",") if held else names
     for one in out_once:
         by_hand(runs, bench, one)

@@ -29,6 +29,7 @@ from feedback.judges.protocols import Grade
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
 from qd.report import table
+from qd.support.errors import UserError
 
 MODELS = {"quick": ("local_small",), "first": ("local", "local_small")}
 KINDS = ("labels", "naive")  # hardened or not, for hostile texts
@@ -47,7 +48,7 @@ def main(
 ) -> None:
     """Runs what is missing, then writes and prints the table; ``only`` names sources, e.g. minilm,local."""
     if budget not in MODELS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={' or budget='.join(MODELS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={' or budget='.join(MODELS)}")
     folder, left_out = Path(out), {}
     runs = table.Runs(folder / "runs.jsonl")
     for source, plans in sources(budget, answers):

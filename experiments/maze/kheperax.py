@@ -19,6 +19,7 @@ from domains.maze import Maze
 from domains.maze.controller import Mlp
 from domains.maze.maps import Energy, Target
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array
 
 
@@ -35,7 +36,7 @@ def task(maze: Maze):
     from kheperax.tasks.target import TargetKheperaxConfig, TargetKheperaxTask  # pyright: ignore[reportMissingImports]
 
     if maze.robot != Maze().robot or not isinstance(maze.controller, Mlp) or not isinstance(maze.goal, Energy | Target):
-        raise ValueError(f"the package is compared with its own robot, an Mlp and Energy or Target only, not with {maze}")
+        raise UserError(f"the package is compared with its own robot, an Mlp and Energy or Target only, not with {maze}")
     aims = isinstance(maze.goal, Target)
     config = (TargetKheperaxConfig if aims else KheperaxConfig).get_default()
     config.episode_length = maze.steps

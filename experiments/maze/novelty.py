@@ -28,6 +28,7 @@ from domains.maze.controller import Mlp
 from domains.maze.maps import Target
 from qd import keys
 from qd.report import table
+from qd.support.errors import UserError
 
 MAZE = Maze(steps=250, controller=Mlp(hidden=(8, 8)), goal=Target())
 CELLS, BATCH = (100, 100), 150
@@ -42,7 +43,7 @@ def main(
 ) -> None:
     """Runs what is missing, then writes and prints the table."""
     if budget not in ITERATIONS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(ITERATIONS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(ITERATIONS)}")
     folder = Path(out)
     runs = table.Runs(folder / "runs.jsonl")
     case = f"target maze {ITERATIONS[budget]}"

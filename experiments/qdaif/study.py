@@ -25,6 +25,7 @@ from qd.archives import HostElites
 from qd.config.compose import assemble, load
 from qd.report import table
 from qd.search import run, start
+from qd.support.errors import UserError
 from qd.types import Search, State
 
 # Pools of ten: the paper's hold 100 of 2,000 texts, which of fewer than 100 would be all of them, that is random search.
@@ -68,7 +69,7 @@ def main(
 ) -> None:  # fmt: skip
     """Runs what is missing, seed by seed so that methods stay level, then prints and writes the table."""
     if budget not in BUDGETS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={' or budget='.join(BUDGETS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={' or budget='.join(BUDGETS)}")
     model, n, several, domains, compared = BUDGETS[budget]
     folder = Path(out or ("runs/qdaif-quick" if budget == "quick" else "experiments/results/qdaif"))
     runs, n = table.Runs(folder / "runs.jsonl"), int(iterations or n)
@@ -153,7 +154,7 @@ def written(folder: Path, runs: table.Runs) -> list[table.Row]:
 def _chosen(names: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no {what} {name!r}; there is {', '.join(known)}")
+            raise UserError(f"there is no {what} {name!r}; there is {', '.join(known)}")
     return tuple(names)
 
 

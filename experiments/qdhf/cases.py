@@ -20,6 +20,7 @@ from feedback.descriptors.random_projection import RandomProjection
 from feedback.descriptors.select import Select
 from feedback.descriptors.triplets import Triplets
 from feedback.judges import Flips, Judge, Oracle, Shuffled
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
@@ -79,14 +80,14 @@ def task(name: str) -> Task:
         whole = task(name.removesuffix("-quick"))
         return replace(whole, generations=min(whole.generations, 150), batch=min(whole.batch, 100))
     if name not in _TASKS:
-        raise ValueError(f"there is no task {name!r}; there is {', '.join(_TASKS)}")
+        raise UserError(f"there is no task {name!r}; there is {', '.join(_TASKS)}")
     return _TASKS[name]()
 
 
 def method(name: str, of: Task, answers: int, flips: float, seed: int) -> Method:
     """Returns a method by name for a task whose judge flips a share of its answers."""
     if name not in METHODS:
-        raise ValueError(f"there is no method {name!r}; there is {', '.join(METHODS)}")
+        raise UserError(f"there is no method {name!r}; there is {', '.join(METHODS)}")
     judge: Judge = Oracle(of.truth.feature)
     if flips:
         judge = Flips(judge, flips, seed)

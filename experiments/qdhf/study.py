@@ -27,6 +27,7 @@ from qd.emitters.vary import Gaussian, Vary
 from qd.referee import Referee
 from qd.report import table
 from qd.search import relearn, run, start
+from qd.support.errors import UserError
 from qd.types import Batch, Search
 
 RELEARN = (0.10, 0.25, 0.50)  # of all generations; the first fit is that of the seeds
@@ -46,7 +47,7 @@ SEEDS = {"quick": 2, "first": 20, "full": 60}
 def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
     """Runs what is missing, then prints and writes the table, and draws its curves."""
     if budget not in SEEDS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(SEEDS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(SEEDS)}")
     folder = Path(out or ("runs/qdhf-quick" if budget == "quick" else "experiments/results/qdhf"))
     runs = table.Runs(folder / "runs.jsonl")
     for name, answers, flips, compared in QUICK if budget == "quick" else PLAN:

@@ -21,6 +21,7 @@ from domains.quant.domain import Quant
 from experiments.quant import score
 from experiments.quant.rivals import METHODS, Problem
 from qd.report import table
+from qd.support.errors import UserError
 
 CASES = {
     "quick": (("digits", 60),),
@@ -36,7 +37,7 @@ FEW = {"minilm": ("ours", "stratified", "ILP", "NSGA-II seeded")}  # of others: 
 def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
     """Runs what is missing, seed by seed; then prints and writes the table."""
     if budget not in CASES:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(CASES)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(CASES)}")
     folder = Path(out or ("runs/quant_front-quick" if budget == "quick" else "experiments/results/quant_front"))
     runs = table.Runs(folder / "runs.jsonl")
     for name, n in CASES[budget]:

@@ -27,6 +27,7 @@ from qd.emitters.sparse.climbing import Elitist
 from qd.emitters.sparse.evolving import Evolving
 from qd.emitters.sparse.serene import Serene
 from qd.emitters.vary import Gaussian, Vary
+from qd.support.errors import UserError
 from qd.types import Archive, Array, Batch, Descriptor, Elites, Emitter, Features, Fresh, Memory, Offspring, Rows
 
 
@@ -98,14 +99,14 @@ def task(name: str) -> Task:
     if name.endswith("-quick"):
         return replace(task(name.removesuffix("-quick")), steps=40)
     if name not in _TASKS:
-        raise ValueError(f"there is no task {name!r}; type one of {', '.join(_TASKS)}")
+        raise UserError(f"there is no task {name!r}", f"type one of {', '.join(_TASKS)}")
     return _TASKS[name]()
 
 
 def method(name: str, of: Task) -> Method:
     """Returns a method by name."""
     if name not in METHODS:
-        raise ValueError(f"there is no method {name!r}; type one of {', '.join(METHODS)}")
+        raise UserError(f"there is no method {name!r}", f"type one of {', '.join(METHODS)}")
     return METHODS[name](of)
 
 

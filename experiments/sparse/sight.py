@@ -18,6 +18,7 @@ from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from qd import keys
 from qd.report import table
 from qd.search import run, start
+from qd.support.errors import UserError
 from qd.types import Rows, Search
 
 TRAINED, HELD, NEAREST = 1000, 500, 10
@@ -29,7 +30,7 @@ LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained"
 def main(budget: str = "quick", seeds: str = "", cases: str = "", out: str = "") -> None:
     """Runs what is missing, then prints and writes the table and draws the images of one seed."""
     if budget not in SEEDS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(SEEDS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(SEEDS)}")
     folder = Path(out or ("runs/stax-sight-quick" if budget == "quick" else "experiments/results/stax_sight"))
     runs = table.Runs(folder / "runs.jsonl")
     for case in ("redundant arm", "maze", "curling"):

@@ -24,6 +24,7 @@ from qd import keys
 from qd.archives import HostElites
 from qd.report import table
 from qd.search import relearn, run, start
+from qd.support.errors import UserError
 from qd.types import Batch, Search, State
 
 CELLS = 50
@@ -38,7 +39,7 @@ SHOWN = ("area_1", "area_2", "area_3", "until_all", "coverage_all", "coverage_cu
 def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
     """Runs what is missing, seed by seed, then prints and writes the table and draws its curves."""
     if budget not in SEEDS:
-        raise ValueError(f"there is no budget {budget!r}; type budget={', '.join(SEEDS)}")
+        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(SEEDS)}")
     folder = Path(out or ("runs/stax-quick" if budget == "quick" else "experiments/results/stax"))
     runs = table.Runs(folder / "runs.jsonl")
     for name, evaluations in _plan(budget):

@@ -14,6 +14,7 @@ import numpy as np
 from feedback.descriptors import training
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
 from feedback.features import flat
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 Layers = tuple[tuple[Array, Array], ...]  # weights [in, out] and bias [out] of each
@@ -47,7 +48,7 @@ class Autoencoder:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.rows, *self.hidden, 1) < 1:
-            raise ValueError("steps, batch, rows and hidden sizes must be 1 or more")
+            raise UserError("steps, batch, rows and hidden sizes must be 1 or more")
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:

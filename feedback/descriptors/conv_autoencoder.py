@@ -18,6 +18,7 @@ import numpy as np
 from feedback.descriptors import training
 from feedback.descriptors.image_networks import ImageNetwork, Layers, Patches
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 _LEAST = 8  # rows
@@ -56,11 +57,11 @@ class ConvAutoencoder:
 
     def __post_init__(self) -> None:
         if len(self.reads) != 1:
-            raise ValueError(
-                f"it looks at one feature of images, but it reads {', '.join(self.reads) or 'none'}; type reads=[image]"
+            raise UserError(
+                f"it looks at one feature of images, but it reads {', '.join(self.reads) or 'none'}", "type reads=[image]"
             )
         if min(self.frames, self.code, self.batch) < 1 or self.steps < 0 or self.rows < _LEAST or not 0 <= self.lift <= 1:
-            raise ValueError(
+            raise UserError(
                 f"type frames, code and batch of 1 or more, steps of 0 or more, rows of {_LEAST} or more, lift of 0 to 1"
             )
 
@@ -125,13 +126,14 @@ class ConvAutoencoder:
     def _check(self, images: np.ndarray) -> None:
         square = images.ndim == 5 and images.shape[2] == images.shape[3] and images.shape[4] == 3
         if not square or images.shape[1] != self.frames:
-            raise ValueError(
+            raise UserError(
                 f"{self.reads[0]} is {list(images.shape[1:])} for each solution, but {self.frames} square image(s) in colour "
-                f"are wanted, [{self.frames}, S, S, 3]; type frames={images.shape[1] if square else 1}, and reads=[image]"
+                f"are wanted, [{self.frames}, S, S, 3]",
+                f"type frames={images.shape[1] if square else 1}, and reads=[image]",
             )
         side, least = images.shape[2], self.network.least
         if side % least:
-            raise ValueError(
+            raise UserError(
                 f"images of {side} pixels cannot be cut into patches of {least}; "
                 f"type domain.camera.side={max(side // least, 1) * least}, or smaller strides"
             )

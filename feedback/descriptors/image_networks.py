@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 Layers = tuple[tuple[Array, Array], ...]  # weights [I, O] and bias [O]
@@ -51,9 +52,9 @@ class Patches:
 
     def __post_init__(self) -> None:
         if len(self.strides) != len(self.channels) or min(*self.strides, *self.channels, *self.hidden, 1) < 1:
-            raise ValueError(
-                f"strides {self.strides} and channels {self.channels} must be as many, of 1 or more; type strides=[4,2] "
-                "channels=[16,32]"
+            raise UserError(
+                f"strides {self.strides} and channels {self.channels} must be as many, of 1 or more",
+                "type strides=[4,2] channels=[16,32]",
             )
 
     @property
@@ -101,7 +102,7 @@ class Halving:
 
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:
-            raise ValueError(f"channels {self.channels} are no layers; type channels=[32,64,32,16]")
+            raise UserError(f"channels {self.channels} are no layers", "type channels=[32,64,32,16]")
 
     @property
     def least(self) -> int:

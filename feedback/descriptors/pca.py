@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
@@ -41,9 +42,10 @@ class PCA:
         _, spread, directions = np.linalg.svd(x - mean, full_matrices=False)
         rank = int((spread > 1e-9 * max(spread[0], 1e-30)).sum()) if len(x) > 1 else 0
         if rank < self.measures:
-            raise ValueError(
+            raise UserError(
                 f"{len(x)} solutions vary in only {rank} directions of {', '.join(self.reads)}, too few for "
-                f"{self.measures} principal components; start from more seeds (initial=100) or type measures={max(rank, 1)}"
+                f"{self.measures} principal components",
+                f"start from more seeds (initial=100) or type measures={max(rank, 1)}",
             )
         axes = directions[: self.measures].T
         axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(self.measures)] < 0, -1, 1)  # a sign that repeats

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 
@@ -34,10 +35,10 @@ def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
     """Raises ValueError where rows [N, F] are too few, not finite, or all the same: nothing can be learned from them."""
     what = ", ".join(names)
     if len(x) < at_least:
-        raise ValueError(
-            f"{len(x)} solutions are too few to learn from: {at_least} are needed; start from more seeds (initial=100)"
+        raise UserError(
+            f"{len(x)} solutions are too few to learn from: {at_least} are needed", "start from more seeds (initial=100)"
         )
     if not np.isfinite(x).all():
-        raise ValueError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite; mend the domain")
+        raise UserError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite", "mend the domain")
     if not np.ptp(x, axis=0).any():
-        raise ValueError(f"{what} is the same in all {len(x)} solutions, so nothing tells them apart; read another feature")
+        raise UserError(f"{what} is the same in all {len(x)} solutions, so nothing tells them apart", "read another feature")

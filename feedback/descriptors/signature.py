@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 Levels = list[Array]  # level k: [B, d^k]
@@ -37,11 +38,11 @@ class Signature:
 
     def __post_init__(self) -> None:
         if len(self.reads) != 1:
-            raise ValueError(
-                f"a signature is of one path, but it reads {', '.join(self.reads) or 'nothing'}; type reads=[trace]"
+            raise UserError(
+                f"a signature is of one path, but it reads {', '.join(self.reads) or 'nothing'}", "type reads=[trace]"
             )
         if min(self.channels, self.depth) < 1:
-            raise ValueError(f"{self.channels} channels, depth {self.depth}: type at least 1 of each")
+            raise UserError(f"{self.channels} channels, depth {self.depth}: type at least 1 of each")
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -57,9 +58,10 @@ class Signature:
         path = np.asarray(rows.features[self.reads[0]])
         if path.ndim != 3 or path.shape[1] < 2 or path.shape[2] != self.channels:
             wide = path.shape[2] if path.ndim == 3 else self.channels
-            raise ValueError(
+            raise UserError(
                 f"{self.reads[0]} is {list(path.shape[1:])} for each solution, but a signature is of paths "
-                f"[T, {self.channels}] of 2 points or more; type reads=[trace], or channels={wide}"
+                f"[T, {self.channels}] of 2 points or more",
+                f"type reads=[trace], or channels={wide}",
             )
         each = np.asarray(_signed_program(path, self.depth, self.log, self.time))
         check_varies(each, self.reads, 2)

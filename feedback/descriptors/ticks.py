@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedback.judges.calibration import ticks
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
@@ -26,17 +27,18 @@ class Ticks:
         if self.ticks is None:
             return
         if len(self.ticks) != len(self.cells):
-            raise ValueError(
-                f"ticks for {len(self.ticks)} columns do not fit cells={self.cells}; type suits.ticks=[[...], ...], a list each"
+            raise UserError(
+                f"ticks for {len(self.ticks)} columns do not fit cells={self.cells}",
+                "type suits.ticks=[[...], ...], a list each",
             )
         for column, (cells, borders) in enumerate(zip(self.cells, self.ticks, strict=True)):
             if (np.diff(borders) <= 0).any():
-                raise ValueError(
+                raise UserError(
                     f"the ticks of axis {column + 1} are {list(borders)}, and must rise; "
                     f"type {sorted(set(borders))} in their place"
                 )
             if len(borders) != cells - 1:
-                raise ValueError(
+                raise UserError(
                     f"the ticks of axis {column + 1} are {len(borders)} numbers for {cells} cells, and must be {cells - 1}; "
                     f"type suits.dims={[len(each) + 1 for each in self.ticks]}, or suits.ticks=null to share generation 0 out"
                 )
@@ -59,9 +61,9 @@ class Ticks:
             return ()
         columns = np.asarray(rows.features[self.feature], float).reshape(len(rows.ids), -1)
         if columns.shape[1] != len(self.cells):
-            raise ValueError(
-                f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}; type a number for each: "
-                f"suits.dims={[self.cells[0]] * columns.shape[1]}"
+            raise UserError(
+                f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}",
+                f"type a number for each: suits.dims={[self.cells[0]] * columns.shape[1]}",
             )
         return tuple(np.array(ticks(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 

@@ -22,6 +22,7 @@ from feedback.preferences import comparisons as answers
 from feedback.preferences.comparisons import Answers
 from feedback.preferences.posterior import log_likelihood, log_prior
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 
@@ -60,7 +61,7 @@ class TripletNetwork:
 
     def __post_init__(self) -> None:
         if min(self.hidden, self.restarts, self.steps, self.raters, *self.spend[:1]) < 1 or not self.spend:
-            raise ValueError("hidden, restarts, steps, raters and the first of spend must be 1 or more")
+            raise UserError("hidden, restarts, steps, raters and the first of spend must be 1 or more")
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:

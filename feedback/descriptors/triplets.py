@@ -20,6 +20,7 @@ from feedback.preferences import comparisons as answers
 from feedback.preferences.comparisons import Answers
 from feedback.preferences.posterior import Chains, Theta, Told
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 _STRETCHES = 10  # of a full exploration: 135 steps to burn in, 315 to look around, in each of 8 chains
@@ -63,11 +64,11 @@ class Triplets:
 
     def __post_init__(self) -> None:
         if not self.spend or min(self.spend) < 0 or self.spend[0] == 0:
-            raise ValueError(
-                f"spend={self.spend} asks nothing at the first fit; type numbers of questions, e.g. (50, 50, 50, 50)"
+            raise UserError(
+                f"spend={self.spend} asks nothing at the first fit", "type numbers of questions, e.g. (50, 50, 50, 50)"
             )
         if min(self.together, self.sittings, self.raters) < 1:
-            raise ValueError(f"together={self.together}, sittings={self.sittings} and raters={self.raters} must be 1 or more")
+            raise UserError(f"together={self.together}, sittings={self.sittings} and raters={self.raters} must be 1 or more")
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:

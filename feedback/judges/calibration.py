@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 def accuracy(p: np.ndarray, truth: np.ndarray) -> float:
     """Returns the share of texts [N] judged rightly; a failed answer is a wrong one."""
@@ -60,10 +62,10 @@ def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
     z, t = logit(p[seen]), truth[seen]
     ones, zeros = int((t == 1).sum()), int((t == 0).sum())
     if not ones or not zeros:
-        raise ValueError(f"{ones} texts of one label and {zeros} of the other calibrate nothing; give answers to some of both")
+        raise UserError(f"{ones} texts of one label and {zeros} of the other calibrate nothing", "give answers to some of both")
     spread, middle = float(z.std()), float(z.mean())
     if spread < 1e-9:
-        raise ValueError(f"the judge gives all {len(z)} labelled texts the same answer, which no calibration mends")
+        raise UserError(f"the judge gives all {len(z)} labelled texts the same answer, which no calibration mends")
     target = np.where(t == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
     x, w = np.stack([(z - middle) / spread, np.ones(len(z))], axis=1), np.zeros(2)
     penalty = np.diag([pull * len(z), 0.0])
@@ -90,9 +92,10 @@ def ticks(p: np.ndarray, cells: int) -> tuple[float, ...]:
     p = p[np.isfinite(p)]
     inner = np.quantile(p, np.arange(1, cells) / cells) if len(p) else np.array([])
     if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
-        raise ValueError(
-            f"{len(np.unique(p))} different answers do not make {cells} cells, shared out evenly; type borders by hand "
-            f"(suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); where nearly all "
-            f"answers are {np.median(p) if len(p) else np.nan:.2g} it is the judge: qd doctor tries whether it tells ends apart"
+        raise UserError(
+            f"{len(np.unique(p))} different answers do not make {cells} cells, shared out evenly",
+            "type borders by hand (suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); "
+            f"where nearly all answers are {np.median(p) if len(p) else np.nan:.2g} it is the judge: qd doctor tries whether "
+            "it tells ends apart",
         )
     return tuple(map(float, inner))

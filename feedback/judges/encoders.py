@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from feedback.lm.local import weights
+from qd.support.errors import UserError
 from qd.types import Rows
 
 _MISSING = "embedding judges need {}, which is not installed; type pip install 'qd-atlas[embeddings]'"
@@ -60,11 +61,11 @@ class Static:
 def texts_of(rows: Rows, feature: str | None) -> list[str]:
     """Returns what there is to read of rows. Raises ValueError where it is no text."""
     if feature is not None and feature not in rows.features:
-        raise ValueError(f"the judge reads {feature!r}, which the search does not keep; type keep=[{feature}]")
+        raise UserError(f"the judge reads {feature!r}, which the search does not keep", f"type keep=[{feature}]")
     column = rows.solutions if feature is None else rows.features[feature]
     for item in column:
         if not isinstance(item, str):
-            raise ValueError(
+            raise UserError(
                 f"the judge reads texts, but {feature or 'a solution'} is a {type(item).__name__}; "
                 "choose a domain of texts, or type judge.feature=NAME of a feature that describes in words"
             )
@@ -97,7 +98,7 @@ def _loaded_minilm(longest: int, threads: int) -> tuple[Any, Any]:
     try:
         import onnxruntime  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
-        raise ValueError(_MISSING.format("onnxruntime")) from error
+        raise UserError(_MISSING.format("onnxruntime")) from error
     model, words = weights.files("minilm")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = threads
@@ -120,7 +121,7 @@ def _tokenizer(path: Path) -> Any:
     try:
         from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
-        raise ValueError(_MISSING.format("tokenizers")) from error
+        raise UserError(_MISSING.format("tokenizers")) from error
     return Tokenizer.from_file(str(path))
 
 

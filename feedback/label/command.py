@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feedback.label import guard, jsonl, store
+from qd.support.errors import UserError
 
 _NEEDS = ("starlette", "uvicorn", "jinja2")
 
@@ -35,9 +36,9 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
     """Serves the page until it is stopped. Raises ValueError where it cannot."""
     lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if lacks:
-        raise ValueError(f"qd label needs {', '.join(lacks)}, which is not installed; type pip install 'qd-atlas[label]'")
+        raise UserError(f"qd label needs {', '.join(lacks)}, which is not installed", "type pip install 'qd-atlas[label]'")
     if limit <= 0 or not 0 < port < 65536:
-        raise ValueError(f"--limit {limit:g} --port {port} cannot be; type a limit above 0 and a port of 1 to 65535")
+        raise UserError(f"--limit {limit:g} --port {port} cannot be", "type a limit above 0 and a port of 1 to 65535")
     import uvicorn
 
     from feedback.label.page import application
@@ -69,7 +70,7 @@ def _export(args: Sequence[str]) -> int:
         try:
             asked.out.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise ValueError(f"{asked.out} cannot be written ({error.strerror}); type --out with another file") from error
+            raise UserError(f"{asked.out} cannot be written ({error.strerror})", "type --out with another file") from error
         print(f"{len(found)} answers in {asked.out}; type judge=recorded judge.path={asked.out} to learn from them again")
     return 0
 
@@ -82,7 +83,7 @@ def _import(args: Sequence[str]) -> int:
     try:
         given = asked.file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{asked.file} cannot be read ({error}); type a file of JSON lines") from error
+        raise UserError(f"{asked.file} cannot be read ({error})", "type a file of JSON lines") from error
     with store.opened(asked.run) as db:
         took = jsonl.take(db, given)
     print(f"{took.new} answers are new in {asked.run}, {took.there} were there")
@@ -92,7 +93,7 @@ def _import(args: Sequence[str]) -> int:
 def _asked(run: Path) -> Path:
     """Raises ValueError where a folder is no run's."""
     if not store.there(run):
-        raise ValueError(f"{run} is no folder of a run; type qd run experiment=label_images, and then what it says")
+        raise UserError(f"{run} is no folder of a run", "type qd run experiment=label_images, and then what it says")
     return run
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from feedback.label import questions, store
 from feedback.label.questions import Question
+from qd.support.errors import UserError
 
 _ANSWERS = ("a", "b", "?")
 
@@ -56,18 +57,18 @@ def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
                     bad.append(f"line {number}: {error if isinstance(error, ValueError) else f'it lacks {error}'}")
         if bad:
             shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
-            raise ValueError(f"{len(bad)} lines cannot be taken, so none is ({shown}); mend them or leave them out")
+            raise UserError(f"{len(bad)} lines cannot be taken, so none is ({shown})", "mend them or leave them out")
     return Took(*took)
 
 
 def _take(db: sqlite3.Connection, line: Any) -> int:
     """Stores one line; returns 1 where the same was there."""
     if not isinstance(line, dict):
-        raise ValueError(f"{line!r} is no answer")
+        raise UserError(f"{line!r} is no answer")
     question, said, rater = _question(line), line["answer"], str(line.get("rater", ""))
     repeat = int(line.get("repeat", 0))
     if said not in _ANSWERS:
-        raise ValueError(f"answer {said!r} is none of a, b, ?")
+        raise UserError(f"answer {said!r} is none of a, b, ?")
     number = questions.find(db, question)
     if number is None:
         number = questions.add(db, question)
@@ -81,7 +82,7 @@ def _take(db: sqlite3.Connection, line: Any) -> int:
     ).fetchone()
     if there is not None:
         if there[0] != said:
-            raise ValueError(f"{rater or 'somebody'} said another thing of the same question in this store")
+            raise UserError(f"{rater or 'somebody'} said another thing of the same question in this store")
         return 1
     counted = int(line.get("counted", True) and not repeat and not closed)
     values = (number, rater, repeat, said, side, line.get("ms"), float(line.get("time", 0.0)), counted)
@@ -95,8 +96,8 @@ def _question(line: dict[str, Any]) -> Question:
     letters = "xab" if "x" in line else "ab"
     ids, marks = [line[letter] for letter in letters], line.get("marks")
     if not all(type(number) is int and number >= 0 for number in ids):
-        raise ValueError(f"{', '.join(letters)} are {ids}, not ids")
+        raise UserError(f"{', '.join(letters)} are {ids}, not ids")
     if not isinstance(marks, list) or len(marks) != len(ids) or not all(isinstance(mark, str) and mark for mark in marks):
-        raise ValueError("it has no mark of each solution, so nobody knows which ones it is about; type judge=recorded for it")
+        raise UserError("it has no mark of each solution, so nobody knows which ones it is about", "type judge=recorded for it")
     names = [f"{number}-{mark}" for number, mark in zip(ids, marks, strict=True)]
     return Question(*(names if "x" in line else [None, *names]))

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from qd.support.errors import UserError
+
 FOLDER, FILE, SHOWN = "labels", "labels.sqlite", "shown"
 VERSION = 1
 _PATIENCE = 30.0  # seconds to wait for another who writes
@@ -147,8 +149,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         db.close()
         if "locked" in str(error):
-            raise ValueError(f"{path} is held by another program ({error}); end it, or give the command once more") from error
-        raise ValueError(f"{path} is no store of answers ({error}); move it away, and the search asks anew") from error
+            raise UserError(f"{path} is held by another program ({error}); end it, or give the command once more") from error
+        raise UserError(f"{path} is no store of answers ({error})", "move it away, and the search asks anew") from error
     except ValueError:
         db.close()
         raise
@@ -171,8 +173,8 @@ def _log_ahead(db: sqlite3.Connection) -> None:
 def _begin(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise ValueError(
-            f"{path} is of version {version}, and this program reads up to {VERSION}; type pip install -U qd-atlas"
+        raise UserError(
+            f"{path} is of version {version}, and this program reads up to {VERSION}", "type pip install -U qd-atlas"
         )
     if version == 0:
         for statement in re.split(r";\n(?=CREATE)", _SCHEMA.strip()):

@@ -18,6 +18,7 @@ from feedback.lm.transport import request as requests
 from feedback.lm.transport.probe import Traits, probe
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
+from qd.support.errors import UserError
 
 
 class Session:
@@ -109,7 +110,7 @@ class Session:
                 name = self.settings.key_variable
                 secret = os.environ.get(name, "") if name else ""
                 if name and not secret:
-                    raise ValueError(f"the key of {self.settings.base_url} is not set; type export {name}=YOUR_KEY")
+                    raise UserError(f"the key of {self.settings.base_url} is not set", f"type export {name}=YOUR_KEY")
                 priced = price(self.settings.price, self.settings.is_here, self.settings.model)
                 self._engine = Engine(self._url, secret, priced, *self.settings.bounds, self.cache, self.ledger)
             return self._engine
@@ -125,10 +126,11 @@ class Session:
         failed = self.cache.failed(missing)
         lacking = [request for key, request in missing.items() if key not in failed]
         if lacking:
-            raise ValueError(
+            raise UserError(
                 f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, "
                 f"and lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt "
-                f"{str(lacking[0].body)[:120]!r}); type lm.mode=readwrite"
+                f"{str(lacking[0].body)[:120]!r})",
+                "type lm.mode=readwrite",
             )
         return failed
 
@@ -143,7 +145,7 @@ class Session:
         if stored is not None:
             return Traits(**stored)
         if self.settings.mode == "replay":
-            raise ValueError(f"{self.settings.cache} knows nothing of {self.settings.model}; type lm.mode=readwrite to ask it")
+            raise UserError(f"{self.settings.cache} knows nothing of {self.settings.model}", "type lm.mode=readwrite to ask it")
 
         def ask(request: Request) -> Answer | Failure:
             once = requests.key(request, os.urandom(8).hex(), "probe")

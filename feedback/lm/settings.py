@@ -9,6 +9,7 @@ from feedback.lm.accounting.budget import Budget, price
 from feedback.lm.accounting.limits import Limits
 from feedback.lm.engine import loopback
 from feedback.lm.transport.probe import Traits
+from qd.support.errors import UserError
 
 _MODES = ("readwrite", "replay", "record", "off")
 
@@ -70,22 +71,24 @@ class Settings:
 
 def _check(lm: Settings) -> None:
     if lm.mode not in _MODES:
-        raise ValueError(f"there is no mode {lm.mode!r}; type lm.mode= one of {', '.join(_MODES)}")
+        raise UserError(f"there is no mode {lm.mode!r}", f"type lm.mode= one of {', '.join(_MODES)}")
     if lm.scoring not in ("auto", "label", "first", "rating"):
-        raise ValueError(f"there is no scoring {lm.scoring!r}; type lm.scoring= one of auto, label, first, rating")
+        raise UserError(f"there is no scoring {lm.scoring!r}", "type lm.scoring= one of auto, label, first, rating")
     if (lm.server is None) == (not lm.base_url):
-        raise ValueError(
-            "a language model has either a server or a base_url; type lm.base_url=http://HOST:PORT/v1, or lm=local"
+        raise UserError(
+            "a language model has either a server or a base_url", "type lm.base_url=http://HOST:PORT/v1, or lm=local"
         )
     if lm.base_url and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", lm.base_url):
-        raise ValueError("lm.base_url is no plain address of an API; type lm.base_url=http://HOST:PORT/v1, without a key in it")
+        raise UserError(
+            "lm.base_url is no plain address of an API", "type lm.base_url=http://HOST:PORT/v1, without a key in it"
+        )
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|", lm.key_variable):
-        raise ValueError("lm.key_variable is no name of a variable; type the NAME, e.g. OPENAI_API_KEY, never the key itself")
+        raise UserError("lm.key_variable is no name of a variable", "type the NAME, e.g. OPENAI_API_KEY, never the key itself")
 
 
 def _made(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
     known = list(kind.__dataclass_fields__)
     for name in settings:
         if name not in known:
-            raise ValueError(f"there is no {where}.{name}; there is {', '.join(known)}")
+            raise UserError(f"there is no {where}.{name}; there is {', '.join(known)}")
     return kind(**settings)

@@ -10,6 +10,7 @@ import numpy as np
 from feedback.features import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Features, Rows
 
 
@@ -39,7 +40,7 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
     who = np.asarray(judge.raters(x, a, b)) if hasattr(judge, "raters") else np.zeros(len(said), np.int32)  # type: ignore[attr-defined]
     who = who if raters > 1 else np.zeros_like(who)  # one reliability for all
     if len(who) and not 0 <= who.min() <= who.max() < raters:
-        raise ValueError(f"rater {who.max()} answered, but there is room for {raters}; type raters={who.max() + 1}")
+        raise UserError(f"rater {who.max()} answered, but there is room for {raters}", f"type raters={who.max() + 1}")
     start = int(answers.count)
     end = start + len(triplets)
     assert end <= len(answers.said), "more answers than the buffer holds"
@@ -67,7 +68,7 @@ def with_replacement(key: Array, n: int, rows: int) -> np.ndarray:
 def distinct(key: Array, n: int, rows: int) -> np.ndarray:
     """Draws n triplets [n, 3] of three different rows. Raises ValueError where there are fewer than three."""
     if rows < 3:
-        raise ValueError(f"a question needs 3 different solutions, but there are {rows}; start from more seeds (initial=100)")
+        raise UserError(f"a question needs 3 different solutions, but there are {rows}", "start from more seeds (initial=100)")
     x_key, a_key, b_key = keys.split(key, 3)
     x = keys.integers(x_key, (n,), 0, rows)
     a, b = keys.integers(a_key, (n,), 1, rows), keys.integers(b_key, (n,), 1, rows - 1)
@@ -83,7 +84,7 @@ def _as_read(reads: tuple[str, ...], laid: np.ndarray) -> Features:
 def _check(judge: Judge, said: np.ndarray, n: int) -> None:
     name = type(judge).__name__
     if said.shape != (n,):
-        raise ValueError(f"the judge {name} gave {list(said.shape)} answers to {n} questions; return one for each, [{n}]")
+        raise UserError(f"the judge {name} gave {list(said.shape)} answers to {n} questions", f"return one for each, [{n}]")
     if not np.isin(said, (A, B, CANT_TELL)).all():
         odd = next(answer for answer in said.tolist() if answer not in (A, B, CANT_TELL))
-        raise ValueError(f"the judge {name} answered {odd!r}; return 1 for a, -1 for b, 0 for can't tell")
+        raise UserError(f"the judge {name} answered {odd!r}", "return 1 for a, -1 for b, 0 for can't tell")

@@ -7,6 +7,7 @@ import numpy as np
 from qd import keys
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.archives.settings import OWN_FIELDS
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Rows
 
@@ -45,7 +46,7 @@ class HostElites:
     def _column(self, name: str) -> np.ndarray:
         fields = self.archive._store._fields
         if name not in fields:
-            raise ValueError(f"the archive has no column {name!r}; it has {nearest(name, [*fields, 'place'])}")
+            raise UserError(f"the archive has no column {name!r}; it has {nearest(name, [*fields, 'place'])}")
         return fields[name]
 
     def _place(self, cells: np.ndarray) -> np.ndarray:
@@ -55,4 +56,4 @@ class HostElites:
         if isinstance(archive, OpenCVT):
             width = (archive.upper_bounds - archive.lower_bounds) / archive.cells ** (1 / archive.measure_dim)
             return (archive.centroids[cells] - archive.lower_bounds) / width
-        raise ValueError(f"a {type(archive).__name__} has no cells, so its elites have no place; use a grid or a CVT")
+        raise UserError(f"a {type(archive).__name__} has no cells, so its elites have no place", "use a grid or a CVT")

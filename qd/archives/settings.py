@@ -13,6 +13,7 @@ import numpy as np
 from ribs.archives import ArchiveBase, k_means_centroids
 
 from qd.archives.lean import OpenCVT, OpenGrid
+from qd.support.errors import UserError
 from qd.types import Rows
 
 OWN_FIELDS = ("solution", "objective", "measures", "threshold", "index", "id", "place")
@@ -53,7 +54,7 @@ class CVT:
         """Opens an empty tessellation. Raises ValueError on wrong bounds or names, too few samples or memory."""
         check_bounds(bounds)
         if not 1 <= self.cells <= self.samples:
-            raise ValueError(
+            raise UserError(
                 f"{self.cells} centroids cannot be fitted to {self.samples} samples; "
                 f"type archive.samples={max(10 * self.cells, 1000)}, or fewer cells (at least 1)"
             )
@@ -65,23 +66,23 @@ class CVT:
 def check_bounds(bounds: Bounds) -> None:
     """Raises ValueError if there is no measure, or a pair is reversed, of zero width, or not finite."""
     if len(bounds) == 0:
-        raise ValueError("the descriptor has length 0: it gives no measures; type at least one (low, high) in its bounds")
+        raise UserError("the descriptor has length 0: it gives no measures", "type at least one (low, high) in its bounds")
     for axis, (low, high) in enumerate(bounds):
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             what = "reversed" if low > high else "of zero width" if low == high else "not finite"
             fix = f"({high}, {low})" if low > high else "finite (low, high) with low < high"
-            raise ValueError(f"bounds[{axis}] = ({low}, {high}) is {what}; type {fix}")
+            raise UserError(f"bounds[{axis}] = ({low}, {high}) is {what}", f"type {fix}")
 
 
 def check_dims(dims: tuple[int, ...], bounds: Bounds) -> int:
     """Returns the number of cells. Raises ValueError if dims do not fit the measures."""
     if len(dims) != len(bounds):
-        raise ValueError(
-            f"the archive's dims {tuple(dims)} are for {len(dims)} measures, but the descriptor gives "
-            f"{len(bounds)}; type {len(bounds)} dims, e.g. archive.dims=[{', '.join(['50'] * len(bounds))}]"
+        raise UserError(
+            f"the archive's dims {tuple(dims)} are for {len(dims)} measures, but the descriptor gives {len(bounds)}",
+            f"type {len(bounds)} dims, e.g. archive.dims=[{', '.join(['50'] * len(bounds))}]",
         )
     if min(dims) < 1:
-        raise ValueError(f"the archive's dims {tuple(dims)} hold a number below 1; type 1 or more cells each")
+        raise UserError(f"the archive's dims {tuple(dims)} hold a number below 1", "type 1 or more cells each")
     return int(np.prod([int(n) for n in dims], dtype=object))
 
 
@@ -90,9 +91,11 @@ def check_names(keep: tuple[str, ...]) -> None:
     for name in keep:
         if not name.isidentifier() or keyword.iskeyword(name):
             suggestion = "".join(c if c.isalnum() else "_" for c in name).lstrip("0123456789") or "feature"
-            raise ValueError(f"pyribs cannot hold a feature named {name!r}; name it a Python identifier, e.g. {suggestion!r}")
+            raise UserError(f"pyribs cannot hold a feature named {name!r}", f"name it a Python identifier, e.g. {suggestion!r}")
         if name in OWN_FIELDS:
-            raise ValueError(f"a feature must not be named {name!r}, a column of the archive itself; rename it, e.g. '{name}_'")
+            raise UserError(
+                f"a feature must not be named {name!r}, a column of the archive itself", f"rename it, e.g. '{name}_'"
+            )
 
 
 def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> dict[str, Any]:
@@ -118,9 +121,10 @@ def _check_memory(cells: int, columns: list) -> None:
     row = sum(int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize for shape, dtype in columns) + 32
     need, have = cells * row, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if need > 0.8 * have:
-        raise ValueError(
+        raise UserError(
             f"an archive of {cells:,} cells x {row:,} bytes needs about {need / 2**30:,.1f} GiB, and this machine has "
-            f"{have / 2**30:.1f}; type fewer cells (archive.dims or archive.cells), or keep fewer features"
+            f"{have / 2**30:.1f}",
+            "type fewer cells (archive.dims or archive.cells), or keep fewer features",
         )
 
 

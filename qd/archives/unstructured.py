@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 
 from qd.archives.lean import OpenGrid
 from qd.archives.settings import Bounds, check_bounds, check_dims, common
+from qd.support.errors import UserError
 from qd.types import Array, Rows
 
 
@@ -34,7 +35,7 @@ class Proximity:
         check_bounds(bounds)
         threshold = 0.037 * _width(bounds) if self.novelty_threshold is None else self.novelty_threshold
         if threshold < 0 or self.k_neighbors < 1:
-            raise ValueError("a novelty_threshold is 0 or more, and k_neighbors 1 or more; type archive.k_neighbors=15")
+            raise UserError("a novelty_threshold is 0 or more, and k_neighbors 1 or more", "type archive.k_neighbors=15")
         rest = common(self, example, keep, self.initial_capacity)
         given = {"k_neighbors": self.k_neighbors, "novelty_threshold": threshold, "seed": seed}
         archive = OpenProximity(
@@ -63,7 +64,7 @@ class DNS:
         """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
         check_bounds(bounds)
         if self.capacity < 1 or self.k_neighbors < 1:
-            raise ValueError("capacity and k_neighbors are 1 or more; type archive.capacity=1024")
+            raise UserError("capacity and k_neighbors are 1 or more", "type archive.capacity=1024")
         rest = common(self, example, keep, self.capacity)
         sizes = {"capacity": self.capacity, "k_neighbors": self.k_neighbors}
         archive = OpenDNS(measure_dim=len(bounds), seed=seed, **sizes, **rest)
@@ -107,7 +108,9 @@ class DensityGrid:
         check_bounds(bounds)
         bandwidth = 0.05 * _width(bounds) if self.bandwidth is None else self.bandwidth
         if bandwidth <= 0:
-            raise ValueError(f"bandwidth {bandwidth} is no width; type a number above 0, or none for a twentieth of the bounds")
+            raise UserError(
+                f"bandwidth {bandwidth} is no width", "type a number above 0, or none for a twentieth of the bounds"
+            )
         cells = check_dims(self.dims, bounds)
         rest = common(self, example, keep, cells)
         archive = OpenDensityGrid(dims=self.dims, ranges=bounds, seed=seed, **rest)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from qd.doctor.examine import SAMPLES, examine
+from qd.support.errors import UserError
 
 USAGE = """usage: qd doctor [KEY=VALUE ...] [--samples N]      the same words as for qd run
 
@@ -20,7 +21,7 @@ def main(args: Sequence[str]) -> int:
         at = overrides.index("--samples")
         number = "".join(overrides[at + 1 : at + 2])
         if not number.isdigit() or int(number) < 1:
-            raise ValueError(f"--samples {number} is no count; type --samples {SAMPLES}")
+            raise UserError(f"--samples {number} is no count", f"type --samples {SAMPLES}")
         samples = int(number)
         del overrides[at : at + 2]
     report = examine(overrides, samples)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qd.report import export, summary
 from qd.store import archive_file, runs
+from qd.support.errors import UserError
 
 
 def main(args: Sequence[str]) -> int:
@@ -13,7 +14,9 @@ def main(args: Sequence[str]) -> int:
     if any(word.removeprefix("--format=") in export.forms() for word in args):
         return _export_files(args)
     if cells := [word for word in args if word.split("=")[0] in ("--cell", "--where", "--top")]:
-        raise ValueError(f"{cells[0]} chooses cells to make files of; type --format {' or --format '.join(export.forms())} too")
+        raise UserError(
+            f"{cells[0]} chooses cells to make files of", f"type --format {' or --format '.join(export.forms())} too"
+        )
     parser = argparse.ArgumentParser("qd export", description="Writes the elites of a run as a table, one row each: "
                                      "id, objective, measures, solution, features.")  # fmt: skip
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qd.store import solutions
+from qd.support.errors import UserError
 
 USAGE = """usage: qd import FILE [KEY=VALUE ...]
 
@@ -24,7 +25,7 @@ def main(args: Sequence[str]) -> int:
     prepare()
     file, *overrides = args
     if "=" in file and not Path(file).exists():
-        raise ValueError(f"{file} is no file; type the file first: qd import FILE domain=...")
+        raise UserError(f"{file} is no file", "type the file first: qd import FILE domain=...")
     overrides = [*overrides, f"from={file}"]
     config = load(overrides)
     if not any(override.startswith("budget=") for override in overrides):

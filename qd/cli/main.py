@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from qd.runner.terminal import is_ours
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Spent
 
@@ -37,9 +37,7 @@ def main(args: list[str] | None = None) -> int:
     name, *rest = args
     try:
         return _command(name)(rest) or 0
-    except ValueError as error:
-        if not is_ours(error):
-            raise
+    except UserError as error:
         print(f"qd: {error}", file=sys.stderr)
         return 1
     except Spent as error:  # before there was anything to save
@@ -57,7 +55,7 @@ def experiment(args: list[str]) -> int:
     here = [m.name.removeprefix("experiments.") for m in found if not m.ispkg]
     if not args or args[0].startswith("-") or args[0] not in here:
         asked = f"there is no experiment {args[0]!r}" if args else "which experiment?"
-        raise ValueError(f"{asked}; there is {nearest(args[0] if args else '', here) or 'none yet'}")
+        raise UserError(f"{asked}; there is {nearest(args[0] if args else '', here) or 'none yet'}")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     sys.argv = [f"qd experiment {args[0]}", *args[1:]]
@@ -72,7 +70,7 @@ def _command(name: str) -> Callable[[list[str]], int | None]:
         return importlib.import_module(COMMANDS[name][0]).main
     others = _others()
     if name not in others:
-        raise ValueError(f"there is no command {name!r}; there is {nearest(name, [*COMMANDS, *others])}")
+        raise UserError(f"there is no command {name!r}; there is {nearest(name, [*COMMANDS, *others])}")
     from qd.config.build import locate
 
     return locate(others[name]["_target_"], f"conf/commands.yaml: {name}")

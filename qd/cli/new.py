@@ -7,6 +7,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from qd.support import atomic
+from qd.support.errors import UserError
 
 USAGE = """usage: qd new NAME [--external]
 
@@ -69,7 +70,7 @@ def main(args: Sequence[str]) -> int:
     external = "--external" in args
     names = [arg for arg in args if arg != "--external"]
     if len(names) != 1 or names[0].startswith("-"):
-        raise ValueError(f"one name is wanted, but there is {' '.join(names) or 'none'}; type qd new NAME")
+        raise UserError(f"one name is wanted, but there is {' '.join(names) or 'none'}", "type qd new NAME")
     written = new(names[0], external)
     print("\n".join(map(str, written)))
     print(f"next: qd {'ask' if external else 'run'} domain={names[0]}")
@@ -91,7 +92,7 @@ def new(name: str, external: bool = False) -> list[Path]:
     _check_name(name, external)
     there = [path for path in texts if path.exists()]
     if there:
-        raise ValueError(f"{', '.join(map(str, there))} is here already and stays as it is; type another name, or remove it")
+        raise UserError(f"{', '.join(map(str, there))} is here already and stays as it is", "type another name, or remove it")
     atomic.make_folder(choice.parent)
     for path, text in texts.items():
         atomic.write(path, text.encode())
@@ -102,13 +103,13 @@ def _check_name(name: str, external: bool) -> None:
     if not (name.isascii() and name.isidentifier() and name[0].isalpha()) or keyword.iskeyword(name):
         plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_0123456789") or "mine"
         plain = plain + "_domain" if keyword.iskeyword(plain) else plain
-        raise ValueError(f"{name!r} can be no module of Python; type letters, digits and _, e.g. qd new {plain}")
+        raise UserError(f"{name!r} can be no module of Python", f"type letters, digits and _, e.g. qd new {plain}")
     if name.lower() in _WORDS:
-        raise ValueError(f"{name!r} means something else to Hydra, pytest or pip; type another name, e.g. qd new my_{name}")
+        raise UserError(f"{name!r} means something else to Hydra, pytest or pip", f"type another name, e.g. qd new my_{name}")
     if _is_choice(name):
-        raise ValueError(f"domain={name} is one of our own choices; type another name, e.g. qd new my_{name}")
+        raise UserError(f"domain={name} is one of our own choices", f"type another name, e.g. qd new my_{name}")
     if not external and (hidden := _hides(name)):
-        raise ValueError(f"{name}.py would have the name of {hidden}; type another name, e.g. qd new my_{name}")
+        raise UserError(f"{name}.py would have the name of {hidden}", f"type another name, e.g. qd new my_{name}")
 
 
 def _is_choice(name: str) -> bool:

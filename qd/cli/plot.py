@@ -6,6 +6,7 @@ from pathlib import Path
 from qd.report import film
 from qd.report.figures import draw
 from qd.store.runs import check
+from qd.support.errors import UserError
 
 USAGE = """usage: qd plot RUN [RUN ...] [--film] [--frames 40]
 
@@ -43,7 +44,7 @@ def _asked(args: list[str]) -> tuple[list[Path], int | None]:
         where = args.index("--frames")
         number = args[where + 1] if where + 1 < len(args) else ""
         if frames is None or not number.isdecimal():
-            raise ValueError(f"--frames {number} is no number of a film's frames; type --film --frames 40")
+            raise UserError(f"--frames {number} is no number of a film's frames", "type --film --frames 40")
         frames = int(number)
         del args[where : where + 2]
     return [Path(run) for run in args], frames

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qd.report.query import UNMET, _text, query
+from qd.support.errors import UserError
 
 
 def main(args: Sequence[str]) -> int:
@@ -25,7 +26,7 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="with solutions, one JSON object")
     asked = parser.parse_args(_joined(args))
     if asked.top < 1:
-        raise ValueError(f"--top {asked.top} shows nothing; type 1 or more")
+        raise UserError(f"--top {asked.top} shows nothing", "type 1 or more")
     answer = query(asked.run, asked.conditions, asked.top, asked.by)
     print(json.dumps({"met": answer.met, "elites": answer.rows}) if asked.json else _text(answer, asked.conditions))
     return 0 if answer.met else UNMET

@@ -7,6 +7,7 @@ from typing import Any
 from qd.runner.many_seeds import WORD, many
 from qd.runner.sweep import FLAGS, sweep
 from qd.runner.terminal import job, prepare
+from qd.support.errors import UserError
 
 HELP = """qd run [KEY=VALUE ...]      one run; without words, the planar arm
 
@@ -27,7 +28,7 @@ def main(args: list[str]) -> int:
         return 0
     several = any(arg.startswith(WORD) for arg in args)
     if several and any(arg.startswith("-") for arg in args):
-        raise ValueError("seeds= is for one search; in a sweep type seed=range(0,20)")
+        raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
     if several:
         return many(args)
     if any(arg.startswith("-") for arg in args):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.runner.external import read, waiting, which, work
+from qd.support.errors import UserError
 
 USAGE = """usage: qd tell RUN results.jsonl      (- reads standard input)
 
@@ -24,7 +25,7 @@ def main(args: Sequence[str]) -> int:
     config, run = which(args[:1])
     asked = waiting(config, run)
     if asked is None:
-        raise ValueError(f"{run} is finished and waits for no results; type qd plot {run}")
+        raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
     evaluation = read(_lines(args[1]), asked, assemble(config).search.domain)
     result = work(config, run, (asked, evaluation))
     failed, done = int(np.isnan(evaluation.objective).sum()), result["evaluations"]
@@ -42,4 +43,4 @@ def _lines(file: str) -> list[str]:
     try:
         return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read ({error}); name the file of results, one json object a line") from error
+        raise UserError(f"{file} cannot be read ({error})", "name the file of results, one json object a line") from error

@@ -15,6 +15,7 @@ from typing import Any
 
 import qd
 from qd.config import values
+from qd.support.errors import UserError
 from qd.support.moved import current
 from qd.support.spelling import nearest
 
@@ -56,11 +57,12 @@ def _locate(target: str, where: str) -> Any:
             module = importlib.import_module(".".join(found[:depth]))
         except ModuleNotFoundError as error:
             if error.name is None or not f"{target}.".startswith(f"{error.name}."):
-                raise ValueError(
-                    f"{where}: {target} needs the package {error.name!r}, which is not installed; type pip install {error.name}"
+                raise UserError(
+                    f"{where}: {target} needs the package {error.name!r}, which is not installed",
+                    f"type pip install {error.name}",
                 ) from error
             return _attribute(module, found[: depth - 1], found[depth - 1 :], where)
-    raise ValueError(f"{where}: _target_ {target!r} is a module; name a class in it: {', '.join(_public(module))}")
+    raise UserError(f"{where}: _target_ {target!r} is a module", f"name a class in it: {', '.join(_public(module))}")
 
 
 def foreign_domains() -> str | None:
@@ -74,12 +76,12 @@ def foreign_domains() -> str | None:
 def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
     name, *path = reference[1:].split(".")
     if name not in shared:
-        raise ValueError(f"{where}: {reference!r} is not built before it; there is {nearest(name, shared) or 'nothing yet'}")
+        raise UserError(f"{where}: {reference!r} is not built before it; there is {nearest(name, shared) or 'nothing yet'}")
     part = shared[name]
     for attribute in path:
         if not hasattr(part, attribute):
             there = [a for a in dir(part) if not a.startswith("_")]
-            raise ValueError(
+            raise UserError(
                 f"{where}: {reference!r}: {type(part).__name__} has no {attribute!r}; it has {nearest(attribute, there)}"
             )
         part = getattr(part, attribute)
@@ -90,14 +92,14 @@ def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
     target = settings.pop("_target_")
     made = locate(target, where)
     if not callable(made):
-        raise ValueError(f"{where}: _target_ {target!r} is a {type(made).__name__}; name a class or a function")
+        raise UserError(f"{where}: _target_ {target!r} is a {type(made).__name__}", "name a class or a function")
     _check_keywords(made, settings, where)
     _check_kinds(made, node, where)
     try:
         return made(**settings)
     except TypeError as error:  # a string where a number belongs
         given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-        raise ValueError(f"{where}: {made.__name__}({given}) cannot be: {error}") from error
+        raise UserError(f"{where}: {made.__name__}({given}) cannot be: {error}") from error
 
 
 def _check_keywords(made: Any, settings: dict[str, Any], where: str) -> None:
@@ -106,12 +108,12 @@ def _check_keywords(made: Any, settings: dict[str, Any], where: str) -> None:
         return
     for name in settings:
         if name not in parameters:
-            raise ValueError(
+            raise UserError(
                 f"{where}.{name}: {made.__name__} takes no {name!r}; it takes {nearest(name, parameters) or 'nothing'}"
             )
     for name, p in parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
-            raise ValueError(f"{where}.{name} is not set, and {made.__name__} needs it; type {where}.{name}=...")
+            raise UserError(f"{where}.{name} is not set, and {made.__name__} needs it", f"type {where}.{name}=...")
 
 
 def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
@@ -130,12 +132,12 @@ def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
 def _attribute(module: Any, found: list[str], rest: list[str], where: str) -> Any:
     if module is None:
         note = "; is its folder below the working directory, or installed?"
-        raise ValueError(f"{where}: there is no package {rest[0]!r} for _target_ {'.'.join(rest)!r}{note}")
+        raise UserError(f"{where}: there is no package {rest[0]!r} for _target_ {'.'.join(rest)!r}{note}")
     part = module
     for i, name in enumerate(rest):
         if not hasattr(part, name):
             said = ".".join([*found, *rest[:i]])
-            raise ValueError(
+            raise UserError(
                 f"{where}: {said} has no {name!r}; it has {nearest(name, _public(part)) or 'nothing'}{_shadow(found)}"
             )
         part = getattr(part, name)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from qd.config import schedule
 from qd.config.build import build
 from qd.config.overrides import check, opened, prepared, saying
+from qd.support.errors import UserError
 
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
@@ -86,12 +87,12 @@ def driver(search: Any, name: str) -> Callable:
     from qd.search import run
 
     if name not in ("auto", "host", "fused"):
-        raise ValueError(f"there is no driver {name!r}; type driver=auto, driver=fused or driver=host")
+        raise UserError(f"there is no driver {name!r}", "type driver=auto, driver=fused or driver=host")
     if name == "host":
         return run
     why = fused.applies(search)
     if why is not None and name == "fused":
-        raise ValueError(f"driver=fused cannot run this search: {why}; type driver=auto or driver=host")
+        raise UserError(f"driver=fused cannot run this search: {why}", "type driver=auto or driver=host")
     return fused.run if why is None else run
 
 
@@ -117,12 +118,12 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     except InterpolationToMissingValueError as error:
         lacks, domain = re.findall(r"suits\.\w+", str(error))[0], choices["domain"]
-        raise ValueError(
+        raise UserError(
             f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
             f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
         ) from error
     if unset:
-        raise ValueError(f"{unset[0]} is not set; type {unset[0]}=...")
+        raise UserError(f"{unset[0]} is not set", f"type {unset[0]}=...")
     del config["suits"]
     config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
     if "stop" not in config:
@@ -137,21 +138,21 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
 
 def _check_settings(config: dict[str, Any]) -> None:
     if config["renderings"] < 0:
-        raise ValueError(f"renderings={config['renderings']} is below 0; type 0 for none")
+        raise UserError(f"renderings={config['renderings']} is below 0", "type 0 for none")
     schedule.check(config)
     called = config.get("called", {})
     if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
-        raise ValueError(f"called={called} names no columns of features; type called={{position:[[where,left,right]]}}")
+        raise UserError(f"called={called} names no columns of features", "type called={position:[[where,left,right]]}")
     feature, cells = (config.get("descriptor", {}).get(key) for key in ("feature", "cells"))
     if cells and called.get(feature) and len(cells) != len(called[feature]):
-        raise ValueError(
+        raise UserError(
             f"suits.dims={cells} is {len(cells)} for the {len(called[feature])} axes of {feature}, which wants as many; "
             f"type suits.dims={[cells[0]] * len(called[feature])}, and as many lists in suits.ticks, or suits.ticks=null"
         )
     if not config["name"].strip():
-        raise ValueError("name= is empty; type name=WORD, or leave it out: then it is the domain's")
+        raise UserError("name= is empty", "type name=WORD, or leave it out: then it is the domain's")
     if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():
-        raise ValueError(f"name={config['name']} leaves the folder of runs; type a plain name, or runs=FOLDER")
+        raise UserError(f"name={config['name']} leaves the folder of runs", "type a plain name, or runs=FOLDER")
 
 
 def _check_protocol(name: str, part: Any) -> None:
@@ -164,12 +165,12 @@ def _check_protocol(name: str, part: Any) -> None:
     lacks = [a for a in asked if (a == "__call__" or not a.startswith("_")) and not hasattr(part, a)]
     if lacks:
         what = "a node without _target_" if isinstance(part, dict) else f"a {type(part).__name__}"
-        raise ValueError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
+        raise UserError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
 
 
 def _check_learns(descriptor: Any, relearn: Any) -> None:
     if relearn and getattr(descriptor, "learns", True) is False:
-        raise ValueError(
+        raise UserError(
             f"relearn needs a descriptor that learns; {type(descriptor).__name__} does not: "
             "leave relearn out, or type descriptor=pca"
         )

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from qd.config import values
 from qd.config.settings import Plateau, Settings, Suits
 from qd.support.conf import conf
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
@@ -45,7 +46,7 @@ def saying() -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(_said(error)) from error
+        raise UserError(_said(error)) from error
 
 
 def prepared(overrides: list[str]) -> list[str]:
@@ -96,17 +97,17 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
     known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
     if "/" not in top and top not in known:
-        raise ValueError(f"there is no setting {top!r}; there is {_listed(top, known)}")
+        raise UserError(f"there is no setting {top!r}; there is {_listed(top, known)}")
     for table in (Suits, Plateau):
         name, there = table.__name__.lower(), [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in there:
-            raise ValueError(f"there is no setting {key!r}; {name} has {nearest(rest, there)}")
+            raise UserError(f"there is no setting {key!r}; {name} has {nearest(rest, there)}")
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
     if str(choice).split("/")[-1] in options or (choice is None and group == "experiment"):
         return
-    raise ValueError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
+    raise UserError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
 
 
 def _yours() -> list[str]:
@@ -116,7 +117,7 @@ def _yours() -> list[str]:
     for file in sorted(yours.glob("*/**/*.yaml")):
         twin = ours / file.relative_to(yours)
         if twin.exists() and not filecmp.cmp(file, twin, shallow=False):
-            raise ValueError(f"{file} has the name of one of our own choices, which would hide it; rename it")
+            raise UserError(f"{file} has the name of one of our own choices, which would hide it", "rename it")
     return [f"hydra.searchpath=['file://{yours}']"]
 
 

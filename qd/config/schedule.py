@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from qd.support.errors import UserError
+
 _INSTEAD = (
     "type relearn=10000 for every so many evaluations, relearn=[10000,25000] for these, relearn=[0.1,0.25,0.5] for shares of "
     "the budget, or relearn=outside"
@@ -14,7 +16,7 @@ def check(config: dict[str, Any]) -> None:
     if stops == "outside":
         rule = config["outside"]
         if not (0 < rule["share"] < 1 and rule["over"] >= 1):
-            raise ValueError(
+            raise UserError(
                 f"an outside.share of {rule['share']} over {rule['over']} evaluations cannot be; "
                 "type outside.share=0.05 (between 0 and 1) and outside.over=2000 (evaluations)"
             )
@@ -22,7 +24,7 @@ def check(config: dict[str, Any]) -> None:
     if stops is None or (isinstance(stops, int) and not isinstance(stops, bool) and stops >= 1):
         return
     if not isinstance(stops, list) or not all(_is_point(stop) for stop in stops):
-        raise ValueError(f"relearn={stops} is no count of evaluations; {_INSTEAD}")
+        raise UserError(f"relearn={stops} is no count of evaluations; {_INSTEAD}")
 
 
 def points(config: dict[str, Any]) -> list[int]:

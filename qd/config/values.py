@@ -4,6 +4,8 @@ import math
 import types
 from typing import Any, Union, get_args, get_origin
 
+from qd.support.errors import UserError
+
 _KINDS = {int: "no whole number", float: "no number", str: "no text", bool: "neither true nor false", tuple: "no list"}
 _EXAMPLES = {int: 10, float: 0.5, str: "word", bool: True, tuple: (1, 2)}
 
@@ -17,7 +19,7 @@ def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
     if asked is None or type(value) not in (*_KINDS, list, type(None)) or (value is None and optional):
         return
     if not _fits(value, asked):
-        raise ValueError(refused(key, value, annotation, default))
+        raise UserError(refused(key, value, annotation, default))
 
 
 def refused(key: str, value: Any, annotation: Any, default: Any = None) -> str:

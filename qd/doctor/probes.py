@@ -187,7 +187,8 @@ def budget(trial: Trial) -> Iterator[Finding]:
     if late:
         yield Finding("relearn", f"relearn={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
     if unasked := refits.unasked(trial.config, trial.search.descriptor):
-        yield Finding("questions", *unasked.split("; type "))
+        problem, fix = unasked
+        yield Finding("questions", problem, fix.removeprefix("type "))
 
 
 def children(trial: Trial) -> Iterator[Finding]:

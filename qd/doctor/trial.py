@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from qd import archives, checks, keys, programs
-from qd.runner.terminal import is_ours
 from qd.search import start, step, stored
 from qd.store import archive_file
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
 SEEDS, SECONDS = 500, 20.0  # at most: seeds, and seconds of search
@@ -84,9 +84,8 @@ def fault(error: BaseException) -> Finding:
     if isinstance(error, ImportError) or isinstance(error.__cause__, ImportError):
         package = str(getattr(error, "name", None) or getattr(error.__cause__, "name", None) or "it").split(".")[0]
         return Finding("extra", str(error), f"pip install {package}, or the extra that holds it: pip install 'qd-atlas[...]'")
-    if isinstance(error, ValueError) and is_ours(error):
-        seen, _, instead = str(error).rpartition("; ")
-        return Finding("recipe", seen or instead, instead.removeprefix("type "))
+    if isinstance(error, UserError):
+        return Finding("recipe", error.problem, error.fix.removeprefix("type ") or "qd run --help lists the choices")
     return Finding("raises", f"{type(error).__name__}: {error}", "the command once more as qd run ..., for the traceback")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from qd import keys
 from qd.emitters import selection
 from qd.emitters.selection import Known
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Offspring, Rows
 
 
@@ -49,15 +50,15 @@ class NoveltySearch:
 
     def __post_init__(self) -> None:
         if min(self.population, self.children, self.neighbours) < 1 or self.added < 0 or not self.sigma > 0:
-            raise ValueError("population, children and neighbours must be 1 or more, added 0 or more, sigma above 0")
+            raise UserError("population, children and neighbours must be 1 or more, added 0 or more, sigma above 0")
         if self.archive not in ("append", "dns") or self.room < 2:
-            raise ValueError(
-                f"there is no archive {self.archive!r} of {self.room}; type archive=append, or archive=dns room=1024"
+            raise UserError(
+                f"there is no archive {self.archive!r} of {self.room}", "type archive=append, or archive=dns room=1024"
             )
         if not self.criteria or self.choose not in ("pareto", "either"):
-            raise ValueError(
-                f"criteria {list(self.criteria)} cannot be chosen by {self.choose!r}; type criteria=[novelty] or more, "
-                "and choose=pareto or choose=either"
+            raise UserError(
+                f"criteria {list(self.criteria)} cannot be chosen by {self.choose!r}",
+                "type criteria=[novelty] or more, and choose=pareto or choose=either",
             )
 
     @property
@@ -73,7 +74,9 @@ class NoveltySearch:
         """Raises ValueError where solutions are not vectors of real numbers."""
         if solutions.dtype.kind != "f" or solutions.ndim != 2:
             what = "Python objects" if solutions.dtype == object else f"{solutions.dtype} {list(solutions.shape[1:])}"
-            raise ValueError(f"novelty search varies vectors of real numbers, but solutions are {what}; choose another emitter")
+            raise UserError(
+                f"novelty search varies vectors of real numbers, but solutions are {what}", "choose another emitter"
+            )
 
     def init(self, key: Array, elites: Elites) -> Seen:
         """Begins from the elites of the seeds, drawn evenly where there are more than M."""
@@ -133,9 +136,10 @@ class NoveltySearch:
             elif name in known.signals:
                 columns.append(np.nan_to_num(known.signals[name], nan=0.0))  # seeds, until the first relearn
             else:
-                raise ValueError(
+                raise UserError(
                     f"novelty search chooses by {name!r}, but the descriptor's signals are "
-                    f"{', '.join(known.signals) or 'none'}; type descriptor=autoencoder, or criteria=[novelty]"
+                    f"{', '.join(known.signals) or 'none'}",
+                    "type descriptor=autoencoder, or criteria=[novelty]",
                 )
         return np.stack(columns, axis=1)
 

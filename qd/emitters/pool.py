@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Emitter, Memory, Offspring, Rows
 
 
@@ -24,10 +25,10 @@ class Pool:
 
     def __post_init__(self) -> None:
         if not self.emitters:
-            raise ValueError("a pool of no emitters makes no solutions; name at least one")
+            raise UserError("a pool of no emitters makes no solutions", "name at least one")
         for emitter in self.emitters:
             if emitter.pure and not hasattr(emitter, "batch_size"):
-                raise ValueError(f"{type(emitter).__name__} in a pool must say its batch_size, or pure = False")
+                raise UserError(f"{type(emitter).__name__} in a pool must say its batch_size, or pure = False")
 
     @property
     def pure(self) -> bool:

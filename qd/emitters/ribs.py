@@ -13,6 +13,7 @@ import numpy as np
 import ribs.emitters
 
 from qd import archives, keys
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
 
@@ -56,31 +57,31 @@ class Ribs:
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", _frozen(self.settings))
         if self.count < 1:
-            raise ValueError(f"count {self.count} makes no emitters; type a count of 1 or more")
+            raise UserError(f"count {self.count} makes no emitters", "type a count of 1 or more")
         known = [name for name in ribs.emitters.__all__ if name.endswith("Emitter")]
         if self.emitter not in known:
-            raise ValueError(f"pyribs has no emitter {self.emitter!r}; it has {nearest(self.emitter, known)}")
+            raise UserError(f"pyribs has no emitter {self.emitter!r}; it has {nearest(self.emitter, known)}")
         takes = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
         for name, value in self.settings:
             if name not in takes:
-                raise ValueError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
+                raise UserError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
             if name == "batch_size" and value is not None and value < 1:
-                raise ValueError(f"batch_size {value} makes no solutions; type a batch_size of 1 or more")
+                raise UserError(f"batch_size {value} makes no solutions", "type a batch_size of 1 or more")
             if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(f"there is no {name} {value!r}; type {name}={nearest(value, list(_CHOICES[name]))}")
+                raise UserError(f"there is no {name} {value!r}", f"type {name}={nearest(value, list(_CHOICES[name]))}")
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where pyribs refuses these settings, such solutions or such an archive."""
         if solutions.dtype.kind != "f":
             what = "Python objects" if solutions.dtype == object else f"{solutions.dtype}"
-            raise ValueError(
+            raise UserError(
                 f"{self.emitter} of pyribs varies arrays of real numbers, but this domain's solutions are {what}; "
                 "choose an emitter of the domain's own, or emitter=vary with a variation that takes them"
             )
         if self.emitter in _RANKED and solutions.ndim != 2:
-            raise ValueError(
-                f"{self.emitter} of pyribs takes vectors, but a solution has shape {list(solutions.shape[1:])}; let the domain "
-                "take flat ones, or type emitter=isoline"
+            raise UserError(
+                f"{self.emitter} of pyribs takes vectors, but a solution has shape {list(solutions.shape[1:])}",
+                "let the domain take flat ones, or type emitter=isoline",
             )
         self._check_ranker(archive)
         self._open(archive, self._start(solutions[0]), key)
@@ -135,16 +136,17 @@ class Ribs:
         if lacking:
             kind = type(archive).__name__.removeprefix("Open")
             served = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
-            raise ValueError(
+            raise UserError(
                 f"ranker {ranker!r} of {self.emitter} ranks by {lacking[0]!r}, but a {kind} archive gives only "
-                f"{', '.join(gives)}; type one that it serves: ranker={', '.join(served)}"
+                f"{', '.join(gives)}",
+                f"type one that it serves: ranker={', '.join(served)}",
             )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:
         if self.x0 is None:
             return elite
         if np.ndim(self.x0) and np.shape(self.x0) != elite.shape:
-            raise ValueError(
+            raise UserError(
                 f"x0 has {len(self.x0)} numbers, but a solution has shape {list(elite.shape)}; "  # type: ignore[arg-type]
                 "type one number for every gene, or one for each"
             )
@@ -157,7 +159,7 @@ class Ribs:
         try:
             return self._class(archive, **settings, seed=int(seed.view(np.uint64)[0]))
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"pyribs refuses {self.emitter}({_show(self.settings)}): {error}") from error
+            raise UserError(f"pyribs refuses {self.emitter}({_show(self.settings)}): {error}") from error
 
 
 def _as_told(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

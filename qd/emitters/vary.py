@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring, Variation
 
 
@@ -20,21 +21,22 @@ class Vary:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise ValueError(f"batch_size {self.batch_size} makes no solutions; type a batch_size of 1 or more")
+            raise UserError(f"batch_size {self.batch_size} makes no solutions", "type a batch_size of 1 or more")
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where the variation cannot vary such solutions."""
         if not self.pure:
             return
         if solutions.dtype == object:
-            raise ValueError(
-                f"{self.variation} varies arrays of numbers, but solutions are Python objects; use the domain's own"
+            raise UserError(
+                f"{self.variation} varies arrays of numbers, but solutions are Python objects", "use the domain's own"
             )
         children = self.variation(key, solutions[:1].repeat(self.variation.parents, 0)[None])
         if children.shape != (1, *solutions.shape[1:]):
-            raise ValueError(
+            raise UserError(
                 f"{self.variation} made children {list(children.shape)} of parents [1, {self.variation.parents}, "
-                f"{', '.join(map(str, solutions.shape[1:]))}]; return [B, ...] of the solutions' own shape"
+                f"{', '.join(map(str, solutions.shape[1:]))}]",
+                "return [B, ...] of the solutions' own shape",
             )
 
     def init(self, key: Array, elites: Elites) -> Memory:
@@ -103,7 +105,7 @@ class IntegerReset:
 
 def _options(options: tuple[int, ...], x: Any) -> Any:
     if len(options) not in (1, x.shape[1]):
-        raise ValueError(
+        raise UserError(
             f"options are given for {len(options)} genes, but a solution has {x.shape[1]}; "
             f"type one number, or {x.shape[1]} of them"
         )

@@ -18,6 +18,7 @@ from qd.archives import CVT, Grid
 from qd.fused.mirror import Mirror, opened
 from qd.fused.prepare import Work, check_memory, prepare, too_large
 from qd.fused.program import Chunk, Place, compiled
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Features, Search, State
 
 _LAST_ID = 2**31 - 1
@@ -49,7 +50,7 @@ def run(
     """
     why = applies(search)
     if why is not None:
-        raise ValueError(f"the fused driver cannot run this search: {why}; type driver=host")
+        raise UserError(f"the fused driver cannot run this search: {why}", "type driver=host")
     if state.evaluations >= until:
         return
     asked = search, generator, length
@@ -107,7 +108,7 @@ def place(work: Work, state: State, until: int) -> Place:
     size = work.recipe.size
     todo = min(work.recipe.length, math.ceil((until - state.evaluations) / size))
     if state.evaluations + todo * size > _LAST_ID:
-        raise ValueError(f"the fused driver numbers evaluations up to {_LAST_ID:,}; type driver=host to go on")
+        raise UserError(f"the fused driver numbers evaluations up to {_LAST_ID:,}", "type driver=host to go on")
     return Place(state.key, np.int32(state.generation), np.int32(state.evaluations), np.int32(todo))
 
 

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl, threefry_prng_impl
 
+from qd.support.errors import UserError
+
 Array = Any
 _STEP, _LEFT, _RIGHT = np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)  # odd, unlike each other
 
@@ -97,5 +99,5 @@ _THREEFRY = define_prng_impl(
 def key_of(data: Array, generator: str) -> Array:
     """Returns the JAX key of uint32 [2], of the generator threefry or hash."""
     if generator not in ("threefry", "hash"):
-        raise ValueError(f"there is no generator {generator!r}; type generator=threefry or generator=hash")
+        raise UserError(f"there is no generator {generator!r}", "type generator=threefry or generator=hash")
     return jax.random.wrap_key_data(data, impl=_THREEFRY if generator == "threefry" else HASH)

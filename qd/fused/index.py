@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 from qd import archives
 from qd.archives import SAME
 from qd.fused.numbers import HIGHEST, LOWEST, clamp, ordered, unordered
+from qd.support.errors import UserError
 from qd.types import Array
 
 _BINS = 4  # bins per centroid: more cost memory, fewer lengthen the lists
@@ -66,7 +67,7 @@ def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
 def _grid(archive: Any) -> GridTable:
     dims, (low, high) = np.asarray(archive.dims), archives.reach(archive)
     if dims.max() > _EXACT:
-        raise ValueError(f"an axis of {dims.max():,} cells is too fine for the fused driver; type driver=host")
+        raise UserError(f"an axis of {dims.max():,} cells is too fine for the fused driver", "type driver=host")
     borders = tuple(_borders(archive, axis) for axis in range(len(dims)))
     lower, width = archive.lower_bounds, archive.interval_size
     found = GridTable(lower, width, dims.astype(np.int32), archive.epsilon, low, high, borders)
@@ -95,7 +96,7 @@ def _check(found: GridTable) -> None:
             at = unordered(borders[1:-1] + np.int32(step))
             guess = _guess(np, at, found.lower[axis], found.width[axis], found.dims[axis], found.epsilon)
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
-                raise ValueError(
+                raise UserError(
                     f"bounds of width {found.width[axis]:g} at {found.lower[axis]:g} are too narrow for float32; "
                     "type driver=host"
                 )

@@ -15,6 +15,7 @@ import numpy as np
 from qd import archives
 from qd.archives import HostElites
 from qd.fused.numbers import LOWEST, ordered, unordered
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Features, Rows
 
@@ -90,7 +91,7 @@ class MirrorElites:
             return unordered(mirror.objective[cells])
         if name not in mirror.columns:
             known = ["id", "solution", "objective", "measures", *self.features]
-            raise ValueError(f"the compiled archive has no column {name!r}; it has {nearest(name, known)}; or type driver=host")
+            raise UserError(f"the compiled archive has no column {name!r}; it has {nearest(name, known)}; or type driver=host")
         return mirror.columns[name][cells]
 
 

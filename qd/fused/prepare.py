@@ -19,6 +19,7 @@ from qd.fused import index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
 from qd.fused.program import Place, Recipe, generation
 from qd.search import stored
+from qd.support.errors import UserError
 from qd.types import Array, Features, Memory, Search, State
 
 BYTES = 16 * 2**20  # of rows in a chunk: larger buffers leave the caches, and the system clears their pages each time
@@ -59,7 +60,7 @@ def check_memory(archive: Any, work: Work) -> None:
     columns = HostElites(archive).take(np.arange(0), "solution", *work.asked)
     why = _too_large(archives.capacity(archive), sum(math.prod(column.shape[1:]) * 4 for column in columns))
     if why is not None:
-        raise ValueError(f"{why}; type driver=host, or fewer cells")
+        raise UserError(f"{why}", "type driver=host, or fewer cells")
 
 
 def too_large(search: Search) -> str | None:

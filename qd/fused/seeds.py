@@ -19,6 +19,7 @@ from qd import fused
 from qd.fused import driver
 from qd.fused.prepare import prepare
 from qd.fused.program import Chunk, Place, Recipe, chunk
+from qd.support.errors import UserError
 from qd.types import Batch, Search, State
 
 
@@ -36,14 +37,14 @@ def run(
     """
     why = fused.applies(search)
     if why is not None:
-        raise ValueError(f"many seeds share a program only where every part is fused: {why}; run them one by one")
+        raise UserError(f"many seeds share a program only where every part is fused: {why}", "run them one by one")
     if len({state.evaluations for state in states}) > 1:
-        raise ValueError("the seeds are not at the same evaluation; start each from as many solutions")
+        raise UserError("the seeds are not at the same evaluation", "start each from as many solutions")
     ways = {"threads": _by_threads, "map": _by_map}
     if how == "auto":
         how = "threads" if (os.cpu_count() or 1) > 1 and jax.default_backend() == "cpu" else "map"
     if how not in ways:
-        raise ValueError(f"there is no way {how!r} to run many seeds; type how=threads, how=map or how=auto")
+        raise UserError(f"there is no way {how!r} to run many seeds", "type how=threads, how=map or how=auto")
     yield from ways[how](search, list(states), until, generator)
 
 

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D
 from PIL import Image
 
+from qd.support.errors import UserError
 from qd.types import Rendering
 
 Square = tuple[float, float, float]  # left, bottom, side
@@ -92,14 +93,14 @@ def _artists(element: ElementTree.Element, inherited: Paint) -> Iterator[Any]:
         if name in ("title", "desc", "metadata"):
             continue
         if child.get("transform") or child.get("style") or child.get("class"):
-            raise ValueError(name)
+            raise UserError(name)
         paint = inherited | {key: child.attrib[key] for key in _PAINT if key in child.attrib}
         if name == "g":
             yield from _artists(child, paint)
         elif name in _SHAPES:
             yield _SHAPES[name](child, _style(paint))
         else:
-            raise ValueError(name)
+            raise UserError(name)
 
 
 def _style(paint: Paint) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _polyline(e: ElementTree.Element, style: dict[str, Any]) -> Any:
 def _path(e: ElementTree.Element, style: dict[str, Any]) -> Any:
     steps = re.findall(r"([A-Za-z])([^A-Za-z]*)", re.sub(r"(?<=\d)[eE](?=[-+\d])", "e", e.attrib["d"]))
     if not steps or steps[0][0] != "M" or any(letter not in "ML" for letter, _ in steps[:-1]) or steps[-1][0] not in "MLZz":
-        raise ValueError("path")
+        raise UserError("path")
     points = np.concatenate([np.reshape(_numbers(numbers), (-1, 2)) for letter, numbers in steps if letter in "ML"])
     return patches.Polygon(points, closed=steps[-1][0] in "Zz", **style)
 

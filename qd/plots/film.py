@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageSequence
 
 from qd.plots.records import COLOURS
+from qd.support.errors import UserError
 from qd.types import Array
 
 _SIDE, _HEAD, _EDGE = 360, 34, 12  # pixels of the plane, of the lines over it, and around
@@ -27,7 +28,7 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
         ValueError: there are no rows, or frames.
     """
     if frames < 1 or len(place) == 0:
-        raise ValueError(f"{len(place)} rows in {frames} frames show nothing; type --frames 1 or more, of a run with a film")
+        raise UserError(f"{len(place)} rows in {frames} frames show nothing", "type --frames 1 or more, of a run with a film")
     dots, colours = _dots(place), _colours(objective)
     paid = np.flatnonzero(objective > objective.min())
     drawn, before = [], 0
@@ -53,7 +54,7 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
 def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) -> list[Image.Image]:
     """Lays gifs side by side, each with its title; a shorter one waits at its end. Raises ValueError where there are none."""
     if not films:
-        raise ValueError("no films lie in the folder films/; run with film=position, of a domain that draws films")
+        raise UserError("no films lie in the folder films/", "run with film=position, of a domain that draws films")
     reels = [[frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(film)))] for film in films]
     side = max(max(reel[0].size) for reel in reels)
     columns = min(columns, len(reels))

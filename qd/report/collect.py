@@ -11,6 +11,7 @@ from qd.report.figures import save
 from qd.store import identity
 from qd.store.runs import Run, finished
 from qd.support import atomic
+from qd.support.errors import UserError
 
 SHOWN = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all", "wall_s")
 _POINTS = 100  # of a curve
@@ -52,7 +53,7 @@ def shared_folder(runs: list[Run]) -> Path:
     """The folder that all runs lie in. Raises ValueError where that is the root of the disk."""
     shared = Path(os.path.commonpath([run.folder.parent.absolute() for run in runs]))
     if shared == Path(shared.anchor):
-        raise ValueError("these runs share no folder; say where the table belongs: qd collect ... into=FOLDER")
+        raise UserError("these runs share no folder", "say where the table belongs: qd collect ... into=FOLDER")
     here = Path.cwd()
     return shared.relative_to(here) if shared.is_relative_to(here) else shared
 
@@ -80,7 +81,7 @@ def _check_seeds(name: str, runs: list[Run]) -> None:
     for run in runs:
         seed = run.config["seed"]
         if seed in seen:
-            raise ValueError(f"seed {seed} of {name} is there twice: {seen[seed]} and {run.folder}; collect one of them")
+            raise UserError(f"seed {seed} of {name} is there twice: {seen[seed]} and {run.folder}", "collect one of them")
         seen[seed] = run.folder
         changed = identity.changed(runs[0].sources, run.sources)
         if changed:

@@ -11,6 +11,7 @@ from qd.report import summary
 from qd.report.query import MARKS, query
 from qd.store import archive_file, runs
 from qd.support import atomic
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 _FIRST = ("id", "objective", "measures", "solution")
@@ -76,7 +77,7 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
     choice, stored = forms()[form], archive_file.load(run)
     node = stored.about.get("config", {}).get("domain") or {}
     if node.get("_target_") != choice["domain"]:  # nothing is built that a stranger's archive.json names
-        raise ValueError(
+        raise UserError(
             f"--format {form} is for runs of {choice['domain']}, and this one is of {node.get('_target_', 'no domain')}; "
             "type --format csv, jsonl or parquet"
         )
@@ -100,14 +101,14 @@ def choose(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> l
     for cell in cells:
         if cell not in held:
             known = nearest(str(cell), map(str, sorted(held)), 5)
-            raise ValueError(f"cell {cell} is empty; filled are {known} and others: type qd query {run} to find one")
+            raise UserError(f"cell {cell} is empty; filled are {known} and others: type qd query {run} to find one")
     ids = [held[cell] for cell in cells]
     if where:
         answer = query(run, where, top)
         if not answer.met:
             near = answer.rows[0]["cell"]
-            raise ValueError(f"no elite meets {' and '.join(where)}; the nearest is cell {near}: type --cell {near}")
+            raise UserError(f"no elite meets {' and '.join(where)}; the nearest is cell {near}: type --cell {near}")
         ids += [row["id"] for row in answer.rows]
     if not ids:
-        raise ValueError('which elites? type --cell N (qd query names cells), or --where "size<=30KB"')
+        raise UserError('which elites? type --cell N (qd query names cells), or --where "size<=30KB"')
     return list(dict.fromkeys(ids))

@@ -9,6 +9,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
+from qd.support.errors import UserError
 
 
 def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
@@ -51,11 +52,11 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     try:
         rows = metrics(file)
         if folder.result(run) is not None and (not rows or rows["evals"][-1] != about.get("evaluations")):
-            raise ValueError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
+            raise UserError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
     except ValueError as error:
         aside = [old.replace(old.with_stem("curves-before")) for old in sorted(target.parent.glob("curves.*"))]
         told = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
-        raise ValueError(
+        raise UserError(
             f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
     if not rows:

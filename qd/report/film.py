@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qd.store import archive_file, history
+from qd.support.errors import UserError
 
 
 def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
@@ -19,7 +20,7 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     try:
         kept = history.load(run, history.FILM)
     except ValueError as error:
-        raise ValueError(f"{run} has kept no film; give its command again with film=position again=true") from error
+        raise UserError(f"{run} has kept no film", "give its command again with film=position again=true") from error
     shown = film.exploration(kept["generation"], kept["objective"], kept["place"], title, frames)
     figures = run / "figures"
     figures.mkdir(exist_ok=True)

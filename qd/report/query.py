@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qd.store import archive_file, runs
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 MARKS = "deployable.json"  # in a run's folder: reports of elites that were exported and checked
@@ -66,7 +67,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     if (run / MARKS).exists():
         numbers["deployable"] = np.isin(numbers["id"], marked(run)).astype(float)
     if not len(numbers["objective"]):
-        raise ValueError(f"the archive of {run} holds no elite; give the run a larger budget")
+        raise UserError(f"the archive of {run} holds no elite", "give the run a larger budget")
     asked = [parse(text, numbers) for text in conditions]
     order = -_column(by.removeprefix("-"), numbers) * (-1 if by.startswith("-") else 1)
     excess = np.zeros(len(order))
@@ -100,24 +101,24 @@ def parse(text: str, known: dict[str, np.ndarray]) -> Condition:
     """Reads a condition, e.g. ``latency<=2ms``. Raises ValueError that lists the columns, or the units, that there are."""
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f'{text!r} is no condition; type a column, a sign and a number with or without a unit: "size<=120KB"')
+        raise UserError(f"{text!r} is no condition", 'type a column, a sign and a number with or without a unit: "size<=120KB"')
     name, sign, number, unit = match.groups()
     _column(name, known)
     try:
         value = float(number)
     except ValueError as error:
-        raise ValueError(f"{number!r} in {text!r} is no number; type e.g. {name}{sign}12.5") from error
+        raise UserError(f"{number!r} in {text!r} is no number", f"type e.g. {name}{sign}12.5") from error
     if unit and unit not in _SCALES:
-        raise ValueError(f"there is no unit {unit!r} ({text!r}); there is {nearest(unit, _SCALES)}")
+        raise UserError(f"there is no unit {unit!r} ({text!r}); there is {nearest(unit, _SCALES)}")
     if unit:
         kind, factor = _SCALES[unit]
         own = _KINDS.get(name)
         if own is not None and own != kind:
-            raise ValueError(
-                f"{name} is in {own}, of which {unit!r} is no unit ({text!r}); type e.g. {name}{sign}{number}{own}"
+            raise UserError(
+                f"{name} is in {own}, of which {unit!r} is no unit ({text!r})", f"type e.g. {name}{sign}{number}{own}"
             )
         if own is None and kind != "%":
-            raise ValueError(f"{name} says no unit, so {text!r} may mean anything; type {name}{sign}{number}")
+            raise UserError(f"{name} says no unit, so {text!r} may mean anything", f"type {name}{sign}{number}")
         value *= factor
     return Condition(name, "==" if sign == "=" else sign, value, text)
 
@@ -127,8 +128,8 @@ def _column(name: str, known: dict[str, np.ndarray]) -> np.ndarray:
         how = f"run again with keep=[{name}]"
         if name == "deployable":
             how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"
-        raise ValueError(
-            f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}; type one of these, or {how}"
+        raise UserError(
+            f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}", f"type one of these, or {how}"
         )
     return known[name]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.report import summary
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 MEASURES = "measures"
@@ -17,27 +18,27 @@ def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
         return summary.in_bounds(columns[MEASURES], about["bounds"])
     known = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
     if by not in columns:
-        raise ValueError(
-            f"this run keeps no feature {by!r}; type --by {nearest(by, known)}, or run again with keep=[{by}], "
-            "if the domain gives it"
+        raise UserError(
+            f"this run keeps no feature {by!r}",
+            f"type --by {nearest(by, known)}, or run again with keep=[{by}], if the domain gives it",
         )
     if by not in known:
-        raise ValueError(f"{by} holds no numbers to compare; type --by one of {', '.join(known)}")
+        raise UserError(f"{by} holds no numbers to compare", f"type --by one of {', '.join(known)}")
     vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)
     if not np.isfinite(vectors).all():
-        raise ValueError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite; type --by measures")
+        raise UserError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite", "type --by measures")
     return vectors
 
 
 def _check(run: Path, there: int, n: int, clusters: int, rounds: int) -> None:
     if n < 1:
-        raise ValueError(f"--n {n} chooses nothing; type --n 20")
+        raise UserError(f"--n {n} chooses nothing", "type --n 20")
     if n > there:
-        raise ValueError(f"--n {n} is more than there are: {run} holds {there} elites; type --n {there} or less")
+        raise UserError(f"--n {n} is more than there are: {run} holds {there} elites", f"type --n {there} or less")
     if not 1 <= clusters <= there:
-        raise ValueError(f"--clusters {clusters} cannot be with {there} elites; type --clusters 1 to {there}")
+        raise UserError(f"--clusters {clusters} cannot be with {there} elites", f"type --clusters 1 to {there}")
     if rounds < 1:
-        raise ValueError(f"--rounds {rounds} is below 1; type --rounds 4, or 1 for no re-weighting")
+        raise UserError(f"--rounds {rounds} is below 1", "type --rounds 4, or 1 for no re-weighting")
 
 
 def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from qd.diversity import nearest, pairwise_mean
+from qd.support.errors import UserError
 from qd.support.spelling import nearest as spelt
 
 Columns = dict[str, np.ndarray]
@@ -30,11 +31,11 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
 
     if name in (None, "none"):
         if overrides:
-            raise ValueError(f"{overrides[0]} serves no column here; type --columns text, or leave it out")
+            raise UserError(f"{overrides[0]} serves no column here", "type --columns text, or leave it out")
         return None
     known = _choices()
     if name not in known:
-        raise ValueError(f"there are no columns {name!r}; type --columns= one of {spelt(str(name), [*known, 'none'])}")
+        raise UserError(f"there are no columns {name!r}", f"type --columns= one of {spelt(str(name), [*known, 'none'])}")
     return build(known[name], {"lm": _client(overrides)}, f"columns.{name}")
 
 
@@ -43,7 +44,7 @@ def extended(columns: Columns, by: Any) -> Columns:
     added = {} if by is None else by.each(columns)
     twice = added.keys() & columns.keys()
     if twice:
-        raise ValueError(f"the run stores a column {min(twice)!r} already; type --columns none")
+        raise UserError(f"the run stores a column {min(twice)!r} already", "type --columns none")
     return columns | added
 
 
@@ -88,7 +89,7 @@ def _client(overrides: Sequence[str]) -> Any:
 
     config = load(list(overrides))
     if config.get("lm") is None:
-        raise ValueError(f"{' '.join(overrides)} names no language model; type lm=vllm, or another choice of conf/lm")
+        raise UserError(f"{' '.join(overrides)} names no language model", "type lm=vllm, or another choice of conf/lm")
     return build(config["lm"], {"run": None}, "lm")
 
 

@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 _RESAMPLES = 4000
 
 
@@ -57,7 +59,7 @@ class Runs:
     def add(self, case: str, method: str, seed: int, metrics: dict[str, float]) -> None:
         """Appends a run. Raises ValueError where it is there already."""
         if self.has(case, method, seed):
-            raise ValueError(f"{case}, {method}, seed {seed} is in {self.path} already; delete its line to run it anew")
+            raise UserError(f"{case}, {method}, seed {seed} is in {self.path} already", "delete its line to run it anew")
         plain = {name: float(value) for name, value in metrics.items()}
         self.records[case, method, seed] = plain
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +108,7 @@ def difference(
     ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
-        raise ValueError(f"{method} and {other} share no seed of {metric} in {case}; run both on the same seeds")
+        raise UserError(f"{method} and {other} share no seed of {metric} in {case}", "run both on the same seeds")
     values = np.array([ours[seed] - theirs[seed] for seed in shared])
     return Row(case, f"{method} - {other}", metric, float(statistic(values)), *interval(values, statistic), len(values))
 
@@ -136,7 +138,7 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     a, b = (np.asarray(sample, np.float64) for sample in (ours, theirs))
     n, m = len(a), len(b)
     if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError(f"{n} and {m} values cannot be compared: each side needs two or more, all finite; run more seeds")
+        raise UserError(f"{n} and {m} values cannot be compared: each side needs two or more, all finite", "run more seeds")
     pooled = ((n - 1) * a.var(ddof=1) + (m - 1) * b.var(ddof=1)) / (n + m - 2)  # s_p²
     error = float(np.sqrt(pooled * (1 / n + 1 / m)))
     return Comparison(float(a.mean() - b.mean()), error, float(mannwhitneyu(a, b).pvalue), n, m)

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Console:
 
     def __init__(self, budget: int, mode: str = "auto", file: TextIO | None = None, every: float = _EVERY) -> None:
         if mode not in _MODES:
-            raise ValueError(f"there is no console {mode!r}; there is {nearest(mode, _MODES)}")
+            raise UserError(f"there is no console {mode!r}; there is {nearest(mode, _MODES)}")
         self.budget, self.every, self.file = budget, every, file or sys.stdout
         self.mode = mode if mode != "auto" else "live" if self.file.isatty() else "plain"
         self._seen: deque[tuple[float, int]] = deque(maxlen=_WINDOW)

@@ -17,6 +17,7 @@ import yaml
 
 from qd.runner.stopping import Stop
 from qd.store import checkpoint
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
 
@@ -44,13 +45,13 @@ def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
         return config, folder(config, list(args))
     file = run / "config.yaml"
     if not file.is_file():
-        raise ValueError(f"{run} is no folder of a run: it holds no config.yaml; type qd ask domain=... to begin one")
+        raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{file} cannot be read ({error}); put it back, or begin anew") from error
+        raise UserError(f"{file} cannot be read ({error})", "put it back, or begin anew") from error
     if not isinstance(config, dict) or not {"domain", "budget", "seed"} <= config.keys():
-        raise ValueError(f"{file} holds no config of a run; put it back, or begin anew")
+        raise UserError(f"{file} holds no config of a run", "put it back, or begin anew")
     return config | {"again": False}, run
 
 
@@ -75,9 +76,9 @@ def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | Non
 
     stop, parts = Stop(), compose.assemble(config, run)
     if not hasattr(parts.search.domain, "answers"):
-        raise ValueError(
-            f"{type(parts.search.domain).__name__} is evaluated in this process; type qd run, or make a domain of another "
-            "program by qd new NAME --external"
+        raise UserError(
+            f"{type(parts.search.domain).__name__} is evaluated in this process",
+            "type qd run, or make a domain of another program by qd new NAME --external",
         )
     desk = _Desk(run, parts.search.domain, told, stop)
     domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
@@ -99,7 +100,7 @@ class _Desk:
         if saved is None and self.asked_for == 1:
             return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept
         if not self.stepping and (saved is not None or self.asked_for > 2):
-            raise ValueError(
+            raise UserError(
                 "the descriptor wants solutions of its own evaluated while it learns, which cannot be asked for; "
                 "type another descriptor"
             )
@@ -107,7 +108,9 @@ class _Desk:
             raise Asked(saved.state.evaluations if saved else 0, np.asarray(solutions), np.asarray(keys))
         (asked, evaluation), self.told = self.told, None
         if not np.array_equal(asked.solutions, solutions):
-            raise ValueError(f"{self.run} went on in the meantime; type qd ask {self.run} for the batch that it waits for now")
+            raise UserError(
+                f"{self.run} went on in the meantime", f"type qd ask {self.run} for the batch that it waits for now"
+            )
         self.stop.asked = True
         return evaluation
 
@@ -168,7 +171,7 @@ def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
     faults += list(_missing(rows.keys() - told))
     if faults:
         more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise ValueError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
+        raise UserError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
     return evaluation
 
 
@@ -177,20 +180,20 @@ def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, 
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"no json ({error.msg} at character {error.pos})") from error
+        raise UserError(f"no json ({error.msg} at character {error.pos})") from error
     if not isinstance(row, dict) or isinstance(row.get("id"), bool) or not isinstance(row.get("id"), int):
-        raise ValueError("a row is an object with a whole number as id")
+        raise UserError("a row is an object with a whole number as id")
     if "objective" not in row:
-        raise ValueError("it has no objective (null says that it failed)")
+        raise UserError("it has no objective (null says that it failed)")
     objective, number = row["objective"], row["id"]
     if objective is None or (isinstance(objective, float) and math.isnan(objective)):
         return number, math.nan, {}
     if isinstance(objective, bool) or not isinstance(objective, int | float) or not abs(objective) <= _LARGEST:
-        raise ValueError(f"objective {objective!r} is no finite number (null says that it failed)")
+        raise UserError(f"objective {objective!r} is no finite number (null says that it failed)")
     features = row.get("features")
     if not isinstance(features, dict) or features.keys() != shapes.keys():
         seen = sorted(features) if isinstance(features, dict) else features
-        raise ValueError(f"its features are {seen}, but the domain's yaml says {sorted(shapes)}")
+        raise UserError(f"its features are {seen}, but the domain's yaml says {sorted(shapes)}")
     return number, float(objective), {name: _feature(name, features[name], shape) for name, shape in shapes.items()}
 
 
@@ -202,7 +205,7 @@ def _feature(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     except ValueError:  # lists of different lengths
         numbers = None
     if numbers is None or numbers.shape != shape or not np.isfinite(numbers).all():
-        raise ValueError(f"feature {name!r} is {json.dumps(value)[:60]}, but finite numbers of shape {list(shape)} are wanted")
+        raise UserError(f"feature {name!r} is {json.dumps(value)[:60]}, but finite numbers of shape {list(shape)} are wanted")
     return numbers
 
 

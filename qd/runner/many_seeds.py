@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qd.runner.stopping import Stop, stopping
-from qd.runner.terminal import is_ours
+from qd.support.errors import UserError
 
 if TYPE_CHECKING:
     from qd.config.compose import Assembled
@@ -57,7 +57,7 @@ def many(args: list[str]) -> int:
 
 def _count(said: list[str]) -> int:
     if len(said) != 1 or not said[0].isdecimal() or int(said[0]) < 1:
-        raise ValueError(f"seeds={','.join(said)} is no number of seeds; type seeds=20, or -m seed=0,3,7 for chosen ones")
+        raise UserError(f"seeds={','.join(said)} is no number of seeds", "type seeds=20, or -m seed=0,3,7 for chosen ones")
     return int(said[0])
 
 
@@ -66,7 +66,7 @@ def _check_fused(parts: "Assembled", count: int) -> None:
 
     why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
     if why is not None:
-        raise ValueError(f"seeds={count} share a program, and this search has none: {why}; type -m seed=range(0,{count})")
+        raise UserError(f"seeds={count} share a program, and this search has none: {why}", f"type -m seed=range(0,{count})")
 
 
 class Board:
@@ -140,7 +140,7 @@ def _told(work: Callable[[], str]) -> str:
     try:
         return work()
     except ValueError as error:
-        if not is_ours(error):
+        if not isinstance(error, UserError):
             traceback.print_exc()
         return f"failed: {error}"
 

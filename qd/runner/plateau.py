@@ -9,6 +9,7 @@ from typing import Any
 
 from qd import archives
 from qd.store import metrics_file
+from qd.support.errors import UserError
 
 _LOOKED_AT = ("coverage", "qd_score")
 
@@ -17,9 +18,9 @@ def check(config: dict[str, Any]) -> None:
     """Raises ValueError on a rule that there is not, or one that cannot be."""
     stop, rule = config.get("stop"), config.get("plateau", {})
     if stop not in (None, "plateau"):
-        raise ValueError(f"there is no stop={stop}; type stop=plateau, or leave it out and the run ends at its budget")
+        raise UserError(f"there is no stop={stop}", "type stop=plateau, or leave it out and the run ends at its budget")
     if stop and not (rule["over"] >= 1 and rule["share"] >= 0):
-        raise ValueError(
+        raise UserError(
             f"a plateau.share of {rule['share']} over {rule['over']} evaluations cannot be; "
             "type plateau.share=0.01 (a share, 0 or more) and plateau.over=10000 (evaluations)"
         )
@@ -61,7 +62,7 @@ def watch(config: dict[str, Any], run: Path, archive: Any) -> Watch:
     if not config.get("stop"):
         return Watch(None, 0)
     if not archives.has_cells(archive):
-        raise ValueError(
+        raise UserError(
             f"stop=plateau looks at coverage and QD score, and a {type(archive).__name__} has no cells; "
             "type archive=grid or archive=cvt, or leave out stop=plateau"
         )

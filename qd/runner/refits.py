@@ -13,17 +13,20 @@ from typing import Any
 from qd.config.schedule import points
 
 
-def unasked(config: dict[str, Any], descriptor: Any) -> str:
-    """Says which questions of a descriptor that has questions to ask at each fit (``spend``) this run will not ask."""
+def unasked(config: dict[str, Any], descriptor: Any) -> tuple[str, str] | None:
+    """Returns which questions of a descriptor with questions at each fit (``spend``) this run will not ask, and the fix."""
     spend, stops = getattr(descriptor, "spend", ()), config["relearn"]
     if stops == "outside" or len(spend) < 2:
-        return ""
+        return None
     fits = 1 + (config["budget"] // stops if isinstance(stops, int) else len(points(config)))
     if fits >= len(spend):
-        return ""
+        return None
     n = sum(spend[:fits])
     more = "relearn=[0.1,0.25,0.5]" if len(spend) == 4 else f"relearn=[...] with {len(spend) - 1} points"
-    return f"only {n} of {sum(spend)} questions will be asked: relearn={stops}; type {more}, or descriptor.spend=[{sum(spend)}]"
+    return (
+        f"only {n} of {sum(spend)} questions will be asked: relearn={stops}",
+        f"type {more}, or descriptor.spend=[{sum(spend)}]",
+    )
 
 
 @dataclass

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qd import held_out, metrics
 from qd.store import archive_file, checkpoint, identity
+from qd.support.errors import UserError
 
 if TYPE_CHECKING:
     from qd.config.compose import Assembled
@@ -37,7 +38,7 @@ def is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console:
             console.say(f"{since}; type again=true to run it anew")
         return True
     if changed:
-        raise ValueError(f"{since}, so it cannot go on to {config['budget']} evaluations; type again=true to run it anew")
+        raise UserError(f"{since}, so it cannot go on to {config['budget']} evaluations", "type again=true to run it anew")
     return False
 
 
@@ -53,7 +54,7 @@ def _mend(done: dict, config: dict, parts: "Assembled", path: Path, console: Tol
         saved, unheard = None, [str(error)]
     if saved is None or saved.state.evaluations != done["evaluations"]:
         why = "; ".join(unheard) or "its checkpoint is gone"
-        raise ValueError(f"{path} is finished, but {lost}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
+        raise UserError(f"{path} is finished, but {lost}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
     about = {name: done[name] for name in ("evaluations", "seed", "config_hash", "versions", "commit")}
     ran = config | {"budget": done.get("budget", config["budget"])}
     scale = metrics.objective_range(parts.search.domain)

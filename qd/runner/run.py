@@ -17,6 +17,7 @@ from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
+from qd.support.errors import UserError
 from qd.types import Search, State
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Display
             saved = _load(config, parts, path, console)
             if done is not None:
                 if saved is None:
-                    raise ValueError(f"{path} is finished and its checkpoint is gone, so it cannot go on; type again=true")
+                    raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path)
             with usage.told(parts.services, console.say):
                 result = _work(config, parts, path, console, saved, stop or Stop())
@@ -64,9 +65,9 @@ def check(config: dict[str, Any]) -> None:
     """Raises ValueError where a number of the job makes no sense."""
     for name in ("budget", "initial", "log_every", "save_every"):
         if config[name] < 1:
-            raise ValueError(f"{name}={config[name]} is too little; type {name}=1 or more")
+            raise UserError(f"{name}={config[name]} is too little", f"type {name}=1 or more")
     if not config["save_seconds"] >= 0:
-        raise ValueError(f"save_seconds={config['save_seconds']} is below 0; type 0 for a checkpoint at each save_every")
+        raise UserError(f"save_seconds={config['save_seconds']} is below 0", "type 0 for a checkpoint at each save_every")
     schedule_.check(config)
     plateau.check(config)
 
@@ -130,7 +131,7 @@ def _start(config: dict, search: Search, recorder: Recorder, console: Display) -
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
     if unasked := refits.unasked(config, search.descriptor):
-        console.say(unasked)
+        console.say("; ".join(unasked))
     return state
 
 

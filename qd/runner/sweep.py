@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd.config.overrides import check, opened, prepared
-from qd.runner.terminal import is_ours, job, prepare
+from qd.runner.terminal import job, prepare
+from qd.support.errors import UserError
 
 FLAGS = ("-m", "--multirun")
 
@@ -52,7 +53,7 @@ def _master(typed: list[str]) -> Any:
             GlobalHydra.instance().config_loader().get_group_options("hydra/launcher") if group == "hydra/launcher" else []
         )
         if options and launcher not in options:
-            raise ValueError(
+            raise UserError(
                 f"there is no launcher {launcher!r} here; there is {', '.join(options)}; "
                 "for joblib and submitit_local or submitit_slurm type pip install 'qd-atlas[sweep]'"
             )
@@ -61,8 +62,8 @@ def _master(typed: list[str]) -> Any:
     given = ["hydra/hydra_logging=none", *prepared(typed)]
     master = hydra.compose_config("config", given, run_mode=RunMode.MULTIRUN, from_shell=False, with_log_configuration=False)
     if not master.hydra.sweeper._target_.endswith(".BasicSweeper"):
-        raise ValueError(
-            "sweeps run each combination of the values that you list, seed=0,1,2 or seed=range(0,5); leave out hydra/sweeper"
+        raise UserError(
+            "sweeps run each combination of the values that you list, seed=0,1,2 or seed=range(0,5)", "leave out hydra/sweeper"
         )
     return master
 
@@ -82,9 +83,9 @@ def _combinations(master: Any) -> list[tuple[str, list[str]]]:
         elif override.is_discrete_sweep():
             choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
             if not choices[key]:
-                raise ValueError(f"{line} lists no values, so that nothing runs; type {key}=1,2,3 or {key}=range(0,5)")
+                raise UserError(f"{line} lists no values, so that nothing runs", f"type {key}=1,2,3 or {key}=range(0,5)")
         else:
-            raise ValueError(f"{line} lists no values; type {key}=1,2,3 or {key}=range(0,5)")
+            raise UserError(f"{line} lists no values", f"type {key}=1,2,3 or {key}=range(0,5)")
     swept = {line for lines in choices.values() if len(lines) > 1 for line in lines}
     runs = [list(lines) for lines in product(*choices.values())]
     return [(" ".join(line.lstrip("+") for line in run if line in swept) or "the only run", run) for run in runs]
@@ -107,7 +108,7 @@ def _check_apart(planned: list[Planned]) -> None:
         if each.folder is None:
             continue
         if each.folder in seen:
-            raise ValueError(
+            raise UserError(
                 f"two runs of this sweep have one folder, {each.folder}: {seen[each.folder]!r} and {each.name!r}; "
                 "list each value once, and neither budget nor console"
             )
@@ -164,7 +165,7 @@ class _Boundary:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if error is None or isinstance(error, KeyboardInterrupt):
             return False
-        if isinstance(error, ValueError) and is_ours(error):
+        if isinstance(error, UserError):
             self.why = str(error)
             return True
         last = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,11 +2,8 @@
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any, TextIO
-
-_OURS = ("qd", "domains", "feedback")
 
 
 def prepare() -> None:
@@ -39,9 +36,3 @@ def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):
         console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
     return result
-
-
-def is_ours(error: BaseException) -> bool:
-    """Whether a part of ours raised it, as a message for the user; else the traceback is wanted."""
-    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    return last.f_globals.get("__name__", "").split(".")[0] in (*_OURS, "__main__")

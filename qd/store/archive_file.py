@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qd.support import atomic
+from qd.support.errors import UserError
 
 FORMAT, VERSION = "qd-archive", 1
 Bounds = tuple[tuple[float, float], ...]
@@ -64,7 +65,7 @@ def load(run: Path) -> Stored:
     npz = run / "archive.npz"
     data = _bytes(npz)
     if hashlib.sha256(data).hexdigest() != about.get("sha256"):
-        raise ValueError(
+        raise UserError(
             f"{npz} does not fit archive.json beside it: it is truncated ({len(data)} bytes), or belongs to another run; "
             "copy both files again, or give the run's command once more"
         )
@@ -73,7 +74,7 @@ def load(run: Path) -> Stored:
             found = {name: packed[name] for name in packed.files}
         given = {name: _decode(name, encoding, found) for name, encoding in about["encodings"].items()}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{npz} is no archive of this project ({error}); a foreign file must be converted first") from error
+        raise UserError(f"{npz} is no archive of this project ({error}); a foreign file must be converted first") from error
     return Stored(given, about, found.get("archive.centroids"))
 
 
@@ -107,7 +108,7 @@ def _json(name: str, item: Any) -> str:
     try:
         return json.dumps(item)
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             f"a {type(item).__name__} in the column {name!r} cannot be stored as text ({error}); "
             "make solutions of text, numbers, lists and dicts"
         ) from error
@@ -129,15 +130,16 @@ def _about(path: Path) -> dict[str, Any]:
         about = json.loads(_bytes(path))
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-            raise ValueError(
-                f"{path} is truncated or no JSON ({error}); copy it again, or give the run's command once more"
+            raise UserError(
+                f"{path} is truncated or no JSON ({error})", "copy it again, or give the run's command once more"
             ) from error
         raise
     if not isinstance(about, dict) or about.get("format") != FORMAT or "encodings" not in about:
-        raise ValueError(f"{path} describes no archive of this project (its format is not {FORMAT!r}); name a run's folder")
+        raise UserError(f"{path} describes no archive of this project (its format is not {FORMAT!r})", "name a run's folder")
     if not isinstance(about.get("version"), int) or about["version"] > VERSION:
-        raise ValueError(
-            f"{path} is of version {about.get('version')}, and this program reads up to {VERSION}; type pip install -U qd-atlas"
+        raise UserError(
+            f"{path} is of version {about.get('version')}, and this program reads up to {VERSION}",
+            "type pip install -U qd-atlas",
         )
     return about
 
@@ -146,7 +148,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ValueError(
-            f"{path} cannot be read ({error.strerror}); name the folder of a run that has finished or was stopped, "
-            "or give the run's command once more"
+        raise UserError(
+            f"{path} cannot be read ({error.strerror})",
+            "name the folder of a run that has finished or was stopped, or give the run's command once more",
         ) from error

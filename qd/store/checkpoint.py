@@ -11,6 +11,7 @@ from qd.archives import hasty
 from qd.metrics import Tally
 from qd.store import identity, seal
 from qd.support import atomic
+from qd.support.errors import UserError
 from qd.support.moved import current
 from qd.types import State
 
@@ -62,7 +63,7 @@ def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
         _check_versions(path, json.loads(about)["versions"])
         return _unpickled(path, pickled)
     if paths:
-        raise ValueError(f"no checkpoint in {folder} is whole; type again=true to start anew")
+        raise UserError(f"no checkpoint in {folder} is whole", "type again=true to start anew")
     return None
 
 
@@ -74,7 +75,7 @@ def _pickled(checkpoint: Checkpoint) -> bytes:
     try:
         return pickle.dumps(checkpoint, protocol=5)
     except (TypeError, AttributeError, pickle.PicklingError) as error:
-        raise ValueError(
+        raise UserError(
             f"the run cannot be stored: {error}. Whatever an emitter remembers, a descriptor learns and a referee holds "
             "must be picklable: arrays, numbers, text and classes of a module (no open files, locks or lambdas)"
         ) from error
@@ -95,8 +96,8 @@ def _unpickled(path: Path, pickled: bytes) -> Checkpoint:
     try:
         found = _Unpickler(io.BytesIO(pickled)).load()  # signed by this user, and checked above
     except (AttributeError, ImportError, TypeError) as error:
-        raise ValueError(
-            f"{path} names code that is no longer there ({error}); put it back, or type again=true to start anew"
+        raise UserError(
+            f"{path} names code that is no longer there ({error})", "put it back, or type again=true to start anew"
         ) from error
     if hasty.imported():
         hasty.settle()
@@ -109,4 +110,4 @@ def _check_versions(path: Path, written: dict[str, str]) -> None:
     if other:
         pip = " ".join(f"{name}=={written.get(name)}" for name in here if name != "python" and written.get(name) != here[name])
         fix = f"type pip install {pip}" if pip else f"use Python {written.get('python')}"
-        raise ValueError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start anew")
+        raise UserError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start anew")

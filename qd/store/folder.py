@@ -12,6 +12,7 @@ import yaml
 
 from qd.store import history, identity
 from qd.support import atomic
+from qd.support.errors import UserError
 
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
@@ -36,8 +37,9 @@ def locked(run: Path) -> Iterator[None]:
     try:
         if not _lock(handle):
             pid = os.pread(handle, 32, 0).decode().strip() or "unknown"
-            raise ValueError(
-                f"{run} is in use by process {pid}; wait for it, type kill {pid} for a clean stop, or type another seed or name"
+            raise UserError(
+                f"{run} is in use by process {pid}",
+                f"wait for it, type kill {pid} for a clean stop, or type another seed or name",
             )
         with atomic.telling(run):
             os.ftruncate(handle, 0)
@@ -61,12 +63,12 @@ def admit(run: Path, config: dict[str, Any]) -> None:
     if config["again"] and there is None:
         wipe(run)
     elif there is None and (strangers := [name for name in _OURS if (run / name).exists()]):
-        raise ValueError(
+        raise UserError(
             f"{run} holds {', '.join(strangers)} but no {_CONFIG}, so nobody knows which run it is; "
             "type another name, or again=true to replace it"
         )
     elif there is not None and identity.config_hash(there) != identity.config_hash(config):
-        raise ValueError(
+        raise UserError(
             f"{run} holds a run of another config: {'; '.join(identity.differences(there, config))}. "
             "Type another name (name=...), or again=true to replace it"
         )
@@ -83,7 +85,7 @@ def result(run: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); remove it and give the same command, which makes it anew") from error
+        raise UserError(f"{path} is damaged ({error})", "remove it and give the same command, which makes it anew") from error
 
 
 def finish(run: Path, found: dict[str, Any]) -> None:
@@ -142,9 +144,9 @@ def _config(run: Path) -> dict[str, Any] | None:
     try:
         there = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} cannot be read ({error}); type again=true to replace the run") from error
+        raise UserError(f"{path} cannot be read ({error})", "type again=true to replace the run") from error
     if not isinstance(there, dict):
-        raise ValueError(f"{path} holds no config; type again=true to replace the run")
+        raise UserError(f"{path} holds no config", "type again=true to replace the run")
     return there
 
 

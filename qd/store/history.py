@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.support import atomic
+from qd.support.errors import UserError
 from qd.types import Batch, State
 
 Columns = dict[str, np.ndarray]  # generation [N], id [N], parents [N, P] (-1 none), cell [N], objective [N]
@@ -44,7 +45,7 @@ class History:
             place = np.asarray(features[self._film], np.float32)
             if place.shape[1:] != (2,):
                 shape = list(place.shape[1:])
-                raise ValueError(f"film={self._film} is {shape} in each row, but places have two numbers; type film=position")
+                raise UserError(f"film={self._film} is {shape} in each row, but places have two numbers", "type film=position")
             rows = dict(zip(FILMED, (generation, objective, place), strict=True))
         else:
             rows = dict(zip(_NAMES, (generation, batch.ids, batch.parents, batch.cell, objective), strict=True))
@@ -75,7 +76,7 @@ def load_parts(run: Path, named: str = HISTORY) -> Columns:
     """Returns what the parts hold. Raises ValueError where there are none."""
     paths = _parts(run / named)
     if not paths:
-        raise ValueError(f"{run} holds no {named}; is it the folder of a run, and did its first generation end?")
+        raise UserError(f"{run} holds no {named}; is it the folder of a run, and did its first generation end?")
     return _joined([_read(path) for path in paths])
 
 
@@ -89,7 +90,7 @@ def drop_parts(run: Path) -> None:
 def unpack(run: Path) -> None:
     """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
     if not (run / "history.npz").exists():
-        raise ValueError(f"{run / 'history.npz'} is gone, so the run cannot go on; put it back, or type again=true")
+        raise UserError(f"{run / 'history.npz'} is gone, so the run cannot go on", "put it back, or type again=true")
     packed = {named: _read(run / f"{named}.npz") for named in (HISTORY, FILM) if (run / f"{named}.npz").exists()}
     drop_parts(run)
     for named, columns in packed.items():

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 def metrics(path: Path) -> dict[str, np.ndarray]:
     """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN. Raises ValueError where it is damaged."""
@@ -15,8 +17,8 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
         if not rows:
             return {}
         if "evals" not in names:
-            raise ValueError("its first line names no evals")
+            raise UserError("its first line names no evals")
         numbers = [[float(cell or "nan") for cell in row] for row in rows]
         return dict(zip(names, np.array(numbers).reshape(len(rows), len(names)).T, strict=True))
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error})") from error
+        raise UserError(f"{path} is damaged ({error})") from error

@@ -13,6 +13,7 @@ import numpy as np
 
 from qd.store import folder, identity
 from qd.store.metrics_file import metrics
+from qd.support.errors import UserError
 
 _LEFT_OUT = ("evals", "generation", "evals_per_s")  # no results
 
@@ -53,7 +54,7 @@ def finished(folders: Sequence[Path]) -> list[Run]:
     if not runs:
         where = ", ".join(str(top) for top in folders)
         seen = f"none of the {len(found)} runs in {where} is finished" if found else f"there is no run in {where}"
-        raise ValueError(f"{seen}; type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
+        raise UserError(f"{seen}", "type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
     return runs
 
 
@@ -81,8 +82,8 @@ def _read(path: Path) -> Run | None:
 def _below(top: Path) -> Iterator[Path]:
     """Yields folders of runs, in order of their names. Raises ValueError where there is no such folder."""
     if not top.is_dir():
-        raise ValueError(
-            f"{top} is {'no folder' if top.exists() else 'not there'}; type a folder of runs, e.g. qd collect runs/arm"
+        raise UserError(
+            f"{top} is {'no folder' if top.exists() else 'not there'}", "type a folder of runs, e.g. qd collect runs/arm"
         )
     for here, inner, names in os.walk(top):
         inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there
@@ -101,11 +102,11 @@ def check(run: Path, command: str = "qd plot") -> None:
     begun = (run / "config.yaml").is_file()
     what = "has no archive yet" if begun else "is no folder of a run" if run.exists() else "does not exist"
     if begun:
-        raise ValueError(f"{run} {what}: archive.json is written when a run ends; give the command of the run once more")
+        raise UserError(f"{run} {what}: archive.json is written when a run ends", "give the command of the run once more")
     near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
     instead = f"type {command} {near[0]}" if near else f"type qd run first, then {command} and the folder that it names"
     others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""
-    raise ValueError(f"{run} {what}, it holds no archive.json; {instead}{others}")
+    raise UserError(f"{run} {what}, it holds no archive.json; {instead}{others}")
 
 
 def _runs(root: Path) -> list[Path]:

@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from qd.support.errors import UserError
+
 _MAGIC = b"qd-checkpoint 1\n"
 _LINE = 65  # 64 hex digits and a newline
 _KEY_BYTES = 32
@@ -65,11 +67,11 @@ def _key() -> bytes:
     try:
         mode, key = path.stat().st_mode, path.read_bytes()
     except OSError as error:
-        raise ValueError(f"your checkpoints' key {path} cannot be read ({error.strerror}); type chmod 600 {path}") from error
+        raise UserError(f"your checkpoints' key {path} cannot be read ({error.strerror})", f"type chmod 600 {path}") from error
     if os.name != "nt" and mode & 0o077:
-        raise ValueError(f"others may read the key of your checkpoints; type chmod 600 {path}")
+        raise UserError("others may read the key of your checkpoints", f"type chmod 600 {path}")
     if len(key) != _KEY_BYTES:
-        raise ValueError(f"{path} is no key: it has {len(key)} bytes, not {_KEY_BYTES}; remove it, and a new one is made")
+        raise UserError(f"{path} is no key: it has {len(key)} bytes, not {_KEY_BYTES}", "remove it, and a new one is made")
     return key
 
 
@@ -89,7 +91,7 @@ def _make_key(path: Path) -> None:
         finally:
             beside.unlink()
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"the key of your checkpoints cannot be made at {path} ({error.strerror}); "
             "type XDG_CONFIG_HOME=FOLDER before the command, with a folder that you may write in"
         ) from error

@@ -12,6 +12,7 @@ import numpy as np
 
 from qd.archives import objects
 from qd.store import archive_file, tables
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
 
 _SAME = 1e-4  # of the objectives' spread: what rounding may do
@@ -73,12 +74,13 @@ def load(source: str, domain: Domain) -> Known:
     else:
         seen = "is a folder without archive.json or genotypes.npy" if path.is_dir() else "is no such file"
         seen = seen if path.exists() else "does not exist"
-        raise ValueError(
-            f"{source} {seen}; name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
-            "solution_0, solution_1, ... and objective, or a folder that QDax saved"
+        raise UserError(
+            f"{source} {seen}",
+            f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
+            "solution_0, solution_1, ... and objective, or a folder that QDax saved",
         )
     if len(known.solutions) == 0:
-        raise ValueError(f"{source} holds no solutions; is every row of it empty?")
+        raise UserError(f"{source} holds no solutions; is every row of it empty?")
     return _fitted(known, domain)
 
 
@@ -92,12 +94,12 @@ def _of_run(path: Path) -> Known:
 def _of_table(path: Path) -> Known:
     columns = tables.READERS[path.suffix](path)
     if "objective" not in columns:
-        raise ValueError(f"{path} has no column objective; it has {', '.join(list(columns)[:10])}")
+        raise UserError(f"{path} has no column objective; it has {', '.join(list(columns)[:10])}")
     solutions = columns.get("solution")
     if solutions is None:
         solutions = tables.block(columns, "solution")
     if solutions is None:
-        raise ValueError(
+        raise UserError(
             f"{path} has no columns solution_0, solution_1, ... (as pyribs and qd export name them), nor one called "
             f"solution; it has {', '.join(list(columns)[:10])}"
         )
@@ -120,7 +122,7 @@ def _of_qdax(path: Path, files: dict[str, Path]) -> Known:
     objective = objective.reshape(len(objective), -1)
     if len({len(column) for column in found.values()}) != 1 or objective.shape[1] != 1 or solutions.ndim < 2:
         shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in found.items())
-        raise ValueError(f"{path} is no map of QDax with one fitness a cell: it holds {shapes}; solutions must be [cells, D]")
+        raise UserError(f"{path} is no map of QDax with one fitness a cell: it holds {shapes}; solutions must be [cells, D]")
     return _without_empty(str(path), solutions, objective[:, 0].astype(float), measures.astype(float))
 
 
@@ -128,9 +130,9 @@ def _npy(file: Path) -> np.ndarray:
     try:
         column = np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{file} is no plain array of numbers ({error}); save it anew with numpy.save") from error
+        raise UserError(f"{file} is no plain array of numbers ({error})", "save it anew with numpy.save") from error
     if column.dtype.kind not in "biuf" or column.ndim < 1:
-        raise ValueError(f"{file} holds {column.dtype} {list(column.shape)}; numbers are wanted, one row a cell")
+        raise UserError(f"{file} holds {column.dtype} {list(column.shape)}; numbers are wanted, one row a cell")
     return column
 
 
@@ -139,7 +141,7 @@ def _without_empty(source: str, solutions: Array, objective: np.ndarray, measure
     there = np.isfinite(objective)
     if solutions.dtype != object and not np.isfinite(solutions[there]).all():
         row = int(np.flatnonzero(there)[~np.isfinite(solutions[there]).reshape(int(there.sum()), -1).all(axis=1)][0])
-        raise ValueError(f"row {row + 1} of {source} has an objective, but its solution is not finite; mend or remove it")
+        raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "mend or remove it")
     kept = None if measures is None else measures[there]
     return Known(source, solutions[there], objective[there], kept, int((~there).sum()))
 
@@ -151,17 +153,18 @@ def _fitted(known: Known, domain: Domain) -> Known:
     like = objects(like) if isinstance(like, list) else np.asarray(like)
     if (solutions.dtype == object) != (like.dtype == object):
         theirs, ours = ("Python objects" if column.dtype == object else "numbers" for column in (solutions, like))
-        raise ValueError(f"the solutions of {known.source} are {theirs}, but {_name(domain)} samples {ours}; type domain=...")
+        raise UserError(f"the solutions of {known.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=...")
     if like.dtype == object:
         return known
     if np.prod(solutions.shape[1:]) != np.prod(like.shape[1:]):
-        raise ValueError(
+        raise UserError(
             f"the solutions of {known.source} have shape {list(solutions.shape[1:])}, but {_name(domain)} samples "
-            f"{list(like.shape[1:])}; type the settings of the domain that they come from (domain=..., domain.KEY=...)"
+            f"{list(like.shape[1:])}",
+            "type the settings of the domain that they come from (domain=..., domain.KEY=...)",
         )
     fitted = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
     if like.dtype.kind in "biu" and not np.array_equal(fitted.reshape(solutions.shape), solutions):
-        raise ValueError(f"{_name(domain)} searches whole numbers, but {known.source} holds others; type domain=...")
+        raise UserError(f"{_name(domain)} searches whole numbers, but {known.source} holds others", "type domain=...")
     return Known(known.source, fitted, known.objective, known.measures, known.empty)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import objects
+from qd.support.errors import UserError
 
 Columns = dict[str, np.ndarray]  # name -> [N], or [N, ...] where it was nested
 _JSON = ".json"  # ends the name of a column whose cells are json, in tables without nesting
@@ -30,7 +31,7 @@ def flat(columns: Columns) -> Columns:
         for i in range(wide.shape[1]):
             title = name if column.ndim == 1 else f"{name}_{i}"
             if title in table:
-                raise ValueError(f"two columns would be called {title!r}; type --format jsonl, which nests them")
+                raise UserError(f"two columns would be called {title!r}", "type --format jsonl, which nests them")
             table |= _cells(title, wide[:, i])
     return table
 
@@ -69,10 +70,10 @@ def from_csv(path: Path) -> Columns:
         with path.open(newline="", encoding="utf-8") as file:
             names, *rows = [row for row in csv.reader(file) if row] or [[]]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as csv in UTF-8: {error}") from error
+        raise UserError(f"{path} cannot be read as csv in UTF-8: {error}") from error
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
-            raise ValueError(f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns; mend that row")
+            raise UserError(f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns", "mend that row")
     return _read({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} if rows else {})
 
 
@@ -84,9 +85,9 @@ def from_jsonl(path: Path) -> Columns:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise ValueError(f"row {number} of {path} is no json ({error})") from error
+            raise UserError(f"row {number} of {path} is no json ({error})") from error
         if not isinstance(row, dict) or (table and row.keys() != table.keys()):
-            raise ValueError(f"row {number} of {path} is no object with the keys of the first row; each row needs them all")
+            raise UserError(f"row {number} of {path} is no object with the keys of the first row; each row needs them all")
         for name, item in row.items():
             table.setdefault(name, []).append(item)
     return {name: _stacked(path, name, items) for name, items in table.items()}
@@ -98,7 +99,7 @@ def from_parquet(path: Path) -> Columns:
     try:
         return _read(parquet.read_table(path).to_pydict())
     except arrow.ArrowInvalid as error:
-        raise ValueError(f"{path} is no parquet file ({error})") from error
+        raise UserError(f"{path} is no parquet file ({error})") from error
 
 
 READERS: dict[str, Callable[[Path], Columns]] = {".csv": from_csv, ".jsonl": from_jsonl, ".parquet": from_parquet}
@@ -120,7 +121,7 @@ def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
     """Returns a column as floats [N]. Raises ValueError where it holds anything else."""
     column = columns[name]
     if column.dtype.kind not in "biuf" or column.ndim != 1:
-        raise ValueError(f"the column {name} of {path} holds something else than one number a row, e.g. {column[0]!r}")
+        raise UserError(f"the column {name} of {path} holds something else than one number a row, e.g. {column[0]!r}")
     return column.astype(float)
 
 
@@ -152,7 +153,7 @@ def _stacked(path: Path, name: str, items: list) -> np.ndarray:
             return np.array(items, float)
         except (ValueError, TypeError) as error:
             if name != "solution":
-                raise ValueError(f"the rows of {path} hold a {name} of different lengths") from error
+                raise UserError(f"the rows of {path} hold a {name} of different lengths") from error
     return objects(items)
 
 
@@ -172,5 +173,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ValueError("parquet needs the package pyarrow; type pip install 'qd-atlas[parquet]', or --format csv") from error
+        raise UserError("parquet needs the package pyarrow", "type pip install 'qd-atlas[parquet]', or --format csv") from error
     return pyarrow, parquet

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from qd.support.errors import UserError
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BESIDE = ".new"
 
@@ -50,12 +52,12 @@ def telling(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise ValueError(
+            raise UserError(
                 f"the disk is full: {path} could not be written ({error.strerror}). The last checkpoint is intact; "
                 "free some room and give the same command: it goes on from there"
             ) from error
-        raise ValueError(
-            f"{path} cannot be written ({error.strerror}); type runs=FOLDER with a folder that you may write in"
+        raise UserError(
+            f"{path} cannot be written ({error.strerror})", "type runs=FOLDER with a folder that you may write in"
         ) from error
 
 
@@ -70,7 +72,7 @@ class Growing:
             seen = self._file.tell()
             if seen < length:
                 self._file.close()
-                raise ValueError(
+                raise UserError(
                     f"{path} has {seen} bytes, but the checkpoint knows {length}: it was shortened by another hand; "
                     "put it back, or type again=true to start anew"
                 )

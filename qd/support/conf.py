@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import qd
+from qd.support.errors import UserError
 
 
 def conf() -> Path:
@@ -11,4 +12,4 @@ def conf() -> Path:
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "config.yaml").is_file():
             return folder
-    raise ValueError(f"there is no conf in {package} or beside it; install qd-atlas anew")
+    raise UserError(f"there is no conf in {package} or beside it", "install qd-atlas anew")

@@ -10,6 +10,7 @@ import numpy as np
 
 from domains.quant.cost import latency, latency_measure
 from domains.quant.quantize.quantizers import FULL_BITS
+from qd.support.errors import UserError
 from qd.types import Array
 
 BIAS_BITS = 32
@@ -31,7 +32,7 @@ class Costs:
         w, a = np.asarray(weight_index), np.asarray(activation_index)
         rows = np.arange(len(self.size))
         if w.shape != a.shape or w.ndim != 2 or w.shape[1] != len(rows):
-            raise ValueError(
+            raise UserError(
                 f"configs of shapes {list(w.shape)} and {list(a.shape)} have no cost here: give [B, {len(rows)}] options of "
                 f"weights and as many of activations, one for each of the {len(rows)} layers"
             )
@@ -48,9 +49,10 @@ def costs(bank: Any, latency_table: latency.Table | None = None) -> Costs:
     layers = network.layers
     stored = np.asarray(bank.stored_bits, np.float64)
     if stored.shape != (len(layers), len(options)) or not np.isfinite(stored).all():
-        raise ValueError(
+        raise UserError(
             f"stored_bits has shape {list(stored.shape)}, or a number that is not finite, but there are {len(layers)} layers "
-            f"of {len(options)} options; build the bank anew"
+            f"of {len(options)} options",
+            "build the bank anew",
         )
     table = latency_measure.table([latency.op(layer) for layer in layers]) if latency_table is None else latency_table
     bias = BIAS_BITS * np.array([layer.shape[-1] for layer in layers], np.float64)

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
 
 
@@ -66,9 +68,10 @@ class Table:
         for name, row in self.microseconds.items():
             for precision, time_taken in row.items():
                 if precision not in PRECISIONS or not np.isfinite(time_taken) or time_taken < 0:
-                    raise ValueError(
+                    raise UserError(
                         f"the latency table says {time_taken} us for {name}, {precision}: a time is a finite number, not below "
-                        f"0, for one of {', '.join(PRECISIONS)}; delete {kept(self.machine)} to measure anew"
+                        f"0, for one of {', '.join(PRECISIONS)}",
+                        f"delete {kept(self.machine)} to measure anew",
                     )
         return self
 
@@ -79,7 +82,7 @@ def read(file: Path) -> Table:
         said = json.loads(file.read_text(encoding="utf-8"))
         return Table(said["machine"], {n: {p: float(t) for p, t in row.items()} for n, row in said["us"].items()}).check()
     except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"the latency table {file} cannot be read ({error!r}); delete it, and it is measured anew") from error
+        raise UserError(f"the latency table {file} cannot be read ({error!r})", "delete it, and it is measured anew") from error
 
 
 def write(table: Table, file: Path) -> None:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 class Codes(NamedTuple):
     """A layer's weights as integers: values == (codes - zero) * scale."""
@@ -33,7 +35,7 @@ def in_table(bank: Any, layer: int, option_index: int) -> Looked:
     table, places = np.unique(plain, return_inverse=True)
     if len(table) > 2**option.bits:
         name, most = bank.network.layers[layer].name, 2**option.bits
-        raise ValueError(f"{name}: {option.name} has {len(table)} values, and its bits tell {most}; it cannot be carried")
+        raise UserError(f"{name}: {option.name} has {len(table)} values, and its bits tell {most}; it cannot be carried")
     return Looked(places.reshape(values.shape).astype(np.uint8), table, scale, option.bits)
 
 
@@ -46,5 +48,7 @@ def of_layer(bank: Any, layer: int, option_index: int) -> Codes:
     zero = np.asarray(told.zero[0] if option.per == "tensor" else told.zero, np.int32)
     codes = np.rint(values / scale + zero).astype(np.int32)
     if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6):
-        raise ValueError(f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}; build it anew")
+        raise UserError(
+            f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}", "build it anew"
+        )
     return Codes(codes, scale, zero, option.bits, option.symmetric)

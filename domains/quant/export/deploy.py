@@ -14,6 +14,7 @@ import numpy as np
 from domains.quant.export import support
 from domains.quant.export.artifact import Ran, agree
 from domains.quant.networks import data
+from qd.support.errors import UserError
 
 AGREEMENT = 99.5  # per cent of predictions that file and bank share, at least
 
@@ -67,7 +68,7 @@ def refuse(bank: Any, genome: np.ndarray, target: str, cell: int) -> None:
         told = "; ".join(f"{layer}: {reason}" for layer, reason in found)
         others = [name for other, name in support.NAMES.items() if not support.blocked(bank, genome, other)]
         instead = f"type --format {others[0]}" if others else "choose another cell, or search with options that it carries"
-        raise ValueError(f"the config of cell {cell} cannot be carried to {target}: {told}. {instead}")
+        raise UserError(f"the config of cell {cell} cannot be carried to {target}: {told}. {instead}")
 
 
 def checked(domain: Any, genome: np.ndarray, made: Ran) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def checked(domain: Any, genome: np.ndarray, made: Ran) -> dict[str, Any]:
     shown = _first(domain.bank.network.forward.data, "test", _CHECKED)
     ours, theirs = domain.bank.logits(genome[None], shown.pixels)[0], made.run(shown.pixels)
     if theirs.shape != ours.shape or not np.isfinite(theirs).all():
-        raise ValueError(f"the file gave {list(theirs.shape)} for {len(ours)} images, and {list(ours.shape)} finite is wanted")
+        raise UserError(f"the file gave {list(theirs.shape)} for {len(ours)} images, and {list(ours.shape)} finite is wanted")
     agreement = agree(domain.bank.network, theirs, ours)
     told = {name: float(column[0]) for name, column in domain.cost(genome[None]).items() if column.ndim == 1}
     report = {

@@ -9,6 +9,7 @@ from domains.quant.cost import latency, latency_measure
 from domains.quant.export import onnx_file
 from domains.quant.export.artifact import Ran, agree
 from domains.quant.networks import data
+from qd.support.errors import UserError
 
 _WANTED = 99.75  # per cent: with room above what is asked on held-out images
 _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
@@ -22,7 +23,7 @@ def make(domain: Any, genome: np.ndarray) -> Ran:
     """
     lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if lacking:
-        raise ValueError(f"ONNX files are written and run by {' and '.join(lacking)}, not installed; type {latency.INSTALL}")
+        raise UserError(f"ONNX files are written and run by {' and '.join(lacking)}, not installed", f"type {latency.INSTALL}")
     bank = domain.bank
     ranges = result_ranges(bank, genome)
     shown = data.load(bank.network.forward.data, "validation").pixels[:_CHOOSING]

@@ -14,6 +14,7 @@ import numpy as np
 
 from domains.quant.export import codes as coded
 from domains.quant.export.artifact import Ran
+from qd.support.errors import UserError
 
 INSTALL = "pip install 'qd-atlas[qwix]'"
 
@@ -22,7 +23,7 @@ def make(domain: Any, genome: np.ndarray) -> Ran:
     """Returns rules and weights of a config; what is run is read back from them."""
     lacking = [name for name in ("qwix", "flax") if importlib.util.find_spec(name) is None]
     if lacking:
-        raise ValueError(f"qwix rules are written and run by {' and '.join(lacking)}, not installed; type {INSTALL}")
+        raise UserError(f"qwix rules are written and run by {' and '.join(lacking)}, not installed", f"type {INSTALL}")
     bank = domain.bank
     rules, arrays = _rules(bank, genome), _arrays(bank, genome)
     buffer = io.BytesIO()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from domains.quant.cost.costs import runs_in_integers
+from qd.support.errors import UserError
 
 TARGETS = ("ort-cpu", "qwix-cpu")
 NAMES = {"ort-cpu": "onnx", "qwix-cpu": "qwix"}
@@ -23,7 +24,7 @@ class Blocked(NamedTuple):
 def blocked(bank: Any, genome: np.ndarray, target: str) -> list[Blocked]:
     """Returns the layers of a genome [2L] that a target cannot run, each with its reason; none: the config can be exported."""
     if target not in TARGETS:
-        raise ValueError(f"there is no target {target!r}; type one of {', '.join(TARGETS)}")
+        raise UserError(f"there is no target {target!r}", f"type one of {', '.join(TARGETS)}")
     weights, activations = bank.split(np.asarray(genome)[None])
     found = []
     for i, layer in enumerate(bank.network.layers):

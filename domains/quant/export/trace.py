@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 class Step(NamedTuple):
     """One operation: a layer (its number), relu, add, sum (axes) or scale (factor)."""
@@ -77,7 +79,7 @@ class _Reader:
         return [make() if make else self._no(kind)]
 
     def _no(self, kind: str) -> int:
-        raise ValueError(
+        raise UserError(
             f"between its layers the network computes {kind!r}, which the ONNX exporter does not carry (it knows ReLU, sums "
             "and means); for transformers type --format qwix"
         )

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
 SPLITS = ("train", "validation", "test")
 _MEAN, _DEVIATION = 0.2860, 0.3530  # of Fashion-MNIST's training pixels
@@ -26,14 +28,14 @@ class Images(NamedTuple):
     def first(self, n: int) -> "Images":
         """Returns the first n. Raises ValueError where there are fewer."""
         if not 1 <= n <= len(self.labels):
-            raise ValueError(f"{n} images are asked for, and there are {len(self.labels)}; type images={len(self.labels)}")
+            raise UserError(f"{n} images are asked for, and there are {len(self.labels)}", f"type images={len(self.labels)}")
         return Images(self.pixels[:n], self.labels[:n])
 
 
 def load(name: str, split: str) -> Images:
     """Returns one split of `fashion`, `digits` or `sentences`. Raises ValueError where there is no such split here."""
     if split not in SPLITS:
-        raise ValueError(f"there is no split {split!r}; type one of {', '.join(SPLITS)}")
+        raise UserError(f"there is no split {split!r}", f"type one of {', '.join(SPLITS)}")
     return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)
 
 
@@ -61,9 +63,9 @@ def _fashion(split: str) -> Images:
     pixels = _idx(folder() / f"{prefix}-images-idx3-ubyte.gz", 3)
     labels = _idx(folder() / f"{prefix}-labels-idx1-ubyte.gz", 1)
     if pixels.shape[1:] != (28, 28) or len(pixels) != len(labels):
-        raise ValueError(
-            f"{folder()} holds images {list(pixels.shape)} and labels {list(labels.shape)}, and not n of 28 x 28 with n "
-            "labels; type apt-get install --reinstall dataset-fashion-mnist"
+        raise UserError(
+            f"{folder()} holds images {list(pixels.shape)} and labels {list(labels.shape)}, and not n of 28 x 28 with n labels",
+            "type apt-get install --reinstall dataset-fashion-mnist",
         )
     part = {"train": slice(0, -_VALIDATE), "validation": slice(-_VALIDATE, None), "test": slice(None)}[split]
     scaled = (pixels[part, :, :, None].astype(np.float32) / 255 - _MEAN) / _DEVIATION
@@ -73,18 +75,18 @@ def _fashion(split: str) -> Images:
 def _idx(path: Path, dimensions: int) -> np.ndarray:
     """Reads one IDX file of bytes (LeCun's format: magic 0, 0, 8, dimensions; big-endian sizes; bytes)."""
     if not path.is_file():
-        raise ValueError(
-            f"Fashion-MNIST is not in {path.parent}; type apt-get install dataset-fashion-mnist (Debian, 31 MB), or set "
-            "FASHION_MNIST to the folder of its four files"
+        raise UserError(
+            f"Fashion-MNIST is not in {path.parent}",
+            "type apt-get install dataset-fashion-mnist (Debian, 31 MB), or set FASHION_MNIST to the folder of its four files",
         )
     try:
         raw = gzip.decompress(path.read_bytes())
     except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(
-            f"{path} cannot be unpacked ({error}); type apt-get install --reinstall dataset-fashion-mnist"
+        raise UserError(
+            f"{path} cannot be unpacked ({error})", "type apt-get install --reinstall dataset-fashion-mnist"
         ) from error
     if raw[:4] != bytes([0, 0, 8, dimensions]):
-        raise ValueError(f"{path} is no IDX file of bytes in {dimensions} dimensions; install dataset-fashion-mnist again")
+        raise UserError(f"{path} is no IDX file of bytes in {dimensions} dimensions", "install dataset-fashion-mnist again")
     shape = np.frombuffer(raw, ">u4", dimensions, 4)
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 

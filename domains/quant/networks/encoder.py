@@ -18,6 +18,7 @@ import numpy as np
 
 from domains.quant.networks.layers import Apply, Layer, Network
 from domains.quant.networks.wordpiece import Words
+from qd.support.errors import UserError
 
 Array = Any
 PARTS = ("query", "key", "value", "output", "up", "down")
@@ -87,11 +88,11 @@ def tensors() -> dict[str, np.ndarray]:
     """Reads every tensor of the safetensors file (8 bytes of length, a JSON header, raw numbers)."""
     path = folder() / "model.safetensors"
     if not path.is_file():
-        raise ValueError(f"the encoder's weights are not in {path.parent}; type qd fetch minilm_f32")
+        raise UserError(f"the encoder's weights are not in {path.parent}", "type qd fetch minilm_f32")
     if path.stat().st_size != _BYTES:
-        raise ValueError(
-            f"{path} has {path.stat().st_size} bytes and not {_BYTES}; delete it and type qd fetch minilm_f32, which "
-            "compares its checksum"
+        raise UserError(
+            f"{path} has {path.stat().st_size} bytes and not {_BYTES}",
+            "delete it and type qd fetch minilm_f32, which compares its checksum",
         )
     raw = np.memmap(path, np.uint8, "r")
     begin = 8 + int.from_bytes(raw[:8].tobytes(), "little")
@@ -117,7 +118,7 @@ def _pair(place: str) -> np.ndarray:
 def _words() -> Words:
     path = folder() / "vocab.txt"
     if not path.is_file():
-        raise ValueError(f"the encoder's vocabulary is not in {path.parent}; type qd fetch minilm_f32")
+        raise UserError(f"the encoder's vocabulary is not in {path.parent}", "type qd fetch minilm_f32")
     return Words.read(path)
 
 

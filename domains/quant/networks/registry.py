@@ -9,6 +9,7 @@ import numpy as np
 
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
+from qd.support.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -32,7 +33,7 @@ def form(name: str) -> Any:
 
         return encoder.Encoder()
     if name not in FORMS:
-        raise ValueError(f"there is no network {name!r}; type one of {', '.join(FORMS)}, minilm")
+        raise UserError(f"there is no network {name!r}", f"type one of {', '.join(FORMS)}, minilm")
     return FORMS[name]
 
 
@@ -50,10 +51,10 @@ def load(name: str) -> Network:
 def read(name: str, made: ResNet, path: Path, checksum: str) -> Network:
     """Reads weights from a file. Raises ValueError where its SHA-256 or a shape is another than it should be."""
     if not path.is_file():
-        raise ValueError(f"{path} is not there; type python -m domains.quant.networks.train {name}")
+        raise UserError(f"{path} is not there", f"type python -m domains.quant.networks.train {name}")
     seen = hashlib.sha256(path.read_bytes()).hexdigest()
     if seen != checksum:
-        raise ValueError(
+        raise UserError(
             f"{path.name} has the checksum {seen[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
             f"restore the file, or train anew "
             f"(python -m domains.quant.networks.train {name}) and write its checksum into registry.py"
@@ -63,5 +64,5 @@ def read(name: str, made: ResNet, path: Path, checksum: str) -> Network:
         weights, biases, statistics = ([told[f"{kind}{i}"] for i in range(len(made.layers))] for kind in several)
     for layer, weight in zip(made.layers, weights, strict=True):
         if weight.shape != layer.shape:
-            raise ValueError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
+            raise UserError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
     return Network(name, made, tuple(weights), tuple(biases), tuple(statistics))

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from domains.quant.networks.layers import Network, linear
+from qd.support.errors import UserError
 
 Array = Any
 
@@ -19,7 +20,7 @@ Array = Any
 def batch(network: Network, n: int = 64, steps: int = 200, seed: int = 0) -> np.ndarray:
     """Returns n images. Raises ValueError where the network was kept without the statistics of its training."""
     if not network.statistics:
-        raise ValueError(f"{network.name} was kept without statistics of its training; distil from a network that has them")
+        raise UserError(f"{network.name} was kept without statistics of its training", "distil from a network that has them")
     start = jax.random.normal(jax.random.key(seed), (n, *network.layers[0].inputs))
     rule = optax.adam(0.1)
 

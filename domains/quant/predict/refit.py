@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 _WORST = 0.03  # a quality at or below this says only that the damage is at least so much
@@ -72,7 +73,7 @@ def refit(sensitivity: Any, genomes: Array, quality: Array, noise: float = 0.03,
     genomes, quality = np.asarray(genomes, int), np.clip(np.asarray(quality, float), _WORST, 1)
     weights, activations = (np.asarray(t, float) for t in (sensitivity.weights, sensitivity.activations))
     if genomes.ndim != 2 or genomes.shape[1] != 2 * len(weights) or len(genomes) != len(quality) or len(genomes) == 0:
-        raise ValueError(
+        raise UserError(
             f"genomes {list(genomes.shape)} with {list(quality.shape)} qualities do not fit tables of {len(weights)} layers; "
             f"give [n, {2 * len(weights)}] and [n], n of 1 or more"
         )

@@ -19,6 +19,7 @@ from domains.quant.networks.layers import linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
 from domains.quant.quantize.bank import Bank, quantized
+from qd.support.errors import UserError
 
 Array = Any
 
@@ -39,7 +40,7 @@ class Sensitivity(NamedTuple):
 def tables(name: str, bank: Bank, images: Images) -> Sensitivity:
     """Returns a table by its name. Raises ValueError where there is none of that name."""
     if name not in NAMES:
-        raise ValueError(f"there is no sensitivity {name!r}; type one of {', '.join(NAMES)}")
+        raise UserError(f"there is no sensitivity {name!r}", f"type one of {', '.join(NAMES)}")
     return NAMES[name](bank, images)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from domains.quant.networks.layers import Network, linear
 from domains.quant.quantize import calibration
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
+from qd.support.errors import UserError
 
 Array = Any
 _CHUNK = 8  # configs that one call of the program takes; fewer are filled up
@@ -44,10 +45,10 @@ class Bank:
         """Returns weight and activation indices, each [B, L]. Raises ValueError where they cannot be such."""
         given = np.atleast_2d(np.asarray(solutions))
         if given.shape[1] != 2 * self.size:
-            raise ValueError(f"a config of {self.network.name} has {2 * self.size} genes, and these have {given.shape[1]}")
+            raise UserError(f"a config of {self.network.name} has {2 * self.size} genes, and these have {given.shape[1]}")
         of_weights, of_inputs = given[:, : self.size].astype(np.int32), given[:, self.size :].astype(np.int32)
         if given.min() < 0 or of_weights.max() > len(self.weight_options) or of_inputs.max() > len(self.activation_options):
-            raise ValueError(
+            raise UserError(
                 f"a gene of {given.min()}..{given.max()} is no index of {len(self.weight_options)} weight options and "
                 f"{len(self.activation_options)} activation options; genes count from 0"
             )
@@ -143,5 +144,5 @@ def _program(form: Any) -> Any:
 def _index(asked: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:
     names = [option.name for option in options]
     if isinstance(asked, str) and asked not in names:
-        raise ValueError(f"the bank has no option {asked!r}; it has {', '.join(names)}")
+        raise UserError(f"the bank has no option {asked!r}; it has {', '.join(names)}")
     return names.index(asked) if isinstance(asked, str) else asked

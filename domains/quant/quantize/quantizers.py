@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from domains.quant.quantize import grids, rounding
+from qd.support.errors import UserError
 
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
@@ -39,9 +40,9 @@ class WeightOption:
     def __post_init__(self) -> None:
         for name, value, known in (("format", self.format, FORMATS), ("per", self.per, PER), ("clip", self.clip, CLIPS)):
             if value not in known:
-                raise ValueError(f"there is no {name} {value!r}; type one of {', '.join(known)}")
+                raise UserError(f"there is no {name} {value!r}", f"type one of {', '.join(known)}")
         if not 2 <= self.bits <= 8:
-            raise ValueError(f"{self.bits} bits cannot be a weight's; type 2 to 8")
+            raise UserError(f"{self.bits} bits cannot be a weight's", "type 2 to 8")
 
     @property
     def name(self) -> str:
@@ -83,9 +84,9 @@ class ActivationOption:
 
     def __post_init__(self) -> None:
         if self.clip not in CLIPS:
-            raise ValueError(f"there is no clip {self.clip!r}; type one of {', '.join(CLIPS)}")
+            raise UserError(f"there is no clip {self.clip!r}", f"type one of {', '.join(CLIPS)}")
         if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
-            raise ValueError(f"{self.bits} bits cannot be an input's; type 2 to 8, or {FULL_BITS} to leave it as it is")
+            raise UserError(f"{self.bits} bits cannot be an input's", f"type 2 to 8, or {FULL_BITS} to leave it as it is")
 
     @property
     def full(self) -> bool:
@@ -197,7 +198,9 @@ def _rotated(weight: np.ndarray, option: WeightOption) -> Quantized:
 
 def _learned(weight: np.ndarray, option: WeightOption, affine: Quantized, gram: np.ndarray | None) -> Quantized:
     if gram is None or affine.scale is None or affine.zero is None:
-        raise ValueError(f"{option.name} needs its layer's inputs and a scale a channel; type per='channel', or another format")
+        raise UserError(
+            f"{option.name} needs its layer's inputs and a scale a channel", "type per='channel', or another format"
+        )
     out = weight.shape[-1]
     scale = np.broadcast_to(affine.scale, (out,))
     bottom, levels = (1 - 2 ** (option.bits - 1), 2**option.bits - 2) if option.symmetric else (0, 2**option.bits - 1)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array
 
 
@@ -73,7 +74,7 @@ def solve(
     usable = np.stack([allowed[list(group)].all(axis=0) for group in groups])
     if not usable.any(axis=1).all():
         group = groups[int(np.argmin(usable.any(axis=1)))]
-        raise ValueError(f"layers {list(group)} are tied but share no allowed option; untie them or allow one for all of them")
+        raise UserError(f"layers {list(group)} are tied but share no allowed option", "untie them or allow one for all of them")
     if all(np.isneginf(b.floor) for b in budgets):
         usable = usable & ~_dominated(merged, usable)
     picked = _program(merged, usable, budgets, gap, nodes, slack=False)
@@ -112,7 +113,7 @@ def decoupled(content: Array, quality: Array, is_content: Array, budget: Budget,
         Unmet: a group cannot meet its part.
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"a share of {share} of the budget cannot be; type a number from 0 to 1")
+        raise UserError(f"a share of {share} of the budget cannot be", "type a number from 0 to 1")
     allowed = settings.pop("allowed", None)
     sensitivity, allowed = _table("content", content, None, allowed)
     quality, _ = _table("quality", quality, sensitivity.shape, allowed)
@@ -132,16 +133,16 @@ def _table(name: str, table: Array, shape: tuple | None, allowed: Array | None) 
     table = np.asarray(table, np.float64)
     if table.ndim != 2 or 0 in table.shape or (shape is not None and table.shape != shape):
         wanted = f"[layers, options] = {list(shape)}" if shape else "[layers, options]"
-        raise ValueError(f"the table of {name} has shape {list(table.shape)}, but must be {wanted}; give a row for each layer")
+        raise UserError(f"the table of {name} has shape {list(table.shape)}, but must be {wanted}", "give a row for each layer")
     allowed = np.ones(table.shape, bool) if allowed is None else np.asarray(allowed, bool)
     if allowed.shape != table.shape:
-        raise ValueError(f"allowed has shape {list(allowed.shape)}, but the tables are {list(table.shape)}; give one for each")
+        raise UserError(f"allowed has shape {list(allowed.shape)}, but the tables are {list(table.shape)}", "give one for each")
     if not allowed.any(axis=1).all():
-        raise ValueError(f"layer {int(np.argmin(allowed.any(axis=1)))} has no allowed option; allow at least one")
+        raise UserError(f"layer {int(np.argmin(allowed.any(axis=1)))} has no allowed option", "allow at least one")
     bad = np.argwhere(~np.isfinite(table) & allowed)
     if len(bad):
         layer, option = bad[0]
-        raise ValueError(
+        raise UserError(
             f"the table of {name} holds {table[layer, option]} for option {option} of layer {layer} (and {len(bad) - 1} more): "
             "an option that failed must be False in allowed, or be measured again"
         )
@@ -151,7 +152,7 @@ def _table(name: str, table: Array, shape: tuple | None, allowed: Array | None) 
 def _check_limits(budgets: Sequence[Budget]) -> None:
     for b in budgets:
         if np.isnan(b.limit) or np.isnan(b.floor) or b.floor > b.limit:
-            raise ValueError(f"the budget {b.name!r} from {b.floor:g} to {b.limit:g} cannot be; type floor <= limit")
+            raise UserError(f"the budget {b.name!r} from {b.floor:g} to {b.limit:g} cannot be", "type floor <= limit")
 
 
 def _groups(layers: int, tied: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
@@ -159,7 +160,7 @@ def _groups(layers: int, tied: Sequence[Sequence[int]]) -> list[tuple[int, ...]]
     owner = list(range(layers))
     for group in tied:
         if not all(0 <= layer < layers for layer in group):
-            raise ValueError(f"the tied layers {list(group)} are not all of 0..{layers - 1}; number layers from 0")
+            raise UserError(f"the tied layers {list(group)} are not all of 0..{layers - 1}; number layers from 0")
         joined = {owner[layer] for layer in group}
         owner = [min(joined) if o in joined else o for o in owner]
     return [tuple(i for i, o in enumerate(owner) if o == head) for head in dict.fromkeys(owner)]

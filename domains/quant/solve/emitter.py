@@ -16,6 +16,7 @@ from domains.quant.predict.refit import Tables, columns, refit
 from domains.quant.solve import ilp
 from domains.quant.solve.allocation import Budget, OutOfNodes, Unmet, solve
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
 _SWEEP = 600  # prices tried in each generation to see what cells may hold
@@ -58,22 +59,22 @@ class ILP:
 
     def __post_init__(self) -> None:
         if not len(self.axes) == len(self.bounds) == len(self.dims) or not any(self.axes):
-            raise ValueError(
-                f"{len(self.axes)} axes, {len(self.bounds)} bounds and {len(self.dims)} dims do not describe one map; give one "
-                f"of each for each measure, and a cost ({', '.join(ilp.AXES)}) for at least one axis"
+            raise UserError(
+                f"{len(self.axes)} axes, {len(self.bounds)} bounds and {len(self.dims)} dims do not describe one map",
+                f"give one of each for each measure, and a cost ({', '.join(ilp.AXES)}) for at least one axis",
             )
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where there are no tables of layers, or they do not fit the solutions."""
         lacking = [name for name in ("costs", "sensitivity", "objective_range") if not hasattr(self.source, name)]
         if lacking:
-            raise ValueError(
+            raise UserError(
                 f"ILP solves by tables of layers, but {type(self.source).__name__} has no {', '.join(lacking)}; "
                 "type domain=quant"
             )
         genes = 2 * len(self.source.sensitivity.weights)
         if solutions.shape[1:] != (genes,) or solutions.dtype.kind not in "iu":
-            raise ValueError(
+            raise UserError(
                 f"ILP chooses {genes} whole numbers, but solutions are {solutions.dtype} {list(solutions.shape[1:])}; "
                 "type domain=quant"
             )

@@ -11,6 +11,7 @@ import numpy as np
 from domains.quant.cost.costs import KILOBYTE, Costs
 from domains.quant.solve.allocation import Budget, Unmet
 from domains.quant.solve.allocation import solve as allocate
+from qd.support.errors import UserError
 from qd.types import Array
 
 QUICK_GAP = 1e-3  # relative distance to the optimum that will do where the tables themselves are predictions
@@ -21,16 +22,16 @@ def joint(sensitivity: Any) -> np.ndarray:
     """Returns the damage of each pair, [L, W * A]. Raises ValueError where tables do not fit or hold what is not finite."""
     weights, activations = np.asarray(sensitivity.weights, float), np.asarray(sensitivity.activations, float)
     if weights.ndim != 2 or activations.ndim != 2 or len(weights) != len(activations):
-        raise ValueError(
+        raise UserError(
             f"sensitivities of shapes {list(weights.shape)} and {list(activations.shape)} are no tables: give [layers, weight "
             "options] and [layers, activation options]"
         )
     for name, table in (("weights", weights), ("activations", activations)):
         if not np.isfinite(table).all():
             layer, option = np.argwhere(~np.isfinite(table))[0]
-            raise ValueError(
-                f"the sensitivity of {name} is {table[layer, option]} for option {option} of layer {layer}; measure it anew, "
-                "or leave that option out of the bank"
+            raise UserError(
+                f"the sensitivity of {name} is {table[layer, option]} for option {option} of layer {layer}",
+                "measure it anew, or leave that option out of the bank",
             )
     return (weights[:, :, None] + activations[:, None]).reshape(len(weights), -1)
 
@@ -39,11 +40,11 @@ def cost(costs: Costs, axis: str, shape: tuple[int, int]) -> np.ndarray:
     """Returns what each pair costs, [L, W * A]: KB, bit operations or microseconds. Raises ValueError on an unknown axis."""
     w, a = shape
     if axis not in AXES:
-        raise ValueError(f"there is no cost {axis!r}; type one of {', '.join(AXES)}")
+        raise UserError(f"there is no cost {axis!r}", f"type one of {', '.join(AXES)}")
     size = np.repeat(costs.size[:, :w, None] / KILOBYTE, a, axis=2)
     table = size if axis == "size" else getattr(costs, axis)[:, :w, :a]
     if np.shape(table)[1:] != shape:
-        raise ValueError(f"costs are for {np.shape(table)[1:]} options of weights and activations, sensitivities for {shape}")
+        raise UserError(f"costs are for {np.shape(table)[1:]} options of weights and activations, sensitivities for {shape}")
     return np.asarray(table, float).reshape(len(table), -1)
 
 

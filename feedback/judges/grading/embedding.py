@@ -7,6 +7,7 @@ import numpy as np
 
 from feedback.judges.calibration import sigmoid
 from feedback.judges.encoders import Embedding
+from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Anchors:
 
     def __post_init__(self) -> None:
         if not self.low or not self.high or self.width <= 0:
-            raise ValueError("anchors need a description or more at each end, and a width above 0; type low=[...] high=[...]")
+            raise UserError("anchors need a description or more at each end, and a width above 0", "type low=[...] high=[...]")
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B]; NaN for an empty text."""
@@ -44,7 +45,7 @@ class Taught:
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.truth) or set(self.truth) != {0, 1}:
-            raise ValueError(
+            raise UserError(
                 f"{len(self.texts)} texts with labels {sorted(set(self.truth))} teach no axis: type 0 or 1 for each"
             )
 

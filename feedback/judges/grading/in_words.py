@@ -14,6 +14,7 @@ import numpy as np
 from feedback.judges import prompts as fence
 from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import LEAST_MASS, Grade, LanguageModel
+from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,14 @@ class InWords:
     def __post_init__(self) -> None:
         for axis in self.axes:
             if isinstance(axis, str) or len(axis) < 3 or not all(isinstance(word, str) and word.strip() for word in axis):
-                raise ValueError(
-                    f"the axis {axis!r} is no question with two answers or more; type grade.axes=[[QUESTION,LOW,HIGH]]"
+                raise UserError(
+                    f"the axis {axis!r} is no question with two answers or more", "type grade.axes=[[QUESTION,LOW,HIGH]]"
                 )
             if len({word.strip().lower() for word in axis[1:]}) < len(axis) - 1:
-                raise ValueError(f"the axis {axis!r} has one answer twice; type answers that differ")
+                raise UserError(f"the axis {axis!r} has one answer twice", "type answers that differ")
         whole = self.quality.strip() if isinstance(self.quality, str) else len(self.quality) == 3 and all(self.quality)
         if not self.axes or not whole:
-            raise ValueError(
+            raise UserError(
                 "a judge in words needs a quality, a claim or [QUESTION,LOW,HIGH], and an axis or more; "
                 "type grade.axes=[[QUESTION,LOW,HIGH]]"
             )

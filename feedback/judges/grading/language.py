@@ -17,6 +17,7 @@ import numpy as np
 from feedback.judges import prompts as fence
 from feedback.judges.calibration import Platt, logit, platt, sigmoid
 from feedback.judges.protocols import LEAST_MASS, Asked, Grade, LanguageModel
+from qd.support.errors import UserError
 
 
 class Heard(NamedTuple):
@@ -46,7 +47,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         if len(self.labels) != 2 or self.orders not in (1, 2):
-            raise ValueError(
+            raise UserError(
                 f"labels={self.labels}, orders={self.orders}: a judge names two labels (low, high), in 1 or 2 orders; "
                 "type labels=[sad,happy]"
             )

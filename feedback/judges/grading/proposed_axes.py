@@ -23,6 +23,7 @@ from feedback.judges.calibration import auc, logit
 from feedback.judges.grading.in_words import InWords
 from feedback.judges.grading.language import Labels
 from feedback.judges.protocols import LanguageModel
+from qd.support.errors import UserError
 
 FILE = "lm/axes.json"  # in the run's folder
 _APART = 0.75  # how often a text of the high end must be placed above one of the low end
@@ -78,7 +79,7 @@ class Proposed:
 
     def __post_init__(self) -> None:
         if self.more < 1 or self.tries < 1:
-            raise ValueError(f"more={self.more} and tries={self.tries} must be 1 or more; type grade.more=2")
+            raise UserError(f"more={self.more} and tries={self.tries} must be 1 or more", "type grade.more=2")
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B, 1 + M]; NaN where the model gave no answer. Raises ValueError where too few axes can be judged."""
@@ -99,10 +100,11 @@ class Proposed:
         found = [axis._replace(taken=i in good) for i, axis in enumerate(tried)]
         _show(found)
         if len(good) < self.more:
-            raise ValueError(
+            raise UserError(
                 f"of {len(tried)} axes that the model proposed the judge can tell the ends of {len(good)} apart, and "
-                f"{self.more} are wanted; type {f'grade.more={len(good)}, ' if good else ''}lm=... for a stronger model, or "
-                "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]"
+                f"{self.more} are wanted",
+                f"type {f'grade.more={len(good)}, ' if good else ''}lm=... for a stronger model, or "
+                "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]",
             )
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -149,10 +151,10 @@ def _read(file: Path, topic: str) -> list[Tried]:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
         if told["topic"] != topic:
-            raise ValueError(f"{file} holds axes of another topic ({told['topic']}); type another name=, or delete that file")
+            raise UserError(f"{file} holds axes of another topic ({told['topic']})", "type another name=, or delete that file")
         return [Tried(**axis) for axis in told["axes"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} is damaged ({error}); delete it, and axes are proposed anew") from error
+        raise UserError(f"{file} is damaged ({error})", "delete it, and axes are proposed anew") from error
 
 
 def _show(found: Sequence[Tried]) -> None:

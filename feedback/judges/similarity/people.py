@@ -21,6 +21,7 @@ from feedback.judges.similarity.simulated import A, B, chance
 from feedback.judges.similarity.waiting import Line, wait
 from feedback.label import jsonl, questions, store
 from feedback.label.questions import Question
+from qd.support.errors import UserError
 from qd.types import Rows
 
 _ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
@@ -45,7 +46,7 @@ class People:
 
     def __post_init__(self) -> None:
         if self.each < 1 or self.patience < 0:
-            raise ValueError(f"each={self.each}, patience={self.patience}: type each=1 or more, and patience=0 or more seconds")
+            raise UserError(f"each={self.each}, patience={self.patience}: type each=1 or more, and patience=0 or more seconds")
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Asks, waits and returns the answers [T]. Raises ValueError where solutions cannot be drawn."""
@@ -104,7 +105,7 @@ class People:
         for name, rendering in zip(lacks, self.draw(batch), strict=True):
             data = rendering.data.encode() if isinstance(rendering.data, str) else rendering.data
             if len(data) > _LARGEST:
-                raise ValueError(f"what a solution looks like has {len(data):,} bytes; draw it smaller, below {_LARGEST:,}")
+                raise UserError(f"what a solution looks like has {len(data):,} bytes", f"draw it smaller, below {_LARGEST:,}")
             file = f"{name}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
             (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
             with store.writing(db):

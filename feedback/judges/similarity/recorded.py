@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from feedback.judges import CANT_TELL, A, B, Judge
+from qd.support.errors import UserError
 from qd.types import Rows
 
 _CODES = {"a": A, "b": B, "?": CANT_TELL}
@@ -108,7 +109,7 @@ def read(path: str) -> Book:
         ValueError: there is no such file.
     """
     if not Path(path).is_file():
-        raise ValueError(f"there is no file of answers {path}; type path=FILE.jsonl, one JSON line an answer")
+        raise UserError(f"there is no file of answers {path}", "type path=FILE.jsonl, one JSON line an answer")
     status = Path(path).stat()
     return _read(path, status.st_mtime_ns, status.st_size)
 
@@ -154,12 +155,12 @@ def _parsed(line: Any) -> tuple[tuple[int, int, int], Said] | None:
     letters = "xab" if "x" in line else "ab"
     ids = tuple(line[name] for name in letters)
     if not all(isinstance(i, int) and i >= 0 for i in ids):
-        raise ValueError(f"{', '.join(letters)} are {ids}, not ids")
+        raise UserError(f"{', '.join(letters)} are {ids}, not ids")
     if line["answer"] not in _CODES:
-        raise ValueError(f"answer {line['answer']!r} is none of a, b, ?")
+        raise UserError(f"answer {line['answer']!r} is none of a, b, ?")
     marks = line.get("marks")
     if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
-        raise ValueError(f"marks are not {len(ids)}")
+        raise UserError(f"marks are not {len(ids)}")
     if line.get("counted") is False:
         return None
     said = Said(_CODES[line["answer"]], str(line.get("rater", "")), None if marks is None else tuple(marks))

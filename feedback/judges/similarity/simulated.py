@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from qd.support.errors import UserError
 from qd.types import Array, Rows
 
 A, B, CANT_TELL = 1, -1, 0
@@ -55,7 +56,7 @@ class Flips:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
-            raise ValueError(f"rate={self.rate} is no share of the answers; type a number between 0 and 1")
+            raise UserError(f"rate={self.rate} is no share of the answers", "type a number between 0 and 1")
 
     @property
     def keep(self) -> tuple[str, ...]:
@@ -80,7 +81,7 @@ class CloseCalls:
 
     def __post_init__(self) -> None:
         if self.width <= 0:
-            raise ValueError(f"width={self.width} is no distance; type a number above 0")
+            raise UserError(f"width={self.width} is no distance", "type a number above 0")
 
     @property
     def keep(self) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         if not self.judges:
-            raise ValueError("a pool without judges answers nothing; type judges=(Oracle('feature'),) or more")
+            raise UserError("a pool without judges answers nothing", "type judges=(Oracle('feature'),) or more")
 
     @property
     def keep(self) -> tuple[str, ...]:
@@ -156,9 +157,10 @@ def pick(rows: Rows, index: Array) -> Rows:
 def distances(x: Rows, a: Rows, b: Rows, feature: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the distances of x to a and to b, each [T]. Raises ValueError where the rows lack the feature."""
     if feature not in x.features:
-        raise ValueError(
+        raise UserError(
             f"the judge looks at {feature!r}, which the search neither reads nor keeps (it has "
-            f"{', '.join(x.features) or 'no features'}); type Search(..., keep=({feature!r},)), or keep=[{feature}]"
+            f"{', '.join(x.features) or 'no features'})",
+            f"type Search(..., keep=({feature!r},)), or keep=[{feature}]",
         )
     here, near, far = (np.asarray(rows.features[feature], np.float64).reshape(len(rows.ids), -1) for rows in (x, a, b))
     return np.linalg.norm(here - near, axis=1), np.linalg.norm(here - far, axis=1)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from qd.support.errors import UserError
+
 
 class Cost(NamedTuple):
     calls: int = 0
@@ -39,7 +41,7 @@ class Budget:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise ValueError(f"lm.budget.{f.name}={value} is no limit; type lm.budget.{f.name}=100, or null for none")
+                raise UserError(f"lm.budget.{f.name}={value} is no limit", f"type lm.budget.{f.name}=100, or null for none")
 
     def lacks(self, spent: Cost) -> str | None:
         """Says which limit that much would pass, or returns None."""
@@ -66,12 +68,12 @@ def price(given: Mapping[str, float] | None, free: bool, model: str) -> Price:
     if given is None:
         if free:
             return Price(0.0, 0.0)
-        raise ValueError(
-            f"the price of {model} is not known, and it is never taken for 0; type lm.price.in=0.15 lm.price.out=0.6 "
-            "(per million tokens), or both 0 if it is free"
+        raise UserError(
+            f"the price of {model} is not known, and it is never taken for 0",
+            "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens), or both 0 if it is free",
         )
     if not isinstance(given, Mapping) or given.keys() != {"in", "out"} or not all(_is_price(p) for p in given.values()):
-        raise ValueError(f"lm.price={given} is no price; type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
+        raise UserError(f"lm.price={given} is no price", "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
     return Price(float(given["in"]), float(given["out"]))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
+from qd.support.errors import UserError
 
 _VERSION = 1
 _TABLES = """
@@ -43,9 +44,9 @@ class Cache:
             )
             version = self._begun()
         except (sqlite3.Error, OSError) as error:
-            raise ValueError(f"{path} cannot be opened as a cache of answers ({error}); type lm.cache=another/file") from error
+            raise UserError(f"{path} cannot be opened as a cache of answers ({error})", "type lm.cache=another/file") from error
         if version > _VERSION:
-            raise ValueError(f"{path} is a cache of a later version ({version}); type lm.cache=another/file")
+            raise UserError(f"{path} is a cache of a later version ({version})", "type lm.cache=another/file")
 
     def _begun(self) -> int:
         """Makes the tables. Where two begin at once SQLite tells one that the file is locked, and does not wait."""

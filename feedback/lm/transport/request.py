@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from qd.support.errors import UserError
+
 Prompt = str | Sequence[Mapping[str, str]]  # one user message, or a list of messages {"role": ..., "content": ...}
 
 _PER_MESSAGE = 16  # tokens that a chat template puts around a message, at most
@@ -49,7 +51,7 @@ def messages(prompt: Prompt) -> list[dict[str, str]]:
     if isinstance(prompt, str):
         return [{"role": "user", "content": clean(prompt)}]
     if not isinstance(prompt, Sequence) or not all(isinstance(m, Mapping) and {"role", "content"} <= m.keys() for m in prompt):
-        raise ValueError(f"a prompt is text, or a list of messages {{'role': ..., 'content': ...}}, but this is {prompt!r:.80}")
+        raise UserError(f"a prompt is text, or a list of messages {{'role': ..., 'content': ...}}, but this is {prompt!r:.80}")
     return [{"role": str(m["role"]), "content": clean(str(m["content"]))} for m in prompt]
 
 

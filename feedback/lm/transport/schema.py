@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from qd.support.errors import UserError
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
     "null": (type(None),),
@@ -13,9 +15,7 @@ def check(schema: Any) -> None:
     """Raises ValueError where this is no schema that answers can be held against."""
     known = isinstance(schema, dict) and schema.get("type", "null") in _KINDS
     if not known or not isinstance(schema.get("properties", {}), dict):
-        raise ValueError(
-            f"{schema!r:.80} is no JSON schema; its type is one of {', '.join(_KINDS)}, e.g. {{'type': 'integer'}}"
-        )
+        raise UserError(f"{schema!r:.80} is no JSON schema; its type is one of {', '.join(_KINDS)}, e.g. {{'type': 'integer'}}")
     for inner in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
         check(inner)
 
@@ -72,4 +72,4 @@ def _fault(value: Any, schema: dict[str, Any], where: str) -> str:
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    raise UserError(f"{text} is no JSON")

@@ -19,6 +19,7 @@ from qd import keys
 from qd.archives import gives
 from qd.emitters.cma import strategies
 from qd.emitters.cma.strategies import Full, LowMemory, Separable, State, Strategy
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
 
@@ -61,13 +62,13 @@ class EvolutionStrategies:
         for name, known in choices.items():
             value = getattr(self, name)
             if value not in known and not (name == "restart_rule" and isinstance(value, int) and value > 0):
-                raise ValueError(f"there is no {name} {value!r}; there is {nearest(str(value), list(known))}")
+                raise UserError(f"there is no {name} {value!r}; there is {nearest(str(value), list(known))}")
         if self.count < 1 or self.samples < 2:
-            raise ValueError(
-                f"count={self.count} and samples={self.samples} make no strategies; type count=1, samples=2 or more"
+            raise UserError(
+                f"count={self.count} and samples={self.samples} make no strategies", "type count=1, samples=2 or more"
             )
         if not self.sigma0 > 0:
-            raise ValueError(f"sigma0={self.sigma0} makes no steps; type a number above 0")
+            raise UserError(f"sigma0={self.sigma0} makes no steps", "type a number above 0")
 
     @property
     def batch_size(self) -> int:
@@ -77,22 +78,23 @@ class EvolutionStrategies:
         """Raises ValueError where such solutions cannot be evolved, or the archive gives no value to rank by."""
         needs = _NEEDS.get(self._by)
         if needs is not None and needs not in gives(archive):
-            raise ValueError(
+            raise UserError(
                 f"ranker {self.ranker!r} ranks by {needs}, but a {type(archive).__name__} gives {', '.join(gives(archive))}; "
                 "type emitter.ranker=obj, 2obj, rd or 2rd" + (", or archive=proximity" if needs == "novelty" else "")
             )
         if solutions.dtype.kind != "f" or solutions.ndim != 2:
-            raise ValueError(
+            raise UserError(
                 f"evolution strategies want vectors of real numbers, but solutions are {solutions.dtype} "
-                f"{list(solutions.shape[1:])}; choose another emitter"
+                f"{list(solutions.shape[1:])}",
+                "choose another emitter",
             )
         dim = solutions.shape[1]
         if self.es == "lm_ma_es" and self.samples > dim:
-            raise ValueError(
-                f"lm_ma_es takes at most as many samples as genes ({dim}), not {self.samples}; type emitter.samples={dim}"
+            raise UserError(
+                f"lm_ma_es takes at most as many samples as genes ({dim}), not {self.samples}", f"type emitter.samples={dim}"
             )
         if isinstance(self.x0, tuple) and len(self.x0) != dim:
-            raise ValueError(f"x0 has {len(self.x0)} numbers, but a solution has {dim}; type one, or {dim} of them")
+            raise UserError(f"x0 has {len(self.x0)} numbers, but a solution has {dim}", f"type one, or {dim} of them")
 
     def init(self, key: Array, elites: Elites) -> Evolving:
         draw_key, direction_key = keys.split(key)

@@ -17,6 +17,7 @@ from qd.emitters.cma import strategies
 from qd.emitters.selection import Known
 from qd.emitters.sparse import climbing
 from qd.emitters.sparse.climbing import PEOPLE, Climber
+from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array
 
@@ -42,11 +43,11 @@ class Evolving:
 
     def __post_init__(self) -> None:
         if self.strategy not in _STRATEGIES:
-            raise ValueError(f"there is no strategy {self.strategy!r}; there is {nearest(self.strategy, list(_STRATEGIES))}")
+            raise UserError(f"there is no strategy {self.strategy!r}; there is {nearest(self.strategy, list(_STRATEGIES))}")
         if self.samples < 2 or self.patience < 1 or min(self.shrink, self.narrowing) <= 0:
-            raise ValueError("type samples of 2 or more, patience of 1 or more, shrink and narrowing above 0")
+            raise UserError("type samples of 2 or more, patience of 1 or more, shrink and narrowing above 0")
         if min(self.floor, self.reaching, self.least) < 0:
-            raise ValueError("type floor, reaching and least of 0 or more")
+            raise UserError("type floor, reaching and least of 0 or more")
 
     def begin(self, known: Known, row: int, others: np.ndarray) -> Climber:
         return climbing.begin(known, row, others)

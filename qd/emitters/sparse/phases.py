@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array
 
 EXPLORE, EXPLOIT = 0, 1
@@ -35,9 +36,9 @@ class Phases:
 
     def __post_init__(self) -> None:
         if self.choose not in _CHOICES:
-            raise ValueError(f"there is no schedule {self.choose!r}; type one of {', '.join(_CHOICES)}")
+            raise UserError(f"there is no schedule {self.choose!r}", f"type one of {', '.join(_CHOICES)}")
         if self.budget < 1 or not 0 < self.keep <= 1:
-            raise ValueError("type a budget of 1 or more, and keep above 0 and at most 1")
+            raise UserError("type a budget of 1 or more, and keep above 0 and at most 1")
 
     def after(self, record: Record, gain: int) -> Record:
         """Notes what the chunk that has ended has brought: more climbers speak for exploiting, whoever found them."""

@@ -18,6 +18,7 @@ from qd.emitters.selection import Known
 from qd.emitters.sparse import climbing
 from qd.emitters.sparse.climbing import Climb, Climber, Elitist
 from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases, Record
+from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Offspring, Rows
 
 _WAITING = 100  # candidates at most, where some wait
@@ -57,7 +58,7 @@ class Serene:
 
     def __post_init__(self) -> None:
         if self.chunk < 1 or self.trial < 1 or not 0 <= self.reserved < 1 or self.added < 0:
-            raise ValueError("type chunk and trial of 1 or more, reserved from 0 to below 1, added of 0 or more")
+            raise UserError("type chunk and trial of 1 or more, reserved from 0 to below 1, added of 0 or more")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ class Serene:
         (objective,) = elites.take(np.arange(elites.size), "objective")
         if (objective < 0).any() or (objective > 0).mean() > 0.5:
             what = f"{(objective > 0).sum()} are above 0, the least is {objective.min():g}"
-            raise ValueError(
+            raise UserError(
                 f"SERENE exploits rare rewards, but of {len(objective)} elites' objectives {what}: they are no sparse reward; "
                 "type domain=redundant_arm, maze_areas or curling, or another emitter"
             )

@@ -16,7 +16,6 @@ import numpy as np
 
 from domains.quant.domain import Quant
 from domains.quant.solve import ilp
-from qd.cli import ship
 from qd.report import export, table
 from qd.store import archive_file
 

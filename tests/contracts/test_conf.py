@@ -27,10 +27,13 @@ ASKED = {
     "experiment/quant_speed": ["domain.network=digits"],
     **{f"experiment/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
     "experiment/stax_paper": ["descriptor.steps=2", "initial=20"],
-    **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=hashed.Hashed"] for name in EMBEDDED},
-    "experiment/text_anchors": ["lm=toy", *(f"domain.views.anchors.judges.{i}.embed._target_=hashed.Hashed" for i in (0, 1))],
+    **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
+    "experiment/text_anchors": [
+        "lm=toy",
+        *(f"domain.views.anchors.judges.{i}.embed._target_=tests.support.hashed.Hashed" for i in (0, 1)),
+    ],
     "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
-    "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=hashed.Hashed"],
+    "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=tests.support.hashed.Hashed"],
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 

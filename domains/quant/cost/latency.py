@@ -24,9 +24,6 @@ BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
 PRECISIONS = ("fp32", "int8", "rounded", "int4")  # rounded: fp32 after rounding its input; int4: weights in blocks, dense only
 
 
-SECONDS = 0.08  # of measuring each op
-
-
 SHIPPED = Path(__file__).parent / "latency.json"
 
 

@@ -99,12 +99,12 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(latency, "SECONDS", 0.01)
+    monkeypatch.setattr(latency_measure, "SECONDS", 0.01)
     ops = [latency.Op("conv", (3, 3, 8, 8), (6, 6, 8)), latency.Op("dense", (32, 10), (32,))]
     table = latency_measure.table(ops)
     assert set(table.microseconds[ops[1].name]) == {"fp32", "int8", "rounded", "int4"} and table.of(ops[0], "int8") > 0
     assert np.isnan(table.of(ops[0], "int4"))
-    monkeypatch.setattr(latency, "measure", None)  # a second measurement would call it
+    monkeypatch.setattr(latency_measure, "measure", None)  # a second measurement would call it
     kept = latency.kept(latency.machine())
     assert latency_measure.table(ops[:1]).machine == latency.machine() and kept.is_file()
     kept.write_text(kept.read_text().replace('"fp32": ', '"fp32": -'))
@@ -116,7 +116,7 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
 
 
 def test_without_onnxruntime_the_shipped_table_serves_and_says_so(monkeypatch):
-    monkeypatch.setattr(latency, "can_measure", lambda: False)
+    monkeypatch.setattr(latency_measure, "can_measure", lambda: False)
     ops = [latency.op(layer) for layer in registry.form("resnet14").layers]
     with pytest.warns(UserWarning, match=r"that of another machine .*pip install 'qd-atlas\[onnx\]'"):
         table = latency_measure.table(ops)

@@ -16,7 +16,7 @@ import numpy as np
 
 from domains.quant.domain import Quant
 from domains.quant.solve import ilp
-from qd.report import export, table
+from qd.report import export, query, table
 from qd.store import archive_file
 
 HELD, LEVELS = 1000, 6  # images; budgets of the solver on each axis
@@ -105,7 +105,7 @@ def _points(held: Quant, solutions: np.ndarray, ready: list[int], ids: np.ndarra
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
-    file = folder / ship.MARKS
+    file = folder / query.MARKS
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 

@@ -131,7 +131,7 @@ def test_cost_kind_size_and_formula(path: str) -> None:
     said = domain.evaluate(None, filled(x)).features
     paid = RECORDS[0].seconds[[record_.SOURCES.index(s) for s in ("inputs", "change", "traces")]].sum()
     assert math.isclose(float(said["cost"][0]), math.log10(paid), rel_tol=1e-4)
-    assert int(said["kind"][0]) == bench.W | bench.A | bench.H and int(said["length"][0]) == 2 + 4
+    assert int(said["kind"][0]) == record_.W | record_.A | record_.H and int(said["length"][0]) == 2 + 4
     assert domain.formulas(x)[0].endswith("sum of relu(log(omega) + -bits)")
     graph = Proxies(path, "graph")
     only = np.array([[NAMES.index("kl"), NAMES.index("omega"), 0, *(0, 0, 0) * 5]], np.int32)  # omega is looked at by nobody

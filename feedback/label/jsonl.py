@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from feedback.label import questions, store
+from feedback.label import questions
 from feedback.label.questions import Question
 from qd.support.errors import UserError
+from qd.support.sqlite import transaction
 
 _ANSWERS = ("a", "b", "?")
 
@@ -48,7 +49,7 @@ def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
     """
     bad: list[str] = []
     took = [0, 0]
-    with store.writing(db):
+    with transaction(db):
         for number, text in enumerate(given, 1):
             if text.strip():
                 try:

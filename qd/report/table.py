@@ -10,19 +10,19 @@ n seeds, R rows.
 """
 
 import csv
+import io
 import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from qd.support import atomic, provenance
 from qd.support.errors import UserError
 
 _RESAMPLES = 4000
@@ -146,14 +146,13 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
 
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Writes a csv of six significant digits, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    with scratch.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        for row in rows:
-            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    scratch.replace(path)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(Row._fields)
+    for row in rows:
+        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    atomic.make_folder(path.parent)
+    atomic.write(path, buffer.getvalue().encode())
 
 
 def read(path: Path) -> list[Row]:
@@ -191,14 +190,14 @@ def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> N
     """Writes how a table came to be: command, commit, versions, cores, processor."""
     told = {
         "command": _command(),
-        "commit": _commit(),
+        "commit": provenance.commit(mark_changes=False),
         "python": platform.python_version(),
-        **{name: _version(name) for name in packages},
+        **{name: provenance.version(name) for name in packages},
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": provenance.processor().name,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    atomic.make_folder(path.parent)
+    atomic.write(path, (json.dumps(told, indent=2) + "\n").encode())
 
 
 def _command() -> str:
@@ -225,26 +224,3 @@ def _cell(row: Row | None, digits: int) -> str:
 
 def _tex(words: str) -> str:
     return re.sub(r"[&%$#_{}]", r"\\\g<0>", words).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    asked = ["git", "rev-parse", "HEAD"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    except FileNotFoundError:
-        return None
-    return said.stdout.strip() or None
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

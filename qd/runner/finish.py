@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qd.config.compose import Assembled
 
 from qd.runner.console import Display
+from qd.support import provenance
 
 
 def _stop(
@@ -44,7 +45,7 @@ def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, st
 
 def _write_archive(config: dict, parts: "Assembled", path: Path, state: State, more: dict | None = None) -> None:
     scale = metrics.objective_range(parts.search.domain)
-    about = _about(config, state) | {"commit": identity.commit(), "config": config, "objective_range": scale}
+    about = _about(config, state) | {"commit": provenance.commit(), "config": config, "objective_range": scale}
     archive_file.save(path, state.archive, parts.search.descriptor.bounds, about, more)
 
 
@@ -59,7 +60,7 @@ def _result(config: dict, recorder: Recorder, state: State, row: dict[str, float
         "best_ever": best_ever,
         "wall_s": round(recorder.wall, 3),
         "sources": recorder.sources,
-        "commit": identity.commit(),
+        "commit": provenance.commit(),
     }
 
 

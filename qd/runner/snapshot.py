@@ -33,7 +33,5 @@ def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) ->
     stored = archive_file.load(folder)
     record, pictures = figures.record(stored), renderings.renderings(folder / "renderings", stored.columns["id"])
     figure = sheet(record, pictures) if any(picture is not None for picture in pictures) else heatmap(record)
-    beside = folder / f"new-{PICTURE}"
-    with atomic.telling(beside):
-        figure.savefig(beside, dpi=110)
-        beside.replace(folder / PICTURE)
+    with atomic.user_facing_os_errors(folder / PICTURE), atomic.replacing(folder / PICTURE) as file:
+        figure.savefig(file, format="png", dpi=110)

@@ -30,7 +30,7 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
     ids, solutions = elites.take(choice(places, objective, COUNT), "id", "solution")
     for number, film in zip(ids, domain.film(solutions), strict=True):  # type: ignore[attr-defined]
         path = folder / f"{number}.{film.kind}"
-        with atomic.telling(path):
+        with atomic.user_facing_os_errors(path):
             path.write_bytes(film.data)
     return len(ids)
 

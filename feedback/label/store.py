@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from qd.support import sqlite
+from qd.support import run_files, sqlite
 from qd.support.errors import UserError
 
-FOLDER, FILE, SHOWN = "labels", "labels.sqlite", "shown"
+FOLDER, FILE, SHOWN = run_files.LABELS, "labels.sqlite", "shown"
 VERSION = 1
 _PATIENCE = 30.0  # seconds to wait for another who writes
 _SCHEMA = """
@@ -70,7 +70,7 @@ CREATE TRIGGER counted_after_all AFTER UPDATE OF counted ON answers WHEN old.cou
 
 def there(run: Path) -> bool:
     """Whether a folder holds questions, or is that of a search that has not come to ask yet."""
-    return (run / FOLDER / FILE).is_file() or (run / "config.yaml").is_file()
+    return (run / FOLDER / FILE).is_file() or (run / run_files.CONFIG).is_file()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
+from qd.support import run_files
 from qd.support.errors import UserError
 
 
@@ -25,15 +26,15 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     check(run)
     stored = archive_file.load(run)
     shown = record(stored)
-    pictures = renderings(run / "renderings", stored.columns["id"])
-    figures = run / "figures"
+    pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
+    figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
-    made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
+    made = save(heatmap(shown), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
     if stored.about["encodings"].get("solution") == "text":
         (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
         made.append(figures / "texts.html")
     elif any(picture is not None for picture in pictures):
-        made += save(sheet(shown, pictures), figures / "sheet", "png")
+        made += save(sheet(shown, pictures), (run / run_files.SHEET).with_suffix(""), "png")
         (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")
     try:
@@ -48,7 +49,7 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     """Draws the curves. Raises ValueError where metrics.csv is damaged; then no older curves are left as if they were its."""
     from qd.plots.curves import PANELS, REFEREE, curves
 
-    file, target = run / "metrics.csv", run / "figures" / "curves"
+    file, target = run / run_files.METRICS, run / run_files.FIGURES / "curves"
     try:
         rows = metrics(file)
         if folder.result(run) is not None and (not rows or rows["evals"][-1] != about.get("evaluations")):
@@ -62,7 +63,7 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     if not rows:
         return []
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-    return save(curves(rows, title, panels, _relearned(run / "events.jsonl")), target, "png", "pdf")
+    return save(curves(rows, title, panels, _relearned(run / run_files.EVENTS)), target, "png", "pdf")
 
 
 def record(stored: archive_file.Stored) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qd.store import archive_file, history
+from qd.support import run_files
 from qd.support.errors import UserError
 
 
@@ -22,7 +23,7 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     except ValueError as error:
         raise UserError(f"{run} has kept no film", "give its command again with film=position again=true") from error
     shown = film.exploration(kept["generation"], kept["objective"], kept["place"], title, frames)
-    figures = run / "figures"
+    figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
     shown[-1].save(figures / "exploration.png")
     (figures / "exploration.gif").write_bytes(film.gif(shown))

@@ -17,6 +17,7 @@ import yaml
 
 from qd.runner.stopping import Stop
 from qd.store import checkpoint
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
@@ -43,7 +44,7 @@ def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
     if len(args) > 1 or ("=" in args[0] and not run.exists()):
         config = load(list(args))
         return config, folder(config, list(args))
-    file = run / "config.yaml"
+    file = run / run_files.CONFIG
     if not file.is_file():
         raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
     try:
@@ -95,7 +96,7 @@ class _Desk:
 
     def answer(self, keys: Array, solutions: Array) -> Evaluation:
         """Evaluates by what was told."""
-        saved = checkpoint.load(self.run / "checkpoint", lambda text: None)
+        saved = checkpoint.load(self.run / run_files.CHECKPOINTS, lambda text: None)
         self.asked_for += 1
         if saved is None and self.asked_for == 1:
             return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept

@@ -9,6 +9,7 @@ from typing import Any
 
 from qd import archives
 from qd.store import metrics_file
+from qd.support import run_files
 from qd.support.errors import UserError
 
 _LOOKED_AT = ("coverage", "qd_score")
@@ -67,7 +68,7 @@ def watch(config: dict[str, Any], run: Path, archive: Any) -> Watch:
             "type archive=grid or archive=cvt, or leave out stop=plateau"
         )
     seen = Watch(config["plateau"]["share"], config["plateau"]["over"])
-    written = metrics_file.metrics(run / "metrics.csv")
+    written = metrics_file.metrics(run / run_files.METRICS)
     for numbers in zip(*(written[name] for name in ("evals", *_LOOKED_AT)), strict=True):
         seen.rows.append(tuple(map(float, numbers)))
     return seen

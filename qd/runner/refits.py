@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qd.config.schedule import points
+from qd.support import run_files
 
 
 def unasked(config: dict[str, Any], descriptor: Any) -> tuple[str, str] | None:
@@ -65,7 +66,7 @@ def opened(config: dict[str, Any], run: Path) -> Schedule:
     from qd.store import metrics_file
 
     schedule = Schedule(share=config["outside"]["share"], over=config["outside"]["over"])
-    written = metrics_file.metrics(run / "metrics.csv")
+    written = metrics_file.metrics(run / run_files.METRICS)
     if written:
         schedule.rows += [(int(n), int(out)) for n, out in zip(written["evals"], written["outside"], strict=True)]
     return schedule

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qd import held_out, metrics
 from qd.store import archive_file, checkpoint, identity
+from qd.support import run_files
 from qd.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _mend(done: dict, config: dict, parts: "Assembled", path: Path, console: Tol
         return
     unheard: list[str] = []
     try:
-        saved = checkpoint.load(path / "checkpoint", unheard.append)
+        saved = checkpoint.load(path / run_files.CHECKPOINTS, unheard.append)
     except ValueError as error:
         saved, unheard = None, [str(error)]
     if saved is None or saved.state.evaluations != done["evaluations"]:

@@ -17,6 +17,7 @@ from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Search, State
 
@@ -99,7 +100,7 @@ def _work(
 def _load(config: dict, parts: "Assembled", path: Path, console: Display) -> Checkpoint | None:
     """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
     try:
-        saved = checkpoint.load(path / "checkpoint", console.say)
+        saved = checkpoint.load(path / run_files.CHECKPOINTS, console.say)
     except ValueError:
         if not config["again"]:
             raise

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 from qd import metrics
 from qd.report import figures
 from qd.store import archive_file, renderings
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.types import State
 
 if TYPE_CHECKING:
     from qd.config.compose import Assembled
-
-FOLDER, PICTURE = "now", "map.png"
 
 
 def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) -> None:
@@ -22,16 +20,17 @@ def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) ->
     from qd.plots.heatmap import heatmap
     from qd.plots.sheet import sheet
 
-    folder, domain = run / FOLDER, parts.search.domain
+    folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)
-    about = {"config": config, "seed": config["seed"], "evaluations": state.evaluations}
+    about = {"config": config, "seed": config["seed"], run_files.EVALUATIONS: state.evaluations}
     if hasattr(parts.search.descriptor, "agreement"):
-        about["agreement"] = parts.search.descriptor.agreement(state.params)
+        about[run_files.AGREEMENT] = parts.search.descriptor.agreement(state.params)
     scale = metrics.objective_range(domain)
     archive_file.save(folder, state.archive, parts.search.descriptor.bounds, about | {"objective_range": scale})
     renderings.save(folder, domain, state.archive, config["renderings"])
     stored = archive_file.load(folder)
-    record, pictures = figures.record(stored), renderings.renderings(folder / "renderings", stored.columns["id"])
+    record, pictures = figures.record(stored), renderings.renderings(folder / run_files.RENDERINGS, stored.columns["id"])
     figure = sheet(record, pictures) if any(picture is not None for picture in pictures) else heatmap(record)
-    with atomic.user_facing_os_errors(folder / PICTURE), atomic.replacing(folder / PICTURE) as file:
+    picture = run / run_files.LIVE_PICTURE
+    with atomic.user_facing_os_errors(picture), atomic.replacing(picture) as file:
         figure.savefig(file, format="png", dpi=110)

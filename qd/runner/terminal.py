@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from qd.support import run_files
+
 
 def prepare() -> None:
     """Makes the user's own modules importable (last, so that none hides one of ours), and pyribs' CMA-ES quick."""
@@ -33,6 +35,6 @@ def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None
         result = run(config, assemble(config, path), path, console)
     finally:
         console.stop()
-    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):
+    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
         console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
     return result

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import HostElites
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.types import Domain
 
 COUNT = 6  # films of a run
@@ -19,7 +19,7 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
 
     Nothing where no feature is filmed or the domain draws no films.
     """
-    folder = run / "films"
+    folder = run / run_files.FILMS
     if feature is None or not hasattr(domain, "film"):
         return 0
     if folder.exists():

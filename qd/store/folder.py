@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 
 from qd.store import history, identity
-from qd.support import atomic, locks
+from qd.support import atomic, locks, run_files
 from qd.support.errors import UserError
 
-_CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
+_CONFIG, _RESULT, _LOCK = run_files.CONFIG, run_files.RESULT, run_files.LOCK
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
-    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
-    "film", "film.npz", "renderings", "films", "figures", "now", "lm", _CONFIG,
+    _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, "history", "history.npz", run_files.ARCHIVE_HEADER,
+    run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES, run_files.LIVE,
+    run_files.LM, _CONFIG,
 )  # fmt: skip
 
 

@@ -23,10 +23,10 @@ from feedback.judges.calibration import auc, logit
 from feedback.judges.grading.in_words import InWords
 from feedback.judges.grading.language import Labels
 from feedback.judges.protocols import LanguageModel
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
 
-FILE = "lm/axes.json"  # in the run's folder
+FILE = f"{run_files.LM}/axes.json"  # in the run's folder
 _APART = 0.75  # how often a text of the high end must be placed above one of the low end
 _END = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+){0,2}")  # one to three words
 _NO_KIND = {

@@ -25,7 +25,6 @@ from qd.support.errors import UserError
 from qd.support.sqlite import transaction
 from qd.types import Rows
 
-_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
 _LARGEST = 8 << 20  # bytes of what one solution looks like
 
 
@@ -102,10 +101,10 @@ class People:
             batch = np.empty(len(solutions), object)
             batch[:] = solutions
         for name, rendering in zip(lacks, self.draw(batch), strict=True):
-            data = rendering.data.encode() if isinstance(rendering.data, str) else rendering.data
+            data = rendering.content
             if len(data) > _LARGEST:
                 raise UserError(f"what a solution looks like has {len(data):,} bytes", f"draw it smaller, below {_LARGEST:,}")
-            file = f"{name}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
+            file = f"{name}.{rendering.ending}"
             (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
             with transaction(db):
                 questions.show(db, name, rendering.kind, file)

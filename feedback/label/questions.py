@@ -66,9 +66,10 @@ def known(db: sqlite3.Connection, names: Sequence[str]) -> set[str]:
     return {name for name in names if db.execute("SELECT 1 FROM things WHERE name = ?", (name,)).fetchone()}
 
 
-def show(db: sqlite3.Connection, name: str, kind: str, file: str) -> None:
-    """Says in which file of the folder of shown things a thing can be seen."""
-    db.execute("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", (name, kind, file))
+def show(db: sqlite3.Connection, things: Sequence[tuple[str, str, str]]) -> None:
+    """Notes of each thing (name, kind, file) in which file of the folder of shown things it can be seen."""
+    with transaction(db):
+        db.executemany("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", things)
 
 
 def find(db: sqlite3.Connection, question: Question) -> int | None:

@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd.doctor.trial import SEEDS, Finding, Trial, fault, try_out
+from qd import archives, keys
+from qd.config import compose
+from qd.doctor.probes import PROBES
+from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
+from qd.runner.console import clock
+from qd.runner.run import check
+from qd.runner.terminal import prepare
+from qd.store import solutions
+from qd.support.errors import UserError
 
 SAMPLES = 1_000
 
@@ -23,10 +31,8 @@ def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
 
 def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     """Tries a recipe out and probes what it did. Raises ValueError on words that cannot be."""
-    from qd.config import compose
-    from qd.runner.run import check
-    from qd.runner.terminal import prepare
-
+    if samples < 1:
+        raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")
     prepare()
     config = compose.load(overrides)
     check(config)
@@ -41,9 +47,6 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
 
 
 def _probed(config: dict[str, Any], parts: Any, facts: list[str], samples: int) -> Report:
-    from qd.doctor.probes import PROBES
-    from qd.doctor.trial import RAISED
-
     try:
         trial = Trial(config, parts.search, _seeds(config, parts.search.domain))
     except RAISED as error:
@@ -59,9 +62,6 @@ def _probed(config: dict[str, Any], parts: Any, facts: list[str], samples: int) 
 
 
 def _seeds(config: dict[str, Any], domain: Any) -> Any:
-    from qd import archives, keys
-    from qd.store import solutions
-
     if config.get("source"):
         return solutions.load(config["source"], domain).solutions[:SEEDS]
     drawn = domain.sample(keys.split(keys.new(config["seed"]))[0], min(config["initial"], SEEDS))
@@ -79,10 +79,6 @@ def _who(parts: Any) -> str:
 
 def _facts(trial: Trial) -> list[str]:
     """Says what the trial cost and reached."""
-    from qd import archives
-    from qd.doctor.trial import archive_bytes
-    from qd.runner.console import clock
-
     if trial.state is None:
         return []
     rows, (low, high) = trial.measures(), np.asarray(trial.search.descriptor.bounds, float).T

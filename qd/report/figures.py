@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qd.plots.curves import PANELS, REFEREE, curves
+from qd.plots.heatmap import heatmap
+from qd.plots.page import page
+from qd.plots.records import Map
+from qd.plots.sheet import sheet, sheet_svg
 from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
@@ -19,10 +24,6 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     Raises:
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
-    from qd.plots.heatmap import heatmap
-    from qd.plots.page import page
-    from qd.plots.sheet import sheet, sheet_svg
-
     check(run)
     stored = archive_file.load(run)
     shown = record(stored)
@@ -47,8 +48,6 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
 
 def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     """Draws the curves. Raises ValueError where metrics.csv is damaged; then no older curves are left as if they were its."""
-    from qd.plots.curves import PANELS, REFEREE, curves
-
     file, target = run / run_files.METRICS, run / run_files.FIGURES / "curves"
     try:
         rows = metrics(file)
@@ -66,10 +65,8 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     return save(curves(rows, title, panels, _relearned(run / run_files.EVENTS)), target, "png", "pdf")
 
 
-def record(stored: archive_file.Stored) -> Any:
+def record(stored: archive_file.Stored) -> Map:
     """Returns the Map that figures of a stored archive are drawn from."""
-    from qd.plots.records import Map
-
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
     called = _called(config, len(about["bounds"]))

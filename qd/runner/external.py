@@ -10,12 +10,16 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
 
+from qd.config import compose
+from qd.report import figures
+from qd.runner.run import run as job
 from qd.runner.stopping import Stop
+from qd.runner.terminal import prepare
 from qd.store import checkpoint
 from qd.support import run_files
 from qd.support.errors import UserError
@@ -30,20 +34,61 @@ class Asked(Exception):
         self.solutions, self.keys = solutions, keys
 
 
+class Progress(NamedTuple):
+    """What the results of a batch brought a run to."""
+
+    run: Path
+    results: int  # rows of the batch
+    failed: int  # of them
+    evaluations: int  # of the run
+    budget: int
+    figures: list[Path] | None  # None where the run goes on
+
+
+def ask(words: Sequence[str]) -> tuple[Asked | None, Path]:
+    """Returns the batch that a run waits for, None where it is finished; and the run's folder.
+
+    Args:
+        words: the folder of a run, or the words of qd run.
+
+    Raises:
+        UserError: there is no such run, or its domain is evaluated in this process.
+    """
+    config, run = which(words)
+    return waiting(config, run), run
+
+
+def tell(folder: str, file: str) -> Progress:
+    """Hands the results in a file to a run, which goes on for a generation; draws it where it is finished.
+
+    Args:
+        file: of json objects, one a line; "-" reads standard input.
+
+    Raises:
+        UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
+    """
+    config, run = which([folder])
+    batch = waiting(config, run)
+    if batch is None:
+        raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
+    evaluation = read(_lines(file), batch, compose.assemble(config).search.domain)
+    result = work(config, run, (batch, evaluation))
+    failed = int(np.isnan(evaluation.objective).sum())
+    drawn = figures.draw(run) if result["status"] == "finished" else None
+    return Progress(run, len(batch.ids), failed, result["evaluations"], config["budget"], drawn)
+
+
 def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
     """Returns config and folder of the run that is named by its folder, or by the words of qd run.
 
     Raises:
         ValueError: the folder holds no run, or a word cannot be.
     """
-    from qd.config.compose import folder, load
-    from qd.runner.terminal import prepare
-
     prepare()
     run = Path(args[0])
     if len(args) > 1 or ("=" in args[0] and not run.exists()):
-        config = load(list(args))
-        return config, folder(config, list(args))
+        config = compose.load(list(args))
+        return config, compose.folder(config, list(args))
     file = run / run_files.CONFIG
     if not file.is_file():
         raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
@@ -72,9 +117,6 @@ def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | Non
         Asked: it can go no further without an answer.
         ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
     """
-    from qd.config import compose
-    from qd.runner.run import run as job
-
     stop, parts = Stop(), compose.assemble(config, run)
     if not hasattr(parts.search.domain, "answers"):
         raise UserError(
@@ -174,6 +216,13 @@ def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
         more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise UserError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
     return evaluation
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({error})", "name the file of results, one json object a line") from error
 
 
 def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:

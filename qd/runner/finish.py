@@ -1,23 +1,20 @@
 """The end of a run: its archive, its result, or a stop with a checkpoint."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qd import held_out, metrics
+from qd.config.compose import Assembled
+from qd.runner.console import Display
 from qd.runner.stopping import Stop
 from qd.store import archive_file, films, folder, identity, renderings
 from qd.store.recorder import Recorder
-from qd.types import State
-
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
-
-from qd.runner.console import Display
 from qd.support import provenance
+from qd.types import State
 
 
 def _stop(
-    config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, console: Display, stop: Stop
+    config: dict, parts: Assembled, path: Path, recorder: Recorder, state: State, console: Display, stop: Stop
 ) -> dict[str, Any]:
     """Writes the archive; and a checkpoint, unless half a generation was done: then the last one and recorded answers go on."""
     ended = "spent" if stop.spent else "stopped"
@@ -30,7 +27,7 @@ def _stop(
     return _result(config, recorder, state, recorder.row(state)) | {"status": ended}
 
 
-def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:
+def _finish(config: dict, parts: Assembled, path: Path, recorder: Recorder, state: State, ended: str) -> dict[str, Any]:
     row = recorder.last_row(state)
     told = held_out.judged(parts.search.domain, state.archive, config["seed"])
     _write_archive(config, parts, path, state, told)
@@ -43,7 +40,7 @@ def _finish(config: dict, parts: "Assembled", path: Path, recorder: Recorder, st
     return result
 
 
-def _write_archive(config: dict, parts: "Assembled", path: Path, state: State, more: dict | None = None) -> None:
+def _write_archive(config: dict, parts: Assembled, path: Path, state: State, more: dict | None = None) -> None:
     scale = metrics.objective_range(parts.search.domain)
     about = _about(config, state) | {"commit": provenance.commit(), "config": config, "objective_range": scale}
     archive_file.save(path, state.archive, parts.search.descriptor.bounds, about, more)

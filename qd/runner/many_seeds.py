@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from qd import fused
+from qd.config.compose import Assembled, assemble, composed, folder
+from qd.config.overrides import check, opened
+from qd.programs import remember
+from qd.report.collect import collect
+from qd.runner.console import Console, scores
+from qd.runner.run import run
 from qd.runner.stopping import Stop, stopping
 from qd.support.errors import UserError
-
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
-    from qd.runner.console import Console
 
 WORD = "seeds="
 _MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
@@ -31,11 +34,6 @@ def many(args: list[str]) -> int:
     Raises:
         ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
     """
-    from qd.config.compose import assemble, composed, folder
-    from qd.config.overrides import check, opened
-    from qd.programs import remember
-    from qd.runner.console import Console
-
     remember()
     typed = [arg for arg in args if not arg.startswith(WORD)]
     count = _count([arg.removeprefix(WORD) for arg in args if arg.startswith(WORD)])
@@ -61,9 +59,7 @@ def _count(said: list[str]) -> int:
     return int(said[0])
 
 
-def _check_fused(parts: "Assembled", count: int) -> None:
-    from qd import fused
-
+def _check_fused(parts: Assembled, count: int) -> None:
     why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
     if why is not None:
         raise UserError(f"seeds={count} share a program, and this search has none: {why}", f"type -m seed=range(0,{count})")
@@ -72,7 +68,7 @@ def _check_fused(parts: "Assembled", count: int) -> None:
 class Board:
     """The console of all seeds: sums and means over them."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: Console) -> None:
         self.console, self.lock = console, threading.Lock()
         self.rows: dict[int, dict[str, float]] = {}
 
@@ -103,24 +99,20 @@ class Seat:
         self.board.say(f"seed {self.seed}: {text}")
 
     def close(self, summary: dict[str, Any]) -> None:
-        from qd.runner.console import scores
-
         if summary["status"] != "skipped":
             told = f"{summary['status']}: {summary['evaluations']:,} evaluations", *scores(summary["metrics"])
             self.say("  ".join([*told, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[dict, "Assembled", Path]], board: Board) -> list[str]:
+def _run_all(jobs: list[tuple[dict, Assembled, Path]], board: Board) -> list[str]:
     """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
     stop, door = Stop(), threading.Lock()
     with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[dict, "Assembled", Path], board: Board, stop: Stop, door: threading.Lock) -> str:
+def _run_one(job: tuple[dict, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> str:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
-    from qd.runner.run import run
-
     config, parts, path = job
     with ExitStack() as inside:
         inside.enter_context(door)
@@ -145,10 +137,8 @@ def _told(work: Callable[[], str]) -> str:
         return f"failed: {error}"
 
 
-def _end(said: list[str], paths: list[Path], console: "Console") -> int:
+def _end(said: list[str], paths: list[Path], console: Console) -> int:
     """Collects what is finished, and names what failed."""
-    from qd.report.collect import collect
-
     done = [path for status, path in zip(said, paths, strict=True) if status in ("finished", "skipped")]
     failed = [(path, status) for status, path in zip(said, paths, strict=True) if status.startswith("failed")]
     if done and console.mode != "off":

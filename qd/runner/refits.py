@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qd.config.schedule import points
+from qd.store import metrics_file
 from qd.support import run_files
 
 
@@ -63,8 +64,6 @@ def opened(config: dict[str, Any], run: Path) -> Schedule:
         return Schedule(every=stops)
     if stops != "outside":
         return Schedule(points=tuple(points(config)))
-    from qd.store import metrics_file
-
     schedule = Schedule(share=config["outside"]["share"], over=config["outside"]["over"])
     written = metrics_file.metrics(run / run_files.METRICS)
     if written:

@@ -1,15 +1,13 @@
 """A finished run whose command is given again: left as it is, made whole, or let grow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from qd import held_out, metrics
+from qd.config.compose import Assembled
 from qd.store import archive_file, checkpoint, identity
 from qd.support import run_files
 from qd.support.errors import UserError
-
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
 
 
 class Told(Protocol):
@@ -18,7 +16,7 @@ class Told(Protocol):
     def say(self, text: str) -> None: ...
 
 
-def is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console: Told) -> bool:
+def is_enough(done: dict, config: dict, parts: Assembled, path: Path, console: Told) -> bool:
     """Whether a finished run is left as it is; then its archive can be read, for it is rebuilt where it cannot.
 
     Raises:
@@ -43,7 +41,7 @@ def is_enough(done: dict, config: dict, parts: "Assembled", path: Path, console:
     return False
 
 
-def _mend(done: dict, config: dict, parts: "Assembled", path: Path, console: Told) -> None:
+def _mend(done: dict, config: dict, parts: Assembled, path: Path, console: Told) -> None:
     """Writes the archive anew from the checkpoint where it is not the one that the result tells of."""
     lost = _lost(done, path)
     if lost is None:

@@ -5,11 +5,15 @@ run -> relearn -> run -> ... -> result.json
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qd import keys
+from qd.config import schedule as schedule_
+from qd.config.compose import Assembled
 from qd.runner import plateau, refits, snapshot, usage
 from qd.runner.blame import Blame
+from qd.runner.console import Display
+from qd.runner.finish import _finish, _stop
 from qd.runner.resume import is_enough
 from qd.runner.stopping import Stop, ending, stopping
 from qd.runner.stride import Stride
@@ -21,17 +25,10 @@ from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Search, State
 
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
-
-from qd.config import schedule as schedule_
-from qd.runner.console import Display
-from qd.runner.finish import _finish, _stop
-
 _GLANCE = 0.5  # seconds between two looks of the console
 
 
-def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
+def run(config: dict[str, Any], parts: Assembled, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
 
     Args:
@@ -73,9 +70,7 @@ def check(config: dict[str, Any]) -> None:
     plateau.check(config)
 
 
-def _work(
-    config: dict, parts: "Assembled", path: Path, console: Display, saved: Checkpoint | None, stop: Stop
-) -> dict[str, Any]:
+def _work(config: dict, parts: Assembled, path: Path, console: Display, saved: Checkpoint | None, stop: Stop) -> dict[str, Any]:
     recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved, config.get("film"))
     try:
         with stopping(stop), Blame(parts.search, path):
@@ -97,7 +92,7 @@ def _work(
         recorder.close()
 
 
-def _load(config: dict, parts: "Assembled", path: Path, console: Display) -> Checkpoint | None:
+def _load(config: dict, parts: Assembled, path: Path, console: Display) -> Checkpoint | None:
     """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
     try:
         saved = checkpoint.load(path / run_files.CHECKPOINTS, console.say)
@@ -137,7 +132,7 @@ def _start(config: dict, search: Search, recorder: Recorder, console: Display) -
 
 
 def _search(
-    config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Display, stop: Stop, watch: plateau.Watch
+    config: dict, parts: Assembled, recorder: Recorder, state: State, console: Display, stop: Stop, watch: plateau.Watch
 ) -> State:
     """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
     lessons, stride = refits.opened(config, recorder.run), Stride(config, parts.referee)
@@ -163,7 +158,7 @@ def _search(
 
 
 def _stretch(
-    parts: "Assembled",
+    parts: Assembled,
     recorder: Recorder,
     state: State,
     until: int,

@@ -1,25 +1,22 @@
 """What the map looks like now: RUN/now/ holds it while a search goes on, for people who look at it and answer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qd import metrics
+from qd.config.compose import Assembled
+from qd.plots.heatmap import heatmap
+from qd.plots.sheet import sheet
 from qd.report import figures
 from qd.store import archive_file, renderings
 from qd.support import atomic, run_files
 from qd.types import State
 
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
 
-
-def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) -> None:
+def show(config: dict[str, Any], parts: Assembled, run: Path, state: State) -> None:
     """Draws the map of the moment where the config says now=true: from the same records as at the end."""
     if not config.get("now"):
         return
-    from qd.plots.heatmap import heatmap
-    from qd.plots.sheet import sheet
-
     folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)
     about = {"config": config, "seed": config["seed"], run_files.EVALUATIONS: state.evaluations}

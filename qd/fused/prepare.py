@@ -113,7 +113,7 @@ def _rehearsed(
 ) -> tuple[Recipe, tuple[str, ...], dict[str, Any]]:
     """Traces a generation without running it: how many rows, of what shapes, and what the emitter looks at."""
     kinds, cells, thresholds = columns
-    every, asked = _blank(kinds, cells, None, 0), set()
+    every, asked = _blank(kinds, cells, None), set()
     key = jax.eval_shape(lambda: jax.random.key(0))
     ask = lambda key, memory, mirror: parts.emitter.ask(key, memory, MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked))
     gradients = []

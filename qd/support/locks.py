@@ -1,8 +1,6 @@
 """Locks between processes, released by the operating system when their holder dies."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -18,16 +16,6 @@ class InUseError(Exception):
     def __init__(self, holder: str) -> None:
         super().__init__(f"in use by process {holder}")
         self.holder = holder
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Holds a lock file for a block. Raises as ``acquire``."""
-    lock = acquire(path)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def acquire(path: Path) -> BaseFileLock:

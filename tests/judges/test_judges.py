@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from feedback.judges import CANT_TELL, A, Always, B, CloseCalls, Flips, Oracle, Pool, Shuffled, pick
+from feedback.judges import CANT_TELL, A, B, CloseCalls, Flips, Oracle, Pool, Shuffled, pick
 from feedback.judges.similarity import recorded
 from feedback.judges.similarity.recorded import Recorded
 from feedback.preferences import comparisons
 from qd import keys
 from qd.types import Rows
+from tests.support.comparisons import Always
 
 N, T = 60, 2000
 

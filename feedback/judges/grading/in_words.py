@@ -14,7 +14,8 @@ import numpy as np
 
 from feedback.judges import prompts as fence
 from feedback.judges.grading.language import Claim, Labels, Rating
-from feedback.judges.protocols import LEAST_MASS, Grade, LanguageModel
+from feedback.judges.protocols import Grade, LanguageModel
+from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
 
 

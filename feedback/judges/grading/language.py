@@ -16,7 +16,8 @@ import numpy as np
 
 from feedback.judges import prompts as fence
 from feedback.judges.calibration import logit, sigmoid
-from feedback.judges.protocols import LEAST_MASS, Asked, Grade, LanguageModel
+from feedback.judges.protocols import Asked, Grade, LanguageModel
+from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
 
 

@@ -68,9 +68,9 @@ def child(began: float, words: list[str]) -> None:
 
     prepare()
     remember()
-    config, clock = load(words), Clock()
-    path = folder(config, words)
-    run(config, assemble(config, path), path, clock)
+    settings, clock = load(words), Clock()
+    path = folder(settings, words)
+    run(settings, assemble(settings, path), path, clock)
     draw(path)
     (then, cpu, before), (now, cpu_now, after) = clock.seen[0], clock.seen[-1]
     said = {"first_generation_s": then - began, "per_s": (after - before) / (now - then)}

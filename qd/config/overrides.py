@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import MISSING, ValidationError
+from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from qd.config import values
@@ -31,7 +31,10 @@ _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive",
 
 def register() -> None:
     """Makes the schema of the settings known to Hydra."""
-    ConfigStore.instance().store(name="settings", node=Settings)
+    schema = OmegaConf.structured(Settings)
+    for table in (schema, schema.suits, schema.plateau, schema.outside):
+        OmegaConf.set_readonly(table, None)  # frozen is what is handed on, not what is typed into
+    ConfigStore.instance().store(name="settings", node=schema)
 
 
 @contextmanager
@@ -175,5 +178,7 @@ def _mistyped(error: BaseException) -> str | None:
     table = {"": Settings, "suits": Suits, "plateau": Plateau}.get(top)
     if table is None or name not in get_type_hints(table):
         return None
-    default = getattr(table(), name)
-    return values.refused(key, override.value(), get_type_hints(table)[name], None if default == MISSING else default)
+    defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))
+    return values.refused(
+        key, override.value(), get_type_hints(table)[name], None if defaults[name] == MISSING else defaults[name]
+    )

@@ -84,7 +84,7 @@ def lines(numbers: dict[str, float]) -> str:
 def _client(overrides: Sequence[str]) -> Any:
     if not overrides:
         return None
-    config = load(list(overrides))
-    if config.get("lm") is None:
+    settings = load(list(overrides))
+    if settings.lm is None:
         raise UserError(f"{' '.join(overrides)} names no language model", "type lm=vllm, or another choice of conf/lm")
-    return build(config["lm"], {"run": None}, "lm")
+    return build(settings.lm, {"run": None}, "lm")

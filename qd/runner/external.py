@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from qd.config import compose
+from qd.config.settings import RunSettings, from_config
 from qd.report import figures
 from qd.runner.run import run as job
 from qd.runner.stopping import Stop
@@ -54,8 +55,8 @@ def ask(words: Sequence[str]) -> tuple[Asked | None, Path]:
     Raises:
         UserError: there is no such run, or its domain is evaluated in this process.
     """
-    config, run = which(words)
-    return waiting(config, run), run
+    settings, run = which(words)
+    return waiting(settings, run), run
 
 
 def tell(folder: str, file: str) -> Progress:
@@ -67,19 +68,19 @@ def tell(folder: str, file: str) -> Progress:
     Raises:
         UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
     """
-    config, run = which([folder])
-    batch = waiting(config, run)
+    settings, run = which([folder])
+    batch = waiting(settings, run)
     if batch is None:
         raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
-    evaluation = read(_lines(file), batch, compose.assemble(config).search.domain)
-    result = work(config, run, (batch, evaluation))
+    evaluation = read(_lines(file), batch, compose.assemble(settings).search.domain)
+    result = work(settings, run, (batch, evaluation))
     failed = int(np.isnan(evaluation.objective).sum())
     drawn = figures.draw(run) if result["status"] == "finished" else None
-    return Progress(run, len(batch.ids), failed, result["evaluations"], config["budget"], drawn)
+    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, drawn)
 
 
-def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
-    """Returns config and folder of the run that is named by its folder, or by the words of qd run.
+def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
+    """Returns settings and folder of the run that is named by its folder, or by the words of qd run.
 
     Raises:
         ValueError: the folder holds no run, or a word cannot be.
@@ -87,8 +88,8 @@ def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
     prepare()
     run = Path(args[0])
     if len(args) > 1 or ("=" in args[0] and not run.exists()):
-        config = compose.load(list(args))
-        return config, compose.folder(config, list(args))
+        settings = compose.load(list(args))
+        return settings, compose.folder(settings, list(args))
     file = run / run_files.CONFIG
     if not file.is_file():
         raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
@@ -96,28 +97,31 @@ def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"{file} cannot be read ({error})", "put it back, or begin anew") from error
-    if not isinstance(config, dict) or not {"domain", "budget", "seed"} <= config.keys():
+    if not isinstance(config, dict):
         raise UserError(f"{file} holds no config of a run", "put it back, or begin anew")
-    return config | {"again": False}, run
+    try:
+        return from_config(config | {"again": False}), run
+    except UserError as error:
+        raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin anew") from error
 
 
-def waiting(config: dict[str, Any], run: Path) -> Asked | None:
+def waiting(settings: RunSettings, run: Path) -> Asked | None:
     """Returns the batch that a run waits for, None where it is finished. Raises ValueError as qd run does."""
     try:
-        work(config, run, None)
+        work(settings, run, None)
     except Asked as asked:
         return asked
     return None
 
 
-def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
+def work(settings: RunSettings, run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
     """Lets a run go on for the one generation that is told of; returns the result of qd.runner.run.
 
     Raises:
         Asked: it can go no further without an answer.
         ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
     """
-    stop, parts = Stop(), compose.assemble(config, run)
+    stop, parts = Stop(), compose.assemble(settings, run)
     if not hasattr(parts.search.domain, "answers"):
         raise UserError(
             f"{type(parts.search.domain).__name__} is evaluated in this process",
@@ -126,7 +130,7 @@ def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | Non
     desk = _Desk(run, parts.search.domain, told, stop)
     domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
     parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watched(parts.run))
-    return job(config, parts, run, _Aside(), stop)
+    return job(settings, parts, run, _Aside(), stop)
 
 
 class _Desk:

@@ -8,7 +8,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 
-from qd.config.compose import assemble, load, plain
+from qd.config.compose import assemble, load, resolve
 from qd.config.overrides import check, opened, prepared, register
 from qd.runner import many_seeds, sweep
 from qd.runner.terminal import job, prepare
@@ -51,18 +51,18 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
     if "=" in file and not Path(file).exists():
         raise UserError(f"{file} is no file", "type the file first: qd import FILE domain=...")
     words = [*overrides, f"from={file}"]
-    config = load(words)
+    settings = load(words)
     if not any(word.startswith("budget=") for word in words):
-        stored = solutions.load(config["source"], assemble(config).search.domain)
+        stored = solutions.load(file, assemble(settings).search.domain)
         words.append(f"budget={len(stored.solutions)}")
-        config = load(words)
-    return _EXIT.get(job(config, words)["status"], 0)
+        settings = load(words)
+    return _EXIT.get(job(settings, words)["status"], 0)
 
 
 def _by_hydra(words: list[str]) -> int:
     def task(cfg: Any) -> None:
         hydra_config = HydraConfig.get()
-        job(plain(cfg, dict(hydra_config.runtime.choices)), list(hydra_config.overrides.task))
+        job(resolve(cfg, dict(hydra_config.runtime.choices)), list(hydra_config.overrides.task))
 
     register()
     if not any(word.startswith(("--config", "-cd", "-cn", "-cp")) for word in words):  # else the choices are not ours to know

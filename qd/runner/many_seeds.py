@@ -17,6 +17,7 @@ from typing import Any
 from qd import fused
 from qd.config.compose import Assembled, assemble, composed, folder
 from qd.config.overrides import check, opened
+from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report.collect import collect
 from qd.runner.console import Console, scores
@@ -40,12 +41,12 @@ def many(args: list[str]) -> int:
     with opened():
         check(typed)
         first = composed(typed)
-        others = range(first["seed"] + 1, first["seed"] + count)
-        configs = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
-    paths = [folder(config, typed) for config in configs]
-    jobs = [(config, assemble(config, path), path) for config, path in zip(configs, paths, strict=True)]
+        others = range(first.seed + 1, first.seed + count)
+        each = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
+    paths = [folder(settings, typed) for settings in each]
+    jobs = [(settings, assemble(settings, path), path) for settings, path in zip(each, paths, strict=True)]
     _check_fused(jobs[0][1], count)
-    console = Console(count * first["budget"], first["console"])
+    console = Console(count * first.budget, first.console)
     try:
         said = _run_all(jobs, Board(console))
     finally:
@@ -104,16 +105,16 @@ class Seat:
             self.say("  ".join([*told, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[dict, Assembled, Path]], board: Board) -> list[str]:
+def _run_all(jobs: list[tuple[RunSettings, Assembled, Path]], board: Board) -> list[str]:
     """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
     stop, door = Stop(), threading.Lock()
     with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[dict, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> str:
+def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> str:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
-    config, parts, path = job
+    settings, parts, path = job
     with ExitStack() as inside:
         inside.enter_context(door)
 
@@ -124,7 +125,7 @@ def _run_one(job: tuple[dict, Assembled, Path], board: Board, stop: Stop, door: 
 
         if stop.asked:
             return "stopped"
-        return _told(lambda: run(config, parts._replace(run=driver), path, Seat(board, config["seed"]), stop)["status"])
+        return _told(lambda: run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"])
 
 
 def _told(work: Callable[[], str]) -> str:

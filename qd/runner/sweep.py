@@ -20,7 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
-from qd.config.compose import composed, folder, plain
+from qd.config.compose import composed, folder, resolve
 from qd.config.overrides import check, opened, prepared
 from qd.report.collect import collect
 from qd.runner.terminal import job, prepare
@@ -137,11 +137,11 @@ def _run(cfg: Any) -> str:
     alone = told.launcher._target_.endswith(".BasicLauncher")
     with boundary:
         prepare()
-        config, overrides = plain(cfg, dict(told.runtime.choices)), list(told.overrides.task)
-        boundary.where = folder(config, overrides)
-        if alone and config["console"] != "off":
+        settings, overrides = resolve(cfg, dict(told.runtime.choices)), list(told.overrides.task)
+        boundary.where = folder(settings, overrides)
+        if alone and settings.console != "off":
             print(f"\n{boundary.where}")
-        status = job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"]
+        status = job(settings, overrides, None if alone else _Labelled(boundary.where.name))["status"]
         if status == "stopped":
             raise KeyboardInterrupt
         boundary.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""

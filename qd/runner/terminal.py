@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 from qd.config.build import foreign_domains
 from qd.config.compose import assemble, folder
+from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report import figures
 from qd.runner.console import Console
@@ -23,12 +24,12 @@ def prepare() -> None:
         print(f"qd: {foreign}", file=sys.stderr)
 
 
-def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
-    """Runs a config in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
+def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
+    """Runs a search in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
     remember()
-    console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
+    console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
     try:
-        result = run(config, assemble(config, path), path, console)
+        result = run(settings, assemble(settings, path), path, console)
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):

@@ -49,16 +49,18 @@ def locked(run: Path) -> Iterator[None]:
         lock.release()
 
 
-def admit(run: Path, config: dict[str, Any]) -> None:
+def admit(run: Path, config: dict[str, Any], again: bool = False) -> None:
     """Lets a config into the folder: a new one, or the one that is there. Call it under the lock.
 
-    With ``again`` whatever run is there is removed, unless it is this one, begun with ``again`` and not finished.
+    Args:
+        config: what config.yaml is to hold.
+        again: remove whatever run is there, unless it is this one, begun with ``again`` and not finished.
 
     Raises:
         ValueError: the folder holds a run of another config; nothing has been written.
     """
-    there = None if config["again"] and not _begun_again(run, config) else _config(run)
-    if config["again"] and there is None:
+    there = None if again and not _begun_again(run, config) else _config(run)
+    if again and there is None:
         wipe(run)
     elif there is None and (strangers := [name for name in _OURS if (run / name).exists()]):
         raise UserError(

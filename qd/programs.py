@@ -3,9 +3,6 @@
 B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside.
 """
 
-import hashlib
-import os
-import platform
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from qd import keys
+from qd.support.cache_dirs import cache_path
+from qd.support.provenance import processor
 from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params
 
 _CHUNK = 1024  # rows described at once: one compilation, and one rounding, whatever the number of elites
@@ -77,8 +76,7 @@ def remember() -> Path | None:
     """
     if already := jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return Path(already)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    folder = home / "qd-atlas" / "programs" / _processor()
+    folder = cache_path("programs", processor().fingerprint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -168,15 +166,6 @@ def _compiled(function: Callable) -> Callable:
 
 def _each(key: Array, solutions: Array) -> Array:
     return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    kind = platform.processor() or platform.machine()
-    if info.exists():
-        lines = info.read_text().splitlines()
-        kind = "\n".join(dict.fromkeys(line for line in lines if line.startswith(("model name", "flags", "Features"))))
-    return hashlib.sha256(kind.encode()).hexdigest()[:12]
 
 
 def _signals(descriptor: Descriptor, params: Params, read: Features) -> Features:

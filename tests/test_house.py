@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 import qd
+from qd.cli.main import COMMANDS, main
+from qd.config.plugins import commands
 
 HOUSE = Path(__file__).resolve().parents[1]
 PACKAGES = ("qd", "domains", "feedback", "experiments")
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
+NAMES = [*COMMANDS, *commands()]
 ROOMS = sorted(path for package in PACKAGES for path in (HOUSE / package).rglob("*.py"))
 
 
@@ -81,12 +84,19 @@ def test_versions_agree():
     assert qd.__version__ == citation.group(1) == newest.group(1)
 
 
-def test_the_command_line_starts_without_jax(tmp_path):
-    for command in (["--help"], ["plot"], ["plot", "--help"]):
-        loaded = (
-            f"import sys; from qd.cli.main import main; main({command}); print('jax' in sys.modules, 'numpy' in sys.modules)"
-        )
-        assert python(["-c", loaded], tmp_path).splitlines()[-1].startswith("False")
+@pytest.mark.parametrize("words", [["--help"], ["plot"], *([name, "--help"] for name in NAMES)], ids=" ".join)
+def test_the_command_line_starts_without_jax_and_numpy(tmp_path, words):
+    loaded = f"import sys; from qd.cli.main import main; main({words}); print({{'jax', 'numpy'}} & set(sys.modules))"
+    assert python(["-c", loaded], tmp_path).splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "experiment"])
+def test_every_command_says_its_usage_and_refuses_what_it_cannot_parse(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert f"usage: qd {name} " in capsys.readouterr().out
+    if name != "run":  # its words are Hydra's
+        assert main([name, "--no-such-flag", "x"]) == 2
+        assert f"usage: qd {name} " in capsys.readouterr().err
 
 
 def test_the_wheel_holds_every_choice_and_every_room(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from domains.proxies.record import NAMES, SOURCES, Record, checked
+from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
 
@@ -44,9 +45,8 @@ def write(path: Path, records: list[Record], about: str) -> None:
         kept = record._replace(configs=record.configs.astype(np.int8), statistics=record.statistics.astype(np.float32))
         columns |= {f"{record.name}/{field}": np.asarray(x) for field, x in kept._asdict().items() if field != "name"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"new-{path.name}")
-    np.savez_compressed(scratch, **columns)  # type: ignore[arg-type]
-    scratch.replace(path)
+    with replacing(path) as file:
+        np.savez_compressed(file, **columns)  # type: ignore[arg-type]
 
 
 def about(bench: str) -> str:

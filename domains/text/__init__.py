@@ -13,10 +13,10 @@ import numpy as np
 
 from domains.text.writer import Writer
 from qd import keys
+from qd.support.separation import LEAST, separation
 from qd.types import Array, Evaluation, Rendering
 
 _TRIED = 3  # texts written for each end of an axis, to see whether its judge can tell them apart
-_APART = 0.75  # how often a text of the high end must be placed above one of the low end
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class Texts:
                     "another lm=...",
                 )
                 continue
-            share = float((np.sign(highs[:, None] - lows[None]) / 2 + 0.5).mean())
-            if share < _APART:
+            if separation(lows, highs) < LEAST:
                 where = ", ".join(f"{end}: {np.round(told, 2).tolist()}" for end, told in ((low, lows), (high, highs)))
                 yield (
                     "axis",

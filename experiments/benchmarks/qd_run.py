@@ -9,6 +9,7 @@ pictures and figures too. The first start of all fills the cache and is not coun
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,24 +52,25 @@ def timed(driver: str, evaluations: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as runs:
         words = [f"driver={driver}", f"budget={evaluations}", f"runs={runs}", "console=off"]
         began = time.time()
-        done = subprocess.run([sys.executable, "-c", _CHILD, str(began), *words], check=True, capture_output=True, text=True)
+        env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as qd sets it
+        child = [sys.executable, "-c", _CHILD, str(began), *words]
+        done = subprocess.run(child, env=env, check=True, capture_output=True, text=True)
         return json.loads(done.stdout.splitlines()[-1]) | {"command_s": time.time() - began}
 
 
 def child(began: float, words: list[str]) -> None:
     """Does what ``qd run`` does and prints what it took."""
-    from qd.runner.terminal import prepare
-
-    prepare()
     from qd.config.compose import assemble, folder, load
     from qd.programs import remember
     from qd.report.figures import draw
     from qd.runner.run import run
+    from qd.runner.terminal import prepare
 
+    prepare()
     remember()
-    config, clock = load(words), Clock()
-    path = folder(config, words)
-    run(config, assemble(config, path), path, clock)
+    settings, clock = load(words), Clock()
+    path = folder(settings, words)
+    run(settings, assemble(settings, path), path, clock)
     draw(path)
     (then, cpu, before), (now, cpu_now, after) = clock.seen[0], clock.seen[-1]
     said = {"first_generation_s": then - began, "per_s": (after - before) / (now - then)}

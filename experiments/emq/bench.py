@@ -30,6 +30,7 @@ from domains.quant.networks.transformer import Patches
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import Bank, build
 from experiments.emq.statistics import statistics
+from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
 
@@ -183,9 +184,8 @@ def _lines(path: Path) -> dict[str, list[float]]:
 
 def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"new-{path.name}")
-    np.savez_compressed(scratch, **columns)  # type: ignore[arg-type]
-    scratch.replace(path)
+    with replacing(path) as file:
+        np.savez_compressed(file, **columns)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1)

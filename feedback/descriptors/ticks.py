@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from feedback.judges.calibration import ticks
 from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Params, Rows
 
@@ -65,7 +64,7 @@ class Ticks:
                 f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}",
                 f"type a number for each: suits.dims={[self.cells[0]] * columns.shape[1]}",
             )
-        return tuple(np.array(ticks(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
+        return tuple(np.array(even_borders(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
         return params
@@ -74,6 +73,27 @@ class Ticks:
         x = features[self.feature].reshape(len(features[self.feature]), -1)
         borders = params if self.ticks is None else [np.array(each, np.float32) for each in self.ticks]
         return jnp.stack([_along(x[:, i], each) for i, each in enumerate(borders)], axis=1)
+
+
+def even_borders(x: np.ndarray, cells: int) -> tuple[float, ...]:
+    """Returns the inner borders of ``cells`` cells that share values [N] evenly, strictly rising; NaN is left out.
+
+    Small judges lean to one side, so that 0.5 means nothing to them; their order still does.
+
+    Raises:
+        UserError: there are fewer different values than cells.
+    """
+    x = np.asarray(x, np.float64)
+    x = x[np.isfinite(x)]
+    inner = np.quantile(x, np.arange(1, cells) / cells) if len(x) else np.array([])
+    if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
+        raise UserError(
+            f"{len(np.unique(x))} different answers do not make {cells} cells, shared out evenly",
+            "type borders by hand (suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); "
+            f"where nearly all answers are {np.median(x) if len(x) else np.nan:.2g} it is the judge: qd doctor tries whether "
+            "it tells ends apart",
+        )
+    return tuple(map(float, inner))
 
 
 def _along(x: Array, borders: Array) -> Array:

@@ -7,7 +7,6 @@ A judge of triplets is a function ``more_alike(x, a, b) -> [T]`` of three Rows; 
 from feedback.judges.similarity.simulated import (
     CANT_TELL,
     A,
-    Always,
     B,
     CloseCalls,
     Flips,
@@ -23,7 +22,6 @@ from feedback.judges.similarity.simulated import (
 __all__ = [
     "CANT_TELL",
     "A",
-    "Always",
     "B",
     "CloseCalls",
     "Flips",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qd.support.errors import UserError
+from qd.support.separation import separation
 
 
 def accuracy(p: np.ndarray, truth: np.ndarray) -> float:
@@ -22,10 +23,7 @@ def auc(score: np.ndarray, truth: np.ndarray) -> float:
     A failed answer lies below all others of label 1 and above all others of label 0: it counts against the judge.
     """
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
-    high, low = np.nan_to_num(score[truth == 1], nan=-np.inf), np.nan_to_num(score[truth == 0], nan=np.inf)
-    if not len(high) or not len(low):
-        return float("nan")
-    return float((np.sign(high[:, None] - low[None, :]) / 2 + 0.5).mean())
+    return separation(np.nan_to_num(score[truth == 0], nan=np.inf), np.nan_to_num(score[truth == 1], nan=-np.inf))
 
 
 def logit(p: np.ndarray) -> np.ndarray:
@@ -78,24 +76,3 @@ def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
         if np.abs(step).max() < 1e-9:
             break
     return Platt(float(w[0] / spread), float(w[1] - w[0] * middle / spread))
-
-
-def ticks(p: np.ndarray, cells: int) -> tuple[float, ...]:
-    """Returns the inner borders of ``cells`` cells that share answers [N] evenly, strictly rising.
-
-    Small judges lean to one side, so that 0.5 means nothing to them; their order still does.
-
-    Raises:
-        ValueError: there are fewer different answers than cells.
-    """
-    p = np.asarray(p, np.float64)
-    p = p[np.isfinite(p)]
-    inner = np.quantile(p, np.arange(1, cells) / cells) if len(p) else np.array([])
-    if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
-        raise UserError(
-            f"{len(np.unique(p))} different answers do not make {cells} cells, shared out evenly",
-            "type borders by hand (suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); "
-            f"where nearly all answers are {np.median(p) if len(p) else np.nan:.2g} it is the judge: qd doctor tries whether "
-            "it tells ends apart",
-        )
-    return tuple(map(float, inner))

@@ -1,7 +1,5 @@
 """Encoders of texts: MiniLM and WordLlama."""
 
-import json
-import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,10 +124,10 @@ def _tokenizer(path: Path) -> Any:
 
 
 def _matrix(path: Path) -> np.ndarray:
-    """Reads the one matrix of a safetensors file: eight bytes of length, a JSON header, the numbers."""
-    raw = path.read_bytes()
-    (length,) = struct.unpack("<Q", raw[:8])
-    ((_, told),) = [(name, told) for name, told in json.loads(raw[8 : 8 + length]).items() if name != "__metadata__"]
-    first, last = told["data_offsets"]
-    kind = {"F16": "<f2", "F32": "<f4"}[told["dtype"]]
-    return np.frombuffer(raw[8 + length + first : 8 + length + last], kind).reshape(told["shape"]).astype(np.float32)
+    """Reads the one matrix of a safetensors file."""
+    try:
+        from safetensors.numpy import load_file  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise UserError(_MISSING.format("safetensors")) from error
+    (matrix,) = load_file(path).values()
+    return matrix.astype(np.float32)

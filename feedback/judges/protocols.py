@@ -5,9 +5,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-LEAST_MASS = 0.5  # below it the model answers something else than the labels, and its preference means nothing
-
-
 Asked = Callable[[str, str, str, str], Any]  # text, question, how to answer, nonce -> prompt, or messages
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from feedback.label import guard, jsonl, store
 from qd.support.errors import UserError
 
-_NEEDS = ("starlette", "uvicorn", "jinja2")
+_NEEDS = ("starlette", "itsdangerous", "uvicorn", "jinja2")
 
 
 def main(args: Sequence[str]) -> int:

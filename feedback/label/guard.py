@@ -3,10 +3,7 @@
 Pure functions and one small ASGI wrapper, so that nothing reaches the page before it.
 """
 
-import base64
-import hashlib
 import hmac
-import json
 import socket
 import time
 import unicodedata
@@ -38,31 +35,6 @@ SHOWN = {  # what solutions look like is a stranger's: it runs no script and ask
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Cache-Control": "private, max-age=86400, immutable",
 }
-
-
-class Seal:
-    """Signs cookies and forms with the store's own secret, so that they outlive the server."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
-
-    def pack(self, session: dict[str, str]) -> str:
-        body = base64.urlsafe_b64encode(json.dumps(session).encode()).decode().rstrip("=")
-        return f"{body}.{self._mac('cookie', body)}"
-
-    def unpack(self, cookie: str) -> dict[str, str]:
-        """Returns the session of a cookie; empty where it is not ours."""
-        body, _, mac = cookie.partition(".")
-        if not same(mac, self._mac("cookie", body)):
-            return {}
-        return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-
-    def form(self, sid: str) -> str:
-        """Returns what each form of a session carries, which no other site can know."""
-        return self._mac("form", sid)
-
-    def _mac(self, what: str, text: str) -> str:
-        return hmac.new(self._secret, f"{what}:{text}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 class Rate:

@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from feedback.label import questions, store
+from feedback.label import questions
 from feedback.label.questions import Question
 from qd.support.errors import UserError
+from qd.support.sqlite import transaction
 
 _ANSWERS = ("a", "b", "?")
 
@@ -27,17 +28,27 @@ class Took(NamedTuple):
 
 
 def lines(db: sqlite3.Connection) -> Iterator[str]:
-    """Yields every answer that stands, the oldest first."""
+    """Yields every answer that stands as a line, the oldest first."""
+    return map(line, records(db))
+
+
+def line(record: dict[str, Any]) -> str:
+    """Writes an answer as a JSON line, without its end."""
+    return json.dumps(record, ensure_ascii=False)
+
+
+def records(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """Yields every answer that stands, as its line holds it, the oldest first."""
     rows = db.execute(
         "SELECT x, a, b, answer, rater, side, ms, time, repeat, counted FROM answers "
         "JOIN questions ON questions.id = answers.question WHERE undone = 0 ORDER BY answers.id"
     )
-    for x, a, b, said, rater, side, ms, time, repeat, counted in rows:
+    for x, a, b, answer, rater, side, ms, time, repeat, counted in rows:
         names = [name.split("-", 1) for name in (x, a, b) if name is not None]
-        line: dict[str, Any] = dict(zip("xab" if x else "ab", (int(number) for number, _ in names), strict=True))
-        line |= {"answer": said, "rater": rater, "marks": [mark for _, mark in names]}
-        line |= {"side": side, "ms": ms, "time": time, "repeat": repeat or None, "counted": None if counted else False}
-        yield json.dumps({name: value for name, value in line.items() if value is not None}, ensure_ascii=False)
+        record: dict[str, Any] = dict(zip("xab" if x else "ab", (int(number) for number, _ in names), strict=True))
+        record |= {"answer": answer, "rater": rater, "marks": [mark for _, mark in names]}
+        record |= {"side": side, "ms": ms, "time": time, "repeat": repeat or None, "counted": None if counted else False}
+        yield {name: value for name, value in record.items() if value is not None}
 
 
 def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
@@ -48,7 +59,7 @@ def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
     """
     bad: list[str] = []
     took = [0, 0]
-    with store.writing(db):
+    with transaction(db):
         for number, text in enumerate(given, 1):
             if text.strip():
                 try:

@@ -3,6 +3,7 @@
 Every page is whole without a script; with it the same pages are swapped in place.
 """
 
+import hashlib
 import secrets
 import sqlite3
 import time
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -19,11 +22,12 @@ from starlette.staticfiles import StaticFiles
 
 from feedback.label import progress, run_view, store
 from feedback.label import rater as desk
-from feedback.label.guard import NAME, SHOWN, Guard, Rate, Seal, plain_name, same
+from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
 from feedback.label.rater import Asked, Refused
 
 HERE = Path(__file__).parent
 _TEXT = 20_000  # letters of a text that are shown
+_SESSION = 90 * 86_400  # seconds for which a browser remembers its rater
 _FRESH = 3.0  # seconds for which an agreement is as good as new
 _MEDIA = {"png": "image/png", "gif": "image/gif", "svg": "image/svg+xml", "audio": "audio/wav",
           "html": "text/html; charset=utf-8", "text": "text/plain; charset=utf-8"}  # fmt: skip
@@ -42,8 +46,7 @@ class Page:
 
     def __init__(self, run: Path, db: sqlite3.Connection, limit: float) -> None:
         self.run, self.db, self.disk = run, db, store.Disk(run)
-        self.seal, self.rate = Seal(store.about(db, "secret")), Rate(limit)
-        self.cookie = f"label-{self.seal.form('cookie')[:8]}"  # two servers on one machine share a jar
+        self.rate = Rate(limit)
         self._agreements: dict[str, tuple[float, progress.Agreement]] = {}
         loader = FileSystemLoader(HERE / "templates")
         self._pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -63,7 +66,7 @@ class Page:
         except Refused as refused:
             return self._page(session, refused)
         session["rater"] = name
-        return self._keep(RedirectResponse("/", 303), session)
+        return RedirectResponse("/", 303)
 
     async def act(self, request: Request) -> Response:
         """Stores an answer, a skip or an undo, and shows what comes next."""
@@ -106,30 +109,26 @@ class Page:
 
     def _check(self, session: dict[str, str], form: dict[str, str], who: str) -> None:
         """Raises Refused where a form is not ours, or comes too quickly."""
-        if not same(form.get("form", ""), self.seal.form(session["sid"])):
+        if not same(form.get("form", ""), session["form"]):
             raise Refused(403, "That form is not ours, or its cookie is gone. Here is a new one.")
         if not self.rate.allows(who):
             raise Refused(429, "A little slower, please: that was not stored.")
 
     def _session(self, request: Request) -> dict[str, str]:
-        there = self.seal.unpack(request.cookies.get(self.cookie, ""))
-        return there if there.get("sid") else {"sid": secrets.token_urlsafe(12)}
-
-    def _keep(self, response: Response, session: dict[str, str]) -> Response:
-        held = self.seal.pack(session)
-        response.set_cookie(self.cookie, held, max_age=30 * 86_400, httponly=True, samesite="strict")
-        return response
+        """Returns the session of this browser: what each of its forms must carry (no other site can read it), and the rater."""
+        request.session.setdefault("form", secrets.token_hex(16))
+        return request.session
 
     def _page(self, session: dict[str, str], refused: Refused | None = None, notice: str | None = None) -> Response:
         """The whole page: ``refused`` gives its status and what it says."""
         rater = session.get("rater", "")
         said: dict[str, Any] = {"words": str(refused) if refused else notice, "wrong": refused is not None}
-        told = said | {"rater": rater, "form": self.seal.form(session["sid"]), "longest": NAME, "run": str(self.run)}
+        told = said | {"rater": rater, "form": session["form"], "longest": NAME, "run": str(self.run)}
         told |= self._around(rater) if rater else {"state": "name", "search": self.run.parent.name}
         response = HTMLResponse(self._pages.get_template("page.html").render(told), refused.status if refused else 200)
         if refused and refused.status == 429:
             response.headers["Retry-After"] = "1"
-        return self._keep(response, session)
+        return response
 
     def _around(self, rater: str) -> dict[str, Any]:
         """All that the page of somebody who has a name shows."""
@@ -183,7 +182,10 @@ def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit:
         Route("/map", page.map),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={Refused: _refused}), hosts, key)
+    secret = store.about(db, "secret")  # the store's own, so that sessions outlive the server
+    cookie = f"label-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"  # two servers on one machine share a jar
+    sessions = Middleware(SessionMiddleware, secret, cookie, max_age=_SESSION, same_site="strict")
+    return Guard(Starlette(routes=routes, middleware=[sessions], exception_handlers={Refused: _refused}), hosts, key)
 
 
 async def _refused(request: Request, refused: Exception) -> Response:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from feedback.label import store
+from qd.support.sqlite import transaction
 
 ALIKE, BETTER = "alike", "better"
 
@@ -39,7 +39,7 @@ def put(db: sqlite3.Connection, questions: Sequence[Question], want: int) -> lis
 
     Questions put earlier and not answered are no longer asked. One that is put again keeps what was answered.
     """
-    with store.writing(db):
+    with transaction(db):
         db.execute("UPDATE questions SET want = 0 WHERE closed = 0 AND want > 0")
         return [_one(db, question, want, rank) for rank, question in enumerate(questions)]
 
@@ -53,7 +53,7 @@ def waiting(db: sqlite3.Connection, numbers: Sequence[int]) -> Wait:
 
 def close(db: sqlite3.Connection, numbers: Sequence[int], quiet: float) -> bool:
     """Closes the questions where nothing is missing and nothing was answered for ``quiet`` seconds; says whether it did."""
-    with store.writing(db):
+    with transaction(db):
         now = waiting(db, numbers)
         if now.missing or abs(time.time() - now.latest) < quiet:
             return False
@@ -66,9 +66,10 @@ def known(db: sqlite3.Connection, names: Sequence[str]) -> set[str]:
     return {name for name in names if db.execute("SELECT 1 FROM things WHERE name = ?", (name,)).fetchone()}
 
 
-def show(db: sqlite3.Connection, name: str, kind: str, file: str) -> None:
-    """Says in which file of the folder of shown things a thing can be seen."""
-    db.execute("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", (name, kind, file))
+def show(db: sqlite3.Connection, things: Sequence[tuple[str, str, str]]) -> None:
+    """Notes of each thing (name, kind, file) in which file of the folder of shown things it can be seen."""
+    with transaction(db):
+        db.executemany("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", things)
 
 
 def find(db: sqlite3.Connection, question: Question) -> int | None:

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from feedback.label import store
+from qd.support.sqlite import transaction
 
 EVERY = 10  # one answer in so many is asked for once more
 _AGO = 5  # answers that lie between a question and its repeat, at least
@@ -44,7 +45,7 @@ def upcoming(db: sqlite3.Connection, rater: str) -> Asked | None:
     found = _before_them(db, rater)
     if found is not None:
         return found
-    with store.writing(db):
+    with transaction(db):
         question, repeat = _repeat(db, rater), 1
         if question is None:
             question, repeat = _fresh(db, rater), 0
@@ -59,7 +60,7 @@ def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
     """
     if said not in ("left", "right", "?"):
         raise Refused(400, "An answer is left, right or can't tell.")
-    with store.writing(db):
+    with transaction(db):
         ask, question, repeat, side, shown = _opened(db, rater, token)
         letter = said if said == "?" else side if said == "left" else {"a": "b", "b": "a"}[side]
         closed, given, want = db.execute("SELECT closed, given, want FROM questions WHERE id = ?", (question,)).fetchone()
@@ -78,7 +79,7 @@ def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
 
 def skip(db: sqlite3.Connection, rater: str, token: str) -> None:
     """Puts a question off: it comes again after all others, or to somebody else. Raises Refused as ``answer``."""
-    with store.writing(db):
+    with transaction(db):
         _act(db, rater, _opened(db, rater, token)[0], "skipped")
 
 
@@ -88,7 +89,7 @@ def undo(db: sqlite3.Connection, rater: str) -> str:
     Raises:
         Refused: there is nothing to take back, or the search has learned from it already.
     """
-    with store.writing(db):
+    with transaction(db):
         last = db.execute(
             "SELECT id, question, repeat, side, state FROM asks WHERE rater = ? AND state IN ('answered', 'skipped') "
             "ORDER BY act DESC LIMIT 1", (rater,)

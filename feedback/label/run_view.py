@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qd.support import run_files
+
 
 class Share(NamedTuple):
     """So many of so many pairs of answers agree."""
@@ -17,32 +19,36 @@ class Share(NamedTuple):
 
 def picture(run: Path) -> Path | None:
     """Returns the newest picture of the map: from the search that goes on, or from its end."""
-    now, *end = run / "now" / "map.png", run / "figures" / "sheet.png", run / "figures" / "heatmap.png"
-    last = next((path for path in end if path.is_file()), None)
-    there = [path for path in (now, last) if path is not None and path.is_file()]
-    return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
+    final = next((path for path in (run / run_files.SHEET, run / run_files.HEATMAP) if path.is_file()), None)
+    pictures = [path for path in (run / run_files.LIVE_PICTURE, final) if path is not None and path.is_file()]
+    return max(pictures, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def finished(run: Path) -> bool:
     """Whether the search has come to its end."""
-    return (run / "result.json").is_file()
+    return (run / run_files.RESULT).is_file()
 
 
 def evaluations(run: Path) -> int | None:
     """Returns how many evaluations the newest map was drawn after."""
-    paths = [path for path in (run / "now" / "archive.json", run / "archive.json") if path.is_file()]
-    found = _said(max(paths, key=lambda path: path.stat().st_mtime_ns, default=run / "archive.json"))
-    return int(found["evaluations"]) if "evaluations" in found else None
+    final = run / run_files.ARCHIVE_HEADER
+    headers = [path for path in (_live_header(run), final) if path.is_file()]
+    header = _read(max(headers, key=lambda path: path.stat().st_mtime_ns, default=final))
+    return int(header[run_files.EVALUATIONS]) if run_files.EVALUATIONS in header else None
 
 
 def of_map(run: Path) -> Share:
     """Returns how many clear answers the newest map agrees with, of those that it was learned from."""
-    return Share(*_said(run / "now" / "archive.json").get("agreement", (0, 0)))
+    return Share(*_read(_live_header(run)).get(run_files.AGREEMENT, (0, 0)))
 
 
-def _said(about: Path) -> dict[str, Any]:
-    """Returns what is written of a map; nothing where there is none, or it is being written."""
+def _live_header(run: Path) -> Path:
+    return run / run_files.LIVE / run_files.ARCHIVE_HEADER
+
+
+def _read(header: Path) -> dict[str, Any]:
+    """Returns the header of an archive; nothing where there is none, or it is being written."""
     try:
-        return json.loads(about.read_bytes())
+        return json.loads(header.read_bytes())
     except (OSError, ValueError):
         return {}

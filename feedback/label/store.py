@@ -9,14 +9,14 @@ import os
 import re
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from qd.support import run_files, sqlite
 from qd.support.errors import UserError
 
-FOLDER, FILE, SHOWN = "labels", "labels.sqlite", "shown"
+FOLDER, FILE, SHOWN = run_files.LABELS, "labels.sqlite", "shown"
 VERSION = 1
 _PATIENCE = 30.0  # seconds to wait for another who writes
 _SCHEMA = """
@@ -70,7 +70,7 @@ CREATE TRIGGER counted_after_all AFTER UPDATE OF counted ON answers WHEN old.cou
 
 def there(run: Path) -> bool:
     """Whether a folder holds questions, or is that of a search that has not come to ask yet."""
-    return (run / FOLDER / FILE).is_file() or (run / "config.yaml").is_file()
+    return (run / FOLDER / FILE).is_file() or (run / run_files.CONFIG).is_file()
 
 
 @contextmanager
@@ -84,18 +84,6 @@ def opened(run: Path) -> Iterator[sqlite3.Connection]:
     (folder / SHOWN).mkdir(parents=True, exist_ok=True)
     with closing(_connected(folder / FILE)) as db:
         yield db
-
-
-@contextmanager
-def writing(db: sqlite3.Connection) -> Iterator[None]:
-    """One transaction: all of it or nothing, and nobody else writes in between."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 class Disk:
@@ -139,45 +127,21 @@ def note(db: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
-        _log_ahead(db)
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA foreign_keys = ON")
-        with writing(db):
-            _begin(db, path)
+        db = sqlite.connect(path, VERSION, _create, _PATIENCE)
+    except sqlite.LaterVersionError as error:
+        raise UserError(
+            f"{path} is of version {error.version}, and this program reads up to {VERSION}", "type pip install -U qd-atlas"
+        ) from error
     except sqlite3.DatabaseError as error:
-        db.close()
         if "locked" in str(error):
             raise UserError(f"{path} is held by another program ({error}); end it, or give the command once more") from error
         raise UserError(f"{path} is no store of answers ({error})", "move it away, and the search asks anew") from error
-    except ValueError:
-        db.close()
-        raise
+    db.execute("PRAGMA foreign_keys = ON")
     return db
 
 
-def _log_ahead(db: sqlite3.Connection) -> None:
-    """Switches to a log written ahead. Where two do so at once SQLite tells one that it is locked, without waiting."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.005)
-
-
-def _begin(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise UserError(
-            f"{path} is of version {version}, and this program reads up to {VERSION}", "type pip install -U qd-atlas"
-        )
-    if version == 0:
-        for statement in re.split(r";\n(?=CREATE)", _SCHEMA.strip()):
-            db.execute(statement)
-        note(db, "secret", secrets.token_hex(32))
-        db.execute(f"PRAGMA user_version = {VERSION}")
+def _create(db: sqlite3.Connection) -> None:
+    for statement in re.split(r";\n(?=CREATE)", _SCHEMA.strip()):
+        db.execute(statement)
+    note(db, "secret", secrets.token_hex(32))

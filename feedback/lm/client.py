@@ -30,10 +30,12 @@ class LM(Settings):
     """A client of one endpoint, built once and handed on. Its settings are those of ``Settings``."""
 
     _session: Session = field(init=False, repr=False)
+    _scoring: Scoring = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "_session", Session(self))
+        object.__setattr__(self, "_scoring", Scoring(self._session))
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -60,13 +62,8 @@ class LM(Settings):
             Spent: the budget has no room for all of them; what was answered is stored.
             ValueError: no endpoint is there, or a replay lacks an answer.
         """
-        samples = [sample] * len(prompts) if isinstance(sample, int) else list(sample)
-        options = self._options(max_tokens, stop, temperature)
-        asked = [
-            self._session.request("chat/completions", {"messages": requests.messages(prompt)} | options, role, number)
-            for prompt, number in zip(prompts, samples, strict=True)
-        ]
-        return [found.text if isinstance(found, Answer) else None for found in self._session.ask(asked)]
+        bodies = [{"messages": requests.messages(prompt)} for prompt in prompts]
+        return self._texts("chat/completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
 
     def complete(
         self,
@@ -81,13 +78,8 @@ class LM(Settings):
         """Goes on with B raw texts; where the endpoint only chats, each is one user message. Else as the call itself."""
         if not self.known.completions:
             return self(prompts, role=role, sample=sample, max_tokens=max_tokens, stop=stop, temperature=temperature)
-        samples = [sample] * len(prompts) if isinstance(sample, int) else list(sample)
-        options = self._options(max_tokens, stop, temperature)
-        asked = [
-            self._session.request("completions", {"prompt": requests.clean(prompt)} | options, role, number)
-            for prompt, number in zip(prompts, samples, strict=True)
-        ]
-        return [found.text if isinstance(found, Answer) else None for found in self._session.ask(asked)]
+        bodies = [{"prompt": requests.clean(prompt)} for prompt in prompts]
+        return self._texts("completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
 
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, role: str = "judge") -> LabelScores:
         """Says how likely each label is as the answer: probabilities [B, L] and mass [B], NaN where a call failed.
@@ -95,11 +87,11 @@ class LM(Settings):
         Raises:
             ValueError: the labels are no choice, or this endpoint cannot tell them apart; else as the call itself.
         """
-        return Scoring(self._session).labels(prompts, labels, role)
+        return self._scoring.labels(prompts, labels, role)
 
     def rating(self, prompts: Sequence[Prompt], low: int = 1, high: int = 9, *, role: str = "judge") -> np.ndarray:
         """Returns the expected rating [B] over the whole numbers low..high, NaN where it failed."""
-        return Scoring(self._session).rating(prompts, low, high, role)
+        return self._scoring.rating(prompts, low, high, role)
 
     def log_likelihoods(self, texts: Sequence[str], *, role: str = "likelihood") -> np.ndarray:
         """Returns the mean log-likelihood of a token of each text, in nats [B]; NaN where a call failed or a text is empty.
@@ -107,11 +99,11 @@ class LM(Settings):
         Raises:
             ValueError: this endpoint does not say it (llama.cpp does not, vLLM does); else as the call itself.
         """
-        return Scoring(self._session).likelihoods([requests.clean(text) for text in texts], role)
+        return self._scoring.likelihoods([requests.clean(text) for text in texts], role)
 
     def structured(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
         """Returns values that fit a JSON schema, None where even a second try did not."""
-        return Scoring(self._session).structured(prompts, schema, role, sample, temperature=0.0)
+        return self._scoring.structured(prompts, schema, role, sample, temperature=0.0)
 
     def report(self) -> list[dict[str, Any]]:
         """Returns a row for each role: calls, cached, failed, tokens, money, and what the cache saved."""
@@ -130,6 +122,15 @@ class LM(Settings):
     def known(self) -> Traits:
         """What the endpoint can do: as set, as the cache remembers, or as it says now."""
         return self._session.known
+
+    def _texts(
+        self, path: str, bodies: list[dict[str, Any]], options: dict[str, Any], role: str, sample: int | Sequence[int]
+    ) -> list[str | None]:
+        samples = [sample] * len(bodies) if isinstance(sample, int) else sample
+        asked = [
+            self._session.request(path, body | options, role, number) for body, number in zip(bodies, samples, strict=True)
+        ]
+        return [answer.text if isinstance(answer, Answer) else None for answer in self._session.ask(asked)]
 
     def _options(self, max_tokens: int | None, stop: Sequence[str], temperature: float | None) -> dict[str, Any]:
         options: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """Many calls at once, on a thread of its own: cache, gate, attempts, ledger. From outside it is one batched function."""
 
 import asyncio
-import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,6 +14,7 @@ from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.gate import Gate
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.accounting.limits import Limits
+from feedback.lm.settings import is_loopback
 from feedback.lm.transport import response as answers
 from feedback.lm.transport import retries
 from feedback.lm.transport.probe import PROBE
@@ -88,7 +88,7 @@ class Engine:
                 max_retries=0,
                 timeout=self._limits.timeout,
                 http_client=openai.DefaultAsyncHttpxClient(
-                    trust_env=not loopback(url),  # no proxy on the way to this machine
+                    trust_env=not is_loopback(url),  # no proxy on the way to this machine
                     verify=url.startswith("https"),  # else nothing is encrypted
                     follow_redirects=False,  # nobody sends our key elsewhere
                 ),
@@ -186,9 +186,3 @@ class Engine:
 
     def _scrubbed(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text
-
-
-def loopback(url: str) -> bool:
-    """Whether an address is this machine."""
-    host = re.match(r"https?://(\[[^]]*\]|[^:/]*)", url)
-    return bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))

@@ -18,6 +18,7 @@ from feedback.lm.transport import request as requests
 from feedback.lm.transport.probe import Traits, probe
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
+from qd.support import run_files
 from qd.support.errors import UserError
 
 
@@ -98,7 +99,7 @@ class Session:
             if self._ledger is None:
                 name = re.sub(r"\W+", "-", f"{self.settings.model}-") + hashlib.sha256(self.model.encode()).hexdigest()[:8]
                 self._ledger = Ledger(
-                    None if self.settings.folder is None else Path(self.settings.folder, "lm", f"{name}.jsonl")
+                    None if self.settings.folder is None else Path(self.settings.folder, run_files.LM, f"{name}.jsonl")
                 )
             return self._ledger
 

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from feedback.lm.accounting.budget import Budget, price
 from feedback.lm.accounting.limits import Limits
-from feedback.lm.engine import loopback
 from feedback.lm.transport.probe import Traits
 from qd.support.errors import UserError
 
@@ -60,13 +59,19 @@ class Settings:
     @property
     def is_here(self) -> bool:
         """Whether it runs on this machine, so that nobody is paid."""
-        return self.server is not None or loopback(self.base_url)
+        return self.server is not None or is_loopback(self.base_url)
 
     @property
     def bounds(self) -> tuple[Budget, Limits]:
         """What may be spent, and how fast."""
         assert isinstance(self.budget, Budget) and isinstance(self.limits, Limits)  # made so above
         return self.budget, self.limits
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine."""
+    host = re.match(r"https?://(\[[^]]*\]|[^:/]*)", url)
+    return bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))
 
 
 def _check(lm: Settings) -> None:

@@ -6,13 +6,14 @@ import keyword
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ribs.archives import ArchiveBase, k_means_centroids
 
 from qd.archives.lean import OpenCVT, OpenGrid
+from qd.support.atomic import replacing
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 from qd.types import Rows
 
@@ -136,7 +137,7 @@ def _floats(bounds: Bounds) -> Bounds:
 def _centroids(cells: int, samples: int, seed: int, bounds: Bounds, dtype: str) -> np.ndarray:
     """k-means takes seconds: its result is cached, here and in the user's cache folder."""
     name = hashlib.sha256(repr((cells, samples, seed, bounds, dtype)).encode()).hexdigest()[:16]
-    file = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qd-atlas" / f"cvt-{name}.npy"
+    file = cache_path(f"cvt-{name}.npy")
     with contextlib.suppress(OSError, ValueError):  # none yet, or damaged: fit it
         found = np.load(file, allow_pickle=False)
         if found.shape == (cells, len(bounds)) and found.dtype == np.dtype(dtype):
@@ -144,7 +145,6 @@ def _centroids(cells: int, samples: int, seed: int, bounds: Bounds, dtype: str) 
     fitted = k_means_centroids(centroids=cells, ranges=bounds, samples=samples, dtype=np.dtype(dtype), seed=seed)[0]
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = file.with_suffix(f".{os.getpid()}.npy")
-        np.save(scratch, fitted)
-        os.replace(scratch, file)
+        with replacing(file) as scratch:
+            np.save(scratch, fitted)
     return fitted

@@ -1,1 +1,4 @@
-"""The command line: composes parts by the names in conf, runs them, shows how it goes."""
+"""The command line: each file parses the words of a command, calls one function and prints what it returns.
+
+That function is imported after the words are parsed: --help and misspelt words answer at once, without NumPy or JAX.
+"""

@@ -1,30 +1,25 @@
-"""`qd doctor [KEY=VALUE ...]`: what is wrong with a recipe, found by a dry run before its budget is spent."""
+"""`qd doctor [KEY=VALUE ...]`: what is wrong with a recipe, found by a dry run before its budget is spent.
 
+Draws solutions, evaluates them, searches for about N evaluations (1,000), and says what is wrong and what to type instead.
+Nothing is written. Returns 1 where something is wrong.
+"""
+
+from argparse import SUPPRESS
 from collections.abc import Sequence
 
-from qd.doctor.examine import SAMPLES, examine
-from qd.support.errors import UserError
-
-USAGE = """usage: qd doctor [KEY=VALUE ...] [--samples N]      the same words as for qd run
-
-Draws seeds, evaluates them, searches for about N evaluations (1,000), and says what is wrong and what to type instead.
-Nothing is written. Returns 1 where something is found."""
+from qd.cli.parser import command_parser
 
 
-def main(args: Sequence[str]) -> int:
-    """Examines, prints, and returns 1 where something is wrong. Raises ValueError on words that cannot be."""
-    if {"-h", "--help"} & set(args):
-        print(USAGE)
-        return 0
-    overrides, samples = list(args), SAMPLES
-    if "--samples" in overrides:
-        at = overrides.index("--samples")
-        number = "".join(overrides[at + 1 : at + 2])
-        if not number.isdigit() or int(number) < 1:
-            raise UserError(f"--samples {number} is no count", f"type --samples {SAMPLES}")
-        samples = int(number)
-        del overrides[at : at + 2]
-    report = examine(overrides, samples)
+def main(words: Sequence[str]) -> int:
+    """Examines, prints, and returns 1 where something is wrong. Raises UserError on words that cannot be composed."""
+    parser = command_parser("doctor", __doc__, "qd doctor [KEY=VALUE ...] [--samples N]")
+    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="the same words as for qd run")
+    parser.add_argument("--samples", type=int, metavar="N", default=SUPPRESS, help="evaluations of the trial; 1000 by default")
+    args = parser.parse_intermixed_args(words)
+
+    from qd.doctor.examine import examine
+
+    report = examine(**vars(args))
     print("\n".join(report.facts))
     for finding in report.findings:
         print(f"\n{finding.name}: {finding.seen}\n  type {finding.instead}")

@@ -1,64 +1,52 @@
-"""`qd export RUN`: the elites of a run as a table, one row each, and what the whole set is like."""
+"""`qd export RUN`: the elites of a run as a table, one row each: id, objective, measures, solution, features.
 
-import argparse
+Or, with a --format of a domain's own (onnx, ...), chosen cells as files that others run, each checked; returns 3 where one of
+them is not deployable.
+"""
+
 from collections.abc import Sequence
 from pathlib import Path
 
-from qd.report import export, summary
-from qd.store import archive_file, runs
+from qd.cli.parser import command_parser
+from qd.config.plugins import TABLES, exporters
 from qd.support.errors import UserError
 
 
-def main(args: Sequence[str]) -> int:
-    """Writes the table and says where it lies. Raises ValueError where a folder is no run."""
-    if any(word.removeprefix("--format=") in export.forms() for word in args):
-        return _export_files(args)
-    if cells := [word for word in args if word.split("=")[0] in ("--cell", "--where", "--top")]:
-        raise UserError(
-            f"{cells[0]} chooses cells to make files of", f"type --format {' or --format '.join(export.forms())} too"
-        )
-    parser = argparse.ArgumentParser("qd export", description="Writes the elites of a run as a table, one row each: "
-                                     "id, objective, measures, solution, features.")  # fmt: skip
+def main(words: Sequence[str]) -> int:
+    """Exports and prints where it lies. Raises UserError where a folder is no run, or options do not fit the format."""
+    parser = command_parser("export", __doc__)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
-    parser.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
+    parser.add_argument("--out", metavar="F", type=Path, help="file, or folder of files; by default in RUN")
     parser.add_argument(
         "--format",
-        choices=(*export.FORMATS, *export.forms()),
-        help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(export.forms()),
+        choices=(*TABLES, *exporters()),
+        help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(exporters()),
     )
-    parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/archive.FORMAT")
-    parser.add_argument("--columns", metavar="NAME", help="more columns, a choice of conf/columns.yaml; none for none")
-    parser.add_argument(
+    table = parser.add_argument_group("a table")
+    table.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
+    table.add_argument("--columns", metavar="NAME", help="more columns, a choice of conf/columns.yaml; none for none")
+    table.add_argument(
         "--summary", action="store_true", help="also write and print numbers of the whole set, as texts always do"
     )
-    asked = parser.parse_intermixed_args(args)
-    ending = asked.out.suffix[1:] if asked.out else ""
-    form = asked.format or (ending if ending in export.FORMATS else "csv")
-    runs.check(asked.run, "qd export")
-    by = summary.adder(asked.columns or export.columns_of(asked.run), asked.lm)
-    columns, out = export.table(asked.run, by), asked.out or asked.run / f"archive.{form}"
-    print(export.write(columns, form, out))
-    if by is not None or asked.summary:
-        about = archive_file.load(asked.run).about
-        print(summary.lines(export.keep(summary.summary(columns, about, by), out.with_suffix(".summary.json"))))
+    files = parser.add_argument_group("files that others run")
+    files.add_argument("--cell", type=int, action="append", default=[], metavar="N", help="a cell, as qd query names it")
+    files.add_argument("--where", action="append", default=[], metavar="CONDITION", help='or the best that meets "size<=30KB"')
+    files.add_argument("--top", type=int, default=1, metavar="N", help="how many of those that meet --where; 1 by default")
+    args = parser.parse_intermixed_args(words)
+    formats = exporters()
+    makes_files, of_files = args.format in formats, [word for word in words if word.startswith(("--cell", "--where", "--top"))]
+    if of_files and not makes_files:
+        raise UserError(f"{of_files[0]} chooses cells to make files of", f"type --format {' or --format '.join(formats)} too")
+    if makes_files and (args.lm or args.columns or args.summary):
+        parser.error(f"KEY=VALUE, --columns and --summary are for tables, and --format {args.format} makes files")
+
+    from qd.report import export, summary
+
+    if makes_files:
+        reports = export.export_cells(args.run, args.format, args.cell, args.where, args.top, args.out)
+        return 0 if all(report["deployable"] for report in reports) else 3
+    path, numbers = export.export_table(args.run, args.format, args.out, args.columns, args.summary, args.lm)
+    print(path)
+    if numbers is not None:
+        print(summary.lines(numbers))
     return 0
-
-
-def _export_files(args: Sequence[str]) -> int:
-    """Exports cells, says what was found, and returns 0 where every one is deployable, else 3.
-
-    Raises:
-        ValueError: the run's domain has no such export, a cell is empty, or the exporter refuses.
-    """
-    parser = argparse.ArgumentParser("qd export", description="Writes elites as files that others run, and checks each.")
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
-    parser.add_argument("--format", required=True, choices=list(export.forms()))
-    parser.add_argument("--cell", type=int, action="append", default=[], metavar="N", help="a cell, as qd query names it")
-    parser.add_argument("--where", action="append", default=[], metavar="CONDITION", help='or the best that meets "size<=30KB"')
-    parser.add_argument("--top", type=int, default=1, metavar="N", help="how many of those that meet --where")
-    parser.add_argument("--out", type=Path, metavar="F", help="folder; by default RUN/deployable")
-    asked = parser.parse_args(args)
-    runs.check(asked.run, "qd export")
-    ids = export.choose(asked.run, asked.cell, asked.where, asked.top)
-    reports = export.export(asked.run, ids, asked.format, asked.out or asked.run / "deployable")
-    return 0 if all(report["deployable"] for report in reports) else 3

@@ -1,30 +1,32 @@
 """``qd``: finds the command, and says in one line what went wrong. Light: commands are imported when they are called."""
 
-import importlib
 import importlib.util
+import os
 import pkgutil
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from qd.config import plugins
+from qd.config.build import locate
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Spent
 
-COMMANDS = {  # name -> (module with main(args), what it does)
-    "run": ("qd.cli.run", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
-    "plot": ("qd.cli.plot", "draw a run's figures: qd plot runs/arm/s0"),
-    "collect": ("qd.cli.collect", "compare runs: a table and curves over seeds: qd collect runs/arm"),
-    "export": ("qd.cli.export", "write a run's elites as a table: qd export RUN --format csv"),
-    "select": ("qd.cli.select", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
-    "query": ("qd.cli.query", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
-    "import": ("qd.cli.import_", "take over what pyribs or QDax found: qd import FILE domain=arm"),
-    "ask": ("qd.cli.ask", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
-    "tell": ("qd.cli.tell", "bring its results: qd tell RUN results.jsonl"),
-    "doctor": ("qd.cli.doctor", "a dry run that finds faults: qd doctor domain=arm"),
-    "new": ("qd.cli.new", "write a domain of your own into this folder: qd new NAME"),
-    "experiment": ("qd.cli.main", "run a study and print its table: qd experiment NAME budget=quick"),
+COMMANDS = {  # name -> (function of the words after it, what it does)
+    "run": ("qd.cli.run.main", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
+    "plot": ("qd.cli.plot.main", "draw a run's figures: qd plot runs/arm/s0"),
+    "collect": ("qd.cli.collect.main", "compare runs: a table and curves over seeds: qd collect runs/arm"),
+    "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),
+    "select": ("qd.cli.select.main", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
+    "query": ("qd.cli.query.main", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
+    "import": ("qd.cli.import_.main", "take over what pyribs or QDax found: qd import FILE domain=arm"),
+    "ask": ("qd.cli.ask.main", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
+    "tell": ("qd.cli.tell.main", "bring its results: qd tell RUN results.jsonl"),
+    "doctor": ("qd.cli.doctor.main", "a dry run that finds faults: qd doctor domain=arm"),
+    "new": ("qd.cli.new.main", "write a domain of your own into this folder: qd new NAME"),
+    "experiment": ("qd.cli.main.experiment", "run a study and print its table: qd experiment NAME budget=quick"),
 }
 
 
@@ -35,8 +37,13 @@ def main(args: list[str] | None = None) -> int:
         print(_help())
         return 0
     name, *rest = args
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more, the small matrices of CMA-ES are slower
     try:
         return _command(name)(rest) or 0
+    except SystemExit as error:  # argparse has printed the help, or what is wrong with the words
+        if not isinstance(error.code, int):
+            raise
+        return error.code
     except UserError as error:
         print(f"qd: {error}", file=sys.stderr)
         return 1
@@ -64,29 +71,16 @@ def experiment(args: list[str]) -> int:
 
 
 def _command(name: str) -> Callable[[list[str]], int | None]:
-    if name == "experiment":
-        return experiment
-    if name in COMMANDS:
-        return importlib.import_module(COMMANDS[name][0]).main
-    others = _others()
-    if name not in others:
-        raise UserError(f"there is no command {name!r}; there is {nearest(name, [*COMMANDS, *others])}")
-    from qd.config.build import locate
-
-    return locate(others[name]["_target_"], f"conf/commands.yaml: {name}")
-
-
-def _others() -> dict[str, dict[str, str]]:
-    """Commands of rooms that qd does not import: name -> what to call, and what it does."""
-    import yaml
-
-    from qd.support.conf import conf
-
-    return yaml.safe_load((conf() / "commands.yaml").read_text(encoding="utf-8"))
+    targets = {name: target for name, (target, _) in COMMANDS.items()}
+    targets |= {name: command["_target_"] for name, command in plugins.commands().items()}
+    if name not in targets:
+        raise UserError(f"there is no command {name!r}; there is {nearest(name, targets)}")
+    return locate(targets[name], f"the command {name}")
 
 
 def _help() -> str:
-    there = {name: what for name, (_, what) in COMMANDS.items()} | {name: told["what"] for name, told in _others().items()}
+    there = {name: what for name, (_, what) in COMMANDS.items()}
+    there |= {name: command["what"] for name, command in plugins.commands().items()}
     lines = [f"  {name:11} {what}" for name, what in there.items()]
     first, last = "qd COMMAND ...   quality-diversity search", "qd run --help says what a run may be told."
     return "\n".join([first, "", *lines, "", last])

@@ -1,8 +1,8 @@
 """From what is typed after ``qd run`` to the parts of a search.
 
-    config = load(["domain=sphere", "seed=3"])        # plain, resolved
-    search, referee, run = assemble(config)
-    path = folder(config, ["domain=sphere", "seed=3"])
+    settings = load(["domain=sphere", "seed=3"])
+    search, referee, run, services = assemble(settings)
+    path = folder(settings, ["domain=sphere", "seed=3"])
 
 Later wins: primary defaults, domain, experiment, command line.
 """
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from qd.config import schedule
 from qd.config.build import build
 from qd.config.overrides import check, opened, prepared, saying
+from qd.config.settings import RunSettings, from_config, to_config
 from qd.support.errors import UserError
 
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
-_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "called", "columns")  # where they are not set
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
 _LONGEST = 120  # characters of overrides in a folder's name
 
@@ -32,14 +32,14 @@ class Assembled(NamedTuple):
     services: tuple[Any, ...] = ()  # shared parts that offer report(), what they did and spent, a row for each role
 
 
-def load(overrides: list[str]) -> dict[str, Any]:
-    """Returns the plain resolved config. Raises ValueError that names the nearest valid key or choice."""
+def load(overrides: list[str]) -> RunSettings:
+    """Returns the settings that the words of ``qd run`` make. Raises ValueError that names the nearest valid key or choice."""
     with opened():
         check(overrides)
         return composed(overrides)
 
 
-def composed(overrides: list[str]) -> dict[str, Any]:
+def composed(overrides: list[str]) -> RunSettings:
     """``load`` without the check of keys and choices; Hydra must be ``opened``."""
     from hydra import compose
     from omegaconf import open_dict
@@ -49,10 +49,10 @@ def composed(overrides: list[str]) -> dict[str, Any]:
         choices = dict(cfg.hydra.runtime.choices)
         with open_dict(cfg):
             del cfg["hydra"]
-        return plain(cfg, choices)
+        return resolve(cfg, choices)
 
 
-def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
+def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     """Builds the parts, each once, in order.
 
     Args:
@@ -65,20 +65,21 @@ def assemble(config: dict[str, Any], run: Path | None = None) -> Assembled:
 
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
     for name in _ORDER:
-        if config.get(name) is not None:
-            shared[name] = build(config[name], shared, name)
+        node = getattr(settings, name)
+        if node is not None:
+            shared[name] = build(node, shared, name)
             _check_protocol(name, shared[name])
         elif name == "judge_lm" and "lm" in shared:
             shared[name] = shared["lm"]
-    _check_learns(shared["descriptor"], config["relearn"])
+    _check_learns(shared["descriptor"], settings.relearn)
     referee = shared.get("referee")
     for_whom = (shared["domain"], shared.get("judge"), referee)  # they name features that the descriptor does not read
-    filmed = (config["film"],) if config.get("film") else ()
-    keep = dict.fromkeys((*config["keep"], *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
+    filmed = (settings.film,) if settings.film else ()
+    keep = dict.fromkeys((*settings.keep, *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
-    search = Search(*parts, keep=tuple(keep), reserve=config["reserve"])
+    search = Search(*parts, keep=tuple(keep), reserve=settings.reserve)
     services = {id(part): part for part in shared.values() if hasattr(part, "report")}
-    return Assembled(search, referee, driver(search, config["driver"]["name"]), tuple(services.values()))
+    return Assembled(search, referee, driver(search, settings.driver["name"]), tuple(services.values()))
 
 
 def driver(search: Any, name: str) -> Callable:
@@ -96,20 +97,20 @@ def driver(search: Any, name: str) -> Callable:
     return fused.run if why is None else run
 
 
-def folder(config: dict[str, Any], overrides: list[str]) -> Path:
+def folder(settings: RunSettings, overrides: list[str]) -> Path:
     """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder."""
-    named = (f"domain={config['name']}", f"experiment={config['name']}")  # said by NAME already
-    said = sorted(f"from={config.get('source')}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
+    named = (f"domain={settings.name}", f"experiment={settings.name}")  # said by NAME already
+    said = sorted(f"from={settings.source}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
     said = [o for o in said if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
     said = [o for o in said if not o.startswith("hydra") and o not in named]
     text = ",".join(said)
     if len(text) > _LONGEST or not re.fullmatch(r"[\w.,=+~@:\[\]{}-]*", text):
-        text = _hash(config)
-    return Path(config["runs"], config["name"], f"{text}-s{config['seed']}" if text else f"s{config['seed']}")
+        text = _hash(settings)
+    return Path(settings.runs, settings.name, f"{text}-s{settings.seed}" if text else f"s{settings.seed}")
 
 
-def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
-    """Resolves a composed config into plain containers, and checks the settings of the run itself."""
+def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
+    """Resolves what Hydra composed, and checks the settings of the run itself."""
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
@@ -125,34 +126,29 @@ def plain(cfg: Any, choices: dict[str, Any]) -> dict[str, Any]:
     if unset:
         raise UserError(f"{unset[0]} is not set", f"type {unset[0]}=...")
     del config["suits"]
-    config = {key: value for key, value in config.items() if value is not None or key not in _LEFT_OUT}
-    if "stop" not in config:
-        del config["plateau"]
-    if config["relearn"] != "outside":
-        del config["outside"]
     config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
-    config["keep"] = tuple(config["keep"])
-    _check_settings(config)
-    return config
+    settings = from_config(config)
+    _check_settings(settings)
+    return settings
 
 
-def _check_settings(config: dict[str, Any]) -> None:
-    if config["renderings"] < 0:
-        raise UserError(f"renderings={config['renderings']} is below 0", "type 0 for none")
-    schedule.check(config)
-    called = config.get("called", {})
+def _check_settings(settings: RunSettings) -> None:
+    if settings.renderings < 0:
+        raise UserError(f"renderings={settings.renderings} is below 0", "type 0 for none")
+    schedule.check(settings)
+    called, name = {} if settings.called is None else settings.called, settings.name
     if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
         raise UserError(f"called={called} names no columns of features", "type called={position:[[where,left,right]]}")
-    feature, cells = (config.get("descriptor", {}).get(key) for key in ("feature", "cells"))
+    feature, cells = (settings.descriptor.get(key) for key in ("feature", "cells"))
     if cells and called.get(feature) and len(cells) != len(called[feature]):
         raise UserError(
             f"suits.dims={cells} is {len(cells)} for the {len(called[feature])} axes of {feature}, which wants as many; "
             f"type suits.dims={[cells[0]] * len(called[feature])}, and as many lists in suits.ticks, or suits.ticks=null"
         )
-    if not config["name"].strip():
+    if not name.strip():
         raise UserError("name= is empty", "type name=WORD, or leave it out: then it is the domain's")
-    if ".." in Path(config["name"]).parts or Path(config["name"]).is_absolute():
-        raise UserError(f"name={config['name']} leaves the folder of runs", "type a plain name, or runs=FOLDER")
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise UserError(f"name={name} leaves the folder of runs", "type a plain name, or runs=FOLDER")
 
 
 def _check_protocol(name: str, part: Any) -> None:
@@ -176,10 +172,10 @@ def _check_learns(descriptor: Any, relearn: Any) -> None:
         )
 
 
-def _hash(config: dict[str, Any]) -> str:
+def _hash(settings: RunSettings) -> str:
     from qd.store import identity
 
-    return identity.config_hash({key: value for key, value in config.items() if key not in _ELSEWHERE})
+    return identity.config_hash({key: value for key, value in to_config(settings).items() if key not in _ELSEWHERE})
 
 
 def _key(override: str) -> str:

@@ -11,6 +11,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import MISSING, OmegaConf, ValidationError
+from omegaconf.errors import OmegaConfBaseException
+
 from qd.config import values
 from qd.config.settings import Plateau, Settings, Suits
 from qd.support.conf import conf
@@ -22,16 +31,15 @@ _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive",
 
 def register() -> None:
     """Makes the schema of the settings known to Hydra."""
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store(name="settings", node=Settings)
+    schema = OmegaConf.structured(Settings)
+    for table in (schema, schema.suits, schema.plateau, schema.outside):
+        OmegaConf.set_readonly(table, None)  # frozen is what is handed on, not what is typed into
+    ConfigStore.instance().store(name="settings", node=schema)
 
 
 @contextmanager
 def opened() -> Iterator[None]:
     """Opens Hydra on our conf, and says its errors as ours."""
-    from hydra import initialize_config_dir
-
     register()
     with saying(), initialize_config_dir(str(conf()), version_base="1.3"):
         yield
@@ -40,9 +48,6 @@ def opened() -> Iterator[None]:
 @contextmanager
 def saying() -> Iterator[None]:
     """Says Hydra's errors as ours: raises ValueError in their place."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
@@ -61,10 +66,6 @@ def check(overrides: list[str]) -> None:
 
     Hydra must be ``opened``.
     """
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.object_type import ObjectType
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     loader, given = GlobalHydra.instance().config_loader(), prepared(overrides)
 
     def listed(group: str, kind: ObjectType) -> list[str]:
@@ -80,6 +81,15 @@ def check(overrides: list[str]) -> None:
             for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
                 below = "/".join([key, *str(choice).split("/")[:-1]])
                 _check_choice(key, choice, listed(below, ObjectType.CONFIG))
+
+
+def choices() -> str:
+    """Lists what may be typed: a line for each group with its choices, then the settings."""
+    groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
+    width = max(len(group.name) for group in groups)
+    lines = [f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups]
+    names = [f.name for f in fields(Settings) if f.name not in {group.name for group in groups}]
+    return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])
 
 
 def _sourced(override: str) -> str:
@@ -159,9 +169,6 @@ def _unreadable(error: BaseException) -> str | None:
 
 def _mistyped(error: BaseException) -> str | None:
     """Says that a setting of the run is of another kind than what is typed."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import MISSING, ValidationError
-
     typed = re.match(r"Error merging override (.*)", str(error))
     if not typed or not isinstance(error.__cause__, ValidationError):
         return None
@@ -171,5 +178,7 @@ def _mistyped(error: BaseException) -> str | None:
     table = {"": Settings, "suits": Suits, "plateau": Plateau}.get(top)
     if table is None or name not in get_type_hints(table):
         return None
-    default = getattr(table(), name)
-    return values.refused(key, override.value(), get_type_hints(table)[name], None if default == MISSING else default)
+    defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))
+    return values.refused(
+        key, override.value(), get_type_hints(table)[name], None if defaults[name] == MISSING else defaults[name]
+    )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from qd.config.settings import RunSettings
 from qd.support.errors import UserError
 
 _INSTEAD = (
@@ -10,14 +11,14 @@ _INSTEAD = (
 )
 
 
-def check(config: dict[str, Any]) -> None:
+def check(settings: RunSettings) -> None:
     """Raises ValueError on a schedule that cannot be."""
-    stops = config["relearn"]
+    stops = settings.relearn
     if stops == "outside":
-        rule = config["outside"]
-        if not (0 < rule["share"] < 1 and rule["over"] >= 1):
+        rule = settings.outside
+        if not (0 < rule.share < 1 and rule.over >= 1):
             raise UserError(
-                f"an outside.share of {rule['share']} over {rule['over']} evaluations cannot be; "
+                f"an outside.share of {rule.share} over {rule.over} evaluations cannot be; "
                 "type outside.share=0.05 (between 0 and 1) and outside.over=2000 (evaluations)"
             )
         return
@@ -27,12 +28,12 @@ def check(config: dict[str, Any]) -> None:
         raise UserError(f"relearn={stops} is no count of evaluations; {_INSTEAD}")
 
 
-def points(config: dict[str, Any]) -> list[int]:
+def points(settings: RunSettings) -> list[int]:
     """Returns the evaluations at which a list says to learn again, in order; none for another schedule."""
-    stops, budget = config["relearn"], config["budget"]
+    stops = settings.relearn
     if not isinstance(stops, list):
         return []
-    return sorted(stop if isinstance(stop, int) else max(1, round(stop * budget)) for stop in stops)
+    return sorted(stop if isinstance(stop, int) else max(1, round(stop * settings.budget)) for stop in stops)
 
 
 def _is_point(stop: Any) -> bool:

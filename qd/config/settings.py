@@ -1,12 +1,23 @@
-"""What a run may be told besides its parts, and the default of each: the schema of conf/config.yaml."""
+"""What a run may be told, the default of each setting, and its one form in files.
 
-from dataclasses import dataclass, field
+``RunSettings`` is what all code is handed; ``to_config`` and ``from_config`` lead to and from the plain dict that config.yaml
+and archive.json hold. ``Settings`` adds what may only be typed: it is the schema of conf/config.yaml.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING as REQUIRED
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING
 
+from qd.support.errors import UserError
+from qd.support.spelling import nearest
 
-@dataclass
+_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "called", "columns")  # where they are not set
+
+
+@dataclass(frozen=True)
 class Suits:
     """What suits a domain; the choices in conf refer to it as ${suits.feature}."""
 
@@ -19,7 +30,7 @@ class Suits:
     threshold_min: float = 0.0  # CMA-MAE's: no higher than the worst objective worth keeping
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plateau:
     """What stop=plateau calls one: neither coverage nor QD score has risen since the last relearn."""
 
@@ -27,7 +38,7 @@ class Plateau:
     over: int = 10_000  # evaluations
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outside:
     """What relearn=outside waits for: so many of the offspring lie outside the bounds that they were learned for."""
 
@@ -35,11 +46,11 @@ class Outside:
     over: int = 2_000  # of the last evaluations, at least
 
 
-@dataclass
-class Settings:
-    """Top-level settings of ``qd run``."""
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The settings of one run. Components are plain nodes: ``_target_`` and keyword arguments (see qd.config.build)."""
 
-    name: str | None = None  # of the folder; None: the domain's
+    name: str  # of the folder
     seed: int = 0
     budget: int = 50_000  # evaluations
     initial: int = 100  # seeds, sampled by the domain: generation 0
@@ -59,16 +70,55 @@ class Settings:
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
     called: Any = None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
     columns: str | None = None  # a choice of conf/columns.yaml: what `qd export` says of each solution besides
-    keep: list[str] = field(default_factory=list)  # more features to store beside each elite
+    keep: tuple[str, ...] = ()  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
     lm: Any = None  # shared services, built first and handed on by name
     judge_lm: Any = None  # where judges ask another language model than the generator's
     grade: Any = None
     judge: Any = None
-    domain: Any = MISSING
-    descriptor: Any = MISSING
-    archive: Any = MISSING
-    emitter: Any = MISSING
+    domain: Any
+    descriptor: Any
+    archive: Any
+    emitter: Any
     referee: Any = None
-    driver: Any = MISSING
+    driver: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(RunSettings):
+    """What may be typed after ``qd run``."""
+
+    name: str | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # None: the domain's
     suits: Suits = field(default_factory=Suits)
+
+
+def to_config(settings: RunSettings) -> dict[str, Any]:
+    """Returns the plain dict that config.yaml and archive.json hold.
+
+    Optional settings that are not set are left out, and so are their tables: a setting that is added later then changes no hash
+    of an older run.
+    """
+    config = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
+    config |= {"plateau": asdict(settings.plateau), "outside": asdict(settings.outside), "keep": list(settings.keep)}
+    if settings.stop is None:
+        del config["plateau"]
+    if settings.relearn != "outside":
+        del config["outside"]
+    return {name: value for name, value in config.items() if value is not None or name not in _LEFT_OUT}
+
+
+def from_config(config: Mapping[str, Any]) -> RunSettings:
+    """Reads what ``to_config`` wrote, also in an earlier version.
+
+    Raises:
+        UserError: a setting is lacking or unknown.
+    """
+    table = {f.name: f for f in fields(RunSettings)}
+    required = [name for name, f in table.items() if f.default is REQUIRED and f.default_factory is REQUIRED]
+    if lacking := [name for name in required if name not in config]:
+        raise UserError(f"it lacks {', '.join(lacking)}")
+    if unknown := [name for name in config if name not in table]:
+        raise UserError(f"there is no setting {unknown[0]!r}; there is {nearest(unknown[0], sorted(table), most=3)}")
+    typed = {"keep": tuple(config.get("keep", ()))}
+    typed |= {name: made(**config[name]) for name, made in (("plateau", Plateau), ("outside", Outside)) if name in config}
+    return RunSettings(**{**config, **typed})

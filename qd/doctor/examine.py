@@ -2,11 +2,21 @@
 
 import resource
 import sys
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd.doctor.trial import SEEDS, Finding, Trial, fault, try_out
+from qd import archives, keys
+from qd.config import compose
+from qd.config.settings import RunSettings
+from qd.doctor.probes import PROBES
+from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
+from qd.runner.console import clock
+from qd.runner.run import check
+from qd.runner.terminal import prepare
+from qd.store import solutions
+from qd.support.errors import UserError
 
 SAMPLES = 1_000
 
@@ -23,29 +33,24 @@ def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
 
 def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     """Tries a recipe out and probes what it did. Raises ValueError on words that cannot be."""
-    from qd.config import compose
-    from qd.runner.run import check
-    from qd.runner.terminal import prepare
-
+    if samples < 1:
+        raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")
     prepare()
-    config = compose.load(overrides)
-    check(config)
+    settings = compose.load(overrides)
+    check(settings)
     try:
-        parts = compose.assemble(config | {"relearn": None})  # a relearn of what does not learn has a probe of its own
+        parts = compose.assemble(replace(settings, relearn=None))  # a relearn of what does not learn has a probe of its own
     except ValueError as error:
         return Report([], [fault(error)])
     facts = [_who(parts)]
     if hasattr(parts.search.domain, "answers"):
         return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
-    return _probed(config, parts, facts, samples)
+    return _probed(settings, parts, facts, samples)
 
 
-def _probed(config: dict[str, Any], parts: Any, facts: list[str], samples: int) -> Report:
-    from qd.doctor.probes import PROBES
-    from qd.doctor.trial import RAISED
-
+def _probed(settings: RunSettings, parts: Any, facts: list[str], samples: int) -> Report:
     try:
-        trial = Trial(config, parts.search, _seeds(config, parts.search.domain))
+        trial = Trial(settings, parts.search, _seeds(settings, parts.search.domain))
     except RAISED as error:
         return Report(facts, [fault(error)])
     stopped = try_out(trial, samples)
@@ -58,13 +63,10 @@ def _probed(config: dict[str, Any], parts: Any, facts: list[str], samples: int) 
     return Report(facts + _facts(trial), found)
 
 
-def _seeds(config: dict[str, Any], domain: Any) -> Any:
-    from qd import archives, keys
-    from qd.store import solutions
-
-    if config.get("source"):
-        return solutions.load(config["source"], domain).solutions[:SEEDS]
-    drawn = domain.sample(keys.split(keys.new(config["seed"]))[0], min(config["initial"], SEEDS))
+def _seeds(settings: RunSettings, domain: Any) -> Any:
+    if settings.source:
+        return solutions.load(settings.source, domain).solutions[:SEEDS]
+    drawn = domain.sample(keys.split(keys.new(settings.seed))[0], min(settings.initial, SEEDS))
     return archives.objects(drawn) if isinstance(drawn, list) else np.asarray(drawn)
 
 
@@ -79,10 +81,6 @@ def _who(parts: Any) -> str:
 
 def _facts(trial: Trial) -> list[str]:
     """Says what the trial cost and reached."""
-    from qd import archives
-    from qd.doctor.trial import archive_bytes
-    from qd.runner.console import clock
-
     if trial.state is None:
         return []
     rows, (low, high) = trial.measures(), np.asarray(trial.search.descriptor.bounds, float).T
@@ -96,7 +94,7 @@ def _facts(trial: Trial) -> list[str]:
         dead = 100 * _dead(rows, low, high)
         facts.append(f"{len(archive):,} elites{cells}; about {dead:.0f} % of the map lie where nothing came near (an estimate)")
     if each:
-        whole = trial.config["budget"]
+        whole = trial.settings.budget
         facts.append(f"time: at most about {clock(each * whole)} for {whole:,} evaluations ({1 / each:,.0f}/s, batch by batch)")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     facts.append(f"memory: {used / 2**20:,.0f} MB so far; a full archive takes {archive_bytes(archive) / 2**20:,.1f} MB")

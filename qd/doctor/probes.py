@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qd import archives, metrics
-from qd.config import schedule as schedule_
+from qd.config import schedule
 from qd.doctor.trial import Finding, Trial
 from qd.runner import refits
 from qd.store import archive_file
@@ -55,11 +55,11 @@ def compiled(trial: Trial) -> Iterator[Finding]:
 
 def seeds(trial: Trial) -> Iterator[Finding]:
     """Seeds that are all the same, or too few for a learner."""
-    n, initial = len(trial.seeds), trial.config["initial"]
+    n, initial = len(trial.seeds), trial.settings.initial
     if n > 1 and all(_equal(trial.seeds[i], trial.seeds[0]) for i in range(1, n)):
         yield Finding("seeds", f"all {n} seeds are the same", "initial=1, or a sample that differs from solution to solution")
     wanted = max(10, 5 * len(trial.search.descriptor.bounds))
-    if getattr(trial.search.descriptor, "learns", False) and n < wanted and not trial.config.get("source"):
+    if getattr(trial.search.descriptor, "learns", False) and n < wanted and not trial.settings.source:
         yield Finding("few seeds", f"the descriptor learns from {initial} seeds", f"initial={max(wanted, 100)}")
 
 
@@ -169,7 +169,7 @@ def objectives(trial: Trial) -> Iterator[Finding]:
 
 def budget(trial: Trial) -> Iterator[Finding]:
     """A budget that is too small for the batch, the archive or the relearns; or one that takes days."""
-    asked, size = trial.config["budget"], trial.batch_size
+    asked, size = trial.settings.budget, trial.batch_size
     if size and (generations := max(asked - len(trial.seeds), 0) / size) < _GENERATIONS:
         yield Finding("batch", f"a budget of {asked:,} is {generations:.1f} generations of {size:g}",
                       f"budget={round(100 * size)}, or a smaller suits.batch_size")  # fmt: skip
@@ -179,14 +179,14 @@ def budget(trial: Trial) -> Iterator[Finding]:
                       f"fewer cells (suits.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
     if trial.seconds and (whole := asked * trial.seconds) > _SLOW:
         yield Finding("slow", f"the whole budget takes about {whole / 3600:,.0f} hours here", "a smaller budget=...")
-    stops = trial.config["relearn"]
+    stops = trial.settings.relearn
     if stops and not getattr(trial.search.descriptor, "learns", True):
         who = type(trial.search.descriptor).__name__
         yield Finding("relearn", f"relearn={stops}, but {who} does not learn", "relearn=null, or another descriptor")
-    late = [stop for stop in ([stops] if isinstance(stops, int) else schedule_.points(trial.config)) if stop >= asked]
+    late = [stop for stop in ([stops] if isinstance(stops, int) else schedule.points(trial.settings)) if stop >= asked]
     if late:
         yield Finding("relearn", f"relearn={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
-    if unasked := refits.unasked(trial.config, trial.search.descriptor):
+    if unasked := refits.unasked(trial.settings, trial.search.descriptor):
         problem, fix = unasked
         yield Finding("questions", problem, fix.removeprefix("type "))
 
@@ -207,7 +207,7 @@ def stored(trial: Trial) -> Iterator[Finding]:
     if trial.state is None:
         return
     archive_file.columns(trial.state.archive)
-    if hasattr(trial.search.domain, "render") and trial.config["renderings"]:
+    if hasattr(trial.search.domain, "render") and trial.settings.renderings:
         drawn = trial.search.domain.render(trial.seeds[:1])  # type: ignore[attr-defined]
         kinds = [getattr(each, "kind", type(each).__name__) for each in drawn]
         if len(drawn) != 1 or not set(kinds) <= {"svg", "png", "gif", "text", "html", "audio"}:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from qd import archives, checks, keys, programs
+from qd.config.settings import RunSettings
 from qd.search import start, step, stored
 from qd.store import archive_file
 from qd.support.errors import UserError
@@ -34,7 +35,7 @@ class Finding(NamedTuple):
 class Trial:
     """What a recipe did; where a fault kept it from going on, what comes later is None or empty."""
 
-    config: dict[str, Any]
+    settings: RunSettings
     search: Search
     seeds: Array
     again: tuple[Array, ...] = ()  # the seeds drawn, and evaluated, a second time by the same keys
@@ -119,7 +120,7 @@ def _search(trial: Trial, samples: int) -> None:
     trial.state, batch = start(trial.search, keys.new(0), trial.seeds)
     trial.batches.append(batch)
     sizes: set[int] = set()
-    while trial.state.evaluations < min(samples, trial.config["budget"]) or len(trial.timed) < 2:
+    while trial.state.evaluations < min(samples, trial.settings.budget) or len(trial.timed) < 2:
         before = time.perf_counter()
         trial.state, batch = step(trial.search, trial.state)
         trial.batches.append(batch)

@@ -113,7 +113,7 @@ def _rehearsed(
 ) -> tuple[Recipe, tuple[str, ...], dict[str, Any]]:
     """Traces a generation without running it: how many rows, of what shapes, and what the emitter looks at."""
     kinds, cells, thresholds = columns
-    every, asked = _blank(kinds, cells, None, 0), set()
+    every, asked = _blank(kinds, cells, None), set()
     key = jax.eval_shape(lambda: jax.random.key(0))
     ask = lambda key, memory, mirror: parts.emitter.ask(key, memory, MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked))
     gradients = []
@@ -127,7 +127,7 @@ def _rehearsed(
     size = len(offspring.solutions)
     extra = tuple(sorted(asked - {"id", "solution", "objective"}))
     parts = parts._replace(gradients=gradients[-1], size=size)
-    mirror = _blank([kind for kind in kinds if kind[0] in (*extra, "solution")], cells, size if thresholds else None, size)
+    mirror = _blank([kind for kind in kinds if kind[0] in (*extra, "solution")], cells, size if thresholds else None)
     number = _shape(np.int32)
     at = Place(_shape(np.uint32, 2), number, number, number)
     told, rows = jax.eval_shape(
@@ -138,7 +138,7 @@ def _rehearsed(
     return parts._replace(length=length), extra, {"rows": rows, "memory": told}
 
 
-def _blank(kinds: Any, cells: int, thresholds: int | None, size: int) -> Any:
+def _blank(kinds: Any, cells: int, thresholds: int | None) -> Any:
     """A mirror of shapes."""
     columns = {name: _shape(np.dtype(dtype), cells, *shape) for name, shape, dtype in kinds}
     whole, real = _shape(np.int32, cells), _shape(np.float32, cells)

@@ -33,7 +33,7 @@ def draw(axes: Any, rendering: Rendering, square: Square) -> None:
     """Draws one rendering into a square of the axes' data space."""
     if rendering.kind in ("png", "gif"):
         left, bottom, side = square
-        picture = np.asarray(Image.open(io.BytesIO(_bytes(rendering))).convert("RGBA"))
+        picture = np.asarray(Image.open(io.BytesIO(rendering.content)).convert("RGBA"))
         height, width = np.array(picture.shape[:2]) / max(picture.shape[:2]) * side
         x, y = left + (side - width) / 2, bottom + (side - height) / 2
         axes.imshow(picture, extent=(x, x + width, y, y + height), interpolation="antialiased", aspect="auto", zorder=2)
@@ -48,7 +48,7 @@ def embed(rendering: Rendering, square: Square) -> str:
     x, y, side = square
     if rendering.kind in ("svg", "png", "gif"):
         kind = "svg+xml" if rendering.kind == "svg" else rendering.kind
-        data = base64.b64encode(_bytes(rendering)).decode()
+        data = base64.b64encode(rendering.content).decode()
         return f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" href="data:image/{kind};base64,{data}"/>'
     words = _wrapped(_text(rendering)) if rendering.kind == "text" else [rendering.kind]
     lines = "".join(f'<tspan x="{x + side / 20:g}" dy="1.2em">{escape(line)}</tspan>' for line in words)
@@ -153,7 +153,3 @@ def _numbers(words: str) -> list[float]:
 
 def _text(rendering: Rendering) -> str:
     return rendering.data if isinstance(rendering.data, str) else rendering.data.decode("utf-8", "replace")
-
-
-def _bytes(rendering: Rendering) -> bytes:
-    return rendering.data if isinstance(rendering.data, bytes) else rendering.data.encode()

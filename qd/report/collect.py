@@ -3,11 +3,18 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from qd.plots.bands import Band, bands
+from qd.plots.curves import PANELS, REFEREE
+from qd.report import table
 from qd.report.figures import save
+from qd.report.table import Row, interval
 from qd.store import identity
 from qd.store.runs import Run, finished
 from qd.support import atomic
@@ -29,8 +36,6 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     Raises:
         ValueError: no finished run, the same run twice, or nowhere to write.
     """
-    from qd.report import table
-
     runs = finished(folders)
     into = into or shared_folder(runs)
     methods = _methods(runs)
@@ -104,10 +109,8 @@ def _budget(case: str, methods: list[Method]) -> int:
     return min(budgets)
 
 
-def _rows(method: Method, evaluations: int) -> Iterator[Any]:
+def _rows(method: Method, evaluations: int) -> Iterator[Row]:
     """Yields median and mean of each number, over the seeds of which it is defined."""
-    from qd.report.table import Row, interval
-
     ends = [run.at(evaluations) for run in method.runs]
     for column in dict.fromkeys(name for end in ends for name in end):
         values = np.array([end[column] for end in ends if np.isfinite(end.get(column, np.nan))])
@@ -118,9 +121,6 @@ def _rows(method: Method, evaluations: int) -> Iterator[Any]:
 
 
 def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[Path]:
-    from qd.plots.bands import bands
-    from qd.plots.curves import PANELS, REFEREE
-
     columns = {name for method in methods for run in method.runs for name in run.curve}
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in columns))
     told = {
@@ -133,11 +133,8 @@ def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[
     return save(figure, figures / ("curves" if alone else f"curves-{case.replace('/', '-')}"), "png", "pdf")
 
 
-def band(runs: list[Run], column: str) -> Any:
+def band(runs: list[Run], column: str) -> Band | None:
     """Median and interval of one number where all seeds have it; None where one never recorded it."""
-    from qd.plots.bands import Band
-    from qd.report.table import interval
-
     if any(column not in run.curve for run in runs):
         return None
     spots = np.unique(np.concatenate([run.curve["evals"] for run in runs]))
@@ -149,24 +146,20 @@ def band(runs: list[Run], column: str) -> Any:
     return Band(spots, np.median(values, axis=0), low, high)
 
 
-def _show(rows: list[Any]) -> None:
+def _show(rows: list[Row]) -> None:
     """Prints coverage, scores and seconds of each method."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     cells = {(row.case, row.method, row.metric): row for row in rows}
-    table = Table(box=None, pad_edge=False)
+    grid = Table(box=None, pad_edge=False)
     for head in ("case", "method", "metric", "median [95 %]", "mean [95 %]", "seeds"):
-        table.add_column(head, justify="left" if head in ("case", "method", "metric") else "right", no_wrap=head != "method")
+        grid.add_column(head, justify="left" if head in ("case", "method", "metric") else "right", no_wrap=head != "method")
     for case, method in dict.fromkeys((row.case, row.method) for row in rows):
         for metric in SHOWN:
             middle, mean = (cells.get((case, method, f"{metric}_{name}")) for name in ("median", "mean"))
             if middle and mean:
-                table.add_row(Text(case), Text(method), metric, Text(_cell(middle)), Text(_cell(mean)), str(middle.n))
+                grid.add_row(Text(case), Text(method), metric, Text(_cell(middle)), Text(_cell(mean)), str(middle.n))
     console = Console()
-    Console(width=console.width if console.is_terminal else 140).print(table)
+    Console(width=console.width if console.is_terminal else 140).print(grid)
 
 
-def _cell(row: Any) -> str:
+def _cell(row: Row) -> str:
     return f"{row.value:.4g}" + ("" if np.isnan(row.low) else f" [{row.low:.4g}, {row.high:.4g}]")

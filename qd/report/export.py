@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from qd.config.build import build, locate
+from qd.config.plugins import TABLES, exporters
 from qd.report import summary
 from qd.report.query import MARKS, query
 from qd.store import archive_file, runs
+from qd.store.tables import WRITERS
 from qd.support import atomic
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 _FIRST = ("id", "objective", "measures", "solution")
-FORMATS = ("csv", "parquet", "jsonl")
 
 
 def write(columns: dict[str, np.ndarray], form: str, out: Path) -> Path:
@@ -24,12 +26,54 @@ def write(columns: dict[str, np.ndarray], form: str, out: Path) -> Path:
     Raises:
         ValueError: pyarrow lacks, or two columns would have one name.
     """
-    from qd.store.tables import WRITERS
-
     data = WRITERS[form](columns)
     atomic.make_folder(out.parent)
     atomic.write(out, data)
     return out
+
+
+def export_table(
+    run: Path, form: str | None, out: Path | None, columns: str | None = None, whole: bool = False, lm: Sequence[str] = ()
+) -> tuple[Path, dict[str, float] | None]:
+    """Writes the elites of a run as a table. Returns its file, and numbers of the whole set where they are wanted.
+
+    Args:
+        form: one of TABLES; None: as ``out`` ends, else csv.
+        out: None: RUN/archive.FORMAT.
+        columns: a choice of conf/columns.yaml; None: the one that the run's domain names.
+        whole: numbers of the whole set are wanted even where no columns are added.
+        lm: what a language model is built from, for columns that want one.
+
+    Raises:
+        UserError: the folder is no run, or there are no such columns.
+    """
+    runs.check(run, "qd export")
+    ending = out.suffix[1:] if out else ""
+    form = form or (ending if ending in TABLES else "csv")
+    by = summary.adder(columns or columns_of(run), lm)
+    elites, out = table(run, by), out or run / f"archive.{form}"
+    write(elites, form, out)
+    if by is None and not whole:
+        return out, None
+    return out, keep(summary.summary(elites, archive_file.load(run).about, by), out.with_suffix(".summary.json"))
+
+
+def export_cells(
+    run: Path, form: str, cells: Sequence[int], where: Sequence[str], top: int = 1, out: Path | None = None
+) -> list[dict[str, Any]]:
+    """Writes chosen elites as files that others run, and returns a report on each, which says whether it is "deployable".
+
+    Args:
+        form: one of ``plugins.exporters()``.
+        cells: of which the elites are exported.
+        where: conditions of ``query``; the ``top`` best that meet them are exported too.
+        out: folder; None: RUN/deployable.
+
+    Raises:
+        UserError: the run's domain has no such export, a cell is empty, or the exporter refuses.
+    """
+    runs.check(run, "qd export")
+    return export(run, choose(run, cells, where, top), form, out or run / "deployable")
 
 
 def table(run: Path, by: Any = None) -> dict[str, np.ndarray]:
@@ -61,20 +105,9 @@ def keep(numbers: dict[str, float], out: Path) -> dict[str, float]:
     return numbers
 
 
-def forms() -> dict[str, dict[str, str]]:
-    """Returns format -> what to call, for which domain, and what it is."""
-    import yaml
-
-    from qd.support.conf import conf
-
-    return yaml.safe_load((conf() / "exports.yaml").read_text(encoding="utf-8"))
-
-
 def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[str, Any]]:
     """Exports elites by id and keeps their reports in RUN/deployable.json."""
-    from qd.config.build import build, locate
-
-    choice, stored = forms()[form], archive_file.load(run)
+    choice, stored = exporters()[form], archive_file.load(run)
     node = stored.about.get("config", {}).get("domain") or {}
     if node.get("_target_") != choice["domain"]:  # nothing is built that a stranger's archive.json names
         raise UserError(

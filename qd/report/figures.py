@@ -5,10 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qd.plots.curves import PANELS, REFEREE, curves
+from qd.plots.heatmap import heatmap
+from qd.plots.page import page
+from qd.plots.records import Map
+from qd.plots.sheet import sheet, sheet_svg
 from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
+from qd.support import run_files
 from qd.support.errors import UserError
 
 
@@ -18,22 +24,18 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     Raises:
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
-    from qd.plots.heatmap import heatmap
-    from qd.plots.page import page
-    from qd.plots.sheet import sheet, sheet_svg
-
     check(run)
     stored = archive_file.load(run)
     shown = record(stored)
-    pictures = renderings(run / "renderings", stored.columns["id"])
-    figures = run / "figures"
+    pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
+    figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
-    made = save(heatmap(shown), figures / "heatmap", "png", "pdf")
+    made = save(heatmap(shown), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
     if stored.about["encodings"].get("solution") == "text":
         (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
         made.append(figures / "texts.html")
     elif any(picture is not None for picture in pictures):
-        made += save(sheet(shown, pictures), figures / "sheet", "png")
+        made += save(sheet(shown, pictures), (run / run_files.SHEET).with_suffix(""), "png")
         (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
         made.append(figures / "sheet.svg")
     try:
@@ -46,9 +48,7 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
 
 def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     """Draws the curves. Raises ValueError where metrics.csv is damaged; then no older curves are left as if they were its."""
-    from qd.plots.curves import PANELS, REFEREE, curves
-
-    file, target = run / "metrics.csv", run / "figures" / "curves"
+    file, target = run / run_files.METRICS, run / run_files.FIGURES / "curves"
     try:
         rows = metrics(file)
         if folder.result(run) is not None and (not rows or rows["evals"][-1] != about.get("evaluations")):
@@ -62,13 +62,11 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
     if not rows:
         return []
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-    return save(curves(rows, title, panels, _relearned(run / "events.jsonl")), target, "png", "pdf")
+    return save(curves(rows, title, panels, _relearned(run / run_files.EVENTS)), target, "png", "pdf")
 
 
-def record(stored: archive_file.Stored) -> Any:
+def record(stored: archive_file.Stored) -> Map:
     """Returns the Map that figures of a stored archive are drawn from."""
-    from qd.plots.records import Map
-
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
     called = _called(config, len(about["bounds"]))

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from qd.store import archive_file, history
+from qd.plots import film
+from qd.store import archive_file, history, runs
+from qd.support import run_files
 from qd.support.errors import UserError
 
 
@@ -11,10 +13,9 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     """Writes figures/exploration.gif and its last frame as png; and figures/policies.gif where films of elites lie there.
 
     Raises:
-        ValueError: the run has kept no film; says what to type instead.
+        ValueError: the folder is no run, or has kept no film; says what to type instead.
     """
-    from qd.plots import film
-
+    runs.check(run)
     about = archive_file.load(run).about
     title = f"{about.get('config', {}).get('name', run.name)}, seed {about.get('seed', '?')}"
     try:
@@ -22,7 +23,7 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     except ValueError as error:
         raise UserError(f"{run} has kept no film", "give its command again with film=position again=true") from error
     shown = film.exploration(kept["generation"], kept["objective"], kept["place"], title, frames)
-    figures = run / "figures"
+    figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
     shown[-1].save(figures / "exploration.png")
     (figures / "exploration.gif").write_bytes(film.gif(shown))

@@ -61,6 +61,8 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     Raises:
         ValueError: the folder is no run, its archive is empty, or a condition names no column or unit that there is.
     """
+    if top < 1:
+        raise UserError(f"--top {top} shows nothing", "type 1 or more")
     runs.check(run, "qd query")
     stored = archive_file.load(run)
     numbers = columns(stored)
@@ -148,7 +150,8 @@ def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) ->
     return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": told}
 
 
-def _text(answer: Answer, conditions: Sequence[str]) -> str:
+def text(answer: Answer, conditions: Sequence[str]) -> str:
+    """Lays an answer out for a terminal."""
     asked = " and ".join(conditions) or "nothing"
     noun = "elite meets" if answer.met == 1 else "elites meet"
     head = f"{answer.met} {noun} {asked}" if answer.met else f"no elite meets {asked}; the nearest:"

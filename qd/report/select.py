@@ -1,15 +1,62 @@
-"""The vectors that a subset is chosen by, and how the choice compares."""
+"""A diverse and good subset of a run's elites, written beside how it compares with random ones and with the best."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
-from qd.report import summary
+from qd.report import export, summary
+from qd.report.subset import chosen, compared, likeness
+from qd.report.table import align
+from qd.store import archive_file, runs
+from qd.support import atomic
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 MEASURES = "measures"
 _SHARE = 0.75  # clusters for each place: in trials as diverse as a random subset, and clearly better
+
+
+def select(
+    run: Path,
+    n: int,
+    by: str = MEASURES,
+    clusters: int | None = None,
+    rounds: int = 4,
+    seed: int = 0,
+    form: str = "jsonl",
+    out: Path | None = None,
+) -> tuple[Path, str]:
+    """Writes a subset of a run's elites, and its report beside it. Returns the file, and a table of how the subset compares.
+
+    Args:
+        n: elites of the subset.
+        by: what is compared: MEASURES, or a feature that the run kept.
+        clusters: from which elites are chosen; None: 3/4 n.
+        rounds: after each, clusters are weighted by the quality of their chosen elites.
+        form: one of plugins.TABLES.
+        out: None: RUN/selection.FORMAT.
+
+    Raises:
+        UserError: the folder is no run, or it has no such subset.
+    """
+    runs.check(run, "qd select")
+    columns = export.table(run, summary.adder(export.columns_of(run)))
+    about = archive_file.load(run).about
+    vectors, objective = _vectors(columns, about, by), np.asarray(columns["objective"], float)
+    clusters = max(1, round(_SHARE * n)) if clusters is None else clusters
+    _check(run, len(objective), n, clusters, rounds)
+
+    like = likeness(vectors)
+    subset = chosen(like.vectors, objective, n, clusters, rounds, seed)
+    sets = compared(like, objective, subset, seed)
+    out = out or run / f"selection.{form}"
+    export.write({name: column[subset] for name, column in columns.items()}, form, out)
+    kernel = "cosine" if like.width is None else f"gaussian, width {like.width:.4g}"
+    report = {"n": n, "of": len(objective), "by": by, "kernel": kernel, "clusters": clusters,
+              "rounds": rounds, "seed": seed, "sets": sets}  # fmt: skip
+    atomic.write(out.with_suffix(".report.json"), (json.dumps(report, indent=1).replace("NaN", "null") + "\n").encode())
+    return out, _lines(n, len(objective), by, sets)
 
 
 def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
@@ -47,8 +94,7 @@ def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> s
     head = f"{n} of {there} elites, alike by {by}"
     rows = [[titles[name], *(_cell(found[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
     rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(align(rows))
 
 
 def _cell(numbers: dict[str, float], name: str) -> str:

@@ -5,15 +5,17 @@ the weight of a cluster is multiplied by how good its chosen ones are beside tho
 after each round to know that; an archive knows the objective. N elites, V numbers of one, K clusters.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy.cluster.vq import kmeans2
 
 from qd import keys
 from qd.diversity import gaussian, nearest, vendi, vendi_of_kernel
 
 _DRAWS, _FEW, _LARGE = 200, 20, 200  # random subsets that a chosen one is compared with; of a larger one so few
-_STEPS = 25  # of k-means, at most
+_STEPS = 25  # of k-means
 _MOST = 1_000  # elites from which the width of the kernel is taken; rows compared at a time
 
 
@@ -88,21 +90,10 @@ def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[st
 
 def _clustered(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """k-means from k-means++ (Arthur and Vassilvitskii 2007): [N] in 0..K-1; equal vectors make fewer clusters."""
-    draw = np.random.default_rng(keys.new(seed))
-    centres = x[[draw.integers(len(x))]]
-    squared = _squared(x, centres)[:, 0]
-    while len(centres) < clusters and squared.max() > 1e-12 * (x**2).sum(axis=1).max():
-        centres = np.concatenate([centres, x[[draw.choice(len(x), p=squared / squared.sum())]]])
-        squared = np.minimum(squared, _squared(x, centres[-1:])[:, 0])
-    for _ in range(_STEPS):
-        label = np.concatenate([_squared(x[i : i + _MOST], centres).argmin(axis=1) for i in range(0, len(x), _MOST)])
-        _, label, sizes = np.unique(label, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(sizes), x.shape[1]))
-        np.add.at(sums, label, x)
-        before, centres = centres, sums / sizes[:, None]
-        if before.shape == centres.shape and np.allclose(before, centres):
-            break
-    return label
+    clusters = min(clusters, len(np.unique(x, axis=0)))
+    with warnings.catch_warnings(action="ignore"):  # a cluster may lose its last vector: then there is one less
+        _, label = kmeans2(x, clusters, _STEPS, minit="++", rng=np.random.default_rng(keys.new(seed)))
+    return np.unique(label, return_inverse=True)[1]
 
 
 def _reweighted(weight: np.ndarray, taken: list[list[int]], good: np.ndarray) -> np.ndarray:

@@ -5,11 +5,13 @@ says is never built. A choice offers each(columns) -> columns to add [N], and wh
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qd.config import plugins
+from qd.config.build import build
+from qd.config.compose import load
 from qd.diversity import nearest, pairwise_mean
 from qd.support.errors import UserError
 from qd.support.spelling import nearest as spelt
@@ -27,16 +29,14 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
     Raises:
         ValueError: there is no such choice, or a language model for nobody.
     """
-    from qd.config.build import build
-
     if name in (None, "none"):
         if overrides:
             raise UserError(f"{overrides[0]} serves no column here", "type --columns text, or leave it out")
         return None
-    known = _choices()
-    if name not in known:
-        raise UserError(f"there are no columns {name!r}", f"type --columns= one of {spelt(str(name), [*known, 'none'])}")
-    return build(known[name], {"lm": _client(overrides)}, f"columns.{name}")
+    choices = plugins.columns()
+    if name not in choices:
+        raise UserError(f"there are no columns {name!r}", f"type --columns= one of {spelt(str(name), [*choices, 'none'])}")
+    return build(choices[name], {"lm": _client(overrides)}, f"columns.{name}")
 
 
 def extended(columns: Columns, by: Any) -> Columns:
@@ -84,23 +84,7 @@ def lines(numbers: dict[str, float]) -> str:
 def _client(overrides: Sequence[str]) -> Any:
     if not overrides:
         return None
-    from qd.config.build import build
-    from qd.config.compose import load
-
-    config = load(list(overrides))
-    if config.get("lm") is None:
+    settings = load(list(overrides))
+    if settings.lm is None:
         raise UserError(f"{' '.join(overrides)} names no language model", "type lm=vllm, or another choice of conf/lm")
-    return build(config["lm"], {"run": None}, "lm")
-
-
-def _choices() -> dict[str, Any]:
-    import yaml
-
-    from qd.support.conf import conf
-
-    found: dict[str, Any] = {}
-    for folder in (Path("conf"), conf()):
-        file = folder / "columns.yaml"
-        if file.is_file():
-            found = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) | found
-    return found
+    return build(settings.lm, {"run": None}, "lm")

@@ -10,19 +10,20 @@ n seeds, R rows.
 """
 
 import csv
+import io
 import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 
+from qd.support import atomic, provenance
 from qd.support.errors import UserError
 
 _RESAMPLES = 4000
@@ -133,8 +134,6 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     Raises:
         ValueError: a sample has fewer than two values, or one that is not finite.
     """
-    from scipy.stats import mannwhitneyu
-
     a, b = (np.asarray(sample, np.float64) for sample in (ours, theirs))
     n, m = len(a), len(b)
     if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -146,14 +145,13 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
 
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Writes a csv of six significant digits, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    with scratch.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        for row in rows:
-            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    scratch.replace(path)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(Row._fields)
+    for row in rows:
+        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    atomic.make_folder(path.parent)
+    atomic.write(path, buffer.getvalue().encode())
 
 
 def read(path: Path) -> list[Row]:
@@ -172,8 +170,13 @@ def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     for (case, method), told in _by_method(rows).items():
         n = max((row.n for row in told.values()), default=0)
         lines.append([case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(align(lines))
+
+
+def align(rows: Sequence[Sequence[str]], side: str = "<") -> list[str]:
+    """Returns a line for each row, its cells padded to the width of their column; side: "<" or ">"."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{side}{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
@@ -191,14 +194,14 @@ def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> N
     """Writes how a table came to be: command, commit, versions, cores, processor."""
     told = {
         "command": _command(),
-        "commit": _commit(),
+        "commit": provenance.commit(mark_changes=False),
         "python": platform.python_version(),
-        **{name: _version(name) for name in packages},
+        **{name: provenance.version(name) for name in packages},
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": provenance.processor().name,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    atomic.make_folder(path.parent)
+    atomic.write(path, (json.dumps(told, indent=2) + "\n").encode())
 
 
 def _command() -> str:
@@ -225,26 +228,3 @@ def _cell(row: Row | None, digits: int) -> str:
 
 def _tex(words: str) -> str:
     return re.sub(r"[&%$#_{}]", r"\\\g<0>", words).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    asked = ["git", "rev-parse", "HEAD"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    except FileNotFoundError:
-        return None
-    return said.stdout.strip() or None
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Any
 
 from qd import search
+from qd.support import run_files
 from qd.types import Search
 
 
@@ -27,7 +28,7 @@ class Blame:
         who = next((said for frame in reversed(frames) if (said := self._part(frame))), None)
         if who is None:
             return
-        kept = any((self.run / "checkpoint").glob("*.ckpt"))
+        kept = any((self.run / run_files.CHECKPOINTS).glob("*.ckpt"))
         error.add_note(
             f"qd: {who} raised {type(error).__name__}{_where(frames)}; "
             + (f"what was found until the last checkpoint is in {self.run}" if kept else "nothing was found yet")

@@ -6,14 +6,14 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console as Terminal
+from rich.live import Live
+from rich.text import Text
 
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
-
-if TYPE_CHECKING:
-    pass
-
 
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
@@ -92,10 +92,6 @@ class Console:
             os.close(nowhere)
 
     def _show(self, line: str) -> None:
-        from rich.console import Console as Terminal
-        from rich.live import Live
-        from rich.text import Text
-
         text = Text(line)
         if self._live is None:
             self._live = Live(console=Terminal(file=self.file), auto_refresh=False)

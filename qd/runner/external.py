@@ -10,13 +10,19 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
 
+from qd.config import compose
+from qd.config.settings import RunSettings, from_config
+from qd.report import figures
+from qd.runner.run import run as job
 from qd.runner.stopping import Stop
+from qd.runner.terminal import prepare
 from qd.store import checkpoint
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
@@ -29,52 +35,93 @@ class Asked(Exception):
         self.solutions, self.keys = solutions, keys
 
 
-def which(args: Sequence[str]) -> tuple[dict[str, Any], Path]:
-    """Returns config and folder of the run that is named by its folder, or by the words of qd run.
+class Progress(NamedTuple):
+    """What the results of a batch brought a run to."""
+
+    run: Path
+    results: int  # rows of the batch
+    failed: int  # of them
+    evaluations: int  # of the run
+    budget: int
+    figures: list[Path] | None  # None where the run goes on
+
+
+def ask(words: Sequence[str]) -> tuple[Asked | None, Path]:
+    """Returns the batch that a run waits for, None where it is finished; and the run's folder.
+
+    Args:
+        words: the folder of a run, or the words of qd run.
+
+    Raises:
+        UserError: there is no such run, or its domain is evaluated in this process.
+    """
+    settings, run = which(words)
+    return waiting(settings, run), run
+
+
+def tell(folder: str, file: str) -> Progress:
+    """Hands the results in a file to a run, which goes on for a generation; draws it where it is finished.
+
+    Args:
+        file: of json objects, one a line; "-" reads standard input.
+
+    Raises:
+        UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
+    """
+    settings, run = which([folder])
+    batch = waiting(settings, run)
+    if batch is None:
+        raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
+    evaluation = read(_lines(file), batch, compose.assemble(settings).search.domain)
+    result = work(settings, run, (batch, evaluation))
+    failed = int(np.isnan(evaluation.objective).sum())
+    drawn = figures.draw(run) if result["status"] == "finished" else None
+    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, drawn)
+
+
+def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
+    """Returns settings and folder of the run that is named by its folder, or by the words of qd run.
 
     Raises:
         ValueError: the folder holds no run, or a word cannot be.
     """
-    from qd.config.compose import folder, load
-    from qd.runner.terminal import prepare
-
     prepare()
     run = Path(args[0])
     if len(args) > 1 or ("=" in args[0] and not run.exists()):
-        config = load(list(args))
-        return config, folder(config, list(args))
-    file = run / "config.yaml"
+        settings = compose.load(list(args))
+        return settings, compose.folder(settings, list(args))
+    file = run / run_files.CONFIG
     if not file.is_file():
         raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"{file} cannot be read ({error})", "put it back, or begin anew") from error
-    if not isinstance(config, dict) or not {"domain", "budget", "seed"} <= config.keys():
+    if not isinstance(config, dict):
         raise UserError(f"{file} holds no config of a run", "put it back, or begin anew")
-    return config | {"again": False}, run
+    try:
+        return from_config(config | {"again": False}), run
+    except UserError as error:
+        raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin anew") from error
 
 
-def waiting(config: dict[str, Any], run: Path) -> Asked | None:
+def waiting(settings: RunSettings, run: Path) -> Asked | None:
     """Returns the batch that a run waits for, None where it is finished. Raises ValueError as qd run does."""
     try:
-        work(config, run, None)
+        work(settings, run, None)
     except Asked as asked:
         return asked
     return None
 
 
-def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
+def work(settings: RunSettings, run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
     """Lets a run go on for the one generation that is told of; returns the result of qd.runner.run.
 
     Raises:
         Asked: it can go no further without an answer.
         ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
     """
-    from qd.config import compose
-    from qd.runner.run import run as job
-
-    stop, parts = Stop(), compose.assemble(config, run)
+    stop, parts = Stop(), compose.assemble(settings, run)
     if not hasattr(parts.search.domain, "answers"):
         raise UserError(
             f"{type(parts.search.domain).__name__} is evaluated in this process",
@@ -83,7 +130,7 @@ def work(config: dict[str, Any], run: Path, told: tuple[Asked, Evaluation] | Non
     desk = _Desk(run, parts.search.domain, told, stop)
     domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
     parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watched(parts.run))
-    return job(config, parts, run, _Aside(), stop)
+    return job(settings, parts, run, _Aside(), stop)
 
 
 class _Desk:
@@ -95,7 +142,7 @@ class _Desk:
 
     def answer(self, keys: Array, solutions: Array) -> Evaluation:
         """Evaluates by what was told."""
-        saved = checkpoint.load(self.run / "checkpoint", lambda text: None)
+        saved = checkpoint.load(self.run / run_files.CHECKPOINTS, lambda text: None)
         self.asked_for += 1
         if saved is None and self.asked_for == 1:
             return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept
@@ -173,6 +220,13 @@ def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
         more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise UserError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
     return evaluation
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({error})", "name the file of results, one json object a line") from error
 
 
 def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:

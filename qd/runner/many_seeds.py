@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from qd import fused
+from qd.config.compose import Assembled, assemble, composed, folder
+from qd.config.overrides import check, opened
+from qd.config.settings import RunSettings
+from qd.programs import remember
+from qd.report.collect import collect
+from qd.runner.console import Console, scores
+from qd.runner.run import run
 from qd.runner.stopping import Stop, stopping
 from qd.support.errors import UserError
-
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
-    from qd.runner.console import Console
 
 WORD = "seeds="
 _MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
@@ -31,23 +35,18 @@ def many(args: list[str]) -> int:
     Raises:
         ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
     """
-    from qd.config.compose import assemble, composed, folder
-    from qd.config.overrides import check, opened
-    from qd.programs import remember
-    from qd.runner.console import Console
-
     remember()
     typed = [arg for arg in args if not arg.startswith(WORD)]
     count = _count([arg.removeprefix(WORD) for arg in args if arg.startswith(WORD)])
     with opened():
         check(typed)
         first = composed(typed)
-        others = range(first["seed"] + 1, first["seed"] + count)
-        configs = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
-    paths = [folder(config, typed) for config in configs]
-    jobs = [(config, assemble(config, path), path) for config, path in zip(configs, paths, strict=True)]
+        others = range(first.seed + 1, first.seed + count)
+        each = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
+    paths = [folder(settings, typed) for settings in each]
+    jobs = [(settings, assemble(settings, path), path) for settings, path in zip(each, paths, strict=True)]
     _check_fused(jobs[0][1], count)
-    console = Console(count * first["budget"], first["console"])
+    console = Console(count * first.budget, first.console)
     try:
         said = _run_all(jobs, Board(console))
     finally:
@@ -61,9 +60,7 @@ def _count(said: list[str]) -> int:
     return int(said[0])
 
 
-def _check_fused(parts: "Assembled", count: int) -> None:
-    from qd import fused
-
+def _check_fused(parts: Assembled, count: int) -> None:
     why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
     if why is not None:
         raise UserError(f"seeds={count} share a program, and this search has none: {why}", f"type -m seed=range(0,{count})")
@@ -72,7 +69,7 @@ def _check_fused(parts: "Assembled", count: int) -> None:
 class Board:
     """The console of all seeds: sums and means over them."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: Console) -> None:
         self.console, self.lock = console, threading.Lock()
         self.rows: dict[int, dict[str, float]] = {}
 
@@ -103,25 +100,21 @@ class Seat:
         self.board.say(f"seed {self.seed}: {text}")
 
     def close(self, summary: dict[str, Any]) -> None:
-        from qd.runner.console import scores
-
         if summary["status"] != "skipped":
             told = f"{summary['status']}: {summary['evaluations']:,} evaluations", *scores(summary["metrics"])
             self.say("  ".join([*told, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[dict, "Assembled", Path]], board: Board) -> list[str]:
+def _run_all(jobs: list[tuple[RunSettings, Assembled, Path]], board: Board) -> list[str]:
     """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
     stop, door = Stop(), threading.Lock()
     with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[dict, "Assembled", Path], board: Board, stop: Stop, door: threading.Lock) -> str:
+def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> str:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
-    from qd.runner.run import run
-
-    config, parts, path = job
+    settings, parts, path = job
     with ExitStack() as inside:
         inside.enter_context(door)
 
@@ -132,7 +125,7 @@ def _run_one(job: tuple[dict, "Assembled", Path], board: Board, stop: Stop, door
 
         if stop.asked:
             return "stopped"
-        return _told(lambda: run(config, parts._replace(run=driver), path, Seat(board, config["seed"]), stop)["status"])
+        return _told(lambda: run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"])
 
 
 def _told(work: Callable[[], str]) -> str:
@@ -145,10 +138,8 @@ def _told(work: Callable[[], str]) -> str:
         return f"failed: {error}"
 
 
-def _end(said: list[str], paths: list[Path], console: "Console") -> int:
+def _end(said: list[str], paths: list[Path], console: Console) -> int:
     """Collects what is finished, and names what failed."""
-    from qd.report.collect import collect
-
     done = [path for status, path in zip(said, paths, strict=True) if status in ("finished", "skipped")]
     failed = [(path, status) for status, path in zip(said, paths, strict=True) if status.startswith("failed")]
     if done and console.mode != "off":

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from qd import archives
+from qd.config.settings import RunSettings
 from qd.store import metrics_file
+from qd.support import run_files
 from qd.support.errors import UserError
 
 _LOOKED_AT = ("coverage", "qd_score")
 
 
-def check(config: dict[str, Any]) -> None:
+def check(settings: RunSettings) -> None:
     """Raises ValueError on a rule that there is not, or one that cannot be."""
-    stop, rule = config.get("stop"), config.get("plateau", {})
+    stop, rule = settings.stop, settings.plateau
     if stop not in (None, "plateau"):
         raise UserError(f"there is no stop={stop}", "type stop=plateau, or leave it out and the run ends at its budget")
-    if stop and not (rule["over"] >= 1 and rule["share"] >= 0):
+    if stop and not (rule.over >= 1 and rule.share >= 0):
         raise UserError(
-            f"a plateau.share of {rule['share']} over {rule['over']} evaluations cannot be; "
+            f"a plateau.share of {rule.share} over {rule.over} evaluations cannot be; "
             "type plateau.share=0.01 (a share, 0 or more) and plateau.over=10000 (evaluations)"
         )
 
@@ -53,21 +55,21 @@ class Watch:
         )
 
 
-def watch(config: dict[str, Any], run: Path, archive: Any) -> Watch:
+def watch(settings: RunSettings, run: Path, archive: Any) -> Watch:
     """Returns the watch of a run that begins or goes on, with the rows that are written.
 
     Raises:
         ValueError: the archive has no cells, so that it has neither coverage nor QD score.
     """
-    if not config.get("stop"):
+    if not settings.stop:
         return Watch(None, 0)
     if not archives.has_cells(archive):
         raise UserError(
             f"stop=plateau looks at coverage and QD score, and a {type(archive).__name__} has no cells; "
             "type archive=grid or archive=cvt, or leave out stop=plateau"
         )
-    seen = Watch(config["plateau"]["share"], config["plateau"]["over"])
-    written = metrics_file.metrics(run / "metrics.csv")
+    seen = Watch(settings.plateau.share, settings.plateau.over)
+    written = metrics_file.metrics(run / run_files.METRICS)
     for numbers in zip(*(written[name] for name in ("evals", *_LOOKED_AT)), strict=True):
         seen.rows.append(tuple(map(float, numbers)))
     return seen

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from qd.config.schedule import points
+from qd.config.settings import RunSettings
+from qd.store import metrics_file
+from qd.support import run_files
 
 
-def unasked(config: dict[str, Any], descriptor: Any) -> tuple[str, str] | None:
+def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
     """Returns which questions of a descriptor with questions at each fit (``spend``) this run will not ask, and the fix."""
-    spend, stops = getattr(descriptor, "spend", ()), config["relearn"]
+    spend, stops = getattr(descriptor, "spend", ()), settings.relearn
     if stops == "outside" or len(spend) < 2:
         return None
-    fits = 1 + (config["budget"] // stops if isinstance(stops, int) else len(points(config)))
+    fits = 1 + (settings.budget // stops if isinstance(stops, int) else len(points(settings)))
     if fits >= len(spend):
         return None
     n = sum(spend[:fits])
@@ -55,17 +58,15 @@ class Schedule:
         return now[0]
 
 
-def opened(config: dict[str, Any], run: Path) -> Schedule:
+def opened(settings: RunSettings, run: Path) -> Schedule:
     """Returns the schedule of a run that begins or goes on, with the rows that are written."""
-    stops = config["relearn"]
+    stops = settings.relearn
     if isinstance(stops, int):
         return Schedule(every=stops)
     if stops != "outside":
-        return Schedule(points=tuple(points(config)))
-    from qd.store import metrics_file
-
-    schedule = Schedule(share=config["outside"]["share"], over=config["outside"]["over"])
-    written = metrics_file.metrics(run / "metrics.csv")
+        return Schedule(points=tuple(points(settings)))
+    schedule = Schedule(share=settings.outside.share, over=settings.outside.over)
+    written = metrics_file.metrics(run / run_files.METRICS)
     if written:
         schedule.rows += [(int(n), int(out)) for n, out in zip(written["evals"], written["outside"], strict=True)]
     return schedule

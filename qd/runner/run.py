@@ -5,11 +5,16 @@ run -> relearn -> run -> ... -> result.json
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qd import keys
+from qd.config import schedule
+from qd.config.compose import Assembled
+from qd.config.settings import RunSettings, to_config
 from qd.runner import plateau, refits, snapshot, usage
 from qd.runner.blame import Blame
+from qd.runner.console import Display
+from qd.runner.finish import _finish, _stop
 from qd.runner.resume import is_enough
 from qd.runner.stopping import Stop, ending, stopping
 from qd.runner.stride import Stride
@@ -17,20 +22,14 @@ from qd.search import relearn, start
 from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Search, State
-
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
-
-from qd.config import schedule as schedule_
-from qd.runner.console import Display
-from qd.runner.finish import _finish, _stop
 
 _GLANCE = 0.5  # seconds between two looks of the console
 
 
-def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
+def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
 
     Args:
@@ -43,74 +42,74 @@ def run(config: dict[str, Any], parts: "Assembled", path: Path, console: Display
     Raises:
         ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
     """
-    check(config)
+    check(settings)
     with folder.locked(path):
-        folder.admit(path, config)
+        folder.admit(path, to_config(settings), settings.again)
         done = folder.result(path)
-        if done is not None and is_enough(done, config, parts, path, console):
+        if done is not None and is_enough(done, settings, parts, path, console):
             result = done | {"status": "skipped"}
         else:
-            saved = _load(config, parts, path, console)
+            saved = _load(settings, parts, path, console)
             if done is not None:
                 if saved is None:
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path)
             with usage.told(parts.services, console.say):
-                result = _work(config, parts, path, console, saved, stop or Stop())
+                result = _work(settings, parts, path, console, saved, stop or Stop())
     console.close(result)
     return result
 
 
-def check(config: dict[str, Any]) -> None:
+def check(settings: RunSettings) -> None:
     """Raises ValueError where a number of the job makes no sense."""
     for name in ("budget", "initial", "log_every", "save_every"):
-        if config[name] < 1:
-            raise UserError(f"{name}={config[name]} is too little", f"type {name}=1 or more")
-    if not config["save_seconds"] >= 0:
-        raise UserError(f"save_seconds={config['save_seconds']} is below 0", "type 0 for a checkpoint at each save_every")
-    schedule_.check(config)
-    plateau.check(config)
+        if getattr(settings, name) < 1:
+            raise UserError(f"{name}={getattr(settings, name)} is too little", f"type {name}=1 or more")
+    if not settings.save_seconds >= 0:
+        raise UserError(f"save_seconds={settings.save_seconds} is below 0", "type 0 for a checkpoint at each save_every")
+    schedule.check(settings)
+    plateau.check(settings)
 
 
 def _work(
-    config: dict, parts: "Assembled", path: Path, console: Display, saved: Checkpoint | None, stop: Stop
+    settings: RunSettings, parts: Assembled, path: Path, console: Display, saved: Checkpoint | None, stop: Stop
 ) -> dict[str, Any]:
-    recorder = Recorder(path, parts.search, parts.referee, config["log_every"], saved, config.get("film"))
+    recorder = Recorder(path, parts.search, parts.referee, settings.log_every, saved, settings.film)
     try:
         with stopping(stop), Blame(parts.search, path):
-            state = saved.state if saved else _start(config, parts.search, recorder, console)
-            snapshot.show(config, parts, path, state)
+            state = saved.state if saved else _start(settings, parts.search, recorder, console)
+            snapshot.show(settings, parts, path, state)
             if saved:
                 recorder.event("resumed", state)
-            watch = plateau.watch(config, recorder.run, state.archive)
-            state = _search(config, parts, recorder, state, console, stop, watch)
+            watch = plateau.watch(settings, recorder.run, state.archive)
+            state = _search(settings, parts, recorder, state, console, stop, watch)
         level = watch.reached(recorder.relearned)
-        if state.evaluations < config["budget"] and not level:
-            return _stop(config, parts, path, recorder, state, console, stop)
+        if state.evaluations < settings.budget and not level:
+            return _stop(settings, parts, path, recorder, state, console, stop)
         if level:
             console.say(f"ended at {state.evaluations} evaluations: {watch}")
         if recorder.saved is not state:
             recorder.save(state)
-        return _finish(config, parts, path, recorder, state, "plateau" if level else "budget")
+        return _finish(settings, parts, path, recorder, state, "plateau" if level else "budget")
     finally:
         recorder.close()
 
 
-def _load(config: dict, parts: "Assembled", path: Path, console: Display) -> Checkpoint | None:
+def _load(settings: RunSettings, parts: Assembled, path: Path, console: Display) -> Checkpoint | None:
     """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
     try:
-        saved = checkpoint.load(path / "checkpoint", console.say)
+        saved = checkpoint.load(path / run_files.CHECKPOINTS, console.say)
     except ValueError:
-        if not config["again"]:
+        if not settings.again:
             raise
         saved, changed = None, ["all"]
     else:
         changed = identity.changed(saved.sources, identity.fingerprint(parts.search, parts.referee)) if saved else []
     if not changed:
         return saved
-    if config["again"]:
+    if settings.again:
         folder.wipe(path)
-        folder.admit(path, config)
+        folder.admit(path, to_config(settings), settings.again)
         return None
     console.say(
         f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
@@ -119,50 +118,54 @@ def _load(config: dict, parts: "Assembled", path: Path, console: Display) -> Che
     return saved
 
 
-def _start(config: dict, search: Search, recorder: Recorder, console: Display) -> State:
+def _start(settings: RunSettings, search: Search, recorder: Recorder, console: Display) -> State:
     """Does generation 0 and saves it."""
-    sample_key, key = keys.split(keys.new(config["seed"]))
-    known = solutions.load(config["source"], search.domain) if config.get("source") else None
-    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, config["initial"]))
+    sample_key, key = keys.split(keys.new(settings.seed))
+    known = solutions.load(settings.source, search.domain) if settings.source else None
+    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, settings.initial))
     archive_file.columns(state.archive)  # what cannot be stored is told of now
-    recorder.event("started", state, seed=config["seed"], **(known.compared(batch) if known else {}))
+    recorder.event("started", state, seed=settings.seed, **(known.compared(batch) if known else {}))
     if known:
         console.say(known.said(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
-    if unasked := refits.unasked(config, search.descriptor):
+    if unasked := refits.unasked(settings, search.descriptor):
         console.say("; ".join(unasked))
     return state
 
 
 def _search(
-    config: dict, parts: "Assembled", recorder: Recorder, state: State, console: Display, stop: Stop, watch: plateau.Watch
+    settings: RunSettings,
+    parts: Assembled,
+    recorder: Recorder,
+    state: State,
+    console: Display,
+    stop: Stop,
+    watch: plateau.Watch,
 ) -> State:
     """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
-    lessons, stride = refits.opened(config, recorder.run), Stride(config, parts.referee)
-    while state.evaluations < config["budget"] and not stop.asked and not watch.reached(recorder.relearned):
+    lessons, stride = refits.opened(settings, recorder.run), Stride(settings, parts.referee)
+    while state.evaluations < settings.budget and not stop.asked and not watch.reached(recorder.relearned):
         due = lessons.next(recorder.relearned)
         if due is not None and state.evaluations >= due:
-            snapshot.show(config, parts, recorder.run, state)
+            snapshot.show(settings, parts, recorder.run, state)
             with ending(stop):
                 state = relearn(parts.search, state)
                 recorder.relearn(state)
                 recorder.save(state)
-            snapshot.show(config, parts, recorder.run, state)
+            snapshot.show(settings, parts, recorder.run, state)
             continue
-        end = stride.end(state.evaluations, recorder.rested(config["save_seconds"]))
-        state = _stretch(
-            parts, recorder, state, min(end, config["budget"], due or end), console, stop, (watch, lessons), stride
-        )
+        end = stride.end(state.evaluations, recorder.rested(settings.save_seconds))
+        state = _stretch(parts, recorder, state, min(end, settings.budget, due or end), console, stop, (watch, lessons), stride)
         saved = recorder.saved.evaluations if recorder.saved else 0
-        crossed = state.evaluations // config["save_every"] > saved // config["save_every"]
-        if crossed and not stop.spent and recorder.rested(config["save_seconds"]):
+        crossed = state.evaluations // settings.save_every > saved // settings.save_every
+        if crossed and not stop.spent and recorder.rested(settings.save_seconds):
             recorder.save(state)
     return state
 
 
 def _stretch(
-    parts: "Assembled",
+    parts: Assembled,
     recorder: Recorder,
     state: State,
     until: int,

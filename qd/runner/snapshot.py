@@ -1,39 +1,33 @@
 """What the map looks like now: RUN/now/ holds it while a search goes on, for people who look at it and answer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from qd import metrics
+from qd.config.compose import Assembled
+from qd.config.settings import RunSettings, to_config
+from qd.plots.heatmap import heatmap
+from qd.plots.sheet import sheet
 from qd.report import figures
 from qd.store import archive_file, renderings
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.types import State
 
-if TYPE_CHECKING:
-    from qd.config.compose import Assembled
 
-FOLDER, PICTURE = "now", "map.png"
-
-
-def show(config: dict[str, Any], parts: "Assembled", run: Path, state: State) -> None:
+def show(settings: RunSettings, parts: Assembled, run: Path, state: State) -> None:
     """Draws the map of the moment where the config says now=true: from the same records as at the end."""
-    if not config.get("now"):
+    if not settings.now:
         return
-    from qd.plots.heatmap import heatmap
-    from qd.plots.sheet import sheet
-
-    folder, domain = run / FOLDER, parts.search.domain
+    folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)
-    about = {"config": config, "seed": config["seed"], "evaluations": state.evaluations}
+    about = {"config": to_config(settings), "seed": settings.seed, run_files.EVALUATIONS: state.evaluations}
     if hasattr(parts.search.descriptor, "agreement"):
-        about["agreement"] = parts.search.descriptor.agreement(state.params)
+        about[run_files.AGREEMENT] = parts.search.descriptor.agreement(state.params)
     scale = metrics.objective_range(domain)
     archive_file.save(folder, state.archive, parts.search.descriptor.bounds, about | {"objective_range": scale})
-    renderings.save(folder, domain, state.archive, config["renderings"])
+    renderings.save(folder, domain, state.archive, settings.renderings)
     stored = archive_file.load(folder)
-    record, pictures = figures.record(stored), renderings.renderings(folder / "renderings", stored.columns["id"])
+    record, pictures = figures.record(stored), renderings.renderings(folder / run_files.RENDERINGS, stored.columns["id"])
     figure = sheet(record, pictures) if any(picture is not None for picture in pictures) else heatmap(record)
-    beside = folder / f"new-{PICTURE}"
-    with atomic.telling(beside):
-        figure.savefig(beside, dpi=110)
-        beside.replace(folder / PICTURE)
+    picture = run / run_files.LIVE_PICTURE
+    with atomic.user_facing_os_errors(picture), atomic.replacing(picture) as file:
+        figure.savefig(file, format="png", dpi=110)

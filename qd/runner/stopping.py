@@ -1,11 +1,9 @@
 """A run that is asked to stop: by a signal, or by whoever holds its ``Stop``."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from qd.support.signals import on_stop_signal
 from qd.types import Spent
 
 
@@ -28,19 +26,9 @@ def ending(stop: Stop) -> Iterator[None]:
 @contextmanager
 def stopping(stop: Stop) -> Iterator[None]:
     """Turns the first SIGTERM or Ctrl-C into a request; the second acts at once."""
-    if threading.current_thread() is not threading.main_thread():  # only there may signals be caught
-        yield
-        return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def ask(number: int, frame: Any) -> None:
+    def ask() -> None:
         stop.asked = True
-        signal.signal(number, before[number])
 
-    for number in before:
-        signal.signal(number, ask)
-    try:
+    with on_stop_signal(ask):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from qd.config.settings import RunSettings
+
 _SECONDS = 0.2  # that a stretch may take: console, signals and checkpoints wait for its end
 _GROWTH = 8  # at most, from one stretch to the next
 
@@ -9,11 +11,9 @@ _GROWTH = 8  # at most, from one stretch to the next
 class Stride:
     """Takes the time of each stretch: short ones are made longer, for each costs some work beside the search."""
 
-    def __init__(self, config: dict[str, Any], referee: Any) -> None:
-        self.log_every, self.save_every, self.save_seconds = (
-            config[name] for name in ("log_every", "save_every", "save_seconds")
-        )
-        self.one = referee is not None or bool(config.get("stop")) or config["relearn"] == "outside"  # they act on each row
+    def __init__(self, settings: RunSettings, referee: Any) -> None:
+        self.log_every, self.save_every = settings.log_every, settings.save_every
+        self.one = referee is not None or bool(settings.stop) or settings.relearn == "outside"  # they act on each row
         self.rows = 1
 
     def end(self, evaluations: int, rested: bool) -> int:

@@ -1,7 +1,9 @@
 """``qd run -m``: each combination of the listed values is a run in its own folder. Given again, only what is missing is done.
 
 A run that raises stops no other; at the end the failed ones are named, and the rest is collected into one table.
-Hydra's launchers say where runs are done: one after another (the default), joblib, submitit.
+Hydra's launchers say where runs are done: one after another (the default), joblib, submitit. Its own sweeper is not used:
+it writes values in its own way (1e-3 becomes 0.001, so that a run alone would lie in another folder), ends the sweep where
+one combination cannot be composed, and a callback of it can refuse nothing: what it raises becomes a warning.
 """
 
 import io
@@ -11,7 +13,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+
+from qd.config.compose import composed, folder, resolve
 from qd.config.overrides import check, opened, prepared
+from qd.report.collect import collect
 from qd.runner.terminal import job, prepare
 from qd.support.errors import UserError
 
@@ -39,14 +50,11 @@ def sweep(args: list[str]) -> int:
         print(f"a sweep of {len(planned)} runs in {', '.join(sorted({str(r.folder.parent) for r in runs if r.folder}))}")
         said = _launch(master, [each.overrides for each in runs]) if runs else []
     told = {each.name: why for each, why in zip(runs, said, strict=True)}
-    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned], master)
+    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned])
 
 
 def _master(typed: list[str]) -> Any:
     """Returns Hydra's config of the sweep itself. Raises ValueError on another sweeper or a launcher that is not installed."""
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.types import RunMode
-
     for override in typed:
         group, _, launcher = override.partition("=")
         options = (
@@ -70,9 +78,6 @@ def _master(typed: list[str]) -> Any:
 
 def _combinations(master: Any) -> list[tuple[str, list[str]]]:
     """Returns the name and the overrides of each run."""
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     listed = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     choices: dict[str, list[str]] = {}
@@ -93,8 +98,6 @@ def _combinations(master: Any) -> list[tuple[str, list[str]]]:
 
 def _composed(name: str, overrides: list[str]) -> Planned:
     """Finds out where a run lies; one whose config cannot be is no reason to leave out the others."""
-    from qd.config.compose import composed, folder
-
     try:
         return Planned(name, overrides, folder(composed(overrides), overrides))
     except ValueError as error:
@@ -117,11 +120,6 @@ def _check_apart(planned: list[Planned]) -> None:
 
 def _launch(master: Any, jobs: list[list[str]]) -> list[str]:
     """Runs them all, and returns why each failed, '' where it did not."""
-    from hydra._internal.callbacks import Callbacks
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.plugins import Plugins
-    from hydra.types import HydraContext
-
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(master))
@@ -135,19 +133,15 @@ def _run(cfg: Any) -> str:
     Raises:
         KeyboardInterrupt: it was stopped, with a checkpoint; then the sweep stops too.
     """
-    from hydra.core.hydra_config import HydraConfig
-
-    from qd.config.compose import folder, plain
-
     told, boundary = HydraConfig.get(), _Boundary()
     alone = told.launcher._target_.endswith(".BasicLauncher")
     with boundary:
         prepare()
-        config, overrides = plain(cfg, dict(told.runtime.choices)), list(told.overrides.task)
-        boundary.where = folder(config, overrides)
-        if alone and config["console"] != "off":
+        settings, overrides = resolve(cfg, dict(told.runtime.choices)), list(told.overrides.task)
+        boundary.where = folder(settings, overrides)
+        if alone and settings.console != "off":
             print(f"\n{boundary.where}")
-        status = job(config, overrides, None if alone else _Labelled(boundary.where.name))["status"]
+        status = job(settings, overrides, None if alone else _Labelled(boundary.where.name))["status"]
         if status == "stopped":
             raise KeyboardInterrupt
         boundary.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
@@ -188,10 +182,8 @@ class _Labelled(io.StringIO):
         sys.stdout.flush()
 
 
-def _end(planned: list[Planned], master: Any) -> int:
+def _end(planned: list[Planned]) -> int:
     """Collects what is finished, and names what failed."""
-    from qd.report.collect import collect
-
     failed = [each for each in planned if each.why]
     done = [each.folder for each in planned if not each.why and each.folder]
     print()

@@ -1,16 +1,21 @@
 """One run of the command line: parts are built, run and drawn, with a person looking on."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from qd.config.build import foreign_domains
+from qd.config.compose import assemble, folder
+from qd.config.settings import RunSettings
+from qd.programs import remember
+from qd.report import figures
+from qd.runner.console import Console
+from qd.runner.run import run
+from qd.support import run_files
+
 
 def prepare() -> None:
-    """Makes the user's own modules importable (last, so that none hides one of ours), and pyribs' CMA-ES quick."""
-    from qd.config.build import foreign_domains
-
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more its small matrices are slower
+    """Makes the user's own modules importable, last, so that none hides one of ours."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -19,20 +24,14 @@ def prepare() -> None:
         print(f"qd: {foreign}", file=sys.stderr)
 
 
-def job(config: dict[str, Any], overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
-    """Runs a config in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
-    from qd.config.compose import assemble, folder
-    from qd.programs import remember
-    from qd.report.figures import draw
-    from qd.runner.console import Console
-    from qd.runner.run import run
-
+def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
+    """Runs a search in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
     remember()
-    console, path = Console(config["budget"], config["console"], file), folder(config, overrides)
+    console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
     try:
-        result = run(config, assemble(config, path), path, console)
+        result = run(settings, assemble(settings, path), path, console)
     finally:
         console.stop()
-    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / "figures").exists()):
-        console.say(f"drawn: {', '.join(str(figure) for figure in draw(path) if figure.suffix == '.png')}")
+    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
+        console.say(f"drawn: {', '.join(str(figure) for figure in figures.draw(path) if figure.suffix == '.png')}")
     return result

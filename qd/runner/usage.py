@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from qd.report.table import align
+
 
 @contextmanager
 def told(services: Sequence[Any], say: Callable[[str], None]) -> Iterator[None]:
@@ -22,8 +24,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Returns rows as lines of aligned columns; what is not a number or text is left out."""
     columns = [name for name in (rows[0] if rows else {}) if isinstance(rows[0][name], str | int | float)]
     cells = [[name.replace("_", " ") for name in columns], *([_cell(row.get(name, "")) for name in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells] if columns else []
+    return align(cells, ">") if columns else []
 
 
 def _cell(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
 
 FORMAT, VERSION = "qd-archive", 1
@@ -51,8 +51,8 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    atomic.write(run / "archive.npz", data)
-    atomic.write(run / "archive.json", (json.dumps(head | about, indent=1) + "\n").encode())
+    atomic.write(run / run_files.ARCHIVE, data)
+    atomic.write(run / run_files.ARCHIVE_HEADER, (json.dumps(head | about, indent=1) + "\n").encode())
 
 
 def load(run: Path) -> Stored:
@@ -61,8 +61,8 @@ def load(run: Path) -> Stored:
     Raises:
         ValueError: a file lacks, is truncated, is not ours, or comes from a later version.
     """
-    about = _about(run / "archive.json")
-    npz = run / "archive.npz"
+    about = _about(run / run_files.ARCHIVE_HEADER)
+    npz = run / run_files.ARCHIVE
     data = _bytes(npz)
     if hashlib.sha256(data).hexdigest() != about.get("sha256"):
         raise UserError(

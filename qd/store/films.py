@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import HostElites
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.types import Domain
 
 COUNT = 6  # films of a run
@@ -19,7 +19,7 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
 
     Nothing where no feature is filmed or the domain draws no films.
     """
-    folder = run / "films"
+    folder = run / run_files.FILMS
     if feature is None or not hasattr(domain, "film"):
         return 0
     if folder.exists():
@@ -30,7 +30,7 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
     ids, solutions = elites.take(choice(places, objective, COUNT), "id", "solution")
     for number, film in zip(ids, domain.film(solutions), strict=True):  # type: ignore[attr-defined]
         path = folder / f"{number}.{film.kind}"
-        with atomic.telling(path):
+        with atomic.user_facing_os_errors(path):
             path.write_bytes(film.data)
     return len(ids)
 

@@ -1,7 +1,6 @@
 """The folder of one run: who works in it, whose config it holds, and whether it has its result."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +10,14 @@ from typing import Any
 import yaml
 
 from qd.store import history, identity
-from qd.support import atomic
+from qd.support import atomic, locks, run_files
 from qd.support.errors import UserError
 
-_CONFIG, _RESULT, _LOCK = "config.yaml", "result.json", ".lock"
+_CONFIG, _RESULT, _LOCK = run_files.CONFIG, run_files.RESULT, run_files.LOCK
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
-    _RESULT, "checkpoint", "metrics.csv", "events.jsonl", "history", "history.npz", "archive.json", "archive.npz",
-    "film", "film.npz", "renderings", "films", "figures", "now", "lm", _CONFIG,
+    _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, "history", "history.npz", run_files.ARCHIVE_HEADER,
+    run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES, run_files.LIVE,
+    run_files.LM, _CONFIG,
 )  # fmt: skip
 
 
@@ -32,35 +32,35 @@ def locked(run: Path) -> Iterator[None]:
     """
     made = [path for path in (run, *run.parents) if not path.exists()]
     atomic.make_folder(run)
-    with atomic.telling(run):
-        handle = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if not _lock(handle):
-            pid = os.pread(handle, 32, 0).decode().strip() or "unknown"
-            raise UserError(
-                f"{run} is in use by process {pid}",
-                f"wait for it, type kill {pid} for a clean stop, or type another seed or name",
-            )
-        with atomic.telling(run):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with atomic.user_facing_os_errors(run):
+            lock = locks.acquire(run / _LOCK)
+    except locks.InUseError as error:
+        raise UserError(
+            f"{run} is in use by process {error.holder}",
+            f"wait for it, type kill {error.holder} for a clean stop, or type another seed or name",
+        ) from None
+    try:
+        with atomic.user_facing_os_errors(run):
             atomic.tidy(run)
         with _unmade_unless_recorded(run, made):
             yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
-def admit(run: Path, config: dict[str, Any]) -> None:
+def admit(run: Path, config: dict[str, Any], again: bool = False) -> None:
     """Lets a config into the folder: a new one, or the one that is there. Call it under the lock.
 
-    With ``again`` whatever run is there is removed, unless it is this one, begun with ``again`` and not finished.
+    Args:
+        config: what config.yaml is to hold.
+        again: remove whatever run is there, unless it is this one, begun with ``again`` and not finished.
 
     Raises:
         ValueError: the folder holds a run of another config; nothing has been written.
     """
-    there = None if config["again"] and not _begun_again(run, config) else _config(run)
-    if config["again"] and there is None:
+    there = None if again and not _begun_again(run, config) else _config(run)
+    if again and there is None:
         wipe(run)
     elif there is None and (strangers := [name for name in _OURS if (run / name).exists()]):
         raise UserError(
@@ -152,15 +152,3 @@ def _config(run: Path) -> dict[str, Any] | None:
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(config))
-
-
-def _lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock, as there is no such call
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

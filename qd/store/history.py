@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
 from qd.types import Batch, State
 
@@ -67,7 +67,7 @@ class History:
 def load(run: Path, named: str = HISTORY) -> Columns:
     """Returns the history of a run, or its film, finished or not. Raises ValueError where there is none."""
     packed = run / f"{named}.npz"
-    if (run / "result.json").exists() and packed.exists():
+    if (run / run_files.RESULT).exists() and packed.exists():
         return _read(packed)
     return load_parts(run, named)
 

@@ -4,13 +4,11 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import subprocess
 import sys
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from qd.support import provenance
 from qd.support.moved import original
 
 _LEFT_OUT = ("runs", "console", "budget", "again", "now", "save_seconds")  # they change where or how long, never what
@@ -32,19 +30,10 @@ def differences(old: dict, new: dict) -> list[str]:
     return [f"{name} was {was.get(name, 'absent')} and is now {now.get(name, 'absent')}" for name in names]
 
 
-def versions() -> dict[str, str]:
+def versions() -> dict[str, str | None]:
     """Returns the versions that a checkpoint depends on."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python} | {name: _version(name) for name in _DECIDING}
-
-
-def commit() -> str | None:
-    """Returns the commit that this package was run from, '+dirty' where files differ from it; None outside a checkout."""
-    here = Path(__file__).parents[1]
-    if _git(here, "ls-files", "--error-unmatch", "types.py") is None:
-        return None  # installed, perhaps inside somebody else's checkout
-    head = _git(here, "rev-parse", "HEAD")
-    return head and head + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    return {"python": python} | {name: provenance.version(name) for name in _DECIDING}
 
 
 def fingerprint(*parts: Any) -> dict[str, str]:
@@ -58,11 +47,6 @@ def fingerprint(*parts: Any) -> dict[str, str]:
 def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
     """Names the modules whose source differs."""
     return [name for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
-
-
-@cache
-def _version(name: str) -> str:
-    return metadata.version(name)
 
 
 def _deciding(config: dict) -> dict:
@@ -85,14 +69,6 @@ def _flat(node: Any, prefix: str = "") -> dict[str, str]:
     for name, value in node.items():
         flat |= _flat(value, f"{prefix}{name}.")
     return flat
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _visit(part: Any, files: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.history import History
 from qd.store.replay import Past
+from qd.support import run_files
 from qd.support.atomic import Growing
 from qd.types import Batch, Search, State
 
@@ -27,7 +28,7 @@ _COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage"
             "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
 TIMES = ("wall_s", "evals_per_s")  # the only columns that differ when a run is repeated
 _FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
-_FILES = ("metrics.csv", "events.jsonl")
+_FILES = (run_files.METRICS, run_files.EVENTS)
 Row = dict[str, float]
 
 
@@ -116,7 +117,7 @@ class Recorder:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
         saved = Checkpoint(state, self.bench, self.tally, self.relearned, self._last_row, self.wall, lengths, self.sources)
-        checkpoint.save(self.run / "checkpoint", saved)
+        checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
         self.saved, self._saved_at = state, self.wall
 
     def last_row(self, state: State) -> Row:

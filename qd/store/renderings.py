@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from qd.archives import HostElites
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.types import Domain, Rendering
-
-_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
 
 
 def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     """Writes renderings/ID.KIND of at most ``cap`` elites, in place of older ones, and returns how many."""
-    folder = run / "renderings"
+    folder = run / run_files.RENDERINGS
     if not hasattr(domain, "render") or cap < 1:
         return 0
     if folder.exists():
@@ -24,9 +22,9 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     atomic.make_folder(folder)
     ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
     for number, rendering in zip(ids, domain.render(solutions), strict=True):  # type: ignore[attr-defined]
-        path = folder / f"{number}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
-        with atomic.telling(path):
-            path.write_bytes(rendering.data.encode() if isinstance(rendering.data, str) else rendering.data)
+        path = folder / f"{number}.{rendering.ending}"
+        with atomic.user_facing_os_errors(path):
+            path.write_bytes(rendering.content)
     return len(ids)
 
 
@@ -51,17 +49,8 @@ def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
     return {tuple(tiles[rank]): int(rank) for rank in worst_first}
 
 
-_KINDS = {"txt": "text", "wav": "audio"}  # other endings are their own kind
-
-
 def renderings(where: Path, ids: np.ndarray) -> list[Rendering | None]:
     """Reads the renderings of elites by id; None where there is none."""
     files = {path.stem: path for path in sorted(where.glob("*.*"))}
-    return [_rendering(files.get(str(number))) for number in ids]
-
-
-def _rendering(path: Path | None) -> Rendering | None:
-    if path is None:
-        return None
-    ending = path.suffix[1:]
-    return Rendering(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
+    paths = [files.get(str(number)) for number in ids]
+    return [None if path is None else Rendering.from_file(path) for path in paths]

@@ -13,6 +13,7 @@ import numpy as np
 
 from qd.store import folder, identity
 from qd.store.metrics_file import metrics
+from qd.support import run_files
 from qd.support.errors import UserError
 
 _LEFT_OUT = ("evals", "generation", "evals_per_s")  # no results
@@ -62,7 +63,7 @@ def _read(path: Path) -> Run | None:
     """Reads a run; says so and returns None where it is not finished or not whole."""
     done = folder.result(path)
     try:
-        curve = metrics(path / "metrics.csv")
+        curve = metrics(path / run_files.METRICS)
     except ValueError as error:
         print(f"left out: {error}; type its command with again=true")
         return None
@@ -71,11 +72,11 @@ def _read(path: Path) -> Run | None:
         reached = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
         print(f"left out: {path} is not finished{reached}; give its command again")
         return None
-    for name in ("archive.json", "metrics.csv"):
+    for name in (run_files.ARCHIVE_HEADER, run_files.METRICS):
         if not (path / name).is_file():
             print(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
-    config = json.loads((path / "archive.json").read_bytes())["config"]
+    config = json.loads((path / run_files.ARCHIVE_HEADER).read_bytes())["config"]
     return Run(path, config, done["sources"], curve)
 
 
@@ -87,7 +88,7 @@ def _below(top: Path) -> Iterator[Path]:
         )
     for here, inner, names in os.walk(top):
         inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there
-        if "config.yaml" in names and {".lock", "result.json", "metrics.csv"} & set(names):
+        if run_files.CONFIG in names and {run_files.LOCK, run_files.RESULT, run_files.METRICS} & set(names):
             inner.clear()
             yield Path(here)
 
@@ -97,9 +98,9 @@ _MANY = 5  # runs that a message names
 
 def check(run: Path, command: str = "qd plot") -> None:
     """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command``."""
-    if (run / "archive.json").is_file():
+    if (run / run_files.ARCHIVE_HEADER).is_file():
         return
-    begun = (run / "config.yaml").is_file()
+    begun = (run / run_files.CONFIG).is_file()
     what = "has no archive yet" if begun else "is no folder of a run" if run.exists() else "does not exist"
     if begun:
         raise UserError(f"{run} {what}: archive.json is written when a run ends", "give the command of the run once more")

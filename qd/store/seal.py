@@ -9,6 +9,7 @@ import os
 import secrets
 from pathlib import Path
 
+from qd.support.cache_dirs import config_path
 from qd.support.errors import UserError
 
 _MAGIC = b"qd-checkpoint 1\n"
@@ -56,8 +57,7 @@ def unseal(path: Path) -> bytes:
 
 def key_path() -> Path:
     """Where this user's key lies."""
-    home = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(home) if home else Path.home() / ".config") / "qd-atlas" / "checkpoint.key"
+    return config_path("checkpoint.key")
 
 
 def _key() -> bytes:

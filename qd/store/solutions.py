@@ -12,6 +12,7 @@ import numpy as np
 
 from qd.archives import objects
 from qd.store import archive_file, tables
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
 
@@ -65,7 +66,7 @@ def load(source: str, domain: Domain) -> Known:
         ValueError: there is nothing of that name, it holds no solutions, or none that the domain can evaluate.
     """
     path = Path(source)
-    if (path / "archive.json").is_file():
+    if (path / run_files.ARCHIVE_HEADER).is_file():
         known = _of_run(path)
     elif npy := _qdax_files(path):
         known = _of_qdax(path, npy)

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from qd.support.errors import UserError
 
@@ -12,30 +14,42 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BESIDE = ".new"
 
 
-def write(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file that takes the place of ``path`` when the block ends; where the block raises, ``path`` stays as it is.
+
+    Several processes and threads may replace the same file at once: the last one wins.
 
     Raises:
-        ValueError: the disk is full, or the folder cannot be written.
+        OSError: as the file system says; ``user_facing_os_errors`` turns it into a message.
     """
-    beside = path.with_name(path.name + _BESIDE)
-    with telling(path):
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()  # gives back the room that it took
-            raise
-        beside.replace(path)
-        _sync_folder(path.parent)
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{_BESIDE}")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()  # gives back the room that it took
+        raise
+    beside.replace(path)
+    _sync_folder(path.parent)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file of a run whole or not at all.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
+    """
+    with user_facing_os_errors(path), replacing(path) as file:
+        file.write(data)
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and its parents. Raises ValueError where that may not be."""
-    with telling(path):
+    """Makes a folder and its parents. Raises UserError where that is not permitted."""
+    with user_facing_os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -46,7 +60,7 @@ def tidy(folder: Path) -> None:
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
+def user_facing_os_errors(path: Path) -> Iterator[None]:
     """Turns an error of the file system into a message that says what to do."""
     try:
         yield
@@ -65,33 +79,33 @@ class Growing:
     """A file that only grows. Its length stands in each checkpoint; on resume it is cut to that."""
 
     def __init__(self, path: Path, length: int = 0) -> None:
-        """Opens the file and cuts it. Raises ValueError where it is shorter than ``length``, or cannot be written."""
+        """Opens the file and cuts it. Raises UserError where it is shorter than ``length``, or cannot be written."""
         self.path = path
-        with telling(path):
+        with user_facing_os_errors(path):
             self._file = path.open("ab")
-            seen = self._file.tell()
-            if seen < length:
+            size = self._file.tell()
+            if size < length:
                 self._file.close()
                 raise UserError(
-                    f"{path} has {seen} bytes, but the checkpoint knows {length}: it was shortened by another hand; "
+                    f"{path} has {size} bytes, but the checkpoint knows {length}: it was shortened by another hand; "
                     "put it back, or type again=true to start anew"
                 )
             self._file.truncate(length)
 
     def add(self, line: str) -> None:
         """Adds a line and hands it to the system."""
-        with telling(self.path):
+        with user_facing_os_errors(self.path):
             self._file.write(line.encode() + b"\n")
             self._file.flush()
 
     def sync(self) -> int:
         """Makes sure that it is on the disk, and returns its length."""
-        with telling(self.path):
+        with user_facing_os_errors(self.path):
             os.fsync(self._file.fileno())
             return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
-        with suppress(OSError):  # a full disk was told of when the line was added
+        with suppress(OSError):  # a full disk was reported when the line was added
             self._file.close()
 
 

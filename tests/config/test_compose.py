@@ -1,6 +1,6 @@
 """Composing: who wins, what a misspelling is told, what a part may refer to, where a run lies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from feedback.descriptors.select import Select
 from qd.archives import CVT, Grid
 from qd.config import compose
 from qd.config.build import build, foreign_domains
+from qd.config.settings import to_config
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
 from qd.fused import run
@@ -35,15 +36,15 @@ def search(*overrides: str) -> Any:
 
 
 def test_the_default_is_the_arm():
-    config = compose.load([])
-    assert set(config) == {
+    settings = compose.load([])
+    assert set(to_config(settings)) == {
         *("name", "seed", "budget", "initial", "relearn", "log_every", "save_every", "renderings", "runs", "again"),
         *("save_seconds", "console", "keep", "reserve", "domain", "descriptor", "archive", "emitter", "referee", "driver"),
     }
-    made = compose.assemble(config)
+    made = compose.assemble(settings)
     bounds = ((-1, 1), (-1, 1))
     assert made.search[:4] == (Arm(joints=10), Select("gripper", bounds), Grid((50, 50)), Vary(IsoLine(), 256))
-    assert (config["name"], made.referee, made.run) == ("arm", None, run)
+    assert (settings.name, made.referee, made.run) == ("arm", None, run)
     assert type(made.search.domain) is Arm and hash(made.search.descriptor)
 
 
@@ -60,13 +61,13 @@ def test_a_domain_brings_what_suits_it_and_the_user_wins():
 
 
 def test_command_line_over_experiment_over_domain_over_primary():
-    config = compose.load(["experiment=arm_pca"])
-    assert (config["budget"], config["seed"], config["relearn"]) == (100_000, 0, [10_000, 25_000, 50_000])
-    parts = compose.assemble(config).search
+    settings = compose.load(["experiment=arm_pca"])
+    assert (settings.budget, settings.seed, settings.relearn) == (100_000, 0, [10_000, 25_000, 50_000])
+    parts = compose.assemble(settings).search
     assert (parts.descriptor, parts.domain) == (PCA(reads=("angles",)), Arm(10, 10))
-    config = compose.load(["experiment=arm_pca", "descriptor=select", "relearn=null", "budget=5"])
-    assert (config["budget"], config["relearn"]) == (5, None)
-    assert compose.assemble(config).search.descriptor == Select("gripper", ((-10, 10), (-10, 10)))
+    settings = compose.load(["experiment=arm_pca", "descriptor=select", "relearn=null", "budget=5"])
+    assert (settings.budget, settings.relearn) == (5, None)
+    assert compose.assemble(settings).search.descriptor == Select("gripper", ((-10, 10), (-10, 10)))
     assert search("experiment=arm_pca", "domain=arm").domain == Arm(joints=10)
 
 
@@ -78,7 +79,7 @@ def test_settings_of_parts_need_no_plus():
     assert parts.descriptor.columns == (1, 0)
     settings = dict(search("emitter=cma_me_rd", "emitter.settings.es=sep_cma_es").emitter.settings)
     assert settings == {"ranker": "rd", "es": "sep_cma_es", "sigma0": 0.5, "batch_size": 36}
-    assert compose.load(["domain=arm", "domain=sphere", "seed=1", "seed=2"])["seed"] == 2
+    assert compose.load(["domain=arm", "domain=sphere", "seed=1", "seed=2"]).seed == 2
 
 
 @pytest.mark.parametrize(
@@ -143,9 +144,9 @@ def test_messages(overrides, message):
 
 
 def test_their_own_conf_is_searched(elsewhere):
-    config = compose.load(["domain=disc", "descriptor.feature=there"])
-    assert (config["name"], config["domain"]) == ("disc", {"_target_": "mine.Disc"})
-    assert config["descriptor"]["feature"] == "there" and config["descriptor"]["bounds"] == [[-1, 1], [-1, 1]]
+    settings = compose.load(["domain=disc", "descriptor.feature=there"])
+    assert (settings.name, settings.domain) == ("disc", {"_target_": "mine.Disc"})
+    assert settings.descriptor["feature"] == "there" and settings.descriptor["bounds"] == [[-1, 1], [-1, 1]]
     with pytest.raises(ValueError, match=r"there is disc \(the nearest\)"):
         compose.load(["domain=disk"])
     with pytest.raises(ValueError, match=r"descriptor.reads asks for suits.reads, which domain=disc does not say; type"):
@@ -163,7 +164,7 @@ def test_their_own_mistakes_are_named(elsewhere):
     with pytest.raises(ValueError, match="arm.yaml has the name of one of our own choices, which would hide it; rename it"):
         compose.load([])
     (elsewhere / "conf/domain/arm.yaml").write_text((conf() / "domain/arm.yaml").read_text())  # a copy hides nothing
-    assert compose.load([])["name"] == "arm"
+    assert compose.load([]).name == "arm"
 
 
 def test_the_referee_says_what_is_kept():
@@ -197,14 +198,10 @@ def judged(domain: Any, lm: Any, again: tuple) -> Any:
 
 def test_shared_parts_are_built_once():
     MADE.clear()
-    config = compose.load([]) | {"lm": {"_target_": f"{__name__}.service"}}
-    config["domain"] = {
-        "_target_": f"{__name__}.judged",
-        "domain": config["domain"],
-        "lm": "@lm",
-        "again": ["@lm", {"x": "@lm"}],
-    }
-    domain = compose.assemble(config).search.domain
+    settings = compose.load([])
+    inner = {"domain": settings.domain, "lm": "@lm", "again": ["@lm", {"x": "@lm"}]}
+    twice = {"_target_": f"{__name__}.judged"} | inner
+    domain = compose.assemble(replace(settings, lm={"_target_": f"{__name__}.service"}, domain=twice)).search.domain
     one, two, three = domain.lms
     assert one is two is three["x"] and len(MADE) == 1
 

@@ -67,19 +67,19 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
 @pytest.mark.parametrize("choice", RECIPES, ids=str)
 def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
-    config = compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])])
-    parts, referee, run = compose.assemble(config)[:3]
-    state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), config["initial"]))
+    settings = compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])])
+    parts, referee, run = compose.assemble(settings)[:3]
+    state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), settings.initial))
     begun, bench = len(state.archive), referee.open(batch) if referee else None
     evaluated = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh
-    assert begun > 0 and evaluated >= config["initial"]
-    assert evaluated == config["initial"] or getattr(parts.descriptor, "learns", True)
+    assert begun > 0 and evaluated >= settings.initial
+    assert evaluated == settings.initial or getattr(parts.descriptor, "learns", True)
     ((state, batch),) = run(parts, state, state.evaluations + 1)
-    assert state.evaluations == evaluated + len(batch.ids) == batch.ids[-1] + 1 <= config["budget"]
+    assert state.evaluations == evaluated + len(batch.ids) == batch.ids[-1] + 1 <= settings.budget
     assert (batch.status >= 0).any() and len(state.archive) >= begun
     assert len(batch.ids) == 1 or any(not np.array_equal(solution, batch.solutions[0]) for solution in batch.solutions)
     if bench is not None:
         bench.add(batch)
         assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
-    for stop in schedule.points(config):
-        assert config["initial"] < stop < config["budget"]
+    for stop in schedule.points(settings):
+        assert settings.initial < stop < settings.budget

@@ -9,7 +9,7 @@ from domains.text import Texts
 from domains.text.writer import Writer
 from feedback.descriptors.pca import PCA
 from feedback.descriptors.select import Select
-from feedback.descriptors.ticks import Ticks
+from feedback.descriptors.ticks import Ticks, even_borders
 from feedback.descriptors.triplets import Triplets
 from feedback.judges.grading.embedding import Anchors
 from feedback.judges.grading.language import Claim, Several
@@ -197,3 +197,9 @@ def test_a_search_along_proposed_axes_fills_their_cells():
     search = Search(domain, descriptor, Grid((2, 2)), Vary(Told(domain.writer), batch_size=4, pure=False))
     state, _ = start(search, keys.new(0), domain.sample(keys.new(1), 12))
     assert len(state.archive) >= 2
+
+
+def test_cells_share_values_evenly_or_say_why_they_do_not():
+    assert even_borders(np.arange(101) / 100, 4) == pytest.approx((0.25, 0.5, 0.75))
+    with pytest.raises(ValueError, match="fewer cells"):
+        even_borders(np.array([0.5, 0.5, 0.5]), 4)

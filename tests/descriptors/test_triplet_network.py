@@ -6,11 +6,11 @@ import pytest
 
 from feedback.descriptors.triplet_network import TripletNetwork
 from feedback.descriptors.triplets import Triplets
-from feedback.judges import Always, Flips
+from feedback.judges import Flips
 from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
-from tests.support.comparisons import KNOWS, fresh, rows
+from tests.support.comparisons import KNOWS, Always, fresh, rows
 
 LEARNER = TripletNetwork(KNOWS, ("seen",), (600, 10), restarts=32)
 

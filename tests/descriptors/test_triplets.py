@@ -9,12 +9,12 @@ import pytest
 from feedback.descriptors.qdhf import QDHFPaper
 from feedback.descriptors.random_projection import RandomProjection
 from feedback.descriptors.triplets import Learned, Triplets, _root
-from feedback.judges import CANT_TELL, Always, Flips, Judge, Oracle, Pool, Shuffled
+from feedback.judges import CANT_TELL, Flips, Judge, Oracle, Pool, Shuffled
 from feedback.preferences import acquisition, comparisons
 from qd import keys
 from qd.referee import aligned_r2
 from qd.types import Rows
-from tests.support.comparisons import KNOWS, F, N, fresh, rows
+from tests.support.comparisons import KNOWS, Always, F, N, fresh, rows
 
 ROUND = 80
 

@@ -136,7 +136,7 @@ def test_cost_kind_size_and_formula(path: str) -> None:
     graph = Proxies(path, "graph")
     only = np.array([[NAMES.index("kl"), NAMES.index("omega"), 0, *(0, 0, 0) * 5]], np.int32)  # omega is looked at by nobody
     said = graph.evaluate(None, filled(only)).features
-    assert int(said["kind"][0]) == bench.M and int(said["length"][0]) == 1
+    assert int(said["kind"][0]) == record_.M and int(said["length"][0]) == 1
     low, high = np.array(domain.bounds).T
     told = np.asarray(domain.evaluate(None, domain.sample(keys.new(0), 64)).features["map"])
     assert (told >= low).all() and (told <= high).all()

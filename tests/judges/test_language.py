@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from experiments.judges.texts import AXES
 from feedback.judges import CANT_TELL, A, B
 from feedback.judges import prompts as fence
-from feedback.judges.calibration import accuracy, auc, logit, platt, ticks
+from feedback.judges.calibration import accuracy, auc, logit, platt
 from feedback.judges.grading.injection_probes import PAYLOADS, Watched, canaries, hostile, tried
-from feedback.judges.grading.language import Calibrated, Claim, Labels, Rating, Several
+from feedback.judges.grading.language import Claim, Labels, Rating, Several
 from feedback.judges.similarity.language import MoreAlike
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
@@ -147,27 +147,12 @@ def test_a_few_labels_put_a_leaning_judge_right():
         platt(np.full(4, 0.7), np.array([0, 1, 0, 1]))
 
 
-def test_a_calibrated_judge_is_asked_about_its_texts_once():
-    calls = []
-
-    def judge(items):
-        calls.append(list(items))
-        return np.array([0.8 + 0.15 * ("joy" in item) for item in items])
-
-    mended = Calibrated(judge, ("joy", "grief", "much joy", "no hope"), (1, 0, 1, 0))
-    assert mended(["joy"])[0] > 0.5 > mended(["rain"])[0]
-    assert len(calls) == 3  # the labelled ones, and twice what was asked
-
-
 def test_scores_count_what_failed_against_the_judge():
     truth = np.array([0, 0, 1, 1])
     assert auc(np.array([0.1, 0.2, 0.3, 0.4]), truth) == 1
     assert auc(np.array([0.1, 0.2, np.nan, 0.4]), truth) == 0.5
     assert auc(np.array([0.5, 0.5, 0.5, 0.5]), truth) == 0.5
     assert accuracy(np.array([0.1, np.nan, 0.9, 0.4]), truth) == 0.5
-    assert ticks(np.arange(101) / 100, 4) == pytest.approx((0.25, 0.5, 0.75))
-    with pytest.raises(ValueError, match="fewer cells"):
-        ticks(np.array([0.5, 0.5, 0.5]), 4)
 
 
 def test_triplets_do_not_depend_on_who_is_named_first_and_a_mere_habit_is_silence():

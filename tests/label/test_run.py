@@ -17,8 +17,8 @@ RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.sp
 
 
 def searched(path: Path, *words: str) -> dict:
-    config = compose.load([*RECIPE, *words])
-    return run(config, compose.assemble(config, path), path, Quiet())
+    settings = compose.load([*RECIPE, *words])
+    return run(settings, compose.assemble(settings, path), path, Quiet())
 
 
 def answer_all(path: Path, stop: threading.Event) -> None:

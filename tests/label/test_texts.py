@@ -40,8 +40,8 @@ def labelled(tmp_path_factory):
     person = threading.Thread(target=reads_and_answers, args=(path, stop, read))
     person.start()
     try:
-        config = compose.load(RECIPE)
-        result = run(config, compose.assemble(config, path), path, Quiet())
+        settings = compose.load(RECIPE)
+        result = run(settings, compose.assemble(settings, path), path, Quiet())
     finally:
         stop.set()
         person.join()

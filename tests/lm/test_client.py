@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from feedback.lm.client import LM
-from feedback.lm.transport import retries
+from feedback.lm.transport import retries, schema
 from feedback.lm.transport.probe import Traits
 from qd.types import Spent
 from tests.support.endpoint import reply, serving
@@ -116,6 +116,19 @@ def test_structured_answers_fit_their_schema_or_are_none():
         assert len(server.asked) == 2 and "JSON schema" in str(server.asked[0])
         assert lm.report()[0]["why"] == {"invalid": 2}
         assert lm.report()[0]["tokens_in"] == server.used[0]
+
+
+def test_an_answer_is_held_against_its_whole_schema():
+    properties = {"mood": {"type": "string", "pattern": "^g"}, "n": {"type": "integer"}}
+    shape = schema.strict({"type": "object", "properties": properties})
+    assert schema.fault('```json\n{"mood": "glad", "n": 2, "more": 1}\n```', shape) == ""  # a key too many does no harm
+    assert "does not match" in schema.fault('{"mood": "sad", "n": 2}', shape)
+    assert "not of type 'integer'" in schema.fault('{"mood": "glad", "n": true}', shape)
+    assert "'n' is a required property" in schema.fault('{"mood": "glad"}', shape)
+    assert "no JSON" in schema.fault("NaN", shape) and "no JSON" in schema.fault("[" * 100_000, shape)
+    for wrong in ([], {"type": "number of things"}, {"properties": 3}):
+        with pytest.raises(ValueError, match="is no JSON schema"):
+            schema.check(wrong)
 
 
 def test_bad_texts_are_cleaned_or_fail_alone():

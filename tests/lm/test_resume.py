@@ -96,7 +96,7 @@ def test_a_ledger_cut_off_in_a_line_is_read_and_a_damaged_one_is_refused(tmp_pat
         lm = LM(model="m", base_url=server.url, folder="run")
         lm(["a", "b"], role="writer")
         lm.close()
-        (path,) = Path("run/lm").iterdir()
+        (path,) = Path("run/lm").glob("*.jsonl")
         whole = path.read_bytes()
         path.write_bytes(whole + b'{"event": "sent", "tick')
         again = LM(model="m", base_url=server.url, folder="run")
@@ -132,7 +132,7 @@ def _stored() -> set[str]:
 
 
 def _lines() -> list[dict]:
-    (path,) = Path("run/lm").iterdir()
+    (path,) = Path("run/lm").glob("*.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 

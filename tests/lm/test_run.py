@@ -96,7 +96,7 @@ def test_a_spent_budget_ends_the_run_and_a_larger_one_goes_on(capsys):
         said = capsys.readouterr().out
         assert "archive saved: the language model's budget is spent: 70 of 70 calls" in said
         (path,) = Path("runs/told").iterdir()
-        (ledger,) = (path / "lm").iterdir()
+        (ledger,) = (path / "lm").glob("*.jsonl")
         assert "the same command" in said and len(server.asked) <= 70 == ledger.read_text().count('"sent"'), ledger.read_text()
         assert not (path / "result.json").exists() and len(found()["id"]) > 0
         assert json.loads((path / "events.jsonl").read_text().splitlines()[-1])["event"] == "spent"
@@ -140,7 +140,7 @@ def test_a_killed_run_asks_nothing_twice_and_ends_with_the_same_archive(here):
         assert done.returncode == 0, done.stderr
         assert not stored & {json.dumps(body) for body in server.asked[before:]} and killed == 4
         (path,) = Path("runs/told/").iterdir()
-        (ledger,) = (path / "lm").iterdir()
+        (ledger,) = (path / "lm").glob("*.jsonl")
         lines = [json.loads(line) for line in ledger.read_text().splitlines() if line]
         count = {event: sum(line["event"] == event for line in lines) for event in ("sent", "answered", "failed", "lost")}
         assert count["sent"] == count["answered"] + count["failed"] + count["lost"] >= len(server.asked)

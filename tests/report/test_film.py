@@ -1,6 +1,7 @@
 """Films: where all that was tried has ended is kept whole through kills, and drawn from the folder alone."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -88,8 +89,13 @@ def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
     for name, frames in (("exploration", 3), ("policies", 2)):
         assert f"{name}.gif" in said
         assert Image.open(tmp_path / f"figures/{name}.gif").n_frames == frames  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="type --film --frames 40"):
-        plot.main([str(tmp_path), "--frames", "many"])
+    for words, message in (
+        (["many"], r"--film\] \[--frames 40\]\n.*invalid int value: 'many'"),
+        (["9"], "type --film --frames 40"),
+    ):
+        with pytest.raises(SystemExit):
+            plot.main([str(tmp_path), "--frames", *words])
+        assert re.search(message, capsys.readouterr().err)
 
 
 def test_elites_of_a_domain_that_draws_are_filmed(tmp_path):

@@ -324,6 +324,7 @@ def test_a_foreign_archive_is_refused(tmp_path):
 
 
 def test_without_a_run_the_usage_is_said(capsys):
-    assert plot.main([]) == 2
-    assert plot.main(["--help"]) == 0
-    assert capsys.readouterr().out.count("usage: qd plot RUN") == 2
+    assert cli(["plot"]) == 2
+    assert "usage: qd plot RUN" in capsys.readouterr().err
+    assert cli(["plot", "--help"]) == 0
+    assert "usage: qd plot RUN" in capsys.readouterr().out

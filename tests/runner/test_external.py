@@ -204,8 +204,8 @@ def test_messages(capsys, monkeypatch):
     assert "all 100 solutions of generation 0 failed" in capsys.readouterr().err
     assert asked(capsys, "runs/x/domain=there-s1") == batch
     assert main(["ask"]) == 2 and main(["tell", "x"]) == 2 and main(["tell", "--help"]) == 0
-    out = capsys.readouterr().out
-    assert "usage: qd ask RUN" in out and "usage: qd tell RUN" in out
+    said = capsys.readouterr()
+    assert "usage: qd ask RUN" in said.err and "usage: qd tell RUN" in said.err and "usage: qd tell RUN" in said.out
 
 
 def test_what_external_takes():

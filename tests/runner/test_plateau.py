@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qd.config import compose
+from qd.config.settings import to_config
 from qd.runner import plateau
 from qd.runner.run import run
 from qd.runner.stopping import Stop
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("own_key")
 
 
 def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
-    config = compose.load([*PLATEAU, *overrides])
-    return run(config, compose.assemble(config), path, console or QuietRun(), stop)
+    settings = compose.load([*PLATEAU, *overrides])
+    return run(settings, compose.assemble(settings), path, console or QuietRun(), stop)
 
 
 def columns(path: Path) -> dict:
@@ -57,9 +58,9 @@ def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
 
 
 def test_without_it_the_budget_decides(tmp_path):
-    config = compose.load([*SMALL, "budget=1500", "renderings=0"])
-    assert "stop" not in config and "plateau" not in config
-    result = run(config, compose.assemble(config), tmp_path / "run", QuietRun())
+    settings = compose.load([*SMALL, "budget=1500", "renderings=0"])
+    assert not {"stop", "plateau"} & to_config(settings).keys()
+    result = run(settings, compose.assemble(settings), tmp_path / "run", QuietRun())
     assert result["evaluations"] >= 1500 and result["ended"] == "budget"
 
 
@@ -96,5 +97,5 @@ def test_messages(tmp_path, overrides, message):
     overrides = [o for o in overrides if not o.startswith("~")]
     given = [o for o in PLATEAU if "archive" not in o] if "archive=dns" in overrides else PLATEAU
     with pytest.raises(ValueError, match=message):
-        config = compose.load([*given, *overrides])
-        run(config, compose.assemble(config), tmp_path / "run", QuietRun())
+        settings = compose.load([*given, *overrides])
+        run(settings, compose.assemble(settings), tmp_path / "run", QuietRun())

@@ -1,13 +1,13 @@
 """When a descriptor learns again: the rules, a run that follows one however it was cut, and what is refused or said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qd.config import compose
-from qd.config import schedule as schedule_
+from qd.config import compose, schedule
 from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
@@ -35,8 +35,8 @@ class Cut(Stop):
 
 
 def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
-    config = compose.load([*SMALL, *overrides])
-    return run(config, compose.assemble(config), path, console or QuietRun(), stop)
+    settings = compose.load([*SMALL, *overrides])
+    return run(settings, compose.assemble(settings), path, console or QuietRun(), stop)
 
 
 def learned(path: Path) -> list[int]:
@@ -78,12 +78,13 @@ def test_shares_are_of_the_budget(tmp_path):
 
 
 def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
-    config = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
-    learner = compose.assemble(config).search.descriptor
-    assert len(schedule_.points(config)) + 1 == len(learner.spend) and refits.unasked(config, learner) == ""
-    said = refits.unasked(config | {"relearn": None}, learner)
+    settings = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
+    learner = compose.assemble(settings).search.descriptor
+    assert len(schedule.points(settings)) + 1 == len(learner.spend) and refits.unasked(settings, learner) is None
+    said = "; ".join(refits.unasked(replace(settings, relearn=None), learner) or ())
     assert "only 50 of 200 questions" in said and "relearn=[0.1,0.25,0.5]" in said and "descriptor.spend=[200]" in said
-    assert refits.unasked(config | {"relearn": config["budget"] // 2}, learner).startswith("only 150 of 200")
+    problem, _ = refits.unasked(replace(settings, relearn=settings.budget // 2), learner) or ("", "")
+    assert problem.startswith("only 150 of 200")
 
 
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):

@@ -20,6 +20,7 @@ from qd.types import Search
 from tests.end_to_end.kill.cases import Parts
 from tests.support.consoles import QuietRun
 from tests.support.scripted import contents
+from tests.support.settings import run_settings
 from tests.support.toys import SQUARE, Bowl, Failing
 
 ARCHIVES = {"grid": Grid((12, 12)), "cvt": CVT(50, samples=500), "thresholds": Grid((12, 12), 0.1, -20.0)}
@@ -35,12 +36,10 @@ def recipe(name: str) -> Search:
 
 
 def given(path: Path, name: str, **more) -> QuietRun:
-    config = {
-        "name": "toy", "seed": 1, "budget": 8_000, "initial": 64, "relearn": None, "log_every": 100, "save_every": 3000,
-        "save_seconds": 100.0, "renderings": 0, "runs": "runs", "again": False, "domain": {}, "driver": {"name": "fused"},
-    } | more  # fmt: skip
+    limits = {"seed": 1, "budget": 8_000, "initial": 64, "log_every": 100, "save_every": 3000, "save_seconds": 100.0}
+    settings = run_settings(**limits | {"renderings": 0, "driver": {"name": "fused"}} | more)
     console = QuietRun()
-    job.run(config, Parts(recipe(name), None, fused.run), path, console)
+    job.run(settings, Parts(recipe(name), None, fused.run), path, console)
     return console
 
 
@@ -92,13 +91,13 @@ def test_the_past_is_pyribs_after_every_generation() -> None:
 
 
 def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:
-    stride = Stride({"log_every": 100, "save_every": 250, "save_seconds": 1.0, "relearn": None}, None)
+    stride = Stride(run_settings(log_every=100, save_every=250, save_seconds=1.0), None)
     assert stride.end(130, rested=False) == 200
     stride.took(0.001)
     assert stride.end(130, rested=False) == 900 and stride.end(130, rested=True) == 250
     stride.took(4.0)
     assert stride.rows == 1
-    for config, referee in (({"stop": "plateau"}, None), ({"relearn": "outside"}, None), ({}, "one")):
-        one = Stride({"log_every": 100, "save_every": 250, "save_seconds": 1.0, "relearn": None} | config, referee)
+    for more, referee in (({"stop": "plateau"}, None), ({"relearn": "outside"}, None), ({}, "one")):
+        one = Stride(run_settings(log_every=100, save_every=250, save_seconds=1.0, **more), referee)
         one.took(0.001)
         assert one.rows == 1

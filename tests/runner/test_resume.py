@@ -19,15 +19,17 @@ import yaml
 
 from feedback.descriptors.select import Select
 from qd import search
+from qd.config.settings import to_config
 from qd.runner import refits
 from qd.runner import run as job
 from qd.store import archive_file, checkpoint, history, identity
 from qd.types import Batch, State
 from tests.end_to_end.kill import cases
-from tests.end_to_end.kill.cases import FUSED, Case, assemble, config
+from tests.end_to_end.kill.cases import FUSED, Case, assemble, settings
 from tests.end_to_end.kill.compare import compare
 from tests.end_to_end.kill.trial import trial
 from tests.support.consoles import QuietRun
+from tests.support.settings import run_settings
 
 PLAIN = Case("arm", "isoline", "grid")
 SOFT_LEARNER = Case("arm", "cma_mae", "cvt", "pca")
@@ -63,7 +65,7 @@ class Interrupting(QuietRun):
 
 
 def given(path: Path, console: QuietRun | None = None, case: Case = PLAIN, **more) -> dict:
-    return job.run(config(case, **more), assemble(case), path, console or QuietRun())
+    return job.run(settings(case, **more), assemble(case), path, console or QuietRun())
 
 
 def send(number: int) -> Callable[[], None]:
@@ -317,7 +319,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
     for there in (tmp_path / "runs" / "arm" / "s0", tmp_path / "mine"):
         (tmp_path / "mine").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match="nothing"):
-            job.run(config(PLAIN), refused, there, QuietRun())
+            job.run(settings(PLAIN), refused, there, QuietRun())
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "mine").exists()  # it was there before
 
@@ -335,7 +337,7 @@ def test_the_folder_holds_what_it_promises(whole: Path) -> None:
     assert result["evaluations"] == stored.about["evaluations"] == int(table[-1]["evals"]) == 6016
     assert result["metrics"]["elites"] == len(stored.columns["id"]) == int(table[-1]["elites"])
     assert stored.about["config"]["seed"] == 3 and stored.about["versions"].keys() == {"python", "ribs", "numpy", "jax"}
-    assert stored.about["config_hash"] == identity.config_hash(config(PLAIN))
+    assert stored.about["config_hash"] == identity.config_hash(to_config(settings(PLAIN)))
     # a row wherever a multiple of 500 was crossed, and at both ends
     evals = [int(row["evals"]) for row in table]
     assert evals == [64, *(-(-n // 64) * 64 for n in range(500, 6001, 500))]
@@ -353,7 +355,7 @@ def test_the_folder_holds_what_it_promises(whole: Path) -> None:
 
 def test_a_batch_of_several_generations_is_recorded_like_single_ones(whole: Path, tmp_path: Path) -> None:
     parts = assemble(PLAIN)._replace(run=_three_at_a_time)
-    job.run(config(PLAIN), parts, tmp_path, QuietRun())
+    job.run(settings(PLAIN), parts, tmp_path, QuietRun())
     one, other = history.load(whole), history.load(tmp_path)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
@@ -384,7 +386,7 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
     ],
 )
 def test_relearning_comes_at_fixed_counts(relearn: int | list | None, after: int, due: int | None, tmp_path: Path) -> None:
-    assert refits.opened({"relearn": relearn, "budget": 1000}, tmp_path).next(after) == due
+    assert refits.opened(run_settings(relearn=relearn, budget=1000), tmp_path).next(after) == due
 
 
 @pytest.mark.parametrize("name", ["budget", "initial", "log_every", "save_every", "relearn"])

@@ -12,6 +12,7 @@ from qd import keys
 from qd.archives import objects
 from qd.cli.main import main
 from qd.config import compose
+from qd.config.settings import to_config
 from qd.store import archive_file
 from qd.store import solutions as seeds
 from tests.support.toys import Words
@@ -130,10 +131,10 @@ def test_a_run_starts_from_another(capsys):
 
 
 def test_from_and_a_sweep():
-    assert compose.load(["from=a"])["source"] == "a"
-    assert "source" not in compose.load([])
+    assert compose.load(["from=a"]).source == "a"
+    assert "source" not in to_config(compose.load([]))
     Path("x=1,y's").touch()
-    assert compose.load(["from=x=1,y's"])["source"] == "x=1,y's"
+    assert compose.load(["from=x=1,y's"]).source == "x=1,y's"
     assert compose.folder(compose.load(["from=a"]), ["from=a"]) == compose.folder(compose.load(["source='a'"]), ["source='a'"])
     one, other = ["from=a/b"], ["from=a/c"]
     assert compose.folder(compose.load(one), one) != compose.folder(compose.load(other), other)

@@ -266,13 +266,13 @@ def test_again_replaces_a_run_but_goes_on_with_its_own(run_path: Path) -> None:
     folder.admit(run_path, CONFIG)
     (run_path / "metrics.csv").write_text("old")
     again = CONFIG | {"again": True}
-    folder.admit(run_path, again)
+    folder.admit(run_path, again, again=True)
     assert not (run_path / "metrics.csv").exists() and (run_path / "notes.txt").exists()
     (run_path / "metrics.csv").write_text("new")  # killed here, and the same command given again
-    folder.admit(run_path, again)
+    folder.admit(run_path, again, again=True)
     assert (run_path / "metrics.csv").read_text() == "new"
     (run_path / "result.json").write_text("{}")
-    folder.admit(run_path, again)
+    folder.admit(run_path, again, again=True)
     assert not (run_path / "metrics.csv").exists()
 
 

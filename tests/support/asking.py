@@ -33,8 +33,7 @@ def fill(run: Path, things: Sequence[Rendering], n: int, want: int = 1, two: boo
             file = f"{name}.{thing.kind}"
             data = thing.data if isinstance(thing.data, bytes) else thing.data.encode("utf-8", "surrogatepass")
             (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
-            with store.writing(db):
-                questions.show(db, name, thing.kind, file)
+            questions.show(db, [(name, thing.kind, file)])
         asked: dict[str, Question] = {}
         while len(asked) < n:
             x, a, b = (names[i] for i in rng.choice(len(names), 3, replace=False))

@@ -1,8 +1,10 @@
 """A learner from comparisons and rows that it is given."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from feedback.judges import Oracle
+from feedback.judges import A, Oracle
 from qd.types import Rows
 
 KNOWS = Oracle("truth")
@@ -18,3 +20,13 @@ def rows(n: int = N, seed: int = 0) -> Rows:
 
 def fresh(key, n: int) -> Rows:
     return rows(n, seed=7)
+
+
+@dataclass(frozen=True)
+class Always:
+    """A judge that gives the same answer to every question."""
+
+    answer: int = A
+
+    def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
+        return np.full(len(x.ids), self.answer, np.int8)

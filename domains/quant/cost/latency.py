@@ -7,8 +7,6 @@ it names.
 
 import importlib.util
 import json
-import os
-import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.support.atomic import replacing
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
+from qd.support.provenance import processor
 
 BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
 
@@ -85,26 +86,22 @@ def read(file: Path) -> Table:
 def write(table: Table, file: Path) -> None:
     """Writes a table, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f"{file.name}.{os.getpid()}.new")
     rounded = {name: {p: round(t, 3) for p, t in row.items()} for name, row in sorted(table.microseconds.items())}
     said = {"machine": table.machine, "batch": BATCH, "unit": "us an example, one thread", "us": rounded}
-    scratch.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    scratch.replace(file)
+    with replacing(file) as scratch:
+        scratch.write((json.dumps(said, indent=1) + "\n").encode())
 
 
 def kept(machine: str) -> Path:
     """Where a machine's table lies, in the user's cache."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "qd-atlas" / "quant" / f"latency-{''.join(c if c.isalnum() else '-' for c in machine)[:120]}.json"
+    return cache_path("quant", f"latency-{''.join(c if c.isalnum() else '-' for c in machine)[:120]}.json")
 
 
 @cache
 def machine() -> str:
     """Names processor, its fast integer instructions and onnxruntime's version: what a measured time holds for."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    fields = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in told.splitlines() if ":" in line}
-    name = fields.get("model name") or platform.processor() or platform.machine()
-    fast = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in fields.get("flags", "").split()]
+    name, flags, _ = processor()
+    fast = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
     if importlib.util.find_spec("onnxruntime") is None:
         return f"{name} ({' '.join(fast)})"
     import onnxruntime  # pyright: ignore[reportMissingImports]

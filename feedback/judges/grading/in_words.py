@@ -8,12 +8,14 @@ B texts, M axes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from feedback.judges import prompts as fence
 from feedback.judges.grading.language import Claim, Labels, Rating
-from feedback.judges.protocols import LEAST_MASS, Grade, LanguageModel
+from feedback.judges.protocols import Grade, LanguageModel
+from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
 
 
@@ -48,20 +50,27 @@ class InWords:
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B, 1 + M]; NaN where the model gave no answer."""
-        return np.stack([self.well(items), *(self._along(axis)(items) for axis in self.axes)], axis=1)
+        return np.stack([self.well(items), *(judge(items) for judge in self._axis_judges)], axis=1)
 
     def well(self, items: Sequence[str]) -> np.ndarray:
         """Returns the quality alone, [B]."""
-        if not isinstance(self.quality, str):
-            return self._along(self.quality)(items)
-        if self.rated:
-            return Rating(self.lm, self.quality, seed=self.seed, role=self.role)(items)
-        return Claim(self.lm, self.quality, seed=self.seed, role=self.role)(items)
+        return self._quality_judge(items)
 
     @property
     def answers(self) -> tuple[tuple[str, ...], ...]:
         """The answers of each axis."""
         return tuple(tuple(axis[1:]) for axis in self.axes)
+
+    @cached_property
+    def _quality_judge(self) -> Grade:
+        if not isinstance(self.quality, str):
+            return self._along(self.quality)
+        kind = Rating if self.rated else Claim
+        return kind(self.lm, self.quality, seed=self.seed, role=self.role)
+
+    @cached_property
+    def _axis_judges(self) -> tuple[Grade, ...]:
+        return tuple(map(self._along, self.axes))
 
     def _along(self, axis: tuple[str, ...]) -> Grade:
         question, *answers = axis

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from feedback.judges import prompts as fence
-from feedback.judges.calibration import Platt, logit, platt, sigmoid
-from feedback.judges.protocols import LEAST_MASS, Asked, Grade, LanguageModel
+from feedback.judges.calibration import logit, sigmoid
+from feedback.judges.protocols import Asked, Grade, LanguageModel
+from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
 
 
@@ -85,10 +86,18 @@ class Claim:
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
-        yes = self._asked(self.claim)(items)
-        return sigmoid((logit(yes) - logit(self._asked(self.opposite)(items))) / 2) if self.opposite else yes
+        yes = self._truth(items)
+        return sigmoid((logit(yes) - logit(self._truth_of_opposite(items))) / 2) if self.opposite else yes
 
-    def _asked(self, claim: str) -> Labels:
+    @cached_property
+    def _truth(self) -> Labels:
+        return self._labels(self.claim)
+
+    @cached_property
+    def _truth_of_opposite(self) -> Labels:
+        return self._labels(self.opposite)
+
+    def _labels(self, claim: str) -> Labels:
         return Labels(self.lm, f"Is this claim true? {claim}", ("no", "yes"), self.seed, 1, False, self.asked, self.role)
 
 
@@ -112,22 +121,6 @@ class Rating:
         if prompts:
             out[full] = np.asarray(self.lm.rating(prompts, self.low, self.high, role=self.role))
         return (out - self.low) / (self.high - self.low)
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """Another judge, its answers put right by a few labelled texts, which are judged once."""
-
-    judge: Grade
-    texts: tuple[str, ...]
-    truth: tuple[int, ...]  # 0 or 1
-
-    @cached_property
-    def platt(self) -> Platt:
-        return platt(self.judge(self.texts), np.array(self.truth))
-
-    def __call__(self, items: Sequence[str]) -> np.ndarray:
-        return self.platt(self.judge(items))
 
 
 @dataclass(frozen=True)

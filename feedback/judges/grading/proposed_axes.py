@@ -23,10 +23,11 @@ from feedback.judges.calibration import auc, logit
 from feedback.judges.grading.in_words import InWords
 from feedback.judges.grading.language import Labels
 from feedback.judges.protocols import LanguageModel
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
+from qd.support.separation import LEAST
 
-FILE = "lm/axes.json"  # in the run's folder
-_APART = 0.75  # how often a text of the high end must be placed above one of the low end
+FILE = f"{run_files.LM}/axes.json"  # in the run's folder
 _END = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+){0,2}")  # one to three words
 _NO_KIND = {
     *("good", "bad", "better", "worse", "great", "poor", "clear", "unclear", "short", "long", "brief", "positive", "negative"),
@@ -96,7 +97,7 @@ class Proposed:
         """Asks for axes, tries them, says and keeps what came of it."""
         tried = [self._tried(low, high) for low, high in self._pairs()]
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].auc, -tried[i].gap))
-        good = [i for i in order if tried[i].auc >= _APART][: self.more]
+        good = [i for i in order if tried[i].auc >= LEAST][: self.more]
         found = [axis._replace(taken=i in good) for i, axis in enumerate(tried)]
         _show(found)
         if len(good) < self.more:
@@ -107,9 +108,9 @@ class Proposed:
                 "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]",
             )
         if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(kept.parent)
             told = {"topic": self.topic, "axes": [axis._asdict() for axis in found]}
-            kept.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            atomic.write(kept, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
         return found
 
     def _pairs(self) -> list[tuple[str, str]]:

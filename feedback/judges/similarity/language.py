@@ -7,8 +7,9 @@ import numpy as np
 from feedback.judges import prompts as fence
 from feedback.judges.calibration import logit, sigmoid
 from feedback.judges.encoders import texts_of
-from feedback.judges.protocols import LEAST_MASS, LanguageModel
+from feedback.judges.protocols import LanguageModel
 from feedback.judges.similarity.simulated import CANT_TELL, A, B
+from feedback.lm.scoring.labels import LEAST_MASS
 from qd.types import Rows
 
 

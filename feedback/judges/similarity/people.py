@@ -1,30 +1,31 @@
 """People judge: questions go into the run's store, the page shows them, and the search waits until they are answered.
 
-Both sides may be stopped at any moment: a question is known by the ids and marks of its solutions, so that a search which asks
-again finds what was answered. What the search is told is read back from RUN/labels/answers.jsonl, as a recorded judge reads it:
-the same answers, recorded, give the same run bit for bit.
+Both sides may be stopped at any moment: a question is identified by the ids and marks of its solutions, so that a search which
+asks again finds what was answered. An answer has four forms: what the page sends (left, right), the store's letter (a, b), a
+vote (1, -1), and a number in the descriptor's buffer of answers. RUN/labels/answers.jsonl is written beside the store:
+recorded, the same answers give the same run bit for bit.
 
 T questions.
 """
 
-import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from feedback.judges.similarity.recorded import Recorded, mark
+from feedback.judges.similarity import recorded
 from feedback.judges.similarity.simulated import A, B, chance
 from feedback.judges.similarity.waiting import Line, wait
 from feedback.label import jsonl, questions, store
 from feedback.label.questions import Question
+from qd.support import atomic
 from qd.support.errors import UserError
+from qd.support.sqlite import transaction
 from qd.types import Rows
 
-_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
 _LARGEST = 8 << 20  # bytes of what one solution looks like
 
 
@@ -52,64 +53,58 @@ class People:
         """Asks, waits and returns the answers [T]. Raises ValueError where solutions cannot be drawn."""
         if self.run is None:
             return self._by_lot(x, a, b)
-        self._asked(x, a, b)
-        return self._recorded(x, a, b)
+        return self._ask(recorded.questions(x, a, b), x, a, b)
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Who answered, [T]; 0 where raters have no names."""
-        return np.zeros(len(a.ids), np.int32) if self.run is None else self._recorded.raters(x, a, b)
+        if self.run is None:
+            return np.zeros(len(a.ids), np.int32)
+        with store.opened(Path(self.run)) as db:
+            return self._book(jsonl.records(db)).raters(recorded.questions(x, a, b), self.names)
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
         """Asks which of two is better, and returns the answers [T]."""
         if self.run is None:
             return self._by_lot(a, a, b)
-        self._asked(None, a, b)
-        return self._recorded.better(a, b)
+        return self._ask(recorded.questions(a, b), a, b)
 
-    @property
-    def _recorded(self) -> Recorded:
-        return Recorded(str(Path(self.run or ".", store.FOLDER, "answers.jsonl")), self.names)
-
-    def _asked(self, x: Rows | None, a: Rows, b: Rows) -> None:
-        """Puts the questions, waits for their answers, and writes all answers where they are read back."""
-        run = Path(self.run or ".")
-        asked = [Question(*names) for names in zip(_names(x, len(a.ids)), _names(a), _names(b), strict=True)]
+    def _ask(self, asked: Sequence[recorded.Question], *rows: Rows) -> np.ndarray:
+        """Puts the questions, waits for their answers [T], and writes all answers of the run beside the store."""
+        assert self.run is not None
+        run = Path(self.run)
         with store.opened(run) as db:
-            with store.writing(db):
+            with transaction(db):
                 for name in ("words", "words_better", "seed"):
                     store.note(db, name, str(getattr(self, name)))
-            self._draw(db, run, [rows for rows in (x, a, b) if rows is not None])
-            numbers = questions.put(
-                db, list({question.key: question for question in reversed(asked)}.values())[::-1], self.each
-            )
+            self._show(db, run, _solutions(asked, rows))
+            numbers = questions.put(db, _distinct(asked), self.each)
             with Line(run) as line:
                 wait(db, numbers, self.patience, line)
-            text = "".join(f"{line}\n" for line in jsonl.lines(db))
-        path = Path(self._recorded.path)
-        beside = path.with_suffix(".new")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+            answers = list(jsonl.records(db))
+        atomic.write(self._file, "".join(f"{jsonl.line(answer)}\n" for answer in answers).encode())
+        return self._book(answers).answers(asked)
 
-    def _draw(self, db: store.sqlite3.Connection, run: Path, rows: Sequence[Rows]) -> None:
-        """Draws the solutions that were not drawn before, each once."""
-        there = {name: solution for some in rows for name, solution in zip(_names(some), some.solutions, strict=True)}
-        lacks = sorted(there.keys() - questions.known(db, list(there)))
-        if not lacks:
+    @property
+    def _file(self) -> Path:
+        return Path(self.run or ".", store.FOLDER, "answers.jsonl")
+
+    def _book(self, answers: Iterable[dict[str, Any]]) -> recorded.Book:
+        """The votes of a store's answers, by the function that reads them from a file: recorded, they give the same run."""
+        return recorded.book(answers, str(self._file))
+
+    def _show(self, db: store.sqlite3.Connection, run: Path, solutions: dict[str, Any]) -> None:
+        """Draws the solutions that were not drawn before: files first, so that a kill in between only draws them again."""
+        lacking = sorted(solutions.keys() - questions.known(db, list(solutions)))
+        if not lacking:
             return
-        solutions = [there[name] for name in lacks]
-        if isinstance(solutions[0], np.ndarray):
-            batch = np.stack(solutions)
-        else:
-            batch = np.empty(len(solutions), object)
-            batch[:] = solutions
-        for name, rendering in zip(lacks, self.draw(batch), strict=True):
-            data = rendering.data.encode() if isinstance(rendering.data, str) else rendering.data
+        things = []
+        for name, rendering in zip(lacking, self.draw(_batch([solutions[name] for name in lacking])), strict=True):
+            data, file = rendering.content, f"{name}.{rendering.ending}"
             if len(data) > _LARGEST:
                 raise UserError(f"what a solution looks like has {len(data):,} bytes", f"draw it smaller, below {_LARGEST:,}")
-            file = f"{name}.{_ENDINGS.get(rendering.kind, rendering.kind)}"
             (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
-            with store.writing(db):
-                questions.show(db, name, rendering.kind, file)
+            things.append((name, rendering.kind, file))
+        questions.show(db, things)
 
     def _by_lot(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         warnings.warn("judge=people has no run to ask in: a dry run, answered by lot", stacklevel=3)
@@ -117,8 +112,27 @@ class People:
         return np.where(chance(self.seed, x, a, b) < 0.5, first, -first).astype(np.int8)
 
 
-def _names(rows: Rows | None, n: int = 0) -> list[Any]:
-    """Names each solution by its id and its mark."""
-    if rows is None:
-        return [None] * n
-    return [f"{int(number)}-{mark(solution)}" for number, solution in zip(rows.ids, rows.solutions, strict=True)]
+def _distinct(asked: Sequence[recorded.Question]) -> list[Question]:
+    """Returns each question once, as it stands where it comes first, in the store's form."""
+    stored: dict[str, Question] = {}
+    for *above, a, b in asked:
+        question = Question(str(above[0]) if above else None, str(a), str(b))
+        stored.setdefault(question.key, question)
+    return list(stored.values())
+
+
+def _solutions(asked: Sequence[recorded.Question], rows: Sequence[Rows]) -> dict[str, Any]:
+    """Returns name -> solution of all that the questions are about; ``rows`` are those of x, a and b."""
+    return {
+        str(name): solution
+        for names, some in zip(zip(*asked, strict=True), rows, strict=False)
+        for name, solution in zip(names, some.solutions, strict=True)
+    }
+
+
+def _batch(solutions: list[Any]) -> np.ndarray:
+    if isinstance(solutions[0], np.ndarray):
+        return np.stack(solutions)
+    batch = np.empty(len(solutions), object)
+    batch[:] = solutions
+    return batch

@@ -1,17 +1,19 @@
-"""Answers on disk, a JSON line each: written as they are given, read back as a judge.
+"""Answers on disk, a JSON line each, as a judge.
 
     {"x": 12, "a": 40, "b": 7, "answer": "a", "rater": "ann", "marks": ["09ab31f2", "77e0c1d4", "5c2f00aa"]}
 
 x, a, b are ids of solutions; answer is "a", "b" or "?" (can't tell); rater and marks may be left out. A mark is made of a
 solution's own bytes: where it differs, the id belongs to another run, and the answer is not used. Nor is one that says
 "counted": false: a repeat, or one that came too late. Without x the question was which of a and b is better.
+
+T questions.
 """
 
 import json
-import threading
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,23 +21,119 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedback.judges import CANT_TELL, A, B, Judge
+from feedback.judges import CANT_TELL, A, B
 from qd.support.errors import UserError
 from qd.types import Rows
 
 _CODES = {"a": A, "b": B, "?": CANT_TELL}
-_LETTERS = {code: letter for letter, code in _CODES.items()}
 _BETTER = -1  # stands for x where two were compared
-_writing = threading.Lock()
 
 
-class Said(NamedTuple):
-    answer: int
+class Named(NamedTuple):
+    """A solution in a question: the running number of its evaluation, and a mark of its bytes."""
+
+    id: int
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.id}-{self.mark}"
+
+
+Question = tuple[Named, ...]  # x, a, b; or a, b where two are compared
+
+
+def named(rows: Rows) -> list[Named]:
+    """Names each of N solutions."""
+    return [Named(int(number), mark(solution)) for number, solution in zip(rows.ids, rows.solutions, strict=True)]
+
+
+def mark(solution: Any) -> str:
+    """Returns 8 hex digits of a solution's bytes, or of its text."""
+    data = solution.tobytes() if isinstance(solution, np.ndarray) and solution.dtype != object else str(solution).encode()
+    return f"{zlib.crc32(data):08x}"
+
+
+class Vote(NamedTuple):
+    """One rater's answer to one question."""
+
+    answer: int  # A, B or CANT_TELL
     rater: str
     marks: tuple[str, ...] | None  # of x, a, b; of a, b where two were compared
 
 
-Book = dict[tuple[int, int, int], list[Said]]
+class Book:
+    """Votes by question, each once; ``source`` is named in warnings."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.votes: dict[tuple[int, int, int], list[Vote]] = {}  # ids of x, a, b
+
+    def add(self, record: Any) -> None:
+        """Adds one answer, as a JSON line holds it. Raises ValueError, KeyError or TypeError where it is none."""
+        names = "xab" if "x" in record else "ab"
+        ids, marks = tuple(record[name] for name in names), record.get("marks")
+        if not all(isinstance(i, int) and i >= 0 for i in ids):
+            raise ValueError(f"{', '.join(names)} are {ids}, not ids")
+        if record["answer"] not in _CODES:
+            raise ValueError(f"answer {record['answer']!r} is none of a, b, ?")
+        if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
+            raise ValueError(f"marks are not {len(ids)}")
+        if record.get("counted") is not False:
+            vote = Vote(_CODES[record["answer"]], str(record.get("rater", "")), None if marks is None else tuple(marks))
+            self.votes.setdefault(ids if len(ids) == 3 else (_BETTER, *ids), []).append(vote)  # type: ignore[arg-type]
+
+    def answers(self, questions: Sequence[Question]) -> np.ndarray:
+        """Answers T questions by majority, int8 [T]; it cannot tell what nobody answered."""
+        return np.array([_majority(votes) for votes in self._of_each(questions)], np.int8)
+
+    def raters(self, questions: Sequence[Question], names: Sequence[str]) -> np.ndarray:
+        """Numbers by ``names`` the rater of each answer, int32 [T]; of several the first one who agrees with the majority.
+
+        A rater who is not among ``names`` is one more; without a name the number is 0.
+        """
+        numbers = {"": 0} | {name: i for i, name in enumerate(names)}
+        agreeing = ([v.rater for v in votes if v.answer == _majority(votes)] for votes in self._of_each(questions))
+        return np.array([numbers.get(raters[0] if raters else "", len(names)) for raters in agreeing], np.int32)
+
+    def _of_each(self, questions: Sequence[Question]) -> list[list[Vote]]:
+        """Returns the votes about these very solutions; warns of those about others of the same ids."""
+        votes = [self._whichever_way_round(*question) for question in questions]
+        ours = [
+            [vote for vote in given if vote.marks is None or vote.marks == tuple(each.mark for each in question)]
+            for given, question in zip(votes, questions, strict=True)
+        ]
+        if others := sum(map(len, votes)) - sum(map(len, ours)):
+            warnings.warn(
+                f"{others} answers in {self.source} are about other solutions of the same ids, from another run: not used",
+                stacklevel=4,
+            )
+        return ours
+
+    def _whichever_way_round(self, *question: Named) -> list[Vote]:
+        *above, a, b = (each.id for each in question)
+        x = above[0] if above else _BETTER
+        turned = self.votes.get((x, b, a), ()) if a != b else ()
+        return [*self.votes.get((x, a, b), ()), *map(_turned, turned)]
+
+
+def book(records: Iterable[Any], source: str) -> Book:
+    """Returns the votes of answers that are whole: those of a store, never edited by hand."""
+    found = Book(source)
+    for record in records:
+        found.add(record)
+    return found
+
+
+def read(path: str) -> Book:
+    """Returns the votes of a file of JSON lines. Lines that cannot be read are named in a warning, and the rest is kept.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"there is no file of answers {path}", "type path=FILE.jsonl, one JSON line an answer")
+    status = Path(path).stat()
+    return _read(path, status.st_mtime_ns, status.st_size)
 
 
 @dataclass(frozen=True)
@@ -49,136 +147,45 @@ class Recorded:
     names: tuple[str, ...] = ()
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        return np.array([_majority(said) for said in self._known(x, a, b)], np.int8)
+        return read(self.path).answers(questions(x, a, b))
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Who answered, [T]; of several the first who said what the majority said."""
-        numbers = {name: i for i, name in enumerate(self.names)}
-        who = (next((s.rater for s in said if s.answer == _majority(said)), "") for said in self._known(x, a, b))
-        return np.array([numbers.get(name, len(self.names) if name else 0) for name in who], np.int32)
+        return read(self.path).raters(questions(x, a, b), self.names)
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
         """Answers which of two is better, [T]."""
-        return np.array([_majority(said) for said in self._known(None, a, b)], np.int8)
-
-    def _known(self, x: Rows | None, a: Rows, b: Rows) -> list[list[Said]]:
-        book, found, strange = read(self.path), [], 0
-        shown = (a, b) if x is None else (x, a, b)
-        for i in range(len(a.ids)):
-            said = _about(book, _BETTER if x is None else int(x.ids[i]), int(a.ids[i]), int(b.ids[i]))
-            mine = [s for s in said if s.marks is None or s.marks == tuple(mark(rows.solutions[i]) for rows in shown)]
-            strange += len(said) - len(mine)
-            found.append(mine)
-        if strange:
-            warnings.warn(
-                f"{strange} answers in {self.path} are about other solutions of the same ids, from another run: not used",
-                stacklevel=3,
-            )
-        return found
+        return read(self.path).answers(questions(a, b))
 
 
-@dataclass(frozen=True)
-class Recording:
-    """Another judge, whose answers are appended to a file as they are given; asked again, the file answers."""
-
-    judge: Judge
-    path: str
-    rater: str = ""
-
-    @property
-    def keep(self) -> tuple[str, ...]:
-        return getattr(self.judge, "keep", ())
-
-    def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        known = Recorded(self.path)._known(x, a, b) if Path(self.path).exists() else [[] for _ in x.ids]
-        if all(known):
-            return np.array([_majority(said) for said in known], np.int8)
-        answers = np.asarray(self.judge(x, a, b))
-        for i, code in enumerate(answers):
-            if not known[i]:
-                ids = {name: int(rows.ids[i]) for name, rows in zip("xab", (x, a, b), strict=True)}
-                marks = [mark(rows.solutions[i]) for rows in (x, a, b)]
-                append(self.path, ids | {"answer": _LETTERS[int(code)], "rater": self.rater, "marks": marks})
-        return answers
-
-
-def read(path: str) -> Book:
-    """Returns the answers of each triplet. Lines that cannot be read are named in a warning, and the rest is kept.
-
-    Raises:
-        ValueError: there is no such file.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"there is no file of answers {path}", "type path=FILE.jsonl, one JSON line an answer")
-    status = Path(path).stat()
-    return _read(path, status.st_mtime_ns, status.st_size)
-
-
-def append(path: str, line: dict[str, Any]) -> None:
-    """Appends one answer, on a line of its own also where the last one was cut off."""
-    with _writing, Path(path).open("a+b") as file:
-        if file.tell():
-            file.seek(-1, 2)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write(json.dumps(line).encode() + b"\n")
-
-
-def mark(solution: Any) -> str:
-    """Returns 8 hex digits of a solution's bytes, or of its text."""
-    data = solution.tobytes() if isinstance(solution, np.ndarray) and solution.dtype != object else str(solution).encode()
-    return f"{zlib.crc32(data):08x}"
+def questions(*rows: Rows) -> list[Question]:
+    """Returns T questions about x, a, b, or about a, b."""
+    return list(zip(*map(named, rows), strict=True))
 
 
 @lru_cache(maxsize=16)
 def _read(path: str, changed: int, size: int) -> Book:
-    book: Book = {}
-    bad: list[str] = []
+    found, bad = Book(path), []
     for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
-            parsed = _parsed(json.loads(line))
+            found.add(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
             bad.append(f"line {number}: {type(error).__name__}: {error}")
-            continue
-        if parsed is not None:
-            book.setdefault(parsed[0], []).append(parsed[1])
     if bad:
         shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
         warnings.warn(f"{len(bad)} answers in {path} cannot be read and are left out ({shown})", stacklevel=4)
-    return book
+    return found
 
 
-def _parsed(line: Any) -> tuple[tuple[int, int, int], Said] | None:
-    """Returns what a line says of which triplet, None where it does not count."""
-    letters = "xab" if "x" in line else "ab"
-    ids = tuple(line[name] for name in letters)
-    if not all(isinstance(i, int) and i >= 0 for i in ids):
-        raise UserError(f"{', '.join(letters)} are {ids}, not ids")
-    if line["answer"] not in _CODES:
-        raise UserError(f"answer {line['answer']!r} is none of a, b, ?")
-    marks = line.get("marks")
-    if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
-        raise UserError(f"marks are not {len(ids)}")
-    if line.get("counted") is False:
-        return None
-    said = Said(_CODES[line["answer"]], str(line.get("rater", "")), None if marks is None else tuple(marks))
-    return (ids if "x" in line else (_BETTER, *ids)), said  # type: ignore[return-value]
+def _turned(vote: Vote) -> Vote:
+    """The same vote where a and b change places."""
+    return Vote(-vote.answer, vote.rater, vote.marks and (*vote.marks[:-2], *reversed(vote.marks[-2:])))
 
 
-def _about(book: Book, x: int, a: int, b: int) -> list[Said]:
-    """What was said of a triplet, whichever way round a and b were shown."""
-    turned = [
-        Said(-s.answer, s.rater, s.marks and (*s.marks[:-2], *reversed(s.marks[-2:])))
-        for s in book.get((x, b, a), ())
-        if a != b
-    ]
-    return [*book.get((x, a, b), ()), *turned]
-
-
-def _majority(said: list[Said]) -> int:
-    counts = Counter(s.answer for s in said if s.answer != CANT_TELL).most_common(2)
+def _majority(votes: list[Vote]) -> int:
+    counts = Counter(vote.answer for vote in votes if vote.answer != CANT_TELL).most_common(2)
     if not counts or (len(counts) == 2 and counts[0][1] == counts[1][1]):
         return CANT_TELL
     return counts[0][0]

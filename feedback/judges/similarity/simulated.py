@@ -138,16 +138,6 @@ class Shuffled:
         return answer[np.argsort(chance(self.seed, x, a, b), kind="stable")]
 
 
-@dataclass(frozen=True)
-class Always:
-    """A control: says the same, whatever it is asked."""
-
-    answer: int = A
-
-    def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        return np.full(len(x.ids), self.answer, np.int8)
-
-
 def pick(rows: Rows, index: Array) -> Rows:
     """Returns some rows, in the order asked for."""
     features = {name: column[index] for name, column in rows.features.items()}

@@ -1,18 +1,16 @@
 """How a search waits for people: it says how many answers are missing, and ends at once when it is asked to stop."""
 
 import shlex
-import signal
 import sqlite3
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from feedback.label import questions
 from feedback.label.questions import Wait
+from qd.support.signals import on_stop_signal
 
 _LOOK = 0.2  # seconds between two looks into the store
 _PLAIN = 30.0  # seconds between two lines where there is no terminal
@@ -26,7 +24,7 @@ def wait(db: sqlite3.Connection, numbers: Sequence[int], patience: float, line: 
     """
     first = questions.waiting(db, numbers)
     quiet = patience if first.missing else 0.0
-    with _stoppable():
+    with on_stop_signal(_stop):
         while not questions.close(db, numbers, quiet):
             line.show(questions.waiting(db, numbers))
             time.sleep(_LOOK)
@@ -82,21 +80,6 @@ class Line:
         self._spinner.update(text=Text(words))
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Lets the first SIGTERM or Ctrl-C end the wait: a search that waits reaches no next generation at which to stop."""
-    if threading.current_thread() is not threading.main_thread():  # only there may signals be caught
-        yield
-        return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stop() -> None:
+    """Ends the wait: a search that waits reaches no next generation at which to stop."""
+    raise KeyboardInterrupt

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
+from qd.support import sqlite
 from qd.support.errors import UserError
 
 _VERSION = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, text TEXT NOT NULL, logprobs TEXT NOT NULL,
-    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, money REAL NOT NULL, finish TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS records (key BLOB PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
-    response TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID;
-"""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, text TEXT NOT NULL, logprobs TEXT NOT NULL, "
+    "tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, money REAL NOT NULL, finish TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS records (key BLOB PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, "
+    "response TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID",
+)
 _AT_ONCE = 500  # keys in one query
 _PATIENCE = 60.0  # seconds to wait for another who writes or begins the same file
 
@@ -33,37 +34,16 @@ class Cache:
     def __init__(self, path: str) -> None:
         """Opens or makes it; "" keeps it in memory. Raises ValueError where the file is something else."""
         self.path, self._lock = path, threading.Lock()
+        file = Path(path).expanduser() if path else None
         try:
-            if path:
-                Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                str(Path(path).expanduser()) if path else ":memory:",
-                timeout=_PATIENCE,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            version = self._begun()
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite.connect(file, _VERSION, _create, _PATIENCE, check_same_thread=False)
+            self._db.execute("PRAGMA wal_autocheckpoint = 8000")
+        except sqlite.LaterVersionError as error:
+            raise UserError(f"{path} is a cache of a later version ({error.version})", "type lm.cache=another/file") from error
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"{path} cannot be opened as a cache of answers ({error})", "type lm.cache=another/file") from error
-        if version > _VERSION:
-            raise UserError(f"{path} is a cache of a later version ({version})", "type lm.cache=another/file")
-
-    def _begun(self) -> int:
-        """Makes the tables. Where two begin at once SQLite tells one that the file is locked, and does not wait."""
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._db.executescript(
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000;" + _TABLES
-                )
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version < _VERSION:  # a later one stays what it is: it is refused each time
-                    self._db.execute(f"PRAGMA user_version={_VERSION}")
-                return version
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.005)
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """Returns the answers that are there."""
@@ -88,11 +68,9 @@ class Cache:
         logprobs = json.dumps(answer.logprobs) if answer.logprobs else ""
         row = (key, answer.text, logprobs, answer.tokens_in, answer.tokens_out, answer.money, answer.finish)
         record = (key, request.role, model, json.dumps(request.body), response, seconds, time.time())
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._lock, sqlite.transaction(self._db):
             self._db.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._db.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", record)
-            self._db.execute("COMMIT")
 
     def put_failure(self, key: bytes, failure: Failure) -> None:
         with self._lock:
@@ -114,6 +92,11 @@ class Cache:
     def _rows(self, query: str, values: list) -> list[tuple]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
+
+
+def _create(db: sqlite3.Connection) -> None:
+    for table in _TABLES:
+        db.execute(table)
 
 
 def _marks(keys: list) -> str:

@@ -17,7 +17,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import BaseFileLock
+
 from feedback.lm.accounting.budget import Cost
+from qd.support import locks
 from qd.support.errors import UserError
 
 
@@ -48,10 +51,11 @@ class Ledger:
         self._open: dict[int, dict[str, Any]] = {}  # sent and not settled
         self._next, self._lock = 0, threading.RLock()
         self._file: IO[bytes] | None = None
+        self._lock_file: BaseFileLock | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_file = _take(path)
             self._file = path.open("a+b", buffering=0)
-            _lock_file(self._file, path)
             try:
                 self._rebuild(path)
             except ValueError:
@@ -95,6 +99,8 @@ class Ledger:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+        if self._lock_file is not None:
+            self._lock_file.release()
 
     def _rebuild(self, path: Path) -> None:
         assert self._file is not None
@@ -149,15 +155,10 @@ def _costs(cost: Cost) -> dict[str, Any]:
     return {"in": cost.tokens_in, "out": cost.tokens_out, "money": cost.money}
 
 
-def _lock_file(file: IO[bytes], path: Path) -> None:
+def _take(path: Path) -> BaseFileLock:
     try:
-        import fcntl
-    except ImportError:  # Windows: no lock, as there is no such call
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
+        return locks.acquire(path.with_suffix(".lock"))
+    except locks.InUseError as error:
         raise UserError(
             f"{path} is written by another client, which would make two budgets", "hand on the one client, or wait for it"
         ) from error

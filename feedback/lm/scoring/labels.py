@@ -12,10 +12,12 @@ import numpy as np
 
 from qd.support.errors import UserError
 
+LEAST_MASS = 0.5  # below it the model answers something else than the labels, and its preference means nothing
+
 
 class LabelScores(NamedTuple):
     probabilities: np.ndarray  # [B, L] sum to 1 over the labels; NaN where the call failed
-    mass: np.ndarray  # [B] what the labels have together of the model's own probability; below 0.5 it answers something else
+    mass: np.ndarray  # [B] what the labels have together of the model's own probability
 
 
 def check(labels: Sequence[str]) -> tuple[str, ...]:

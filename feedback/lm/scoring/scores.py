@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from feedback.lm.scoring import labels as reading
-from feedback.lm.scoring.labels import LabelScores
+from feedback.lm.scoring.labels import LEAST_MASS, LabelScores
 from feedback.lm.session import Session
 from feedback.lm.transport import request as requests
 from feedback.lm.transport import schema as schemas
@@ -17,7 +17,6 @@ from feedback.lm.transport.request import Prompt, Request
 from feedback.lm.transport.response import Answer
 from qd.support.errors import UserError
 
-_LEAST_MASS = 0.5  # below it a rating is no rating: the model wants to say something else
 _TOP = 20  # tokens: the most that endpoints give
 
 
@@ -44,7 +43,7 @@ class Scoring:
         scale = range(low, high + 1)
         scores = self.labels(prompts, [str(number) for number in scale], role)
         expected = scores.probabilities @ np.array(scale, float)
-        return np.where(scores.mass < _LEAST_MASS, np.nan, expected)
+        return np.where(scores.mass < LEAST_MASS, np.nan, expected)
 
     def structured(
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float

@@ -1,23 +1,26 @@
-"""Answers in JSON: whether a text fits a schema. Of JSON Schema what endpoints enforce: type, enum, required, bounds, items."""
+"""Answers in JSON: whether a text fits a schema."""
 
 import json
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.validators import extend
+
 from qd.support.errors import UserError
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
-    "null": (type(None),),
-}  # fmt: skip
+# more keys than were asked for do no harm: they are forbidden in what is sent (``strict``), and ignored in what comes back
+_Validator = extend(Draft202012Validator, {"additionalProperties": lambda *_: ()})
 
 
 def check(schema: Any) -> None:
-    """Raises ValueError where this is no schema that answers can be held against."""
-    known = isinstance(schema, dict) and schema.get("type", "null") in _KINDS
-    if not known or not isinstance(schema.get("properties", {}), dict):
-        raise UserError(f"{schema!r:.80} is no JSON schema; its type is one of {', '.join(_KINDS)}, e.g. {{'type': 'integer'}}")
-    for inner in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
-        check(inner)
+    """Raises UserError where this is no schema that answers can be held against."""
+    try:
+        if not isinstance(schema, dict):
+            raise SchemaError("it is no object")
+        _Validator.check_schema(schema)
+    except SchemaError as error:
+        raise UserError(f"{schema!r:.80} is no JSON schema ({error.message}); one is {{'type': 'integer'}}") from error
 
 
 def fault(text: str, schema: dict[str, Any]) -> str:
@@ -26,7 +29,8 @@ def fault(text: str, schema: dict[str, Any]) -> str:
         value = read(text)
     except (ValueError, RecursionError) as error:
         return f"no JSON ({error})"
-    return _fault(value, schema, "it")
+    error = best_match(_Validator(schema).iter_errors(value))
+    return f"{error.json_path}: {error.message}" if error else ""
 
 
 def read(text: str) -> Any:
@@ -48,27 +52,6 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
         inner = {name: strict(each) for name, each in schema.get("properties", {}).items()}
         return {"required": list(inner)} | schema | {"properties": inner, "additionalProperties": False}
     return schema | {"items": strict(schema["items"])} if "items" in schema else schema
-
-
-def _fault(value: Any, schema: dict[str, Any], where: str) -> str:
-    kind = schema.get("type")
-    if kind is not None and (
-        not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind in ("integer", "number"))
-    ):
-        return f"{where} is no {kind}"
-    if "enum" in schema and value not in schema["enum"]:
-        return f"{where} is none of {schema['enum']}"
-    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        return f"{where} is not between {schema.get('minimum')} and {schema.get('maximum')}"
-    if isinstance(value, list) and "items" in schema:
-        return next((said for i, each in enumerate(value) if (said := _fault(each, schema["items"], f"{where}[{i}]"))), "")
-    if isinstance(value, dict):
-        lacks = [name for name in schema.get("required", ()) if name not in value]
-        if lacks:
-            return f"{where} lacks {', '.join(lacks)}"
-        inner = schema.get("properties", {})
-        return next((said for name in inner if name in value and (said := _fault(value[name], inner[name], name))), "")
-    return ""
 
 
 def _no_number(text: str) -> Any:

@@ -11,12 +11,14 @@ from feedback.descriptors.pca import PCA
 from feedback.descriptors.select import Select
 from qd import fused, search
 from qd.archives import CVT, Grid
+from qd.config.settings import RunSettings
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import IsoLine, Vary
 from qd.referee import Referee
 from qd.runner import run as job
 from qd.types import Search
 from tests.support.consoles import QuietRun
+from tests.support.settings import run_settings
 
 _BATCH = 64
 
@@ -50,15 +52,14 @@ LEARNERS = [Case("arm", "isoline", "grid", "pca"), Case("arm", "cma_mae", "cvt",
 FUSED = [Case("arm", "isoline", "grid", "select", "fused")]  # without a referee, so that it is looked at seldom
 
 
-def config(case: Case, **more: Any) -> dict[str, Any]:
-    """Returns a config as the command line resolves it."""
-    return {
+def settings(case: Case, **more: Any) -> RunSettings:
+    """Returns the settings of a case."""
+    return run_settings(**{
         "name": case.domain, "seed": 3, "budget": 6000, "initial": _BATCH, "relearn": 1500 if case.learner == "pca" else None,
-        "log_every": 500, "save_every": 700, "save_seconds": 0, "renderings": 4, "runs": "runs", "again": False,
-        "console": "off",
+        "log_every": 500, "save_every": 700, "save_seconds": 0, "renderings": 4,
         "domain": {"name": case.domain}, "descriptor": {"name": case.learner}, "archive": {"name": case.archive},
         "emitter": {"name": case.emitter}, "referee": {}, "driver": {"name": case.driver},
-    } | more  # fmt: skip
+    } | more)  # fmt: skip
 
 
 def assemble(case: Case) -> Parts:
@@ -76,7 +77,7 @@ def assemble(case: Case) -> Parts:
 
 def run(case: Case, path: Path, **more: Any) -> dict[str, Any]:
     """Gives the command in this process."""
-    return job.run(config(case, **more), assemble(case), path, QuietRun())
+    return job.run(settings(case, **more), assemble(case), path, QuietRun())
 
 
 def _emitter(name: str) -> Any:

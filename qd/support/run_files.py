@@ -1,0 +1,22 @@
+"""Names of what a run folder holds, for all that write it or read it: ``RUN / NAME``."""
+
+CONFIG = "config.yaml"
+RESULT = "result.json"  # written last
+LOCK = ".lock"
+METRICS = "metrics.csv"
+EVENTS = "events.jsonl"
+ARCHIVE = "archive.npz"
+ARCHIVE_HEADER = "archive.json"  # also in LIVE
+CHECKPOINTS = "checkpoint"
+RENDERINGS = "renderings"  # also in LIVE
+FILMS = "films"
+FIGURES = "figures"
+SHEET, HEATMAP = f"{FIGURES}/sheet.png", f"{FIGURES}/heatmap.png"  # what the map looks like at the end
+LIVE = "now"  # the map of a search that still runs
+LIVE_PICTURE = f"{LIVE}/map.png"
+LM = "lm"  # what calls of language models cost, and axes that one proposed
+LABELS = "labels"  # questions put to raters, and their answers
+
+# Fields of an archive's header that are read outside the store
+EVALUATIONS = "evaluations"
+AGREEMENT = "agreement"  # [clear answers that the map agrees with, clear answers]

@@ -205,7 +205,7 @@ def test_one_in_ten_is_asked_again_and_does_not_count(tmp_path):
         assert db.execute("SELECT count(*), sum(counted) FROM answers").fetchone() == (66, 60)
         found = progress.agreement(db, "ann", tmp_path)
         assert (found.myself, found.others.of) == ((6, 6), 0) and str(found.myself) == "100 %"
-        said = [json.loads(line) for line in jsonl.lines(db)]
+        said = [json.loads(line) for line in jsonl.text(jsonl.records(db)).splitlines()]
     again = [line for line in said if line.get("repeat")]
     assert len(again) == 6 and all(line["counted"] is False for line in again)
 

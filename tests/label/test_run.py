@@ -66,7 +66,7 @@ def test_the_same_answers_recorded_give_the_same_run(asked, tmp_path):
     path, _ = asked
     file = tmp_path / "answers.jsonl"
     with store.opened(path) as db:
-        file.write_text("".join(f"{line}\n" for line in jsonl.lines(db)), encoding="utf-8")
+        file.write_text(jsonl.text(jsonl.records(db)), encoding="utf-8")
     for name in ("one", "two"):
         searched(tmp_path / name, "judge=recorded", f"judge.path={file}")
         given, again = columns(path), columns(tmp_path / name)
@@ -78,7 +78,7 @@ def test_the_same_answers_recorded_give_the_same_run(asked, tmp_path):
 def test_answers_of_another_store_are_taken_and_nobody_is_asked(asked, tmp_path):
     path, _ = asked
     with store.opened(path) as db, store.opened(tmp_path / "run") as other:
-        jsonl.take(other, list(jsonl.lines(db)))
+        jsonl.take(other, jsonl.text(jsonl.records(db)).splitlines())
     searched(tmp_path / "run", "judge=people", "judge.patience=0")
     np.testing.assert_array_equal(columns(path)["measures"], columns(tmp_path / "run")["measures"])
 

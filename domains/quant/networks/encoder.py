@@ -5,7 +5,6 @@ quantized; embeddings, norms, softmax and GELU stay float32. N sentences, T toke
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import numpy as np
 
 from domains.quant.networks.layers import Apply, Layer, Network
 from domains.quant.networks.wordpiece import Words
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 
 Array = Any
@@ -63,7 +63,7 @@ class Encoder:
 
 def folder() -> Path:
     """Returns where `qd fetch minilm_f32` puts it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights" / "minilm_f32"
+    return cache_path("weights", "minilm_f32")
 
 
 def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:

@@ -97,6 +97,9 @@ def relearn(search: Search, state: State) -> State:
     return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
 
 
+refit = relearn  # its public name
+
+
 def stored(search: Search) -> tuple[str, ...]:
     """Names of the features that are kept beside each elite and handed out in batches."""
     return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))

@@ -6,6 +6,7 @@ steps ends where the robot stood before its last one.
 B batch, C policies stepped together, D parameters, L lasers, P points of a trace, T steps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -100,6 +101,11 @@ class Maze:
         from domains.maze import render
 
         return [Rendering("svg", render.picture(self, trace)) for trace in self.traces(solutions)]
+
+    def policy(self, solution: Array) -> Callable[[Array], Array]:
+        """Returns the controller of one solution [D]: readings [L + 2] (lasers, bumpers) -> wheels [2] in [-1, 1]."""
+        layers = self.controller.layers(jnp.asarray(solution)[:, None], self.inputs, _ACTIONS)
+        return lambda readings: self.controller.act(layers, jnp.asarray(readings)[:, None])[:, 0]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
         """Animates each policy as a gif."""

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import qd
 from qd.config import values
 from qd.support.errors import UserError
 from qd.support.moved import current
@@ -67,7 +66,7 @@ def _locate(target: str, where: str) -> Any:
 
 def foreign_domains() -> str | None:
     """Says where ``domains`` comes from if it is not ours: a folder of that name shadows it."""
-    spec, ours = importlib.util.find_spec("domains"), Path(qd.__file__).parents[1] / "domains"
+    spec, ours = importlib.util.find_spec("domains"), Path(__file__).parents[2] / "domains"
     if spec is None or spec.origin is None or Path(spec.origin).parent.resolve() == ours.resolve():
         return None
     return f"the package `domains` is {Path(spec.origin).parent}, which hides ours ({ours}); rename that folder"

@@ -61,6 +61,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     Raises:
         ValueError: a part cannot be built or breaks its protocol.
     """
+    from qd.driver import choose  # with JAX, which --help does without
     from qd.types import Search
 
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
@@ -79,22 +80,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
     search = Search(*parts, keep=tuple(keep), reserve=settings.reserve)
     services = {id(part): part for part in shared.values() if hasattr(part, "report")}
-    return Assembled(search, referee, driver(search, settings.driver["name"]), tuple(services.values()))
-
-
-def driver(search: Any, name: str) -> Callable:
-    """Chooses who runs a search. Raises ValueError on a driver that there is not, or that cannot run these parts."""
-    from qd import fused
-    from qd.search import run
-
-    if name not in ("auto", "host", "fused"):
-        raise UserError(f"there is no driver {name!r}", "type driver=auto, driver=fused or driver=host")
-    if name == "host":
-        return run
-    why = fused.applies(search)
-    if why is not None and name == "fused":
-        raise UserError(f"driver=fused cannot run this search: {why}", "type driver=auto or driver=host")
-    return fused.run if why is None else run
+    return Assembled(search, referee, choose(search, settings.driver["name"]), tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:

@@ -47,7 +47,7 @@ def export_table(
     Raises:
         UserError: the folder is no run, or there are no such columns.
     """
-    runs.check(run, "qd export")
+    runs.check(run, "qd export {}")
     ending = out.suffix[1:] if out else ""
     form = form or (ending if ending in TABLES else "csv")
     by = summary.adder(columns or columns_of(run), lm)
@@ -72,7 +72,7 @@ def export_cells(
     Raises:
         UserError: the run's domain has no such export, a cell is empty, or the exporter refuses.
     """
-    runs.check(run, "qd export")
+    runs.check(run, "qd export {}")
     return export(run, choose(run, cells, where, top), form, out or run / "deployable")
 
 
@@ -86,10 +86,14 @@ def table(run: Path, by: Any = None) -> dict[str, np.ndarray]:
         ValueError: the folder is no run, or its archive is damaged.
     """
     runs.check(run)
-    columns = archive_file.load(run).columns
-    oldest_first = np.argsort(columns["id"], kind="stable")
+    return summary.extended(oldest_first(archive_file.load(run).columns), by)
+
+
+def oldest_first(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the columns of an archive in the order in which they are exported, rows by id."""
+    rows = np.argsort(columns["id"], kind="stable")
     order = [*_FIRST, *(name for name in columns if name not in _FIRST)]
-    return summary.extended({name: columns[name][oldest_first] for name in order}, by)
+    return {name: columns[name][rows] for name in order}
 
 
 def columns_of(run: Path) -> str | None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from qd.plots.curves import PANELS, REFEREE, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.page import page
@@ -59,10 +61,16 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
         raise UserError(
             f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
+    return save(curves_of(run, title), target, "png", "pdf") if rows else []
+
+
+def curves_of(run: Path, title: str) -> Figure:
+    """Draws the metrics of a run, finished or not, against evaluations. Raises UserError where there are none."""
+    rows = metrics(run / run_files.METRICS)
     if not rows:
-        return []
+        raise UserError(f"{run} has no metrics yet", "give its command again")
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-    return save(curves(rows, title, panels, _relearned(run / run_files.EVENTS)), target, "png", "pdf")
+    return curves(rows, title, panels, _relearned(run / run_files.EVENTS))
 
 
 def record(stored: archive_file.Stored) -> Map:

@@ -63,7 +63,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     """
     if top < 1:
         raise UserError(f"--top {top} shows nothing", "type 1 or more")
-    runs.check(run, "qd query")
+    runs.check(run, "qd query {}")
     stored = archive_file.load(run)
     numbers = columns(stored)
     if (run / MARKS).exists():

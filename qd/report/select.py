@@ -40,7 +40,7 @@ def select(
     Raises:
         UserError: the folder is no run, or it has no such subset.
     """
-    runs.check(run, "qd select")
+    runs.check(run, "qd select {}")
     columns = export.table(run, summary.adder(export.columns_of(run)))
     about = archive_file.load(run).about
     vectors, objective = _vectors(columns, about, by), np.asarray(columns["objective"], float)

@@ -120,9 +120,9 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
         )
     rows = [int((stored.columns["id"] == number).argmax()) for number in ids]
     domain = build(node, {}, "domain")
-    make = locate(choice["_target_"], f"conf/exports.yaml: {form}")
+    exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")
     cells = [int(stored.columns["index"][i]) for i in rows]
-    reports = make(domain, list(ids), cells, stored.columns["solution"][rows], folder, form)
+    reports = exporter(domain, list(ids), cells, stored.columns["solution"][rows], folder)
     marks = run / MARKS
     kept = json.loads(marks.read_text(encoding="utf-8")) if marks.exists() else []
     fresh = {(report["id"], report["format"]) for report in reports}

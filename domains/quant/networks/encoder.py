@@ -7,7 +7,7 @@ quantized; embeddings, norms, softmax and GELU stay float32. N sentences, T toke
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Encoder:
     tokens: int = 32
     data: str = "sentences"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         wide, t = 4 * self.width, self.tokens
         shapes = [*[(self.width, self.width)] * 4, (self.width, wide), (wide, self.width)]

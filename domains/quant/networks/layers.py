@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Network:
     biases: tuple[np.ndarray, ...]  # float32 [out]
     statistics: tuple[np.ndarray, ...] = ()  # [2, out]: mean and spread of each layer's outputs on training images
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         return self.forward.layers
 

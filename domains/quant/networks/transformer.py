@@ -5,6 +5,7 @@ root mean square without a learned scale, mean over tokens. N images, T tokens, 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -29,7 +30,7 @@ class Patches:
     classes: int = 10
     data: str = "fashion"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         tokens, d, wide = (-(-self.side // self.patch)) ** 2, self.width, 2 * self.width
         kernel = (self.patch, self.patch, 1, d)

@@ -5,6 +5,7 @@ N images.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +24,45 @@ _CHECKED = 2_000  # held-out images on which they are compared
 _SECONDS = 1.0  # of measuring
 
 
-def export(
-    make: Callable[[Any, np.ndarray], Artifact], target: str, domain: Any, ids: Sequence[int], cells: Sequence[int],
-    solutions: np.ndarray, folder: Path, say: Callable[[str], None] = print,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Exports configs [B, 2L], checks each by running it, and returns one report a config.
+@dataclass(frozen=True)
+class Exporter:
+    """Writes configs with ``make`` and checks each by running it, where every layer can be carried to ``target``."""
 
-    Writes folder/FORMAT-cell-N/ with the files and report.json.
+    make: Callable[[Any, np.ndarray], Artifact]  # (domain, config) -> its files
+    target: str  # where the files run, one of support.TARGETS
 
-    Args:
-        make: the exporter: (domain, config) -> its files.
-        target: where the files run, one of ``support.TARGETS``.
-        ids, cells: of each config.
+    def __call__(
+        self, domain: Any, ids: Sequence[int], cells: Sequence[int], solutions: np.ndarray, folder: Path,
+        say: Callable[[str], None] = print,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Writes folder/FORMAT-cell-N/ with the files and report.json of each config [B, 2L]; returns the reports.
 
-    Raises:
-        UserError: a layer cannot be carried (each is named, before anything is written), or a package lacks.
-    """
-    for cell, genome in zip(cells, solutions, strict=True):
-        refuse(domain.bank, genome, target, cell)
-    form, reports = support.NAMES[target], []
-    for number, cell, genome in zip(ids, cells, solutions, strict=True):
-        artifact, result = _make(make, domain, genome)
-        report = {"id": int(number), "cell": int(cell), "format": form, **result}
-        out = folder / f"{form}-cell-{cell}"
-        out.mkdir(parents=True, exist_ok=True)
-        for name, content in artifact.files.items():
-            (out / name).write_bytes(content)
-        (out / "report.json").write_text(json.dumps(report | artifact.settings, indent=1) + "\n", encoding="utf-8")
-        reports.append(report | {"folder": out.name})
-        say(line(report))
-    return reports
+        Raises:
+            UserError: a layer cannot be carried (each is named, before anything is written), or a package lacks.
+        """
+        for cell, genome in zip(cells, solutions, strict=True):
+            refuse(domain.bank, genome, self.target, cell)
+        form, reports = support.NAMES[self.target], []
+        for number, cell, genome in zip(ids, cells, solutions, strict=True):
+            artifact, result = self._make_checked(domain, genome)
+            report = {"id": int(number), "cell": int(cell), "format": form, **result}
+            out = folder / f"{form}-cell-{cell}"
+            out.mkdir(parents=True, exist_ok=True)
+            for name, content in artifact.files.items():
+                (out / name).write_bytes(content)
+            (out / "report.json").write_text(json.dumps(report | artifact.settings, indent=1) + "\n", encoding="utf-8")
+            reports.append(report | {"folder": out.name})
+            say(line(report))
+        return reports
 
-
-def _make(make: Callable[[Any, np.ndarray], Artifact], domain: Any, genome: np.ndarray) -> tuple[Artifact, dict[str, Any]]:
-    """Returns the files that pass the check and its result; those of the fallback where the exporter's first choice fails."""
-    artifact = make(domain, genome)
-    result = check(domain, genome, artifact)
-    if result["deployable"] or artifact.fallback is None:
-        return artifact, result
-    artifact = artifact.fallback()
-    return artifact, check(domain, genome, artifact)
+    def _make_checked(self, domain: Any, genome: np.ndarray) -> tuple[Artifact, dict[str, Any]]:
+        """Returns files and the result of their check; those of the fallback where the first do not pass."""
+        artifact = self.make(domain, genome)
+        result = check(domain, genome, artifact)
+        if result["deployable"] or artifact.fallback is None:
+            return artifact, result
+        artifact = artifact.fallback()
+        return artifact, check(domain, genome, artifact)
 
 
 def refuse(bank: Bank, genome: np.ndarray, target: str, cell: int) -> None:

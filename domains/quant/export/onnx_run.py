@@ -3,8 +3,7 @@
 L layers, N images.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,6 @@ from qd.support.errors import UserError
 
 _WANTED = 99.75  # per cent: with room above what is asked on held-out images
 _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
-
-
-def export(
-    domain: Any, ids: Sequence[int], cells: Sequence[int], solutions: np.ndarray, folder: Path,
-    say: Callable[[str], None] = print,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Exports configs [B, 2L] as ONNX files (see ``deploy.export``)."""
-    return deploy.export(make, "ort-cpu", domain, ids, cells, solutions, folder, say)
 
 
 def make(domain: Any, genome: np.ndarray) -> Artifact:
@@ -89,3 +80,6 @@ def weights_bytes(file: bytes) -> int:
     sizes: dict[int, int] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT32: 4, onnx.TensorProto.INT64: 8}
     bits = ((int(np.prod(c.dims, dtype=int)), 4 if c.data_type in half else 8 * sizes.get(c.data_type, 1)) for c in constants)
     return sum((count * each + 7) // 8 for count, each in bits)
+
+
+export = deploy.Exporter(make, "ort-cpu")

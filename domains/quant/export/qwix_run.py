@@ -7,8 +7,7 @@ holds codes (of b bits each, without gaps), scales and biases. qwix' own calibra
 import importlib.util
 import io
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,6 @@ from domains.quant.quantize.quantizers import ActivationOption
 from qd.support.errors import UserError
 
 INSTALL = "pip install 'qd-atlas[qwix]'"
-
-
-def export(
-    domain: Any, ids: Sequence[int], cells: Sequence[int], solutions: np.ndarray, folder: Path,
-    say: Callable[[str], None] = print,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Exports configs [B, 2L] as qwix rules (see ``deploy.export``)."""
-    return deploy.export(make, "qwix-cpu", domain, ids, cells, solutions, folder, say)
 
 
 def make(domain: Any, genome: np.ndarray) -> Artifact:
@@ -151,3 +142,6 @@ def _params(layer: Layer, like: Any, arrays: dict[str, np.ndarray]) -> dict[str,
         "kernel": wrapper.replace(array=array.replace(qvalue=jnp.asarray(codes).astype(array.qvalue.dtype), scale=scale)),
         "bias": bias,
     }
+
+
+export = deploy.Exporter(make, "qwix-cpu")

@@ -67,11 +67,6 @@ class Proxies:
         return self._costs, (0.0, float(2 ** len(KINDS)))
 
     @property
-    def form_bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Of the feature form; no expression has fewer than one input or more than all slots."""
-        return self._costs, (1.0, self.form.slots + 1.0)
-
-    @property
     def records(self) -> list[Record]:
         """The networks to be good on. Raises ValueError where the bench lacks one."""
         return list(_records(self.bench, self.networks))

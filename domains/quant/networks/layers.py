@@ -40,7 +40,6 @@ class Network:
     forward: Any  # ResNet or Encoder: layers, data, and (apply, x) -> outputs
     weights: tuple[np.ndarray, ...]  # float32, one a layer, as Layer.shape
     biases: tuple[np.ndarray, ...]  # float32 [out]
-    statistics: tuple[np.ndarray, ...] = ()  # [2, out]: mean and spread of each layer's outputs on training images
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

@@ -89,19 +89,6 @@ def test_tables_that_cannot_be():
         toy.costs.of(np.zeros((2, 4), int), np.zeros((2, 4), int))
 
 
-def test_two_metrics():
-    rng = np.random.default_rng(0)
-    content, quality = rng.random((2, 8, 4))
-    budget = Budget("size", np.tile([1.0, 2, 3, 4], (8, 1)), 20)
-    found = allocation.trade(content, quality, [budget])
-    second = [chosen.costs["second"] for chosen in found]
-    assert len(found) > 2 and (np.diff([c.objective for c in found]) >= -1e-9).all() and (np.diff(second) <= 1e-9).all()
-    inside = np.arange(8) < 4
-    few, many = (allocation.decoupled(content, quality, inside, budget, share) for share in (0.2, 0.8))
-    spent = [budget.cost[np.arange(4), c.options[:4]].sum() for c in (few, many)]
-    assert spent[0] <= 4 + 0.2 * 12 and spent[1] > spent[0] and all(sum(c.costs.values()) <= 20 for c in (few, many))
-
-
 def test_a_front_of_distinct_optima():
     toy = Toy()
     bops = toy.costs.bops_reference * np.array([0.2, 0.5])

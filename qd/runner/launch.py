@@ -11,12 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from qd.config.compose import assemble, load, resolve
 from qd.config.overrides import check, opened, prepared, register
 from qd.runner import many_seeds, sweep
+from qd.runner.outcomes import EXIT
 from qd.runner.terminal import job, prepare
 from qd.store import solutions
 from qd.support.conf import conf
 from qd.support.errors import UserError
-
-_EXIT = {"stopped": 130, "spent": 3}  # status of a run that did not finish -> exit status
 
 
 def launch(words: Sequence[str]) -> int:
@@ -34,7 +33,7 @@ def launch(words: Sequence[str]) -> int:
         return many_seeds.many(words)
     if flags:
         return sweep.sweep(words) if flags <= set(sweep.FLAGS) else _by_hydra(words)
-    return _EXIT.get(job(load(words), words)["status"], 0)
+    return EXIT.get(job(load(words), words)["status"], 0)
 
 
 def import_solutions(file: str, overrides: Sequence[str]) -> int:
@@ -56,7 +55,7 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
         stored = solutions.load(file, assemble(settings).search.domain)
         words.append(f"budget={len(stored.solutions)}")
         settings = load(words)
-    return _EXIT.get(job(settings, words)["status"], 0)
+    return EXIT.get(job(settings, words)["status"], 0)
 
 
 def _by_hydra(words: list[str]) -> int:

@@ -1,7 +1,7 @@
 """What experiments/qdhf/study.py compares: tasks with a known truth, and ways to learn what is alike.
 
 A task is a domain, the feature that holds the truth, and the features that a learner may look at. A method is a
-descriptor, whether it is relearned on QDHF's schedule, and the room for elites that lose their cell at a relearn.
+descriptor, whether it is refitted on QDHF's schedule, and the room for elites that lose their cell at a refit.
 """
 
 import math
@@ -41,7 +41,7 @@ class Task:
 
 class Method(NamedTuple):
     descriptor: Any
-    relearns: bool = True
+    refits: bool = True
     reserve: int | None = None
 
 

@@ -24,7 +24,7 @@ from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.referee import aligned_r2
-from qd.search import relearn, start
+from qd.search import refit, start
 from qd.types import Array, Rows, Search
 
 ENDS = (("coarse", "fine"), ("lopsided", "symmetric"))  # what the judge saw; the learner was never told
@@ -53,7 +53,7 @@ def found(of, seed: int) -> tuple[Rows, Array]:
         for state, _ in fused.run(search, state, round(share * of.generations) * of.batch + of.initial):
             pass
         if share < 1:
-            state = relearn(search, state)
+            state = refit(search, state)
     elites = HostElites(state.archive)
     return elites.rows(), elites.take(np.arange(elites.size), "measures")[0]
 

@@ -26,7 +26,7 @@ from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.referee import Referee
 from qd.report import table
-from qd.search import relearn, run, start
+from qd.search import refit, run, start
 from qd.support.errors import UserError
 from qd.types import Batch, Search
 
@@ -73,7 +73,7 @@ def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str =
 def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
     """Runs one search and returns what the referee says of it."""
     begin = time.process_time()
-    descriptor, relearns, reserve = method(name, of, answers, flips, seed)
+    descriptor, refits, reserve = method(name, of, answers, flips, seed)
     referee = Referee(of.truth, Grid(of.dims), of.coarse)
     emitter = Vary(Gaussian(of.sigma), of.batch)
     search = Search(of.domain, descriptor, Grid(of.dims), emitter, referee.keep, reserve)
@@ -82,14 +82,14 @@ def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str
     bench = referee.open(batch)
     bench.add(batch)
     drive = fused.run if fused.applies(search) is None else run
-    for stop in _stops(of.generations, relearns):
+    for stop in _stops(of.generations, refits):
         until = state.evaluations + of.batch * (stop + 1 - state.generation)  # fresh solutions shown to people come on top
         batches = []
         for state, batch in drive(search, state, until):
             batches.append(batch)
         bench.add(_joined(batches))
-        if relearns and stop < of.generations:
-            state = relearn(search, state)
+        if refits and stop < of.generations:
+            state = refit(search, state)
     said = bench.scores(HostElites(state.archive), scale=getattr(of.domain, "objective_range", None))
     if isinstance(descriptor, Select):
         said["aligned_r2"] = 1.0
@@ -122,8 +122,8 @@ def _seeds(runs: table.Runs, case: str, method: str) -> set[int]:
     return set(runs.column(case, method, "aligned_r2"))
 
 
-def _stops(generations: int, relearns: bool) -> Iterable[int]:
-    return [*(round(generations * share) for share in RELEARN if relearns), generations]
+def _stops(generations: int, refits: bool) -> Iterable[int]:
+    return [*(round(generations * share) for share in RELEARN if refits), generations]
 
 
 def _joined(batches: list[Batch]) -> Batch:

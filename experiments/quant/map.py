@@ -1,6 +1,6 @@
 """The figure that a practitioner keeps: size by latency, what is deployable, and where the exact solver's points lie.
 
-    qd run experiment=quant_speed
+    qd run recipe=quant_speed
     python -m experiments.quant.map run=runs/quant_speed/s0
 
 Elites are told on held-out images (1,000); the best of each part of the sizes are exported, run

@@ -1,6 +1,6 @@
 """What experiments/sparse/study.py compares: tasks of sparse rewards, and ways to search them.
 
-A method is a descriptor, an archive, an emitter, and whether it relearns on TAXONS' schedule. Methods on ground truth
+A method is a descriptor, an archive, an emitter, and whether it refits on TAXONS' schedule. Methods on ground truth
 look at where an episode ends; learned ones at an image of its end, 32 x 32 pixels, without the goals.
 """
 
@@ -48,7 +48,7 @@ class Method(NamedTuple):
     descriptor: Descriptor
     archive: Archive
     emitter: Emitter
-    relearns: bool = False
+    refits: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _on_images(emitter: Emitter, **changed: Any) -> Callable[[Task], Method]:
     def made(of: Task) -> Method:
         settings: dict[str, Any] = {"frames": of.domain.camera.frames, "steps": of.steps, **changed}
         learner = ConvAutoencoder(("image",), **settings)
-        return Method(learner, Proximity(0.5), emitter, relearns=learner.steps > 0)
+        return Method(learner, Proximity(0.5), emitter, refits=learner.steps > 0)
 
     return made
 
@@ -139,7 +139,7 @@ def _cma_me(of: Task) -> Emitter:
 
 
 def _ours(criteria: tuple[str, ...] = ("novelty",), sigma: float = 0.2, archive: str = "append") -> Serene:
-    """SERENE with wider steps, climbers that adapt theirs, and no tests where a climber has been (experiment=sparse)."""
+    """SERENE with wider steps, climbers that adapt theirs, and no tests where a climber has been (recipe=sparse)."""
     return Serene(NoveltySearch(sigma=sigma, archive=archive, criteria=criteria), climb=Evolving(), rivals=15)
 
 

@@ -23,7 +23,7 @@ from experiments.sparse.cases import METHODS, Task, method, task
 from qd import keys
 from qd.archives import HostElites
 from qd.report import table
-from qd.search import relearn, run, start
+from qd.search import refit, run, start
 from qd.support.errors import UserError
 from qd.types import Batch, Search, State
 
@@ -77,12 +77,12 @@ def play(of: Task, name: str, evaluations: int, seed: int) -> tuple[dict[str, fl
         for state, batch in run(search, state, evaluations):
             book.add(batch, state.evaluations, memory)
             memory = state.memory
-            if chosen.relearns and _explored(state.memory, state.evaluations) >= chunks * CHUNK:
+            if chosen.refits and _explored(state.memory, state.evaluations) >= chunks * CHUNK:
                 break
-        if chosen.relearns and state.evaluations < evaluations:
+        if chosen.refits and state.evaluations < evaluations:
             wait, before = wait + 1, time.process_time()
             chunks += wait
-            state = relearn(search, state)
+            state = refit(search, state)
             training, trainings = training + time.process_time() - before, trainings + 1
     cpu = time.process_time() - begin
     cost = {"training": 100 * training / cpu, "trainings": trainings, "cpu_seconds": cpu, "evaluations": state.evaluations}

@@ -39,7 +39,7 @@ class QDHFPaper:
 
     judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
     reads: tuple[str, ...]
-    spend: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without relearning is QDHF-Base
+    spend: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without refitting is QDHF-Base
     measures: int = 2
     margin: float = 0.05  # m of the hinge
     learning_rate: float = 1e-3

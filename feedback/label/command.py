@@ -93,7 +93,7 @@ def _import(args: Sequence[str]) -> int:
 def _asked(run: Path) -> Path:
     """Raises ValueError where a folder is no run's."""
     if not store.there(run):
-        raise UserError(f"{run} is no folder of a run", "type qd run experiment=label_images, and then what it says")
+        raise UserError(f"{run} is no folder of a run", "type qd run recipe=label_images, and then what it says")
     return run
 
 

@@ -39,7 +39,7 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     settings = compose.load(overrides)
     check(settings)
     try:
-        parts = compose.assemble(replace(settings, relearn=None))  # a relearn of what does not learn has a probe of its own
+        parts = compose.assemble(replace(settings, refit=None))  # a refit of what does not learn has a probe of its own
     except ValueError as error:
         return Report([], [fault(error)])
     facts = [_who(parts)]

@@ -36,22 +36,22 @@ REFEREE = (
 _ACROSS = 3  # panels in a row
 
 
-def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS, relearned: Sequence[int] = ()) -> Figure:
+def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS, refits: Sequence[int] = ()) -> Figure:
     """Draws one panel for each column; what is not defined is said in words.
 
     Args:
         metrics: name -> [G], among them evals.
-        relearned: the evaluations at which the descriptor learned; each is a dotted line.
+        refits: the evaluations at which the descriptor learned; each is a dotted line.
     """
     with rc_context(STYLE | {"axes.spines.top": False, "axes.spines.right": False}):
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
         figure = Figure(figsize=(2.6 * across, 0.3 + 2.2 * down), layout="constrained")
-        figure.suptitle(title + ("; dotted: the descriptor learned" if relearned else ""), x=0.01, ha="left", fontsize=9)
+        figure.suptitle(title + ("; dotted: the descriptor learned" if refits else ""), x=0.01, ha="left", fontsize=9)
         places = figure.subplots(down, across, squeeze=False).flat
         for axes, panel in zip(places, panels, strict=False):
             _draw(axes, np.asarray(metrics["evals"], float), metrics.get(panel.column), panel)
-            for when in relearned:
+            for when in refits:
                 axes.axvline(when, color="#999999", linewidth=1, linestyle=":")
         for axes in places[len(panels) :]:
             axes.set_visible(False)

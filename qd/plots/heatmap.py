@@ -137,8 +137,8 @@ def _frame(axes: Any, record: Map, across: int, up: int) -> None:
 def _ticks(axis: Any, record: Map, measure: int) -> None:
     """Writes the name of each cell along a measure, where all have one; else numbers."""
     cells = record.dims[measure] if record.dims is not None else 0
-    if not (record.called and len(record.called[measure]) == 1 + cells):
+    if not (record.axis_labels and len(record.axis_labels[measure]) == 1 + cells):
         axis.set_major_locator(MaxNLocator(5))
         return
     low, high = record.bounds[measure]
-    axis.set_ticks(low + (np.arange(cells) + 0.5) * (high - low) / cells, record.called[measure][1:])
+    axis.set_ticks(low + (np.arange(cells) + 0.5) * (high - low) / cells, record.axis_labels[measure][1:])

@@ -42,10 +42,10 @@ def page(record: Map, texts: Array, ids: Array) -> str:
 
 def _axes(record: Map) -> str:
     """Says what each measure is, where it is named in words."""
-    if not record.called or record.dims is None or len(record.dims) > 2:
+    if not record.axis_labels or record.dims is None or len(record.dims) > 2:
         return ""
     sides = ("Downwards",) if len(record.dims) == 1 else ("To the right", "Upwards")
-    return "".join(f"<p>{side}: {escape(title)}</p>" for side, (title, *_) in zip(sides, record.called, strict=True))
+    return "".join(f"<p>{side}: {escape(title)}</p>" for side, (title, *_) in zip(sides, record.axis_labels, strict=True))
 
 
 def _table(record: Map, shown: dict[int, str]) -> str:

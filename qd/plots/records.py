@@ -30,7 +30,7 @@ class Map(NamedTuple):
     dims: Sequence[int] | None = None  # cells a side, of a grid
     centroids: Array | None = None  # [C, M], of a CVT
     scale: tuple[float, float] | None = None  # the domain's objective_range
-    called: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
+    axis_labels: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
 
     @property
     def cells(self) -> int | None:
@@ -50,7 +50,7 @@ def colours(record: Map) -> ScalarMappable:
 def cell_names(record: Map, axis: int) -> list[str]:
     """Names the cells along a measure of a grid: their words, or their numbers with the words of both ends."""
     assert record.dims is not None
-    words, cells = list(record.called[axis][1:]) if record.called else [], record.dims[axis]
+    words, cells = list(record.axis_labels[axis][1:]) if record.axis_labels else [], record.dims[axis]
     if len(words) == cells:
         return words
     ends = {0: f": {words[0]}", cells - 1: f": {words[-1]}"} if len(words) == 2 else {}

@@ -70,54 +70,54 @@ def curves_of(run: Path, title: str) -> Figure:
     if not rows:
         raise UserError(f"{run} has no metrics yet", "give its command again")
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-    return curves(rows, title, panels, _relearned(run / run_files.EVENTS))
+    return curves(rows, title, panels, _refits(run / run_files.EVENTS))
 
 
 def record(stored: archive_file.Stored) -> Map:
     """Returns the Map that figures of a stored archive are drawn from."""
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
-    called = _called(config, len(about["bounds"]))
+    axis_labels = _axis_labels(config, len(about["bounds"]))
     return Map(
         columns["measures"],
         columns["objective"],
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
-        _names(config.get("descriptor", {}), len(about["bounds"]), called),
+        _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels),
         f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
-        called,
+        axis_labels,
     )
 
 
-def _called(config: dict[str, Any], measures: int) -> list[list[str]] | None:
+def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | None:
     """Returns the words for each measure: a title, then its ends or a name for each cell; None where they have none."""
     descriptor = config.get("descriptor", {})
-    words = (config.get("called") or {}).get(descriptor.get("feature"))
+    words = (config.get("axis_labels") or {}).get(descriptor.get("feature"))
     if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
         return None
     chosen = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
     return [[str(word) for word in each] for each in chosen] if len(chosen) == measures else None
 
 
-def _names(descriptor: dict[str, Any], measures: int, called: list[list[str]] | None = None) -> list[str]:
+def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
     """Names the measures by their ends, by the feature that they select, or by their number."""
     feature = descriptor.get("feature")
-    if called and all(len(words) == 3 for words in called):
-        return [f"{low} to {high}" for _, low, high in called]
+    if axis_labels and all(len(words) == 3 for words in axis_labels):
+        return [f"{low} to {high}" for _, low, high in axis_labels]
     if feature is None:
         return [f"measure {i + 1}" for i in range(measures)]
     columns = descriptor.get("columns") or range(measures)
     return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
 
 
-def _relearned(path: Path) -> list[int]:
+def _refits(path: Path) -> list[int]:
     """Returns the evaluations at which the descriptor learned anew."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     events = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [event["evaluations"] for event in events if event["event"] == "relearn"]
+    return [event["evaluations"] for event in events if event["event"] in ("refit", "refit")]
 
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:

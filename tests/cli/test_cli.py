@@ -26,7 +26,7 @@ class Disc:
     def sample(self, key, n): return keys.uniform(key, (n, 2), -1, 1)
     def evaluate(self, keys, solutions): return Evaluation(-(solutions**2).sum(1), {"where": solutions})
 """
-CHOICE = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
+CHOICE = "# @package _global_\ndomain: {_target_: mine.Disc}\ndomain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
 
 
 def qd(*args: str, where: Path, path: Path = HOUSE) -> subprocess.CompletedProcess:

@@ -19,7 +19,7 @@ from feedback.judges.similarity.language import MoreAlike
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.vary import Vary
-from qd.search import relearn, run, start
+from qd.search import refit, run, start
 from qd.types import Search
 from tests.support.hashed import Hashed, Says
 
@@ -55,7 +55,7 @@ def played(search: Search, until: int = 60):
     state, _ = start(search, keys.new(0), search.domain.sample(keys.new(1), 20))
     for state, _ in run(search, state, until // 2):
         pass
-    state = relearn(search, state) if search.descriptor.learns else state
+    state = refit(search, state) if search.descriptor.learns else state
     for state, _ in run(search, state, until):
         pass
     return state

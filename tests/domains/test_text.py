@@ -227,7 +227,7 @@ def test_cells_that_generation_0_shares_out_hold_as_much_of_it_each():
         ticks.init(keys.new(0), rows._replace(features={"p": np.ones((80, 1))}), None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"axis 1 are \[0.5, 0.4\], and must rise; type \[0.4, 0.5\]"):
         Ticks("p", (3,), ((0.5, 0.4),))
-    with pytest.raises(ValueError, match=r"2 numbers for 10 cells, and must be 9; type suits.dims=\[3\]"):
+    with pytest.raises(ValueError, match=r"2 numbers for 10 cells, and must be 9; type domain_defaults.dims=\[3\]"):
         Ticks("p", (10,), ((0.4, 0.5),))
 
 
@@ -281,8 +281,8 @@ def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_as
     for words, why in (
         (["domain.writer.seeds=[One.,Two.]"], "2 seeds are fewer than the 3 texts"),
         (["grade.axes=[[Which?,mild,Mild]]"], "has one answer twice"),
-        (["grade.axes=[[Which?,a,b],[What?,c,d]]", "suits.ticks=null"], "suits.dims=[10, 10]"),
-        (["domain=arm", "called={gripper:x}"], "names no columns of features"),
+        (["grade.axes=[[Which?,a,b],[What?,c,d]]", "domain_defaults.ticks=null"], "domain_defaults.dims=[10, 10]"),
+        (["domain=arm", "axis_labels={gripper:x}"], "names no columns of features"),
     ):
         assert main(["run", *(["domain=opinions", "lm=toy"] if words[0] != "domain=arm" else []), *words]) == 1
         assert why in capsys.readouterr().err, words
@@ -292,4 +292,6 @@ def test_a_run_of_texts_names_its_axes_in_words(tmp_path):
     assert main(["run", "domain=opinions", "lm=toy", "budget=8", "initial=6", "name=words", f"runs={tmp_path}"]) == 0
     stored = archive_file.load(next((tmp_path / "words").iterdir()))
     assert record(stored).names == ["negative to positive"] and record(stored).called[0][1:] == ["negative", "positive"]
-    assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"called": None}})).names == ["kind"]
+    assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"axis_labels": None}})).names == [
+        "kind"
+    ]

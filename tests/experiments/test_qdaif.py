@@ -51,7 +51,7 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
 @pytest.mark.parametrize("case", study.CASES)
 def test_cells_are_those_of_the_domain(case):
     said = OmegaConf.load(Path(study.__file__).parents[2] / "conf" / "domain" / f"{case}.yaml")
-    assert OmegaConf.to_container(said["suits"]["ticks"]) == [list(each) for each in TICKS[case]]
+    assert OmegaConf.to_container(said["domain_defaults"]["ticks"]) == [list(each) for each in TICKS[case]]
 
 
 def test_copies_and_narrower_cells_are_counted():

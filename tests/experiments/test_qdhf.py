@@ -12,7 +12,7 @@ from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.fused import seeds
 from qd.report import table
-from qd.search import relearn, start
+from qd.search import refit, start
 from qd.types import Search, State
 
 TINY = replace(cases.task("arm"), generations=20, batch=20, initial=40)
@@ -103,13 +103,13 @@ def test_seeds_that_each_learn_their_own_map_share_one_program(how):
     for stop in (240, 440):
         for together, _ in seeds.run(search, together, stop, how):
             pass
-        together = [relearn(search, state) for state in together]
+        together = [refit(search, state) for state in together]
     assert _programs() == compiled  # all fits of all seeds are one program
     lone = begun(1)
     for stop in (240, 440):
         for lone, _ in fused.run(search, lone, stop):
             pass
-        lone = relearn(search, lone)
+        lone = refit(search, lone)
     np.testing.assert_array_equal(together[1].params.weights, lone.params.weights)
     for one, other in zip(HostElites(together[1].archive).rows()[:3], HostElites(lone.archive).rows()[:3], strict=True):
         np.testing.assert_array_equal(one, other)

@@ -52,8 +52,8 @@ def test_ours_is_set_beside_each_other_seed_by_seed(tmp_path):
 
 def test_a_learned_search_trains_on_the_papers_schedule(tiny, monkeypatch):
     trained = []
-    real = study.relearn
-    monkeypatch.setattr(study, "relearn", lambda search, state: trained.append(state.evaluations) or real(search, state))
+    real = study.refit
+    monkeypatch.setattr(study, "refit", lambda search, state: trained.append(state.evaluations) or real(search, state))
     monkeypatch.setattr(study, "CHUNK", 400)
     said, curve = study.play(TINY, "taxons", 3200, seed=0)
     assert trained == [600, 1400, 2600]  # 200 seeds, then after chunks 1, 3 and 6

@@ -1,4 +1,4 @@
-"""A search that people answer, whole: it asks, waits, relearns, finishes; the same answers recorded give the same run."""
+"""A search that people answer, whole: it asks, waits, refits, finishes; the same answers recorded give the same run."""
 
 import threading
 from pathlib import Path
@@ -13,7 +13,7 @@ from qd.store import archive_file
 from tests.support.consoles import Quiet
 
 RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.spend=[8,6]", "descriptor.active=false",
-          "relearn=[200]", "budget=400", "suits.batch_size=100", "renderings=12"]  # fmt: skip
+          "refit=[200]", "budget=400", "domain_defaults.batch_size=100", "renderings=12"]  # fmt: skip
 
 
 def searched(path: Path, *words: str) -> dict:
@@ -48,7 +48,7 @@ def asked(tmp_path_factory):
     return path, result
 
 
-def test_a_search_waits_relearns_and_finishes(asked):
+def test_a_search_waits_refits_and_finishes(asked):
     path, result = asked
     assert result["status"] == "finished" and result["evaluations"] == 400
     with store.opened(path) as db:
@@ -57,7 +57,7 @@ def test_a_search_waits_relearns_and_finishes(asked):
     assert shown == {file.name for file in (path / "labels/shown").iterdir()} and all(name.endswith(".svg") for name in shown)
     assert (path / "now/map.png").stat().st_size > 10_000
     about = archive_file.load(path / "now").about
-    assert about["evaluations"] == 200  # drawn last after the relearn
+    assert about["evaluations"] == 200  # drawn last after the refit
     agree, of = about["agreement"]
     assert of == 14 and 8 <= agree <= 14 and run_view.of_map(path) == (agree, of)
 

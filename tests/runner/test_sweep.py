@@ -37,7 +37,10 @@ class Disc:
         if self.fails == "exit": sys.exit(3)
         return Evaluation(1 - (solutions**2).sum(1) / 2, {"where": solutions})
 """
-CHOICE = "# @package _global_\ndomain: {_target_: discs.Disc}\ndomain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]], dims: [9, 9]}\n"
+CHOICE = """# @package _global_
+domain: {_target_: discs.Disc}
+domain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]], dims: [9, 9]}
+"""
 SMALL = ("domain=disc", "budget=1200", "log_every=200", "save_every=200", "domain_defaults.batch_size=40", "console=off")
 SWEEP = ("run", "-m", "seed=0,1,2", "emitter=isoline,gaussian", *SMALL)
 

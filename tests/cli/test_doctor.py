@@ -77,7 +77,7 @@ def here(tmp_path, monkeypatch) -> Path:
     (tmp_path / "conf/domain").mkdir(parents=True)
     (tmp_path / "conf/domain/toy.yaml").write_text(
         f"# @package _global_\ndomain: {{_target_: {__name__}.Toy}}\n"
-        "suits: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy]}\n"
+        "domain_defaults: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy]}\n"
     )
     return tmp_path
 

@@ -29,7 +29,7 @@ def load(bench: str) -> dict[str, Record]:
     path = _path(bench)
     if not path.is_file():
         here = ", ".join(sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"]))
-        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd experiment emq_bench wrote")
+        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd study emq.bench wrote")
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -63,7 +63,7 @@ def _read(path: Path, changed: int) -> dict[str, Record]:
         if lacking or tuple(told["sources"]) != SOURCES:
             raise UserError(
                 f"{path.name} has no statistic {', '.join(lacking) or 'of these sources'}: it is of another version; "
-                "make it anew: qd experiment emq_bench"
+                "make it anew: qd study emq.bench"
             )
         order = [list(told["names"]).index(name) for name in NAMES]
         records = []

@@ -112,7 +112,7 @@ def checked(record: Record) -> Record:
             site, option = (int(i[0]) for i in np.nonzero(there & ~np.isfinite(told)))
             raise UserError(
                 f"statistic {name} of network {record.name} is missing at site {site}, option {option} ({told[site, option]}); "
-                "make its part of the bench again (qd experiment emq_bench), or leave the network out (domain.networks=...)"
+                "make its part of the bench again (qd study emq.bench), or leave the network out (domain.networks=...)"
             )
     chosen = np.take_along_axis(there[None], record.configs[:, :, None].clip(0, options - 1), 2)
     if record.configs.min() < 0 or record.configs.max() >= options or not chosen.all():

@@ -12,10 +12,7 @@ n seeds, R rows.
 import csv
 import io
 import json
-import os
-import platform
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from qd.support import atomic, provenance
+from qd.support import atomic
 from qd.support.errors import UserError
 
 _RESAMPLES = 4000
@@ -188,27 +185,6 @@ def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
         cells = [case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)]
         lines.append(" & ".join([*map(_tex, cells[:2]), *cells[2:]]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
-
-
-def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> None:
-    """Writes how a table came to be: command, commit, versions, cores, processor."""
-    told = {
-        "command": _command(),
-        "commit": provenance.commit(mark_changes=False),
-        "python": platform.python_version(),
-        **{name: provenance.version(name) for name in packages},
-        "cores": os.cpu_count(),
-        "processor": provenance.processor().name,
-    }
-    atomic.make_folder(path.parent)
-    atomic.write(path, (json.dumps(told, indent=2) + "\n").encode())
-
-
-def _command() -> str:
-    """What was typed, without where it was written to."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    name = spec.name.removeprefix("experiments.") if spec else Path(sys.argv[0]).stem
-    return " ".join(["qd experiment", name, *(word for word in sys.argv[1:] if not word.startswith("out="))])
 
 
 def _by_method(rows: list[Row]) -> dict[tuple[str, str], dict[str, Row]]:

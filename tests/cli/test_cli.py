@@ -57,7 +57,7 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     assert main(["run", "-m", "domain=arm,amr"]) == 1
     said = capsys.readouterr()
     assert "qd: there is no command 'rnu'; there is run (the nearest)" in said.err
-    assert "qd: there is no experiment 'nothing_like_it'; there is " in said.err
+    assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
     assert said.err.count("qd: there is no domain 'amr'; there is arm (the nearest)") == 2
     assert len(said.err.splitlines()) == 4 and not said.out
 

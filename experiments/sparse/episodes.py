@@ -1,38 +1,39 @@
 """Episodes a second of the sparse domains: where each ends alone, and with one or five images of 32 x 32 pixels of it.
 
-    python -m experiments.benchmarks.episodes budget=quick|first|full
+    qd study sparse.episodes budget=quick|first|full
 
 Batches of 1,000 controllers, rounds interleaved in one process, after compilation.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 
 from domains.scene import Camera
-from experiments.benchmarks.rounds import Side, race, rounds
-from experiments.sparse.cases import task
+from experiments import command, study
+from experiments.benchmarks import rounds
+from experiments.benchmarks.rounds import BUDGETS, Side
+from experiments.sparse.tasks import TASKS, task
 from qd import keys
-from qd.report import table
+from qd.report.table import Row, Runs, summary
 
 BATCH, REPEATS = 1000, 2
-PLAN = ("redundant arm", "maze", "curling")
 
 
-def main(budget: str = "quick", out: str = "experiments/results/episodes") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, prints and writes the table: medians over rounds."""
-    n, runs = rounds(budget), table.Runs(Path(out) / "runs.jsonl")
-    for case in PLAN:
-        race(runs, case, lambda case=case: sides(task(case).domain), n)
-    rows = table.summary(runs)
-    table.write(Path(out) / "table.csv", rows)
-    table.about(Path(out) / "about.json")
-    print(table.text(rows, ("per_s", "per_cpu_s"), 0))
+    folder = study.folder("episodes", out=out)
+    runs = study.runs(folder)
+    for case in TASKS:
+        rounds.race(runs, case, lambda case=case: sides(task(case).domain), BUDGETS[budget])
+    study.report(folder, rows(runs), ("per_s", "per_cpu_s"), 0)
+
+
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs)
 
 
 def sides(domain: Any) -> dict[str, Side]:
@@ -59,4 +60,4 @@ def sides(domain: Any) -> dict[str, Side]:
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

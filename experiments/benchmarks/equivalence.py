@@ -1,7 +1,9 @@
-"""Whether two ways of doing the same find as much: two one-sided tests over seeds, with a margin stated beforehand.
+"""Whether two methods find as much: two one-sided tests over seeds, with a margin stated beforehand.
 
 Equivalent (Schuirmann 1987, at 5 %): the 90 % interval of the difference of means (Welch) lies within +-MARGIN of theirs.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.stats import t
@@ -11,7 +13,7 @@ from qd.report.table import Row, Runs
 MARGIN = 0.05  # of their mean: differences within it count as none
 
 
-def equivalence(runs: Runs, cases: tuple[str, ...], metrics: tuple[str, ...], ours: str, theirs: str) -> list[Row]:
+def mean_differences(runs: Runs, cases: Iterable[str], metrics: tuple[str, ...], ours: str, theirs: str) -> list[Row]:
     """Returns a row for each case and metric: the difference over their mean, with its 90 % interval."""
     rows = []
     for case in cases:
@@ -29,12 +31,12 @@ def equivalence(runs: Runs, cases: tuple[str, ...], metrics: tuple[str, ...], ou
     return rows
 
 
-def told(rows: list[Row]) -> str:
-    """Says each row and what follows from it."""
+def verdicts(rows: list[Row]) -> str:
+    """Returns a line for each row of ``mean_differences``: the difference, and whether the two are equivalent."""
     lines = []
-    for row in rows:
+    for row in (row for row in rows if row.metric.startswith("difference of ")):
         within = row.low > -MARGIN and row.high < MARGIN
-        follows = "equivalent" if within else "not worse" if row.low > -MARGIN else "not shown to be equivalent"
+        verdict = "equivalent" if within else "not worse" if row.low > -MARGIN else "not shown to be equivalent"
         numbers = f"{100 * row.value:+.2f} % [{100 * row.low:+.2f}, {100 * row.high:+.2f}] of the other's mean"
-        lines.append(f"{row.case}: {row.metric}, {row.method}: {numbers}, margin {100 * MARGIN:.0f} %, n={row.n}: {follows}")
+        lines.append(f"{row.case}: {row.metric}, {row.method}: {numbers}, margin {100 * MARGIN:.0f} %, n={row.n}: {verdict}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What experiments/sparse/study.py compares: tasks of sparse rewards, and ways to search them.
+"""The methods of experiments/sparse/study.py: on ground truth, on learned measures, and controls.
 
 A method is a descriptor, an archive, an emitter, and whether it refits on TAXONS' schedule. Methods on ground truth
 look at where an episode ends; learned ones at an image of its end, 32 x 32 pixels, without the goals.
@@ -6,19 +6,13 @@ look at where an episode ends; learned ones at an image of its end, 32 x 32 pixe
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.curling import Curling
-from domains.maze import Maze
-from domains.maze.controller import OneBias
-from domains.maze.maps import Areas
-from domains.redundant_arm import RedundantArm
+from experiments.sparse.tasks import Task
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from feedback.descriptors.random_projection import RandomProjection
-from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid, Proximity
 from qd.emitters.novelty import NoveltySearch
@@ -29,19 +23,6 @@ from qd.emitters.sparse.serene import Serene
 from qd.emitters.vary import Gaussian, Vary
 from qd.support.errors import UserError
 from qd.types import Archive, Array, Batch, Descriptor, Elites, Emitter, Features, Fresh, Memory, Offspring, Rows
-
-
-@dataclass(frozen=True)
-class Task:
-    """A domain whose ``position`` is the truth, and the box of its coverage."""
-
-    domain: Any
-    box: tuple[float, float]
-    steps: int = 200  # of each of the autoencoder's trainings
-
-    @property
-    def truth(self) -> Select:
-        return Select("position", (self.box, self.box))
 
 
 class Method(NamedTuple):
@@ -91,16 +72,6 @@ class Pixels:
         image = features["image"][:, -1] / np.float32(255)
         block = image.shape[1] // self.side
         return image.reshape(len(image), self.side, block, self.side, block, 3).mean(axis=(2, 4)).reshape(len(image), -1)
-
-
-@lru_cache(maxsize=16)
-def task(name: str) -> Task:
-    """Returns a task by name; "-quick" at its end makes its trainings short."""
-    if name.endswith("-quick"):
-        return replace(task(name.removesuffix("-quick")), steps=40)
-    if name not in _TASKS:
-        raise UserError(f"there is no task {name!r}", f"type one of {', '.join(_TASKS)}")
-    return _TASKS[name]()
 
 
 def method(name: str, of: Task) -> Method:
@@ -167,9 +138,4 @@ METHODS: dict[str, Callable[[Task], Method]] = {
     "ours on truth without waiting": _on_truth(lambda of: replace(_ours(), rivals=0)),
     "ours on truth with dns": _on_truth(lambda of: _ours(archive="dns")),
     "serene, steps of 0.2": _on_truth(lambda of: Serene(NoveltySearch(sigma=0.2))),
-}
-_TASKS: dict[str, Callable[[], Task]] = {
-    "redundant arm": lambda: Task(RedundantArm(), (0.0, 1.0)),
-    "maze": lambda: Task(Maze(controller=OneBias((5, 5)), goal=Areas()), (0.0, 1.0)),
-    "curling": lambda: Task(Curling(), (-1.35, 1.35)),
 }

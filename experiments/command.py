@@ -36,12 +36,12 @@ def dispatch(words: list[str]) -> None:
     """Runs a study, or lists them all where no name is given.
 
     Args:
-        words: the study's name, then KEY=VALUE for each setting, or --help.
+        words: the study's name, then KEY=VALUE for each setting, or --help for what it does.
 
     Raises:
         UserError: the name, a setting or a value is unknown.
     """
-    if not words or words[0] in ("-h", "--help"):
+    if not words:
         print(overview())
         return
     name, *rest = words

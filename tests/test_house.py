@@ -95,7 +95,7 @@ def test_the_command_line_starts_without_jax_and_numpy(tmp_path, words):
     assert python(["-c", loaded], tmp_path).splitlines()[-1] == "set()"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "experiment"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_says_its_usage_and_refuses_what_it_cannot_parse(name, capsys):
     assert main([name, "--help"]) == 0
     assert f"usage: qd {name} " in capsys.readouterr().out

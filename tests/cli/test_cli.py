@@ -59,7 +59,8 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     assert "qd: there is no command 'rnu'; there is run (the nearest)" in said.err
     assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
     assert said.err.count("qd: there is no domain 'amr'; there is arm (the nearest)") == 2
-    assert len(said.err.splitlines()) == 4 and not said.out
+    assert "qd: qd experiment is called qd study now" in said.err
+    assert len(said.err.splitlines()) == 5 and not said.out
 
 
 def test_run_hands_its_words_on_in_their_order(monkeypatch):

@@ -89,7 +89,8 @@ class Curling:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Plays each episode; no key is used. Raises ValueError on a wrong D."""
-        states = episodes.played(self._episodes, solutions, self.chunk, self.size, "this one")
+        episodes.check_size(solutions, self.size, "this one")
+        states = episodes.play(self._episodes, self.chunk, solutions)
         position = states[:, -1, :2]
         strokes = _strokes(self.camera.moments(states), self.goal.discs() if self.camera.goals else ())
         image = self.camera.shoot(strokes, _BOX)

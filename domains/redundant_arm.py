@@ -77,7 +77,8 @@ class RedundantArm:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Moves each arm; no key is used. Raises ValueError on a wrong D."""
-        poses = episodes.played(self._episodes, solutions, self.chunk, self.size, f"an arm of {self.joints} joints")
+        episodes.check_size(solutions, self.size, f"an arm of {self.joints} joints")
+        poses = episodes.play(self._episodes, self.chunk, solutions)
         last = poses[:, -1, -1]
         features = {"position": last, "trace": poses[:, :, -1], "poses": poses, "image": self._images(poses)}
         return Evaluation(self.goal.last(last.T), features)

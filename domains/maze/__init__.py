@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains import scene
+from domains import episodes, scene
 from domains.maze import physics
 from domains.maze.controller import Controller, Mlp
 from domains.maze.maps import BORDER, STANDARD, Energy, Goal, Wall
@@ -88,12 +88,7 @@ class Maze:
             )
         if self._noisy and keys is None:
             raise UserError("this robot is noisy and has no keys to draw from", "type keys, one for each policy")
-        policies, chunks = len(solutions), -(-len(solutions) // self.chunk)
-        rows = jnp.minimum(jnp.arange(chunks * self.chunk), policies - 1)  # the last policy fills the last chunk
-        together = (jnp.asarray(keys)[rows] if self._noisy else None, jnp.asarray(solutions)[rows])
-        together = jax.tree.map(lambda x: x.reshape(chunks, self.chunk, *x.shape[1:]), together)
-        driven = jax.lax.map(lambda chunk: self._episodes(*chunk), together)
-        total, features = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:policies], driven)
+        total, features = episodes.play(self._episodes, self.chunk, keys if self._noisy else None, solutions)
         return Evaluation(total, features | {"image": self._images(features)})
 
     def render(self, solutions: Array) -> list[Rendering]:

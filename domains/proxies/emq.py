@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.proxies.variation import Subtrees
+from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
 
@@ -37,8 +37,7 @@ class Prompted:
     pure: bool = False
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Population:
         return self._kept(*elites.take(np.arange(elites.size), "solution", "objective"))
@@ -74,8 +73,7 @@ class Drawn:
     pure: bool = True
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> tuple[()]:
         return ()

@@ -16,7 +16,7 @@ import numpy as np
 
 from domains.proxies.domain import Proxies, filled
 from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
-from domains.proxies.variation import Subtrees
+from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
 
@@ -47,8 +47,7 @@ class Screened:
     pure: bool = False  # what is remembered grows
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Memory:
         known = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value

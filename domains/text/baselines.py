@@ -56,8 +56,7 @@ class Pool:
         return Kept(first, (-np.inf,) * len(first))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory.texts, self.batch_size)))
+        return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         good = np.nan_to_num(np.asarray(batch.evaluation.objective, float), nan=-np.inf)
@@ -92,8 +91,7 @@ class Novel:
         return Accepted(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory.texts, self.batch_size)))
+        return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         for i in np.flatnonzero(batch.status >= 0):
@@ -131,8 +129,7 @@ class Unlike:
         texts: list[str] = []
         for each in keys.split(key, self.batch_size):
             for try_key in keys.split(each, self.tries):
-                draw_key, write_key = keys.split(try_key)
-                (text,) = self.writer(write_key, self.writer.some(draw_key, memory, 1))
+                (text,) = self.writer.after_some(try_key, memory, 1)
                 new = bool(text) and all(rouge_l(text, other) < self.most_alike for other in memory)
                 if new:
                     memory = (*memory, text)
@@ -158,8 +155,7 @@ class BestOf:
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        texts = self.writer(write_key, self.writer.some(draw_key, memory, self.batch_size * self.of))
+        texts = self.writer.after_some(key, memory, self.batch_size * self.of)
         good: Any = np.nan_to_num(np.asarray(self.quality(list(texts)), float), nan=-1.0)
         best = good.reshape(self.batch_size, self.of).argmax(axis=1)
         return memory, Offspring(texts.reshape(self.batch_size, self.of)[np.arange(self.batch_size), best])

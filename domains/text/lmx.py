@@ -32,10 +32,10 @@ class Near:
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
         n, shots = int(elites.size), self.writer.shots
         if n < shots:
-            return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory, self.batch_size)))
+            return memory, Offspring(self.writer.after_some(key, memory, self.batch_size))
+        draw_key, write_key = keys.split(key)
         ids, texts, place = elites.take(np.arange(n), "id", "solution", "place")
         chosen = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
         return memory, Offspring(self.writer(write_key, texts[chosen]), ids[chosen])

@@ -79,6 +79,11 @@ class Writer:
         many = keys.split(key, n) if n else ()
         return [tuple(str(pool[i]) for i in drawn(each, np.ones(len(pool)), self.shots)) for each in many]
 
+    def after_some(self, key: Array, pool: Sequence[str], n: int) -> np.ndarray:
+        """Returns n texts, each written after texts drawn from the pool."""
+        draw_key, write_key = keys.split(key)
+        return self(write_key, self.some(draw_key, pool, n))
+
     def rewrite(self, key: Array, texts: Sequence[str], wishes: Sequence[str]) -> np.ndarray:
         """Returns each text [B] written anew as it is wished."""
         prompts = [

@@ -63,13 +63,13 @@ def timed(driver: str, evaluations: int) -> dict[str, float]:
 
 def child(began: float, words: list[str]) -> None:
     """Does what ``qd run`` does and prints what it took."""
+    from qd.config.build import import_users_modules
     from qd.config.compose import assemble, folder, load
     from qd.programs import remember
     from qd.report.figures import draw
     from qd.runner.run import run
-    from qd.runner.terminal import prepare
 
-    prepare()
+    import_users_modules()
     remember()
     settings, clock = load(words), Clock()
     path = folder(settings, words)

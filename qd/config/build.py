@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,16 @@ def _locate(target: str, where: str) -> Any:
                 ) from error
             return _attribute(module, found[: depth - 1], found[depth - 1 :], where)
     raise UserError(f"{where}: _target_ {target!r} is a module", f"name a class in it: {', '.join(_public(module))}")
+
+
+def import_users_modules() -> None:
+    """Makes the modules in the working directory importable, last, so that none hides one of ours; says where one does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    foreign = foreign_domains()
+    if foreign:
+        print(f"qd: {foreign}", file=sys.stderr)
 
 
 def foreign_domains() -> str | None:

@@ -29,6 +29,7 @@ from qd.support.errors import UserError
 from qd.support.moved import current_setting
 from qd.support.spelling import nearest
 
+SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
 _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 

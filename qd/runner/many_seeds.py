@@ -14,7 +14,7 @@ from typing import Any
 
 from qd import fused
 from qd.config.compose import Assembled, assemble, composed, folder
-from qd.config.overrides import check, opened
+from qd.config.overrides import SEEDS, check, opened
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner.console import Console, scores
@@ -23,7 +23,6 @@ from qd.runner.run import run
 from qd.runner.stopping import Stop, stopping
 from qd.support.errors import UserError
 
-WORD = "seeds="
 _MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
 
 
@@ -34,8 +33,8 @@ def many(args: list[str]) -> int:
         ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
     """
     remember()
-    typed = [arg for arg in args if not arg.startswith(WORD)]
-    count = _count([arg.removeprefix(WORD) for arg in args if arg.startswith(WORD)])
+    typed = [arg for arg in args if not arg.startswith(SEEDS)]
+    count = _count([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
     with opened():
         check(typed)
         first = composed(typed)

@@ -19,13 +19,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
+from qd.config.build import import_users_modules
 from qd.config.compose import composed, folder, resolve
-from qd.config.overrides import check, opened, prepared
+from qd.config.overrides import SWEEP, check, opened, prepared
 from qd.runner.outcomes import Attempt, Outcome, conclude
-from qd.runner.terminal import job, prepare
+from qd.runner.terminal import job
 from qd.support.errors import UserError
-
-FLAGS = ("-m", "--multirun")
 
 
 class Planned(NamedTuple):
@@ -39,7 +38,7 @@ class Planned(NamedTuple):
 
 def sweep(args: list[str]) -> int:
     """Does what is missing of a sweep; returns 1 where a run failed. Raises ValueError where nothing can be run."""
-    typed = [arg for arg in args if arg not in FLAGS]
+    typed = [arg for arg in args if arg not in SWEEP]
     with opened():
         check(typed)
         master = _master(typed)
@@ -139,7 +138,7 @@ def _run(cfg: Any) -> str:
     told, attempt = HydraConfig.get(), Attempt()
     alone = told.launcher._target_.endswith(".BasicLauncher")
     with attempt:
-        prepare()
+        import_users_modules()
         settings, overrides = resolve(cfg, dict(told.runtime.choices)), list(told.overrides.task)
         attempt.folder = folder(settings, overrides)
         if alone and settings.console != "off":

@@ -41,8 +41,8 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
 
 def _choice_of(config: dict[str, Any]) -> str:
     """Returns the choice of our conf/domain whose domain has all the settings of a run's."""
-    node = original(config.get("domain"))
-    target = node.get("_target_") if isinstance(node, dict) else None
+    node = original(config.get("domain") or {})
+    target = node.get("_target_")
     for path in sorted((conf() / "domain").glob("*.yaml")):
         if _target(path) == target and original(load([f"domain={path.stem}"]).domain) == node:
             return path.stem

@@ -126,15 +126,15 @@ class Maze:
         first = (pose, touch, alive, pose[:2], jnp.zeros((self.inputs, len(solutions))), jnp.zeros(len(solutions)))
 
         def step(carry: tuple, time: Array) -> tuple[tuple, None]:
-            pose, touched, alive, place, shown, total = carry
+            pose, touched, alive, place, readings, total = carry
             sees, slips = self._noise(keys, time)
             near, touch = physics.sense(self.robot, self.walls, pose)
             now = physics.readings(self.robot, near, touched, sees)  # bumpers lag one step behind the lasers
             wheels = physics.wheel_speeds(self.robot, self.controller.act(layers, now), slips)
-            moved = physics.drive(self.robot, pose, touch, wheels)
-            reward, ends = self.goal.reward(moved[:2], wheels)
-            place, shown = jnp.where(alive, pose[:2], place), jnp.where(alive, now, shown)
-            return (moved, touch, alive & ~ends, place, shown, total + jnp.where(alive, reward, 0)), None
+            next_pose = physics.drive(self.robot, pose, touch, wheels)
+            reward, ends = self.goal.reward(next_pose[:2], wheels)
+            place, readings = jnp.where(alive, pose[:2], place), jnp.where(alive, now, readings)
+            return (next_pose, touch, alive & ~ends, place, readings, total + jnp.where(alive, reward, 0)), None
 
         def stretch(carry: tuple, times: Array) -> tuple[tuple, tuple[Array, Array] | None]:
             carry, _ = jax.lax.scan(step, carry, times)

@@ -111,8 +111,10 @@ class Proxies:
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes expressions as one reads them; what foretells damage has a minus in front."""
-        told = self.form.formulas(solutions)
-        return [f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), told, strict=True)]
+        formulas = self.form.formulas(solutions)
+        return [
+            f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), formulas, strict=True)
+        ]
 
     def render(self, solutions: np.ndarray) -> list[Rendering]:
         return [Rendering("text", words) for words in self.formulas(solutions)]
@@ -141,17 +143,17 @@ def _program(domain: Proxies) -> Any:
         read = form.read(jnp.asarray(solutions))
         used = form.below(read, jnp.full(len(solutions), form.slots - 1))
         inputs, nodes = used[:, : form.inputs], used[:, form.inputs :]
-        told = correlations(of, read)
-        sign = jnp.where(jnp.nan_to_num(told.whole.mean(1)) < 0, -1.0, 1.0)
-        whole, top = 100 * sign * told.whole.mean(1), 100 * sign * told.best.mean(1)
-        paid = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
-        cost = jnp.log10(jnp.maximum((paid * seconds).sum(1), _LEAST))
-        seen = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
+        correlation = correlations(of, read)
+        sign = jnp.where(jnp.nan_to_num(correlation.whole.mean(1)) < 0, -1.0, 1.0)
+        whole, top = 100 * sign * correlation.whole.mean(1), 100 * sign * correlation.best.mean(1)
+        needed_sources = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
+        cost = jnp.log10(jnp.maximum((needed_sources * seconds).sum(1), _LEAST))
+        input_kinds = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
         places = jnp.arange(len(KINDS))
-        kind = (((seen[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
+        kind = (((input_kinds[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
         length = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
         features = {"cost": cost, "kind": kind, "length": length, "whole": whole, "top": top, "sign": sign}
-        features |= {"failure": told.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
+        features |= {"failure": correlation.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
         features["form"] = jnp.stack([cost, length], 1)
         return Evaluation((1 - domain.best) * whole + domain.best * top, features)
 
@@ -168,14 +170,14 @@ def _tables(domain: Proxies) -> Tables:
     return tables(domain.records, domain.share)
 
 
-def _records(named: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
-    there = bench.load(named)
-    lost = [name for name in networks if name not in there]
-    if lost:
-        raise UserError(f"the bench has no network {', '.join(lost)}", f"type networks from {', '.join(there)}")
+def _records(bench_name: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
+    there = bench.load(bench_name)
+    missing = [name for name in networks if name not in there]
+    if missing:
+        raise UserError(f"the bench has no network {', '.join(missing)}", f"type networks from {', '.join(there)}")
     return tuple(there[name] for name in networks or there)
 
 
-def _seconds(named: str, networks: tuple[str, ...]) -> np.ndarray:
+def _seconds(bench_name: str, networks: tuple[str, ...]) -> np.ndarray:
     """CPU-seconds of each source, mean over networks, [R]."""
-    return np.mean([record.seconds[: len(SOURCES)] for record in _records(named, networks)], 0).astype(np.float32)
+    return np.mean([record.seconds[: len(SOURCES)] for record in _records(bench_name, networks)], 0).astype(np.float32)

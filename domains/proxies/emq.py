@@ -53,15 +53,15 @@ class Prompted:
         return memory, Offspring(Subtrees(self.source, self.share, self.rate)(vary_key, parents))
 
     def tell(self, memory: Population, batch: Batch) -> Population:
-        done = np.asarray(batch.status) >= 0
-        solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[done]])
-        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[done]]))
+        evaluated_rows = np.asarray(batch.status) >= 0
+        solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[evaluated_rows]])
+        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[evaluated_rows]]))
 
     def _kept(self, solutions: np.ndarray, objective: np.ndarray) -> Population:
         order = np.argsort(-objective, kind="stable")
         _, first = np.unique(solutions[order], axis=0, return_index=True)  # each expression once
-        kept = order[np.sort(first)][: self.population]
-        return Population(solutions[kept], objective[kept])
+        survivors = order[np.sort(first)][: self.population]
+        return Population(solutions[survivors], objective[survivors])
 
 
 @dataclass(frozen=True)

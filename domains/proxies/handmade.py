@@ -18,9 +18,9 @@ class Foretold(NamedTuple):
 
 def all_of(record: Record) -> dict[str, Foretold]:
     """Returns name -> what each says of all configs of a network."""
-    told = {name: Foretold(_summed(record, table(record)), _paid(record, needs)) for name, (table, needs) in TABLES.items()}
-    told["agreement on 64 images"] = Foretold(-record.agreement, float(record.seconds[-1]))
-    return told
+    proxies = {name: Foretold(_summed(record, table(record)), _paid(record, needs)) for name, (table, needs) in TABLES.items()}
+    proxies["agreement on 64 images"] = Foretold(-record.agreement, float(record.seconds[-1]))
+    return proxies
 
 
 def _kernels(record: Record, table: np.ndarray) -> np.ndarray:

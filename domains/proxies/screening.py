@@ -50,34 +50,36 @@ class Screened:
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        known = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
-        return Memory(np.unique(known), np.zeros(5, np.int64))
+        values = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
+        return Memory(np.unique(values), np.zeros(5, np.int64))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         draw_key, vary_key, fresh_key = keys.split(key, 3)
         many = self.looks * self.batch_size
         ids, parents = elites.draw(draw_key, 2 * many)
-        varied = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
-        passed, counts = passing(look(self.source, varied), memory.values, self.least)
-        chosen = np.flatnonzero(passed)[: self.batch_size]
-        lacking = self.batch_size - len(chosen)
+        children = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
+        passes, counts = passing(look(self.source, children), memory.values, self.least)
+        indices = np.flatnonzero(passes)[: self.batch_size]
+        lacking = self.batch_size - len(indices)
         fresh = self.source.sample(fresh_key, lacking)
-        told = np.concatenate([np.asarray(ids).reshape(many, 2)[chosen], np.full((lacking, 2), -1, np.asarray(ids).dtype)])
-        return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([varied[chosen], fresh]), told)
+        parent_ids = np.concatenate(
+            [np.asarray(ids).reshape(many, 2)[indices], np.full((lacking, 2), -1, np.asarray(ids).dtype)]
+        )
+        return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([children[indices], fresh]), parent_ids)
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        told = look(self.source, np.asarray(batch.solutions)).value
-        return memory._replace(values=np.union1d(memory.values, told))
+        values = look(self.source, np.asarray(batch.solutions)).value
+        return memory._replace(values=np.union1d(memory.values, values))
 
 
-def passing(looked: Looked, known: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def passing(preview: Looked, values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns which pass [B], and counts [5] as in Memory; of equal children the first passes."""
-    first = np.zeros(len(looked.value), bool)
-    first[np.unique(looked.value, return_index=True)[1]] = True
-    fine = looked.failure == FINE
-    new = first & ~np.isin(looked.value, known)
-    good = looked.correlation >= least
-    constant = looked.failure == CONSTANT
+    first = np.zeros(len(preview.value), bool)
+    first[np.unique(preview.value, return_index=True)[1]] = True
+    fine = preview.failure == FINE
+    new = first & ~np.isin(preview.value, values)
+    good = preview.correlation >= least
+    constant = preview.failure == CONSTANT
     counts = [len(fine), (~fine & ~constant).sum(), constant.sum(), (fine & ~new).sum(), (fine & new & ~good).sum()]
     return fine & new & good, np.array(counts, np.int64)
 
@@ -109,8 +111,8 @@ def _program(source: Proxies) -> Any:
 
     def looked(solutions: Array) -> tuple[Array, Array, Array]:
         read = form.read(jnp.asarray(solutions))
-        told = correlations(few, read)
+        correlation = correlations(few, read)
         ranks = _ranks(scores(few, read)[0][:, 0])
-        return told.failure, jnp.abs(jnp.nan_to_num(told.whole[:, 0])), ranks
+        return correlation.failure, jnp.abs(jnp.nan_to_num(correlation.whole[:, 0])), ranks
 
     return jax.jit(looked)

@@ -94,13 +94,13 @@ class Structure:
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes each expression as one reads it."""
         read = self.read(np.asarray(solutions))
-        told = []
+        formulas = []
         for inputs, nodes in zip(read.inputs, read.nodes, strict=True):
             words = [NAMES[i] for i in inputs]
             for code, first, second in nodes:
                 words.append(written(int(code), words[first], words[second]))
-            told.append(words[-1])
-        return told
+            formulas.append(words[-1])
+        return formulas
 
 
 def _linear() -> Structure:
@@ -123,7 +123,7 @@ def _graph(inputs: int = 3, nodes: int = 5) -> Structure:
     return Structure("graph", inputs, tuple(Node(g, 0, g + 1, g + 2) for g in genes), tuple(options))
 
 
-STRUCTURES = {made.name: made for made in (_linear(), _branch(), _graph())}
+STRUCTURES = {structure.name: structure for structure in (_linear(), _branch(), _graph())}
 
 
 def named(name: str) -> Structure:

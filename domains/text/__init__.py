@@ -66,7 +66,7 @@ class Texts:
                 )
                 continue
             if separation(lows, highs) < LEAST:
-                where = ", ".join(f"{end}: {np.round(told, 2).tolist()}" for end, told in ((low, lows), (high, highs)))
+                where = ", ".join(f"{end}: {np.round(grades, 2).tolist()}" for end, grades in ((low, lows), (high, highs)))
                 yield (
                     "axis",
                     f"the judge cannot tell the ends of axis {i + 1} apart ({question} of texts written to be {where})",

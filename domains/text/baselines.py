@@ -30,8 +30,8 @@ class Few:
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         draw_key, write_key = keys.split(key)
-        shown = self.writer.some(draw_key, memory, self.batch_size)
-        return memory, Offspring(self.writer(write_key, shown if self.shuffled else [memory[: self.writer.shots]] * len(shown)))
+        shots = self.writer.some(draw_key, memory, self.batch_size)
+        return memory, Offspring(self.writer(write_key, shots if self.shuffled else [memory[: self.writer.shots]] * len(shots)))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         return memory
@@ -60,11 +60,11 @@ class Pool:
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         good = np.nan_to_num(np.asarray(batch.evaluation.objective, float), nan=-np.inf)
-        kept = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
+        pool = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
         if self.best is None:
-            return kept
-        left = sorted(sorted(range(len(kept.texts)), key=lambda i: -kept.objective[i])[: self.best])  # in order of age
-        return Kept(tuple(kept.texts[i] for i in left), tuple(kept.objective[i] for i in left))
+            return pool
+        left = sorted(sorted(range(len(pool.texts)), key=lambda i: -pool.objective[i])[: self.best])  # in order of age
+        return Kept(tuple(pool.texts[i] for i in left), tuple(pool.objective[i] for i in left))
 
 
 class Accepted(NamedTuple):

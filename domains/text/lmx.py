@@ -37,8 +37,8 @@ class Near:
             return memory, Offspring(self.writer.after_some(key, memory, self.batch_size))
         draw_key, write_key = keys.split(key)
         ids, texts, place = elites.take(np.arange(n), "id", "solution", "place")
-        chosen = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
-        return memory, Offspring(self.writer(write_key, texts[chosen]), ids[chosen])
+        indices = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
+        return memory, Offspring(self.writer(write_key, texts[indices]), ids[indices])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         return memory
@@ -85,16 +85,16 @@ class Replace:
         draw_key, item_key, write_key = keys.split(key, 3)
         ids, _ = elites.draw(draw_key, self.batch_size)
         pool, each = memory.pool(self.most), keys.split(item_key, self.batch_size)
-        asked = tuple(self._replaced(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
-        return memory._replace(asked=asked), Offspring(self.writer(write_key, asked), ids[:, None])
+        shots = tuple(self._replaced(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
+        return memory._replace(asked=shots), Offspring(self.writer(write_key, shots), ids[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         """Only what entered the archive changes the pool."""
         shown, cells = dict(memory.shown), dict(memory.cells)
         for i in np.flatnonzero(batch.status > 0):
             shown[int(batch.ids[i])] = memory.asked[i]
-            cell, told = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
-            cells[cell] = tuple(sorted([*cells.get(cell, ()), told], key=lambda pair: -pair[0])[: self.deep])
+            cell, entry = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
+            cells[cell] = tuple(sorted([*cells.get(cell, ()), entry], key=lambda pair: -pair[0])[: self.deep])
         return memory._replace(cells=cells, shown=shown, asked=())
 
     def _replaced(self, key: Array, shown: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:

@@ -48,11 +48,11 @@ class Writer:
         if min(self.shots, self.longest) < 1:
             raise UserError(f"shots={self.shots} and longest={self.longest} must be 1 or more", "type domain.writer.shots=3")
 
-    def __call__(self, key: Array, shown: Sequence[Sequence[str]]) -> np.ndarray:
+    def __call__(self, key: Array, shots: Sequence[Sequence[str]]) -> np.ndarray:
         """Returns a text [B] after each list of texts shown."""
-        prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shown]
-        said = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
-        return texts_of(said)
+        prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shots]
+        replies = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
+        return texts_of(replies)
 
     def begin(self, key: Array, n: int) -> np.ndarray:
         """Returns n texts: the pool, then texts written after random ones of it."""
@@ -95,9 +95,9 @@ class Writer:
 
     def wished(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
         """Returns a text [B] on the topic for each wish, which may be empty, with nothing shown."""
-        asked = f"Write {_lower(self.topic)}, one or two sentences on one line."
-        wanted = [f" It is {wish}." if wish else "" for wish in wishes]
-        return self._instructed(key, [f"{asked}{wish} Answer with the text alone." for wish in wanted])
+        instruction = f"Write {_lower(self.topic)}, one or two sentences on one line."
+        endings = [f" It is {wish}." if wish else "" for wish in wishes]
+        return self._instructed(key, [f"{instruction}{wish} Answer with the text alone." for wish in endings])
 
     def _instructed(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
         return texts_of(self.lm(prompts, role="writer", sample=samples(key, len(prompts)), stop=("\n",), **self._options))
@@ -107,11 +107,11 @@ class Writer:
         return {"max_tokens": self.longest, "temperature": self.temperature}
 
 
-def texts_of(said: Sequence[str | None]) -> np.ndarray:
+def texts_of(replies: Sequence[str | None]) -> np.ndarray:
     """Returns texts [B] as an array of objects: one line each, whole sentences where there is one, "" for nothing."""
-    made = np.empty(len(said), dtype=object)
-    made[:] = [tidy(text or "") for text in said]
-    return made
+    texts = np.empty(len(replies), dtype=object)
+    texts[:] = [tidy(text or "") for text in replies]
+    return texts
 
 
 def tidy(text: str) -> str:
@@ -120,7 +120,7 @@ def tidy(text: str) -> str:
     line = " ".join(line.split()).strip('"“” ')
     if not re.search(r"\w", line):
         return ""
-    ends = [found.end() for found in _END.finditer(line)]
+    ends = [match.end() for match in _END.finditer(line)]
     return line[: ends[-1]] if ends else f"{line.rstrip(',;:- ')}."
 
 

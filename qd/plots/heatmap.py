@@ -108,13 +108,13 @@ def _strip(axes: Any, record: Map, mappable: ScalarMappable) -> None:
 
 def _pairs(record: Map) -> Figure:
     m = len(record.bounds)
-    shown = list(combinations(range(min(m, _PAIRED)), 2))
-    figure = Figure(figsize=(2.7 * 3, 2.35 * -(-len(shown) // 3) + 0.5), layout="constrained")
-    panels, mappable = figure.subplots(-(-len(shown) // 3), 3, squeeze=False), colours(record)
+    pairs = list(combinations(range(min(m, _PAIRED)), 2))
+    figure = Figure(figsize=(2.7 * 3, 2.35 * -(-len(pairs) // 3) + 0.5), layout="constrained")
+    panels, mappable = figure.subplots(-(-len(pairs) // 3), 3, squeeze=False), colours(record)
     meshes = []
-    for axes in panels.flat[len(shown) :]:
+    for axes in panels.flat[len(pairs) :]:
         axes.set_visible(False)
-    for axes, (across, up) in zip(panels.flat, shown, strict=False):
+    for axes, (across, up) in zip(panels.flat, pairs, strict=False):
         meshes.append(_mesh(axes, record, mappable, across, up))
         _frame(axes, record, across, up)
     if record.scale is None:  # over what is shown: the worst elites lie behind the best

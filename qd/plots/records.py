@@ -42,8 +42,8 @@ class Map(NamedTuple):
 
 def colours(record: Map) -> ScalarMappable:
     """Colours of objectives: over the domain's range where it states one, else over what was found."""
-    found = np.asarray(record.objective, float)
-    low, high = record.scale or ((found.min(), found.max()) if len(found) else (0.0, 1.0))
+    objective = np.asarray(record.objective, float)
+    low, high = record.scale or ((objective.min(), objective.max()) if len(objective) else (0.0, 1.0))
     return ScalarMappable(Normalize(low, high if high > low else low + 1), COLOURS)
 
 
@@ -60,12 +60,12 @@ def cell_names(record: Map, axis: int) -> list[str]:
 
 def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:
     """Adds the colour bar; its ends are pointed where objectives lie beyond it."""
-    found, norm = np.asarray(record.objective), mappable.norm
-    below, above = bool((found < norm.vmin).any()), bool((found > norm.vmax).any())
+    objective, norm = np.asarray(record.objective), mappable.norm
+    below, above = bool((objective < norm.vmin).any()), bool((objective > norm.vmax).any())
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(below), int(above)]
     layout = layout or {"ax": axes, "aspect": 28, "pad": 0.02}
-    made = figure.colorbar(mappable, label="objective", extend=extend, **layout)
-    made.outline.set_linewidth(0.4)  # type: ignore[operator]
+    colorbar = figure.colorbar(mappable, label="objective", extend=extend, **layout)
+    colorbar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
 def found(record: Map) -> str:

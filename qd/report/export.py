@@ -134,12 +134,12 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
 def choose(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> list[int]:
     """Returns ids of elites. Raises ValueError where a cell is empty, or no elite meets the conditions."""
     columns = archive_file.load(run).columns
-    held = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
+    id_of_cell = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
     for cell in cells:
-        if cell not in held:
-            known = nearest(str(cell), map(str, sorted(held)), 5)
-            raise UserError(f"cell {cell} is empty; filled are {known} and others: type qd query {run} to find one")
-    ids = [held[cell] for cell in cells]
+        if cell not in id_of_cell:
+            nearest_cells = nearest(str(cell), map(str, sorted(id_of_cell)), 5)
+            raise UserError(f"cell {cell} is empty; filled are {nearest_cells} and others: type qd query {run} to find one")
+    ids = [id_of_cell[cell] for cell in cells]
     if where:
         answer = query(run, where, top)
         if not answer.met:

@@ -28,24 +28,26 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     """
     check(run)
     stored = archive_file.load(run)
-    shown = record(stored)
+    map_record = record(stored)
     pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
     figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
-    made = save(heatmap(shown), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
+    paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
     if stored.about["encodings"].get("solution") == "text":
-        (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
-        made.append(figures / "texts.html")
+        (figures / "texts.html").write_text(
+            page(map_record, stored.columns["solution"], stored.columns["id"]), encoding="utf-8"
+        )
+        paths.append(figures / "texts.html")
     elif any(picture is not None for picture in pictures):
-        made += save(sheet(shown, pictures), (run / run_files.SHEET).with_suffix(""), "png")
-        (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
-        made.append(figures / "sheet.svg")
+        paths += save(sheet(map_record, pictures), (run / run_files.SHEET).with_suffix(""), "png")
+        (figures / "sheet.svg").write_text(sheet_svg(map_record, pictures), encoding="utf-8")
+        paths.append(figures / "sheet.svg")
     try:
-        made += _curves(run, shown.title, stored.about)
+        paths += _curves(run, map_record.title, stored.about)
     finally:
-        for path in made:
+        for path in paths:
             say(path)
-    return made
+    return paths
 
 
 def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
@@ -57,9 +59,9 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
             raise UserError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
     except ValueError as error:
         aside = [old.replace(old.with_stem("curves-before")) for old in sorted(target.parent.glob("curves.*"))]
-        told = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
+        note = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
         raise UserError(
-            f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
+            f"{error}: curves not drawn{note}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
     return save(curves_of(run, title), target, "png", "pdf") if rows else []
 
@@ -98,8 +100,8 @@ def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | Non
     words = (config.get("axis_labels") or {}).get(descriptor.get("feature"))
     if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
         return None
-    chosen = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
-    return [[str(word) for word in each] for each in chosen] if len(chosen) == measures else None
+    labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
+    return [[str(word) for word in each] for each in labels] if len(labels) == measures else None
 
 
 def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
@@ -122,7 +124,7 @@ def _refits(path: Path) -> list[int]:
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:
     """Writes a figure with each of the endings."""
-    made = [path.with_suffix(f".{ending}") for ending in endings]
-    for file in made:
+    paths = [path.with_suffix(f".{ending}") for ending in endings]
+    for file in paths:
         figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
-    return made
+    return paths

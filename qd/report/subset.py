@@ -25,9 +25,9 @@ class Likeness(NamedTuple):
     vectors: np.ndarray  # [N, V]
     width: float | None  # of the Gaussian; None: cosine
 
-    def vendi(self, chosen: np.ndarray) -> float:
+    def vendi(self, indices: np.ndarray) -> float:
         """The Vendi score of order 1 of some of them; of 1,000 at even steps where they are more."""
-        rows = self.vectors[chosen[np.linspace(0, len(chosen), min(len(chosen), _MOST), endpoint=False).astype(int)]]
+        rows = self.vectors[indices[np.linspace(0, len(indices), min(len(indices), _MOST), endpoint=False).astype(int)]]
         return vendi(rows) if self.width is None else vendi_of_kernel(gaussian(rows, self.width))
 
 
@@ -64,9 +64,9 @@ def chosen(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: int, ro
     return np.array(order)
 
 
-def compared(like: Likeness, objective: np.ndarray, picked: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+def compared(like: Likeness, objective: np.ndarray, indices: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
     """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range."""
-    n, draw = len(picked), np.random.default_rng(keys.new(seed))
+    n, draw = len(indices), np.random.default_rng(keys.new(seed))
     top = np.argsort(-objective, kind="stable")[:n]
     times = _DRAWS if n <= _LARGE else _FEW
     several = [_numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(times)]
@@ -75,7 +75,7 @@ def compared(like: Likeness, objective: np.ndarray, picked: np.ndarray, seed: in
         values = np.array([each[name] for each in several])
         low, high = np.quantile(values, (0.025, 0.975))
         random |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return {"selected": _numbers(like, objective, picked), "random": random, "best": _numbers(like, objective, top)}
+    return {"selected": _numbers(like, objective, indices), "random": random, "best": _numbers(like, objective, top)}
 
 
 def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[str, float]:

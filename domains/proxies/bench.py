@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from domains.proxies.record import NAMES, SOURCES, Record, checked
+from domains.proxies.record import NAMES, SOURCES, Record, validate
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
@@ -25,7 +25,7 @@ def load(bench: str) -> dict[str, Record]:
     if bench == "synthetic":
         from domains.proxies import synthetic
 
-        return {record.name: checked(record) for record in synthetic.records()}
+        return {record.name: validate(record) for record in synthetic.records()}
     path = _path(bench)
     if not path.is_file():
         here = ", ".join(sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"]))
@@ -71,5 +71,5 @@ def _read(path: Path, changed: int) -> dict[str, Record]:
             fields = {field: archive[f"{name}/{field}"] for field in Record._fields if field != "name"}
             fields["statistics"], fields["full"] = fields["statistics"][order], float(fields["full"])
             fields["configs"] = fields["configs"].astype(np.int32)
-            records.append(checked(Record(name, **fields)))
+            records.append(validate(Record(name, **fields)))
     return {record.name: record for record in records}

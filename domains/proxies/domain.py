@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies import bench, structures
-from domains.proxies.interpreter import Tables, correlations, evaluated, tables
+from domains.proxies.interpreter import Tables, correlations, evaluate_tables, tables
 from domains.proxies.operations import UNARY
 from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.structures import Structure
@@ -50,7 +50,7 @@ class Proxies:
 
     @property
     def form(self) -> Structure:
-        return structures.named(self.structure)
+        return structures.structure_by_name(self.structure)
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ class Proxies:
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws every gene by the priorities of its options, [n, G]."""
-        return drawn(self.form, draws.uniform(key, (n, len(self.space))))
+        return sample_genomes(self.form, draws.uniform(key, (n, len(self.space))))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Judges B expressions; the keys are not used: nothing is random."""
@@ -91,7 +91,7 @@ class Proxies:
         """Correlations on other networks, with the signs found on this domain's own; whole and top, each [B, K], per cent."""
         program = _judge(replace(self, networks=tuple(networks)))
         signs, n = self.signs(solutions)[:, None], len(solutions)
-        whole, best, _ = (np.asarray(x)[:n] for x in program(filled(solutions)))
+        whole, best, _ = (np.asarray(x)[:n] for x in program(pad_to_power_of_two(solutions)))
         return {"whole": 100 * signs * whole, "top": 100 * signs * best}
 
     def tables(self, solutions: np.ndarray, network: str) -> np.ndarray:
@@ -101,13 +101,13 @@ class Proxies:
         """
         (record,) = _records(self.bench, (network,))
         of = tables([record], self.share)
-        said = np.asarray(evaluated(of, self.form.read(jnp.asarray(solutions))))[:, 0]
+        said = np.asarray(evaluate_tables(of, self.form.read(jnp.asarray(solutions))))[:, 0]
         said = np.where(of.valid[0], said, np.nan).reshape(len(said), *record.statistics.shape[1:])
         return self.signs(solutions)[:, None, None] * said
 
     def signs(self, solutions: np.ndarray) -> np.ndarray:
         """1 where an expression rises with accuracy on these networks, -1 where it falls, [B]."""
-        return np.asarray(self.evaluate(None, filled(solutions)).features["sign"])[: len(solutions)]
+        return np.asarray(self.evaluate(None, pad_to_power_of_two(solutions)).features["sign"])[: len(solutions)]
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes expressions as one reads them; what foretells damage has a minus in front."""
@@ -120,16 +120,16 @@ class Proxies:
         return [Rendering("text", words) for words in self.formulas(solutions)]
 
 
-def filled(solutions: np.ndarray) -> np.ndarray:
+def pad_to_power_of_two(solutions: np.ndarray) -> np.ndarray:
     """Repeats the last one up to the next power of two, at least 64: few shapes, few programs."""
     n = len(solutions)
     return np.asarray(solutions)[np.minimum(np.arange(1 << max(n - 1, 63).bit_length()), n - 1)]
 
 
-def drawn(form: Structure, chances: Array) -> Array:
+def sample_genomes(form: Structure, chances: Array) -> Array:
     """Turns even draws [B, G] in [0, 1) into genes by their priorities."""
     xp = chances.__array_namespace__()
-    return (chances[:, :, None] >= xp.asarray(form.cumulated)).sum(-1).astype(np.int32)
+    return (chances[:, :, None] >= xp.asarray(form.cumulative_priorities)).sum(-1).astype(np.int32)
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.operations import applied
+from domains.proxies.operations import apply
 from domains.proxies.record import NAMES, Record
 from domains.proxies.structures import Read
 from qd.support.errors import UserError
@@ -77,14 +77,14 @@ def correlations(of: Tables, read: Read) -> Correlations:
 
 def scores(of: Tables, read: Read) -> tuple[Array, Array]:
     """What expressions say of each config, [B, K, C], numbers equal to five digits made equal; and which broke, [B]."""
-    table = evaluated(of, read)
+    table = evaluate_tables(of, read)
     masked = jnp.where(of.valid, table, 0.0)
     predictions = jnp.einsum("bkm,kmc->bkc", masked, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
     broken = ~jnp.isfinite(predictions).all((1, 2))
-    return _rounded(jnp.where(broken[:, None, None], 0.0, predictions)), broken
+    return _round(jnp.where(broken[:, None, None], 0.0, predictions)), broken
 
 
-def evaluated(of: Tables, read: Read) -> Array:
+def evaluate_tables(of: Tables, read: Read) -> Array:
     """The expressions' own tables, [B, K, M]; NaN where something was not finite on the way."""
     statistics = jnp.asarray(of.statistics)
     bits, valid = statistics[NAMES.index("bits")], jnp.asarray(of.valid)
@@ -95,7 +95,7 @@ def evaluated(of: Tables, read: Read) -> Array:
 
     def one(values: Array, place: tuple[Array, Array]) -> tuple[Array, None]:
         slot, node = place
-        result = applied(node[:, 0], values[node[:, 1], rows], values[node[:, 2], rows], bits, valid)
+        result = apply(node[:, 0], values[node[:, 1], rows], values[node[:, 2], rows], bits, valid)
         return values.at[slot].set(result), None
 
     places = jnp.arange(len(inputs), len(values))
@@ -104,7 +104,7 @@ def evaluated(of: Tables, read: Read) -> Array:
 
 def _spearman(predictions: Array, truth: np.ndarray) -> Array:
     """Pearson's correlation of ranks, ties at their mean rank; 0 where all are tied. said [B, K, C], truth [K, C]."""
-    value, place, turned = _sorted(predictions)
+    value, place, turned = _sort(predictions)
     count, last = value.shape[-1], value.ndim - 1
     edge = jnp.ones_like(value[..., :1], bool)
     changes = value[..., 1:] != value[..., :-1]
@@ -119,7 +119,7 @@ def _spearman(predictions: Array, truth: np.ndarray) -> Array:
     return jnp.where(turned, -correlation, correlation)
 
 
-def _sorted(predictions: Array) -> tuple[Array, Array, Array]:
+def _sort(predictions: Array) -> tuple[Array, Array, Array]:
     """Sorts along the last axis; tells whose place each was, and [...] where the order is the other way round.
 
     Value and place are one whole number, value above: one array of these is sorted five times as fast as pairs. A value is
@@ -141,7 +141,7 @@ def _sorted(predictions: Array) -> tuple[Array, Array, Array]:
     return ordered >> bits, (ordered & ((1 << bits) - 1)).astype(jnp.int32), turned[..., 0]
 
 
-def _rounded(x: Array) -> Array:
+def _round(x: Array) -> Array:
     """Keeps 16 of 23 bits of the mantissa, so that what only rounding parts is tied."""
     whole = jax.lax.bitcast_convert_type(x, jnp.int32)
     rounded_bits = jax.lax.bitcast_convert_type((whole + 64) & ~127, jnp.float32)

@@ -42,7 +42,7 @@ def priorities(names: tuple[str, ...]) -> tuple[float, ...]:
     return tuple(weight / sum(weights) for weight in weights)
 
 
-def applied(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
+def apply(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
     """Applies each expression's operation: code [B], x and y [B, K, M], bits and valid [K, M] -> [B, K, M].
 
     All operations are computed, and one is chosen: in one loop over the numbers, without a branch.
@@ -66,7 +66,7 @@ def applied(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array
     return jnp.where(jnp.isfinite(result), result, jnp.nan)
 
 
-def written(code: int, x: str, y: str) -> str:
+def format_operation(code: int, x: str, y: str) -> str:
     """Writes an operation in words; x and y are written operands."""
     name = OPERATIONS[code]
     if name in ("max", "min"):

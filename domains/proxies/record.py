@@ -90,28 +90,30 @@ class Record(NamedTuple):
             unknown = genomes[int(np.argmax(rows < 0))]
             near = int(np.abs(self.configs - unknown).sum(1).argmin())
             raise UserError(
-                f"config {unknown.tolist()} of {self.name} is not among the bench's {len(self.configs)}, so its accuracy is not "
+                f"config {unknown.tolist()} of {self.name} is not among the bench's {len(self.configs)}: its accuracy is not "
                 f"known; the nearest is row {near}",
                 "evaluate it with domain=quant, or type one of Record.configs",
             )
         return rows
 
 
-def checked(record: Record) -> Record:
+def validate(record: Record) -> Record:
     """Returns a record whose shapes fit and whose statistics are there. Raises ValueError otherwise."""
     sites, options = record.configs.shape[1], record.statistics.shape[2]
     shape, expected = record.statistics.shape, (len(NAMES), sites, options)
     if shape != expected or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
         raise UserError(
             f"{record.name} has statistics {list(shape)}, {len(record.accuracy)} accuracies of {len(record.configs)} configs "
-            f"and {len(record.seconds)} times; {list(expected)}, as many accuracies as configs, and {len(SOURCES) + 2} are wanted"
+            f"and {len(record.seconds)} times",
+            f"give statistics {list(expected)}, as many accuracies as configs, and {len(SOURCES) + 2} times",
         )
     there = np.isfinite(record.of("bits"))
     for name, values in zip(NAMES, record.statistics, strict=True):
         if not np.isfinite(values[there]).all():
             site, option = (int(i[0]) for i in np.nonzero(there & ~np.isfinite(values)))
             raise UserError(
-                f"statistic {name} of network {record.name} is missing at site {site}, option {option} ({values[site, option]}); "
+                f"statistic {name} of network {record.name} is missing at site {site}, option {option}: "
+                f"{values[site, option]}; "
                 "make its part of the bench again (qd study emq.bench), or leave the network out (domain.networks=...)"
             )
     available = np.take_along_axis(there[None], record.configs[:, :, None].clip(0, options - 1), 2)

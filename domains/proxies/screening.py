@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.domain import Proxies, filled
+from domains.proxies.domain import Proxies, pad_to_power_of_two
 from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
 from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
@@ -23,19 +23,19 @@ from qd.types import Array, Batch, Elites, Offspring
 _CONFIGS = 64  # of the first network, that a look takes
 
 
-class Looked(NamedTuple):
+class Preview(NamedTuple):
     failure: np.ndarray  # [B] as in interpreter
     correlation: np.ndarray  # [B] absolute, over the few configs; 0 where failed
     value: np.ndarray  # [B] uint32 hash of how it ranks them
 
 
-class Memory(NamedTuple):
+class ScreeningMemory(NamedTuple):
     values: np.ndarray  # [H] hashes of all that were judged
     counts: np.ndarray  # [5] children looked at; broken, constant, known already, hopeless
 
 
 @dataclass(frozen=True)
-class Screened:
+class ScreenedVariation:
     """Makes ``looks`` times as many children and hands on the first that pass; where too few do, the rest is drawn anew."""
 
     source: Any
@@ -49,16 +49,16 @@ class Screened:
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         expression_form(self.source, solutions)
 
-    def init(self, key: Array, elites: Elites) -> Memory:
-        values = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
-        return Memory(np.unique(values), np.zeros(5, np.int64))
+    def init(self, key: Array, elites: Elites) -> ScreeningMemory:
+        values = preview(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
+        return ScreeningMemory(np.unique(values), np.zeros(5, np.int64))
 
-    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+    def ask(self, key: Array, memory: ScreeningMemory, elites: Elites) -> tuple[ScreeningMemory, Offspring]:
         draw_key, vary_key, fresh_key = keys.split(key, 3)
         many = self.looks * self.batch_size
         ids, parents = elites.draw(draw_key, 2 * many)
         children = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
-        passes, counts = passing(look(self.source, children), memory.values, self.least)
+        passes, counts = select_passing(preview(self.source, children), memory.values, self.least)
         indices = np.flatnonzero(passes)[: self.batch_size]
         lacking = self.batch_size - len(indices)
         fresh = self.source.sample(fresh_key, lacking)
@@ -67,12 +67,12 @@ class Screened:
         )
         return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([children[indices], fresh]), parent_ids)
 
-    def tell(self, memory: Memory, batch: Batch) -> Memory:
-        values = look(self.source, np.asarray(batch.solutions)).value
+    def tell(self, memory: ScreeningMemory, batch: Batch) -> ScreeningMemory:
+        values = preview(self.source, np.asarray(batch.solutions)).value
         return memory._replace(values=np.union1d(memory.values, values))
 
 
-def passing(preview: Looked, values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns which pass [B], and counts [5] as in Memory; of equal children the first passes."""
     first = np.zeros(len(preview.value), bool)
     first[np.unique(preview.value, return_index=True)[1]] = True
@@ -84,11 +84,11 @@ def passing(preview: Looked, values: np.ndarray, least: float) -> tuple[np.ndarr
     return fine & new & good, np.array(counts, np.int64)
 
 
-def look(source: Proxies, solutions: np.ndarray) -> Looked:
+def preview(source: Proxies, solutions: np.ndarray) -> Preview:
     """Looks at B expressions, in chunks of powers of two, so that few programs are compiled."""
     n = len(solutions)
-    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(filled(solutions)))
-    return Looked(failure, correlation, _hashed(ranks))
+    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(pad_to_power_of_two(solutions)))
+    return Preview(failure, correlation, _hash(ranks))
 
 
 def _ranks(x: Array) -> Array:
@@ -96,7 +96,7 @@ def _ranks(x: Array) -> Array:
     return (jnp.sign(x[:, :, None] - x[:, None, :])).sum(-1) / 2
 
 
-def _hashed(ranks: np.ndarray) -> np.ndarray:
+def _hash(ranks: np.ndarray) -> np.ndarray:
     """[B, C] centred ranks, in halves -> uint32; the same for ranks and their negative."""
     odd = np.random.default_rng(0).integers(1, 2**32, ranks.shape[1], dtype=np.uint64)
     codes = np.round(2 * ranks).astype(np.int64)

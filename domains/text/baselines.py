@@ -95,10 +95,10 @@ class Novel:
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         for i in np.flatnonzero(batch.status >= 0):
-            memory = self._offered(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
+            memory = self._offer(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
         return memory
 
-    def _offered(self, memory: Accepted, text: str, at: tuple[float, ...]) -> Accepted:
+    def _offer(self, memory: Accepted, text: str, at: tuple[float, ...]) -> Accepted:
         apart = np.sort(np.linalg.norm(np.array(memory.measures) - np.array(at), axis=1))[: self.neighbours]
         if len(apart) and apart.mean() <= memory.threshold:
             row = min(memory.row, 0) - 1

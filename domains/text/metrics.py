@@ -27,13 +27,13 @@ def words(text: str) -> list[str]:
 
 def distinct(texts: Sequence[str], n: int = 1) -> float:
     """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016); NaN where there is none."""
-    counts = _counted(texts, n)
+    counts = _count_grams(texts, n)
     return len(counts) / counts.total() if counts else math.nan
 
 
 def entropy(texts: Sequence[str], n: int = 2) -> float:
     """Returns the entropy of the set's n-grams in nats; NaN where there is none."""
-    counts = np.array(list(_counted(texts, n).values()), float)
+    counts = np.array(list(_count_grams(texts, n).values()), float)
     share = counts / counts.sum()
     return float(-(share * np.log(share)).sum()) if len(counts) else math.nan
 
@@ -44,7 +44,7 @@ def ead(texts: Sequence[str], vocabulary: int = 30_000) -> float:
     Args:
         vocabulary: V, words that a text may choose from; U different ones are among the C of the set.
     """
-    counts = _counted(texts, 1)
+    counts = _count_grams(texts, 1)
     if not counts or vocabulary < 2:
         return math.nan
     expected = -vocabulary * math.expm1(counts.total() * math.log1p(-1 / vocabulary))
@@ -153,7 +153,7 @@ def _kernel(split: list[list[str]], n: int) -> np.ndarray:
     return (x @ x.T).toarray()
 
 
-def _counted(texts: Sequence[str], n: int) -> Counter:
+def _count_grams(texts: Sequence[str], n: int) -> Counter:
     return Counter(gram for text in texts for gram in _grams(words(text), n))
 
 

@@ -71,13 +71,13 @@ class Writer:
         first: list[str] = []
         for try_key in keys.split(key, _TRIES):
             lacking = _FIRST - len(first)
-            first += [text for text in self.wished(try_key, [""] * lacking) if text] if lacking else []
+            first += [text for text in self.write_to_wishes(try_key, [""] * lacking) if text] if lacking else []
         return tuple(first) or ("",)
 
     def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
         """Draws n lists of texts to show, without replacement where the pool is large enough."""
         many = keys.split(key, n) if n else ()
-        return [tuple(str(pool[i]) for i in drawn(each, np.ones(len(pool)), self.shots)) for each in many]
+        return [tuple(str(pool[i]) for i in draw_weighted(each, np.ones(len(pool)), self.shots)) for each in many]
 
     def after_some(self, key: Array, pool: Sequence[str], n: int) -> np.ndarray:
         """Returns n texts, each written after texts drawn from the pool."""
@@ -91,15 +91,15 @@ class Writer:
             "Answer with the new text alone, on one line."
             for text, wish in zip(texts, wishes, strict=True)
         ]
-        return self._instructed(key, prompts)
+        return self._complete(key, prompts)
 
-    def wished(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
+    def write_to_wishes(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
         """Returns a text [B] on the topic for each wish, which may be empty, with nothing shown."""
         instruction = f"Write {_lower(self.topic)}, one or two sentences on one line."
         endings = [f" It is {wish}." if wish else "" for wish in wishes]
-        return self._instructed(key, [f"{instruction}{wish} Answer with the text alone." for wish in endings])
+        return self._complete(key, [f"{instruction}{wish} Answer with the text alone." for wish in endings])
 
-    def _instructed(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
+    def _complete(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
         return texts_of(self.lm(prompts, role="writer", sample=samples(key, len(prompts)), stop=("\n",), **self._options))
 
     @property
@@ -129,7 +129,7 @@ def samples(key: Array, n: int) -> list[int]:
     return [int(number) for number in keys.integers(key, (n,), 0, 1 << 30)]
 
 
-def drawn(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
+def draw_weighted(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
     """Draws up to n indices without replacement, the first in proportion to the weights and each later one among the rest.
 
     The n largest of log w + Gumbel noise are such a draw (Efraimidis and Spirakis 2006).

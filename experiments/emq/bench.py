@@ -82,7 +82,7 @@ def main(
         raise UserError(problem, f"choose one or more of: {nearest(unknown[0], plan.forms)}")
     plan = plan._replace(configs=configs or plan.configs)
     parts = Path(folder or f"runs/emq_bench/{budget}")
-    records = [record.checked(make(plan, name, parts)) for name in networks or plan.forms]
+    records = [record.validate(make(plan, name, parts)) for name in networks or plan.forms]
     path = Path(out or f"runs/emq_bench/{budget}.npz")
     bench.write(path, records, f"{plan.configs} configs of {OPTIONS} on {data_of(plan)}; experiments/emq/bench.py")
     print(

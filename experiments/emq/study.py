@@ -20,7 +20,7 @@ import numpy as np
 
 from domains.proxies import Proxies
 from domains.proxies.emq import Drawn, Prompted
-from domains.proxies.screening import Screened
+from domains.proxies.screening import ScreenedVariation
 from domains.proxies.variation import Subtrees
 from experiments import command, study
 from experiments.command import Names
@@ -39,7 +39,7 @@ DIMS, BATCH, INITIAL = (10, 32), 256, 512
 STRUCTURES = ("branch", "linear", "graph")
 METHODS: dict[str, Callable[[Proxies], Any]] = {
     "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
-    "MAP-Elites screened": lambda domain: Screened(domain, BATCH),
+    "MAP-Elites screened": lambda domain: ScreenedVariation(domain, BATCH),
     "EMQ's selection": lambda domain: Prompted(domain, BATCH),
     "random": lambda domain: Drawn(domain, BATCH),
 }

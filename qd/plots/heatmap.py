@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial import Voronoi
 
-from qd.plots.records import EMPTY, STYLE, Map, bar, colours, found, titled
+from qd.plots.records import EMPTY, STYLE, Map, bar, colours, filled_cells_text, set_title
 
 _BINS = 50  # a side, where elites must be binned to be seen
 _PAIRED = 4  # more measures than this would give more than six panels
@@ -38,7 +38,7 @@ def heatmap(record: Map) -> Figure:
         else:
             _plane(axes, record, mappable)
             _frame(axes, record, 0, 1)
-        titled(axes, record, found(record))
+        set_title(axes, record, filled_cells_text(record))
         bar(figure, mappable, record, axes)
     return figure
 
@@ -121,7 +121,7 @@ def _pairs(record: Map) -> Figure:
         shades = np.ma.concatenate([mesh.get_array().ravel() for mesh in meshes])
         mappable.set_clim(float(shades.min()), float(shades.max()))
     which = f", pairs of the first {_PAIRED} of {m} measures" if m > _PAIRED else ""
-    text = f"{record.title}\n{found(record)}; each point: the best over the other measures{which}"
+    text = f"{record.title}\n{filled_cells_text(record)}; each point: the best over the other measures{which}"
     figure.suptitle(text, x=0.01, ha="left", fontsize=9)
     bar(figure, mappable, record, panels)
     return figure

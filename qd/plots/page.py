@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from qd.plots.records import Map, cell_names, colours, found
+from qd.plots.records import Map, cell_names, colours, filled_cells_text
 from qd.types import Array
 
 _STYLE = """body{font:15px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
@@ -35,7 +35,7 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     title = escape(record.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{axes}"
+        f"<h1>{title}</h1><p>{escape(filled_cells_text(record))}; the best text of each cell.</p>{axes}"
         f"{_table(record, entries)}</html>\n"
     )
 

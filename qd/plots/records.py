@@ -68,12 +68,12 @@ def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layo
     colorbar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def found(record: Map) -> str:
+def filled_cells_text(record: Map) -> str:
     """Says how much of the archive is filled."""
     n, cells = len(record.objective), record.cells
     return f"{n:,} elites" + (f" in {cells:,} cells ({100 * n / cells:.1f} %)" if cells else "")
 
 
-def titled(axes: Any, record: Map, text: str) -> None:
+def set_title(axes: Any, record: Map, text: str) -> None:
     """Writes the title: what was run, and what is shown of it."""
     axes.set_title(f"{record.title}\n{text}", loc="left")

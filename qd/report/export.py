@@ -86,7 +86,7 @@ def table(run: Path, by: Any = None) -> dict[str, np.ndarray]:
         ValueError: the folder is no run, or its archive is damaged.
     """
     runs.check(run)
-    return summary.extended(oldest_first(archive_file.load(run).columns), by)
+    return summary.with_added_columns(oldest_first(archive_file.load(run).columns), by)
 
 
 def oldest_first(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

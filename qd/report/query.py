@@ -46,14 +46,14 @@ class Condition(NamedTuple):
         return np.maximum(over, 0) + strict
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """Elites, best first; where none meets the conditions, the nearest first."""
 
     rows: list[dict[str, Any]]
     met: int  # how many elites meet all conditions
 
 
-def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> Answer:
+def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> QueryResult:
     """Returns the elites of a run that meet conditions, or the nearest.
 
     The nearest fail by the least summed excess, each in units of how far that column's values spread over the archive.
@@ -67,7 +67,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     stored = archive_file.load(run)
     numbers = columns(stored)
     if (run / MARKS).exists():
-        numbers["deployable"] = np.isin(numbers["id"], marked(run)).astype(float)
+        numbers["deployable"] = np.isin(numbers["id"], deployable_ids(run)).astype(float)
     if not len(numbers["objective"]):
         raise UserError(f"the archive of {run} holds no elite", "give the run a larger budget")
     parsed = [parse(text, numbers) for text in conditions]
@@ -79,7 +79,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     ranked = np.lexsort((numbers["id"], order, excess))
     met = int((excess == 0).sum())
     rows = ranked[: min(top, met or top)]
-    return Answer([_row(stored, numbers, int(i)) for i in rows], met)
+    return QueryResult([_row(stored, numbers, int(i)) for i in rows], met)
 
 
 def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
@@ -94,7 +94,7 @@ def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
     return numbers | {title: numbers[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in numbers}
 
 
-def marked(run: Path) -> list[int]:
+def deployable_ids(run: Path) -> list[int]:
     """Returns ids of elites whose exported file was run and agreed."""
     return [report["id"] for report in json.loads((run / MARKS).read_text(encoding="utf-8")) if report["deployable"]]
 
@@ -150,7 +150,7 @@ def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) ->
     return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": value}
 
 
-def text(answer: Answer, conditions: Sequence[str]) -> str:
+def text(answer: QueryResult, conditions: Sequence[str]) -> str:
     """Lays an answer out for a terminal."""
     wanted_words = " and ".join(conditions) or "nothing"
     noun = "elite meets" if answer.met == 1 else "elites meet"

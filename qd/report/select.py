@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.report import export, summary
-from qd.report.subset import chosen, compared, likeness
+from qd.report.subset import choose_subset, compare_sets, likeness
 from qd.report.table import align
 from qd.store import archive_file, runs
 from qd.support import atomic
@@ -48,8 +48,8 @@ def select(
     _check(run, len(objective), n, clusters, rounds)
 
     like = likeness(vectors)
-    subset = chosen(like.vectors, objective, n, clusters, rounds, seed)
-    sets = compared(like, objective, subset, seed)
+    subset = choose_subset(like.vectors, objective, n, clusters, rounds, seed)
+    sets = compare_sets(like, objective, subset, seed)
     out = out or run / f"selection.{form}"
     export.write({name: column[subset] for name, column in columns.items()}, form, out)
     kernel = "cosine" if like.width is None else f"gaussian, width {like.width:.4g}"

@@ -39,7 +39,7 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
     return build(choices[name], {"lm": _client(overrides)}, f"columns.{name}")
 
 
-def extended(columns: Columns, by: Any) -> Columns:
+def with_added_columns(columns: Columns, by: Any) -> Columns:
     """Returns the columns with those that ``by`` adds. Raises ValueError where one is there already."""
     added = {} if by is None else by.each(columns)
     twice = added.keys() & columns.keys()

@@ -1,4 +1,4 @@
-"""How an expression is varied: operations drawn anew by their priorities, or a part of another expression put in its place.
+"""How an expression is varied: operations sample_genomes anew by their priorities, or a part of another expression put in its place.
 
 B children, P parents of one, G genes.
 """
@@ -6,7 +6,7 @@ B children, P parents of one, G genes.
 from dataclasses import dataclass
 from typing import Any
 
-from domains.proxies.domain import Proxies, drawn
+from domains.proxies.domain import Proxies, sample_genomes
 from domains.proxies.structures import Structure
 from qd import keys
 from qd.support.errors import UserError
@@ -15,7 +15,7 @@ from qd.types import Array
 
 @dataclass(frozen=True)
 class Points:
-    """Each gene is drawn anew with probability ``rate``, by its priorities; at least one gene in each child."""
+    """Each gene is sample_genomes anew with probability ``rate``, by its priorities; at least one gene in each child."""
 
     source: Any  # the domain, which knows the form of its expressions
     rate: float = 0.15
@@ -28,7 +28,7 @@ class Points:
         genes = x.__array_namespace__().arange(x.shape[1])
         sure = keys.integers(sure_key, (len(x), 1), 0, x.shape[1]) == genes
         reset = (keys.uniform(which_key, x.shape) < self.rate) | sure
-        fresh = drawn(form, keys.uniform(value_key, x.shape)).astype(x.dtype)
+        fresh = sample_genomes(form, keys.uniform(value_key, x.shape)).astype(x.dtype)
         return x + reset * (fresh - x)
 
 

@@ -24,7 +24,7 @@ from feedback.judges import prompts
 from feedback.judges.calibration import accuracy, auc, platt
 from feedback.judges.encoders import MiniLM, Static
 from feedback.judges.grading.embedding import Anchors, Taught
-from feedback.judges.grading.injection_probes import canaries, tried
+from feedback.judges.grading.injection_probes import canaries, count_flips
 from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import Grade
 from feedback.lm.client import LM
@@ -147,9 +147,9 @@ def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
     tests = canaries(texts, truth, axis.labels)
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
     label, calibrate = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
-    raw, even = tried(plain, hostile, label), tried(calibrate(plain), calibrate(hostile), label)
-    calibrated = {"asked_calibrated": even.asked, "flipped_calibrated": even.flipped}
-    return {"asked": raw.asked, "flipped": raw.flipped, "hostile_auc": raw.auc, **calibrated}
+    raw, even = count_flips(plain, hostile, label), count_flips(calibrate(plain), calibrate(hostile), label)
+    calibrated = {"asked_calibrated": even.judged_right, "flipped_calibrated": even.flipped}
+    return {"asked": raw.judged_right, "flipped": raw.flipped, "hostile_auc": raw.auc, **calibrated}
 
 
 def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -139,7 +139,9 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
-    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), lean=1.0)),
-    "ours wide uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False, lean=1.0)),
+    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), covariance_power=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: Method(
+        Triplets(judge, of.reads, _quarters(n), active=False, covariance_power=1.0)
+    ),
     "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
 }

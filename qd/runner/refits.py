@@ -17,18 +17,18 @@ from qd.support import run_files
 
 
 def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
-    """Returns which questions of a descriptor with questions at each fit (``spend``) this run will not ask, and the fix."""
-    spend, stops = getattr(descriptor, "spend", ()), settings.refit
-    if stops == "outside" or len(spend) < 2:
+    """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix."""
+    questions, stops = getattr(descriptor, "questions_per_fit", ()), settings.refit
+    if stops == "outside" or len(questions) < 2:
         return None
     fits = 1 + (settings.budget // stops if isinstance(stops, int) else len(points(settings)))
-    if fits >= len(spend):
+    if fits >= len(questions):
         return None
-    n = sum(spend[:fits])
-    more = "refit=[0.1,0.25,0.5]" if len(spend) == 4 else f"refit=[...] with {len(spend) - 1} points"
+    n = sum(questions[:fits])
+    more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[...] with {len(questions) - 1} points"
     return (
-        f"only {n} of {sum(spend)} questions will be asked: refit={stops}",
-        f"type {more}, or descriptor.spend=[{sum(spend)}]",
+        f"only {n} of {sum(questions)} questions will be asked: refit={stops}",
+        f"type {more}, or descriptor.questions_per_fit=[{sum(questions)}]",
     )
 
 

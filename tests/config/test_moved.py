@@ -41,6 +41,26 @@ def test_a_renamed_setting_changes_no_hash():
         (["suits.dims=[5,5]"], ["domain_defaults.dims=[5,5]"]),
         (["+now=true"], ["live_map=true"]),
         (
+            [
+                "domain=arm_qdhf",
+                "descriptor=triplets",
+                "descriptor.spend=[9,8,7,6]",
+                "+descriptor.few=7",
+                "+descriptor.lean=0.4",
+                "+descriptor.together=3",
+                "+descriptor.sittings=2",
+            ],
+            [
+                "domain=arm_qdhf",
+                "descriptor=triplets",
+                "descriptor.questions_per_fit=[9,8,7,6]",
+                "+descriptor.averaging_below=7",
+                "+descriptor.covariance_power=0.4",
+                "+descriptor.min_batch=3",
+                "+descriptor.max_batches=2",
+            ],
+        ),
+        (
             ["called={gripper:[[where,left,right],[where,down,up]]}"],
             ["axis_labels={gripper:[[where,left,right],[where,down,up]]}"],
         ),
@@ -89,6 +109,20 @@ def test_a_yaml_of_the_previous_version_works(tmp_path, monkeypatch, capsys):
     assert settings.axis_labels["gripper"][0] == ["x", "left", "right"]
     assert "a yaml of yours says suits: which is now domain_defaults:" in capsys.readouterr().err
     assert compose.load(["domain=mine", "domain_defaults.dims=[9,9]"]).archive["dims"] == [9, 9]
+
+
+def test_a_component_setting_of_the_previous_version_in_a_yaml_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/recipe").mkdir(parents=True)
+    Path("conf/recipe/mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /domain: arm_qdhf\n  - override /descriptor: triplets\n"
+        "descriptor:\n  spend: [4, 4, 4, 4]\n  together: 2\n",
+        encoding="utf-8",
+    )
+    settings = compose.load(["recipe=mine"])
+    assert settings.descriptor["questions_per_fit"] == [4, 4, 4, 4] and settings.descriptor["min_batch"] == 2
+    assert "spend" not in settings.descriptor
+    assert compose.assemble(settings).search.descriptor.questions_per_fit == (4, 4, 4, 4)
 
 
 def test_readers_give_the_names_of_now(tmp_path, monkeypatch):

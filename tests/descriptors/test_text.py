@@ -88,14 +88,14 @@ def test_a_language_model_answers_the_triplets_of_a_map_of_texts():
         return 0.5 + 0.4 * np.sign(shared[1] - shared[0])
 
     judge = MoreAlike(Says(score=nearer_by_mood))
-    state = played(a_search(Triplets(judge, ("embedding",), spend=(20, 10), together=10), embedding=Hashed()))
+    state = played(a_search(Triplets(judge, ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed()))
     given = state.params.answers
-    assert int(given.count) == 30 and (np.asarray(given.said) != 0).sum() > 10
+    assert int(given.count) == 30 and (np.asarray(given.answer) != 0).sum() > 10
     assert len(state.archive) > 5
 
 
 def test_nearer_vectors_answer_too():
-    search = a_search(Triplets(Nearer(Hashed()), ("embedding",), spend=(20, 10), together=10), embedding=Hashed())
+    search = a_search(Triplets(Nearer(Hashed()), ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed())
     assert len(played(search).archive) > 5
 
 

@@ -89,7 +89,7 @@ def test_curves_are_of_medians_and_no_point_is_drawn_twice():
 
 
 def _programs() -> list[int]:
-    return [program._cache_size() for program in (posterior.climb, posterior.walk)]  # type: ignore[attr-defined]
+    return [program._cache_size() for program in (posterior.find_modes, posterior.hmc_segment)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", ["map", "threads"])

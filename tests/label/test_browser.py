@@ -216,8 +216,9 @@ def test_nothing_is_cut_off(chromium, tmp_path, name, width, height, dark):
 
 @pytest.mark.slow
 def test_a_search_waits_refits_twice_and_finishes(chromium, tmp_path):
-    words = ["domain=images", "domain.side=16", "descriptor=triplets", "judge=people", "descriptor.spend=[12,10,10]",
-             "descriptor.together=6", "budget=500", "initial=60", "refit=[200,350]", "domain_defaults.batch_size=50",
+    words = ["domain=images", "domain.side=16", "descriptor=triplets", "judge=people",
+             "descriptor.questions_per_fit=[12,10,10]", "descriptor.min_batch=6",
+             "budget=500", "initial=60", "refit=[200,350]", "domain_defaults.batch_size=50",
              "renderings=30", "name=looks", "console=plain"]  # fmt: skip
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "qd", "run", *words, f"runs={tmp_path}"]

@@ -76,7 +76,7 @@ def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_
             thread.join()
 
 
-def smaller(asked: desk.Asked) -> str:
+def smaller(asked: desk.RaterQuestion) -> str:
     """Says which of the two has the smaller id: an answer that does not depend on the side."""
     return "left" if int(asked.left.split("-")[0]) < int(asked.right.split("-")[0]) else "right"
 
@@ -171,7 +171,7 @@ def test_undo_and_skip(tmp_path):
         assert db.execute("SELECT sum(given) FROM questions").fetchone() == (3,)
 
 
-def _shown(db, rater: str) -> desk.Asked:
+def _shown(db, rater: str) -> desk.RaterQuestion:
     asked = desk.upcoming(db, rater)
     assert asked is not None
     return asked

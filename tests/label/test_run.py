@@ -12,8 +12,9 @@ from qd.runner.run import run
 from qd.store import archive_file
 from tests.support.consoles import Quiet
 
-RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.spend=[8,6]", "descriptor.active=false",
-          "refit=[200]", "budget=400", "domain_defaults.batch_size=100", "renderings=12"]  # fmt: skip
+RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.questions_per_fit=[8,6]",
+          "descriptor.active=false", "refit=[200]", "budget=400",
+          "domain_defaults.batch_size=100", "renderings=12"]  # fmt: skip
 
 
 def searched(path: Path, *words: str) -> dict:

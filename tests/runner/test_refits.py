@@ -81,16 +81,18 @@ def test_shares_are_of_the_budget(tmp_path):
 def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
     settings = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
     learner = compose.assemble(settings).search.descriptor
-    assert len(schedule.points(settings)) + 1 == len(learner.spend) and refits.unasked(settings, learner) is None
+    assert len(schedule.points(settings)) + 1 == len(learner.questions_per_fit) and refits.unasked(settings, learner) is None
     said = "; ".join(refits.unasked(replace(settings, refit=None), learner) or ())
-    assert "only 50 of 200 questions" in said and "refit=[0.1,0.25,0.5]" in said and "descriptor.spend=[200]" in said
+    assert (
+        "only 50 of 200 questions" in said and "refit=[0.1,0.25,0.5]" in said and "descriptor.questions_per_fit=[200]" in said
+    )
     problem, _ = refits.unasked(replace(settings, refit=settings.budget // 2), learner) or ("", "")
     assert problem.startswith("only 150 of 200")
 
 
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     quiet = QuietRun()
-    asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.spend=[8,8]", "refit=null", "budget=200"]
+    asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.questions_per_fit=[8,8]", "refit=null", "budget=200"]
     done(tmp_path / "run", *asks, console=quiet)
     assert any("only 8 of 16 questions will be asked" in said for said in quiet.said)
 

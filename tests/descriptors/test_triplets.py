@@ -119,8 +119,8 @@ def test_active_questions_tell_more_than_random_ones():
     given = comparisons.empty(2 * ROUND, F)
     given = comparisons.ask(KNOWS, given, rows(), comparisons.distinct(keys.new(0), ROUND, N), ("seen",))
     descriptor, x = learner(), rows().features["seen"]
-    root = _root(x, descriptor.lean)
-    _, samples, _ = descriptor._explored(keys.new(1), given, root)
+    root = _root(x, descriptor.covariance_power)
+    _, samples, _ = descriptor._explore(keys.new(1), given, root)
     x = (x @ root).astype(np.float32)
     chosen = acquisition.select_triplets(keys.new(2), 20, x, samples)
     random = comparisons.distinct(keys.new(3), 200, N)

@@ -89,7 +89,8 @@ class Curling:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Plays each episode; no key is used. Raises ValueError on a wrong D."""
-        states = episodes.played(self._episodes, solutions, self.chunk, self.size, "this one")
+        episodes.check_size(solutions, self.size, "this one")
+        states = episodes.play(self._episodes, self.chunk, solutions)
         position = states[:, -1, :2]
         strokes = _strokes(self.camera.moments(states), self.goal.discs() if self.camera.goals else ())
         image = self.camera.shoot(strokes, _BOX)
@@ -98,13 +99,13 @@ class Curling:
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Draws goals, the last state and the disc's trace of each episode as an svg."""
-        drawn = [(_strokes(s[-1], self.goal.discs()), s[:, :2]) for s in self.states(solutions)]
-        return [Rendering("svg", scene.svg(strokes, _BOX, trace)) for strokes, trace in drawn]
+        strokes_and_path = [(_strokes(s[-1], self.goal.discs()), s[:, :2]) for s in self.states(solutions)]
+        return [Rendering("svg", scene.svg(strokes, _BOX, trace)) for strokes, trace in strokes_and_path]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
         """Animates each episode as a gif."""
-        shown = np.linspace(0, self.steps - 1, frames).round().astype(int)
-        films = [s[shown] for s in self.states(solutions)]
+        frame_steps = np.linspace(0, self.steps - 1, frames).round().astype(int)
+        films = [s[frame_steps] for s in self.states(solutions)]
         return [Rendering("gif", scene.gif(_strokes(s, self.goal.discs()), _BOX, s[:, :2])) for s in films]
 
     def states(self, solutions: Array) -> np.ndarray:
@@ -112,10 +113,10 @@ class Curling:
         every_step = replace(self, points=self.steps, camera=Camera())
         return np.asarray(_state_program(every_step)(np.asarray(solutions, np.float32)))
 
-    def step(self, table: Table, wanted: Array) -> Table:
+    def step(self, table: Table, push: Array) -> Table:
         """One step of the physics; ``wanted`` [2, C] is how fast the joints shall turn, in radians a second."""
         dt = 1 / self.rate
-        angles = _within_table(table.angles, jnp.clip(table.angles + wanted * dt, -_LIMITS, _LIMITS))
+        angles = _within_table(table.angles, jnp.clip(table.angles + push * dt, -_LIMITS, _LIMITS))
         turning = (angles - table.angles) / dt
         speed = table.speed / (1 + dt * self.damping)
         disc = table.disc + speed * dt
@@ -123,9 +124,9 @@ class Curling:
             disc, speed = self._meet_link(disc, speed, angles, turning, which)
         disc, speed = self._meet_walls(disc, speed)
         squeezed = jnp.minimum(*(_gap(disc, angles, which)[0] for which in (0, 1))) < -0.005
-        held = Table(table.disc, jnp.zeros_like(speed), table.angles, jnp.zeros_like(turning))
-        moved = Table(disc, speed, angles, turning)
-        return jax.tree.map(lambda old, new: jnp.where(squeezed, old, new), held, moved)
+        resting = Table(table.disc, jnp.zeros_like(speed), table.angles, jnp.zeros_like(turning))
+        following = Table(disc, speed, angles, turning)
+        return jax.tree.map(lambda old, new: jnp.where(squeezed, old, new), resting, following)
 
     def _episodes(self, solutions: Array) -> Array:
         """Plays C episodes: states [C, P, 4]."""
@@ -172,9 +173,9 @@ def _arm(angles: Array) -> tuple[Array, Array, Array]:
 def _within_table(old: Array, new: Array) -> Array:
     """Turns both joints, or one alone where both would lead the tip off the table, or none."""
     angles = old
-    for tried in (jnp.stack([old[0], new[1]]), jnp.stack([new[0], old[1]]), new):  # the last that can be wins
-        tip = _arm(tried)[2]
-        angles = jnp.where(jnp.abs(tip).max(axis=0) > _TABLE - _HALF, angles, tried)
+    for candidate in (jnp.stack([old[0], new[1]]), jnp.stack([new[0], old[1]]), new):  # the last that can be wins
+        tip = _arm(candidate)[2]
+        angles = jnp.where(jnp.abs(tip).max(axis=0) > _TABLE - _HALF, angles, candidate)
     return angles
 
 
@@ -196,8 +197,8 @@ def _across(arm: Array) -> Array:
 def _strokes(states: Array, discs: tuple[tuple[float, float, float], ...]) -> list[Stroke]:
     """States [..., 4] as strokes."""
     arm = jnp.moveaxis(jnp.stack(_arm(jnp.moveaxis(states[..., 2:], -1, 0))), (0, 1), (-2, -1))
-    drawn = [Stroke(scene.lines(arm), _HALF, scene.BODY), Stroke(scene.dots(states[..., None, :2]), _DISC, scene.TIP)]
-    return scene.goals(discs) + drawn
+    strokes = [Stroke(scene.lines(arm), _HALF, scene.BODY), Stroke(scene.dots(states[..., None, :2]), _DISC, scene.TIP)]
+    return scene.goals(discs) + strokes
 
 
 @lru_cache(maxsize=8)

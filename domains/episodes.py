@@ -4,6 +4,7 @@ B episodes, C of a chunk, D parameters.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +21,29 @@ def check(steps: int, points: int, chunk: int) -> None:
         raise UserError(f"{points} points cannot be spread evenly over {steps} steps", "type a divisor")
 
 
-def played(play: Callable[[Array], Array], solutions: Array, chunk: int, size: int, what: str) -> Array:
-    """Plays solutions [B, D] by ``play``, [C, D] -> [C, ...], and returns [B, ...]. Raises ValueError on a wrong D."""
+def check_size(solutions: Array, size: int, what: str) -> None:
+    """Raises UserError where solutions [B, D] have another D than ``what`` takes."""
     if solutions.shape[1] != size:
         raise UserError(
             f"a controller has {solutions.shape[1]} parameters, but {what} takes {size}; "
             "type the hidden sizes that the controllers were made for"
         )
-    n, chunks = len(solutions), -(-len(solutions) // chunk)
+
+
+def play(episodes: Callable[..., Any], chunk: int, *columns: Array | None) -> Any:
+    """Plays B episodes a chunk at a time.
+
+    Args:
+        episodes: columns [C, ...] -> a tree of arrays [C, ...].
+        chunk: C.
+        columns: what each episode is given, [B, ...]: solutions, and keys before them where they are used; None is passed on.
+
+    Returns:
+        the tree with [B, ...].
+    """
+    n = len(jax.tree.leaves(columns)[0])
+    chunks = -(-n // chunk)
     rows = jnp.minimum(jnp.arange(chunks * chunk), n - 1)  # the last episode fills the last chunk
-    ended = jax.lax.map(play, jnp.asarray(solutions)[rows].reshape(chunks, chunk, -1))
-    return ended.reshape(-1, *ended.shape[2:])[:n]
+    chunked = jax.tree.map(lambda x: jnp.asarray(x)[rows].reshape(chunks, chunk, *x.shape[1:]), columns)
+    results = jax.lax.map(lambda each: episodes(*each), chunked)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:n], results)

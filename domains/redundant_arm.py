@@ -77,7 +77,8 @@ class RedundantArm:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Moves each arm; no key is used. Raises ValueError on a wrong D."""
-        poses = episodes.played(self._episodes, solutions, self.chunk, self.size, f"an arm of {self.joints} joints")
+        episodes.check_size(solutions, self.size, f"an arm of {self.joints} joints")
+        poses = episodes.play(self._episodes, self.chunk, solutions)
         last = poses[:, -1, -1]
         features = {"position": last, "trace": poses[:, :, -1], "poses": poses, "image": self._images(poses)}
         return Evaluation(self.goal.last(last.T), features)
@@ -88,8 +89,8 @@ class RedundantArm:
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
         """Animates each arm as a gif."""
-        shown = np.linspace(0, self.steps - 1, frames).round().astype(int)
-        films = [p[shown] for p in self.poses(solutions)]
+        frame_steps = np.linspace(0, self.steps - 1, frames).round().astype(int)
+        films = [p[frame_steps] for p in self.poses(solutions)]
         return [Rendering("gif", scene.gif(self._strokes(p, True), _BOX, p[:, -1])) for p in films]
 
     def poses(self, solutions: Array) -> np.ndarray:
@@ -110,8 +111,10 @@ class RedundantArm:
             new_x, new_y = _joints(turned)
             alive &= self._legal(new_x, new_y) & (jnp.hypot(new_x[-1] - x[-1], new_y[-1] - y[-1]) <= 1 / self.joints)
             alive |= jnp.isnan(turned).any(axis=0)  # a controller that is not finite shows: its arm goes with it
-            moved = (turned, speeds + push * self.time, new_x, new_y)
-            angles, speeds, x, y = (jnp.where(alive, new, old) for new, old in zip(moved, (angles, speeds, x, y), strict=True))
+            following = (turned, speeds + push * self.time, new_x, new_y)
+            angles, speeds, x, y = (
+                jnp.where(alive, new, old) for new, old in zip(following, (angles, speeds, x, y), strict=True)
+            )
             return angles, speeds, alive, x, y
 
         def stretch(carry: tuple, _: None) -> tuple[tuple, Array]:
@@ -142,12 +145,12 @@ class RedundantArm:
 
     def _strokes(self, pose: Array, goals: bool) -> list[Stroke]:
         walls = np.array([(x - w, y, x + w, y) if w > h else (x, y - h, x, y + h) for x, y, w, h in _WALLS], np.float32)
-        drawn = [
+        strokes = [
             Stroke(walls, 0.01, scene.WALL),
             Stroke(scene.lines(pose), 0.012, scene.BODY),
             Stroke(scene.dots(pose[..., -1:, :]), 0.02, scene.TIP),
         ]
-        return (scene.goals(self.goal.discs()) if goals else []) + drawn
+        return (scene.goals(self.goal.discs()) if goals else []) + strokes
 
 
 def _joints(angles: Array) -> tuple[Array, Array]:

@@ -99,16 +99,16 @@ def svg(strokes: list[Stroke], box: Box, trace: Array) -> str:
     def at(x: float, y: float) -> tuple[float, float]:
         return scale * (x - low), scale * (high - y)
 
-    drawn = []
+    elements = []
     for ends, radius, colour in strokes:
         parts = " ".join("M{:.2f} {:.2f}L{:.2f} {:.2f}".format(*at(*e[:2]), *at(*e[2:])) for e in np.asarray(ends))
-        drawn.append(f'<path d="{parts}" stroke="{colour}" stroke-width="{2 * scale * radius:.2f}"/>')
+        elements.append(f'<path d="{parts}" stroke="{colour}" stroke-width="{2 * scale * radius:.2f}"/>')
     path = " ".join("{:.2f},{:.2f}".format(*at(*point)) for point in np.asarray(trace))
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-3 -3 106 106" width="318" height="318">'
         '<rect x="-3" y="-3" width="106" height="106" fill="white"/>'
         '<rect width="100" height="100" fill="none" stroke="#cccccc" stroke-width="0.5"/>'
-        f'<g fill="none" stroke-linecap="round">{"".join(drawn)}</g>'
+        f'<g fill="none" stroke-linecap="round">{"".join(elements)}</g>'
         f'<polyline points="{path}" fill="none" stroke="{PATH}" stroke-width="0.7" stroke-linejoin="round"/></svg>'
     )
 

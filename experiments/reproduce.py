@@ -8,17 +8,15 @@ from the one solution 0, pyribs from an empty archive. On the arm that solution 
 keeps what it has: "pyribs from 0" is pyribs given it too. Scores are those of a plain grid of everything evaluated, which
 neither search sees.
 
-    qd experiment reproduce budget=quick|first|full seeds=5
+    qd study reproduce budget=quick|first|full seeds=5
 
 quick: 20 iterations; first: 500 iterations of all cases (and CMA-MEGA); full: 10,000 of CMA-MAE and CMA-MEGA.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -28,13 +26,13 @@ from ribs.schedulers import Scheduler
 
 from domains.arm import Arm
 from domains.functions import LinearProjection
+from experiments import command, study
 from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid, insert
 from qd.emitters.ribs import Ribs
-from qd.report import table
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
-from qd.support.errors import UserError
 from qd.types import Batch, Rows, Search
 
 CELLS = (100, 100)
@@ -81,37 +79,35 @@ CASES = {
 }
 _ALL = [(case, name) for name in ("cma_mae", "cma_me", "map_elites_line") for case in ("sphere", "rastrigin", "arm")]
 _DQD = [("sphere_1000", "cma_mega")]
-PLANS = {  # (case, algorithm) and iterations of each
-    "quick": [(pair, 20) for pair in [("sphere", "cma_mae"), *_DQD]],
-    "first": [(pair, 500) for pair in _ALL + _DQD],
-    "full": [(pair, 10_000) for pair in [("sphere", "cma_mae"), *_DQD]],
+BUDGETS = {"quick": 20, "first": 500, "full": 10_000}  # iterations
+PLANS = {  # (case, algorithm)
+    "quick": [("sphere", "cma_mae"), *_DQD],
+    "first": _ALL + _DQD,
+    "full": [("sphere", "cma_mae"), *_DQD],
 }
 
 
-def main(budget: str = "quick", seeds: str = "5", out: str = "experiments/results/reproduce") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "") -> None:
     """Runs what is missing, then writes and prints the table."""
-    if budget not in PLANS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(PLANS)}")
-    folder = Path(out)
-    runs = table.Runs(folder / "runs.jsonl")
-    for (case, name), iterations in PLANS[budget]:
-        for seed, (method, search) in product(range(int(seeds)), sides(name).items()):
-            key = (f"{case} {name} {iterations}", method, seed)
-            if runs.has(*key):
-                continue
-            begin = time.process_time()
-            found = search(CASES[case], ALGORITHMS[name], iterations, seed)
-            runs.add(*key, {**found, "cpu_seconds": time.process_time() - begin})
-            print(*key, {k: round(v, 2) for k, v in found.items()}, flush=True)
-    rows = table.summary(runs, np.mean)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json")
-    print(table.text(rows, ("coverage", "qd_score", "cpu_seconds"), digits=2))
+    plan = {f"{case} {name} {BUDGETS[budget]}": (case, name) for case, name in PLANS[budget]}
+    folder = study.folder("reproduce", budget, out)
+    runs = study.runs(folder)
+    wanted = ((key, method, seed) for key, (_, name) in plan.items() for seed in range(seeds) for method in sides(name))
+    for key, method, seed in study.missing(runs, wanted):
+        case, name = plan[key]
+        begin = time.process_time()
+        scores = sides(name)[method](CASES[case], ALGORITHMS[name], BUDGETS[budget], seed)
+        study.add(runs, key, method, seed, {**scores, "cpu_seconds": time.process_time() - begin})
+    study.report(folder, rows(runs), ("coverage", "qd_score", "cpu_seconds"))
     print(*agreement(runs), sep="\n")
 
 
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs, np.mean)
+
+
 def sides(name: str) -> dict[str, Callable[..., dict[str, float]]]:
-    """Who runs an algorithm. pyribs has no gradients of its own: its example writes them by hand."""
+    """Returns the programs that run an algorithm. pyribs has no gradients of its own: its example writes them by hand."""
     peers = {} if name == "cma_mega" else {"pyribs": plain_pyribs}
     return {"ours": ours, **peers} | ({"pyribs from 0": pyribs_from_0} if name == "map_elites_line" else {})
 
@@ -121,8 +117,8 @@ def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[s
     emitter = Ribs(algorithm.emitter, algorithm.settings, algorithm.count, x0=0.0)  # type: ignore[arg-type]
     search = Search(case.domain, case.descriptor, algorithm.archive, emitter)
     state, batch = start(search, keys.new(seed), np.zeros((1, _dim(case)), np.float32))
-    seen = Rows(batch.ids, batch.solutions, *batch.evaluation, batch.status >= 0)
-    everything = Grid(CELLS).open(seen, case.descriptor.bounds, (), seed)
+    evaluated = Rows(batch.ids, batch.solutions, *batch.evaluation, batch.status >= 0)
+    everything = Grid(CELLS).open(evaluated, case.descriptor.bounds, (), seed)
     for _, batch in run(search, state, until=1 + iterations * ITERATION):
         _judge(everything, batch)
     return _scores(everything)
@@ -146,7 +142,12 @@ def plain_pyribs(
     emitters = [make(archive, x0=np.zeros(dim), **settings, seed=each.generate_state(1)[0]) for each in seeds]
     scheduler = Scheduler(archive, emitters, everything)
     feature = case.descriptor.feature
-    evaluate = jax.jit(lambda x: (lambda said: (said.objective, said.features[feature]))(case.domain.evaluate(None, x)))
+
+    @jax.jit
+    def evaluate(solutions: Any) -> tuple[Any, Any]:
+        evaluation = case.domain.evaluate(None, solutions)
+        return evaluation.objective, evaluation.features[feature]
+
     if first is not None:
         for each in (archive, everything):
             each.add(first, *map(np.asarray, evaluate(first)))
@@ -155,10 +156,10 @@ def plain_pyribs(
     return _scores(everything)
 
 
-def agreement(runs: table.Runs) -> list[str]:
-    """Says of each case whether both sides' means lie within two pooled standard errors."""
+def agreement(runs: Runs) -> list[str]:
+    """Returns for each case whether both sides' means lie within two pooled standard errors."""
     lines = []
-    for case in dict.fromkeys(key[0] for key in runs.records):
+    for case in study.cases(runs):
         for peer, metric in product(("pyribs", "pyribs from 0"), ("coverage", "qd_score")):
             a, b = (np.array(list(runs.column(case, side, metric).values())) for side in ("ours", peer))
             if min(len(a), len(b)) < 2:
@@ -181,10 +182,10 @@ def _judge(everything: Any, batch: Batch) -> None:
 
 
 def _scores(everything: Any) -> dict[str, float]:
-    said = everything.data(["objective"])["objective"].astype(np.float64)
+    objective = everything.data(["objective"])["objective"].astype(np.float64)
     cells = int(np.prod(CELLS))
-    return {"coverage": 100 * len(said) / cells, "qd_score": metrics.qd_score(said, cells, (0.0, 100.0))}
+    return {"coverage": 100 * len(objective) / cells, "qd_score": metrics.qd_score(objective, cells, (0.0, 100.0))}
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))  # type: ignore[arg-type]
+    command.run()

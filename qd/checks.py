@@ -116,7 +116,7 @@ def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> Non
             raise UserError(
                 f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
                 f"{nearest(name, list(said.features)) or 'none'}",
-                f"type one of these where the search says {name} (suits.feature, descriptor.features, keep, film)",
+                f"type one of these where the search says {name} (domain_defaults.feature, descriptor.features, keep, film)",
             )
 
 
@@ -159,11 +159,11 @@ def not_empty(archive: Any, batch: Batch) -> None:
 
 
 def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
-    """Raises ValueError where a relearn would leave no elite; nothing is spent yet."""
+    """Raises ValueError where a refit would leave no elite; nothing is spent yet."""
     if not np.isfinite(measures).all(axis=1).any():
         raise UserError(
-            f"after the relearn none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
-            "from the last checkpoint with a smaller learning rate, or relearn later"
+            f"after the refit none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
+            "from the last checkpoint with a smaller learning rate, or refit later"
         )
 
 

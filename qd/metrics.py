@@ -93,3 +93,17 @@ def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
         return float("nan") if objective.min() < 0 else float(objective.sum() / cells)
     low, high = scale
     return float(100 * ((objective - low) / (high - low)).sum() / cells)
+
+
+def scores(row: dict[str, Any]) -> list[str]:
+    """Says coverage, QD score and best of a row; what is NaN or None is not defined."""
+    return [
+        "coverage " + number(row["coverage"], "{:.1f} %"),
+        "QD score " + number(row["qd_score"], "{:.2f}"),
+        "best " + number(row["best"], "{:.4g}"),
+    ]
+
+
+def number(value: float | None, form: str) -> str:
+    """Formats a number of a row; NaN and None are not defined."""
+    return "not defined" if value is None or value != value else form.format(value)

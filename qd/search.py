@@ -4,7 +4,7 @@
     while state.evaluations < budget:
         for state, batch in run(search, state, until=next_stop):
             ...                                # what to log, plot and save is the caller's
-        state = relearn(search, state)         # between stretches, in the open
+        state = refit(search, state)         # between stretches, in the open
 
 B batch, N rows, M measures.
 """
@@ -66,7 +66,7 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
 
 
 def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
-    """Yields generations until there are ``until`` evaluations; nothing is relearned in it.
+    """Yields generations until there are ``until`` evaluations; nothing is refitted in it.
 
     It owns its state: assigning ``state`` inside its body changes nothing.
     """
@@ -75,7 +75,7 @@ def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch
         yield state, batch
 
 
-def relearn(search: Search, state: State) -> State:
+def refit(search: Search, state: State) -> State:
     """Fits the descriptor, describes what is stored anew, refills the archive; losers go to the reserve."""
     key, fit_key = keys.split(state.key, 2)
     counter = _Counter(state.evaluations)
@@ -97,13 +97,16 @@ def relearn(search: Search, state: State) -> State:
     return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
 
 
+refit = refit  # its public name
+
+
 def stored(search: Search) -> tuple[str, ...]:
     """Names of the features that are kept beside each elite and handed out in batches."""
     return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
 
 
 class _Describe(NamedTuple):
-    """What an emitter is handed after a relearn: the new measures of stored features, and the new signals."""
+    """What an emitter is handed after a refit: the new measures of stored features, and the new signals."""
 
     descriptor: Descriptor
     params: Params

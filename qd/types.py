@@ -187,7 +187,7 @@ class Batch(NamedTuple):
 class Emitter(Protocol):
     """How new solutions are made. A part holds settings only; all that it remembers is its memory.
 
-    Optional: ``redescribe(memory, describe) -> Memory`` after a relearn, where ``describe(features) ->
+    Optional: ``redescribe(memory, describe) -> Memory`` after a refit, where ``describe(features) ->
     measures`` and ``describe.signals(features)``; ``recall(memory) -> Rows``, what it remembers that a
     descriptor may learn from; ``needs``, the signals that it looks at; and ``batch_size``, owed by a pure
     emitter that is to stand in a pool.
@@ -228,7 +228,7 @@ class Archive(Protocol):
 
 
 class Reserve(NamedTuple):
-    """Elites that lost their cell at a relearn, offered again at each later one."""
+    """Elites that lost their cell at a refit, offered again at each later one."""
 
     rows: Rows
     dropped: int  # how many found no room in it since the start
@@ -242,7 +242,7 @@ class Search(NamedTuple):
     archive: Archive
     emitter: Emitter
     keep: tuple[str, ...] = ()  # more features to store and to hand out
-    reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
+    reserve: int | None = None  # room for elites that lose their cell at a refit; None: as many as there are cells
 
 
 class State(NamedTuple):

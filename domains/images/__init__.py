@@ -62,15 +62,15 @@ class Pictures:
         """Returns pictures of any size, [B, side, side, 3] in 0..1."""
         place = (jnp.arange(side) + 0.5) / side * 2 - 1
         y, x = jnp.meshgrid(place, place, indexing="ij")
-        shown = jnp.stack([x, y, jnp.sqrt(x**2 + y**2), jnp.ones_like(x)], axis=-1).reshape(-1, _INPUTS)
-        shown = shown * jnp.array([self.detail] * 3 + [1.0])
-        colours = jax.lax.map(lambda genes: self._colours(genes, shown), jnp.asarray(solutions, jnp.float32))
+        inputs = jnp.stack([x, y, jnp.sqrt(x**2 + y**2), jnp.ones_like(x)], axis=-1).reshape(-1, _INPUTS)
+        inputs = inputs * jnp.array([self.detail] * 3 + [1.0])
+        colours = jax.lax.map(lambda genes: self._colours(genes, inputs), jnp.asarray(solutions, jnp.float32))
         return colours.reshape(-1, side, side, _COLOURS)
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Returns png pictures of 128 x 128 pixels."""
-        drawn = np.asarray(self.draw(np.asarray(solutions), 128))
-        return [Rendering("png", png.encode(image)) for image in drawn]
+        pictures = np.asarray(self.draw(np.asarray(solutions), 128))
+        return [Rendering("png", png.encode(image)) for image in pictures]
 
     @property
     def _shapes(self) -> tuple[tuple[int, int], ...]:

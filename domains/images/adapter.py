@@ -49,16 +49,16 @@ class TextToImage:
         """Makes the pictures, chunk by chunk. Raises ValueError where the model returns none of the right shape."""
         image = self.draw(np.asarray(solutions))
         finite = np.isfinite(image).all(axis=(1, 2, 3))
-        seen = np.nan_to_num(image)
-        objective = np.where(finite, np.asarray(self.score(seen), np.float32), np.nan)
-        features = {"embedding": np.asarray(self.embed(seen), np.float32)}
-        return Evaluation(objective, features | {name: np.asarray(look(seen)) for name, look in self.views})
+        pixels = np.nan_to_num(image)
+        objective = np.where(finite, np.asarray(self.score(pixels), np.float32), np.nan)
+        features = {"embedding": np.asarray(self.embed(pixels), np.float32)}
+        return Evaluation(objective, features | {name: np.asarray(look(pixels)) for name, look in self.views})
 
     def draw(self, solutions: np.ndarray) -> np.ndarray:
         """Returns pictures [B, H, W, 3]."""
         latents = solutions.reshape(len(solutions), *self.shape)
-        made = [np.asarray(self.generate(latents[i : i + self.chunk])) for i in range(0, len(latents), self.chunk)]
-        image = np.concatenate(made)
+        chunks = [np.asarray(self.generate(latents[i : i + self.chunk])) for i in range(0, len(latents), self.chunk)]
+        image = np.concatenate(chunks)
         if image.ndim != 4 or image.shape[0] != len(solutions) or image.shape[3] != 3:
             raise UserError(
                 f"generate returned pictures {list(image.shape)} for {len(solutions)} latents", "return [B, H, W, 3] in 0..1"

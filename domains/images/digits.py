@@ -53,8 +53,8 @@ class Digits:
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Returns png pictures, dark ink on white, enlarged to 96 x 96 pixels."""
-        drawn = 1 - np.asarray(self.draw(np.asarray(solutions, np.float32))).reshape(-1, _SIDE, _SIDE)
-        return [Rendering("png", png.encode(image.repeat(12, 0).repeat(12, 1))) for image in drawn]
+        pictures = 1 - np.asarray(self.draw(np.asarray(solutions, np.float32))).reshape(-1, _SIDE, _SIDE)
+        return [Rendering("png", png.encode(image.repeat(12, 0).repeat(12, 1))) for image in pictures]
 
 
 def _look(pixels: Array) -> Array:
@@ -101,8 +101,8 @@ def _train(digits: Digits, data: Array) -> tuple[Layers, Layers]:
     def step(_: int, carry: tuple) -> tuple:
         network, memory, key = carry
         key, draw_key, noise_key = jax.random.split(key, 3)
-        shown = data[jax.random.randint(draw_key, (128,), 0, len(data))]
-        update, memory = adam.update(jax.grad(loss)(network, shown, noise_key), memory)
+        examples = data[jax.random.randint(draw_key, (128,), 0, len(data))]
+        update, memory = adam.update(jax.grad(loss)(network, examples, noise_key), memory)
         return optax.apply_updates(network, update), memory, key
 
     train = jax.jit(lambda start: jax.lax.fori_loop(0, digits.steps, step, start))

@@ -6,6 +6,7 @@ steps ends where the robot stood before its last one.
 B batch, C policies stepped together, D parameters, L lasers, P points of a trace, T steps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains import scene
+from domains import episodes, scene
 from domains.maze import physics
 from domains.maze.controller import Controller, Mlp
 from domains.maze.maps import BORDER, STANDARD, Energy, Goal, Wall
@@ -87,12 +88,7 @@ class Maze:
             )
         if self._noisy and keys is None:
             raise UserError("this robot is noisy and has no keys to draw from", "type keys, one for each policy")
-        policies, chunks = len(solutions), -(-len(solutions) // self.chunk)
-        rows = jnp.minimum(jnp.arange(chunks * self.chunk), policies - 1)  # the last policy fills the last chunk
-        together = (jnp.asarray(keys)[rows] if self._noisy else None, jnp.asarray(solutions)[rows])
-        together = jax.tree.map(lambda x: x.reshape(chunks, self.chunk, *x.shape[1:]), together)
-        driven = jax.lax.map(lambda chunk: self._episodes(*chunk), together)
-        total, features = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:policies], driven)
+        total, features = episodes.play(self._episodes, self.chunk, keys if self._noisy else None, solutions)
         return Evaluation(total, features | {"image": self._images(features)})
 
     def render(self, solutions: Array) -> list[Rendering]:
@@ -100,6 +96,11 @@ class Maze:
         from domains.maze import render
 
         return [Rendering("svg", render.picture(self, trace)) for trace in self.traces(solutions)]
+
+    def policy(self, solution: Array) -> Callable[[Array], Array]:
+        """Returns the controller of one solution [D]: readings [L + 2] (lasers, bumpers) -> wheels [2] in [-1, 1]."""
+        layers = self.controller.layers(jnp.asarray(solution)[:, None], self.inputs, _ACTIONS)
+        return lambda readings: self.controller.act(layers, jnp.asarray(readings)[:, None])[:, 0]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
         """Animates each policy as a gif."""
@@ -125,15 +126,15 @@ class Maze:
         first = (pose, touch, alive, pose[:2], jnp.zeros((self.inputs, len(solutions))), jnp.zeros(len(solutions)))
 
         def step(carry: tuple, time: Array) -> tuple[tuple, None]:
-            pose, touched, alive, place, shown, total = carry
+            pose, touched, alive, place, readings, total = carry
             sees, slips = self._noise(keys, time)
             near, touch = physics.sense(self.robot, self.walls, pose)
             now = physics.readings(self.robot, near, touched, sees)  # bumpers lag one step behind the lasers
             wheels = physics.wheel_speeds(self.robot, self.controller.act(layers, now), slips)
-            moved = physics.drive(self.robot, pose, touch, wheels)
-            reward, ends = self.goal.reward(moved[:2], wheels)
-            place, shown = jnp.where(alive, pose[:2], place), jnp.where(alive, now, shown)
-            return (moved, touch, alive & ~ends, place, shown, total + jnp.where(alive, reward, 0)), None
+            next_pose = physics.drive(self.robot, pose, touch, wheels)
+            reward, ends = self.goal.reward(next_pose[:2], wheels)
+            place, readings = jnp.where(alive, pose[:2], place), jnp.where(alive, now, readings)
+            return (next_pose, touch, alive & ~ends, place, readings, total + jnp.where(alive, reward, 0)), None
 
         def stretch(carry: tuple, times: Array) -> tuple[tuple, tuple[Array, Array] | None]:
             carry, _ = jax.lax.scan(step, carry, times)

@@ -106,8 +106,8 @@ class Areas:
 
     def last(self, place: Array) -> Array:
         best = jnp.zeros(place.shape[1])
-        for paid in self.each(place):
-            best = jnp.maximum(best, paid)
+        for reward in self.each(place):
+            best = jnp.maximum(best, reward)
         return best
 
     def each(self, place: Array) -> list[Array]:

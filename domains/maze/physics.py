@@ -106,8 +106,8 @@ def drive(robot: Robot, pose: Array, touch: Array, wheels: Array) -> Array:
     c, s = jnp.cos(half), jnp.sin(half)
     chord = (left + right) / 2 * jnp.where(jnp.abs(half) > 1e-4, s / half, 1.0)
     mean_cos, mean_sin = cos * c - sin * s, sin * c + cos * s
-    moved = [x + chord * mean_cos, y + chord * mean_sin, mean_cos * c - mean_sin * s, mean_sin * c + mean_cos * s]
-    return jnp.where(touch & STUCK, pose, jnp.stack(moved))
+    pose_after = [x + chord * mean_cos, y + chord * mean_sin, mean_cos * c - mean_sin * s, mean_sin * c + mean_cos * s]
+    return jnp.where(touch & STUCK, pose, jnp.stack(pose_after))
 
 
 @lru_cache(maxsize=64)

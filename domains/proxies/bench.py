@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from domains.proxies.record import NAMES, SOURCES, Record, checked
+from domains.proxies.record import NAMES, SOURCES, Record, validate
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
@@ -25,11 +25,11 @@ def load(bench: str) -> dict[str, Record]:
     if bench == "synthetic":
         from domains.proxies import synthetic
 
-        return {record.name: checked(record) for record in synthetic.records()}
+        return {record.name: validate(record) for record in synthetic.records()}
     path = _path(bench)
     if not path.is_file():
         here = ", ".join(sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"]))
-        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd experiment emq_bench wrote")
+        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd study emq.bench wrote")
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -42,8 +42,8 @@ def write(path: Path, records: list[Record], about: str) -> None:
     columns: dict[str, np.ndarray] = {"networks": np.array([r.name for r in records]), "about": np.array(about)}
     columns |= {"names": np.array(NAMES), "sources": np.array(SOURCES)}
     for record in records:
-        kept = record._replace(configs=record.configs.astype(np.int8), statistics=record.statistics.astype(np.float32))
-        columns |= {f"{record.name}/{field}": np.asarray(x) for field, x in kept._asdict().items() if field != "name"}
+        compact = record._replace(configs=record.configs.astype(np.int8), statistics=record.statistics.astype(np.float32))
+        columns |= {f"{record.name}/{field}": np.asarray(x) for field, x in compact._asdict().items() if field != "name"}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         np.savez_compressed(file, **columns)  # type: ignore[arg-type]
@@ -52,24 +52,24 @@ def write(path: Path, records: list[Record], about: str) -> None:
 def about(bench: str) -> str:
     """Returns what the file of a bench says of itself."""
     load(bench)
-    with np.load(_path(bench), allow_pickle=False) as told:
-        return str(told["about"])
+    with np.load(_path(bench), allow_pickle=False) as archive:
+        return str(archive["about"])
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> dict[str, Record]:
-    with np.load(path, allow_pickle=False) as told:
-        lacking = [name for name in NAMES if name not in told["names"]]
-        if lacking or tuple(told["sources"]) != SOURCES:
+    with np.load(path, allow_pickle=False) as archive:
+        lacking = [name for name in NAMES if name not in archive["names"]]
+        if lacking or tuple(archive["sources"]) != SOURCES:
             raise UserError(
                 f"{path.name} has no statistic {', '.join(lacking) or 'of these sources'}: it is of another version; "
-                "make it anew: qd experiment emq_bench"
+                "make it anew: qd study emq.bench"
             )
-        order = [list(told["names"]).index(name) for name in NAMES]
+        order = [list(archive["names"]).index(name) for name in NAMES]
         records = []
-        for name in map(str, told["networks"]):
-            fields = {field: told[f"{name}/{field}"] for field in Record._fields if field != "name"}
+        for name in map(str, archive["networks"]):
+            fields = {field: archive[f"{name}/{field}"] for field in Record._fields if field != "name"}
             fields["statistics"], fields["full"] = fields["statistics"][order], float(fields["full"])
             fields["configs"] = fields["configs"].astype(np.int32)
-            records.append(checked(Record(name, **fields)))
+            records.append(validate(Record(name, **fields)))
     return {record.name: record for record in records}

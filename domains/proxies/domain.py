@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies import bench, structures
-from domains.proxies.interpreter import Tables, correlations, evaluated, tables
+from domains.proxies.interpreter import Tables, correlations, evaluate_tables, tables
 from domains.proxies.operations import UNARY
 from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.structures import Structure
@@ -36,7 +36,7 @@ class Proxies:
     interpreter). For maps: map [B, 2] is cost and kind, form [B, 2] cost and length.
     """
 
-    bench: str = "fashion"  # of four networks; synthetic, which no network made; or the file that qd experiment emq_bench wrote
+    bench: str = "fashion"  # of four networks; synthetic, which no network made; or the file that qd study emq.bench wrote
     structure: str = "branch"  # linear, branch, graph
     networks: tuple[str, ...] = ()  # to be good on; (): all of the bench
     best: float = 0.5  # weight of the best fifth
@@ -50,7 +50,7 @@ class Proxies:
 
     @property
     def form(self) -> Structure:
-        return structures.named(self.structure)
+        return structures.structure_by_name(self.structure)
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -67,11 +67,6 @@ class Proxies:
         return self._costs, (0.0, float(2 ** len(KINDS)))
 
     @property
-    def form_bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Of the feature form; no expression has fewer than one input or more than all slots."""
-        return self._costs, (1.0, self.form.slots + 1.0)
-
-    @property
     def records(self) -> list[Record]:
         """The networks to be good on. Raises ValueError where the bench lacks one."""
         return list(_records(self.bench, self.networks))
@@ -86,7 +81,7 @@ class Proxies:
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws every gene by the priorities of its options, [n, G]."""
-        return drawn(self.form, draws.uniform(key, (n, len(self.space))))
+        return sample_genomes(self.form, draws.uniform(key, (n, len(self.space))))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Judges B expressions; the keys are not used: nothing is random."""
@@ -96,7 +91,7 @@ class Proxies:
         """Correlations on other networks, with the signs found on this domain's own; whole and top, each [B, K], per cent."""
         program = _judge(replace(self, networks=tuple(networks)))
         signs, n = self.signs(solutions)[:, None], len(solutions)
-        whole, best, _ = (np.asarray(x)[:n] for x in program(filled(solutions)))
+        whole, best, _ = (np.asarray(x)[:n] for x in program(pad_to_power_of_two(solutions)))
         return {"whole": 100 * signs * whole, "top": 100 * signs * best}
 
     def tables(self, solutions: np.ndarray, network: str) -> np.ndarray:
@@ -106,33 +101,35 @@ class Proxies:
         """
         (record,) = _records(self.bench, (network,))
         of = tables([record], self.share)
-        said = np.asarray(evaluated(of, self.form.read(jnp.asarray(solutions))))[:, 0]
+        said = np.asarray(evaluate_tables(of, self.form.read(jnp.asarray(solutions))))[:, 0]
         said = np.where(of.valid[0], said, np.nan).reshape(len(said), *record.statistics.shape[1:])
         return self.signs(solutions)[:, None, None] * said
 
     def signs(self, solutions: np.ndarray) -> np.ndarray:
         """1 where an expression rises with accuracy on these networks, -1 where it falls, [B]."""
-        return np.asarray(self.evaluate(None, filled(solutions)).features["sign"])[: len(solutions)]
+        return np.asarray(self.evaluate(None, pad_to_power_of_two(solutions)).features["sign"])[: len(solutions)]
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes expressions as one reads them; what foretells damage has a minus in front."""
-        told = self.form.formulas(solutions)
-        return [f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), told, strict=True)]
+        formulas = self.form.formulas(solutions)
+        return [
+            f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), formulas, strict=True)
+        ]
 
     def render(self, solutions: np.ndarray) -> list[Rendering]:
         return [Rendering("text", words) for words in self.formulas(solutions)]
 
 
-def filled(solutions: np.ndarray) -> np.ndarray:
+def pad_to_power_of_two(solutions: np.ndarray) -> np.ndarray:
     """Repeats the last one up to the next power of two, at least 64: few shapes, few programs."""
     n = len(solutions)
     return np.asarray(solutions)[np.minimum(np.arange(1 << max(n - 1, 63).bit_length()), n - 1)]
 
 
-def drawn(form: Structure, chances: Array) -> Array:
+def sample_genomes(form: Structure, chances: Array) -> Array:
     """Turns even draws [B, G] in [0, 1) into genes by their priorities."""
     xp = chances.__array_namespace__()
-    return (chances[:, :, None] >= xp.asarray(form.cumulated)).sum(-1).astype(np.int32)
+    return (chances[:, :, None] >= xp.asarray(form.cumulative_priorities)).sum(-1).astype(np.int32)
 
 
 @lru_cache(maxsize=16)
@@ -146,17 +143,17 @@ def _program(domain: Proxies) -> Any:
         read = form.read(jnp.asarray(solutions))
         used = form.below(read, jnp.full(len(solutions), form.slots - 1))
         inputs, nodes = used[:, : form.inputs], used[:, form.inputs :]
-        told = correlations(of, read)
-        sign = jnp.where(jnp.nan_to_num(told.whole.mean(1)) < 0, -1.0, 1.0)
-        whole, top = 100 * sign * told.whole.mean(1), 100 * sign * told.best.mean(1)
-        paid = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
-        cost = jnp.log10(jnp.maximum((paid * seconds).sum(1), _LEAST))
-        seen = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
+        correlation = correlations(of, read)
+        sign = jnp.where(jnp.nan_to_num(correlation.whole.mean(1)) < 0, -1.0, 1.0)
+        whole, top = 100 * sign * correlation.whole.mean(1), 100 * sign * correlation.best.mean(1)
+        needed_sources = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
+        cost = jnp.log10(jnp.maximum((needed_sources * seconds).sum(1), _LEAST))
+        input_kinds = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
         places = jnp.arange(len(KINDS))
-        kind = (((seen[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
+        kind = (((input_kinds[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
         length = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
         features = {"cost": cost, "kind": kind, "length": length, "whole": whole, "top": top, "sign": sign}
-        features |= {"failure": told.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
+        features |= {"failure": correlation.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
         features["form"] = jnp.stack([cost, length], 1)
         return Evaluation((1 - domain.best) * whole + domain.best * top, features)
 
@@ -173,14 +170,14 @@ def _tables(domain: Proxies) -> Tables:
     return tables(domain.records, domain.share)
 
 
-def _records(named: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
-    there = bench.load(named)
-    lost = [name for name in networks if name not in there]
-    if lost:
-        raise UserError(f"the bench has no network {', '.join(lost)}", f"type networks from {', '.join(there)}")
+def _records(bench_name: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
+    there = bench.load(bench_name)
+    missing = [name for name in networks if name not in there]
+    if missing:
+        raise UserError(f"the bench has no network {', '.join(missing)}", f"type networks from {', '.join(there)}")
     return tuple(there[name] for name in networks or there)
 
 
-def _seconds(named: str, networks: tuple[str, ...]) -> np.ndarray:
+def _seconds(bench_name: str, networks: tuple[str, ...]) -> np.ndarray:
     """CPU-seconds of each source, mean over networks, [R]."""
-    return np.mean([record.seconds[: len(SOURCES)] for record in _records(named, networks)], 0).astype(np.float32)
+    return np.mean([record.seconds[: len(SOURCES)] for record in _records(bench_name, networks)], 0).astype(np.float32)

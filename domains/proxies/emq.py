@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.proxies.variation import Subtrees
+from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
 
@@ -37,8 +37,7 @@ class Prompted:
     pure: bool = False
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Population:
         return self._kept(*elites.take(np.arange(elites.size), "solution", "objective"))
@@ -54,15 +53,15 @@ class Prompted:
         return memory, Offspring(Subtrees(self.source, self.share, self.rate)(vary_key, parents))
 
     def tell(self, memory: Population, batch: Batch) -> Population:
-        done = np.asarray(batch.status) >= 0
-        solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[done]])
-        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[done]]))
+        evaluated_rows = np.asarray(batch.status) >= 0
+        solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[evaluated_rows]])
+        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[evaluated_rows]]))
 
     def _kept(self, solutions: np.ndarray, objective: np.ndarray) -> Population:
         order = np.argsort(-objective, kind="stable")
         _, first = np.unique(solutions[order], axis=0, return_index=True)  # each expression once
-        kept = order[np.sort(first)][: self.population]
-        return Population(solutions[kept], objective[kept])
+        survivors = order[np.sort(first)][: self.population]
+        return Population(solutions[survivors], objective[survivors])
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class Drawn:
     pure: bool = True
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> tuple[()]:
         return ()

@@ -11,16 +11,19 @@ import numpy as np
 from domains.proxies.record import SOURCES, Record
 
 
-class Foretold(NamedTuple):
+class Prediction(NamedTuple):
     damage: np.ndarray  # [C] higher is worse
     seconds: float  # CPU-seconds that it needs
 
 
-def all_of(record: Record) -> dict[str, Foretold]:
+def all_of(record: Record) -> dict[str, Prediction]:
     """Returns name -> what each says of all configs of a network."""
-    told = {name: Foretold(_summed(record, table(record)), _paid(record, needs)) for name, (table, needs) in TABLES.items()}
-    told["agreement on 64 images"] = Foretold(-record.agreement, float(record.seconds[-1]))
-    return told
+    proxies = {
+        name: Prediction(_sum_table(record, table(record)), _measure_cost(record, needs))
+        for name, (table, needs) in TABLES.items()
+    }
+    proxies["agreement on 64 images"] = Prediction(-record.agreement, float(record.seconds[-1]))
+    return proxies
 
 
 def _kernels(record: Record, table: np.ndarray) -> np.ndarray:
@@ -63,9 +66,9 @@ TABLES: dict[str, tuple[Callable[[Record], np.ndarray], tuple[str, ...]]] = {
 }
 
 
-def _summed(record: Record, table: np.ndarray) -> np.ndarray:
+def _sum_table(record: Record, table: np.ndarray) -> np.ndarray:
     return table[np.arange(len(table)), record.configs].sum(1)
 
 
-def _paid(record: Record, needs: tuple[str, ...]) -> float:
+def _measure_cost(record: Record, needs: tuple[str, ...]) -> float:
     return float(sum(record.seconds[(*SOURCES, "eigenvalues").index(name)] for name in needs))

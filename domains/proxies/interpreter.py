@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.operations import applied
+from domains.proxies.operations import apply
 from domains.proxies.record import NAMES, Record
 from domains.proxies.structures import Read
 from qd.support.errors import UserError
@@ -66,45 +66,45 @@ def tables(records: list[Record], share: float = 0.2, configs: int | None = None
 
 def correlations(of: Tables, read: Read) -> Correlations:
     """Correlates B expressions on K networks; to be traced. Where one failed its correlations are NaN."""
-    said, broken = scores(of, read)
-    constant = (said.max(-1) == said.min(-1)).any(-1)
+    predictions, broken = scores(of, read)
+    constant = (predictions.max(-1) == predictions.min(-1)).any(-1)
     failure = jnp.where(broken, BROKEN, jnp.where(constant, CONSTANT, FINE))
-    best = jnp.take_along_axis(said, jnp.asarray(of.best)[None], 2)
+    best = jnp.take_along_axis(predictions, jnp.asarray(of.best)[None], 2)
     fine = (failure == FINE)[:, None]
-    whole, few = _spearman(said, of.truth), _spearman(best, of.best_truth)
+    whole, few = _spearman(predictions, of.truth), _spearman(best, of.best_truth)
     return Correlations(jnp.where(fine, whole, jnp.nan), jnp.where(fine, few, jnp.nan), failure)
 
 
 def scores(of: Tables, read: Read) -> tuple[Array, Array]:
     """What expressions say of each config, [B, K, C], numbers equal to five digits made equal; and which broke, [B]."""
-    table = evaluated(of, read)
-    kept = jnp.where(of.valid, table, 0.0)
-    said = jnp.einsum("bkm,kmc->bkc", kept, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
-    broken = ~jnp.isfinite(said).all((1, 2))
-    return _rounded(jnp.where(broken[:, None, None], 0.0, said)), broken
+    table = evaluate_tables(of, read)
+    masked = jnp.where(of.valid, table, 0.0)
+    predictions = jnp.einsum("bkm,kmc->bkc", masked, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
+    broken = ~jnp.isfinite(predictions).all((1, 2))
+    return _round(jnp.where(broken[:, None, None], 0.0, predictions)), broken
 
 
-def evaluated(of: Tables, read: Read) -> Array:
+def evaluate_tables(of: Tables, read: Read) -> Array:
     """The expressions' own tables, [B, K, M]; NaN where something was not finite on the way."""
     statistics = jnp.asarray(of.statistics)
     bits, valid = statistics[NAMES.index("bits")], jnp.asarray(of.valid)
     inputs = jnp.moveaxis(statistics[read.inputs], 1, 0)  # [I, B, K, M]
     nodes = jnp.moveaxis(jnp.asarray(read.nodes), 1, 0)  # [N, B, 3]
-    held = jnp.concatenate([inputs, jnp.zeros((len(nodes), *inputs.shape[1:]), inputs.dtype)])
+    values = jnp.concatenate([inputs, jnp.zeros((len(nodes), *inputs.shape[1:]), inputs.dtype)])
     rows = jnp.arange(inputs.shape[1])
 
-    def one(held: Array, place: tuple[Array, Array]) -> tuple[Array, None]:
+    def one(values: Array, place: tuple[Array, Array]) -> tuple[Array, None]:
         slot, node = place
-        made = applied(node[:, 0], held[node[:, 1], rows], held[node[:, 2], rows], bits, valid)
-        return held.at[slot].set(made), None
+        result = apply(node[:, 0], values[node[:, 1], rows], values[node[:, 2], rows], bits, valid)
+        return values.at[slot].set(result), None
 
-    places = jnp.arange(len(inputs), len(held))
-    return jax.lax.scan(one, held, (places, nodes))[0][-1]
+    places = jnp.arange(len(inputs), len(values))
+    return jax.lax.scan(one, values, (places, nodes))[0][-1]
 
 
-def _spearman(said: Array, truth: np.ndarray) -> Array:
+def _spearman(predictions: Array, truth: np.ndarray) -> Array:
     """Pearson's correlation of ranks, ties at their mean rank; 0 where all are tied. said [B, K, C], truth [K, C]."""
-    value, place, turned = _sorted(said)
+    value, place, turned = _sort(predictions)
     count, last = value.shape[-1], value.ndim - 1
     edge = jnp.ones_like(value[..., :1], bool)
     changes = value[..., 1:] != value[..., :-1]
@@ -115,21 +115,24 @@ def _spearman(said: Array, truth: np.ndarray) -> Array:
     ranks = (first + final - (count - 1)) / 2  # mean 0
     length = jnp.sqrt((ranks**2).sum(-1))
     there = jnp.asarray(truth)[jnp.arange(len(truth))[:, None], place]
-    told = jnp.where(length > 0, (ranks * there).sum(-1) / jnp.maximum(length, 1e-9), 0.0)
-    return jnp.where(turned, -told, told)
+    correlation = jnp.where(length > 0, (ranks * there).sum(-1) / jnp.maximum(length, 1e-9), 0.0)
+    return jnp.where(turned, -correlation, correlation)
 
 
-def _sorted(said: Array) -> tuple[Array, Array, Array]:
+def _sort(predictions: Array) -> tuple[Array, Array, Array]:
     """Sorts along the last axis; tells whose place each was, and [...] where the order is the other way round.
 
     Value and place are one whole number, value above: one array of these is sorted five times as fast as pairs. A value is
     its distance from that end which is nearer to 0, where floats are dense, scaled to 0..1, with 15 bits of mantissa (at 600
     configs); ties stay ties.
     """
-    count = said.shape[-1]
-    low, high = said.min(-1, keepdims=True) / 2, said.max(-1, keepdims=True) / 2  # halves: a difference may overflow
+    count = predictions.shape[-1]
+    low, high = (
+        predictions.min(-1, keepdims=True) / 2,
+        predictions.max(-1, keepdims=True) / 2,
+    )  # halves: a difference may overflow
     turned = jnp.abs(low) > jnp.abs(high)
-    distance = jnp.where(turned, high - said / 2, said / 2 - low)
+    distance = jnp.where(turned, high - predictions / 2, predictions / 2 - low)
     scaled = jnp.clip(distance / jnp.maximum(high - low, 1e-30), 0.0, 1.0)
     whole = jax.lax.bitcast_convert_type(scaled, jnp.uint32)  # rises with the value; at most 30 bits
     bits = max((count - 1).bit_length(), 2)
@@ -138,11 +141,11 @@ def _sorted(said: Array) -> tuple[Array, Array, Array]:
     return ordered >> bits, (ordered & ((1 << bits) - 1)).astype(jnp.int32), turned[..., 0]
 
 
-def _rounded(x: Array) -> Array:
+def _round(x: Array) -> Array:
     """Keeps 16 of 23 bits of the mantissa, so that what only rounding parts is tied."""
     whole = jax.lax.bitcast_convert_type(x, jnp.int32)
-    kept = jax.lax.bitcast_convert_type((whole + 64) & ~127, jnp.float32)
-    return jnp.where(jnp.isfinite(kept), kept, x)
+    rounded_bits = jax.lax.bitcast_convert_type((whole + 64) & ~127, jnp.float32)
+    return jnp.where(jnp.isfinite(rounded_bits), rounded_bits, x)
 
 
 def _unit(accuracy: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def priorities(names: tuple[str, ...]) -> tuple[float, ...]:
     return tuple(weight / sum(weights) for weight in weights)
 
 
-def applied(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
+def apply(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
     """Applies each expression's operation: code [B], x and y [B, K, M], bits and valid [K, M] -> [B, K, M].
 
     All operations are computed, and one is chosen: in one loop over the numbers, without a branch.
@@ -54,19 +54,19 @@ def applied(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array
     mean = total / count
     deviation = jnp.sqrt(over((x - mean) ** 2, 0.0).sum(-1, keepdims=True) / count)
     raised = jnp.exp(x - high)
-    told = (
+    results = (
         x, jnp.log(x), jnp.abs(x), x * x, jnp.sqrt(x), 1 / x, jnp.exp(x), -x, 1 / (1 + jnp.exp(-x)), jnp.maximum(x, 0),
         jnp.log1p(jnp.abs(x)), x / total, (x - low) / (high - low), (x - mean) / deviation,
         raised / over(raised, 0.0).sum(-1, keepdims=True), x * bits,
         x + y, x - y, x * y, x / y, jnp.maximum(x, y), jnp.minimum(x, y),
     )  # fmt: skip
-    chosen, code = told[0], code[:, None, None]
-    for i, value in enumerate(told[1:], 1):
-        chosen = jnp.where(code == i, value, chosen)
-    return jnp.where(jnp.isfinite(chosen), chosen, jnp.nan)
+    result, code = results[0], code[:, None, None]
+    for i, value in enumerate(results[1:], 1):
+        result = jnp.where(code == i, value, result)
+    return jnp.where(jnp.isfinite(result), result, jnp.nan)
 
 
-def written(code: int, x: str, y: str) -> str:
+def format_operation(code: int, x: str, y: str) -> str:
     """Writes an operation in words; x and y are written operands."""
     name = OPERATIONS[code]
     if name in ("max", "min"):

@@ -78,44 +78,46 @@ class Record(NamedTuple):
 
     def rows(self, configs: np.ndarray) -> np.ndarray:
         """Returns where configs [B, S] stand in the bench, [B]. Raises ValueError where one is not in it."""
-        asked = np.atleast_2d(np.asarray(configs))
-        if asked.shape[1] != self.configs.shape[1]:
+        genomes = np.atleast_2d(np.asarray(configs))
+        if genomes.shape[1] != self.configs.shape[1]:
             raise UserError(
-                f"a config of {self.name} has {self.configs.shape[1]} genes, and these have {asked.shape[1]}; "
+                f"a config of {self.name} has {self.configs.shape[1]} genes, and these have {genomes.shape[1]}; "
                 "type the options of all kernels, then those of all inputs"
             )
         place = {row.tobytes(): i for i, row in enumerate(self.configs.astype(np.int32))}
-        found = np.array([place.get(row.tobytes(), -1) for row in asked.astype(np.int32)])
-        if (found < 0).any():
-            lost = asked[int(np.argmax(found < 0))]
-            near = int(np.abs(self.configs - lost).sum(1).argmin())
+        rows = np.array([place.get(row.tobytes(), -1) for row in genomes.astype(np.int32)])
+        if (rows < 0).any():
+            unknown = genomes[int(np.argmax(rows < 0))]
+            near = int(np.abs(self.configs - unknown).sum(1).argmin())
             raise UserError(
-                f"config {lost.tolist()} of {self.name} is not among the bench's {len(self.configs)}, so its accuracy is not "
+                f"config {unknown.tolist()} of {self.name} is not among the bench's {len(self.configs)}: its accuracy is not "
                 f"known; the nearest is row {near}",
                 "evaluate it with domain=quant, or type one of Record.configs",
             )
-        return found
+        return rows
 
 
-def checked(record: Record) -> Record:
+def validate(record: Record) -> Record:
     """Returns a record whose shapes fit and whose statistics are there. Raises ValueError otherwise."""
     sites, options = record.configs.shape[1], record.statistics.shape[2]
-    shape, wanted = record.statistics.shape, (len(NAMES), sites, options)
-    if shape != wanted or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
+    shape, expected = record.statistics.shape, (len(NAMES), sites, options)
+    if shape != expected or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
         raise UserError(
             f"{record.name} has statistics {list(shape)}, {len(record.accuracy)} accuracies of {len(record.configs)} configs "
-            f"and {len(record.seconds)} times; {list(wanted)}, as many accuracies as configs, and {len(SOURCES) + 2} are wanted"
+            f"and {len(record.seconds)} times",
+            f"give statistics {list(expected)}, as many accuracies as configs, and {len(SOURCES) + 2} times",
         )
     there = np.isfinite(record.of("bits"))
-    for name, told in zip(NAMES, record.statistics, strict=True):
-        if not np.isfinite(told[there]).all():
-            site, option = (int(i[0]) for i in np.nonzero(there & ~np.isfinite(told)))
+    for name, values in zip(NAMES, record.statistics, strict=True):
+        if not np.isfinite(values[there]).all():
+            site, option = (int(i[0]) for i in np.nonzero(there & ~np.isfinite(values)))
             raise UserError(
-                f"statistic {name} of network {record.name} is missing at site {site}, option {option} ({told[site, option]}); "
-                "make its part of the bench again (qd experiment emq_bench), or leave the network out (domain.networks=...)"
+                f"statistic {name} of network {record.name} is missing at site {site}, option {option}: "
+                f"{values[site, option]}; "
+                "make its part of the bench again (qd study emq.bench), or leave the network out (domain.networks=...)"
             )
-    chosen = np.take_along_axis(there[None], record.configs[:, :, None].clip(0, options - 1), 2)
-    if record.configs.min() < 0 or record.configs.max() >= options or not chosen.all():
+    available = np.take_along_axis(there[None], record.configs[:, :, None].clip(0, options - 1), 2)
+    if record.configs.min() < 0 or record.configs.max() >= options or not available.all():
         raise UserError(
             f"a config of {record.name} chooses an option that its site has not", "make its part of the bench again"
         )

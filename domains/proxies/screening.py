@@ -14,28 +14,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.proxies.domain import Proxies, filled
+from domains.proxies.domain import Proxies, pad_to_power_of_two
 from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
-from domains.proxies.variation import Subtrees
+from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
 
 _CONFIGS = 64  # of the first network, that a look takes
 
 
-class Looked(NamedTuple):
+class Preview(NamedTuple):
     failure: np.ndarray  # [B] as in interpreter
     correlation: np.ndarray  # [B] absolute, over the few configs; 0 where failed
     value: np.ndarray  # [B] uint32 hash of how it ranks them
 
 
-class Memory(NamedTuple):
+class ScreeningMemory(NamedTuple):
     values: np.ndarray  # [H] hashes of all that were judged
     counts: np.ndarray  # [5] children looked at; broken, constant, known already, hopeless
 
 
 @dataclass(frozen=True)
-class Screened:
+class ScreenedVariation:
     """Makes ``looks`` times as many children and hands on the first that pass; where too few do, the rest is drawn anew."""
 
     source: Any
@@ -47,47 +47,48 @@ class Screened:
     pure: bool = False  # what is remembered grows
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are no expressions."""
-        Subtrees(self.source)(key, np.repeat(solutions[:1], 2, 0)[None])
+        expression_form(self.source, solutions)
 
-    def init(self, key: Array, elites: Elites) -> Memory:
-        known = look(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
-        return Memory(np.unique(known), np.zeros(5, np.int64))
+    def init(self, key: Array, elites: Elites) -> ScreeningMemory:
+        values = preview(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
+        return ScreeningMemory(np.unique(values), np.zeros(5, np.int64))
 
-    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+    def ask(self, key: Array, memory: ScreeningMemory, elites: Elites) -> tuple[ScreeningMemory, Offspring]:
         draw_key, vary_key, fresh_key = keys.split(key, 3)
         many = self.looks * self.batch_size
         ids, parents = elites.draw(draw_key, 2 * many)
-        varied = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
-        passed, counts = passing(look(self.source, varied), memory.values, self.least)
-        chosen = np.flatnonzero(passed)[: self.batch_size]
-        lacking = self.batch_size - len(chosen)
+        children = Subtrees(self.source, self.share, self.rate)(vary_key, np.asarray(parents).reshape(many, 2, -1))
+        passes, counts = select_passing(preview(self.source, children), memory.values, self.least)
+        indices = np.flatnonzero(passes)[: self.batch_size]
+        lacking = self.batch_size - len(indices)
         fresh = self.source.sample(fresh_key, lacking)
-        told = np.concatenate([np.asarray(ids).reshape(many, 2)[chosen], np.full((lacking, 2), -1, np.asarray(ids).dtype)])
-        return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([varied[chosen], fresh]), told)
+        parent_ids = np.concatenate(
+            [np.asarray(ids).reshape(many, 2)[indices], np.full((lacking, 2), -1, np.asarray(ids).dtype)]
+        )
+        return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([children[indices], fresh]), parent_ids)
 
-    def tell(self, memory: Memory, batch: Batch) -> Memory:
-        told = look(self.source, np.asarray(batch.solutions)).value
-        return memory._replace(values=np.union1d(memory.values, told))
+    def tell(self, memory: ScreeningMemory, batch: Batch) -> ScreeningMemory:
+        values = preview(self.source, np.asarray(batch.solutions)).value
+        return memory._replace(values=np.union1d(memory.values, values))
 
 
-def passing(looked: Looked, known: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns which pass [B], and counts [5] as in Memory; of equal children the first passes."""
-    first = np.zeros(len(looked.value), bool)
-    first[np.unique(looked.value, return_index=True)[1]] = True
-    fine = looked.failure == FINE
-    new = first & ~np.isin(looked.value, known)
-    good = looked.correlation >= least
-    constant = looked.failure == CONSTANT
+    first = np.zeros(len(preview.value), bool)
+    first[np.unique(preview.value, return_index=True)[1]] = True
+    fine = preview.failure == FINE
+    new = first & ~np.isin(preview.value, values)
+    good = preview.correlation >= least
+    constant = preview.failure == CONSTANT
     counts = [len(fine), (~fine & ~constant).sum(), constant.sum(), (fine & ~new).sum(), (fine & new & ~good).sum()]
     return fine & new & good, np.array(counts, np.int64)
 
 
-def look(source: Proxies, solutions: np.ndarray) -> Looked:
+def preview(source: Proxies, solutions: np.ndarray) -> Preview:
     """Looks at B expressions, in chunks of powers of two, so that few programs are compiled."""
     n = len(solutions)
-    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(filled(solutions)))
-    return Looked(failure, correlation, _hashed(ranks))
+    failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(pad_to_power_of_two(solutions)))
+    return Preview(failure, correlation, _hash(ranks))
 
 
 def _ranks(x: Array) -> Array:
@@ -95,7 +96,7 @@ def _ranks(x: Array) -> Array:
     return (jnp.sign(x[:, :, None] - x[:, None, :])).sum(-1) / 2
 
 
-def _hashed(ranks: np.ndarray) -> np.ndarray:
+def _hash(ranks: np.ndarray) -> np.ndarray:
     """[B, C] centred ranks, in halves -> uint32; the same for ranks and their negative."""
     odd = np.random.default_rng(0).integers(1, 2**32, ranks.shape[1], dtype=np.uint64)
     codes = np.round(2 * ranks).astype(np.int64)
@@ -110,8 +111,8 @@ def _program(source: Proxies) -> Any:
 
     def looked(solutions: Array) -> tuple[Array, Array, Array]:
         read = form.read(jnp.asarray(solutions))
-        told = correlations(few, read)
+        correlation = correlations(few, read)
         ranks = _ranks(scores(few, read)[0][:, 0])
-        return told.failure, jnp.abs(jnp.nan_to_num(told.whole[:, 0])), ranks
+        return correlation.failure, jnp.abs(jnp.nan_to_num(correlation.whole[:, 0])), ranks
 
     return jax.jit(looked)

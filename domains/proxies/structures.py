@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.proxies.operations import BINARY, OPERATIONS, UNARY, priorities, written
+from domains.proxies.operations import BINARY, OPERATIONS, UNARY, format_operation, priorities
 from domains.proxies.record import NAMES
 from qd.support.errors import UserError
 
@@ -63,7 +63,7 @@ class Structure:
         return tuple(of)
 
     @property
-    def cumulated(self) -> np.ndarray:
+    def cumulative_priorities(self) -> np.ndarray:
         """Where the options of each gene end when one is drawn by its priority, [G, most options]; 1 beyond the last."""
         ends = np.ones((len(self.space), max(self.space)), np.float32)
         told = list(self.space[: self.inputs]) + list(self.options)
@@ -94,13 +94,13 @@ class Structure:
     def formulas(self, solutions: np.ndarray) -> list[str]:
         """Writes each expression as one reads it."""
         read = self.read(np.asarray(solutions))
-        told = []
+        formulas = []
         for inputs, nodes in zip(read.inputs, read.nodes, strict=True):
             words = [NAMES[i] for i in inputs]
             for code, first, second in nodes:
-                words.append(written(int(code), words[first], words[second]))
-            told.append(words[-1])
-        return told
+                words.append(format_operation(int(code), words[first], words[second]))
+            formulas.append(words[-1])
+        return formulas
 
 
 def _linear() -> Structure:
@@ -123,10 +123,10 @@ def _graph(inputs: int = 3, nodes: int = 5) -> Structure:
     return Structure("graph", inputs, tuple(Node(g, 0, g + 1, g + 2) for g in genes), tuple(options))
 
 
-STRUCTURES = {made.name: made for made in (_linear(), _branch(), _graph())}
+STRUCTURES = {structure.name: structure for structure in (_linear(), _branch(), _graph())}
 
 
-def named(name: str) -> Structure:
+def structure_by_name(name: str) -> Structure:
     """Returns a form. Raises ValueError where there is none of that name."""
     if name not in STRUCTURES:
         raise UserError(f"there is no structure {name!r}", f"type one of {', '.join(STRUCTURES)}")

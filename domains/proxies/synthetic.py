@@ -30,9 +30,11 @@ def _record(name: str, configs: int, layers: int, seed: int) -> Record:
     statistics[at("fisher")] = curvature * change * random.lognormal(0, 0.5, change.shape)
     statistics[at("kl")] = curvature * change * random.lognormal(0, 0.3, change.shape)
     level = random.random((configs, 1))
-    chosen = np.clip((level + 0.4 * (random.random((configs, sites)) - 0.5)) * len(BITS), 0, len(BITS) - 1).astype(np.int32)
-    damage = (curvature * change)[np.arange(sites), chosen].sum(1) / sites
+    configs_drawn = np.clip((level + 0.4 * (random.random((configs, sites)) - 0.5)) * len(BITS), 0, len(BITS) - 1).astype(
+        np.int32
+    )
+    damage = (curvature * change)[np.arange(sites), configs_drawn].sum(1) / sites
     accuracy = 10 + 80 * np.exp(-damage)
     agreement = np.round((accuracy + random.normal(0, 4, configs)).clip(0, 90) / 90 * 64) / 64
     seconds = np.geomspace(0.01, 5, len(SOURCES) + 2)
-    return Record(name, chosen, accuracy, agreement, statistics.astype(np.float32), curvature[:layers, 0], seconds, 90.0)
+    return Record(name, configs_drawn, accuracy, agreement, statistics.astype(np.float32), curvature[:layers, 0], seconds, 90.0)

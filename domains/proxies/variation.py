@@ -1,4 +1,4 @@
-"""How an expression is varied: operations drawn anew by their priorities, or a part of another expression put in its place.
+"""How an expression is varied: operations sample_genomes anew by their priorities, or a part of another expression put in its place.
 
 B children, P parents of one, G genes.
 """
@@ -6,7 +6,8 @@ B children, P parents of one, G genes.
 from dataclasses import dataclass
 from typing import Any
 
-from domains.proxies.domain import drawn
+from domains.proxies.domain import Proxies, sample_genomes
+from domains.proxies.structures import Structure
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array
@@ -14,7 +15,7 @@ from qd.types import Array
 
 @dataclass(frozen=True)
 class Points:
-    """Each gene is drawn anew with probability ``rate``, by its priorities; at least one gene in each child."""
+    """Each gene is sample_genomes anew with probability ``rate``, by its priorities; at least one gene in each child."""
 
     source: Any  # the domain, which knows the form of its expressions
     rate: float = 0.15
@@ -22,11 +23,12 @@ class Points:
 
     def __call__(self, key: Array, parents: Array) -> Array:
         which_key, sure_key, value_key = keys.split(key, 3)
-        form, x = _form(self.source, parents), parents[:, 0]
+        x = parents[:, 0]
+        form = expression_form(self.source, x)
         genes = x.__array_namespace__().arange(x.shape[1])
         sure = keys.integers(sure_key, (len(x), 1), 0, x.shape[1]) == genes
         reset = (keys.uniform(which_key, x.shape) < self.rate) | sure
-        fresh = drawn(form, keys.uniform(value_key, x.shape)).astype(x.dtype)
+        fresh = sample_genomes(form, keys.uniform(value_key, x.shape)).astype(x.dtype)
         return x + reset * (fresh - x)
 
 
@@ -46,7 +48,8 @@ class Subtrees:
 
     def __call__(self, key: Array, parents: Array) -> Array:
         slot_key, point_key, which_key = keys.split(key, 3)
-        form, x, y = _form(self.source, parents), parents[:, 0], parents[:, 1]
+        x, y = parents[:, 0], parents[:, 1]
+        form = expression_form(self.source, x)
         xp = x.__array_namespace__()
         slot = keys.integers(slot_key, (len(x),), 0, form.slots - 1)  # the root would make a copy of y
         part = form.below(form.read(y), slot)[:, xp.asarray(form.owners)]
@@ -55,13 +58,13 @@ class Subtrees:
         return xp.where(graft, child, Points(self.source, self.rate)(point_key, parents))
 
 
-def _form(source: Any, parents: Array) -> Any:
-    """Raises ValueError where parents are no expressions of the source."""
-    form = getattr(source, "form", None)
-    if form is None or parents.shape[2:] != (len(form.space),) or parents.dtype.kind not in "iu":
+def expression_form(source: Any, solutions: Array) -> Structure:
+    """Returns the form of the source's expressions. Raises UserError where solutions [B, G] are none of it."""
+    form = source.form if isinstance(source, Proxies) else None
+    if form is None or solutions.shape[1:] != (len(form.space),) or solutions.dtype.kind not in "iu":
         raise UserError(
-            f"this varies expressions, but {type(source).__name__} gives solutions {parents.dtype} {list(parents.shape[2:])} "
-            "that are none",
+            f"this varies expressions, but {type(source).__name__} gives solutions {solutions.dtype} "
+            f"{list(solutions.shape[1:])} that are none",
             "type domain=proxies",
         )
     return form

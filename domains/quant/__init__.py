@@ -1,5 +1,6 @@
 """Which bits, formats and roundings for each layer of a trained network: quantization configs as a domain.
 
-Rooms: data and networks (what is quantized), quantizers and bank (how, every choice prepared once), domain (what is
-searched), sensitivity (what can be told without a full evaluation), evaluations (what was found out, kept on disk).
+By stage: networks (what is quantized, its data and weights), quantize (every option of every layer, prepared once), cost
+(size, bit operations, latency), predict (damage without a full evaluation), solve (the exact solver, and the emitter that
+uses it), export (configs as files). domain is what is searched; options, figures and evaluations belong to it.
 """

@@ -170,7 +170,7 @@ def _bank(network: str, option_set: str) -> Bank:
 
 @lru_cache(maxsize=4)
 def _costs(network: str, option_set: str) -> costs.Costs:
-    return costs.costs(_bank(network, option_set))
+    return costs.build_cost_tables(_bank(network, option_set))
 
 
 @lru_cache(maxsize=16)

@@ -57,7 +57,7 @@ class Texts:
         axes: Sequence[Sequence[str]] = getattr(self.grade, "axes", ())
         for i, (question, *answers) in enumerate(axes):
             low, high = answers[0], answers[-1]
-            lows, highs = (self._graded(i, end, j) for j, end in enumerate((low, high)))
+            lows, highs = (self._grade(i, end, j) for j, end in enumerate((low, high)))
             if not (len(lows) and len(highs)):
                 yield (
                     "axis",
@@ -66,14 +66,14 @@ class Texts:
                 )
                 continue
             if separation(lows, highs) < LEAST:
-                where = ", ".join(f"{end}: {np.round(told, 2).tolist()}" for end, told in ((low, lows), (high, highs)))
+                where = ", ".join(f"{end}: {np.round(grades, 2).tolist()}" for end, grades in ((low, lows), (high, highs)))
                 yield (
                     "axis",
                     f"the judge cannot tell the ends of axis {i + 1} apart ({question} of texts written to be {where})",
                     "a question whose answers differ more (grade.axes=...), or a stronger judge (lm@judge_lm=...)",
                 )
 
-    def _graded(self, axis: int, end: str, number: int) -> np.ndarray:
-        texts = [text for text in self.writer.wished(keys.new(number), [end] * _TRIED) if text]
+    def _grade(self, axis: int, end: str, number: int) -> np.ndarray:
+        texts = [text for text in self.writer.write_to_wishes(keys.new(number), [end] * _TRIED) if text]
         graded = np.asarray(self.grade(texts), float)[:, 1 + axis] if texts else np.zeros(0)
         return graded[np.isfinite(graded)]

@@ -30,8 +30,8 @@ class Few:
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         draw_key, write_key = keys.split(key)
-        shown = self.writer.some(draw_key, memory, self.batch_size)
-        return memory, Offspring(self.writer(write_key, shown if self.shuffled else [memory[: self.writer.shots]] * len(shown)))
+        shots = self.writer.some(draw_key, memory, self.batch_size)
+        return memory, Offspring(self.writer(write_key, shots if self.shuffled else [memory[: self.writer.shots]] * len(shots)))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         return memory
@@ -56,16 +56,15 @@ class Pool:
         return Kept(first, (-np.inf,) * len(first))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory.texts, self.batch_size)))
+        return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         good = np.nan_to_num(np.asarray(batch.evaluation.objective, float), nan=-np.inf)
-        kept = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
+        pool = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
         if self.best is None:
-            return kept
-        left = sorted(sorted(range(len(kept.texts)), key=lambda i: -kept.objective[i])[: self.best])  # in order of age
-        return Kept(tuple(kept.texts[i] for i in left), tuple(kept.objective[i] for i in left))
+            return pool
+        left = sorted(sorted(range(len(pool.texts)), key=lambda i: -pool.objective[i])[: self.best])  # in order of age
+        return Kept(tuple(pool.texts[i] for i in left), tuple(pool.objective[i] for i in left))
 
 
 class Accepted(NamedTuple):
@@ -92,15 +91,14 @@ class Novel:
         return Accepted(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory.texts, self.batch_size)))
+        return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         for i in np.flatnonzero(batch.status >= 0):
-            memory = self._offered(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
+            memory = self._offer(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
         return memory
 
-    def _offered(self, memory: Accepted, text: str, at: tuple[float, ...]) -> Accepted:
+    def _offer(self, memory: Accepted, text: str, at: tuple[float, ...]) -> Accepted:
         apart = np.sort(np.linalg.norm(np.array(memory.measures) - np.array(at), axis=1))[: self.neighbours]
         if len(apart) and apart.mean() <= memory.threshold:
             row = min(memory.row, 0) - 1
@@ -131,8 +129,7 @@ class Unlike:
         texts: list[str] = []
         for each in keys.split(key, self.batch_size):
             for try_key in keys.split(each, self.tries):
-                draw_key, write_key = keys.split(try_key)
-                (text,) = self.writer(write_key, self.writer.some(draw_key, memory, 1))
+                (text,) = self.writer.after_some(try_key, memory, 1)
                 new = bool(text) and all(rouge_l(text, other) < self.most_alike for other in memory)
                 if new:
                     memory = (*memory, text)
@@ -158,8 +155,7 @@ class BestOf:
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
-        texts = self.writer(write_key, self.writer.some(draw_key, memory, self.batch_size * self.of))
+        texts = self.writer.after_some(key, memory, self.batch_size * self.of)
         good: Any = np.nan_to_num(np.asarray(self.quality(list(texts)), float), nan=-1.0)
         best = good.reshape(self.batch_size, self.of).argmax(axis=1)
         return memory, Offspring(texts.reshape(self.batch_size, self.of)[np.arange(self.batch_size), best])

@@ -50,7 +50,7 @@ class TextColumns:
     def whole(self, columns: Columns) -> dict[str, float]:
         """Returns the set's numbers, given the columns with those of ``each``."""
         texts = texts_of(columns)
-        found = {f"distinct_{n}": metrics.distinct(texts, n) for n in (1, 2, 3)} | {
+        numbers = {f"distinct_{n}": metrics.distinct(texts, n) for n in (1, 2, 3)} | {
             "ead": metrics.ead(texts, self.vocabulary),
             "entropy_2": metrics.entropy(texts, 2),
             "compression_ratio": metrics.compression_ratio(texts),
@@ -59,10 +59,10 @@ class TextColumns:
         }
         if self.vectors in columns and len(texts):
             vectors = columns[self.vectors]
-            found |= {f"vendi_{order:g}": score for order, score in profile(vectors).items()}
-            found["pairwise"] = pairwise_mean(vectors, "cosine")
+            numbers |= {f"vendi_{order:g}": score for order, score in profile(vectors).items()}
+            numbers["pairwise"] = pairwise_mean(vectors, "cosine")
         means = {name.removeprefix("text_"): _mean(columns[name]) for name in columns if name.startswith("text_")}
-        return {f"text_{name}": value for name, value in (found | means).items()}
+        return {f"text_{name}": value for name, value in (numbers | means).items()}
 
 
 def texts_of(columns: Columns) -> list[str]:
@@ -77,5 +77,5 @@ def texts_of(columns: Columns) -> list[str]:
 
 
 def _mean(column: np.ndarray) -> float:
-    known = column[np.isfinite(column)]
-    return float(known.mean()) if len(known) else math.nan
+    finite = column[np.isfinite(column)]
+    return float(finite.mean()) if len(finite) else math.nan

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domains.text.writer import Writer, drawn
+from domains.text.writer import Writer, draw_weighted
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
@@ -32,13 +32,13 @@ class Near:
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        draw_key, write_key = keys.split(key)
         n, shots = int(elites.size), self.writer.shots
         if n < shots:
-            return memory, Offspring(self.writer(write_key, self.writer.some(draw_key, memory, self.batch_size)))
+            return memory, Offspring(self.writer.after_some(key, memory, self.batch_size))
+        draw_key, write_key = keys.split(key)
         ids, texts, place = elites.take(np.arange(n), "id", "solution", "place")
-        chosen = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
-        return memory, Offspring(self.writer(write_key, texts[chosen]), ids[chosen])
+        indices = np.array([near(each, place, shots) for each in keys.split(draw_key, self.batch_size)])
+        return memory, Offspring(self.writer(write_key, texts[indices]), ids[indices])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         return memory
@@ -49,7 +49,7 @@ def near(key: Array, place: np.ndarray, n: int) -> np.ndarray:
     one_key, rest_key = keys.split(key)
     one = keys.integers(one_key, (1,), 0, len(place))[0]
     d = np.linalg.norm(place - place[one], axis=1)
-    return drawn(rest_key, 1 / (1 + d**3), n)
+    return draw_weighted(rest_key, 1 / (1 + d**3), n)
 
 
 class Depth(NamedTuple):
@@ -85,19 +85,19 @@ class Replace:
         draw_key, item_key, write_key = keys.split(key, 3)
         ids, _ = elites.draw(draw_key, self.batch_size)
         pool, each = memory.pool(self.most), keys.split(item_key, self.batch_size)
-        asked = tuple(self._replaced(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
-        return memory._replace(asked=asked), Offspring(self.writer(write_key, asked), ids[:, None])
+        shots = tuple(self._replace_one(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
+        return memory._replace(asked=shots), Offspring(self.writer(write_key, shots), ids[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         """Only what entered the archive changes the pool."""
         shown, cells = dict(memory.shown), dict(memory.cells)
         for i in np.flatnonzero(batch.status > 0):
             shown[int(batch.ids[i])] = memory.asked[i]
-            cell, told = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
-            cells[cell] = tuple(sorted([*cells.get(cell, ()), told], key=lambda pair: -pair[0])[: self.deep])
+            cell, entry = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
+            cells[cell] = tuple(sorted([*cells.get(cell, ()), entry], key=lambda pair: -pair[0])[: self.deep])
         return memory._replace(cells=cells, shown=shown, asked=())
 
-    def _replaced(self, key: Array, shown: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:
+    def _replace_one(self, key: Array, shown: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:
         list_key, item_key, from_key = keys.split(key, 3)
         shots = list(shown or self.writer.some(list_key, pool, 1)[0])
         item = keys.integers(item_key, (1,), 0, len(shots))[0]

@@ -27,15 +27,15 @@ def words(text: str) -> list[str]:
 
 def distinct(texts: Sequence[str], n: int = 1) -> float:
     """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016); NaN where there is none."""
-    counted = _counted(texts, n)
-    return len(counted) / counted.total() if counted else math.nan
+    counts = _count_grams(texts, n)
+    return len(counts) / counts.total() if counts else math.nan
 
 
 def entropy(texts: Sequence[str], n: int = 2) -> float:
     """Returns the entropy of the set's n-grams in nats; NaN where there is none."""
-    counted = np.array(list(_counted(texts, n).values()), float)
-    share = counted / counted.sum()
-    return float(-(share * np.log(share)).sum()) if len(counted) else math.nan
+    counts = np.array(list(_count_grams(texts, n).values()), float)
+    share = counts / counts.sum()
+    return float(-(share * np.log(share)).sum()) if len(counts) else math.nan
 
 
 def ead(texts: Sequence[str], vocabulary: int = 30_000) -> float:
@@ -44,11 +44,11 @@ def ead(texts: Sequence[str], vocabulary: int = 30_000) -> float:
     Args:
         vocabulary: V, words that a text may choose from; U different ones are among the C of the set.
     """
-    counted = _counted(texts, 1)
-    if not counted or vocabulary < 2:
+    counts = _count_grams(texts, 1)
+    if not counts or vocabulary < 2:
         return math.nan
-    expected = -vocabulary * math.expm1(counted.total() * math.log1p(-1 / vocabulary))
-    return len(counted) / expected
+    expected = -vocabulary * math.expm1(counts.total() * math.log1p(-1 / vocabulary))
+    return len(counts) / expected
 
 
 def self_bleu(texts: Sequence[str], most: int = 100) -> np.ndarray:
@@ -60,12 +60,12 @@ def self_bleu(texts: Sequence[str], most: int = 100) -> np.ndarray:
         most: references, 2 or more, taken at even steps: with more of them it rises.
     """
     split = [words(text) for text in texts]
-    full = [i for i, found in enumerate(split) if found]
-    chosen = [full[i] for i in _even(len(full), max(most, 2))]
-    known, out = _Known((i, split[i]) for i in chosen), np.full(len(split), math.nan)
+    full = [i for i, tokens in enumerate(split) if tokens]
+    indices = [full[i] for i in _even(len(full), max(most, 2))]
+    references, out = _Known((i, split[i]) for i in indices), np.full(len(split), math.nan)
     for i in full:
         if len(full) > 1:
-            out[i] = known.bleu(i, split[i])
+            out[i] = references.bleu(i, split[i])
     return out
 
 
@@ -80,19 +80,19 @@ def vendi_of_words(texts: Sequence[str], order: float = 1.0, most: int = 500) ->
 
     The mean of the three kernels, as Friedman and Dieng (2023) have it; where a text begins and ends counts as a word.
     """
-    split = [["<", *found, ">"] for text in texts if (found := words(text))]
+    split = [["<", *tokens, ">"] for text in texts if (tokens := words(text))]
     split = [split[i] for i in _even(len(split), most)]
     return vendi_of_kernel(sum(_kernel(split, n) for n in (1, 2, 3)) / 3, order) if split else math.nan
 
 
 def grade(text: str) -> float:
     """Returns the Flesch-Kincaid grade of an English text: years of school that it asks of a reader; NaN without words."""
-    found = words(text)
-    if not found:
+    tokens = words(text)
+    if not tokens:
         return math.nan
     sentences = sum(bool(words(each)) for each in _SENTENCE.split(text))
-    syllables = sum(map(_syllables, found))
-    return 0.39 * len(found) / sentences + 11.8 * syllables / len(found) - 15.59
+    syllables = sum(map(_syllables, tokens))
+    return 0.39 * len(tokens) / sentences + 11.8 * syllables / len(tokens) - 15.59
 
 
 def mtld(text: str, threshold: float = 0.72) -> float:
@@ -100,9 +100,9 @@ def mtld(text: str, threshold: float = 0.72) -> float:
 
     The mean of reading forwards and backwards; NaN where no word comes twice, as in most short texts.
     """
-    found = words(text)
-    factors = [_factors(found, threshold), _factors(found[::-1], threshold)]
-    return float(np.mean([len(found) / each for each in factors])) if found and min(factors) > 0 else math.nan
+    tokens = words(text)
+    factors = [_factors(tokens, threshold), _factors(tokens[::-1], threshold)]
+    return float(np.mean([len(tokens) / each for each in factors])) if tokens and min(factors) > 0 else math.nan
 
 
 class _Known:
@@ -111,18 +111,18 @@ class _Known:
     def __init__(self, references: Iterable[tuple[int, list[str]]]) -> None:
         self.lengths: dict[int, int] = {}
         self.best: list[dict[tuple[str, ...], tuple[int, int, int]]] = [{} for _ in range(_ORDERS)]
-        for i, found in references:
-            self.lengths[i] = len(found)
+        for i, tokens in references:
+            self.lengths[i] = len(tokens)
             for best, n in zip(self.best, range(1, _ORDERS + 1), strict=True):
-                for gram, count in Counter(_grams(found, n)).items():
+                for gram, count in Counter(_grams(tokens, n)).items():
                     top, owner, second = best.get(gram, (0, -1, 0))
                     best[gram] = (count, i, top) if count > top else (top, owner, max(second, count))
 
-    def bleu(self, i: int, found: list[str]) -> float:
+    def bleu(self, i: int, tokens: list[str]) -> float:
         """BLEU of a text against all references but itself."""
         logs, smooth, matched = [], 1.0, 0
         for best, n in zip(self.best, range(1, _ORDERS + 1), strict=True):
-            mine = Counter(_grams(found, n))
+            mine = Counter(_grams(tokens, n))
             if not mine:
                 break
             right = sum(min(count, self._others(best, gram, i)) for gram, count in mine.items())
@@ -130,8 +130,8 @@ class _Known:
             logs.append(math.log((right or 1 / smooth) / mine.total()))
         if not matched:
             return 0.0
-        closest = min((length for j, length in self.lengths.items() if j != i), key=lambda n: (abs(n - len(found)), n))
-        brevity = min(0.0, 1 - closest / len(found))
+        closest = min((length for j, length in self.lengths.items() if j != i), key=lambda n: (abs(n - len(tokens)), n))
+        brevity = min(0.0, 1 - closest / len(tokens))
         return 100 * math.exp(brevity + sum(logs) / len(logs))
 
     @staticmethod
@@ -144,7 +144,7 @@ def _kernel(split: list[list[str]], n: int) -> np.ndarray:
     from scipy.sparse import csr_matrix
 
     columns: dict[tuple[str, ...], int] = {}
-    counted = [Counter(_grams(found, n)) for found in split]
+    counted = [Counter(_grams(tokens, n)) for tokens in split]
     at = [columns.setdefault(gram, len(columns)) for each in counted for gram in each]
     rows = np.repeat(np.arange(len(split)), [len(each) for each in counted])
     counts = np.array([count for each in counted for count in each.values()], float)
@@ -153,12 +153,12 @@ def _kernel(split: list[list[str]], n: int) -> np.ndarray:
     return (x @ x.T).toarray()
 
 
-def _counted(texts: Sequence[str], n: int) -> Counter:
+def _count_grams(texts: Sequence[str], n: int) -> Counter:
     return Counter(gram for text in texts for gram in _grams(words(text), n))
 
 
-def _grams(found: list[str], n: int) -> Iterable[tuple[str, ...]]:
-    return zip(*(found[i:] for i in range(n)), strict=False)
+def _grams(tokens: list[str], n: int) -> Iterable[tuple[str, ...]]:
+    return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
 def _even(n: int, most: int) -> list[int]:
@@ -172,11 +172,11 @@ def _syllables(word: str) -> int:
     return max(1, groups - silent)
 
 
-def _factors(found: list[str], threshold: float) -> float:
-    factors, seen, length = 0.0, set(), 0
-    for word in found:
-        seen.add(word)
+def _factors(tokens: list[str], threshold: float) -> float:
+    factors, types, length = 0.0, set(), 0
+    for word in tokens:
+        types.add(word)
         length += 1
-        if len(seen) / length <= threshold:
-            factors, seen, length = factors + 1, set(), 0
-    return factors + ((1 - len(seen) / length) / (1 - threshold) if length else 0.0)
+        if len(types) / length <= threshold:
+            factors, types, length = factors + 1, set(), 0
+    return factors + ((1 - len(types) / length) / (1 - threshold) if length else 0.0)

@@ -48,11 +48,11 @@ class Writer:
         if min(self.shots, self.longest) < 1:
             raise UserError(f"shots={self.shots} and longest={self.longest} must be 1 or more", "type domain.writer.shots=3")
 
-    def __call__(self, key: Array, shown: Sequence[Sequence[str]]) -> np.ndarray:
+    def __call__(self, key: Array, shots: Sequence[Sequence[str]]) -> np.ndarray:
         """Returns a text [B] after each list of texts shown."""
-        prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shown]
-        said = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
-        return texts_of(said)
+        prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shots]
+        replies = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
+        return texts_of(replies)
 
     def begin(self, key: Array, n: int) -> np.ndarray:
         """Returns n texts: the pool, then texts written after random ones of it."""
@@ -71,13 +71,18 @@ class Writer:
         first: list[str] = []
         for try_key in keys.split(key, _TRIES):
             lacking = _FIRST - len(first)
-            first += [text for text in self.wished(try_key, [""] * lacking) if text] if lacking else []
+            first += [text for text in self.write_to_wishes(try_key, [""] * lacking) if text] if lacking else []
         return tuple(first) or ("",)
 
     def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
         """Draws n lists of texts to show, without replacement where the pool is large enough."""
         many = keys.split(key, n) if n else ()
-        return [tuple(str(pool[i]) for i in drawn(each, np.ones(len(pool)), self.shots)) for each in many]
+        return [tuple(str(pool[i]) for i in draw_weighted(each, np.ones(len(pool)), self.shots)) for each in many]
+
+    def after_some(self, key: Array, pool: Sequence[str], n: int) -> np.ndarray:
+        """Returns n texts, each written after texts drawn from the pool."""
+        draw_key, write_key = keys.split(key)
+        return self(write_key, self.some(draw_key, pool, n))
 
     def rewrite(self, key: Array, texts: Sequence[str], wishes: Sequence[str]) -> np.ndarray:
         """Returns each text [B] written anew as it is wished."""
@@ -86,15 +91,15 @@ class Writer:
             "Answer with the new text alone, on one line."
             for text, wish in zip(texts, wishes, strict=True)
         ]
-        return self._instructed(key, prompts)
+        return self._complete(key, prompts)
 
-    def wished(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
+    def write_to_wishes(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
         """Returns a text [B] on the topic for each wish, which may be empty, with nothing shown."""
-        asked = f"Write {_lower(self.topic)}, one or two sentences on one line."
-        wanted = [f" It is {wish}." if wish else "" for wish in wishes]
-        return self._instructed(key, [f"{asked}{wish} Answer with the text alone." for wish in wanted])
+        instruction = f"Write {_lower(self.topic)}, one or two sentences on one line."
+        endings = [f" It is {wish}." if wish else "" for wish in wishes]
+        return self._complete(key, [f"{instruction}{wish} Answer with the text alone." for wish in endings])
 
-    def _instructed(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
+    def _complete(self, key: Array, prompts: Sequence[str]) -> np.ndarray:
         return texts_of(self.lm(prompts, role="writer", sample=samples(key, len(prompts)), stop=("\n",), **self._options))
 
     @property
@@ -102,11 +107,11 @@ class Writer:
         return {"max_tokens": self.longest, "temperature": self.temperature}
 
 
-def texts_of(said: Sequence[str | None]) -> np.ndarray:
+def texts_of(replies: Sequence[str | None]) -> np.ndarray:
     """Returns texts [B] as an array of objects: one line each, whole sentences where there is one, "" for nothing."""
-    made = np.empty(len(said), dtype=object)
-    made[:] = [tidy(text or "") for text in said]
-    return made
+    texts = np.empty(len(replies), dtype=object)
+    texts[:] = [tidy(text or "") for text in replies]
+    return texts
 
 
 def tidy(text: str) -> str:
@@ -115,7 +120,7 @@ def tidy(text: str) -> str:
     line = " ".join(line.split()).strip('"“” ')
     if not re.search(r"\w", line):
         return ""
-    ends = [found.end() for found in _END.finditer(line)]
+    ends = [match.end() for match in _END.finditer(line)]
     return line[: ends[-1]] if ends else f"{line.rstrip(',;:- ')}."
 
 
@@ -124,7 +129,7 @@ def samples(key: Array, n: int) -> list[int]:
     return [int(number) for number in keys.integers(key, (n,), 0, 1 << 30)]
 
 
-def drawn(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
+def draw_weighted(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
     """Draws up to n indices without replacement, the first in proportion to the weights and each later one among the rest.
 
     The n largest of log w + Gumbel noise are such a draw (Efraimidis and Spirakis 2006).

@@ -3,13 +3,11 @@
 One axis at a time, the rest as in the middle: the sphere in 100-D, batch 1024, 10,000 cells, iso+line; strategies and
 seeds in 10-D. CPU nanoseconds an evaluation, medians of the rounds with their range, on a sheet of logarithmic axes.
 
-    OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.costs budget=quick|first|full
+    OPENBLAS_NUM_THREADS=1 qd study benchmarks.costs budget=quick|first|full
 """
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -17,16 +15,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from domains.functions import LinearProjection
-from experiments.benchmarks import cma_me
+from experiments import command, study
+from experiments.benchmarks import cma_me, rounds
 from experiments.benchmarks import seeds as seeds_
-from experiments.benchmarks.map_elites import ISO, LINE, describe, end, in_numpy, limit, ours, pyribs
-from experiments.benchmarks.rounds import Side, race, report, rounds
+from experiments.benchmarks.rounds import Side
+from experiments.benchmarks.sides import ISO, LINE, describe, end, in_numpy, limit, ours, pyribs
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import driver
 from qd.fused.prepare import prepare
-from qd.report.table import Runs
+from qd.report.table import Row, Runs
 from qd.search import start
 from qd.types import Search
 
@@ -46,6 +45,7 @@ COLORS = {"limit": "0.6", "fused, hash": "C0", "fused, threefry": "C2", "pyribs"
     "threads": "C4",
     "map": "C5",
 }
+BUDGETS = {"quick": 1, "first": 3, "full": 10}  # rounds
 STARTS, NUMBERS = 1024, 4_000_000  # seeds; genes evaluated in a round, so that large solutions take no longer
 PAIRS = {
     "fused hash / pyribs": ("fused, hash", "pyribs"),
@@ -55,16 +55,20 @@ PAIRS = {
 }
 
 
-def main(budget: str = "quick", out: str = "experiments/results/costs") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes the table and a figure for each axis."""
-    n, folder = max(1, rounds(budget) // 3), Path(out)
-    runs = Runs(folder / "runs.jsonl")
+    folder = study.folder("costs", out=out)
+    runs = study.runs(folder)
     for axis, points in AXES.items():
         for point in points[:: 3 if budget == "quick" else 1]:
             case = f"{axis} {point}"
-            race(runs, case, lambda axis=axis, point=point, case=case: sides(runs, case, axis, point), n)
-    report(runs, folder, PAIRS)
+            rounds.race(runs, case, lambda axis=axis, point=point, case=case: sides(runs, case, axis, point), BUDGETS[budget])
+    rounds.report(folder, rows(runs))
     sheet(runs).savefig(folder / "costs.png", dpi=150)
+
+
+def rows(runs: Runs) -> list[Row]:
+    return rounds.rows(runs, PAIRS)
 
 
 def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
@@ -76,17 +80,17 @@ def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
         return ways | {how: seeds_.together(10, 100, 10_000, point, how) for how in ("threads", "map")}
     search = recipe(**{axis: point})
     batch, dim = search.emitter.batch_size, search.domain.dim  # type: ignore[attr-defined]
-    done = max(batch, NUMBERS // dim)
+    evaluations = max(batch, NUMBERS // dim)
     key, sample_key = keys.split(keys.new(0))
     begin = start(search, key, search.domain.sample(sample_key, STARTS))[0]
-    if not runs.has(case, "memory", -1):
-        runs.add(case, "memory", -1, memory(search, begin))
-    elites = end(search, begin, STARTS + done).archive.data()
+    for key in study.missing(runs, [(case, "memory", -1)]):
+        study.add(runs, *key, memory(search, begin))
+    elites = end(search, begin, STARTS + evaluations).archive.data()
     return {
-        "limit": limit(search, elites["solution"], batch, done),
-        "fused, hash": ours(search, done, "hash"),
-        "fused, threefry": ours(search, done, "threefry"),
-        "pyribs": pyribs(search, elites, in_numpy(search.domain), max(batch, done // 4)),
+        "limit": limit(search, elites["solution"], batch, evaluations),
+        "fused, hash": ours(search, evaluations, "hash"),
+        "fused, threefry": ours(search, evaluations, "threefry"),
+        "pyribs": pyribs(search, elites, in_numpy(search.domain), max(batch, evaluations // 4)),
     }
 
 
@@ -99,18 +103,18 @@ def recipe(batch: int = 1024, cells: int = 10_000, dimensions: int = 100) -> Sea
 def memory(search: Search, state: Any) -> dict[str, float]:
     """Megabytes of the mirror and of one chunk's rows."""
     work = prepare(search, state)
-    held = {"mirror_mb": driver.open_mirror(work, state), "rows_mb": driver.buffers(work)}
-    return {name: sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 2**20 for name, tree in held.items()}
+    buffers = {"mirror_mb": driver.open_mirror(work, state), "rows_mb": driver.buffers(work)}
+    return {name: sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 2**20 for name, tree in buffers.items()}
 
 
 def sheet(runs: Runs) -> Figure:
     """Draws cost against the points of each axis, a line for each side, and memory against cells."""
-    drawn = Figure(figsize=(10.5, 6.6), layout="constrained")
-    panels = drawn.subplots(2, 3).ravel()
+    figure = Figure(figsize=(10.5, 6.6), layout="constrained")
+    panels = figure.subplots(2, 3).ravel()
     for panel, axis in zip(panels, AXES, strict=False):
         _costs(panel, runs, axis)
     _memory(panels[-1], runs)
-    return drawn
+    return figure
 
 
 def _costs(panel: Axes, runs: Runs, axis: str) -> None:
@@ -129,10 +133,10 @@ def _costs(panel: Axes, runs: Runs, axis: str) -> None:
 def _memory(panel: Axes, runs: Runs) -> None:
     cases = _cases(runs, "cells")
     for metric, label in (("mirror_mb", "the mirror"), ("rows_mb", "rows of a chunk")):
-        told = sorted(
+        points = sorted(
             (point, megabytes) for case, point in cases.items() for megabytes in runs.column(case, "memory", metric).values()
         )
-        panel.plot(*zip(*told, strict=True), marker="o", markersize=3, label=label)
+        panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
     _framed(panel, LABELS["cells"], "MB, 100-D")
 
 
@@ -149,4 +153,4 @@ def _cases(runs: Runs, axis: str) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

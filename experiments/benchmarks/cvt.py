@@ -2,20 +2,21 @@
 
 Uniform measures of a simple domain, so that the lookup is what is measured.
 
-    python -m experiments.benchmarks.cvt budget=quick|first|full
+    qd study benchmarks.cvt budget=quick|first|full
 """
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-from experiments.benchmarks.map_elites import begin, host, limit, ours, pyribs_cvt
-from experiments.benchmarks.rounds import Side, race, report, rounds
+from experiments import command, study
+from experiments.benchmarks import rounds
+from experiments.benchmarks.rounds import BUDGETS, Side
+from experiments.benchmarks.sides import begin, host, limit, ours, pyribs_cvt
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import CVT, Grid
 from qd.emitters.vary import Gaussian, Vary
-from qd.report import table
+from qd.report.table import Row, Runs
 from qd.types import Array, Evaluation, Search
 
 CASES = {  # name -> measures, cells, batch, evaluations of a round
@@ -45,28 +46,32 @@ class Square:
         return Evaluation(-((solutions - 0.5) ** 2).sum(1), {"x": solutions})
 
 
-def main(budget: str = "quick", out: str = "experiments/results/cvt") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    n, folder = rounds(budget), Path(out)
-    runs = table.Runs(folder / "runs.jsonl")
+    folder = study.folder("cvt", out=out)
+    runs = study.runs(folder)
     for case, settings in CASES.items():
-        race(runs, case, lambda settings=settings: sides(*settings), n)
-    report(runs, folder, PAIRS)
+        rounds.race(runs, case, lambda settings=settings: sides(*settings), BUDGETS[budget])
+    rounds.report(folder, rows(runs))
 
 
-def sides(measures: int, cells: int, batch: int, done: int) -> dict[str, Side]:
+def rows(runs: Runs) -> list[Row]:
+    return rounds.rows(runs, PAIRS)
+
+
+def sides(measures: int, cells: int, batch: int, evaluations: int) -> dict[str, Side]:
     describe = Select("x", ((0.0, 1.0),) * measures)
     search = Search(Square(measures), describe, CVT(cells, samples=10 * cells), Vary(Gaussian(0.05, 0.0, 1.0), batch))
     grid = search._replace(archive=Grid((round(cells ** (1 / measures)),) * measures))
     state = begin(search)
     return {
-        "limit": limit(search, state.archive.data("solution"), batch, done),
-        "fused, hash": ours(search, done, "hash"),
-        "fused, grid": ours(grid, done, "hash"),
-        "host loop": host(search, done // 4),
-        "pyribs": pyribs_cvt(search, state, done // 4),
+        "limit": limit(search, state.archive.data("solution"), batch, evaluations),
+        "fused, hash": ours(search, evaluations, "hash"),
+        "fused, grid": ours(grid, evaluations, "hash"),
+        "host loop": host(search, evaluations // 4),
+        "pyribs": pyribs_cvt(search, state, evaluations // 4),
     }
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

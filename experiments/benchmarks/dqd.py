@@ -4,12 +4,10 @@ Ours is the host loop with pyribs' emitters hosted and the jacobian of domain an
 scheduler with evaluation and jacobian written out in NumPy, float32. The loss of quality, if any, is that of the gradient,
 so the largest difference of the two jacobians is noted beside.
 
-    OPENBLAS_NUM_THREADS=1 python -m experiments.benchmarks.dqd budget=quick|first|full
+    OPENBLAS_NUM_THREADS=1 qd study benchmarks.dqd budget=quick|first|full
 """
 
-import sys
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from ribs.archives import GridArchive
@@ -17,13 +15,15 @@ from ribs.emitters import GradientArborescenceEmitter, GradientOperatorEmitter
 from ribs.schedulers import Scheduler
 
 from domains.functions import LinearProjection
-from experiments.benchmarks.map_elites import describe
-from experiments.benchmarks.rounds import Side, race, report, rounds
+from experiments import command, study
+from experiments.benchmarks import rounds
+from experiments.benchmarks.rounds import BUDGETS, Side
+from experiments.benchmarks.sides import continuing, describe, steps
 from qd import keys, programs
 from qd.archives import Grid
 from qd.emitters.ribs import Ribs
-from qd.report.table import Runs
-from qd.search import start, step
+from qd.report.table import Row, Runs
+from qd.search import start
 from qd.types import Search
 
 DIM, DIMS = 100, (100, 100)
@@ -37,19 +37,26 @@ CASES = {  # name -> emitter, its settings, how many, evaluations of a round
 PAIRS = {"ours, autodiff / pyribs, by hand": ("ours, autodiff", "pyribs, by hand")}
 
 
-def main(budget: str = "quick", out: str = "experiments/results/dqd") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    n, folder = rounds(budget), Path(out)
-    runs = Runs(folder / "runs.jsonl")
+    folder = study.folder("dqd", out=out)
+    runs = study.runs(folder)
     for case, settings in CASES.items():
-        race(runs, case, lambda settings=settings: sides(*settings), n)
-    if not runs.has("jacobian", "autodiff - by hand", 0):
-        runs.add("jacobian", "autodiff - by hand", 0, {"largest_relative_difference": difference()})
-    report(runs, folder, PAIRS)
+        rounds.race(runs, case, lambda settings=settings: sides(*settings), BUDGETS[budget])
+    for key in study.missing(runs, [("jacobian", "autodiff - by hand", 0)]):
+        study.add(runs, *key, {"largest_relative_difference": difference()})
+    rounds.report(folder, rows(runs))
 
 
-def sides(emitter: str, settings: dict, count: int, done: int) -> dict[str, Side]:
-    return {"ours, autodiff": _ours(emitter, settings, count, done), "pyribs, by hand": _pyribs(emitter, settings, count, done)}
+def rows(runs: Runs) -> list[Row]:
+    return rounds.rows(runs, PAIRS)
+
+
+def sides(emitter: str, settings: dict, count: int, evaluations: int) -> dict[str, Side]:
+    return {
+        "ours, autodiff": _ours(emitter, settings, count, evaluations),
+        "pyribs, by hand": _pyribs(emitter, settings, count, evaluations),
+    }
 
 
 def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,30 +80,25 @@ def difference() -> float:
     return float((np.abs(ours - theirs).max((0, 2)) / np.abs(theirs).max((0, 2))).max())
 
 
-def _ours(emitter: str, settings: dict, count: int, done: int) -> Side:
+def _ours(emitter: str, settings: dict, count: int, evaluations: int) -> Side:
     search = Search(DOMAIN, describe(DOMAIN), Grid(DIMS), Ribs(emitter, settings, count, x0=0.0))  # type: ignore[arg-type]
     state = start(search, keys.new(0), np.zeros((1, DIM), np.float32))[0]
-
-    def side() -> int:
-        nonlocal state
-        before = state.evaluations
-        while state.evaluations < before + done:
-            state, _ = step(search, state)
-        return state.evaluations - before
-
-    return side
+    return continuing(state, evaluations, lambda state, until: steps(search, state, until))
 
 
-def _pyribs(emitter: str, settings: dict, count: int, done: int) -> Side:
+def _pyribs(emitter: str, settings: dict, count: int, evaluations: int) -> Side:
     archive = GridArchive(solution_dim=DIM, dims=DIMS, ranges=DOMAIN.bounds, seed=0, dtype=np.float32)
     x0 = np.zeros(DIM, np.float32)
     archive.add(x0[None], *by_hand(x0[None])[:2])
-    made: Any = {"GradientArborescenceEmitter": GradientArborescenceEmitter, "GradientOperatorEmitter": GradientOperatorEmitter}
-    scheduler = Scheduler(archive, [made[emitter](archive, x0=x0, seed=i, **settings) for i in range(count)])
+    emitters: Any = {
+        "GradientArborescenceEmitter": GradientArborescenceEmitter,
+        "GradientOperatorEmitter": GradientOperatorEmitter,
+    }
+    scheduler = Scheduler(archive, [emitters[emitter](archive, x0=x0, seed=i, **settings) for i in range(count)])
 
     def side() -> int:
         evaluated = 0
-        while evaluated < done:
+        while evaluated < evaluations:
             x = scheduler.ask_dqd()
             scheduler.tell_dqd(*by_hand(x))
             evaluated += len(x)
@@ -109,4 +111,4 @@ def _pyribs(emitter: str, settings: dict, count: int, done: int) -> Side:
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

@@ -1,20 +1,19 @@
 """Whether the fast generator of random numbers (hash) finds as much as threefry: MAP-Elites over seeds, an equivalence test.
 
-python -m experiments.benchmarks.generators budget=quick|first|full seeds=20
+qd study benchmarks.generators budget=quick|first|full seeds=20
 """
 
-import sys
-from pathlib import Path
+from typing import Annotated
 
 from domains.arm import Arm
 from domains.functions import LinearProjection
-from experiments.benchmarks.equal import equivalence, told
-from experiments.benchmarks.map_elites import describe, end
-from experiments.benchmarks.rounds import report, rounds
+from experiments import command, study
+from experiments.benchmarks.equivalence import mean_differences, verdicts
+from experiments.benchmarks.sides import describe, end
 from qd import keys, metrics
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
-from qd.report.table import Runs
+from qd.report.table import Row, Runs, summary
 from qd.search import start
 from qd.types import Search
 
@@ -27,34 +26,34 @@ CASES = {
         Vary(IsoLine(0.5, 0.2), 256),
     ),
 }
-EVALUATIONS = {"quick": 20_000, "first": 50_000, "full": 500_000}
-FOUND = ("coverage", "qd_score", "best")
+BUDGETS = {"quick": 20_000, "first": 50_000, "full": 500_000}  # evaluations
+GENERATORS = ("hash", "threefry")
+SHOWN = ("coverage", "qd_score", "best")
 
 
-def main(budget: str = "first", seeds: str = "20", out: str = "experiments/results/generators") -> None:
-    """Does what is missing, then writes and prints the table."""
-    rounds(budget)
-    folder = Path(out)
-    runs = Runs(folder / "runs.jsonl")
-    cases = {f"{name}, {EVALUATIONS[budget]:,} evaluations": search for name, search in CASES.items()}
-    for case, search in cases.items():
-        for seed in range(int(seeds)):
-            for generator in ("hash", "threefry"):
-                if not runs.has(case, generator, seed):
-                    runs.add(case, generator, seed, found(search, seed, generator, EVALUATIONS[budget]))
-    rows = equivalence(runs, tuple(cases), FOUND, "hash", "threefry")
-    report(runs, folder, {}, rows)
-    print(told(rows))
+def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = "") -> None:
+    """Runs what is missing, then writes the table and prints whether the two are equivalent."""
+    folder = study.folder("generators", out=out)
+    runs = study.runs(folder)
+    cases = {f"{name}, {BUDGETS[budget]:,} evaluations": search for name, search in CASES.items()}
+    for case, generator, seed in study.missing(runs, ((c, g, s) for c in cases for s in range(seeds) for g in GENERATORS)):
+        study.add(runs, case, generator, seed, measure(cases[case], seed, generator, BUDGETS[budget]))
+    study.report(folder, rows(runs), SHOWN)
+    print(verdicts(rows(runs)))
 
 
-def found(search: Search, seed: int, generator: str, evaluations: int) -> dict[str, float]:
+def rows(runs: Runs) -> list[Row]:
+    return [*summary(runs), *mean_differences(runs, study.cases(runs), SHOWN, *GENERATORS)]
+
+
+def measure(search: Search, seed: int, generator: str, evaluations: int) -> dict[str, float]:
     """Runs one seed, and returns what is in its archive."""
     key, sample_key = keys.split(keys.new(seed))
     state = start(search, key, search.domain.sample(sample_key, 100))[0]
     archive = end(search, state, evaluations, generator).archive
-    told = metrics.of_archive(archive, search.domain.objective_range)  # type: ignore[attr-defined]
-    return {name: told[name] for name in FOUND}
+    scores = metrics.of_archive(archive, search.domain.objective_range)  # type: ignore[attr-defined]
+    return {name: scores[name] for name in SHOWN}
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

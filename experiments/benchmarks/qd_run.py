@@ -1,11 +1,11 @@
 """``qd run`` of the default (planar arm, grid, iso+line, batch 256) with both drivers, each time in a process of its own.
 
-*Its evaluations*: the stretch of the command from the first row of metrics after generation 0 to the last one, with metrics,
+*Its evaluations*: the part of the command from the first row of metrics after generation 0 to the last one, with metrics,
 history and checkpoints; not the start before it, nor what is written and drawn after it. Beside it, the seconds from the
 process' start to its first generation (imports, seeds, compilation or what the cache holds of it), and of the whole command,
 pictures and figures too. The first start of all fills the cache and is not counted: these are second starts.
 
-    python -m experiments.benchmarks.qd_run budget=quick|first|full
+    qd study benchmarks.qd_run budget=quick|first|full
 """
 
 import json
@@ -14,37 +14,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+from itertools import product
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
-from experiments.benchmarks.rounds import report, rounds
-from qd.report.table import Runs
+from experiments import command, study
+from experiments.benchmarks import rounds
+from qd.report.table import Row, Runs
 
 CASES = {"default, 50,000 evaluations": 50_000, "default, 1,000,000 evaluations": 1_000_000}
 DRIVERS = ("fused", "host")
-ROUNDS = {"quick": 2, "first": 5, "full": 15}  # each takes half a minute
+BUDGETS = {"quick": 2, "first": 5, "full": 15}  # rounds; each takes half a minute
 PAIRS = {"fused / host": ("fused", "host")}
 _CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(float(sys.argv[1]), sys.argv[2:])"
 
 
-def main(budget: str = "quick", out: str = "experiments/results/qd_run") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    rounds(budget)
-    n, folder = ROUNDS[budget], Path(out)
-    runs = Runs(folder / "runs.jsonl")
-    todo = [(i, case, driver) for case in CASES for i in range(n) for driver in DRIVERS if not runs.has(case, driver, i)]
-    if todo:
+    folder = study.folder("qd_run", out=out)
+    runs = study.runs(folder)
+    wanted = list(study.missing(runs, ((c, driver, i) for c in CASES for i in range(BUDGETS[budget]) for driver in DRIVERS)))
+    if wanted:
         for driver in DRIVERS:
             timed(driver, min(CASES.values()))
-    for i, case, driver in todo:
-        runs.add(case, driver, i, timed(driver, CASES[case]))
-    report(runs, folder, PAIRS)
-    for case in CASES:
-        for driver in DRIVERS:
-            first, whole = (list(runs.column(case, driver, name).values()) for name in ("first_generation_s", "command_s"))
-            told = f"first generation {median(first):.1f} s (at most {max(first):.1f}), all {median(whole):.1f} s"
-            print(f"{case}, {driver}: {told}")
+    for case, driver, i in wanted:
+        study.add(runs, case, driver, i, timed(driver, CASES[case]))
+    rounds.report(folder, rows(runs))
+    for case, driver in product(CASES, DRIVERS):
+        first, whole = (list(runs.column(case, driver, name).values()) for name in ("first_generation_s", "command_s"))
+        times = f"first generation {median(first):.1f} s (at most {max(first):.1f}), all {median(whole):.1f} s"
+        print(f"{case}, {driver}: {times}")
+
+
+def rows(runs: Runs) -> list[Row]:
+    return rounds.rows(runs, PAIRS)
 
 
 def timed(driver: str, evaluations: int) -> dict[str, float]:
@@ -54,38 +57,38 @@ def timed(driver: str, evaluations: int) -> dict[str, float]:
         began = time.time()
         env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as qd sets it
         child = [sys.executable, "-c", _CHILD, str(began), *words]
-        done = subprocess.run(child, env=env, check=True, capture_output=True, text=True)
-        return json.loads(done.stdout.splitlines()[-1]) | {"command_s": time.time() - began}
+        process = subprocess.run(child, env=env, check=True, capture_output=True, text=True)
+        return json.loads(process.stdout.splitlines()[-1]) | {"command_s": time.time() - began}
 
 
 def child(began: float, words: list[str]) -> None:
     """Does what ``qd run`` does and prints what it took."""
+    from qd.config.build import import_users_modules
     from qd.config.compose import assemble, folder, load
     from qd.programs import remember
     from qd.report.figures import draw
     from qd.runner.run import run
-    from qd.runner.terminal import prepare
 
-    prepare()
+    import_users_modules()
     remember()
     settings, clock = load(words), Clock()
     path = folder(settings, words)
     run(settings, assemble(settings, path), path, clock)
     draw(path)
-    (then, cpu, before), (now, cpu_now, after) = clock.seen[0], clock.seen[-1]
-    said = {"first_generation_s": then - began, "per_s": (after - before) / (now - then)}
-    print(json.dumps(said | {"per_cpu_s": (after - before) / (cpu_now - cpu), "command_cpu_s": time.process_time()}))
+    (then, cpu, before), (now, cpu_now, after) = clock.times[0], clock.times[-1]
+    times = {"first_generation_s": then - began, "per_s": (after - before) / (now - then)}
+    print(json.dumps(times | {"per_cpu_s": (after - before) / (cpu_now - cpu), "command_cpu_s": time.process_time()}))
 
 
 class Clock:
     """A console that notes the time, from the first generation on."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[float, float, int]] = []
+        self.times: list[tuple[float, float, int]] = []
 
     def update(self, row: dict[str, Any]) -> None:
         if row["generation"] > 1:
-            self.seen.append((time.time(), time.process_time(), int(row["evals"])))
+            self.times.append((time.time(), time.process_time(), int(row["evals"])))
 
     def say(self, text: str) -> None: ...
 
@@ -93,4 +96,4 @@ class Clock:
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

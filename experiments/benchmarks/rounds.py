@@ -5,24 +5,17 @@ the process' CPU time (which a busy machine disturbs least) and by the wall; rat
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from qd.report import table
-from qd.report.table import Row, Runs
-from qd.support.errors import UserError
+from experiments import study
+from qd.report.table import Row, Runs, interval, summary
 
 Side = Callable[[], int]
 BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
-
-
-def rounds(budget: str) -> int:
-    """Returns how many rounds a budget has. Raises ValueError on a budget that there is not."""
-    if budget not in BUDGETS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', budget='.join(BUDGETS)}")
-    return BUDGETS[budget]
+RATIOS = ("ratio per_cpu_s", "ratio per_s")
 
 
 def race(runs: Runs, case: str, sides: Callable[[], dict[str, Side]], n: int) -> None:
@@ -41,31 +34,26 @@ def race(runs: Runs, case: str, sides: Callable[[], dict[str, Side]], n: int) ->
 
 
 def clock(side: Side) -> dict[str, float]:
-    """Evaluations a CPU second and a second of the wall."""
+    """Returns evaluations a CPU second and a second of the wall."""
     wall, cpu = time.perf_counter(), time.process_time()
-    done = side()
-    return {"per_cpu_s": done / (time.process_time() - cpu), "per_s": done / (time.perf_counter() - wall)}
+    evaluations = side()
+    return {"per_cpu_s": evaluations / (time.process_time() - cpu), "per_s": evaluations / (time.perf_counter() - wall)}
 
 
-def ratios(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
-    """Returns, for each case that has both, a row for each named pair (method, other) and metric."""
-    rows = []
-    for case in dict.fromkeys(case for case, _, _ in runs.records):
+def rows(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
+    """Returns medians over rounds and, for each case that has both of a named pair, the ratio of (method, other)."""
+    table = summary(runs)
+    for case in study.cases(runs):
         for name, (method, other) in pairs.items():
             for metric in ("per_cpu_s", "per_s"):
                 ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
-                shared = sorted(ours.keys() & theirs.keys())
-                if shared:
-                    values = np.array([ours[i] / theirs[i] for i in shared])
-                    rows.append(
-                        Row(case, name, f"ratio {metric}", float(np.median(values)), *table.interval(values), len(values))
-                    )
-    return rows
+                if shared := sorted(ours.keys() & theirs.keys()):
+                    ratios = np.array([ours[i] / theirs[i] for i in shared])
+                    low, high = interval(ratios)
+                    table.append(Row(case, name, f"ratio {metric}", float(np.median(ratios)), low, high, len(ratios)))
+    return table
 
 
-def report(runs: Runs, folder: Path, pairs: dict[str, tuple[str, str]], more: Sequence[Row] = ()) -> None:
-    """Writes table.csv, with the rows ``more`` at its end, and about.json, and prints the ratios."""
-    rows = [*table.summary(runs), *ratios(runs, pairs), *more]
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json", ("jax", "numpy", "ribs", "qdax"))
-    print(table.text([row for row in rows if row.metric.startswith("ratio")], ("ratio per_cpu_s", "ratio per_s"), 2))
+def report(folder: Path, rows: list[Row]) -> None:
+    """Writes the table, and prints the ratios."""
+    study.report(folder, rows, RATIOS, 2, ("jax", "numpy", "ribs", "qdax"))

@@ -3,24 +3,25 @@
 10-D arm, iso+line. Warm: what is compiled is compiled. The lone runs go one after another in the same process. First
 calls are timed apart: they are the compilation. The CPU time of a fresh process is for one seed: import, compile, run.
 
-    python -m experiments.benchmarks.seeds budget=quick|first|full seeds=20
+    qd study benchmarks.seeds budget=quick|first|full seeds=20
 """
 
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import Annotated
 
 from domains.arm import Arm
-from experiments.benchmarks.rounds import Side, race, report, rounds
+from experiments import command, study
+from experiments.benchmarks import rounds
+from experiments.benchmarks.rounds import BUDGETS, Side
 from feedback.descriptors.select import Select
 from qd import fused, keys
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import seeds as many
-from qd.report import table
-from qd.report.table import Runs
+from qd.report.table import Row, Runs
 from qd.search import start
 from qd.types import Search, State
 
@@ -30,48 +31,51 @@ CASES = {
     "arm 100-D, batch 256": (100, 256, 20_000),
 }
 PAIRS = {"threads / one by one": ("threads", "one by one"), "map / one by one": ("map", "one by one")}
-_FRESH = "from experiments.benchmarks import seeds; seeds.lone({dim}, {batch}, {done})"
+_FRESH = "from experiments.benchmarks import seeds; seeds.lone({dim}, {batch}, {evaluations})"
 
 
-def main(budget: str = "quick", seeds: str = "20", out: str = "experiments/results/seeds") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
     """Does what is missing, then writes and prints the table."""
-    n, folder = rounds(budget), Path(out)
-    runs = table.Runs(folder / "runs.jsonl")
-    for case, (dim, batch, done) in CASES.items():
-        race(runs, case, lambda a=(case, dim, batch, done): sides(runs, *a, count=int(seeds)), n)
-        fresh(runs, case, dim, batch, done)
-    report(runs, folder, PAIRS)
+    folder = study.folder("seeds", out=out)
+    runs = study.runs(folder)
+    for case, settings in CASES.items():
+        rounds.race(runs, case, lambda a=(case, *settings): sides(runs, *a, count=seeds), BUDGETS[budget])
+        for key in study.missing(runs, [(case, "fresh process, one seed", 0)]):
+            study.add(runs, *key, fresh_process(*settings))
+    rounds.report(folder, rows(runs))
 
 
-def sides(runs: Runs, case: str, dim: int, batch: int, done: int, count: int) -> dict[str, Side]:
+def rows(runs: Runs) -> list[Row]:
+    return rounds.rows(runs, PAIRS)
+
+
+def sides(runs: Runs, case: str, dim: int, batch: int, evaluations: int, count: int) -> dict[str, Side]:
     """All ways; their first calls are noted as compilation."""
-    ways = {"one by one": one_by_one(dim, batch, done, count)}
-    ways |= {how: together(dim, batch, done, count, how) for how in ("threads", "map")}
+    ways = {"one by one": one_by_one(dim, batch, evaluations, count)}
+    ways |= {how: together(dim, batch, evaluations, count, how) for how in ("threads", "map")}
     for how, side in ways.items():
         cpu = time.process_time()
         side()
         first = time.process_time() - cpu
         cpu = time.process_time()
         side()
-        if not runs.has(case, f"{how}, first call", 0):
-            runs.add(case, f"{how}, first call", 0, {"cpu_s": first, "compile_cpu_s": first - (time.process_time() - cpu)})
+        for key in study.missing(runs, [(case, f"{how}, first call", 0)]):
+            study.add(runs, *key, {"cpu_s": first, "compile_cpu_s": first - (time.process_time() - cpu)})
     return ways
 
 
-def fresh(runs: Runs, case: str, dim: int, batch: int, done: int) -> None:
+def fresh_process(dim: int, batch: int, evaluations: int) -> dict[str, float]:
     """Takes the CPU time of one whole process with one seed, whatever it has to import and compile."""
-    if not runs.has(case, "fresh process, one seed", 0):
-        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", _FRESH.format(dim=dim, batch=batch, done=done)], check=True)
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
-        runs.add(case, "fresh process, one seed", 0, {"cpu_s": spent})
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", _FRESH.format(dim=dim, batch=batch, evaluations=evaluations)], check=True)
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"cpu_s": end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime}
 
 
-def lone(dim: int, batch: int, done: int) -> None:
+def lone(dim: int, batch: int, evaluations: int) -> None:
     """One seed from its beginning to its end."""
     search = _search(dim, batch)
-    for _ in fused.run(search, _begin(search, 0), done):
+    for _ in fused.run(search, _begin(search, 0), evaluations):
         pass
 
 
@@ -84,28 +88,28 @@ def _begin(search: Search, seed: int) -> State:
     return start(search, key, search.domain.sample(sample_key, 100))[0]
 
 
-def one_by_one(dim: int, batch: int, done: int, count: int) -> Side:
+def one_by_one(dim: int, batch: int, evaluations: int, count: int) -> Side:
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 
     def side() -> int:
         before = states[0].evaluations
         for i, state in enumerate(states):
-            for states[i], _ in fused.run(search, state, before + done):
+            for states[i], _ in fused.run(search, state, before + evaluations):
                 pass
         return count * (states[0].evaluations - before)
 
     return side
 
 
-def together(dim: int, batch: int, done: int, count: int, how: str) -> Side:
+def together(dim: int, batch: int, evaluations: int, count: int, how: str) -> Side:
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 
     def side() -> int:
         nonlocal states
         before = states[0].evaluations
-        for states, _ in many.run(search, states, before + done, how):
+        for states, _ in many.run(search, states, before + evaluations, how):
             pass
         return count * (states[0].evaluations - before)
 
@@ -113,4 +117,4 @@ def together(dim: int, batch: int, done: int, count: int, how: str) -> Side:
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

@@ -1,6 +1,6 @@
 """Makes the bench of domains/proxies from nothing: trains small networks, takes statistics of layers, evaluates configs.
 
-    python -m experiments.emq.bench budget=quick|full networks=narrow8,plain8 configs=500
+    qd study emq.bench budget=quick|full networks=narrow8,plain8 configs=500
 
 Every part is kept as soon as it is done (runs/emq_bench/BUDGET) and is not made again: networks, statistics, accuracies in
 pieces of 40 configs. At last all parts become one npz. docs/emq_bench.md is its sheet. Budgets: quick networks of digits,
@@ -11,11 +11,10 @@ C configs, S sites, L layers.
 
 import hashlib
 import json
-import sys
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -29,20 +28,23 @@ from domains.quant.networks.resnet import ResNet
 from domains.quant.networks.transformer import Patches
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import Bank, build
+from experiments import command
+from experiments.command import Names
 from experiments.emq.statistics import statistics
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
+from qd.support.spelling import nearest
 
 
 class Plan(NamedTuple):
     forms: dict[str, Any]
     settings: dict[str, tuple[int, int, float]]  # name -> epochs, images a step, highest learning rate
     configs: int
-    judges: int  # validation images that tell a config's accuracy; the next 64 are for the agreement
+    judges: int  # validation images that give a config's accuracy; the next 64 are for the agreement
 
 
 _SMALL = {"side": 8, "stem_stride": 1, "data": "digits"}
-PLANS = {
+BUDGETS = {
     "quick": Plan(
         {
             "resnet6": ResNet((8, 16), 1, **_SMALL),
@@ -70,26 +72,25 @@ OPTIONS = "bits"  # 2, 3, 4, 6, 8 for kernels and for inputs
 _PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
 
 
-def main(budget: str = "quick", networks: str = "", configs: str = "", out: str = "", folder: str = "") -> None:
-    """Makes what is missing, network by network; then writes the bench and says what it is."""
-    if budget not in PLANS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(PLANS)}")
-    plan = PLANS[budget]
-    chosen = networks.split(",") if networks else list(plan.forms)
-    lost = [name for name in chosen if name not in plan.forms]
-    if lost:
-        raise UserError(f"there is no network {', '.join(lost)} in budget={budget}", f"type networks={','.join(plan.forms)}")
-    plan = plan._replace(configs=int(configs or plan.configs))
-    kept = Path(folder or f"runs/emq_bench/{budget}")
-    records = [record.checked(made(plan, name, kept)) for name in chosen]
+def main(
+    budget: Annotated[str, BUDGETS] = "quick", networks: Names = (), configs: int = 0, folder: str = "", out: str = ""
+) -> None:
+    """Makes what is missing, network by network; then writes the bench and prints what it is."""
+    plan = BUDGETS[budget]
+    if unknown := [name for name in networks if name not in plan.forms]:
+        problem = f"unknown network {unknown[0]!r} of budget={budget}"
+        raise UserError(problem, f"choose one or more of: {nearest(unknown[0], plan.forms)}")
+    plan = plan._replace(configs=configs or plan.configs)
+    parts = Path(folder or f"runs/emq_bench/{budget}")
+    records = [record.validate(make(plan, name, parts)) for name in networks or plan.forms]
     path = Path(out or f"runs/emq_bench/{budget}.npz")
     bench.write(path, records, f"{plan.configs} configs of {OPTIONS} on {data_of(plan)}; experiments/emq/bench.py")
     print(
         f"{'network':12} {'layers':>6} {'full':>6} {'least':>6} {'10 %':>6} {'median':>6} {'90 %':>6} {'most':>6}  CPU-seconds"
     )
     for r in records:
-        told = " ".join(f"{x:6.1f}" for x in (r.full, *np.quantile(r.accuracy, (0, 0.1, 0.5, 0.9, 1))))
-        print(f"{r.name:12} {r.layers:6} {told}  {' '.join(f'{s:.1f}' for s in r.seconds)}")
+        accuracy = " ".join(f"{x:6.1f}" for x in (r.full, *np.quantile(r.accuracy, (0, 0.1, 0.5, 0.9, 1))))
+        print(f"{r.name:12} {r.layers:6} {accuracy}  {' '.join(f'{s:.1f}' for s in r.seconds)}")
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; CPU-seconds of {', '.join(record.SOURCES)}, eigenvalues, agreement")
 
 
@@ -97,7 +98,7 @@ def data_of(plan: Plan) -> str:
     return ", ".join(dict.fromkeys(form.data for form in plan.forms.values()))
 
 
-def made(plan: Plan, name: str, kept: Path) -> Record:
+def make(plan: Plan, name: str, kept: Path) -> Record:
     """Returns a network's part of the bench; what is kept already is read."""
     begin = time.process_time()
     network = trained(plan, name, kept)
@@ -108,8 +109,8 @@ def made(plan: Plan, name: str, kept: Path) -> Record:
         table, eigenvalues, seconds = statistics(_bank(network), images)
         _write(path, {"statistics": table, "eigenvalues": eigenvalues, "seconds": seconds})
         print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
-    with np.load(path, allow_pickle=False) as told:
-        columns = {field: told[field] for field in told.files}
+    with np.load(path, allow_pickle=False) as file:
+        columns = {field: file[field] for field in file.files}
     configs = stratified(network, plan.configs)
     accuracy, agreement, full, seconds = evaluated(plan, network, configs, kept / f"{name}-accuracies-{plan.judges}.jsonl")
     print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
@@ -131,24 +132,24 @@ def trained(plan: Plan, name: str, kept: Path) -> Network:
 def stratified(network: Network, n: int) -> np.ndarray:
     """Returns n unlike configs [n, S], each with its own mean level of bits for kernels and for inputs."""
     random, several = np.random.default_rng(0), [len(each) for each in options.named(OPTIONS)]
-    found: dict[bytes, np.ndarray] = {}
-    while len(found) < n:
+    configs: dict[bytes, np.ndarray] = {}
+    while len(configs) < n:
         level = random.random((2, 1)) ** 1.5  # fewer of many bits: with these all are good alike
         place = np.clip(level + 0.5 * (random.random((2, len(network.layers))) - 0.5), 0, 0.999)
         row = (place * np.array(several)[:, None]).astype(np.int32).ravel()
-        found[row.tobytes()] = row
-    return np.stack(list(found.values()))
+        configs[row.tobytes()] = row
+    return np.stack(list(configs.values()))
 
 
 def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece."""
     images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
     judges, others = images.first(plan.judges), images.pixels[plan.judges :]
-    known = _lines(path)
+    stored = _lines(path)
     bank = _bank(network)
     for at in range(0, len(configs), _PIECE):
         rows = configs[at : at + _PIECE]
-        if all(_key(row) in known for row in rows):
+        if all(_key(row) in stored for row in rows):
             continue
         accuracy = figures.accuracy(bank.logits(rows, judges.pixels), judges.labels)
         begin = time.process_time()
@@ -158,12 +159,12 @@ def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> 
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with path.open("a") as file:
             file.write("\n" * torn)
-            for row, *told in zip(rows, accuracy, agreement, strict=True):
-                known[_key(row)] = [*map(float, told), each]
-                file.write(json.dumps({"config": _key(row), "told": known[_key(row)]}) + "\n")
-    told = np.array([known[_key(row)] for row in configs])
+            for row, *values in zip(rows, accuracy, agreement, strict=True):
+                stored[_key(row)] = [*map(float, values), each]
+                file.write(json.dumps({"config": _key(row), "told": stored[_key(row)]}) + "\n")
+    columns = np.array([stored[_key(row)] for row in configs])
     full = float(figures.accuracy(bank.logits(bank.full()[None], judges.pixels), judges.labels)[0])
-    return told[:, 0], told[:, 1], full, float(told[:, 2].sum())
+    return columns[:, 0], columns[:, 1], full, float(columns[:, 2].sum())
 
 
 def _key(row: np.ndarray) -> str:
@@ -171,15 +172,15 @@ def _key(row: np.ndarray) -> str:
 
 
 def _lines(path: Path) -> dict[str, list[float]]:
-    """What is known already; a line cut off by a kill is left out."""
-    known = {}
+    """Returns what is stored already; a line cut off by a kill is left out."""
+    stored = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            said = json.loads(line)
+            record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        known[said["config"]] = said["told"]
-    return known
+        stored[record["config"]] = record["told"]
+    return stored
 
 
 def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
@@ -195,4 +196,4 @@ def _bank(network: Network) -> Bank:
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

@@ -1,37 +1,38 @@
-"""How good are judges of texts? Each kind, on texts whose kind nobody doubts, and on hostile ones that give it orders.
+"""How good are judges of texts? Each kind, on texts of which there is no doubt, and on hostile ones that give it orders.
 
 42 texts on three axes (texts.jsonl), and for each axis the payloads of judges/grading/injection_probes.py. A judge is
 *flipped* where it judges the plain text rightly and the hostile one wrongly; the naive judge sees a text with nothing
 around it, the hardened one through the fence. It is a sanity check: easy texts, one prompt each, no claim of more.
 
-    qd experiment lm_judges budget=quick|first
+    qd study judges.accuracy budget=quick|first [only=minilm,local]
 
 quick: embeddings, and the 0.5B model by labels on the plain texts; first: both models, every kind, hostile texts too.
 Weights come by `qd fetch local local_small minilm wordllama`; what is not there is left out, and named. Answers are kept
 in runs/lm_judges.sqlite: nothing is asked twice, and given again it fills what is missing.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from experiments import command, study
+from experiments.command import Names
 from experiments.judges.texts import AXES, Axis
 from feedback.judges import prompts
 from feedback.judges.calibration import accuracy, auc, platt
 from feedback.judges.encoders import MiniLM, Static
 from feedback.judges.grading.embedding import Anchors, Taught
-from feedback.judges.grading.injection_probes import canaries, tried
+from feedback.judges.grading.injection_probes import canaries, count_flips
 from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import Grade
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
-from qd.report import table
-from qd.support.errors import UserError
+from qd.report.table import Row, Runs, summary, text
 
-MODELS = {"quick": ("local_small",), "first": ("local", "local_small")}
+SOURCES = ("minilm", "wordllama", "local", "local_small")
+BUDGETS = {"quick": ("local_small",), "first": ("local", "local_small")}  # language models
 KINDS = ("labels", "naive")  # hardened or not, for hostile texts
 HOSTILE = ("asked", "flipped", "asked_calibrated", "flipped_calibrated", "hostile_auc")
 NAMES = {"local": "1.5B", "local_small": "0.5B"}
@@ -44,24 +45,23 @@ class Plan(NamedTuple):
 
 
 def main(
-    budget: str = "quick", only: str = "", out: str = "experiments/results/lm_judges", answers: str = "runs/lm_judges.sqlite"
+    budget: Annotated[str, BUDGETS] = "quick",
+    only: Annotated[Names, SOURCES] = (),
+    answers: str = "runs/lm_judges.sqlite",
+    out: str = "",
 ) -> None:
     """Runs what is missing, then writes and prints the table; ``only`` names sources, e.g. minilm,local."""
-    if budget not in MODELS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={' or budget='.join(MODELS)}")
-    folder, left_out = Path(out), {}
-    runs = table.Runs(folder / "runs.jsonl")
+    folder = study.folder("lm_judges", out=out)
+    runs = study.runs(folder)
     for source, plans in sources(budget, answers):
-        for plan in plans:
-            if (not only or source in only.split(",")) and source not in left_out and not runs.has(plan.case, plan.method, 0):
-                try:
-                    runs.add(plan.case, plan.method, 0, plan.measure())
-                except ValueError as missing:  # weights or an extra: said once, and nothing else stands in for it
-                    left_out[source] = str(missing)
-                    print(f"{source} is left out: {missing}", flush=True)
-                else:
-                    told = runs.records[plan.case, plan.method, 0]
-                    print(plan.case, plan.method, {name: round(value, 3) for name, value in told.items()}, flush=True)
+        if only and source not in only:
+            continue
+        try:
+            for plan in plans:
+                for key in study.missing(runs, [(plan.case, plan.method, 0)]):
+                    study.add(runs, *key, plan.measure())
+        except ValueError as error:  # weights or an extra is missing: printed once, and nothing else stands in for it
+            print(f"{source} is left out: {error}", flush=True)
     report(runs, folder)
 
 
@@ -69,7 +69,7 @@ def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Plan]]]:
     """Yields what there is to measure, the most telling first."""
     yield "minilm", list(_embeddings("MiniLM", MiniLM()))
     yield "wordllama", list(_embeddings("static", Static()))
-    for name in MODELS[budget]:
+    for name in BUDGETS[budget]:
         limits = {"concurrency": 1, "timeout": 600, "deadline": 1200}
         lm = LM(model=name, server=Local(name), cache=answers, limits=limits)
         yield name, list(_language(NAMES[name], lm, everything=budget == "first"))
@@ -113,17 +113,17 @@ def _embeddings(model: str, embed: Callable) -> Iterator[Plan]:
 
 def _plain(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
     texts, truth = axis.read(name)
-    return _told(judge(texts), np.array(truth))
+    return _scores(judge(texts), np.array(truth))
 
 
 def _calibrated(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
     """Each half of the texts calibrates the judge for the other half, so that no text is judged by its own label."""
     texts, truth = axis.read(name)
     p, label = judge(texts), np.array(truth)
-    mended, fold = np.full(len(p), np.nan), _folds(label)
+    calibrated, fold = np.full(len(p), np.nan), _folds(label)
     for other in (0, 1):
-        mended[fold == other] = platt(p[fold != other], label[fold != other])(p[fold == other])
-    return _told(mended, label)
+        calibrated[fold == other] = platt(p[fold != other], label[fold != other])(p[fold == other])
+    return _scores(calibrated, label)
 
 
 def _folds(label: np.ndarray) -> np.ndarray:
@@ -138,7 +138,7 @@ def _taught(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
         shown, rest = np.flatnonzero(_folds(label) != other), np.flatnonzero(_folds(label) == other)
         judge = Taught(embed, tuple(texts[i] for i in shown), tuple(truth[i] for i in shown))
         p[rest] = judge([texts[i] for i in rest])
-    return _told(p, label)
+    return _scores(p, label)
 
 
 def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
@@ -146,34 +146,37 @@ def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
     texts, truth = axis.read(name)
     tests = canaries(texts, truth, axis.labels)
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
-    label, mend = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
-    said, even = tried(plain, hostile, label), tried(mend(plain), mend(hostile), label)
-    calibrated = {"asked_calibrated": even.asked, "flipped_calibrated": even.flipped}
-    return {"asked": said.asked, "flipped": said.flipped, "hostile_auc": said.auc, **calibrated}
+    label, calibrate = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
+    raw, even = count_flips(plain, hostile, label), count_flips(calibrate(plain), calibrate(hostile), label)
+    calibrated = {"asked_calibrated": even.judged_right, "flipped_calibrated": even.flipped}
+    return {"asked": raw.judged_right, "flipped": raw.flipped, "hostile_auc": raw.auc, **calibrated}
 
 
-def _told(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"accuracy": accuracy(p, truth), "auc": auc(p, truth), "answered": float(np.isfinite(p).mean())}
 
 
-def report(runs: table.Runs, folder: Path) -> None:
-    rows = table.summary(runs, np.mean)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json", ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))
-    print(table.text([row for row in rows if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
-    print(table.text([row for row in rows if row.case.startswith("hostile")], HOSTILE, 2))
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs, np.mean)
+
+
+def report(runs: Runs, folder: Path) -> None:
+    """Writes the table; prints that of plain texts, that of hostile ones, and how many of these flip each judge."""
+    table = rows(runs)
+    print(text([row for row in table if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
+    study.report(folder, table, HOSTILE, 2, ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))
     for model in NAMES.values():
         for form in ("", "_calibrated"):
             counts = {kind: [_sum(runs, f"{model} {kind}", what + form) for what in ("flipped", "asked")] for kind in KINDS}
-            if all(asked for _, asked in counts.values()):
-                told = ", ".join(f"{kind} {flipped:g} of {asked:g}" for kind, (flipped, asked) in counts.items())
-                print(f"{model}{form.replace('_', ', ')}, flipped: {told}")
+            if all(hostile for _, hostile in counts.values()):
+                flips = ", ".join(f"{kind} {flipped:g} of {hostile:g}" for kind, (flipped, hostile) in counts.items())
+                print(f"{model}{form.replace('_', ', ')}, flipped: {flips}")
 
 
-def _sum(runs: table.Runs, method: str, what: str) -> float:
+def _sum(runs: Runs, method: str, what: str) -> float:
     """Over the axes."""
     return sum(runs.column(f"hostile {name}", method, what).get(0, 0.0) for name in AXES)
 
 
 if __name__ == "__main__":
-    main(**dict(arg.split("=", 1) for arg in sys.argv[1:]))  # type: ignore[arg-type]
+    command.run()

@@ -1,14 +1,14 @@
 """Twenty calls through a real language model on this machine: five texts are written, and judged by mood and by quality.
 
-    qd fetch local && qd experiment lm_demo            # weights=local_small for the 0.5B model, or the path of a GGUF file
+    qd fetch local && qd study judges.demo            # weights=local_small for the 0.5B model, or the path of a GGUF file
 
 No network is used once the weights are there. It prints what it did, how long it took and how much memory the model has.
 """
 
-import sys
 import time
 from pathlib import Path
 
+from experiments import command
 from feedback.judges.grading.language import Claim, Labels
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
@@ -17,16 +17,17 @@ MOODS = ("very sad", "sad", "calm", "happy", "very happy")
 
 
 def main(weights: str = "local") -> None:
+    """Writes, judges, and prints what it took."""
     began, server = time.perf_counter(), Local(weights)
     server.start()
     loaded = time.perf_counter() - began
     lm = LM(model=Path(weights).stem, server=server, mode="off", limits={"concurrency": 1, "timeout": 600, "deadline": 1200})
-    written = lm([f"Write one {mood} sentence about a spy and a politician." for mood in MOODS], role="writer", max_tokens=40)
-    texts = [(text or "").strip() for text in written]
+    replies = lm([f"Write one {mood} sentence about a spy and a politician." for mood in MOODS], role="writer", max_tokens=40)
+    texts = [(text or "").strip() for text in replies]
     mood = Labels(lm, "Is the text sad or happy?", ("sad", "happy"))(texts)
     quality = Claim(lm, "The text is well written.")(texts)
-    for asked, text, p, q in zip(MOODS, texts, mood, quality, strict=True):
-        print(f"{asked:10} happy {p:.2f}, well written {q:.2f}: {text}")
+    for wanted, text, p, q in zip(MOODS, texts, mood, quality, strict=True):
+        print(f"{wanted:10} happy {p:.2f}, well written {q:.2f}: {text}")
     report = {row["role"]: row for row in lm.report()}
     calls = sum(row["calls"] for role, row in report.items() if role != "probe")
     tokens = sum(row["tokens_in"] + row["tokens_out"] for row in report.values())
@@ -55,4 +56,4 @@ def cpu(pid: int | None) -> float:
 
 
 if __name__ == "__main__":
-    main(**dict(arg.split("=", 1) for arg in sys.argv[1:]))
+    command.run()

@@ -1,6 +1,6 @@
-"""Short texts written for this project (lm_texts.jsonl), each plainly of one kind: three axes, seven of each kind.
+"""Short texts written for this project (texts.jsonl), each plainly of one kind: three axes, seven of each kind.
 
-They are a sanity check: whoever cannot tell these apart cannot judge.
+They are a sanity check: a judge that confuses these cannot judge.
 """
 
 import json

@@ -1,12 +1,11 @@
 """The Kheperax package as a peer of our maze: the same policies and settings, judged by the other's code.
 
 The package (kheperax 0.2.0, which brings qdax) is no dependency of ours: it is the extra ``peers``, best installed in an
-environment of its own. Given a file name, this room writes the reference transitions that the tests compare with:
+environment of its own. As a study it writes the reference transitions that the tests compare with:
 
-    python -m experiments.maze.kheperax tests/data/maze_reference.npz
+    qd study maze.kheperax file=tests/data/maze_reference.npz
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,9 +17,16 @@ import numpy as np
 from domains.maze import Maze
 from domains.maze.controller import Mlp
 from domains.maze.maps import Energy, Target
+from experiments import command
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array
+
+
+def main(file: str) -> None:
+    """Writes the reference transitions and episodes."""
+    reference: dict[str, Any] = transitions(600, seed=1) | episodes(64, seed=2)
+    np.savez_compressed(file, **reference)
 
 
 def task(maze: Maze):
@@ -94,10 +100,10 @@ def episodes(n: int, seed: int) -> dict[str, np.ndarray]:
     """
     policies = 0.5 * keys.normal(keys.new(seed), (n, Maze().size))
     goals = {"energy": Energy(), "target": Target(), "near": Target((0.2, 0.3), 0.1)}
-    said = {"policies": policies}
+    columns = {"policies": policies}
     for name, goal in goals.items():
-        said[f"{name}_objective"], said[f"{name}_position"] = evaluator(Maze(goal=goal))(policies)
-    return said
+        columns[f"{name}_objective"], columns[f"{name}_position"] = evaluator(Maze(goal=goal))(policies)
+    return columns
 
 
 def _repair() -> None:
@@ -129,7 +135,4 @@ def _step(environment, state, pose: Array, action: Array) -> tuple[Array, Array,
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("type the file to write: python -m experiments.maze.kheperax tests/data/maze_reference.npz")
-    reference: dict[str, Any] = transitions(600, seed=1) | episodes(64, seed=2)
-    np.savez_compressed(sys.argv[1], **reference)
+    command.run()

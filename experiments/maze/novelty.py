@@ -6,16 +6,17 @@ that sees everything evaluated; 2,500 iterations. One loop drives pyribs on both
 tutorial has no seed; here one seeds x0, the emitters and the archives, alike on both sides. Its own single run ended
 with a coverage of 88.9 %.
 
-    qd experiment maze_novelty budget=quick|first|full seeds=10
+    qd study maze.novelty budget=quick|first|full seeds=10
 
-quick: 20 iterations; first: 500; full: 2,500. The package's side runs where it is installed (see peer_kheperax).
+quick: 20 iterations; first: 500; full: 2,500. The package's side runs where it is installed (see kheperax.py).
 """
 
 import importlib.util
-import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import numpy as np
@@ -26,39 +27,37 @@ from ribs.schedulers import Scheduler
 from domains.maze import Maze
 from domains.maze.controller import Mlp
 from domains.maze.maps import Target
+from experiments import command, study
+from experiments.command import Names
 from qd import keys
-from qd.report import table
-from qd.support.errors import UserError
+from qd.report.table import Row, Runs, compare, summary
 
 MAZE = Maze(steps=250, controller=Mlp(hidden=(8, 8)), goal=Target())
 CELLS, BATCH = (100, 100), 150
-ITERATIONS = {"quick": 20, "first": 500, "full": 2_500}
+BUDGETS = {"quick": 20, "first": 500, "full": 2_500}  # iterations
 METHODS = ("ours", "kheperax")
 VERSUS = "ours against kheperax"
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # policies [B, D] -> objective [B], position [B, 2]
 
 
 def main(
-    budget: str = "quick", seeds: str = "2", methods: str = "ours,kheperax", out: str = "experiments/results/maze_novelty"
+    budget: Annotated[str, BUDGETS] = "quick", seeds: int = 2, methods: Annotated[Names, METHODS] = METHODS, out: str = ""
 ) -> None:
-    """Runs what is missing, then writes and prints the table."""
-    if budget not in ITERATIONS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(ITERATIONS)}")
-    folder = Path(out)
-    runs = table.Runs(folder / "runs.jsonl")
-    case = f"target maze {ITERATIONS[budget]}"
-    for method in methods.split(","):
-        missing = [seed for seed in range(int(seeds)) if not runs.has(case, method, seed)]
-        if not missing:
+    """Runs what is missing, then writes and prints the table, and draws a dot for each run."""
+    folder = study.folder("maze_novelty", budget, out)
+    runs = study.runs(folder)
+    case, iterations = f"target maze {BUDGETS[budget]}", BUDGETS[budget]
+    for method in methods:
+        wanted = list(study.missing(runs, product([case], [method], range(seeds))))
+        if not wanted:
             continue
         if not installed(method):
             print(f"the package {method} is not installed (the extra peers): its side is left out")
             continue
         evaluate = evaluator(method)
-        for seed in missing:
+        for *_, seed in wanted:
             novelty_search(evaluate, seed, 2)  # what compiles on first use is no part of the times
-            runs.add(case, method, seed, novelty_search(evaluate, seed, ITERATIONS[budget]))
-            print(case, method, seed, runs.records[case, method, seed], flush=True)
+            study.add(runs, case, method, seed, novelty_search(evaluate, seed, iterations))
     report(runs, folder)
 
 
@@ -94,8 +93,8 @@ def evaluator(method: str) -> Evaluate:
 
     @jax.jit
     def program(policies):
-        said = MAZE.evaluate(None, policies)  # keys are for noise, of which there is none
-        return said.objective, said.features["position"]
+        evaluation = MAZE.evaluate(None, policies)  # keys are for noise, of which there is none
+        return evaluation.objective, evaluation.features["position"]
 
     return lambda policies: jax.device_get(program(np.asarray(policies, np.float32)))
 
@@ -105,44 +104,45 @@ def installed(method: str) -> bool:
     return method == "ours" or importlib.util.find_spec(method) is not None
 
 
-def report(runs: table.Runs, folder: Path) -> None:
-    """Writes table.csv, about.json and the figure; prints medians and how the sides compare."""
-    rows = table.summary(runs)
-    for case in dict.fromkeys(key[0] for key in runs.records):
-        rows += _compared(runs, case)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json", ("jax", "numpy", "ribs", "kheperax", "qdax"))
-    print(table.text(rows, ("coverage", "cpu_seconds", "wall_seconds"), digits=2))
-    for row in rows:
+def report(runs: Runs, folder: Path) -> None:
+    """Writes the table and the figure; prints medians and how the sides compare."""
+    table = rows(runs)
+    study.report(
+        folder, table, ("coverage", "cpu_seconds", "wall_seconds"), packages=("jax", "numpy", "ribs", "kheperax", "qdax")
+    )
+    for row in table:
         if row.method == VERSUS:
             print(f"{row.case}: {row.metric} {row.value:.3g}, {row.n} runs a side or more")
     _draw(runs, folder / "coverage.png")
 
 
-def _compared(runs: table.Runs, case: str) -> list[table.Row]:
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians, and ours beside the package's."""
+    return [*summary(runs), *(row for case in study.cases(runs) for row in _compared(runs, case))]
+
+
+def _compared(runs: Runs, case: str) -> list[Row]:
     """Compares coverage as two samples, and the ratios of median times; n is the smaller sample."""
     ours, theirs = ([*runs.column(case, method, "coverage").values()] for method in METHODS)
     if min(len(ours), len(theirs)) < 2:
         return []
-    both = table.compare(ours, theirs)
+    both = compare(ours, theirs)
     error, n = 1.96 * both.error, min(len(ours), len(theirs))
-    rows = [
-        table.Row(
-            case, VERSUS, "coverage_mean_difference", both.difference, both.difference - error, both.difference + error, n
-        ),
-        table.Row(case, VERSUS, "coverage_p_mann_whitney", both.p, float("nan"), float("nan"), n),
+    table = [
+        Row(case, VERSUS, "coverage_mean_difference", both.difference, both.difference - error, both.difference + error, n),
+        Row(case, VERSUS, "coverage_p_mann_whitney", both.p, float("nan"), float("nan"), n),
     ]
     for metric in ("cpu_seconds", "wall_seconds"):
         a, b = (np.median([*runs.column(case, method, metric).values()]) for method in METHODS)
-        rows.append(table.Row(case, VERSUS, f"{metric}_ratio", float(b / a), float("nan"), float("nan"), n))
-    return rows
+        table.append(Row(case, VERSUS, f"{metric}_ratio", float(b / a), float("nan"), float("nan"), n))
+    return table
 
 
-def _draw(runs: table.Runs, path: Path) -> None:
+def _draw(runs: Runs, path: Path) -> None:
     """Draws a dot for each run."""
     from matplotlib.figure import Figure
 
-    cases = list(dict.fromkeys(key[0] for key in runs.records))
+    cases = study.cases(runs)
     figure = Figure(figsize=(6, 1 + 1.2 * len(cases)), layout="constrained")
     axes = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     for ax, case in zip(axes, cases, strict=True):
@@ -156,4 +156,4 @@ def _draw(runs: table.Runs, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

@@ -1,6 +1,6 @@
 """Does a map help a language model to write well and diversely? QDAIF (Bradley et al. 2024) and its rivals at equal calls.
 
-    qd experiment qdaif budget=quick|first|full [iterations=100] [seeds=3] [cases=opinions] ['methods=QDAIF,random search']
+    qd study qdaif budget=quick|first|full [iterations=100] [seeds=3] [cases=opinions] ['methods=QDAIF,random search']
 
 Every method starts from the same texts and ends once it has made as many calls as QDAIF makes in so many iterations: calls
 to write and calls to judge count alike, and one that the cache answers counts too. What each wrote is laid out on one map.
@@ -11,21 +11,21 @@ the start, and laid out in the same cells. *finer*: the judge's score of all tex
 that are nearly an earlier one, in per cent. Answers are kept in runs/qdaif.sqlite, so that a run cut off goes on call by call.
 """
 
-import json
-import sys
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from experiments.qdaif.curves import curves, file_of, of_texts
+from experiments import command, study
+from experiments.command import Names
+from experiments.qdaif.curves import figure
 from experiments.qdaif.held_out import TICKS, Ruler, ruler
-from qd import diversity, keys, metrics
+from experiments.qdaif.scores import Lines, log_file, log_lines, score_text_log, write_log
+from qd import diversity, keys
 from qd.archives import HostElites
 from qd.config.compose import assemble, load
-from qd.report import table
+from qd.metrics import objective_range, of_archive
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
-from qd.support.errors import UserError
 from qd.types import Search, State
 
 # Pools of ten: the paper's hold 100 of 2,000 texts, which of fewer than 100 would be all of them, that is random search.
@@ -64,64 +64,65 @@ START = 12  # texts of the start, those written by hand included
 
 
 def main(
-    budget: str = "first", iterations: str = "", seeds: str = "", cases: str = "", methods: str = "", lm: str = "",
-    out: str = "", answers: str = "runs/qdaif.sqlite",
-) -> None:  # fmt: skip
-    """Runs what is missing, seed by seed so that methods stay level, then prints and writes the table."""
-    if budget not in BUDGETS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={' or budget='.join(BUDGETS)}")
+    budget: Annotated[str, BUDGETS] = "first",
+    iterations: int = 0,
+    seeds: int = 0,
+    cases: Annotated[Names, CASES] = (),
+    methods: Annotated[Names, METHODS] = (),
+    lm: str = "",
+    answers: str = "runs/qdaif.sqlite",
+    out: str = "",
+) -> None:
+    """Runs what is missing, seed by seed so that methods stay level; then writes and prints the table, and draws its curves."""
     model, n, several, domains, compared = BUDGETS[budget]
-    folder = Path(out or ("runs/qdaif-quick" if budget == "quick" else "experiments/results/qdaif"))
-    runs, n = table.Runs(folder / "runs.jsonl"), int(iterations or n)
-    chosen = _chosen(methods.split(",") if methods else compared, tuple(METHODS), "method")
-    for seed in range(int(seeds or several)):
-        for domain in _chosen(cases.split(",") if cases else domains, CASES, "case"):
-            for method in chosen:
-                case = f"{domain}, {n} iterations"
-                if runs.has(case, method, seed):
-                    continue
-                words = [f"domain={domain}", f"lm={lm or model}", *METHODS[method]]
-                kept = [] if (lm or model) == "toy" else [f"lm.cache={answers}"]
-                told, texts = play([*words, *kept, "lm.folder=null"], seed, n, ruler(domain))
-                told |= of_texts(texts, TICKS[domain], START)
-                runs.add(case, method, seed, told)
-                _keep(folder / "texts" / file_of(case, method, seed), texts)
-                print(case, method, seed, {name: round(told[name], 1) for name in METRICS if name in told}, flush=True)
-    print(table.text(written(folder, runs), METRICS))
+    model, n = lm or model, iterations or n
+    folder = study.folder("qdaif", budget, out)
+    runs = study.runs(folder)
+    plan = {f"{domain}, {n} iterations": domain for domain in cases or domains}
+    wanted = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or compared)
+    for case, method, seed in study.missing(runs, wanted):
+        cache = [] if model == "toy" else [f"lm.cache={answers}"]
+        words = [f"domain={plan[case]}", f"lm={model}", *METHODS[method], *cache, "lm.folder=null"]
+        metrics, lines = play(words, seed, n, ruler(plan[case]))
+        write_log(log_file(folder, case, method, seed), lines)
+        study.add(runs, case, method, seed, metrics | score_text_log(lines, TICKS[plan[case]], START), METRICS)
+    study.report(folder, rows(runs), METRICS, 1, ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
+    for case in study.cases(runs):
+        curves = figure(folder, case, tuple(study.methods(runs, case)))
+        curves.savefig(folder / f"{case.replace(', ', '-').replace(' ', '_')}.png", dpi=110)
 
 
-def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Runs one method to the end of its calls; returns what was measured, and all texts in order."""
+def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tuple[dict[str, float], Lines]:
+    """Runs one method to the end of its calls; returns what was measured, and the log of its texts."""
     search, _, _, services = assemble(load([*words, f"seed={seed}"]))
     lm, domain = services[0], search.domain
     sample_key, key = keys.split(keys.new(seed))
     state, batch = start(search, key, domain.sample(sample_key, START))
-    begun, texts = _calls(lm), _lines(batch, 0)
+    before, lines = _calls(lm), log_lines(batch, 0)
     most = iterations * (1 + 1 + len(search.descriptor.bounds))  # one to write, one for quality, one for each axis
     for state, batch in run(search, state, until=100 * most):
-        made = sum(_calls(lm).values()) - sum(begun.values())
-        texts += _lines(batch, made)
-        if made >= most:
+        calls = sum(_calls(lm).values()) - sum(before.values())
+        lines += log_lines(batch, calls)
+        if calls >= most:
             break
-    calls = {role: n - begun.get(role, 0) for role, n in _calls(lm).items()}
-    told = judged(search, state) | {"texts": len(texts), "failed": sum(not line["text"] for line in texts)}
-    told |= {f"{role}_calls": float(n) for role, n in calls.items()}
-    told |= _tokens(lm)
+    metrics = judged(search, state) | {"texts": len(lines), "failed": sum(not line["text"] for line in lines)}
+    metrics |= {f"{role}_calls": float(n - before.get(role, 0)) for role, n in _calls(lm).items()}
+    metrics |= _tokens(lm)
     lm.close()
-    return told | (held_out(state, texts, held) if held else {}), texts
+    return metrics | (held_out(state, lines, held) if held else {}), lines
 
 
 def judged(search: Search, state: State) -> dict[str, float]:
-    """What the judge that guided the search says of its map."""
-    said = metrics.of_archive(state.archive, metrics.objective_range(search.domain))
-    return {"qd_score": said["qd_score"], "coverage": said["coverage"], "quality": 100 * said["mean"]}
+    """Returns what the map is worth by the judge that guided the search."""
+    scores = of_archive(state.archive, objective_range(search.domain))
+    return {"qd_score": scores["qd_score"], "coverage": scores["coverage"], "quality": 100 * scores["mean"]}
 
 
-def held_out(state: State, texts: list[dict[str, Any]], held: Ruler) -> dict[str, float]:
-    """What the held-out judge says of the elites, of all that was written, and how far it agrees on where texts lie."""
+def held_out(state: State, lines: Lines, held: Ruler) -> dict[str, float]:
+    """Returns what the elites and all that was written are worth by the held-out judge, and how far it agrees on places."""
     (elites,) = HostElites(state.archive).take(np.arange(len(state.archive)), "solution")
-    written = [line["text"] for line in texts if line["text"]]
-    axes = np.array([line["kind"] for line in texts if line["text"]])
+    written = [line["text"] for line in lines if line["text"]]
+    axes = np.array([line["kind"] for line in lines if line["text"]])
     placed, cells = held.places(written), int(np.prod(state.archive.dims))
     ranks = [_spearman(placed[:, i], axes[:, i]) for i in range(axes.shape[1])]
     return {
@@ -134,28 +135,11 @@ def held_out(state: State, texts: list[dict[str, Any]], held: Ruler) -> dict[str
     }
 
 
-def written(folder: Path, runs: table.Runs) -> list[table.Row]:
-    """Writes table.csv and about.json: means, and QDAIF's difference from each rival, paired by seed."""
-    rows = table.summary(runs, np.mean)
-    ran = dict.fromkeys((case, method) for case, method, _ in runs.records)
-    for case, rival in ran:
-        if rival != "QDAIF" and (case, "QDAIF") in ran:
-            for metric in ("qd_score", "finer_qd_score", "held_qd_score"):
-                if set(runs.column(case, "QDAIF", metric)) & set(runs.column(case, rival, metric)):
-                    rows.append(table.difference(runs, case, "QDAIF", rival, metric, np.mean))
-    for case in dict.fromkeys(case for case, _ in ran):
-        figure = curves(folder / "texts", case, tuple(method for there, method in ran if there == case))
-        figure.savefig(folder / f"{case.replace(', ', '-').replace(' ', '_')}.png", dpi=110)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json", ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
-    return rows
-
-
-def _chosen(names: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:
-    for name in names:
-        if name not in known:
-            raise UserError(f"there is no {what} {name!r}; there is {', '.join(known)}")
-    return tuple(names)
+def rows(runs: Runs) -> list[Row]:
+    """Returns means, and QDAIF's difference from each rival, paired by seed."""
+    compared = ("qd_score", "finer_qd_score", "held_qd_score")
+    pairs = [(case, "QDAIF", m) for case, m in dict.fromkeys((case, m) for case, m, _ in runs.records) if m != "QDAIF"]
+    return [*summary(runs, np.mean), *study.differences(runs, pairs, compared, np.mean)]
 
 
 def _calls(lm: Any) -> dict[str, int]:
@@ -170,30 +154,6 @@ def _tokens(lm: Any) -> dict[str, float]:
     return {"tokens": float(sum(row["tokens_in"] + row["tokens_out"] + row["saved_tokens"] for row in rows))}
 
 
-def _lines(batch: Any, calls: int) -> list[dict[str, Any]]:
-    objective, kind = batch.evaluation.objective, batch.evaluation.features["kind"]
-    return [
-        {
-            "id": int(i),
-            "calls": calls,
-            "text": str(text),
-            "quality": _number(q),
-            "kind": [_number(x) for x in k],
-            "status": int(s),
-        }
-        for i, text, q, k, s in zip(batch.ids, batch.solutions, objective, kind, batch.status, strict=True)
-    ]
-
-
-def _number(x: Any) -> float | None:
-    return round(float(x), 5) if np.isfinite(x) else None
-
-
-def _keep(path: Path, lines: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-
-
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     from scipy.stats import spearmanr
 
@@ -203,4 +163,4 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    main(**dict(arg.split("=", 1) for arg in sys.argv[1:]))
+    command.run()

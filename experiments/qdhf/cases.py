@@ -1,7 +1,7 @@
 """What experiments/qdhf/study.py compares: tasks with a known truth, and ways to learn what is alike.
 
 A task is a domain, the feature that holds the truth, and the features that a learner may look at. A method is a
-descriptor, whether it is relearned on QDHF's schedule, and the room for elites that lose their cell at a relearn.
+descriptor, whether it is refitted on QDHF's schedule, and the room for elites that lose their cell at a refit.
 """
 
 import math
@@ -41,7 +41,7 @@ class Task:
 
 class Method(NamedTuple):
     descriptor: Any
-    relearns: bool = True
+    refits: bool = True
     reserve: int | None = None
 
 
@@ -139,7 +139,9 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
     "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
-    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), lean=1.0)),
-    "ours wide uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False, lean=1.0)),
+    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), covariance_power=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: Method(
+        Triplets(judge, of.reads, _quarters(n), active=False, covariance_power=1.0)
+    ),
     "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
 }

@@ -1,16 +1,16 @@
 """Figures of experiments/qdhf/study.py: answers against score and noise against score, medians with 95 % intervals.
 
-python -m experiments.qdhf.curves results=experiments/results/qdhf
+qd study qdhf.curves results=experiments/results/qdhf
 """
 
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments import command
 from experiments.qdhf.plan import ANSWERS
 from qd.report import table
 from qd.report.table import Row
@@ -108,4 +108,4 @@ def _panel(axes: Axes, rows: list[Row], panel: Panel) -> None:
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

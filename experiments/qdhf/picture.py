@@ -3,10 +3,9 @@
 The learned map knows no names and no up: it is turned and squeezed to lie on what the judge saw, then each axis is spread
 evenly over its ranks.
 
-    python -m experiments.qdhf.picture seed=0 out=experiments/results/qdhf/pictures.png
+    qd study qdhf.picture seed=0 out=experiments/results/qdhf/pictures.png
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +17,14 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from domains.images import Pictures
-from experiments.qdhf.cases import method, task
+from experiments import command
+from experiments.qdhf.cases import Task, method, task
 from experiments.qdhf.study import RELEARN
 from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.referee import aligned_r2
-from qd.search import relearn, start
+from qd.search import refit, start
 from qd.types import Array, Rows, Search
 
 ENDS = (("coarse", "fine"), ("lopsided", "symmetric"))  # what the judge saw; the learner was never told
@@ -32,10 +32,10 @@ ANSWERS, CELLS, SIDE, GAP = 1000, 12, 72, 3
 INK, PAPER = "#d8dee9", "#14161b"
 
 
-def main(seed: str = "0", out: str = "experiments/results/qdhf/pictures.png") -> None:
+def main(seed: int = 0, out: str = "experiments/results/qdhf/pictures.png") -> None:
     """Searches, lays out, draws."""
     of = replace(task("images"), domain=Pictures(spread=1.5), generations=200, batch=100)
-    rows, measures = found(of, int(seed))
+    rows, measures = learn(of, seed)
     look = rows.features["look"]
     figure = drawn(of.domain, rows, spread(turned(measures, look)), aligned_r2(measures, look))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def main(seed: str = "0", out: str = "experiments/results/qdhf/pictures.png") ->
     print(f"{len(rows.ids)} elites, R² to what the judge saw {aligned_r2(measures, look):.3f}: {out}")
 
 
-def found(of, seed: int) -> tuple[Rows, Array]:
+def learn(of: Task, seed: int) -> tuple[Rows, Array]:
     """Returns elites and their learned measures [N, 2]."""
     learner = method("ours", of, ANSWERS, 0.0, seed).descriptor
     search = Search(of.domain, learner, Grid(of.dims), Vary(Gaussian(of.sigma), of.batch), of.truth.reads)
@@ -53,7 +53,7 @@ def found(of, seed: int) -> tuple[Rows, Array]:
         for state, _ in fused.run(search, state, round(share * of.generations) * of.batch + of.initial):
             pass
         if share < 1:
-            state = relearn(search, state)
+            state = refit(search, state)
     elites = HostElites(state.archive)
     return elites.rows(), elites.take(np.arange(elites.size), "measures")[0]
 
@@ -98,4 +98,4 @@ def drawn(domain, rows: Rows, place: np.ndarray, likeness: float):
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

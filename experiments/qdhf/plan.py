@@ -1,39 +1,48 @@
-"""What experiments/qdhf/study.py runs, in this order: what the claims rest on first, then the curves.
+"""What experiments/qdhf/study.py runs, in this order: what the claims rest on first, then the curves."""
 
-A row: task, answers, share of answers flipped, methods.
-"""
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A case, and the methods that are compared on it."""
+
+    task: str
+    answers: int
+    flips: float  # share of the answers that is flipped
+    methods: tuple[str, ...]
+
 
 _NEIGHBOURS = ("truth", "paper", "ours", "ours uniform", "pca", "autoencoder", "random", "ours shuffled")
 _LEARNERS = ("paper", "ours uniform", "ours")
-Plan = tuple[tuple[str, int, float, tuple[str, ...]], ...]
+Plan = tuple[Entry, ...]
 
 ANSWERS = (50, 100, 200, 400, 1000)
 FLIPS = (0.0, 0.1, 0.2, 0.3, 0.5)
 
 _CLAIMS: Plan = (
-    ("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
-    ("arm", 200, 0.0, (*_LEARNERS, "ours wide uniform", "ours wide")),
-    ("arm", 200, 0.2, (*_LEARNERS, "ours wide uniform", "ours wide")),
-    ("arm", 1000, 0.2, ("paper", "ours")),
-    ("arm", 1000, 0.3, ("paper", "ours")),
-    ("arm", 1000, 0.5, ("ours",)),  # a control: answers that say nothing
-    ("arm", 400, 0.0, ("ours uniform",)),  # is reached by how many active questions?
-    ("arm", 120, 0.0, ("ours", "ours uniform")),
-    ("arm", 400, 0.1, ("ours uniform",)),
-    ("arm", 240, 0.1, ("ours", "ours uniform")),
-    ("arm", 160, 0.1, ("ours",)),
-    ("images", 200, 0.0, (*_NEIGHBOURS, "ours wide")),
-    ("maze", 200, 0.0, _NEIGHBOURS),
-    ("digits", 200, 0.0, _NEIGHBOURS),
-    ("images", 400, 0.0, ("ours uniform",)),
-    ("images", 400, 0.1, ("ours uniform",)),
-    ("images", 240, 0.1, ("ours",)),
-    ("arm", 1000, 0.0, ("ours", "ours shuffled", "autoencoder", "autoencoder once")),
+    Entry("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
+    Entry("arm", 200, 0.0, (*_LEARNERS, "ours wide uniform", "ours wide")),
+    Entry("arm", 200, 0.2, (*_LEARNERS, "ours wide uniform", "ours wide")),
+    Entry("arm", 1000, 0.2, ("paper", "ours")),
+    Entry("arm", 1000, 0.3, ("paper", "ours")),
+    Entry("arm", 1000, 0.5, ("ours",)),  # a control: answers that say nothing
+    Entry("arm", 400, 0.0, ("ours uniform",)),  # is reached by how many active questions?
+    Entry("arm", 120, 0.0, ("ours", "ours uniform")),
+    Entry("arm", 400, 0.1, ("ours uniform",)),
+    Entry("arm", 240, 0.1, ("ours", "ours uniform")),
+    Entry("arm", 160, 0.1, ("ours",)),
+    Entry("images", 200, 0.0, (*_NEIGHBOURS, "ours wide")),
+    Entry("maze", 200, 0.0, _NEIGHBOURS),
+    Entry("digits", 200, 0.0, _NEIGHBOURS),
+    Entry("images", 400, 0.0, ("ours uniform",)),
+    Entry("images", 400, 0.1, ("ours uniform",)),
+    Entry("images", 240, 0.1, ("ours",)),
+    Entry("arm", 1000, 0.0, ("ours", "ours shuffled", "autoencoder", "autoencoder once")),
 )
 
 
 def _curves(task: str, answers: tuple[int, ...], flips: tuple[float, ...]) -> Plan:
-    return tuple((task, n, share, _LEARNERS) for share in flips for n in answers)
+    return tuple(Entry(task, n, share, _LEARNERS) for share in flips for n in answers)
 
 
 PLAN: Plan = (
@@ -46,6 +55,6 @@ PLAN: Plan = (
     *_curves("arm", (50, 100, 400), (0.1, 0.3, 0.5)),
 )
 QUICK: Plan = (
-    ("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),
-    ("arm-quick", 40, 0.2, ("ours uniform",)),
+    Entry("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),
+    Entry("arm-quick", 40, 0.2, ("ours uniform",)),
 )

@@ -1,6 +1,6 @@
-"""Kinds learned from people: QDHF (Ding et al. 2024) reproduced, its neighbours, and our robust learner, on one referee.
+"""Measures learned from comparisons: QDHF (Ding et al. 2024) reproduced, its neighbours, our robust learner.
 
-    python -m experiments.qdhf.study budget=quick|first|full seeds=20 cases=arm
+    qd study qdhf budget=quick|first|full [seeds=20] [cases=arm] [methods=ours,pca]
 
 *current*: the final elites judged by the truth; *all*: everything evaluated; both in per cent of the truth's grid.
 A rotated truth shows what the grid itself costs: no learned map can be expected to do better than that.
@@ -9,25 +9,26 @@ Budgets: quick small tasks and two seeds, first 20 seeds of the plan on the arm 
 ``cases`` keeps those whose name begins so, ``methods=ours,pca`` those methods.
 """
 
-import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from itertools import product
+from typing import Annotated
 
 import jax
 import numpy as np
 
+from experiments import command, study
+from experiments.command import Names
 from experiments.qdhf import curves
-from experiments.qdhf.cases import Task, method, task
-from experiments.qdhf.plan import PLAN, QUICK
+from experiments.qdhf.cases import METHODS, Task, method, task
+from experiments.qdhf.plan import PLAN, QUICK, Entry
 from feedback.descriptors.select import Select
 from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.referee import Referee
-from qd.report import table
-from qd.search import relearn, run, start
-from qd.support.errors import UserError
+from qd.report.table import Row, Runs, summary
+from qd.search import refit, run, start
 from qd.types import Batch, Search
 
 RELEARN = (0.10, 0.25, 0.50)  # of all generations; the first fit is that of the seeds
@@ -41,39 +42,40 @@ METRICS = (
     "failures",
 )
 SHUFFLED = "ours shuffled"  # a control, whose answers belong to other questions
-SEEDS = {"quick": 2, "first": 20, "full": 60}
+BUDGETS = {"quick": 2, "first": 20, "full": 60}  # seeds on the arm; half as many elsewhere
 
 
-def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
-    """Runs what is missing, then prints and writes the table, and draws its curves."""
-    if budget not in SEEDS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(SEEDS)}")
-    folder = Path(out or ("runs/qdhf-quick" if budget == "quick" else "experiments/results/qdhf"))
-    runs = table.Runs(folder / "runs.jsonl")
-    for name, answers, flips, compared in QUICK if budget == "quick" else PLAN:
-        case = f"{name}, {answers} answers" + (f", {100 * flips:.0f} % flips" if flips else "")
-        if not case.startswith(cases):
-            continue
-        for each in compared:
-            if methods and each not in methods.split(","):
-                continue
-            several = SEEDS[budget] // (1 if name.startswith("arm") else 2)
-            missing = [seed for seed in range(int(seeds or several)) if not runs.has(case, each, seed)]
-            for seed in missing:
-                runs.add(case, each, seed, play(task(name), each, answers, flips, seed))
-            if not missing:
-                continue
-            rows = written(folder, runs)
-            print(table.text([r for r in rows if (r.case, r.method) == (case, each)], METRICS, 2).splitlines()[1], flush=True)
-    rows = written(folder, runs)
-    print(table.text(rows, METRICS, 2))
-    curves.drawn(rows).savefig(folder / "curves.png", dpi=110)
+def main(
+    budget: Annotated[str, BUDGETS] = "quick",
+    seeds: int = 0,
+    cases: str = "",
+    methods: Annotated[Names, METHODS] = (),
+    out: str = "",
+) -> None:
+    """Runs what is missing, then writes and prints the table, and draws its curves."""
+    plan = {entry: case_of(entry) for entry in (QUICK if budget == "quick" else PLAN)}
+    selected = study.beginning(plan.values(), cases)
+    folder = study.folder("qdhf", budget, out)
+    runs = study.runs(folder)
+    for entry, case in plan.items():
+        compared = [name for name in entry.methods if not methods or name in methods] if case in selected else []
+        several = range(seeds or BUDGETS[budget] // (1 if entry.task.startswith("arm") else 2))
+        for _, name, seed in study.missing(runs, product([case], compared, several)):
+            study.add(runs, case, name, seed, play(task(entry.task), name, entry.answers, entry.flips, seed), METRICS)
+    table = rows(runs)
+    study.report(folder, table, METRICS)
+    curves.drawn(table).savefig(folder / "curves.png", dpi=110)
+
+
+def case_of(entry: Entry) -> str:
+    """Returns the name of an entry's case."""
+    return f"{entry.task}, {entry.answers} answers" + (f", {100 * entry.flips:.0f} % flips" if entry.flips else "")
 
 
 def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
-    """Runs one search and returns what the referee says of it."""
+    """Runs one search and returns what it is worth on the ground truth."""
     begin = time.process_time()
-    descriptor, relearns, reserve = method(name, of, answers, flips, seed)
+    descriptor, refits, reserve = method(name, of, answers, flips, seed)
     referee = Referee(of.truth, Grid(of.dims), of.coarse)
     emitter = Vary(Gaussian(of.sigma), of.batch)
     search = Search(of.domain, descriptor, Grid(of.dims), emitter, referee.keep, reserve)
@@ -82,55 +84,47 @@ def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str
     bench = referee.open(batch)
     bench.add(batch)
     drive = fused.run if fused.applies(search) is None else run
-    for stop in _stops(of.generations, relearns):
+    for stop in _stops(of.generations, refits):
         until = state.evaluations + of.batch * (stop + 1 - state.generation)  # fresh solutions shown to people come on top
         batches = []
         for state, batch in drive(search, state, until):
             batches.append(batch)
-        bench.add(_joined(batches))
-        if relearns and stop < of.generations:
-            state = relearn(search, state)
-    said = bench.scores(HostElites(state.archive), scale=getattr(of.domain, "objective_range", None))
+        bench.add(_join(batches))
+        if refits and stop < of.generations:
+            state = refit(search, state)
+    metrics = bench.scores(HostElites(state.archive), scale=getattr(of.domain, "objective_range", None))
     if isinstance(descriptor, Select):
-        said["aligned_r2"] = 1.0
-    return said | {"cpu_seconds": time.process_time() - begin, "evaluations": state.evaluations}
+        metrics["aligned_r2"] = 1.0
+    return metrics | {"cpu_seconds": time.process_time() - begin, "evaluations": state.evaluations}
 
 
-def written(folder: Path, runs: table.Runs) -> list[table.Row]:
-    """Writes table.csv and about.json: medians, and the share of runs that fail (under half the median)."""
-    rows = table.summary(runs)
-    for row in [row for row in rows if row.metric == "qd_score_current"]:
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians, the share of runs that fail (under half the median), and ours minus each neighbour, paired by seed."""
+    table = summary(runs)
+    for row in [row for row in table if row.metric == "qd_score_current"]:
         scores = np.array(list(runs.column(row.case, row.method, row.metric).values()))
         failed = (scores < np.median(scores) / 2).astype(float) if np.median(scores) > 0 else np.full(1, np.nan)
-        rows.append(row._replace(metric="failures", value=failed.mean(), low=np.nan, high=np.nan))
-    rows += _differences(runs)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json")
-    return rows
+        table.append(row._replace(metric="failures", value=failed.mean(), low=np.nan, high=np.nan))
+    return table + study.differences(runs, _pairs(runs), ("qd_score_current", "aligned_r2"))
 
 
-def _differences(runs: table.Runs) -> list[table.Row]:
-    """Each of ours minus each neighbour, the one with shuffled answers too, paired by seed, wherever both ran."""
-    ran = list(dict.fromkeys((case, method) for case, method, _ in runs.records))
-    ours = [(case, method) for case, method in ran if method.startswith("ours") and method != SHUFFLED]
-    others = [pair for pair in ran if pair not in ours]
-    both = [(c, a, b) for c, a in ours for there, b in others if c == there and _seeds(runs, c, a) & _seeds(runs, c, b)]
-    return [table.difference(runs, *pair, m) for pair in both for m in ("qd_score_current", "aligned_r2")]
+def _pairs(runs: Runs) -> list[tuple[str, str, str]]:
+    """Each of ours beside each neighbour, also beside the one with shuffled answers."""
+    pairs = list(dict.fromkeys((case, method) for case, method, _ in runs.records))
+    ours = [(case, method) for case, method in pairs if method.startswith("ours") and method != SHUFFLED]
+    others = [pair for pair in pairs if pair not in ours]
+    return [(case, method, other) for case, method in ours for there, other in others if case == there]
 
 
-def _seeds(runs: table.Runs, case: str, method: str) -> set[int]:
-    return set(runs.column(case, method, "aligned_r2"))
+def _stops(generations: int, refits: bool) -> Iterable[int]:
+    return [*(round(generations * share) for share in RELEARN if refits), generations]
 
 
-def _stops(generations: int, relearns: bool) -> Iterable[int]:
-    return [*(round(generations * share) for share in RELEARN if relearns), generations]
-
-
-def _joined(batches: list[Batch]) -> Batch:
+def _join(batches: list[Batch]) -> Batch:
     """One batch of all rows, in order: the referee judges a stretch at once."""
     columns = jax.tree.map(lambda *column: np.concatenate(column), *(b._replace(first=()) for b in batches))
     return columns._replace(first=batches[0].first)
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

@@ -1,63 +1,70 @@
 """Uniform configs of the residual network: what 2 to 8 bits cost, by symmetry, granularity, clipping and format.
 
-    python -m experiments.quant.forms
+    qd study quant.forms
 
 Weights in one option everywhere, inputs in 8 bit (clipped by squared error); and inputs alone, weights in full precision.
 512 validation and 2,000 test images; nothing is random, so there is one row each and no interval but the sampling error
 of the images (about 1.4 and 0.7 points).
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from domains.quant.domain import Quant
-from qd.report import table
+from domains.quant.quantize.bank import Bank
+from experiments import command, study
+from qd.report.table import Row, Runs, summary
 
 SPLITS = {"validation": 512, "test": 2000}
 
 
-def main(out: str = "", images: str = "2000") -> None:
-    """Evaluates what is missing, prints and writes the table."""
-    folder = Path(out or "experiments/results/quant_forms")
-    runs = table.Runs(folder / "runs.jsonl")
-    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
-    made = Quant("resnet14", "every").bank
-    eight = [option.name for option in made.activation_options].index("int8 asym tensor mse")
-    configs = {("full precision", "weights and inputs"): made.full()}
-    for i, option in enumerate(made.weight_options):
-        configs[f"weights, {_bits(option.bits)}", option.name] = made.uniform(i, eight)
-    for i, option in enumerate(made.activation_options):
-        configs[f"inputs, {_bits(option.bits)}", option.name] = made.uniform(len(made.weight_options), i)
-    missing = [pair for pair in configs if not runs.has(*pair, 0)]
+def main(images: int = 2000, out: str = "") -> None:
+    """Evaluates what is missing, then writes and prints the table."""
+    folder = study.folder("quant_forms", out=out)
+    runs = study.runs(folder)
+    bank = Quant("resnet14", "every").bank
+    configs = uniform(bank)
+    missing = list(study.missing(runs, ((*pair, 0) for pair in configs)))
     if missing:
-        several = np.stack([configs[pair] for pair in missing])
-        told = {
-            split: Quant("resnet14", "every", min(n, int(images)), split, table=kept).accuracies(several)
-            for split, n in SPLITS.items()
-        }
-        size = made_size(made, several)
-        for i, (case, method) in enumerate(missing):
-            said = {split: float(columns["accuracy"][i]) for split, columns in told.items()}
-            said |= {"worst class": float(told["test"]["worst_class"][i]), "flips": float(told["test"]["flips"][i])}
-            runs.add(case, method, 0, said | {"bits a weight": float(size[i])})
-    rows = table.summary(runs, np.mean)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json")
-    print(table.text(rows, (*SPLITS, "worst class", "flips", "bits a weight"), 2))
+        several = np.stack([configs[case, method] for case, method, _ in missing])
+        for key, metrics, bits in zip(missing, evaluate(several, images), bits_a_weight(bank, several), strict=True):
+            study.add(runs, *key, metrics | {"bits a weight": float(bits)})
+    study.report(folder, rows(runs), (*SPLITS, "worst class", "flips", "bits a weight"))
 
 
-def made_size(bank, configs: np.ndarray) -> np.ndarray:
-    """Bits that a weight takes with its share of scales, zero points and tables, [B]; 32 in full precision."""
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs, np.mean)
+
+
+def uniform(bank: Bank) -> dict[tuple[str, str], np.ndarray]:
+    """Returns the configs with one option everywhere, by (case, method)."""
+    eight = [option.name for option in bank.activation_options].index("int8 asym tensor mse")
+    configs = {("full precision", "weights and inputs"): bank.full()}
+    for i, option in enumerate(bank.weight_options):
+        configs[f"weights, {option.bits} bit", option.name] = bank.uniform(i, eight)
+    for i, option in enumerate(bank.activation_options):
+        configs[f"inputs, {option.bits} bit", option.name] = bank.uniform(len(bank.weight_options), i)
+    return configs
+
+
+def evaluate(configs: np.ndarray, images: int) -> list[dict[str, float]]:
+    """Returns for each config its accuracy on both splits, and its worst class and flips on test images."""
+    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
+    split = {
+        name: Quant("resnet14", "every", min(n, images), name, table=kept).accuracies(configs) for name, n in SPLITS.items()
+    }
+    columns = {name: columns["accuracy"] for name, columns in split.items()}
+    columns |= {"worst class": split["test"]["worst_class"], "flips": split["test"]["flips"]}
+    return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(configs))]
+
+
+def bits_a_weight(bank: Bank, configs: np.ndarray) -> np.ndarray:
+    """Returns the bits that a weight takes with its share of scales, zero points and tables, [B]; 32 in full precision."""
     weights = np.array([layer.parameters for layer in bank.network.layers])
     stored = np.column_stack([bank.stored_bits, 32 * weights])
     return stored[np.arange(bank.size), bank.split(configs)[0]].sum(1) / weights.sum()
 
 
-def _bits(bits: int) -> str:
-    return f"{bits} bit"
-
-
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

@@ -1,7 +1,7 @@
-"""The whole map of deployable networks: who finds the best config for each size and number of bit operations?
+"""The whole map of deployable networks: which method finds the best config for each size and number of bit operations?
 
-    python -m experiments.quant.front budget=quick|first|full seeds=5 cases=200 methods=ours,ILP
-    python -m experiments.quant.front budget=full cases=minilm          # the sentence encoder: qd fetch minilm_f32
+    qd study quant.front budget=quick|first|full [seeds=5] [cases=200] [methods=ours,ILP]
+    qd study quant.front budget=full cases=minilm          # the sentence encoder: qd fetch minilm_f32
 
 Every method may have so many configs truly evaluated (512 validation images); what it then chose is told on images that
 it never saw: the best of each cell of an 8 x 8 map (qd), the configs that no other betters (hypervolume), the best within
@@ -11,19 +11,22 @@ Budgets: quick the network of digits, first 200 evaluations of the residual netw
 sentence encoder (64 sentences; its map goes from 3 bit to 8, and accuracy is 100 times the mean cosine to full precision).
 """
 
-import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from domains.quant.domain import Quant
+from experiments import command, study
+from experiments.command import Names
 from experiments.quant import score
 from experiments.quant.rivals import METHODS, Problem
-from qd.report import table
+from qd.report.table import Row, Runs, summary
 from qd.support.errors import UserError
+from qd.support.spelling import nearest
 
-CASES = {
+BUDGETS = {  # (network, evaluations)
     "quick": (("digits", 60),),
     "first": (("resnet14", 200),),
     "full": (*(("resnet14", n) for n in (200, 500, 2000)), ("minilm", 200)),
@@ -34,25 +37,33 @@ OPTIONS = {"minilm": "encoder"}  # of others: bits
 FEW = {"minilm": ("ours", "stratified", "ILP", "NSGA-II seeded")}  # of others: every method
 
 
-def main(budget: str = "quick", seeds: str = "", cases: str = "", methods: str = "", out: str = "") -> None:
-    """Runs what is missing, seed by seed; then prints and writes the table."""
-    if budget not in CASES:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(CASES)}")
-    folder = Path(out or ("runs/quant_front-quick" if budget == "quick" else "experiments/results/quant_front"))
-    runs = table.Runs(folder / "runs.jsonl")
-    for name, n in CASES[budget]:
-        case = f"{name}, {n} evaluations"
-        if cases and not {name, str(n), f"{name}-{n}"} & set(cases.split(",")):
-            continue
-        for seed in range(int(seeds or SEEDS[name])):
-            for method in methods.split(",") if methods else FEW.get(name, METHODS):
-                if not runs.has(case, method, seed):
-                    runs.add(case, method, seed, play(problem(name), method, n, seed))
-                    print(
-                        f"{case}, seed {seed}, {method}: qd test {runs.column(case, method, 'qd test')[seed]:.2f}", flush=True
-                    )
-    rows = written(folder, runs)
-    print(table.text(rows, tuple(dict.fromkeys(row.metric for row in rows if row.metric.endswith(" test"))), 2))
+def main(
+    budget: Annotated[str, BUDGETS] = "quick",
+    seeds: int = 0,
+    cases: Names = (),
+    methods: Annotated[Names, METHODS] = (),
+    out: str = "",
+) -> None:
+    """Runs what is missing, seed by seed; then writes and prints the table."""
+    folder = study.folder("quant_front", budget, out)
+    runs = study.runs(folder)
+    for name, n in selected(budget, cases):
+        compared = methods or FEW.get(name, tuple(METHODS))
+        wanted = ((f"{name}, {n} evaluations", m, seed) for seed in range(seeds or SEEDS[name]) for m in compared)
+        for case, method, seed in study.missing(runs, wanted):
+            study.add(runs, case, method, seed, play(problem(name), method, n, seed), ("qd test",))
+    table = rows(runs)
+    study.report(folder, table, test_metrics(table), packages=("jax", "numpy", "scipy", "ribs", "scikit-learn"))
+
+
+def selected(budget: str, cases: Names) -> list[tuple[str, int]]:
+    """Returns (network, evaluations) of a budget, or those of ``cases``: 200, resnet14 or resnet14-200."""
+    names = {pair: {pair[0], str(pair[1]), f"{pair[0]}-{pair[1]}"} for pair in BUDGETS[budget]}
+    every = sorted(set.union(*names.values()))
+    for case in cases:
+        if case not in every:
+            raise UserError(f"unknown case {case!r} of budget={budget}", f"choose one or more of: {nearest(case, every)}")
+    return [pair for pair, words in names.items() if not cases or words & set(cases)]
 
 
 def problem(name: str) -> Problem:
@@ -71,32 +82,33 @@ def play(of: Problem, method: str, n: int, seed: int) -> dict[str, float]:
     seconds = time.process_time() - begin
     elites = score.elites(accuracy, spent, score.corner(of.domain))
     front, best = score.front(accuracy, spent), score.best(accuracy, spent, score.budgets(of.domain))
-    told = np.unique([*elites, *front, *(row for row in best.values() if row >= 0)])
-    held = np.full(len(configs), np.nan)
-    held[told] = of.held.accuracies(configs[told])["accuracy"]
-    said: dict[str, float] = {"evaluations": len(configs), "cells": len(elites), "search_cpu_seconds": seconds}
-    for name, column in (("validation", accuracy), ("test", held)):
-        said[f"qd {name}"] = score.qd_score(column[elites])
+    chosen = np.unique([*elites, *front, *(row for row in best.values() if row >= 0)])
+    test = np.full(len(configs), np.nan)
+    test[chosen] = of.held.accuracies(configs[chosen])["accuracy"]
+    metrics: dict[str, float] = {"evaluations": len(configs), "cells": len(elites), "search_cpu_seconds": seconds}
+    for name, column in (("validation", accuracy), ("test", test)):
+        metrics[f"qd {name}"] = score.qd_score(column[elites])
         few = score.Cost(spent.size[front], spent.bops[front])
-        said[f"hypervolume {name}"] = 100 * score.hypervolume(column[front], few)
+        metrics[f"hypervolume {name}"] = 100 * score.hypervolume(column[front], few)
         for budget, row in best.items():
-            said[f"{budget} {name}"] = float(column[row]) if row >= 0 else 0.0
-    return said
+            metrics[f"{budget} {name}"] = float(column[row]) if row >= 0 else 0.0
+    return metrics
 
 
-def written(folder: Path, runs: table.Runs) -> list[table.Row]:
-    """Writes table.csv and about.json: means, and ours minus each other method, paired by seed."""
-    rows = table.summary(runs, np.mean)
-    for case in dict.fromkeys(row.case for row in rows):
-        shown = dict.fromkeys(row.metric for row in rows if row.case == case and row.metric.endswith(" test"))
-        ours = runs.column(case, "ours", "qd test").keys()
-        for method in dict.fromkeys(row.method for row in rows if row.case == case and row.method != "ours"):
-            if ours & runs.column(case, method, "qd test").keys():
-                rows += [table.difference(runs, case, "ours", method, metric, np.mean) for metric in shown]
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json", ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
-    return rows
+def rows(runs: Runs) -> list[Row]:
+    """Returns means, and ours minus each other method, paired by seed."""
+    table = summary(runs, np.mean)
+    for case in study.cases(runs):
+        others = [method for method in study.methods(runs, case) if method != "ours"]
+        shown = test_metrics([row for row in table if row.case == case])
+        table += study.differences(runs, [(case, "ours", other) for other in others], shown, np.mean)
+    return table
+
+
+def test_metrics(table: list[Row]) -> Names:
+    """Returns the metrics that are of test images."""
+    return tuple(dict.fromkeys(row.metric for row in table if row.metric.endswith(" test")))
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

@@ -1,14 +1,13 @@
 """The figure that a practitioner keeps: size by latency, what is deployable, and where the exact solver's points lie.
 
-    qd run experiment=quant_speed
-    python -m experiments.quant.map run=runs/quant_speed/s0
+    qd run recipe=quant_speed
+    qd study quant.map run=runs/quant_speed/s0
 
-Elites are told on held-out images (1,000); the best of each part of the sizes are exported, run
+Elites are evaluated on held-out images (1,000); the best of each part of the sizes are exported, run
 and marked (see qd export). The solver's points are its optima by the tables as measured, at budgets over the plane.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,9 @@ import numpy as np
 
 from domains.quant.domain import Quant
 from domains.quant.solve import ilp
-from qd.report import export, query, table
+from experiments import command, study
+from qd.report import export, query
+from qd.report.table import Row
 from qd.store import archive_file
 
 HELD, LEVELS = 1000, 6  # images; budgets of the solver on each axis
@@ -31,45 +32,42 @@ class Points(NamedTuple):
     deployable: np.ndarray  # [n] bool
 
 
-def main(run: str = "runs/quant_speed/s0", exported: str = "8", out: str = "experiments/results/quant_map") -> None:
-    """Tells, exports, draws; what is exported already is not exported again."""
-    folder, where = Path(run), Path(out)
+def main(run: str = "runs/quant_speed/s0", exported: int = 8, out: str = "") -> None:
+    """Evaluates, exports, draws; what is exported already is not exported again."""
+    folder, target = Path(run), study.folder("quant_map", out=out)
     stored = archive_file.load(folder)
     node = {name: value for name, value in stored.about["config"]["domain"].items() if name != "_target_"}
     held = Quant(**(node | {"split": "test", "images": HELD}))
-    chosen = _worth_exporting(stored.columns, int(exported))
-    known = {report["id"] for report in _reports(folder)}
-    missing = [int(i) for i in stored.columns["id"][chosen] if int(i) not in known]
+    chosen = _worth_exporting(stored.columns, exported)
+    existing = {report["id"] for report in _reports(folder)}
+    missing = [int(i) for i in stored.columns["id"][chosen] if int(i) not in existing]
     if missing:
         export.export(folder, missing, "onnx", folder / "deployable")
     reports = _reports(folder)
     elites = _points(held, stored.columns["solution"], [r["id"] for r in reports if r["deployable"]], stored.columns["id"])
     solver = _points(held, solved(held, elites), [], np.zeros(0))
-    where.mkdir(parents=True, exist_ok=True)
-    figure(elites, solver).savefig(where / "map.png", dpi=160)
     rows = list(_rows(reports, elites, solver))
-    table.write(where / "table.csv", rows)
-    table.about(where / "about.json")
-    print(table.text(rows, tuple(dict.fromkeys(row.metric for row in rows)), 2))
+    study.report(target, rows, tuple(dict.fromkeys(row.metric for row in rows)))
+    figure(elites, solver).savefig(target / "map.png", dpi=160)
 
 
 def solved(domain: Quant, elites: Points) -> np.ndarray:
     """Returns the solver's distinct optima, [n, 2L], at budgets spread over what the elites cover."""
-    found: dict[bytes, np.ndarray] = {}
+    configs: dict[bytes, np.ndarray] = {}
     for size in np.linspace(elites.size.min(), elites.size.max(), LEVELS):
         for time in np.linspace(elites.latency.min(), elites.latency.max(), LEVELS):
             config = ilp.solve(domain.sensitivity, domain.costs, size=float(size), latency=float(time), gap=0.01)
             if config is not None:
-                found.setdefault(config.tobytes(), config)
-    return np.stack(list(found.values()))
+                configs.setdefault(config.tobytes(), config)
+    return np.stack(list(configs.values()))
 
 
 def figure(elites: Points, solver: Points) -> Any:
     """Draws size by latency; colour is held-out accuracy, a ring is a checked file, a cross a point of the solver."""
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(7.2, 4.6), layout="constrained")
-    axes = drawn.subplots()
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes = figure.subplots()
     low = float(np.percentile(np.concatenate([elites.accuracy, solver.accuracy]), 20))
     high = float(max(elites.accuracy.max(), solver.accuracy.max()))
     shade = {"cmap": "viridis", "vmin": low, "vmax": high}
@@ -81,10 +79,10 @@ def figure(elites: Points, solver: Points) -> Any:
                  label="file run and checked")  # fmt: skip
     axes.set_xlabel("size with scales, KB")
     axes.set_ylabel("latency an image (sum of measured layers), µs")
-    drawn.colorbar(dots, ax=axes, extend="min").set_label(f"accuracy on {HELD:,} held-out images, %")
+    figure.colorbar(dots, ax=axes, extend="min").set_label(f"accuracy on {HELD:,} held-out images, %")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, frameon=False, fontsize=8)
     axes.grid(alpha=0.25)
-    return drawn
+    return figure
 
 
 def _worth_exporting(columns: dict[str, np.ndarray], n: int) -> np.ndarray:
@@ -99,9 +97,9 @@ def _worth_exporting(columns: dict[str, np.ndarray], n: int) -> np.ndarray:
 
 
 def _points(held: Quant, solutions: np.ndarray, ready: list[int], ids: np.ndarray) -> Points:
-    told = held.evaluate(np.zeros((len(solutions), 2), np.uint32), solutions)
+    evaluation = held.evaluate(np.zeros((len(solutions), 2), np.uint32), solutions)
     marks = np.isin(ids, ready) if len(ids) else np.zeros(len(solutions), bool)
-    return Points(told.features["size"], told.features["latency"], np.asarray(told.objective), marks)
+    return Points(evaluation.features["size"], evaluation.features["latency"], np.asarray(evaluation.objective), marks)
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
@@ -110,8 +108,8 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rows(reports: list[dict[str, Any]], elites: Points, solver: Points):
-    one = lambda method, metric, value: table.Row("ResNet, Fashion-MNIST", method, metric, value, np.nan, np.nan, 1)
-    for report in sorted(reports, key=lambda told: told["size_predicted_KB"]):
+    one = lambda method, metric, value: Row("ResNet, Fashion-MNIST", method, metric, value, np.nan, np.nan, 1)
+    for report in sorted(reports, key=lambda report: report["size_predicted_KB"]):
         method = f"{report['format']}, cell {report['cell']}"
         names = ("agreement", "size_predicted_KB", "size_weights_KB", "size_file_KB", "latency_predicted_us",
                  "latency_measured_us", "test_accuracy_bank", "test_accuracy_file")  # fmt: skip
@@ -126,4 +124,4 @@ def _rows(reports: list[dict[str, Any]], elites: Points, solver: Points):
 
 
 if __name__ == "__main__":
-    main(**dict(word.split("=", 1) for word in sys.argv[1:]))
+    command.run()

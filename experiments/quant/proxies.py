@@ -1,15 +1,17 @@
-"""What foretells a config's accuracy? Additive tables and a direct look at 64 images, against 1,000 validation images.
+"""What predicts a config's accuracy? Additive tables and a direct look at 64 images, against 1,000 validation images.
 
-    python -m experiments.quant.proxies seeds=3
+    qd study quant.proxies seeds=3
 
 Each seed has 200 configs of its own: drawn evenly, or spread over size (stratified). Spearman's and Kendall's rank
 correlation over all of them, and Spearman's over the truly best fifth. All tables are measured on the same 256 training
 images; the look at 64 uses other validation images than the judging ones.
 """
 
-import sys
 import time
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
@@ -17,55 +19,70 @@ from scipy.stats import kendalltau, spearmanr
 from domains.quant.domain import Quant
 from domains.quant.networks import data
 from domains.quant.predict import sensitivity
+from experiments import command, study
 from experiments.quant.rivals import Problem, random, stratified
-from qd.report import table
+from qd.report.table import Row, Runs, summary
 
+IMAGES = {"resnet14": 512, "digits": 200}  # network -> validation images that give the truth
+AGREEMENT = "agreement on 64 images"
+NAMES = (*sensitivity.NAMES, AGREEMENT, "size", "bops")
+Tables = dict[str, tuple[sensitivity.Sensitivity, float]]  # and the CPU-seconds that each took
 DRAWS = {"random": random, "stratified": stratified}
 SHOWN = ("spearman", "kendall", "spearman of the best fifth", "cpu_seconds")
 
 
-def main(seeds: str = "3", n: str = "200", network: str = "resnet14", out: str = "experiments/results/quant_proxies") -> None:
-    """Correlates what is missing, prints and writes the table."""
-    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
-    judged = {"resnet14": 512, "digits": 200}[network]
-    domain = Quant(network, "bits", judged, table=kept)
-    runs = table.Runs(Path(out) / "runs.jsonl")
-    tables = {name: _timed(lambda name=name: _table(domain, name)) for name in sensitivity.NAMES}
-    others = data.load(domain.bank.network.forward.data, "validation").pixels[judged : judged + 64]
-    for draw, sampled in DRAWS.items():
-        for seed in range(int(seeds)):
-            configs = sampled(Problem(domain, domain), int(n), seed)
-            truth = domain.accuracies(configs)["accuracy"]
-            told = {name: (-each.of(domain.bank, configs), seconds) for name, (each, seconds) in tables.items()}
-            told["agreement on 64 images"] = _timed(lambda configs=configs: sensitivity.agreement(domain.bank, configs, others))
-            cost = domain.cost(configs)
-            told |= {"size": (cost["size"], 0.0), "bops": (cost["bops"], 0.0)}
-            for name, (foretold, seconds) in told.items():
-                if not runs.has(draw, name, seed):
-                    runs.add(draw, name, seed, _correlated(foretold, truth) | {"cpu_seconds": seconds})
-    rows = table.summary(runs, np.mean)
-    table.write(Path(out) / "table.csv", rows)
-    table.about(Path(out) / "about.json")
-    print(table.text(rows, SHOWN, 3))
+def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet14", out: str = "") -> None:
+    """Correlates what is missing, then writes and prints the table."""
+    folder = study.folder("quant_proxies", out=out)
+    runs = study.runs(folder)
+    wanted = list(study.missing(runs, ((draw, name, seed) for draw, seed, name in product(DRAWS, range(seeds), NAMES))))
+    if wanted:
+        domain = Quant(network, "bits", IMAGES[network], table=str(Path("runs") / "quant_front" / "evaluations.sqlite"))
+        tables = {name: _timed(lambda name=name: _table(domain, name)) for name in sensitivity.NAMES}
+        for draw, seed in dict.fromkeys((draw, seed) for draw, _, seed in wanted):
+            configs = DRAWS[draw](Problem(domain, domain), n, seed)
+            truth, predictions = domain.accuracies(configs)["accuracy"], predict(domain, tables, configs)
+            for _, name, _ in study.missing(runs, product([draw], NAMES, [seed])):
+                predicted, seconds = predictions[name]
+                study.add(runs, draw, name, seed, _correlations(predicted, truth) | {"cpu_seconds": seconds})
+    study.report(folder, rows(runs), SHOWN, 3)
+
+
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs, np.mean)
+
+
+def predict(domain: Quant, tables: Tables, configs: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
+    """Returns what each proxy predicts of configs, higher is better, and its CPU-seconds."""
+    images = IMAGES[domain.network]
+    others = data.load(domain.bank.network.forward.data, "validation").pixels[images : images + 64]
+    cost = domain.cost(configs)
+    return {
+        **{name: (-table.of(domain.bank, configs), seconds) for name, (table, seconds) in tables.items()},
+        AGREEMENT: _timed(lambda: sensitivity.agreement(domain.bank, configs, others)),
+        "size": (cost["size"], 0.0),
+        "bops": (cost["bops"], 0.0),
+    }
 
 
 def _table(domain: Quant, name: str) -> sensitivity.Sensitivity:
     return sensitivity.tables(name, domain.bank, data.load(domain.bank.network.forward.data, "train").first(256))
 
 
-def _timed(told):  # -> what it told, and its CPU-seconds
+def _timed(f: Callable[[], Any]) -> tuple[Any, float]:
+    """Returns what a function returns, and its CPU-seconds."""
     begin = time.process_time()
-    return told(), time.process_time() - begin
+    return f(), time.process_time() - begin
 
 
-def _correlated(foretold: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def _correlations(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     best = np.argsort(-truth, kind="stable")[: len(truth) // 5]
     return {
-        "spearman": float(np.asarray(spearmanr(foretold, truth))[0]),
-        "kendall": float(np.asarray(kendalltau(foretold, truth))[0]),
-        "spearman of the best fifth": float(np.asarray(spearmanr(foretold[best], truth[best]))[0]),
+        "spearman": float(np.asarray(spearmanr(predicted, truth))[0]),
+        "kendall": float(np.asarray(kendalltau(predicted, truth))[0]),
+        "spearman of the best fifth": float(np.asarray(spearmanr(predicted[best], truth[best]))[0]),
     }
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

@@ -13,7 +13,7 @@ from domains.quant.domain import Quant
 from domains.quant.solve import ilp
 from domains.quant.solve.emitter import ILP
 from experiments.quant import score
-from experiments.quant.screen import Screened, Together
+from experiments.quant.screening import Screened, Together
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid

@@ -25,14 +25,14 @@ def read(path: Path) -> Curves:
     curves: Curves = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            said = json.loads(line)
+            record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        curves.setdefault(said["case"], {}).setdefault(said["method"], {})[said["seed"]] = np.array(said["curve"])
+        curves.setdefault(record["case"], {}).setdefault(record["method"], {})[record["seed"]] = np.array(record["curve"])
     return curves
 
 
-def drawn(curves: Curves):
+def figures(curves: Curves):
     """Returns a figure for each case: on the left coverage, on the right what the worst of the areas pays."""
     from matplotlib.figure import Figure
 

@@ -1,50 +1,52 @@
 """What the autoencoder of this study sees: what it redraws of images it was not trained on, and what its code tells.
 
-    python -m experiments.sparse.sight budget=quick|first|full
+    qd study sparse.sight budget=quick|first|full
 
 On 1,000 images of a novelty search and 500 others: the share of what varies that is redrawn (1 - squared error / variance,
 in light), how well the end's true place is read from the code (R² of the mean of the 10 nearest), seconds of a processor.
 """
 
-import sys
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from experiments.sparse.cases import Task, method, task
+from experiments import command, study
+from experiments.sparse.methods import method
+from experiments.sparse.tasks import TASKS, Task, task
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from qd import keys
-from qd.report import table
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
-from qd.support.errors import UserError
 from qd.types import Rows, Search
 
 TRAINED, HELD, NEAREST = 1000, 500, 10
-SEEDS = {"quick": 1, "first": 3, "full": 10}
+BUDGETS = {"quick": 1, "first": 3, "full": 10}  # seeds
 PLAIN = ConvAutoencoder(("image",))
 LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained": replace(PLAIN, steps=0)}
 
 
-def main(budget: str = "quick", seeds: str = "", cases: str = "", out: str = "") -> None:
-    """Runs what is missing, then prints and writes the table and draws the images of one seed."""
-    if budget not in SEEDS:
-        raise UserError(f"there is no budget {budget!r}", f"type budget={', '.join(SEEDS)}")
-    folder = Path(out or ("runs/stax-sight-quick" if budget == "quick" else "experiments/results/stax_sight"))
-    runs = table.Runs(folder / "runs.jsonl")
-    for case in ("redundant arm", "maze", "curling"):
-        for seed in range(int(seeds or SEEDS[budget])):
-            if case.startswith(cases) and not all(runs.has(case, name, seed) for name in LEARNERS):
-                rows = _images(task(case), seed)
-                for name, learner in LEARNERS.items():
-                    picture = f"{case} {name}.png".replace(" ", "_")
-                    if not runs.has(case, name, seed):
-                        runs.add(case, name, seed, look(learner, rows, seed, folder / picture))
-    rows = table.summary(runs)
-    table.write(folder / "table.csv", rows)
-    table.about(folder / "about.json")
-    print(table.text(rows, ("redrawn", "place_r2", "cpu_seconds"), 3))
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
+    """Runs what is missing, then writes and prints the table and draws the images of one seed."""
+    selected = study.beginning(TASKS, cases)
+    folder = study.folder("stax_sight", budget, out)
+    runs = study.runs(folder)
+    for case, seed in product(selected, range(seeds or BUDGETS[budget])):
+        learners = [name for _, name, _ in study.missing(runs, product([case], LEARNERS, [seed]))]
+        if not learners:
+            continue
+        sample = images(task(case), seed)
+        for name in learners:
+            picture = folder / f"{case} {name}.png".replace(" ", "_")
+            study.add(runs, case, name, seed, look(LEARNERS[name], sample, seed, picture))
+    study.report(folder, rows(runs), ("redrawn", "place_r2", "cpu_seconds"), 3)
+
+
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs)
 
 
 def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict[str, float]:
@@ -57,7 +59,7 @@ def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict
     light = held.features["image"] / np.float32(255)
     again = learner.reconstructed(params, held.features["image"])
     if seed == 0:
-        _drawn(light[:12, -1], again[:12, -1], picture)
+        _draw(light[:12, -1], again[:12, -1], picture)
     codes, others = (np.asarray(learner(params, part.features)) for part in (shown, held))
     far = ((others[:, None] - codes[None]) ** 2).sum(axis=2)
     guess = shown.features["position"][np.argsort(far, axis=1)[:, :NEAREST]].mean(axis=1)
@@ -68,7 +70,7 @@ def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict
     }
 
 
-def _images(of: Task, seed: int) -> Rows:
+def images(of: Task, seed: int) -> Rows:
     """Rows drawn evenly from 8,000 evaluations of novelty search on the truth."""
     chosen = method("novelty", of)
     search = Search(of.domain, chosen.descriptor, chosen.archive, chosen.emitter, ("image", "position"), reserve=0)
@@ -86,11 +88,11 @@ def _part(rows: Rows, which: slice) -> Rows:
     return Rows(rows.ids[which], rows.solutions[which], rows.objective[which], features, rows.valid[which])
 
 
-def _r2(said: np.ndarray, true: np.ndarray) -> float:
-    return float(1 - ((said - true) ** 2).sum() / ((true - true.mean(axis=0)) ** 2).sum())
+def _r2(predicted: np.ndarray, true: np.ndarray) -> float:
+    return float(1 - ((predicted - true) ** 2).sum() / ((true - true.mean(axis=0)) ** 2).sum())
 
 
-def _drawn(light: np.ndarray, again: np.ndarray, path: Path) -> None:
+def _draw(light: np.ndarray, again: np.ndarray, path: Path) -> None:
     """Above what was shown, below what was redrawn, four times as large."""
     from PIL import Image
 
@@ -107,4 +109,4 @@ def _nothing(key: np.ndarray, n: int) -> Rows:
 
 
 if __name__ == "__main__":
-    main(**dict(argument.split("=", 1) for argument in sys.argv[1:]))
+    command.run()

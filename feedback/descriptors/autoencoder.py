@@ -30,7 +30,7 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """The bottleneck of F - hidden - M - hidden - F, trained anew at each fit; never relearned, it is AURORA-Pre.
+    """The bottleneck of F - hidden - M - hidden - F, trained anew at each fit; never refitted, it is AURORA-Pre.
 
     ``signals`` gives "surprise": the mean squared error of each solution's reconstruction, in units of the rows' variance.
     """

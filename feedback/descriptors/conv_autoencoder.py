@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from feedback.descriptors import training
-from feedback.descriptors.image_networks import ImageNetwork, Layers, Patches
+from feedback.descriptors.image_networks import ImageNetwork, Layers, PatchNetwork
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
 from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
@@ -26,7 +26,7 @@ _FLOOR = 0.01  # of the mean variance: what a pixel that never varies is taken t
 _CHUNK = 1024
 
 
-class Learned(NamedTuple):
+class ConvAutoencoderParams(NamedTuple):
     middle: Array  # [S, S, 3], the mean image
     scale: Array  # [S, S, 3]
     encoder: Layers
@@ -45,7 +45,7 @@ class ConvAutoencoder:
     reads: tuple[str, ...]
     frames: int = 1  # F
     code: int = 10  # Z
-    network: ImageNetwork = field(default_factory=Patches)
+    network: ImageNetwork = field(default_factory=PatchNetwork)
     steps: int = 200  # of a training, and of the first twice as many; 0: never trained, a control
     batch: int = 128
     learning_rate: float = 3e-3  # falls to a tenth within a training
@@ -69,10 +69,10 @@ class ConvAutoencoder:
     def bounds(self) -> tuple[tuple[float, float], ...]:
         return ((-1.0, 1.0),) * (self.frames * self.code)
 
-    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Learned:
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> ConvAutoencoderParams:
         return self.fit(key, None, rows, fresh)
 
-    def fit(self, key: Array, params: Learned | None, rows: Rows, fresh: Fresh) -> Learned:
+    def fit(self, key: Array, params: ConvAutoencoderParams | None, rows: Rows, fresh: Fresh) -> ConvAutoencoderParams:
         """Trains on. Raises ValueError on images of the wrong size, too few of them, or all alike."""
         images = np.asarray(rows.features[self.reads[0]])
         self._check(images)
@@ -88,22 +88,22 @@ class ConvAutoencoder:
             shown = seen[np.arange(self.rows * self.frames) % len(seen)]
             network = _train(self, first)(network, learn_key, shown, np.int32(len(seen)), middle, scale)
         encoder, decoder = jax.tree.map(np.asarray, network)
-        learned = Learned(middle, scale, encoder, decoder, Box(np.float32(0), np.float32(1)))
+        learned = ConvAutoencoderParams(middle, scale, encoder, decoder, Box(np.float32(0), np.float32(1)))
         box = around(self._coded(learned, images))
         return learned._replace(box=box._replace(half=np.full_like(box.half, box.half.max())))  # one scale for all of them
 
-    def __call__(self, params: Learned, features: Features) -> Array:
+    def __call__(self, params: ConvAutoencoderParams, features: Features) -> Array:
         images = features[self.reads[0]]
         code = self.network.encode(params.encoder, _shown(images, params.middle, params.scale))
         return into_bounds(code.reshape(len(images), -1), params.box)
 
-    def signals(self, params: Learned, features: Features) -> Features:
+    def signals(self, params: ConvAutoencoderParams, features: Features) -> Features:
         images = features[self.reads[0]]
         x = _shown(images, params.middle, params.scale)
         again = self.network.decode(params.decoder, self.network.encode(params.encoder, x))
         return {"surprise": ((again - x) ** 2).mean(axis=(1, 2, 3)).reshape(len(images), -1).sum(axis=1)}
 
-    def reconstructed(self, params: Learned, images: Array) -> np.ndarray:
+    def reconstructed(self, params: ConvAutoencoderParams, images: Array) -> np.ndarray:
         """Returns what is left of images [N, F, S, S, 3], in 0..1: for people to look at."""
         x = _shown(images, params.middle, params.scale)
         again = self.network.decode(params.decoder, self.network.encode(params.encoder, x))
@@ -117,7 +117,7 @@ class ConvAutoencoder:
         relative = varies / usual + _FLOOR  # s = sqrt(usual) (v / usual)^(lift / 2)
         return middle, (np.sqrt(usual) * relative ** (self.lift / 2)).astype(np.float32)
 
-    def _coded(self, learned: Learned, images: np.ndarray) -> np.ndarray:
+    def _coded(self, learned: ConvAutoencoderParams, images: np.ndarray) -> np.ndarray:
         """Codes of all rows, in chunks of one size."""
         program, n = _encoded(self), len(images)
         parts = [program(learned, images[np.minimum(np.arange(i, i + _CHUNK), n - 1)]) for i in range(0, n, _CHUNK)]
@@ -152,7 +152,7 @@ def _shown(images: Array, middle: Array, scale: Array) -> Array:
 @lru_cache(maxsize=16)
 def _encoded(learner: ConvAutoencoder):
     @jax.jit
-    def encoded(learned: Learned, images: Array) -> Array:
+    def encoded(learned: ConvAutoencoderParams, images: Array) -> Array:
         return learner(learned, {learner.reads[0]: images})
 
     return encoded

@@ -39,7 +39,7 @@ class QDHFPaper:
 
     judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
     reads: tuple[str, ...]
-    spend: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without relearning is QDHF-Base
+    questions_per_fit: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without refitting is QDHF-Base
     measures: int = 2
     margin: float = 0.05  # m of the hinge
     learning_rate: float = 1e-3
@@ -56,22 +56,22 @@ class QDHFPaper:
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Projection:
         """Asks about fresh random solutions, three for each triplet, and fits."""
         key, fresh_key = keys.split(key)
-        n = self.spend[0]
+        n = self.questions_per_fit[0]
         strangers = fresh(fresh_key, 3 * n)
         length = flat(rows.features, self.reads).shape[1]
-        given = answers.none(sum(self.spend), length)
-        given = answers.ask(self.judge, given, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
-        return self._fitted(key, given, 1, rows)
+        buffer = answers.empty(sum(self.questions_per_fit), length)
+        buffer = answers.ask(self.judge, buffer, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
+        return self._fit_map(key, buffer, 1, rows)
 
     def fit(self, key: Array, params: Projection, rows: Rows, fresh: Fresh) -> Projection:
-        """Asks about elites, drawn evenly with replacement, and fits anew to all answers."""
+        """Asks about elites, drawn evenly with replacement, and refits to all answers."""
         key, draw_key = keys.split(key)
-        fits, given = int(params.fits), params.answers
-        n = self.spend[fits] if fits < len(self.spend) else 0
+        fits, buffer = int(params.fits), params.answers
+        n = self.questions_per_fit[fits] if fits < len(self.questions_per_fit) else 0
         if n:
             triplets = answers.with_replacement(draw_key, n, len(rows.ids))
-            given = answers.ask(self.judge, given, rows, triplets, self.reads)
-        return self._fitted(key, given, fits + 1, rows)
+            buffer = answers.ask(self.judge, buffer, rows, triplets, self.reads)
+        return self._fit_map(key, buffer, fits + 1, rows)
 
     def __call__(self, params: Projection, features: Features) -> Array:
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
@@ -80,19 +80,24 @@ class QDHFPaper:
         """Returns how many of the clear answers this map agrees with, and how many there are."""
         return answers.agreement(self, params)
 
-    def _fitted(self, key: Array, given: Answers, fits: int, rows: Rows) -> Projection:
+    def _fit_map(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> Projection:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)
-        learned: Params = _train(self, key, *_differences(given))
+        learned: Params = _train(self, key, *_differences(buffer))
         weights = np.asarray(learned[0])
-        return Projection(given, np.int32(fits), weights, around(x @ weights), *map(np.asarray, learned[1:]))
+        return Projection(buffer, np.int32(fits), weights, around(x @ weights), *map(np.asarray, learned[1:]))
 
 
-def _differences(given: Answers) -> tuple[Array, Array, Array, Array]:
+def _differences(buffer: Answers) -> tuple[Array, Array, Array, Array]:
     """Returns x - 1, x - 2 [N, F], y [N] and how many answers there are; those that can tell first, in their order."""
-    order = np.argsort(given.said == 0, kind="stable")
-    shown, said = given.shown[order], given.said[order]
-    return shown[:, 0] - shown[:, 1], shown[:, 0] - shown[:, 2], -said.astype(np.float32), np.int32((said != 0).sum())
+    order = np.argsort(buffer.answer == 0, kind="stable")
+    features, answer = buffer.features[order], buffer.answer[order]
+    return (
+        features[:, 0] - features[:, 1],
+        features[:, 0] - features[:, 2],
+        -answer.astype(np.float32),
+        np.int32((answer != 0).sum()),
+    )
 
 
 @partial(jax.jit, static_argnums=0)

@@ -21,7 +21,7 @@ class Projected(NamedTuple):
 
 @dataclass(frozen=True)
 class RandomProjection:
-    """Drawn once; a relearn only fits the bounds to minimum and maximum of the elites."""
+    """Drawn once; a refit only fits the bounds to minimum and maximum of the elites."""
 
     reads: tuple[str, ...]
     measures: int = 2

@@ -28,7 +28,7 @@ class Ticks:
         if len(self.ticks) != len(self.cells):
             raise UserError(
                 f"ticks for {len(self.ticks)} columns do not fit cells={self.cells}",
-                "type suits.ticks=[[...], ...], a list each",
+                "type domain_defaults.ticks=[[...], ...], a list each",
             )
         for column, (cells, borders) in enumerate(zip(self.cells, self.ticks, strict=True)):
             if (np.diff(borders) <= 0).any():
@@ -39,7 +39,8 @@ class Ticks:
             if len(borders) != cells - 1:
                 raise UserError(
                     f"the ticks of axis {column + 1} are {len(borders)} numbers for {cells} cells, and must be {cells - 1}; "
-                    f"type suits.dims={[len(each) + 1 for each in self.ticks]}, or suits.ticks=null to share generation 0 out"
+                    f"type domain_defaults.dims={[len(each) + 1 for each in self.ticks]}, or domain_defaults.ticks=null to "
+                    "share generation 0 out"
                 )
 
     @property
@@ -62,7 +63,7 @@ class Ticks:
         if columns.shape[1] != len(self.cells):
             raise UserError(
                 f"{self.feature} has {columns.shape[1]} columns for cells={list(self.cells)}",
-                f"type a number for each: suits.dims={[self.cells[0]] * columns.shape[1]}",
+                f"type a number for each: domain_defaults.dims={[self.cells[0]] * columns.shape[1]}",
             )
         return tuple(np.array(even_borders(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 
@@ -89,7 +90,8 @@ def even_borders(x: np.ndarray, cells: int) -> tuple[float, ...]:
     if len(inner) != cells - 1 or (np.diff(inner) <= 0).any():
         raise UserError(
             f"{len(np.unique(x))} different answers do not make {cells} cells, shared out evenly",
-            "type borders by hand (suits.ticks=[[0.2,0.5,0.8]]), fewer cells (suits.dims) or more to begin with (initial); "
+            "type borders by hand (domain_defaults.ticks=[[0.2,0.5,0.8]]), fewer cells (domain_defaults.dims) or more to begin "
+            "with (initial); "
             f"where nearly all answers are {np.median(x) if len(x) else np.nan:.2g} it is the judge: qd doctor tries whether "
             "it tells ends apart",
         )

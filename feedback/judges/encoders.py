@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from safetensors.numpy import load_file
 
 from feedback.lm.local import weights
 from qd.support.errors import UserError
@@ -125,9 +126,5 @@ def _tokenizer(path: Path) -> Any:
 
 def _matrix(path: Path) -> np.ndarray:
     """Reads the one matrix of a safetensors file."""
-    try:
-        from safetensors.numpy import load_file  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        raise UserError(_MISSING.format("safetensors")) from error
     (matrix,) = load_file(path).values()
     return matrix.astype(np.float32)

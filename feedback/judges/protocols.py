@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Asked = Callable[[str, str, str, str], Any]  # text, question, how to answer, nonce -> prompt, or messages
+PromptForm = Callable[[str, str, str, str], Any]  # text, question, how to answer, nonce -> prompt, or messages
 
 
 class LanguageModel(Protocol):

@@ -62,8 +62,8 @@ def _export(args: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE", type=Path, help="standard output where it is not given")
     asked = parser.parse_args(args)
     with store.opened(_asked(asked.run)) as db:
-        found = list(jsonl.lines(db))
-    text = "".join(f"{line}\n" for line in found)
+        answers = list(jsonl.records(db))
+    text = jsonl.text(answers)
     if asked.out is None:
         sys.stdout.write(text)
     else:
@@ -71,7 +71,7 @@ def _export(args: Sequence[str]) -> int:
             asked.out.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UserError(f"{asked.out} cannot be written ({error.strerror})", "type --out with another file") from error
-        print(f"{len(found)} answers in {asked.out}; type judge=recorded judge.path={asked.out} to learn from them again")
+        print(f"{len(answers)} answers in {asked.out}; type judge=recorded judge.path={asked.out} to learn from them again")
     return 0
 
 
@@ -93,7 +93,7 @@ def _import(args: Sequence[str]) -> int:
 def _asked(run: Path) -> Path:
     """Raises ValueError where a folder is no run's."""
     if not store.there(run):
-        raise UserError(f"{run} is no folder of a run", "type qd run experiment=label_images, and then what it says")
+        raise UserError(f"{run} is no folder of a run", "type qd run recipe=label_images, and then what it says")
     return run
 
 

@@ -9,7 +9,7 @@ for nothing: a repeat ("repeat": 1), or one that came too late.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from feedback.label import questions
@@ -27,14 +27,9 @@ class Took(NamedTuple):
     there: int  # the same answer was in the store
 
 
-def lines(db: sqlite3.Connection) -> Iterator[str]:
-    """Yields every answer that stands as a line, the oldest first."""
-    return map(line, records(db))
-
-
-def line(record: dict[str, Any]) -> str:
-    """Writes an answer as a JSON line, without its end."""
-    return json.dumps(record, ensure_ascii=False)
+def text(answers: Iterable[dict[str, Any]]) -> str:
+    """Writes answers as JSON lines."""
+    return "".join(f"{json.dumps(answer, ensure_ascii=False)}\n" for answer in answers)
 
 
 def records(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:

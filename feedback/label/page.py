@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from feedback.label import progress, run_view, store
 from feedback.label import rater as desk
 from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
-from feedback.label.rater import Asked, Refused
+from feedback.label.rater import RaterQuestion, Refused
 
 HERE = Path(__file__).parent
 _TEXT = 20_000  # letters of a text that are shown
@@ -154,7 +154,7 @@ class Page:
             self._agreements[rater] = time.monotonic(), found
         return found
 
-    def _things(self, asked: Asked) -> dict[str, Thing]:
+    def _things(self, asked: RaterQuestion) -> dict[str, Thing]:
         named = {"x": asked.x, "left": asked.left, "right": asked.right}
         return {place: self._thing(name) or Thing(name, "gone") for place, name in named.items() if name}
 

@@ -26,7 +26,7 @@ class Refused(Exception):
         self.status, self.words = status, words
 
 
-class Asked(NamedTuple):
+class RaterQuestion(NamedTuple):
     """A question as one rater sees it."""
 
     token: str
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     repeat: bool
 
 
-def upcoming(db: sqlite3.Connection, rater: str) -> Asked | None:
+def upcoming(db: sqlite3.Connection, rater: str) -> RaterQuestion | None:
     """Returns what the rater is to be shown: what is before them already, a repeat that is due, or the next question.
 
     None where nothing waits for them.
@@ -113,7 +113,7 @@ def undo(db: sqlite3.Connection, rater: str) -> str:
     return state
 
 
-def _before_them(db: sqlite3.Connection, rater: str) -> Asked | None:
+def _before_them(db: sqlite3.Connection, rater: str) -> RaterQuestion | None:
     row = db.execute(
         "SELECT asks.id, token, questions.kind, x, a, b, side, repeat, shown FROM asks "
         "JOIN questions ON questions.id = asks.question "
@@ -153,7 +153,7 @@ def _fresh(db: sqlite3.Connection, rater: str) -> int | None:
     return row[0] if row else None
 
 
-def _show(db: sqlite3.Connection, rater: str, question: int, repeat: int, side: str) -> Asked:
+def _show(db: sqlite3.Connection, rater: str, question: int, repeat: int, side: str) -> RaterQuestion:
     kind, x, a, b = db.execute("SELECT kind, x, a, b FROM questions WHERE id = ?", (question,)).fetchone()
     token = secrets.token_urlsafe(18)
     values = (token, question, rater, repeat, side, time.time())
@@ -161,9 +161,9 @@ def _show(db: sqlite3.Connection, rater: str, question: int, repeat: int, side: 
     return _as_seen(token, kind, x, a, b, side, repeat)
 
 
-def _as_seen(token: str, kind: str, x: str | None, a: str, b: str, side: str, repeat: int) -> Asked:
+def _as_seen(token: str, kind: str, x: str | None, a: str, b: str, side: str, repeat: int) -> RaterQuestion:
     left, right = (a, b) if side == "a" else (b, a)
-    return Asked(token, kind, x, left, right, bool(repeat))
+    return RaterQuestion(token, kind, x, left, right, bool(repeat))
 
 
 def _opened(db: sqlite3.Connection, rater: str, token: str) -> tuple[int, int, int, str, float]:

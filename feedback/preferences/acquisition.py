@@ -1,4 +1,4 @@
-"""Which questions to ask: those whose answers tell most about the map (BALD, Houlsby et al. 2011).
+"""Which questions to ask: those with the largest information gain about the map (BALD, Houlsby et al. 2011).
 
 Single questions, no rankings of several (InfoTuple, Canal et al. 2020): 20 rankings of three, 60 answers about one x each
 three, taught less than 60 single questions and a little more than 42 (the arm's poses without a search, clean answers, 12
@@ -20,24 +20,24 @@ _CANDIDATES = 1000
 _GREED = 2.0  # questions are drawn in proportion to the information gain to this power, so that a sub-batch differs
 
 
-def telling(key: Array, n: int, x: np.ndarray, samples: Theta) -> np.ndarray:
+def select_triplets(key: Array, n: int, x: np.ndarray, samples: Theta) -> np.ndarray:
     """Draws n triplets [n, 3] of rows x [N, F] by information gain, without replacement (Gumbel top-k); the largest first."""
     candidate_key, noise_key = keys.split(key)
     triplets = comparisons.distinct(candidate_key, _CANDIDATES, len(x))
     gain = np.asarray(_gain(x[triplets], samples))
     noise = -np.log(-np.log(np.clip(keys.uniform(noise_key, (_CANDIDATES,)), 1e-9, 1 - 1e-7)))
     score = _GREED * np.log(np.maximum(gain, 1e-12)) + noise
-    chosen = np.argsort(-score)[:n]
-    return triplets[chosen[np.argsort(-gain[chosen], kind="stable")]]
+    selection = np.argsort(-score)[:n]
+    return triplets[selection[np.argsort(-gain[selection], kind="stable")]]
 
 
 @jax.jit
-def _gain(shown: Array, samples: Theta) -> Array:
+def _gain(features: Array, samples: Theta) -> Array:
     """Mutual information of answer and map, in nats, of candidates [T, 3, F]; the rater is the average one."""
-    x, a, b = shown[:, 0], shown[:, 1], shown[:, 2]
+    x, a, b = features[:, 0], features[:, 1], features[:, 2]
     to_a, to_b = (x - a) @ samples.weights, (x - b) @ samples.weights  # [S, T, M]
     delta = (to_b**2).sum(2) - (to_a**2).sum(2)
-    e = (jax.nn.sigmoid(samples.slip) / 2).mean(1)[:, None]
+    e = (jax.nn.sigmoid(samples.lapse_logit) / 2).mean(1)[:, None]
     p = e + (1 - 2 * e) * jax.nn.sigmoid(delta)
     return _entropy(p.mean(0)) - _entropy(p).mean(0)
 

@@ -16,16 +16,16 @@ from qd.types import Array, Features, Rows
 
 class Answers(NamedTuple):
     ids: Array  # int64 [N, 3] of x, a, b; -1 where there is no answer yet
-    shown: Array  # float32 [N, 3, F] their features
-    said: Array  # int8 [N] 1 for a, -1 for b, 0 can't tell
+    features: Array  # float32 [N, 3, F] their features
+    answer: Array  # int8 [N] 1 for a, -1 for b, 0 can't tell
     rater: Array  # int32 [N]
     count: Array  # int32 [], answers given
 
 
-def none(n: int, length: int) -> Answers:
+def empty(n: int, length: int) -> Answers:
     """Returns an empty buffer for n answers."""
-    ids, shown = np.full((n, 3), -1, np.int64), np.zeros((n, 3, length), np.float32)
-    return Answers(ids, shown, np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros((), np.int32))
+    ids, features = np.full((n, 3), -1, np.int64), np.zeros((n, 3, length), np.float32)
+    return Answers(ids, features, np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros((), np.int32))
 
 
 def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads: tuple[str, ...], raters: int = 1) -> Answers:
@@ -35,29 +35,29 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
         ValueError: the judge's answers are not T of 1, -1 and 0, or its raters not below ``raters``.
     """
     x, a, b = (pick(rows, column) for column in triplets.T)
-    said = np.asarray(judge(x, a, b))
-    _check(judge, said, len(triplets))
-    who = np.asarray(judge.raters(x, a, b)) if hasattr(judge, "raters") else np.zeros(len(said), np.int32)  # type: ignore[attr-defined]
-    who = who if raters > 1 else np.zeros_like(who)  # one reliability for all
-    if len(who) and not 0 <= who.min() <= who.max() < raters:
-        raise UserError(f"rater {who.max()} answered, but there is room for {raters}", f"type raters={who.max() + 1}")
+    answer = np.asarray(judge(x, a, b))
+    _check(judge, answer, len(triplets))
+    rater = np.asarray(judge.raters(x, a, b)) if hasattr(judge, "raters") else np.zeros(len(answer), np.int32)  # type: ignore[attr-defined]
+    rater = rater if raters > 1 else np.zeros_like(rater)  # one reliability for all
+    if len(rater) and not 0 <= rater.min() <= rater.max() < raters:
+        raise UserError(f"rater {rater.max()} answered, but there is room for {raters}", f"type raters={rater.max() + 1}")
     start = int(answers.count)
     end = start + len(triplets)
-    assert end <= len(answers.said), "more answers than the buffer holds"
+    assert end <= len(answers.answer), "more answers than the buffer holds"
     full = Answers(*(np.array(column) for column in answers))
     full.ids[start:end] = rows.ids[triplets]
-    full.shown[start:end] = flat(rows.features, reads)[triplets]
-    full.said[start:end], full.rater[start:end] = said, who
+    full.features[start:end] = flat(rows.features, reads)[triplets]
+    full.answer[start:end], full.rater[start:end] = answer, rater
     return full._replace(count=np.int32(end))
 
 
 def agreement(descriptor: Any, params: Any) -> tuple[int, int]:
     """Returns how many clear answers in ``params.answers`` the map of these params agrees with, and how many there are."""
-    given, n = params.answers, int(params.answers.count)
-    x, a, b = (np.asarray(descriptor(params, _as_read(descriptor.reads, given.shown[:n, i]))) for i in range(3))
-    clear = given.said[:n] != CANT_TELL
+    comparisons, n = params.answers, int(params.answers.count)
+    x, a, b = (np.asarray(descriptor(params, _as_features(descriptor.reads, comparisons.features[:n, i]))) for i in range(3))
+    clear = comparisons.answer[:n] != CANT_TELL
     nearer_a = np.linalg.norm(x - a, axis=1) < np.linalg.norm(x - b, axis=1)
-    return int((nearer_a == (given.said[:n] == A))[clear].sum()), int(clear.sum())
+    return int((nearer_a == (comparisons.answer[:n] == A))[clear].sum()), int(clear.sum())
 
 
 def with_replacement(key: Array, n: int, rows: int) -> np.ndarray:
@@ -76,15 +76,15 @@ def distinct(key: Array, n: int, rows: int) -> np.ndarray:
     return np.stack([x, (x + a) % rows, (x + b) % rows], axis=1)
 
 
-def _as_read(reads: tuple[str, ...], laid: np.ndarray) -> Features:
-    """Features [N, F] that were laid end to end, as a descriptor lays them end to end again."""
-    return {name: laid[:, :0] if i else laid for i, name in enumerate(reads)}
+def _as_features(reads: tuple[str, ...], rows: np.ndarray) -> Features:
+    """Features [N, F] that were rows end to end, as a descriptor lays them end to end again."""
+    return {name: rows[:, :0] if i else rows for i, name in enumerate(reads)}
 
 
-def _check(judge: Judge, said: np.ndarray, n: int) -> None:
+def _check(judge: Judge, answer: np.ndarray, n: int) -> None:
     name = type(judge).__name__
-    if said.shape != (n,):
-        raise UserError(f"the judge {name} gave {list(said.shape)} answers to {n} questions", f"return one for each, [{n}]")
-    if not np.isin(said, (A, B, CANT_TELL)).all():
-        odd = next(answer for answer in said.tolist() if answer not in (A, B, CANT_TELL))
+    if answer.shape != (n,):
+        raise UserError(f"the judge {name} gave {list(answer.shape)} answers to {n} questions", f"return one for each, [{n}]")
+    if not np.isin(answer, (A, B, CANT_TELL)).all():
+        odd = next(value for value in answer.tolist() if value not in (A, B, CANT_TELL))
         raise UserError(f"the judge {name} answered {odd!r}", "return 1 for a, -1 for b, 0 for can't tell")

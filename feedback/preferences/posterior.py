@@ -1,11 +1,11 @@
 """What answers say about a linear map of features: its most probable value, and samples of its posterior.
 
 N answers (padded), F feature length, M measures, R raters, C chains, S samples. z = W^T f; Δ = |z_x - z_b|² - |z_x - z_a|²;
-e_r = sigmoid(u_r) / 2 is the share of rater r's answers that are slips each way; τ how close a call is too close:
+e_r = sigmoid(u_r) / 2 is rater r's lapse rate each way; τ is the tie threshold:
 
     P(a) = e (1 - w) + (1 - 2e) σ(Δ - τ),   P(b) likewise with -Δ,   P(can't tell) = 2 e w + (1 - 2e) (σ(Δ + τ) - σ(Δ - τ))
 
-with w = 1/3 and τ > 0 only where somebody could not tell (Rao and Kupper 1967 with lapses). W ~ N(0, 1 / λ).
+with w = 1/3 and τ > 0 only where an answer is "can't tell" (Rao and Kupper 1967 with lapses). W ~ N(0, 1 / λ).
 """
 
 from functools import partial
@@ -18,26 +18,26 @@ import optax
 
 from qd.types import Array
 
-CHAINS, SAMPLES = 8, 64  # samples kept of all that are drawn
-STRETCH = 45  # steps of one walk: one program for long explorations and for short refreshments
-_SLIP = -1.4  # logit at the start: 10 % slips
+CHAINS, SAMPLES = 8, 64  # samples segment_samples of all that are drawn
+SEGMENT = 45  # steps of one segment: one program for long explorations and short refreshes
+_LAPSE_LOGIT = -1.4  # initial logit: 10 % lapses
 _LEAPS, _ACCEPT = 6, 0.8  # leapfrog steps; the share of proposals accepted that the step size is tuned to
 
 
 class Theta(NamedTuple):
     weights: Array  # [F, M]
-    slip: Array  # [R] u
-    close: Array  # [] log τ
+    lapse_logit: Array  # [R] u
+    log_tie_threshold: Array  # [] log τ
 
 
-class Told(NamedTuple):
+class Comparisons(NamedTuple):
     """Answers as differences, in the coordinates in which the prior is round."""
 
     to_a: Array  # [N, F] x - a
     to_b: Array  # [N, F]
-    said: Array  # int [N]
+    answer: Array  # int [N]
     rater: Array  # int [N]
-    given: Array  # bool [N]
+    valid: Array  # bool [N]
 
 
 class Chains(NamedTuple):
@@ -45,37 +45,43 @@ class Chains(NamedTuple):
     stride: Array  # [C] step sizes
 
 
-def log_density(theta: Theta, told: Told, prior: Array) -> Array:
+def log_density(theta: Theta, comparisons: Comparisons, prior: Array) -> Array:
     """Log of likelihood x prior; ``prior`` is λ."""
-    delta = ((told.to_b @ theta.weights) ** 2).sum(1) - ((told.to_a @ theta.weights) ** 2).sum(1)
-    likely = log_likelihood(delta, theta.slip, theta.close, told.said, told.rater, told.given)
-    return likely + log_prior(theta.slip, theta.close) - prior * (theta.weights**2).sum() / 2
+    delta = ((comparisons.to_b @ theta.weights) ** 2).sum(1) - ((comparisons.to_a @ theta.weights) ** 2).sum(1)
+    likely = log_likelihood(
+        delta, theta.lapse_logit, theta.log_tie_threshold, comparisons.answer, comparisons.rater, comparisons.valid
+    )
+    return likely + log_prior(theta.lapse_logit, theta.log_tie_threshold) - prior * (theta.weights**2).sum() / 2
 
 
-def log_likelihood(delta: Array, slip: Array, close: Array, said: Array, rater: Array, given: Array) -> Array:
+def log_likelihood(
+    delta: Array, lapse_logit: Array, log_tie_threshold: Array, answer: Array, rater: Array, valid: Array
+) -> Array:
     """Log probability of all answers given Δ [N], whatever map it comes from."""
-    unsure = (given & (said == 0)).any()
-    e = jax.nn.sigmoid(slip)[rater] / 2
-    tau, w = jnp.where(unsure, jnp.exp(close), 0.0), jnp.where(unsure, 1 / 3, 0.0)
-    toward = jnp.where(said == 0, 1, said) * delta
+    unsure = (valid & (answer == 0)).any()
+    e = jax.nn.sigmoid(lapse_logit)[rater] / 2
+    tau, w = jnp.where(unsure, jnp.exp(log_tie_threshold), 0.0), jnp.where(unsure, 1 / 3, 0.0)
+    toward = jnp.where(answer == 0, 1, answer) * delta
     tells = e * (1 - w) + (1 - 2 * e) * jax.nn.sigmoid(toward - tau)
     cannot = 2 * e * w + (1 - 2 * e) * (jax.nn.sigmoid(delta + tau) - jax.nn.sigmoid(delta - tau))
-    return jnp.where(given, jnp.log(jnp.where(said == 0, cannot, tells) + 1e-9), 0).sum()
+    return jnp.where(valid, jnp.log(jnp.where(answer == 0, cannot, tells) + 1e-9), 0).sum()
 
 
-def log_prior(slip: Array, close: Array) -> Array:
-    """u ~ N(-1, 1): slips of 13 % each way before anything is known; log τ likewise."""
-    return -(((slip + 1) ** 2).sum() + (close + 1) ** 2) / 2
+def log_prior(lapse_logit: Array, log_tie_threshold: Array) -> Array:
+    """u ~ N(-1, 1): a lapse rate of 13 % each way a priori; log τ likewise."""
+    return -(((lapse_logit + 1) ** 2).sum() + (log_tie_threshold + 1) ** 2) / 2
 
 
 @partial(jax.jit, static_argnames=("measures", "raters", "steps"))
-def climb(key: Array, told: Told, prior: Array, measures: int, raters: int, steps: int = 600) -> tuple[Theta, Array]:
+def find_modes(
+    key: Array, comparisons: Comparisons, prior: Array, measures: int, raters: int, steps: int = 600
+) -> tuple[Theta, Array]:
     """Returns the modes that C restarts of full-batch Adam reach, and their log densities [C]."""
-    length = told.to_a.shape[1]
+    length = comparisons.to_a.shape[1]
     weights = 0.3 * jax.random.normal(jax.random.wrap_key_data(key), (CHAINS, length, measures))
-    start = Theta(weights, jnp.full((CHAINS, raters), _SLIP), jnp.full(CHAINS, -1.0))
+    start = Theta(weights, jnp.full((CHAINS, raters), _LAPSE_LOGIT), jnp.full(CHAINS, -1.0))
     adam = optax.adam(optax.cosine_decay_schedule(0.03, steps))
-    downhill = jax.grad(lambda theta: -_densities(theta, told, prior).sum())
+    downhill = jax.grad(lambda theta: -_densities(theta, comparisons, prior).sum())
 
     def step(_: int, carry: tuple) -> tuple:
         theta, memory = carry
@@ -83,68 +89,72 @@ def climb(key: Array, told: Told, prior: Array, measures: int, raters: int, step
         return optax.apply_updates(theta, update), memory
 
     theta, _ = jax.lax.fori_loop(0, steps, step, (start, adam.init(start)))
-    return theta, _densities(theta, told, prior)
+    return theta, _densities(theta, comparisons, prior)
 
 
 @jax.jit
-def walk(key: Array, chains: Chains, told: Told, prior: Array, burn: Array) -> tuple[Chains, Theta, Array]:
-    """A stretch of Hamiltonian Monte Carlo (Neal 2011); while ``burn`` steps last, each chain tunes its step size.
+def hmc_segment(key: Array, chains: Chains, comparisons: Comparisons, prior: Array, burn: Array) -> tuple[Chains, Theta, Array]:
+    """One segment of Hamiltonian Monte Carlo (Neal 2011); while ``burn`` steps last, each chain tunes its step size.
 
     Returns:
         the chains as they stand, S samples [S, ...] and the mean of W W^T [F, F], both of what came after burning in.
     """
-    density = lambda theta: _densities(theta, told, prior)
+    density = lambda theta: _densities(theta, comparisons, prior)
     slope = jax.grad(lambda theta: density(theta).sum())
 
     def step(carry: tuple, t: Array) -> tuple:
         theta, value, stride, gram, this = carry
         this, momentum_key, accept_key = jax.random.split(this, 3)
         momentum = _momentum(momentum_key, theta)
-        moved, kick = _leapfrog(theta, momentum, stride, slope)
-        proposed = density(moved)
+        proposal, kick = _leapfrog(theta, momentum, stride, slope)
+        proposed = density(proposal)
         log_ratio = proposed - value + _energy(momentum) - _energy(kick)
         chance = jnp.where(jnp.isfinite(log_ratio), jnp.exp(jnp.minimum(log_ratio, 0)), 0)
         taken = jax.random.uniform(accept_key, chance.shape) < chance
-        theta = jax.tree.map(lambda new, old: jnp.where(_like(taken, new), new, old), moved, theta)
+        theta = jax.tree.map(lambda new, old: jnp.where(_like(taken, new), new, old), proposal, theta)
         stride = jnp.where(t < burn, stride * jnp.exp(0.1 * (chance - _ACCEPT)), stride)
         w = theta.weights
         gram = gram + jnp.where(t < burn, 0, jnp.einsum("cfm,cgm->fg", w, w))
         return (theta, jnp.where(taken, proposed, value), stride, gram, this), theta
 
-    length = told.to_a.shape[1]
+    length = comparisons.to_a.shape[1]
     start = (chains.theta, density(chains.theta), chains.stride, jnp.zeros((length, length)), jax.random.wrap_key_data(key))
-    (theta, _, stride, gram, _), path = jax.lax.scan(step, start, jnp.arange(STRETCH))
-    every = jnp.linspace(jnp.minimum(burn, STRETCH - 1), STRETCH - 1, SAMPLES // CHAINS).astype(int)
-    kept = jax.tree.map(lambda column: column[every].reshape(SAMPLES, *column.shape[2:]), path)
-    return Chains(theta, stride), kept, gram / (CHAINS * jnp.maximum(STRETCH - burn, 1))
+    (theta, _, stride, gram, _), path = jax.lax.scan(step, start, jnp.arange(SEGMENT))
+    indices = jnp.linspace(jnp.minimum(burn, SEGMENT - 1), SEGMENT - 1, SAMPLES // CHAINS).astype(int)
+    segment_samples = jax.tree.map(lambda column: column[indices].reshape(SAMPLES, *column.shape[2:]), path)
+    return Chains(theta, stride), segment_samples, gram / (CHAINS * jnp.maximum(SEGMENT - burn, 1))
 
 
-def explore(keys: Array, theta: Theta, told: Told, prior: float) -> tuple[Chains, Theta, Array]:
-    """Walks one stretch for each key [K, 2] from modes ``theta`` [C, ...], the first third to burn in; returns as ``walk``."""
+def explore(keys: Array, theta: Theta, comparisons: Comparisons, prior: float) -> tuple[Chains, Theta, Array]:
+    """Runs one segment for each key [K, 2] from modes ``theta`` [C, ...], the first third to burn in.
+
+    Returns:
+        as ``hmc_segment``.
+    """
     chains = Chains(theta, jnp.full(CHAINS, 0.02))
     burning, grams, samples = len(keys) // 3, [], []
     for i, key in enumerate(keys):
-        chains, kept, gram = walk(key, chains, told, prior, STRETCH if i < burning else 0)
+        chains, segment_samples, gram = hmc_segment(key, chains, comparisons, prior, SEGMENT if i < burning else 0)
         if i >= burning:
-            samples.append(kept)
+            samples.append(segment_samples)
             grams.append(gram)
     thin = lambda *columns: np.concatenate([np.asarray(column) for column in columns])[:: len(grams)]
     return chains, jax.tree.map(thin, *samples), np.mean(grams, axis=0)
 
 
 @jax.jit
-def curvature(key: Array, theta: Theta, told: Told, prior: Array) -> Theta:
-    """S samples around a mode, by the curvature there (Laplace's approximation); slips and closeness stay as they are."""
+def curvature(key: Array, theta: Theta, comparisons: Comparisons, prior: Array) -> Theta:
+    """S samples around a mode, by the curvature there (Laplace's approximation); lapse rates and tie threshold are fixed."""
     shape = theta.weights.shape
-    bent = lambda flat: -log_density(theta._replace(weights=flat.reshape(shape)), told, prior)
-    values, axes = jnp.linalg.eigh(jax.hessian(bent)(theta.weights.reshape(-1)))
+    negative = lambda flat: -log_density(theta._replace(weights=flat.reshape(shape)), comparisons, prior)
+    values, axes = jnp.linalg.eigh(jax.hessian(negative)(theta.weights.reshape(-1)))
     noise = jax.random.normal(jax.random.wrap_key_data(key), (SAMPLES, values.size))
     samples = theta.weights.reshape(-1) + (noise / jnp.sqrt(jnp.maximum(values, prior))) @ axes.T
     return Theta(samples.reshape(SAMPLES, *shape), *(jnp.broadcast_to(x, (SAMPLES, *x.shape)) for x in theta[1:]))
 
 
-def _densities(theta: Theta, told: Told, prior: Array) -> Array:
-    return jax.vmap(log_density, in_axes=(0, None, None))(theta, told, prior)
+def _densities(theta: Theta, comparisons: Comparisons, prior: Array) -> Array:
+    return jax.vmap(log_density, in_axes=(0, None, None))(theta, comparisons, prior)
 
 
 def _leapfrog(theta: Theta, momentum: Theta, stride: Array, slope: Any) -> tuple[Theta, Theta]:

@@ -76,7 +76,7 @@ class DNS:
 class SlidingBoundaries:
     """A grid whose boundaries move to the percentiles of recent measures (MESB, Fontaine et al. 2019).
 
-    It takes hand-made descriptors only: a relearn would mix old and new measures in its buffer.
+    It takes hand-made descriptors only: a refit would mix old and new measures in its buffer.
     """
 
     dims: tuple[int, ...]
@@ -147,7 +147,7 @@ class OpenDensityGrid(OpenGrid):
     gives: tuple[str, ...]
 
     def clear(self) -> None:
-        """Forgets the density too: a relearn's new measures have nothing to do with the old ones."""
+        """Forgets the density too: a refit's new measures have nothing to do with the old ones."""
         super().clear()
         self.density = copy.deepcopy(self.unused)
 

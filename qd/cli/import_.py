@@ -18,6 +18,6 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="the same words as for qd run")
     args = parser.parse_args(words)
 
-    from qd.runner.launch import import_solutions
+    from qd.runner.terminal import import_solutions
 
     return import_solutions(args.file, args.overrides)

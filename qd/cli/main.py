@@ -1,12 +1,8 @@
 """``qd``: finds the command, and says in one line what went wrong. Light: commands are imported when they are called."""
 
-import importlib.util
 import os
-import pkgutil
-import runpy
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from qd.config import plugins
 from qd.config.build import locate
@@ -26,8 +22,9 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "tell": ("qd.cli.tell.main", "bring its results: qd tell RUN results.jsonl"),
     "doctor": ("qd.cli.doctor.main", "a dry run that finds faults: qd doctor domain=arm"),
     "new": ("qd.cli.new.main", "write a domain of your own into this folder: qd new NAME"),
-    "experiment": ("qd.cli.main.experiment", "run a study and print its table: qd experiment NAME budget=quick"),
+    "study": ("qd.cli.study.main", "run a study and print its table: qd study NAME budget=quick; alone it lists them"),
 }
+OLD = {"experiment": "qd.cli.study.experiment"}  # names of an earlier version -> the function of the words after it
 
 
 def main(args: list[str] | None = None) -> int:
@@ -55,27 +52,12 @@ def main(args: list[str] | None = None) -> int:
         return 130
 
 
-def experiment(args: list[str]) -> int:
-    """Runs ``python -m experiments.NAME``. Raises ValueError on an unknown name."""
-    spec = importlib.util.find_spec("experiments")  # found by name: no room of qd knows what is in it
-    found = pkgutil.walk_packages(spec.submodule_search_locations if spec else [], "experiments.")
-    here = [m.name.removeprefix("experiments.") for m in found if not m.ispkg]
-    if not args or args[0].startswith("-") or args[0] not in here:
-        asked = f"there is no experiment {args[0]!r}" if args else "which experiment?"
-        raise UserError(f"{asked}; there is {nearest(args[0] if args else '', here) or 'none yet'}")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    sys.argv = [f"qd experiment {args[0]}", *args[1:]]
-    runpy.run_module(f"experiments.{args[0]}", run_name="__main__", alter_sys=True)
-    return 0
-
-
 def _command(name: str) -> Callable[[list[str]], int | None]:
     targets = {name: target for name, (target, _) in COMMANDS.items()}
     targets |= {name: command["_target_"] for name, command in plugins.commands().items()}
-    if name not in targets:
+    if name not in targets | OLD:
         raise UserError(f"there is no command {name!r}; there is {nearest(name, targets)}")
-    return locate(targets[name], f"the command {name}")
+    return locate((targets | OLD)[name], f"the command {name}")
 
 
 def _help() -> str:

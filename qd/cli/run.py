@@ -2,7 +2,7 @@
 
   qd run domain=sphere emitter=cma_me seed=3      choices of a group, and settings
   qd run domain.joints=20 archive.dims=[100,100]  settings of a part
-  qd run experiment=arm_pca                       a recipe that is named
+  qd run recipe=arm_pca                       a recipe that is named
   qd run seeds=20                                 seed, seed + 1, ... in one process, compiled once; each has its own folder
   qd run -m seed=0,1,2 emitter=isoline,cma_me     a sweep: each combination
   qd run --cfg job                                what would run, and what else Hydra offers (--config-dir, ...)

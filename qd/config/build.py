@@ -8,12 +8,12 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import qd
 from qd.config import values
 from qd.support.errors import UserError
 from qd.support.moved import current
@@ -65,9 +65,19 @@ def _locate(target: str, where: str) -> Any:
     raise UserError(f"{where}: _target_ {target!r} is a module", f"name a class in it: {', '.join(_public(module))}")
 
 
+def import_users_modules() -> None:
+    """Makes the modules in the working directory importable, last, so that none hides one of ours; says where one does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    foreign = foreign_domains()
+    if foreign:
+        print(f"qd: {foreign}", file=sys.stderr)
+
+
 def foreign_domains() -> str | None:
     """Says where ``domains`` comes from if it is not ours: a folder of that name shadows it."""
-    spec, ours = importlib.util.find_spec("domains"), Path(qd.__file__).parents[1] / "domains"
+    spec, ours = importlib.util.find_spec("domains"), Path(__file__).parents[2] / "domains"
     if spec is None or spec.origin is None or Path(spec.origin).parent.resolve() == ours.resolve():
         return None
     return f"the package `domains` is {Path(spec.origin).parent}, which hides ours ({ours}); rename that folder"

@@ -4,10 +4,11 @@
     search, referee, run, services = assemble(settings)
     path = folder(settings, ["domain=sphere", "seed=3"])
 
-Later wins: primary defaults, domain, experiment, command line.
+Later wins: primary defaults, domain, recipe, command line.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,9 @@ from typing import Any, NamedTuple
 from qd.config import schedule
 from qd.config.build import build
 from qd.config.overrides import check, opened, prepared, saying
-from qd.config.settings import RunSettings, from_config, to_config
+from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support.errors import UserError
+from qd.support.moved import current_setting, original_setting
 
 # each part may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
@@ -61,6 +63,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     Raises:
         ValueError: a part cannot be built or breaks its protocol.
     """
+    from qd.driver import choose  # with JAX, which --help does without
     from qd.types import Search
 
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
@@ -71,7 +74,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
             _check_protocol(name, shared[name])
         elif name == "judge_lm" and "lm" in shared:
             shared[name] = shared["lm"]
-    _check_learns(shared["descriptor"], settings.relearn)
+    _check_learns(shared["descriptor"], settings.refit)
     referee = shared.get("referee")
     for_whom = (shared["domain"], shared.get("judge"), referee)  # they name features that the descriptor does not read
     filmed = (settings.film,) if settings.film else ()
@@ -79,27 +82,23 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
     search = Search(*parts, keep=tuple(keep), reserve=settings.reserve)
     services = {id(part): part for part in shared.values() if hasattr(part, "report")}
-    return Assembled(search, referee, driver(search, settings.driver["name"]), tuple(services.values()))
-
-
-def driver(search: Any, name: str) -> Callable:
-    """Chooses who runs a search. Raises ValueError on a driver that there is not, or that cannot run these parts."""
-    from qd import fused
-    from qd.search import run
-
-    if name not in ("auto", "host", "fused"):
-        raise UserError(f"there is no driver {name!r}", "type driver=auto, driver=fused or driver=host")
-    if name == "host":
-        return run
-    why = fused.applies(search)
-    if why is not None and name == "fused":
-        raise UserError(f"driver=fused cannot run this search: {why}", "type driver=auto or driver=host")
-    return fused.run if why is None else run
+    return Assembled(search, referee, choose(search, settings.driver["name"]), tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:
-    """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder."""
-    named = (f"domain={settings.name}", f"experiment={settings.name}")  # said by NAME already
+    """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder, also one begun in an earlier version."""
+    before = _folder(settings, [_under_name(override, original_setting) for override in overrides])
+    now = _folder(settings, [_under_name(override, current_setting) for override in overrides])
+    return before if before.exists() and not now.exists() else now
+
+
+def _under_name(override: str, name_of: Callable[[str], str]) -> str:
+    key, equals, value = override.lstrip("+~").partition("=")
+    return f"{name_of(key)}{equals}{value}"
+
+
+def _folder(settings: RunSettings, overrides: list[str]) -> Path:
+    named = [f"{group}={settings.name}" for group in ("domain", "recipe", "experiment")]  # NAME says it already
     said = sorted(f"from={settings.source}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
     said = [o for o in said if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
     said = [o for o in said if not o.startswith("hydra") and o not in named]
@@ -114,36 +113,62 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
+    _take_over(cfg)
     try:
-        unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith("suits.")]
+        unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith(("domain_defaults.", "suits."))]
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     except InterpolationToMissingValueError as error:
-        lacks, domain = re.findall(r"suits\.\w+", str(error))[0], choices["domain"]
+        lacks, domain = re.findall(r"domain_defaults\.\w+", str(error))[0], choices["domain"]
         raise UserError(
             f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
             f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
         ) from error
     if unset:
         raise UserError(f"{unset[0]} is not set", f"type {unset[0]}=...")
-    del config["suits"]
+    for name in ("domain_defaults", *EARLIER):
+        del config[name]
     config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
     settings = from_config(config)
     _check_settings(settings)
     return settings
 
 
+def _take_over(cfg: Any) -> None:
+    """Takes over what a user's own yaml still says in the words of the previous version."""
+    from omegaconf import OmegaConf, open_dict
+
+    for before in EARLIER:
+        now, value = current_setting(before), cfg[before]
+        if value is None:
+            continue
+        print(f"qd: a yaml of yours says {before}: which is now {now}:", file=sys.stderr)
+        with open_dict(cfg):
+            if before != "suits":
+                cfg[now] = value if cfg[now] is None else cfg[now]
+                continue
+            defaults, target = DomainDefaults(), cfg[now]
+            for key in value:
+                if OmegaConf.is_missing(target, key) or target[key] == getattr(defaults, key):
+                    target[key] = value[key]
+    with open_dict(cfg):
+        cfg["suits"] = cfg["domain_defaults"]  # for ${suits.feature} in such a yaml
+
+
 def _check_settings(settings: RunSettings) -> None:
     if settings.renderings < 0:
         raise UserError(f"renderings={settings.renderings} is below 0", "type 0 for none")
     schedule.check(settings)
-    called, name = {} if settings.called is None else settings.called, settings.name
-    if not isinstance(called, dict) or not all(isinstance(columns, list) for columns in called.values()):
-        raise UserError(f"called={called} names no columns of features", "type called={position:[[where,left,right]]}")
-    feature, cells = (settings.descriptor.get(key) for key in ("feature", "cells"))
-    if cells and called.get(feature) and len(cells) != len(called[feature]):
+    axis_labels, name = {} if settings.axis_labels is None else settings.axis_labels, settings.name
+    if not isinstance(axis_labels, dict) or not all(isinstance(columns, list) for columns in axis_labels.values()):
         raise UserError(
-            f"suits.dims={cells} is {len(cells)} for the {len(called[feature])} axes of {feature}, which wants as many; "
-            f"type suits.dims={[cells[0]] * len(called[feature])}, and as many lists in suits.ticks, or suits.ticks=null"
+            f"axis_labels={axis_labels} names no columns of features", "type axis_labels={position:[[where,left,right]]}"
+        )
+    feature, cells = (settings.descriptor.get(key) for key in ("feature", "cells"))
+    if cells and axis_labels.get(feature) and len(cells) != len(axis_labels[feature]):
+        raise UserError(
+            f"domain_defaults.dims={cells} is {len(cells)} for the {len(axis_labels[feature])} axes of {feature}",
+            f"type domain_defaults.dims={[cells[0]] * len(axis_labels[feature])}, and as many lists in domain_defaults.ticks, "
+            "or domain_defaults.ticks=null",
         )
     if not name.strip():
         raise UserError("name= is empty", "type name=WORD, or leave it out: then it is the domain's")
@@ -164,11 +189,11 @@ def _check_protocol(name: str, part: Any) -> None:
         raise UserError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
 
 
-def _check_learns(descriptor: Any, relearn: Any) -> None:
-    if relearn and getattr(descriptor, "learns", True) is False:
+def _check_learns(descriptor: Any, refit: Any) -> None:
+    if refit and getattr(descriptor, "learns", True) is False:
         raise UserError(
-            f"relearn needs a descriptor that learns; {type(descriptor).__name__} does not: "
-            "leave relearn out, or type descriptor=pca"
+            f"refit needs a descriptor that learns; {type(descriptor).__name__} does not: "
+            "leave refit out, or type descriptor=pca"
         )
 
 

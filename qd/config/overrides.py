@@ -5,9 +5,11 @@ conf is ours, and the user's ./conf beside it. Hydra's errors are said as ours.
 
 import filecmp
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -21,18 +23,20 @@ from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from qd.config import values
-from qd.config.settings import Plateau, Settings, Suits
+from qd.config.settings import EARLIER, DomainDefaults, Plateau, Settings
 from qd.support.conf import conf
 from qd.support.errors import UserError
+from qd.support.moved import current_setting
 from qd.support.spelling import nearest
 
+SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
 _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
 def register() -> None:
     """Makes the schema of the settings known to Hydra."""
     schema = OmegaConf.structured(Settings)
-    for table in (schema, schema.suits, schema.plateau, schema.outside):
+    for table in (schema, schema.domain_defaults, schema.plateau, schema.outside):
         OmegaConf.set_readonly(table, None)  # frozen is what is handed on, not what is typed into
     ConfigStore.instance().store(name="settings", node=schema)
 
@@ -58,7 +62,7 @@ def prepared(overrides: list[str]) -> list[str]:
     """Returns what Hydra is given: parts take any key (what builds them knows which), and ./conf is searched too."""
     parts = re.compile(rf"({'|'.join(_PARTS)})\.[^=]*=")
     theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
-    return [f"++{o}" if parts.match(o) else o for o in map(_sourced, overrides)] + theirs
+    return [f"++{o}" if parts.match(o) else o for o in map(_as_hydra_reads, overrides)] + theirs
 
 
 def check(overrides: list[str]) -> None:
@@ -72,7 +76,7 @@ def check(overrides: list[str]) -> None:
         return loader.get_group_options(group, kind, config_name="config", overrides=given)
 
     groups = listed("", ObjectType.GROUP)
-    for override in OverridesParser.create().parse_overrides([_sourced(override) for override in overrides]):
+    for override in OverridesParser.create().parse_overrides([_as_hydra_reads(override) for override in overrides]):
         key = override.key_or_group
         if key.startswith("hydra"):
             continue
@@ -88,14 +92,17 @@ def choices() -> str:
     groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
     width = max(len(group.name) for group in groups)
     lines = [f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups]
-    names = [f.name for f in fields(Settings) if f.name not in {group.name for group in groups}]
+    names = [f.name for f in fields(Settings) if f.name not in {*EARLIER, *(group.name for group in groups)}]
     return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])
 
 
-def _sourced(override: str) -> str:
-    """from=PATH as Hydra reads it: ``from`` can be no name in Python, and a run's folder has = and , in its name."""
+def _as_hydra_reads(override: str) -> str:
+    """Returns an override under the setting's name of now, and from=PATH as Hydra reads it.
+
+    ``from`` can be no name in Python, and a run's folder has = and , in its name.
+    """
     if not override.startswith("from="):
-        return override
+        return _under_its_name(override)
     path = override.removeprefix("from=")
     if not Path(path).exists():
         return f"source={path}"
@@ -103,19 +110,35 @@ def _sourced(override: str) -> str:
     return f"source='{quoted}'"
 
 
+def _under_its_name(override: str) -> str:
+    """Returns an override of an earlier version under its name of now, and prints once what to type."""
+    key, equals, value = override.partition("=")
+    plain = key.lstrip("+~")
+    name = current_setting(plain)
+    if name == plain:
+        return override
+    _print_renamed(plain, name)
+    return f"{key[: len(key) - len(plain)]}{name}{equals}{value}"
+
+
+@cache
+def _print_renamed(before: str, now: str) -> None:
+    print(f"qd: {before}= is now {now}=; the old word works in this version only", file=sys.stderr)
+
+
 def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
-    known = {f.name for f in fields(Settings)} | set(groups) - {"hydra"}
+    known = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
     if "/" not in top and top not in known:
         raise UserError(f"there is no setting {top!r}; there is {_listed(top, known)}")
-    for table in (Suits, Plateau):
-        name, there = table.__name__.lower(), [f.name for f in fields(table)]
+    for name, table in (("domain_defaults", DomainDefaults), ("plateau", Plateau)):
+        there = [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in there:
             raise UserError(f"there is no setting {key!r}; {name} has {nearest(rest, there)}")
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
-    if str(choice).split("/")[-1] in options or (choice is None and group == "experiment"):
+    if str(choice).split("/")[-1] in options or (choice is None and group == "recipe"):
         return
     raise UserError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
 
@@ -139,7 +162,7 @@ def _said(error: BaseException) -> str:
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
     said = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
-    tables = {table.__name__: table for table in (Settings, Suits, Plateau)}
+    tables = {table.__name__: table for table in (Settings, DomainDefaults, Plateau)}
     unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", said)
     if unknown:
         known = tables[unknown[2]]
@@ -175,7 +198,7 @@ def _mistyped(error: BaseException) -> str | None:
     override = OverridesParser.create().parse_override(typed[1].rstrip("."))
     key = override.key_or_group
     top, _, name = key.rpartition(".")
-    table = {"": Settings, "suits": Suits, "plateau": Plateau}.get(top)
+    table = {"": Settings, "domain_defaults": DomainDefaults, "plateau": Plateau}.get(top)
     if table is None or name not in get_type_hints(table):
         return None
     defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))

@@ -35,7 +35,7 @@ class Domain:
 CONFIG = """\
 # @package _global_
 domain: {{_target_: {name}.Domain}}
-suits: {{feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end]}}
+domain_defaults: {{feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end]}}
 """
 TEST = """\
 from qd.doctor.examine import findings
@@ -52,7 +52,7 @@ domain:
   low: -1
   high: 1
   features: {end: 2} # name: length; results say {"id": 0, "objective": 1.5, "features": {"end": [0.1, 0.2]}}
-suits: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end]}
+domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end]}
 """
 _WORDS = ("null", "true", "false", "inf", "nan", "conftest", "setup")  # Hydra, pytest and pip read these as something else
 

@@ -12,14 +12,29 @@ from typing import Any
 from omegaconf import MISSING
 
 from qd.support.errors import UserError
+from qd.support.moved import current_config
 from qd.support.spelling import nearest
 
-_LEFT_OUT = ("lm", "judge_lm", "grade", "judge", "source", "stop", "film", "now", "called", "columns")  # where they are not set
+_LEFT_OUT = (
+    "lm",
+    "judge_lm",
+    "grade",
+    "judge",
+    "source",
+    "stop",
+    "film",
+    "live_map",
+    "axis_labels",
+    "columns",
+)  # where they are not set
+
+
+EARLIER = ("relearn", "called", "now", "suits")  # names of the previous version, which a user's own yaml may hold
 
 
 @dataclass(frozen=True)
-class Suits:
-    """What suits a domain; the choices in conf refer to it as ${suits.feature}."""
+class DomainDefaults:
+    """What suits a domain; the choices in conf refer to it as ${domain_defaults.feature}."""
 
     feature: str = MISSING  # the hand-made feature whose columns are the measures
     bounds: Any = MISSING  # of that feature: (low, high) per column
@@ -32,7 +47,7 @@ class Suits:
 
 @dataclass(frozen=True)
 class Plateau:
-    """What stop=plateau calls one: neither coverage nor QD score has risen since the last relearn."""
+    """What stop=plateau calls one: neither coverage nor QD score has risen since the last refit."""
 
     share: float = 0.01  # by more than this share of what they were
     over: int = 10_000  # evaluations
@@ -40,7 +55,7 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Outside:
-    """What relearn=outside waits for: so many of the offspring lie outside the bounds that they were learned for."""
+    """What refit=outside waits for: so many of the offspring lie outside the bounds that they were learned for."""
 
     share: float = 0.05  # of the offspring
     over: int = 2_000  # of the last evaluations, at least
@@ -57,21 +72,23 @@ class RunSettings:
     source: str | None = None  # typed as from=...: a run or a file whose solutions are generation 0, instead of samples
     stop: str | None = None  # plateau: end before the budget where nothing gets better
     plateau: Plateau = field(default_factory=Plateau)
-    relearn: Any = None  # None: never; a number: every so many evaluations; a list: at these, or shares of the budget; outside
+    refit: Any = None  # None: never; a number: every so many evaluations; a list: at these, or shares of the budget; outside
     outside: Outside = field(default_factory=Outside)
     log_every: int = 1_000  # evaluations
     save_every: int = 10_000  # evaluations
     save_seconds: float = 2.0  # but a checkpoint at most this often: each waits for the disk
     renderings: int = 100  # pictures of elites, at most
     film: str | None = None  # a feature of two numbers, such as position: where all ended is kept, for qd plot --film
-    now: bool | None = None  # draw the map at each relearn too, into the folder now/: for people who answer meanwhile
+    live_map: bool | None = None  # draw the map at each refit too, into the folder now/: for people who answer meanwhile
     runs: str = "runs"  # the root of all run folders
     again: bool = False  # run anew where a finished run is
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
-    called: Any = None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
+    axis_labels: Any = (
+        None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
+    )
     columns: str | None = None  # a choice of conf/columns.yaml: what `qd export` says of each solution besides
     keep: tuple[str, ...] = ()  # more features to store beside each elite
-    reserve: int | None = None  # room for elites that lose their cell at a relearn; None: as many as there are cells
+    reserve: int | None = None  # room for elites that lose their cell at a refit; None: as many as there are cells
     lm: Any = None  # shared services, built first and handed on by name
     judge_lm: Any = None  # where judges ask another language model than the generator's
     grade: Any = None
@@ -89,7 +106,11 @@ class Settings(RunSettings):
     """What may be typed after ``qd run``."""
 
     name: str | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # None: the domain's
-    suits: Suits = field(default_factory=Suits)
+    domain_defaults: DomainDefaults = field(default_factory=DomainDefaults)
+    relearn: Any = None  # EARLIER
+    called: Any = None
+    now: Any = None
+    suits: Any = None
 
 
 def to_config(settings: RunSettings) -> dict[str, Any]:
@@ -102,7 +123,7 @@ def to_config(settings: RunSettings) -> dict[str, Any]:
     config |= {"plateau": asdict(settings.plateau), "outside": asdict(settings.outside), "keep": list(settings.keep)}
     if settings.stop is None:
         del config["plateau"]
-    if settings.relearn != "outside":
+    if settings.refit != "outside":
         del config["outside"]
     return {name: value for name, value in config.items() if value is not None or name not in _LEFT_OUT}
 
@@ -113,6 +134,7 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
     Raises:
         UserError: a setting is lacking or unknown.
     """
+    config = current_config(dict(config))
     table = {f.name: f for f in fields(RunSettings)}
     required = [name for name, f in table.items() if f.default is REQUIRED and f.default_factory is REQUIRED]
     if lacking := [name for name in required if name not in config]:

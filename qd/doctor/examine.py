@@ -9,12 +9,12 @@ import numpy as np
 
 from qd import archives, keys
 from qd.config import compose
+from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings
 from qd.doctor.probes import PROBES
 from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
 from qd.runner.console import clock
 from qd.runner.run import check
-from qd.runner.terminal import prepare
 from qd.store import solutions
 from qd.support.errors import UserError
 
@@ -35,11 +35,11 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     """Tries a recipe out and probes what it did. Raises ValueError on words that cannot be."""
     if samples < 1:
         raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")
-    prepare()
+    import_users_modules()
     settings = compose.load(overrides)
     check(settings)
     try:
-        parts = compose.assemble(replace(settings, relearn=None))  # a relearn of what does not learn has a probe of its own
+        parts = compose.assemble(replace(settings, refit=None))  # a refit of what does not learn has a probe of its own
     except ValueError as error:
         return Report([], [fault(error)])
     facts = [_who(parts)]

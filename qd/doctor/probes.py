@@ -94,7 +94,7 @@ def features(trial: Trial) -> Iterator[Finding]:
         rows = np.concatenate([column[good], *seen]).reshape(good.sum() + sum(map(len, seen)), -1)
         if len(rows) >= _ENOUGH and rows.size and np.ptp(rows, axis=0).max() == 0:
             yield Finding("still feature", f"the feature {name!r} is the same in {len(rows):,} evaluations",
-                          "another suits.feature or suits.reads, or a feature that depends on the solution")  # fmt: skip
+                          "another domain_defaults.feature or .reads, or a feature that depends on the solution")  # fmt: skip
 
 
 def measures(trial: Trial) -> Iterator[Finding]:
@@ -107,13 +107,13 @@ def measures(trial: Trial) -> Iterator[Finding]:
         begin, end = rows[:, axis].min(), rows[:, axis].max()
         if np.ptp(rows[:, axis]) <= _STILL * (high - low)[axis]:
             yield Finding("still measure", f"measure {axis} is {begin:.4g} in all of {len(rows):,} evaluations",
-                          "another suits.feature, or an emitter of larger steps (emitter.variation.iso=...)")  # fmt: skip
+                          "another domain_defaults.feature, or larger steps (emitter.variation.iso=...)")  # fmt: skip
         elif share < _REACHED:
             yield Finding(
                 "dead cells",
                 f"measure {axis} lies between {begin:.4g} and {end:.4g}: {100 * share:.2g} % of its bounds "
                 f"({low[axis]:g}, {high[axis]:g}), so that nearly all cells seem dead",
-                "suits.bounds=... of what can be reached",
+                "domain_defaults.bounds=... of what can be reached",
             )
     varied = [axis for axis in range(len(span)) if np.ptp(rows[:, axis]) > _STILL * (high - low)[axis]]
     for i, one in enumerate(varied):
@@ -131,7 +131,9 @@ def outside(trial: Trial) -> Iterator[Finding]:
     share = ((rows < low) | (rows > high)).any(axis=1).mean()
     if share > _OUTSIDE:
         reach = ", ".join(f"[{a:.3g}, {b:.3g}]" for a, b in zip(rows.min(0), rows.max(0), strict=True))
-        yield Finding("outside", f"{100 * share:.0f} % of the measures lie outside the bounds", f"suits.bounds=[{reach}]")
+        yield Finding(
+            "outside", f"{100 * share:.0f} % of the measures lie outside the bounds", f"domain_defaults.bounds=[{reach}]"
+        )
 
 
 def ticks(trial: Trial) -> Iterator[Finding]:
@@ -143,7 +145,9 @@ def ticks(trial: Trial) -> Iterator[Finding]:
         values = len(np.unique(rows[:, axis]))
         if 1 < values <= cells / 4 and values <= len(rows) / 20:
             others = ",".join(str(values if i == axis else n) for i, n in enumerate(dims))
-            yield Finding("ticks", f"measure {axis} has only {values} values, on {cells} cells", f"suits.dims=[{others}]")
+            yield Finding(
+                "ticks", f"measure {axis} has only {values} values, on {cells} cells", f"domain_defaults.dims=[{others}]"
+            )
 
 
 def objectives(trial: Trial) -> Iterator[Finding]:
@@ -168,24 +172,24 @@ def objectives(trial: Trial) -> Iterator[Finding]:
 
 
 def budget(trial: Trial) -> Iterator[Finding]:
-    """A budget that is too small for the batch, the archive or the relearns; or one that takes days."""
+    """A budget that is too small for the batch, the archive or the refits; or one that takes days."""
     asked, size = trial.settings.budget, trial.batch_size
     if size and (generations := max(asked - len(trial.seeds), 0) / size) < _GENERATIONS:
         yield Finding("batch", f"a budget of {asked:,} is {generations:.1f} generations of {size:g}",
-                      f"budget={round(100 * size)}, or a smaller suits.batch_size")  # fmt: skip
+                      f"budget={round(100 * size)}, or a smaller domain_defaults.batch_size")  # fmt: skip
     if trial.state is not None and archives.has_cells(trial.state.archive) and archives.capacity(trial.state.archive) > asked:
         cells = archives.capacity(trial.state.archive)
         yield Finding("cells", f"{cells:,} cells cannot be filled by {asked:,} evaluations",
-                      f"fewer cells (suits.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
+                      f"fewer cells (domain_defaults.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
     if trial.seconds and (whole := asked * trial.seconds) > _SLOW:
         yield Finding("slow", f"the whole budget takes about {whole / 3600:,.0f} hours here", "a smaller budget=...")
-    stops = trial.settings.relearn
+    stops = trial.settings.refit
     if stops and not getattr(trial.search.descriptor, "learns", True):
         who = type(trial.search.descriptor).__name__
-        yield Finding("relearn", f"relearn={stops}, but {who} does not learn", "relearn=null, or another descriptor")
+        yield Finding("refit", f"refit={stops}, but {who} does not learn", "refit=null, or another descriptor")
     late = [stop for stop in ([stops] if isinstance(stops, int) else schedule.points(trial.settings)) if stop >= asked]
     if late:
-        yield Finding("relearn", f"relearn={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
+        yield Finding("refit", f"refit={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
     if unasked := refits.unasked(trial.settings, trial.search.descriptor):
         problem, fix = unasked
         yield Finding("questions", problem, fix.removeprefix("type "))

@@ -134,7 +134,7 @@ class NoveltySearch:
             elif name == "objective":
                 columns.append(known.objective)
             elif name in known.signals:
-                columns.append(np.nan_to_num(known.signals[name], nan=0.0))  # seeds, until the first relearn
+                columns.append(np.nan_to_num(known.signals[name], nan=0.0))  # seeds, until the first refit
             else:
                 raise UserError(
                     f"novelty search chooses by {name!r}, but the descriptor's signals are "

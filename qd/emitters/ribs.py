@@ -116,7 +116,7 @@ class Ribs:
         return memory._replace(gradients=self.gradients and not memory.gradients)
 
     def redescribe(self, memory: Hosted, describe: Any) -> Hosted:
-        """Takes gradients anew: those of the measures before a relearn say nothing of the new ones."""
+        """Takes gradients anew: those of the measures before a refit say nothing of the new ones."""
         return memory._replace(gradients=self.gradients)
 
     @property

@@ -11,7 +11,7 @@ from qd.types import Array, Batch, Elites, Features, Rows
 
 
 class Known(NamedTuple):
-    """Evaluated solutions, and all that must be described anew after a relearn."""
+    """Evaluated solutions, and all that must be described anew after a refit."""
 
     ids: Array  # [N]
     solutions: Array  # [N, D]

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qd.plots.curves import PANELS, Panel, against_evaluations, undefined
+from qd.plots.curves import PANELS, CurvePanel, against_evaluations, mark_undefined
 from qd.plots.records import STYLE
 from qd.types import Array
 
@@ -31,7 +31,7 @@ class Band(NamedTuple):
     high: Array  # [G]
 
 
-def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequence[Panel] = PANELS) -> Figure:
+def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequence[CurvePanel] = PANELS) -> Figure:
     """Draws one panel for each column.
 
     Args:
@@ -46,7 +46,12 @@ def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequenc
         looks = {name: _look(i) for i, name in enumerate(methods)}
         places = figure.subplots(down, across, squeeze=False).flat
         for axes, panel in zip(places, panels, strict=False):
-            _draw(axes, {name: told[panel.column] for name, told in methods.items() if panel.column in told}, panel, looks)
+            _draw(
+                axes,
+                {name: columns[panel.column] for name, columns in methods.items() if panel.column in columns},
+                panel,
+                looks,
+            )
         for axes in places[len(panels) :]:
             axes.set_visible(False)
         lines = [Line2D([], [], label=name, **look) for name, look in looks.items()]
@@ -54,11 +59,11 @@ def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequenc
     return figure
 
 
-def _draw(axes: Any, told: dict[str, Band], panel: Panel, looks: dict[str, dict]) -> None:
+def _draw(axes: Any, bands_by_method: dict[str, Band], panel: CurvePanel, looks: dict[str, dict]) -> None:
     axes.set_title(panel.label, loc="left")
-    defined = {name: band for name, band in told.items() if np.isfinite(band.middle).any()}
+    defined = {name: band for name, band in bands_by_method.items() if np.isfinite(band.middle).any()}
     if not defined:
-        undefined(axes, panel.why if told else "it was not recorded")
+        mark_undefined(axes, panel.why if bands_by_method else "it was not recorded")
         return
     for name, band in defined.items():
         axes.fill_between(band.evaluations, band.low, band.high, color=looks[name]["color"], alpha=0.2, linewidth=0)

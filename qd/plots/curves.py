@@ -15,7 +15,7 @@ from qd.plots.records import STYLE
 from qd.types import Array
 
 
-class Panel(NamedTuple):
+class CurvePanel(NamedTuple):
     """One column of the metrics, and why it may have no number."""
 
     column: str
@@ -24,51 +24,53 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("coverage", "coverage (%)", "the archive has no cells"),
-    Panel("qd_score", "QD score", "an objective is negative and\nthe domain states no range"),
-    Panel("best", "best objective", "nothing was found"),
+    CurvePanel("coverage", "coverage (%)", "the archive has no cells"),
+    CurvePanel("qd_score", "QD score", "an objective is negative and\nthe domain states no range"),
+    CurvePanel("best", "best objective", "nothing was found"),
 )
 REFEREE = (
-    Panel("coverage_current", "referee's coverage (%), elites", "the referee's archive has no cells"),
-    Panel("qd_score_current", "referee's QD score, elites", "an objective is negative and\nthe domain states no range"),
-    Panel("qd_score_all", "referee's QD score, all evaluated", "an objective is negative and\nthe domain states no range"),
+    CurvePanel("coverage_current", "referee's coverage (%), elites", "the referee's archive has no cells"),
+    CurvePanel("qd_score_current", "referee's QD score, elites", "an objective is negative and\nthe domain states no range"),
+    CurvePanel("qd_score_all", "referee's QD score, all evaluated", "an objective is negative and\nthe domain states no range"),
 )
 _ACROSS = 3  # panels in a row
 
 
-def curves(metrics: Mapping[str, Array], title: str, panels: Sequence[Panel] = PANELS, relearned: Sequence[int] = ()) -> Figure:
+def curves(
+    metrics: Mapping[str, Array], title: str, panels: Sequence[CurvePanel] = PANELS, refits: Sequence[int] = ()
+) -> Figure:
     """Draws one panel for each column; what is not defined is said in words.
 
     Args:
         metrics: name -> [G], among them evals.
-        relearned: the evaluations at which the descriptor learned; each is a dotted line.
+        refits: the evaluations at which the descriptor learned; each is a dotted line.
     """
     with rc_context(STYLE | {"axes.spines.top": False, "axes.spines.right": False}):
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
         figure = Figure(figsize=(2.6 * across, 0.3 + 2.2 * down), layout="constrained")
-        figure.suptitle(title + ("; dotted: the descriptor learned" if relearned else ""), x=0.01, ha="left", fontsize=9)
+        figure.suptitle(title + ("; dotted: the descriptor learned" if refits else ""), x=0.01, ha="left", fontsize=9)
         places = figure.subplots(down, across, squeeze=False).flat
         for axes, panel in zip(places, panels, strict=False):
             _draw(axes, np.asarray(metrics["evals"], float), metrics.get(panel.column), panel)
-            for when in relearned:
+            for when in refits:
                 axes.axvline(when, color="#999999", linewidth=1, linestyle=":")
         for axes in places[len(panels) :]:
             axes.set_visible(False)
     return figure
 
 
-def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: Panel) -> None:
+def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: CurvePanel) -> None:
     axes.set_title(panel.label, loc="left")
     value = np.full(len(evaluations), np.nan) if column is None else np.asarray(column, float)
     if not np.isfinite(value).any():
-        undefined(axes, panel.why if column is not None else "it was not recorded")
+        mark_undefined(axes, panel.why if column is not None else "it was not recorded")
         return
     axes.plot(evaluations, value, color="#1f4e79", linewidth=1.5, marker="o" if len(value) == 1 else None)
     against_evaluations(axes, evaluations.max())
 
 
-def undefined(axes: Any, why: str) -> None:
+def mark_undefined(axes: Any, why: str) -> None:
     """Says in words why a panel is empty."""
     axes.set(xticks=[], yticks=[])
     axes.text(0.5, 0.5, f"not defined:\n{why}", ha="center", va="center", color="#555555", transform=axes.transAxes)

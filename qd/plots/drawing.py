@@ -38,7 +38,7 @@ def draw(axes: Any, rendering: Rendering, square: Square) -> None:
         x, y = left + (side - width) / 2, bottom + (side - height) / 2
         axes.imshow(picture, extent=(x, x + width, y, y + height), interpolation="antialiased", aspect="auto", zorder=2)
     elif rendering.kind == "text":
-        _write(axes, "\n".join(_wrapped(_text(rendering))), square, size=3.2)
+        _write(axes, "\n".join(_wrap(_text(rendering))), square, size=3.2)
     elif rendering.kind != "svg" or not _draw_svg(axes, _text(rendering), square):
         _write(axes, rendering.kind, square, size=7)
 
@@ -50,7 +50,7 @@ def embed(rendering: Rendering, square: Square) -> str:
         kind = "svg+xml" if rendering.kind == "svg" else rendering.kind
         data = base64.b64encode(rendering.content).decode()
         return f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" href="data:image/{kind};base64,{data}"/>'
-    words = _wrapped(_text(rendering)) if rendering.kind == "text" else [rendering.kind]
+    words = _wrap(_text(rendering)) if rendering.kind == "text" else [rendering.kind]
     lines = "".join(f'<tspan x="{x + side / 20:g}" dy="1.2em">{escape(line)}</tspan>' for line in words)
     return f'<text x="{x:g}" y="{y:g}" font-size="{side / 10:g}" font-family="sans-serif">{lines}</text>'
 
@@ -61,7 +61,7 @@ def _write(axes: Any, words: str, square: Square, size: float) -> None:
     axes.text(left + side / 2, bottom + side / 2, words, ha="center", va="center", fontsize=size, clip_on=True)
 
 
-def _wrapped(words: str) -> list[str]:
+def _wrap(words: str) -> list[str]:
     lines = textwrap.wrap(words, _LETTERS) or [""]
     return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "..."]
 

@@ -30,8 +30,8 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
     if frames < 1 or len(place) == 0:
         raise UserError(f"{len(place)} rows in {frames} frames show nothing", "type --frames 1 or more, of a run with a film")
     dots, colours = _dots(place), _colours(objective)
-    paid = np.flatnonzero(objective > objective.min())
-    drawn, before = [], 0
+    rewarded = np.flatnonzero(objective > objective.min())
+    frames_done, before = [], 0
     below = Image.new("RGB", (_SIDE + 2 * _EDGE, _SIDE + 2 * _EDGE + _HEAD), "white")
     ImageDraw.Draw(below).rectangle((_EDGE, _EDGE + _HEAD, _SIDE + _EDGE, _SIDE + _EDGE + _HEAD), outline="#999999")
     for last in np.linspace(generation.min(), generation.max(), frames).round():
@@ -40,15 +40,15 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
         for pen, colour in ((ImageDraw.Draw(below), _OLD), (ImageDraw.Draw(image), _NEW)):
             pen.point([tuple(dot) for dot in dots[before:until]], fill=colour)
         pen = ImageDraw.Draw(image)
-        seen = paid[paid < until]
-        for row in seen[np.argsort(objective[seen], kind="stable")]:
+        visible = rewarded[rewarded < until]
+        for row in visible[np.argsort(objective[visible], kind="stable")]:
             x, y = dots[row]
             pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colours[row])
-        best = f"best {objective[:until].max():.3f}, {len(seen):,} paid" if until else ""
+        best = f"best {objective[:until].max():.3f}, {len(visible):,} paid" if until else ""
         pen.text((_EDGE, 6), f"{title}\ngeneration {last:,.0f}, {until:,} evaluations   {best}", fill="black")
-        drawn.append(image)
+        frames_done.append(image)
         before = until
-    return drawn
+    return frames_done
 
 
 def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) -> list[Image.Image]:
@@ -59,7 +59,7 @@ def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) ->
     side = max(max(reel[0].size) for reel in reels)
     columns = min(columns, len(reels))
     rows, cell = -(-len(reels) // columns), side + 16
-    drawn = []
+    frames_drawn = []
     for i in range(max(map(len, reels))):
         image = Image.new("RGB", (columns * cell, rows * (cell + 12)), "white")
         pen = ImageDraw.Draw(image)
@@ -67,8 +67,8 @@ def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) ->
             x, y = k % columns * cell, k // columns * (cell + 12)
             image.paste(reel[min(i, len(reel) - 1)], (x + 8, y + 16))
             pen.text((x + 8, y + 2), title, fill="black")
-        drawn.append(image)
-    return drawn
+        frames_drawn.append(image)
+    return frames_drawn
 
 
 def gif(frames: Sequence[Image.Image], milliseconds: int = 100) -> bytes:

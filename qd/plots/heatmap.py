@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial import Voronoi
 
-from qd.plots.records import EMPTY, STYLE, Map, bar, colours, found, titled
+from qd.plots.records import EMPTY, STYLE, Map, bar, colours, filled_cells_text, set_title
 
 _BINS = 50  # a side, where elites must be binned to be seen
 _PAIRED = 4  # more measures than this would give more than six panels
@@ -38,7 +38,7 @@ def heatmap(record: Map) -> Figure:
         else:
             _plane(axes, record, mappable)
             _frame(axes, record, 0, 1)
-        titled(axes, record, found(record))
+        set_title(axes, record, filled_cells_text(record))
         bar(figure, mappable, record, axes)
     return figure
 
@@ -108,20 +108,20 @@ def _strip(axes: Any, record: Map, mappable: ScalarMappable) -> None:
 
 def _pairs(record: Map) -> Figure:
     m = len(record.bounds)
-    shown = list(combinations(range(min(m, _PAIRED)), 2))
-    figure = Figure(figsize=(2.7 * 3, 2.35 * -(-len(shown) // 3) + 0.5), layout="constrained")
-    panels, mappable = figure.subplots(-(-len(shown) // 3), 3, squeeze=False), colours(record)
+    pairs = list(combinations(range(min(m, _PAIRED)), 2))
+    figure = Figure(figsize=(2.7 * 3, 2.35 * -(-len(pairs) // 3) + 0.5), layout="constrained")
+    panels, mappable = figure.subplots(-(-len(pairs) // 3), 3, squeeze=False), colours(record)
     meshes = []
-    for axes in panels.flat[len(shown) :]:
+    for axes in panels.flat[len(pairs) :]:
         axes.set_visible(False)
-    for axes, (across, up) in zip(panels.flat, shown, strict=False):
+    for axes, (across, up) in zip(panels.flat, pairs, strict=False):
         meshes.append(_mesh(axes, record, mappable, across, up))
         _frame(axes, record, across, up)
     if record.scale is None:  # over what is shown: the worst elites lie behind the best
         shades = np.ma.concatenate([mesh.get_array().ravel() for mesh in meshes])
         mappable.set_clim(float(shades.min()), float(shades.max()))
     which = f", pairs of the first {_PAIRED} of {m} measures" if m > _PAIRED else ""
-    text = f"{record.title}\n{found(record)}; each point: the best over the other measures{which}"
+    text = f"{record.title}\n{filled_cells_text(record)}; each point: the best over the other measures{which}"
     figure.suptitle(text, x=0.01, ha="left", fontsize=9)
     bar(figure, mappable, record, panels)
     return figure
@@ -137,8 +137,8 @@ def _frame(axes: Any, record: Map, across: int, up: int) -> None:
 def _ticks(axis: Any, record: Map, measure: int) -> None:
     """Writes the name of each cell along a measure, where all have one; else numbers."""
     cells = record.dims[measure] if record.dims is not None else 0
-    if not (record.called and len(record.called[measure]) == 1 + cells):
+    if not (record.axis_labels and len(record.axis_labels[measure]) == 1 + cells):
         axis.set_major_locator(MaxNLocator(5))
         return
     low, high = record.bounds[measure]
-    axis.set_ticks(low + (np.arange(cells) + 0.5) * (high - low) / cells, record.called[measure][1:])
+    axis.set_ticks(low + (np.arange(cells) + 0.5) * (high - low) / cells, record.axis_labels[measure][1:])

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from qd.plots.records import Map, cell_names, colours, found
+from qd.plots.records import Map, cell_names, colours, filled_cells_text
 from qd.types import Array
 
 _STYLE = """body{font:15px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
@@ -25,34 +25,34 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     """
     mappable = colours(record)
     order = np.lexsort(np.asarray(record.measures, float).T[::-1])
-    shown, axes = {}, _axes(record)
+    entries, axes = {}, _axes(record)
     for i in order:
         red, green, blue, _ = mappable.to_rgba(float(record.objective[i]), bytes=True)  # type: ignore[misc]
         at = "" if axes else f", at {', '.join(f'{value:.2f}' for value in np.asarray(record.measures[i], float))}"
         swatch = f'<span class="q" style="background:rgb({red},{green},{blue})"></span>'
-        told = f"objective {float(record.objective[i]):.3f}{at}, solution {int(ids[i])}"
-        shown[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{told}</small>"
+        caption = f"objective {float(record.objective[i]):.3f}{at}, solution {int(ids[i])}"
+        entries[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{caption}</small>"
     title = escape(record.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(found(record))}; the best text of each cell.</p>{axes}"
-        f"{_table(record, shown)}</html>\n"
+        f"<h1>{title}</h1><p>{escape(filled_cells_text(record))}; the best text of each cell.</p>{axes}"
+        f"{_table(record, entries)}</html>\n"
     )
 
 
 def _axes(record: Map) -> str:
     """Says what each measure is, where it is named in words."""
-    if not record.called or record.dims is None or len(record.dims) > 2:
+    if not record.axis_labels or record.dims is None or len(record.dims) > 2:
         return ""
     sides = ("Downwards",) if len(record.dims) == 1 else ("To the right", "Upwards")
-    return "".join(f"<p>{side}: {escape(title)}</p>" for side, (title, *_) in zip(sides, record.called, strict=True))
+    return "".join(f"<p>{side}: {escape(title)}</p>" for side, (title, *_) in zip(sides, record.axis_labels, strict=True))
 
 
-def _table(record: Map, shown: dict[int, str]) -> str:
+def _table(record: Map, entries: dict[int, str]) -> str:
     if record.dims is None or len(record.dims) > 2:
-        return f"<table>{''.join(f'<tr><td>{text}</td></tr>' for text in shown.values())}</table>"
+        return f"<table>{''.join(f'<tr><td>{text}</td></tr>' for text in entries.values())}</table>"
     places = _places(record)
-    here = {tuple(places[i]): f"<td>{text}</td>" for i, text in shown.items()}
+    here = {tuple(places[i]): f"<td>{text}</td>" for i, text in entries.items()}
     empty = '<td class="e"></td>'
     names = [[escape(name) for name in cell_names(record, axis)] for axis in range(len(record.dims))]
     if len(record.dims) == 1:

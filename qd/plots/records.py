@@ -30,7 +30,7 @@ class Map(NamedTuple):
     dims: Sequence[int] | None = None  # cells a side, of a grid
     centroids: Array | None = None  # [C, M], of a CVT
     scale: tuple[float, float] | None = None  # the domain's objective_range
-    called: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
+    axis_labels: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
 
     @property
     def cells(self) -> int | None:
@@ -42,15 +42,15 @@ class Map(NamedTuple):
 
 def colours(record: Map) -> ScalarMappable:
     """Colours of objectives: over the domain's range where it states one, else over what was found."""
-    found = np.asarray(record.objective, float)
-    low, high = record.scale or ((found.min(), found.max()) if len(found) else (0.0, 1.0))
+    objective = np.asarray(record.objective, float)
+    low, high = record.scale or ((objective.min(), objective.max()) if len(objective) else (0.0, 1.0))
     return ScalarMappable(Normalize(low, high if high > low else low + 1), COLOURS)
 
 
 def cell_names(record: Map, axis: int) -> list[str]:
     """Names the cells along a measure of a grid: their words, or their numbers with the words of both ends."""
     assert record.dims is not None
-    words, cells = list(record.called[axis][1:]) if record.called else [], record.dims[axis]
+    words, cells = list(record.axis_labels[axis][1:]) if record.axis_labels else [], record.dims[axis]
     if len(words) == cells:
         return words
     ends = {0: f": {words[0]}", cells - 1: f": {words[-1]}"} if len(words) == 2 else {}
@@ -60,20 +60,20 @@ def cell_names(record: Map, axis: int) -> list[str]:
 
 def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:
     """Adds the colour bar; its ends are pointed where objectives lie beyond it."""
-    found, norm = np.asarray(record.objective), mappable.norm
-    below, above = bool((found < norm.vmin).any()), bool((found > norm.vmax).any())
+    objective, norm = np.asarray(record.objective), mappable.norm
+    below, above = bool((objective < norm.vmin).any()), bool((objective > norm.vmax).any())
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(below), int(above)]
     layout = layout or {"ax": axes, "aspect": 28, "pad": 0.02}
-    made = figure.colorbar(mappable, label="objective", extend=extend, **layout)
-    made.outline.set_linewidth(0.4)  # type: ignore[operator]
+    colorbar = figure.colorbar(mappable, label="objective", extend=extend, **layout)
+    colorbar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def found(record: Map) -> str:
+def filled_cells_text(record: Map) -> str:
     """Says how much of the archive is filled."""
     n, cells = len(record.objective), record.cells
     return f"{n:,} elites" + (f" in {cells:,} cells ({100 * n / cells:.1f} %)" if cells else "")
 
 
-def titled(axes: Any, record: Map, text: str) -> None:
+def set_title(axes: Any, record: Map, text: str) -> None:
     """Writes the title: what was run, and what is shown of it."""
     axes.set_title(f"{record.title}\n{text}", loc="left")

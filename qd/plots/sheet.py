@@ -12,14 +12,14 @@ from matplotlib import patches, rc_context
 from matplotlib.figure import Figure
 
 from qd.plots import drawing
-from qd.plots.records import STYLE, Map, bar, colours, titled
+from qd.plots.records import STYLE, Map, bar, colours, set_title
 from qd.types import Array, Rendering
 
 _SIDE = 10  # pictures a side: as many as a page shows
 _EDGE = 96  # of one picture in the svg
 
 
-class Seat(NamedTuple):
+class SheetCell(NamedTuple):
     """One place on the sheet and the elite that sits in it."""
 
     column: int
@@ -27,7 +27,7 @@ class Seat(NamedTuple):
     elite: int  # 0..N-1
 
 
-def seats(record: Map, rendered: Array, side: int = _SIDE) -> tuple[int, int, list[Seat]]:
+def seats(record: Map, rendered: Array, side: int = _SIDE) -> tuple[int, int, list[SheetCell]]:
     """Lays a coarse grid over the first two measures; in each of its cells the best rendered elite takes the seat.
 
     Args:
@@ -47,7 +47,7 @@ def seats(record: Map, rendered: Array, side: int = _SIDE) -> tuple[int, int, li
             across, up = share[elite, 0], 0.0 if flat else share[elite, 1]
             where = int(np.clip(across * columns, 0, columns - 1)), int(np.clip(up * rows, 0, rows - 1))
             taken[where] = int(elite)
-    return columns, rows, [Seat(*where, elite) for where, elite in sorted(taken.items())]
+    return columns, rows, [SheetCell(*where, elite) for where, elite in sorted(taken.items())]
 
 
 def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE) -> Figure:
@@ -56,7 +56,7 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
     Args:
         renderings: [N] of the elites of the record; None where one has no rendering.
     """
-    columns, rows, taken = seats(record, _rendered(renderings), side)
+    columns, rows, taken = seats(record, _render(renderings), side)
     with rc_context(STYLE):
         figure, axes, beside = _page(columns, rows)
         mappable = colours(record)
@@ -71,14 +71,14 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
         _ticks(axes, "x", record, columns)
         if len(record.bounds) > 1:
             _ticks(axes, "y", record, rows)
-        titled(axes, record, _caption(record, taken))
+        set_title(axes, record, _caption(record, taken))
         bar(figure, mappable, record, axes, cax=beside)
     return figure
 
 
 def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE) -> str:
     """Returns the same sheet as one svg that holds the renderings themselves and opens in any browser, offline."""
-    columns, rows, taken = seats(record, _rendered(renderings), side)
+    columns, rows, taken = seats(record, _render(renderings), side)
     mappable, head = colours(record), 2 * 22
     parts = []
     for seat in taken:
@@ -111,11 +111,11 @@ def _page(columns: int, rows: int) -> tuple[Figure, Any, Any]:
     return figure, axes, beside
 
 
-def _rendered(renderings: Sequence[Rendering | None]) -> np.ndarray:
+def _render(renderings: Sequence[Rendering | None]) -> np.ndarray:
     return np.array([rendering is not None for rendering in renderings], bool)
 
 
-def _caption(record: Map, taken: Sequence[Seat]) -> str:
+def _caption(record: Map, taken: Sequence[SheetCell]) -> str:
     which = " by its first two measures" if len(record.bounds) > 2 else ""
     return f"{len(taken)} of {len(record.objective):,} elites: the best rendered one of each part of the map{which}"
 

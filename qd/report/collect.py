@@ -40,18 +40,20 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     into = into or shared_folder(runs)
     methods = _methods(runs)
     rows = []
-    for case, told in _by_case(methods).items():
-        at = _budget(case, told)
-        rows += [row for method in told for row in _rows(method, at)]
+    for case, methods_of_case in _by_case(methods).items():
+        at = _budget(case, methods_of_case)
+        rows += [row for method in methods_of_case for row in _rows(method, at)]
     atomic.make_folder(into / "figures")
     table.write(into / "table.csv", rows)
-    columns = tuple(name for shown in SHOWN if (name := f"{shown}_median") in {row.metric for row in rows})
+    columns = tuple(name for metric in SHOWN if (name := f"{metric}_median") in {row.metric for row in rows})
     (into / "table.tex").write_text(table.latex(rows, columns, digits=2) + "\n", encoding="utf-8")
-    made = [into / "table.csv", into / "table.tex"]
-    for case, told in _by_case(methods).items():
-        made += _draw(case, told, into / "figures", alone=len(told) == len(methods))
+    paths = [into / "table.csv", into / "table.tex"]
+    for case, methods_of_case in _by_case(methods).items():
+        paths += _draw(case, methods_of_case, into / "figures", alone=len(methods_of_case) == len(methods))
     _show(rows)
-    print(f"collected {len(runs)} run{'s' * (len(runs) > 1)}: {', '.join(str(path) for path in made if path.suffix != '.pdf')}")
+    print(
+        f"collected {len(runs)} run{'s' * (len(runs) > 1)}: {', '.join(str(path) for path in paths if path.suffix != '.pdf')}"
+    )
 
 
 def shared_folder(runs: list[Run]) -> Path:
@@ -70,24 +72,24 @@ def _methods(runs: list[Run]) -> list[Method]:
         groups.setdefault((run.config["name"], run.recipe), []).append(run)
     first: dict[tuple[str, str], Run] = {}
     methods = []
-    for (case, recipe), found in groups.items():
-        name = found[0].label
-        like = first.setdefault((case, name), found[0])
+    for (case, recipe), runs_of_method in groups.items():
+        name = runs_of_method[0].label
+        like = first.setdefault((case, name), runs_of_method[0])
         if like.recipe != recipe:  # the same words, another config: defaults have changed in between
             name += f" #{recipe[:4]}"
-            print(f"note: {name} is another recipe than {like.folder}: {'; '.join(like.differences(found[0]))}")
-        _check_seeds(name, found)
-        methods.append(Method(case, name, found))
+            print(f"note: {name} is another recipe than {like.folder}: {'; '.join(like.differences(runs_of_method[0]))}")
+        _check_seeds(name, runs_of_method)
+        methods.append(Method(case, name, runs_of_method))
     return methods
 
 
 def _check_seeds(name: str, runs: list[Run]) -> None:
-    seen: dict[int, Path] = {}
+    folders: dict[int, Path] = {}
     for run in runs:
         seed = run.config["seed"]
-        if seed in seen:
-            raise UserError(f"seed {seed} of {name} is there twice: {seen[seed]} and {run.folder}", "collect one of them")
-        seen[seed] = run.folder
+        if seed in folders:
+            raise UserError(f"seed {seed} of {name} is there twice: {folders[seed]} and {run.folder}", "collect one of them")
+        folders[seed] = run.folder
         changed = identity.changed(runs[0].sources, run.sources)
         if changed:
             print(f"note: the code of {', '.join(changed)} was another in {run.folder} than in {runs[0].folder}")
@@ -104,8 +106,8 @@ def _budget(case: str, methods: list[Method]) -> int:
     """Returns the evaluations at which methods are compared: all that the smallest budget allows. Says budgets that differ."""
     budgets = [run.config["budget"] for method in methods for run in method.runs]
     if len(set(budgets)) > 1:
-        said = ", ".join(f"{budget:,} ({budgets.count(budget)} runs)" for budget in sorted(set(budgets)))
-        print(f"note: {case} has runs of different budgets: {said} evaluations; all are compared at {min(budgets):,}")
+        counts = ", ".join(f"{budget:,} ({budgets.count(budget)} runs)" for budget in sorted(set(budgets)))
+        print(f"note: {case} has runs of different budgets: {counts} evaluations; all are compared at {min(budgets):,}")
     return min(budgets)
 
 
@@ -123,13 +125,13 @@ def _rows(method: Method, evaluations: int) -> Iterator[Row]:
 def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[Path]:
     columns = {name for method in methods for run in method.runs for name in run.curve}
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in columns))
-    told = {
+    curves_by_method = {
         f"{method.name} ({len(method.runs)} seed{'s' * (len(method.runs) > 1)})": {
-            panel.column: found for panel in panels if (found := band(method.runs, panel.column)) is not None
+            panel.column: values for panel in panels if (values := band(method.runs, panel.column)) is not None
         }
         for method in methods
     }
-    figure = bands(told, f"{case}: median over seeds, and its 95 % interval", panels)
+    figure = bands(curves_by_method, f"{case}: median over seeds, and its 95 % interval", panels)
     return save(figure, figures / ("curves" if alone else f"curves-{case.replace('/', '-')}"), "png", "pdf")
 
 

@@ -47,7 +47,7 @@ def export_table(
     Raises:
         UserError: the folder is no run, or there are no such columns.
     """
-    runs.check(run, "qd export")
+    runs.check(run, "qd export {}")
     ending = out.suffix[1:] if out else ""
     form = form or (ending if ending in TABLES else "csv")
     by = summary.adder(columns or columns_of(run), lm)
@@ -72,7 +72,7 @@ def export_cells(
     Raises:
         UserError: the run's domain has no such export, a cell is empty, or the exporter refuses.
     """
-    runs.check(run, "qd export")
+    runs.check(run, "qd export {}")
     return export(run, choose(run, cells, where, top), form, out or run / "deployable")
 
 
@@ -86,10 +86,14 @@ def table(run: Path, by: Any = None) -> dict[str, np.ndarray]:
         ValueError: the folder is no run, or its archive is damaged.
     """
     runs.check(run)
-    columns = archive_file.load(run).columns
-    oldest_first = np.argsort(columns["id"], kind="stable")
+    return summary.with_added_columns(oldest_first(archive_file.load(run).columns), by)
+
+
+def oldest_first(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the columns of an archive in the order in which they are exported, rows by id."""
+    rows = np.argsort(columns["id"], kind="stable")
     order = [*_FIRST, *(name for name in columns if name not in _FIRST)]
-    return summary.extended({name: columns[name][oldest_first] for name in order}, by)
+    return {name: columns[name][rows] for name in order}
 
 
 def columns_of(run: Path) -> str | None:
@@ -116,9 +120,9 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
         )
     rows = [int((stored.columns["id"] == number).argmax()) for number in ids]
     domain = build(node, {}, "domain")
-    make = locate(choice["_target_"], f"conf/exports.yaml: {form}")
+    exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")
     cells = [int(stored.columns["index"][i]) for i in rows]
-    reports = make(domain, list(ids), cells, stored.columns["solution"][rows], folder, form)
+    reports = exporter(domain, list(ids), cells, stored.columns["solution"][rows], folder)
     marks = run / MARKS
     kept = json.loads(marks.read_text(encoding="utf-8")) if marks.exists() else []
     fresh = {(report["id"], report["format"]) for report in reports}
@@ -130,12 +134,12 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
 def choose(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> list[int]:
     """Returns ids of elites. Raises ValueError where a cell is empty, or no elite meets the conditions."""
     columns = archive_file.load(run).columns
-    held = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
+    id_of_cell = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
     for cell in cells:
-        if cell not in held:
-            known = nearest(str(cell), map(str, sorted(held)), 5)
-            raise UserError(f"cell {cell} is empty; filled are {known} and others: type qd query {run} to find one")
-    ids = [held[cell] for cell in cells]
+        if cell not in id_of_cell:
+            nearest_cells = nearest(str(cell), map(str, sorted(id_of_cell)), 5)
+            raise UserError(f"cell {cell} is empty; filled are {nearest_cells} and others: type qd query {run} to find one")
+    ids = [id_of_cell[cell] for cell in cells]
     if where:
         answer = query(run, where, top)
         if not answer.met:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from qd.plots.curves import PANELS, REFEREE, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.page import page
@@ -26,24 +28,26 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     """
     check(run)
     stored = archive_file.load(run)
-    shown = record(stored)
+    map_record = record(stored)
     pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
     figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
-    made = save(heatmap(shown), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
+    paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
     if stored.about["encodings"].get("solution") == "text":
-        (figures / "texts.html").write_text(page(shown, stored.columns["solution"], stored.columns["id"]), encoding="utf-8")
-        made.append(figures / "texts.html")
+        (figures / "texts.html").write_text(
+            page(map_record, stored.columns["solution"], stored.columns["id"]), encoding="utf-8"
+        )
+        paths.append(figures / "texts.html")
     elif any(picture is not None for picture in pictures):
-        made += save(sheet(shown, pictures), (run / run_files.SHEET).with_suffix(""), "png")
-        (figures / "sheet.svg").write_text(sheet_svg(shown, pictures), encoding="utf-8")
-        made.append(figures / "sheet.svg")
+        paths += save(sheet(map_record, pictures), (run / run_files.SHEET).with_suffix(""), "png")
+        (figures / "sheet.svg").write_text(sheet_svg(map_record, pictures), encoding="utf-8")
+        paths.append(figures / "sheet.svg")
     try:
-        made += _curves(run, shown.title, stored.about)
+        paths += _curves(run, map_record.title, stored.about)
     finally:
-        for path in made:
+        for path in paths:
             say(path)
-    return made
+    return paths
 
 
 def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
@@ -55,66 +59,72 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
             raise UserError(f"{file} is damaged ({'its last rows are gone' if file.exists() else 'it is gone'})")
     except ValueError as error:
         aside = [old.replace(old.with_stem("curves-before")) for old in sorted(target.parent.glob("curves.*"))]
-        told = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
+        note = f"; those drawn before are now {', '.join(map(str, aside))}" if aside else ""
         raise UserError(
-            f"{error}: curves not drawn{told}. Put metrics.csv back, or give the run's command with again=true"
+            f"{error}: curves not drawn{note}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
+    return save(curves_of(run, title), target, "png", "pdf") if rows else []
+
+
+def curves_of(run: Path, title: str) -> Figure:
+    """Draws the metrics of a run, finished or not, against evaluations. Raises UserError where there are none."""
+    rows = metrics(run / run_files.METRICS)
     if not rows:
-        return []
+        raise UserError(f"{run} has no metrics yet", "give its command again")
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
-    return save(curves(rows, title, panels, _relearned(run / run_files.EVENTS)), target, "png", "pdf")
+    return curves(rows, title, panels, _refits(run / run_files.EVENTS))
 
 
 def record(stored: archive_file.Stored) -> Map:
     """Returns the Map that figures of a stored archive are drawn from."""
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
-    called = _called(config, len(about["bounds"]))
+    axis_labels = _axis_labels(config, len(about["bounds"]))
     return Map(
         columns["measures"],
         columns["objective"],
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
-        _names(config.get("descriptor", {}), len(about["bounds"]), called),
+        _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels),
         f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
-        called,
+        axis_labels,
     )
 
 
-def _called(config: dict[str, Any], measures: int) -> list[list[str]] | None:
+def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | None:
     """Returns the words for each measure: a title, then its ends or a name for each cell; None where they have none."""
     descriptor = config.get("descriptor", {})
-    words = (config.get("called") or {}).get(descriptor.get("feature"))
+    words = (config.get("axis_labels") or {}).get(descriptor.get("feature"))
     if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
         return None
-    chosen = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
-    return [[str(word) for word in each] for each in chosen] if len(chosen) == measures else None
+    labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
+    return [[str(word) for word in each] for each in labels] if len(labels) == measures else None
 
 
-def _names(descriptor: dict[str, Any], measures: int, called: list[list[str]] | None = None) -> list[str]:
+def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
     """Names the measures by their ends, by the feature that they select, or by their number."""
     feature = descriptor.get("feature")
-    if called and all(len(words) == 3 for words in called):
-        return [f"{low} to {high}" for _, low, high in called]
+    if axis_labels and all(len(words) == 3 for words in axis_labels):
+        return [f"{low} to {high}" for _, low, high in axis_labels]
     if feature is None:
         return [f"measure {i + 1}" for i in range(measures)]
     columns = descriptor.get("columns") or range(measures)
     return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
 
 
-def _relearned(path: Path) -> list[int]:
+def _refits(path: Path) -> list[int]:
     """Returns the evaluations at which the descriptor learned anew."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     events = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [event["evaluations"] for event in events if event["event"] == "relearn"]
+    return [event["evaluations"] for event in events if event["event"] in ("refit", "refit")]
 
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:
     """Writes a figure with each of the endings."""
-    made = [path.with_suffix(f".{ending}") for ending in endings]
-    for file in made:
+    paths = [path.with_suffix(f".{ending}") for ending in endings]
+    for file in paths:
         figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
-    return made
+    return paths

@@ -19,23 +19,23 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     about = archive_file.load(run).about
     title = f"{about.get('config', {}).get('name', run.name)}, seed {about.get('seed', '?')}"
     try:
-        kept = history.load(run, history.FILM)
+        columns = history.load(run, history.FILM)
     except ValueError as error:
         raise UserError(f"{run} has kept no film", "give its command again with film=position again=true") from error
-    shown = film.exploration(kept["generation"], kept["objective"], kept["place"], title, frames)
+    frames_of_exploration = film.exploration(columns["generation"], columns["objective"], columns["place"], title, frames)
     figures = run / run_files.FIGURES
     figures.mkdir(exist_ok=True)
-    shown[-1].save(figures / "exploration.png")
-    (figures / "exploration.gif").write_bytes(film.gif(shown))
-    made = [figures / "exploration.gif", figures / "exploration.png"]
+    frames_of_exploration[-1].save(figures / "exploration.png")
+    (figures / "exploration.gif").write_bytes(film.gif(frames_of_exploration))
+    paths = [figures / "exploration.gif", figures / "exploration.png"]
     reels = _reels(run)
     if reels:
         policies = film.together([path.read_bytes() for _, path in reels], [words for words, _ in reels])
         (figures / "policies.gif").write_bytes(film.gif(policies, 60))
-        made.append(figures / "policies.gif")
-    for path in made:
+        paths.append(figures / "policies.gif")
+    for path in paths:
         say(path)
-    return made
+    return paths
 
 
 def _reels(run: Path) -> list[tuple[str, Path]]:

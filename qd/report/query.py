@@ -46,14 +46,14 @@ class Condition(NamedTuple):
         return np.maximum(over, 0) + strict
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """Elites, best first; where none meets the conditions, the nearest first."""
 
     rows: list[dict[str, Any]]
     met: int  # how many elites meet all conditions
 
 
-def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> Answer:
+def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> QueryResult:
     """Returns the elites of a run that meet conditions, or the nearest.
 
     The nearest fail by the least summed excess, each in units of how far that column's values spread over the archive.
@@ -63,49 +63,49 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     """
     if top < 1:
         raise UserError(f"--top {top} shows nothing", "type 1 or more")
-    runs.check(run, "qd query")
+    runs.check(run, "qd query {}")
     stored = archive_file.load(run)
     numbers = columns(stored)
     if (run / MARKS).exists():
-        numbers["deployable"] = np.isin(numbers["id"], marked(run)).astype(float)
+        numbers["deployable"] = np.isin(numbers["id"], deployable_ids(run)).astype(float)
     if not len(numbers["objective"]):
         raise UserError(f"the archive of {run} holds no elite", "give the run a larger budget")
-    asked = [parse(text, numbers) for text in conditions]
+    parsed = [parse(text, numbers) for text in conditions]
     order = -_column(by.removeprefix("-"), numbers) * (-1 if by.startswith("-") else 1)
     excess = np.zeros(len(order))
-    for condition in asked:
+    for condition in parsed:
         column = numbers[condition.name]
         excess += np.nan_to_num(condition.excess(column) / max(np.nanmax(column) - np.nanmin(column), 1e-12), nan=np.inf)
     ranked = np.lexsort((numbers["id"], order, excess))
     met = int((excess == 0).sum())
-    shown = ranked[: min(top, met or top)]
-    return Answer([_row(stored, numbers, int(i)) for i in shown], met)
+    rows = ranked[: min(top, met or top)]
+    return QueryResult([_row(stored, numbers, int(i)) for i in rows], met)
 
 
 def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
     """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0]."""
-    found = {}
+    numbers = {}
     for name, column in stored.columns.items():
         if column.dtype.kind not in "biuf" or name in ("solution", "index", "threshold"):
             continue
         wide = column.reshape(len(column), -1).astype(float)
-        found |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
+        numbers |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
     titles = _titles(stored)
-    return found | {title: found[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in found}
+    return numbers | {title: numbers[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in numbers}
 
 
-def marked(run: Path) -> list[int]:
+def deployable_ids(run: Path) -> list[int]:
     """Returns ids of elites whose exported file was run and agreed."""
     return [report["id"] for report in json.loads((run / MARKS).read_text(encoding="utf-8")) if report["deployable"]]
 
 
-def parse(text: str, known: dict[str, np.ndarray]) -> Condition:
+def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:
     """Reads a condition, e.g. ``latency<=2ms``. Raises ValueError that lists the columns, or the units, that there are."""
     match = _FORM.fullmatch(text)
     if match is None:
         raise UserError(f"{text!r} is no condition", 'type a column, a sign and a number with or without a unit: "size<=120KB"')
     name, sign, number, unit = match.groups()
-    _column(name, known)
+    _column(name, numbers)
     try:
         value = float(number)
     except ValueError as error:
@@ -125,40 +125,40 @@ def parse(text: str, known: dict[str, np.ndarray]) -> Condition:
     return Condition(name, "==" if sign == "=" else sign, value, text)
 
 
-def _column(name: str, known: dict[str, np.ndarray]) -> np.ndarray:
-    if name not in known:
+def _column(name: str, numbers: dict[str, np.ndarray]) -> np.ndarray:
+    if name not in numbers:
         how = f"run again with keep=[{name}]"
         if name == "deployable":
             how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"
         raise UserError(
-            f"this archive has no column {name!r}; it has {nearest(name, sorted(known))}", f"type one of these, or {how}"
+            f"this archive has no column {name!r}; it has {nearest(name, sorted(numbers))}", f"type one of these, or {how}"
         )
-    return known[name]
+    return numbers[name]
 
 
 def _titles(stored: archive_file.Stored) -> list[str | None]:
     """The measures' own names: those that the descriptor reads one by one, one for each measure."""
     config, measures = stored.about.get("config", {}), stored.columns["measures"].shape[1]
-    told = config.get("descriptor", {}).get("features") or ()
-    return list(told) if len(told) == measures else [None] * measures
+    features = config.get("descriptor", {}).get("features") or ()
+    return list(features) if len(features) == measures else [None] * measures
 
 
 def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) -> dict[str, Any]:
     plain = {name: float(column[i]) for name, column in numbers.items() if name != "id" and np.isfinite(column[i])}
     solution = stored.columns["solution"][i]
-    told = solution.tolist() if isinstance(solution, np.ndarray) else solution
-    return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": told}
+    value = solution.tolist() if isinstance(solution, np.ndarray) else solution
+    return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": value}
 
 
-def text(answer: Answer, conditions: Sequence[str]) -> str:
+def text(answer: QueryResult, conditions: Sequence[str]) -> str:
     """Lays an answer out for a terminal."""
-    asked = " and ".join(conditions) or "nothing"
+    wanted_words = " and ".join(conditions) or "nothing"
     noun = "elite meets" if answer.met == 1 else "elites meet"
-    head = f"{answer.met} {noun} {asked}" if answer.met else f"no elite meets {asked}; the nearest:"
+    head = f"{answer.met} {noun} {wanted_words}" if answer.met else f"no elite meets {wanted_words}; the nearest:"
     blocks = [head]
     for row in answer.rows:
-        shown = [f"{name} {value:.6g}{_unit(name)}" for name, value in row.items() if name not in ("solution", "id", "cell")]
-        blocks.append(f"elite {row['id']} (cell {row['cell']}): " + ", ".join(shown))
+        cells = [f"{name} {value:.6g}{_unit(name)}" for name, value in row.items() if name not in ("solution", "id", "cell")]
+        blocks.append(f"elite {row['id']} (cell {row['cell']}): " + ", ".join(cells))
         solution = row["solution"]
         blocks.append(f"  solution {solution if isinstance(solution, str) else json.dumps(solution)}")
     return "\n".join(blocks)

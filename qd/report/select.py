@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.report import export, summary
-from qd.report.subset import chosen, compared, likeness
+from qd.report.subset import choose_subset, compare_sets, likeness
 from qd.report.table import align
 from qd.store import archive_file, runs
 from qd.support import atomic
@@ -40,7 +40,7 @@ def select(
     Raises:
         UserError: the folder is no run, or it has no such subset.
     """
-    runs.check(run, "qd select")
+    runs.check(run, "qd select {}")
     columns = export.table(run, summary.adder(export.columns_of(run)))
     about = archive_file.load(run).about
     vectors, objective = _vectors(columns, about, by), np.asarray(columns["objective"], float)
@@ -48,8 +48,8 @@ def select(
     _check(run, len(objective), n, clusters, rounds)
 
     like = likeness(vectors)
-    subset = chosen(like.vectors, objective, n, clusters, rounds, seed)
-    sets = compared(like, objective, subset, seed)
+    subset = choose_subset(like.vectors, objective, n, clusters, rounds, seed)
+    sets = compare_sets(like, objective, subset, seed)
     out = out or run / f"selection.{form}"
     export.write({name: column[subset] for name, column in columns.items()}, form, out)
     kernel = "cosine" if like.width is None else f"gaussian, width {like.width:.4g}"
@@ -63,14 +63,14 @@ def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
     """Returns what elites are compared by, [N, V]. Raises ValueError where a run keeps no such feature, or it is no vector."""
     if by == MEASURES:
         return summary.in_bounds(columns[MEASURES], about["bounds"])
-    known = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
+    numeric = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
     if by not in columns:
         raise UserError(
             f"this run keeps no feature {by!r}",
-            f"type --by {nearest(by, known)}, or run again with keep=[{by}], if the domain gives it",
+            f"type --by {nearest(by, numeric)}, or run again with keep=[{by}], if the domain gives it",
         )
-    if by not in known:
-        raise UserError(f"{by} holds no numbers to compare", f"type --by one of {', '.join(known)}")
+    if by not in numeric:
+        raise UserError(f"{by} holds no numbers to compare", f"type --by one of {', '.join(numeric)}")
     vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)
     if not np.isfinite(vectors).all():
         raise UserError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite", "type --by measures")
@@ -88,11 +88,11 @@ def _check(run: Path, there: int, n: int, clusters: int, rounds: int) -> None:
         raise UserError(f"--rounds {rounds} is below 1", "type --rounds 4, or 1 for no re-weighting")
 
 
-def _lines(n: int, there: int, by: str, found: dict[str, dict[str, float]]) -> str:
+def _lines(n: int, there: int, by: str, sets: dict[str, dict[str, float]]) -> str:
     """A table, a row for each set."""
     titles = {"selected": "selected", "random": "random (mean)", "best": f"the best {n}"}
     head = f"{n} of {there} elites, alike by {by}"
-    rows = [[titles[name], *(_cell(found[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
+    rows = [[titles[name], *(_cell(sets[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
     rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
     return "\n".join(align(rows))
 

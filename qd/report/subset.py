@@ -25,9 +25,9 @@ class Likeness(NamedTuple):
     vectors: np.ndarray  # [N, V]
     width: float | None  # of the Gaussian; None: cosine
 
-    def vendi(self, chosen: np.ndarray) -> float:
+    def vendi(self, indices: np.ndarray) -> float:
         """The Vendi score of order 1 of some of them; of 1,000 at even steps where they are more."""
-        rows = self.vectors[chosen[np.linspace(0, len(chosen), min(len(chosen), _MOST), endpoint=False).astype(int)]]
+        rows = self.vectors[indices[np.linspace(0, len(indices), min(len(indices), _MOST), endpoint=False).astype(int)]]
         return vendi(rows) if self.width is None else vendi_of_kernel(gaussian(rows, self.width))
 
 
@@ -37,18 +37,18 @@ def likeness(vectors: np.ndarray) -> Likeness:
     if x.shape[1] > 1 and np.allclose(np.linalg.norm(x, axis=1), 1, atol=1e-3):
         return Likeness(x, None)
     some = x[np.linspace(0, len(x), min(len(x), _MOST), endpoint=False).astype(int)]
-    apart = np.sqrt(_squared(some, some))[np.triu_indices(len(some), 1)]
+    apart = np.sqrt(_squared_distances(some, some))[np.triu_indices(len(some), 1)]
     median = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
     return Likeness(x, median / 2)
 
 
-def chosen(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: int, rounds: int, seed: int) -> np.ndarray:
+def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: int, rounds: int, seed: int) -> np.ndarray:
     """Returns the ranks of n elites, the first chosen first. The same seed chooses the same.
 
     Args:
         vectors: [N, V] in which distances count; objective: [N].
     """
-    label = _clustered(vectors, clusters, seed)
+    label = _cluster(vectors, clusters, seed)
     better_first = np.argsort(-objective, kind="stable")
     waiting = [list(better_first[label[better_first] == k]) for k in range(label.max() + 1)]
     good = (objective - objective.min()) / max(float(np.ptp(objective)), 1e-30)
@@ -60,13 +60,13 @@ def chosen(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: int, ro
             best = max(open_to, key=lambda k: (weight[k] / (len(taken[k]) + 1), good[waiting[k][0]]))
             order.append(waiting[best].pop(0))
             taken[best].append(order[-1])
-        weight = _reweighted(weight, taken, good) if order else weight
+        weight = _reweight(weight, taken, good) if order else weight
     return np.array(order)
 
 
-def compared(like: Likeness, objective: np.ndarray, picked: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+def compare_sets(like: Likeness, objective: np.ndarray, indices: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
     """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range."""
-    n, draw = len(picked), np.random.default_rng(keys.new(seed))
+    n, draw = len(indices), np.random.default_rng(keys.new(seed))
     top = np.argsort(-objective, kind="stable")[:n]
     times = _DRAWS if n <= _LARGE else _FEW
     several = [_numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(times)]
@@ -75,7 +75,7 @@ def compared(like: Likeness, objective: np.ndarray, picked: np.ndarray, seed: in
         values = np.array([each[name] for each in several])
         low, high = np.quantile(values, (0.025, 0.975))
         random |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return {"selected": _numbers(like, objective, picked), "random": random, "best": _numbers(like, objective, top)}
+    return {"selected": _numbers(like, objective, indices), "random": random, "best": _numbers(like, objective, top)}
 
 
 def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[str, float]:
@@ -88,7 +88,7 @@ def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[st
     }
 
 
-def _clustered(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
+def _cluster(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """k-means from k-means++ (Arthur and Vassilvitskii 2007): [N] in 0..K-1; equal vectors make fewer clusters."""
     clusters = min(clusters, len(np.unique(x, axis=0)))
     with warnings.catch_warnings(action="ignore"):  # a cluster may lose its last vector: then there is one less
@@ -96,12 +96,12 @@ def _clustered(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     return np.unique(label, return_inverse=True)[1]
 
 
-def _reweighted(weight: np.ndarray, taken: list[list[int]], good: np.ndarray) -> np.ndarray:
+def _reweight(weight: np.ndarray, taken: list[list[int]], good: np.ndarray) -> np.ndarray:
     """w_k times the mean quality of what was taken from k, beside that of all; a cluster without any keeps its weight."""
     scores = np.array([good[rows].mean() if rows else np.nan for rows in taken])
     relative = scores / max(float(np.nanmean(scores)), 1e-12)
     return weight * np.where(np.isnan(scores), 1.0, np.maximum(relative, 0.05))
 
 
-def _squared(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum((x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T, 0)

@@ -39,7 +39,7 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
     return build(choices[name], {"lm": _client(overrides)}, f"columns.{name}")
 
 
-def extended(columns: Columns, by: Any) -> Columns:
+def with_added_columns(columns: Columns, by: Any) -> Columns:
     """Returns the columns with those that ``by`` adds. Raises ValueError where one is there already."""
     added = {} if by is None else by.each(columns)
     twice = added.keys() & columns.keys()
@@ -55,16 +55,16 @@ def summary(columns: Columns, about: dict[str, Any], by: Any = None) -> dict[str
         columns: of ``extended``.
     """
     objective = np.asarray(columns["objective"], float)
-    found = {"elites": float(len(objective))}
+    numbers = {"elites": float(len(objective))}
     if about.get("cells"):
-        found["coverage"] = 100 * len(objective) / about["cells"]
+        numbers["coverage"] = 100 * len(objective) / about["cells"]
     if len(objective):
-        found |= {"objective_mean": float(objective.mean()), "objective_median": float(np.median(objective))}
-        found["objective_best"] = float(objective.max())
+        numbers |= {"objective_mean": float(objective.mean()), "objective_median": float(np.median(objective))}
+        numbers["objective_best"] = float(objective.max())
         places = in_bounds(columns["measures"], about["bounds"])
         places = places[np.linspace(0, len(places), min(len(places), _MOST), endpoint=False).astype(int)]
-        found |= {"measures_pairwise": pairwise_mean(places), "measures_nearest": float(nearest(places).mean())}
-    return found | ({} if by is None else by.whole(columns))
+        numbers |= {"measures_pairwise": pairwise_mean(places), "measures_nearest": float(nearest(places).mean())}
+    return numbers | ({} if by is None else by.whole(columns))
 
 
 def in_bounds(measures: np.ndarray, bounds: Sequence[Sequence[float]]) -> np.ndarray:

@@ -12,18 +12,14 @@ n seeds, R rows.
 import csv
 import io
 import json
-import os
-import platform
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
-from qd.support import atomic, provenance
+from qd.support import atomic
 from qd.support.errors import UserError
 
 _RESAMPLES = 4000
@@ -49,10 +45,10 @@ class Runs:
         self.records: dict[tuple[str, str, int], dict[str, float]] = {}
         for line in path.read_text().splitlines() if path.exists() else ():
             try:
-                said = json.loads(line)
+                row = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            self.records[said["case"], said["method"], said["seed"]] = said["metrics"]
+            self.records[row["case"], row["method"], row["seed"]] = row["metrics"]
 
     def has(self, case: str, method: str, seed: int) -> bool:
         return (case, method, seed) in self.records
@@ -70,13 +66,13 @@ class Runs:
 
     def column(self, case: str, method: str, metric: str) -> dict[int, float]:
         """Returns seed -> value of the runs that measured it."""
-        found = ((key, metrics) for key, metrics in self.records.items() if key[:2] == (case, method))
-        return {key[2]: metrics[metric] for key, metrics in sorted(found) if metric in metrics}
+        records = ((key, metrics) for key, metrics in self.records.items() if key[:2] == (case, method))
+        return {key[2]: metrics[metric] for key, metrics in sorted(records) if metric in metrics}
 
 
 def summary(runs: Runs, statistic: Callable[..., np.ndarray] = np.median) -> list[Row]:
     """Returns a row for each case, method and metric, in the order in which they first ran."""
-    names = dict.fromkeys((case, method, metric) for (case, method, _), told in runs.records.items() for metric in told)
+    names = dict.fromkeys((case, method, metric) for (case, method, _), metrics in runs.records.items() for metric in metrics)
     rows = []
     for case, method, metric in names:
         values = np.array(list(runs.column(case, method, metric).values()))
@@ -93,8 +89,8 @@ def interval(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.media
     values = np.asarray(values, np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
         return float("nan"), float("nan")
-    drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
-    low, high = np.quantile(statistic(values[drawn], axis=1), (0.025, 0.975))
+    samples = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
+    low, high = np.quantile(statistic(values[samples], axis=1), (0.025, 0.975))
     return float(low), float(high)
 
 
@@ -134,6 +130,8 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     Raises:
         ValueError: a sample has fewer than two values, or one that is not finite.
     """
+    from scipy.stats import mannwhitneyu  # half a second, which no command needs
+
     a, b = (np.asarray(sample, np.float64) for sample in (ours, theirs))
     n, m = len(a), len(b)
     if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -167,9 +165,9 @@ def read(path: Path) -> list[Row]:
 def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric."""
     lines = [["case", "method", "n", *metrics]]
-    for (case, method), told in _by_method(rows).items():
-        n = max((row.n for row in told.values()), default=0)
-        lines.append([case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)])
+    for (case, method), row_of_metric in _by_method(rows).items():
+        n = max((row.n for row in row_of_metric.values()), default=0)
+        lines.append([case, method, str(n), *(_cell(row_of_metric.get(metric), digits) for metric in metrics)])
     return "\n".join(align(lines))
 
 
@@ -183,39 +181,18 @@ def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     """Lays rows out as a LaTeX tabular (booktabs)."""
     head = " & ".join(["case", "method", "$n$", *map(_tex, metrics)])
     lines = [r"\begin{tabular}{ll" + "r" * (len(metrics) + 1) + "}", r"\toprule", head + r" \\", r"\midrule"]
-    for (case, method), told in _by_method(rows).items():
-        n = max((row.n for row in told.values()), default=0)
-        cells = [case, method, str(n), *(_cell(told.get(metric), digits) for metric in metrics)]
+    for (case, method), row_of_metric in _by_method(rows).items():
+        n = max((row.n for row in row_of_metric.values()), default=0)
+        cells = [case, method, str(n), *(_cell(row_of_metric.get(metric), digits) for metric in metrics)]
         lines.append(" & ".join([*map(_tex, cells[:2]), *cells[2:]]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
-def about(path: Path, packages: tuple[str, ...] = ("jax", "numpy", "ribs")) -> None:
-    """Writes how a table came to be: command, commit, versions, cores, processor."""
-    told = {
-        "command": _command(),
-        "commit": provenance.commit(mark_changes=False),
-        "python": platform.python_version(),
-        **{name: provenance.version(name) for name in packages},
-        "cores": os.cpu_count(),
-        "processor": provenance.processor().name,
-    }
-    atomic.make_folder(path.parent)
-    atomic.write(path, (json.dumps(told, indent=2) + "\n").encode())
-
-
-def _command() -> str:
-    """What was typed, without where it was written to."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    name = spec.name.removeprefix("experiments.") if spec else Path(sys.argv[0]).stem
-    return " ".join(["qd experiment", name, *(word for word in sys.argv[1:] if not word.startswith("out="))])
-
-
 def _by_method(rows: list[Row]) -> dict[tuple[str, str], dict[str, Row]]:
-    told: dict[tuple[str, str], dict[str, Row]] = {}
+    rows_of_method: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
-        told.setdefault((row.case, row.method), {})[row.metric] = row
-    return told
+        rows_of_method.setdefault((row.case, row.method), {})[row.metric] = row
+    return rows_of_method
 
 
 def _cell(row: Row | None, digits: int) -> str:

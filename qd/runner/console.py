@@ -1,5 +1,6 @@
 """What a person sees while a search runs: one live line on a terminal, plain lines elsewhere, a summary at the end."""
 
+import importlib.util
 import os
 import shlex
 import sys
@@ -12,6 +13,7 @@ from rich.console import Console as Terminal
 from rich.live import Live
 from rich.text import Text
 
+from qd.metrics import number, scores
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
@@ -33,18 +35,18 @@ class Console:
         if mode not in _MODES:
             raise UserError(f"there is no console {mode!r}; there is {nearest(mode, _MODES)}")
         self.budget, self.every, self.file = budget, every, file or sys.stdout
-        self.mode = mode if mode != "auto" else "live" if self.file.isatty() else "plain"
+        self.mode = mode if mode != "auto" else "live" if _shows_live(self.file) else "plain"
         self._seen: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
         self._printed = float("-inf")
         self._live: Any = None
 
-    def update(self, row: dict[str, Any]) -> None:
-        """Shows a row: evals, generation, coverage, qd_score, best, failed."""
+    def update(self, row: dict[str, Any], last: bool = False) -> None:
+        """Shows a row: evals, generation, coverage, qd_score, best, failed; the ``last`` one however recent the one before."""
         now = time.monotonic()
         self._seen.append((now, int(row["evals"])))
         if self.mode == "live":
             self._show(self.line(row))
-        elif self.mode == "plain" and now - self._printed >= self.every:
+        elif self.mode == "plain" and (last or now - self._printed >= self.every):
             self._printed = now
             self._print(self.line(row))
 
@@ -106,6 +108,12 @@ class Console:
         return (evals - before) / (now - then) if now > then and evals > before else None
 
 
+def _shows_live(file: TextIO) -> bool:
+    """Whether a line can change: on a terminal, and in a notebook with ipywidgets, by which rich draws there."""
+    in_notebook = file is sys.stdout and Terminal().is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    return file.isatty() or in_notebook
+
+
 def summed_up(result: dict[str, Any]) -> list[str]:
     """Says a result in a few lines."""
     row, run = result["metrics"], Path(result["folder"])
@@ -121,15 +129,6 @@ def summed_up(result: dict[str, Any]) -> list[str]:
         *_refereed(row),
         f"{run}: {', '.join(there)}",
         f"next: {onward}",
-    ]
-
-
-def scores(row: dict[str, Any]) -> list[str]:
-    """Says coverage, QD score and best of a row; what is NaN or None is not defined."""
-    return [
-        "coverage " + _number(row["coverage"], "{:.1f} %"),
-        "QD score " + _number(row["qd_score"], "{:.2f}"),
-        "best " + _number(row["best"], "{:.4g}"),
     ]
 
 
@@ -155,7 +154,7 @@ def _searched(row: dict[str, Any]) -> list[str]:
 def _outside(row: dict[str, Any]) -> list[str]:
     """Says how many judged rows lie outside the bounds, where they are many and there are cells that they crowd."""
     outside, judged = row.get("outside") or 0, row["evals"] - row["failed"]
-    if outside <= _CROWD * judged or _number(row["coverage"], "") == "not defined":
+    if outside <= _CROWD * judged or number(row["coverage"], "") == "not defined":
         return []
     return [f"outside {outside:,} ({100 * outside / judged:.1f} %): they crowd the border cells; widen the bounds"]
 
@@ -165,13 +164,9 @@ def _refereed(row: dict[str, Any]) -> list[str]:
         return []
     said = []
     for when in ("current", "all"):
-        coverage, score = _number(row[f"coverage_{when}"], "{:.1f} %"), _number(row[f"qd_score_{when}"], "{:.2f}")
+        coverage, score = number(row[f"coverage_{when}"], "{:.1f} %"), number(row[f"qd_score_{when}"], "{:.2f}")
         said.append(f"{when}: coverage {coverage}, QD score {score}")
     return ["by the referee, " + "; ".join(said)]
-
-
-def _number(value: float | None, form: str) -> str:
-    return "not defined" if value is None or value != value else form.format(value)
 
 
 class Display(Protocol):

@@ -16,11 +16,11 @@ import numpy as np
 import yaml
 
 from qd.config import compose
+from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings, from_config
 from qd.report import figures
 from qd.runner.run import run as job
 from qd.runner.stopping import Stop
-from qd.runner.terminal import prepare
 from qd.store import checkpoint
 from qd.support import run_files
 from qd.support.errors import UserError
@@ -85,7 +85,7 @@ def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
     Raises:
         ValueError: the folder holds no run, or a word cannot be.
     """
-    prepare()
+    import_users_modules()
     run = Path(args[0])
     if len(args) > 1 or ("=" in args[0] and not run.exists()):
         settings = compose.load(list(args))

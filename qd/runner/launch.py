@@ -1,22 +1,17 @@
 """From the words of ``qd run`` to one run, many seeds, a sweep, or what else Hydra offers."""
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 
-from qd.config.compose import assemble, load, resolve
-from qd.config.overrides import check, opened, prepared, register
-from qd.runner import many_seeds, sweep
-from qd.runner.terminal import job, prepare
-from qd.store import solutions
+from qd.config.build import import_users_modules
+from qd.config.compose import load, resolve
+from qd.config.overrides import SEEDS, SWEEP, check, opened, prepared, register
 from qd.support.conf import conf
 from qd.support.errors import UserError
-
-_EXIT = {"stopped": 130, "spent": 3}  # status of a run that did not finish -> exit status
 
 
 def launch(words: Sequence[str]) -> int:
@@ -25,41 +20,23 @@ def launch(words: Sequence[str]) -> int:
     Raises:
         UserError: a word cannot be, or a part cannot be built.
     """
-    prepare()
+    import_users_modules()
     words, flags = list(words), {word for word in words if word.startswith("-")}
-    several = any(word.startswith(many_seeds.WORD) for word in words)
+    several = any(word.startswith(SEEDS) for word in words)
     if several and flags:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    settings = None if several or flags else load(words)
+
+    from qd.runner import many_seeds, outcomes, sweep, terminal  # with JAX: misspelt words are answered without it
+
+    if settings is not None:
+        return outcomes.EXIT.get(terminal.job(settings, words)["status"], 0)
     if several:
         return many_seeds.many(words)
-    if flags:
-        return sweep.sweep(words) if flags <= set(sweep.FLAGS) else _by_hydra(words)
-    return _EXIT.get(job(load(words), words)["status"], 0)
+    return sweep.sweep(words) if flags <= set(SWEEP) else _by_hydra(words, terminal.job)
 
 
-def import_solutions(file: str, overrides: Sequence[str]) -> int:
-    """Makes a run of the solutions in a file, and returns the exit status.
-
-    Args:
-        file: a table, a folder that QDax saved, or the folder of a run.
-        overrides: words of ``qd run``; without budget=N nothing but the file's solutions is evaluated.
-
-    Raises:
-        UserError: the file holds no solutions of the domain.
-    """
-    prepare()
-    if "=" in file and not Path(file).exists():
-        raise UserError(f"{file} is no file", "type the file first: qd import FILE domain=...")
-    words = [*overrides, f"from={file}"]
-    settings = load(words)
-    if not any(word.startswith("budget=") for word in words):
-        stored = solutions.load(file, assemble(settings).search.domain)
-        words.append(f"budget={len(stored.solutions)}")
-        settings = load(words)
-    return _EXIT.get(job(settings, words)["status"], 0)
-
-
-def _by_hydra(words: list[str]) -> int:
+def _by_hydra(words: list[str], job: Callable) -> int:
     def task(cfg: Any) -> None:
         hydra_config = HydraConfig.get()
         job(resolve(cfg, dict(hydra_config.runtime.choices)), list(hydra_config.overrides.task))

@@ -5,10 +5,8 @@ of seed=0, seed=1, ...: what is finished is skipped, what was cut off goes on.
 """
 
 import os
-import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,16 +14,15 @@ from typing import Any
 
 from qd import fused
 from qd.config.compose import Assembled, assemble, composed, folder
-from qd.config.overrides import check, opened
+from qd.config.overrides import SEEDS, check, opened
 from qd.config.settings import RunSettings
 from qd.programs import remember
-from qd.report.collect import collect
 from qd.runner.console import Console, scores
+from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.run import run
 from qd.runner.stopping import Stop, stopping
 from qd.support.errors import UserError
 
-WORD = "seeds="
 _MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
 
 
@@ -36,8 +33,8 @@ def many(args: list[str]) -> int:
         ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
     """
     remember()
-    typed = [arg for arg in args if not arg.startswith(WORD)]
-    count = _count([arg.removeprefix(WORD) for arg in args if arg.startswith(WORD)])
+    typed = [arg for arg in args if not arg.startswith(SEEDS)]
+    count = _count([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
     with opened():
         check(typed)
         first = composed(typed)
@@ -48,10 +45,13 @@ def many(args: list[str]) -> int:
     _check_fused(jobs[0][1], count)
     console = Console(count * first.budget, first.console)
     try:
-        said = _run_all(jobs, Board(console))
+        outcomes = _run_all(jobs, Board(console))
     finally:
         console.stop()
-    return _end(said, paths, console)
+    status = conclude(outcomes, "the command", show=console.mode != "off")
+    if any(outcome.status == "stopped" for outcome in outcomes):
+        console.say("given again, the same command goes on with what is not finished")
+    return status
 
 
 def _count(said: list[str]) -> int:
@@ -105,14 +105,14 @@ class Seat:
             self.say("  ".join([*told, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[RunSettings, Assembled, Path]], board: Board) -> list[str]:
-    """Runs all, as many at a time as there are cores; returns what became of each: its status, or why it failed."""
+def _run_all(jobs: list[tuple[RunSettings, Assembled, Path]], board: Board) -> list[Outcome]:
+    """Runs all, as many at a time as there are cores."""
     stop, door = Stop(), threading.Lock()
     with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> str:
+def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> Outcome:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
     settings, parts, path = job
     with ExitStack() as inside:
@@ -124,29 +124,8 @@ def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop,
                 yield pair
 
         if stop.asked:
-            return "stopped"
-        return _told(lambda: run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"])
-
-
-def _told(work: Callable[[], str]) -> str:
-    """One seed that fails stops no other; a foreign error's traceback is printed."""
-    try:
-        return work()
-    except ValueError as error:
-        if not isinstance(error, UserError):
-            traceback.print_exc()
-        return f"failed: {error}"
-
-
-def _end(said: list[str], paths: list[Path], console: Console) -> int:
-    """Collects what is finished, and names what failed."""
-    done = [path for status, path in zip(said, paths, strict=True) if status in ("finished", "skipped")]
-    failed = [(path, status) for status, path in zip(said, paths, strict=True) if status.startswith("failed")]
-    if done and console.mode != "off":
-        collect(done)
-    for path, status in failed:
-        print(f"qd: {path} {status}", file=sys.stderr)
-    stopped = "stopped" in said
-    if stopped:
-        console.say("given again, the same command goes on with what is not finished")
-    return 1 if failed else 130 if stopped else 3 if "spent" in said else 0
+            return Outcome(str(path), path, "stopped")
+        attempt, status = Attempt(path), "failed"
+        with attempt:
+            status = run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"]
+        return Outcome(str(path), path, status, attempt.why)

@@ -40,7 +40,7 @@ class Watch:
         self.rows.append((row["evals"], *(row[name] for name in _LOOKED_AT)))
 
     def reached(self, since: int) -> bool:
-        """Whether there is a plateau; what was before the last relearn, at ``since`` evaluations, does not count."""
+        """Whether there is a plateau; what was before the last refit, at ``since`` evaluations, does not count."""
         if self.share is None or not self.rows:
             return False
         now = self.rows[-1]

@@ -1,6 +1,6 @@
 """When a descriptor learns again: never, every so often, at given points, or once offspring leave its bounds.
 
-    relearn=10000        relearn=[10000,25000]        relearn=[0.1,0.25,0.5]        relearn=outside
+    refit=10000        refit=[10000,25000]        refit=[0.1,0.25,0.5]        refit=outside
 
 Looked at between stretches and, for the last, where rows of metrics are written: a run that was cut off learns again at
 the same places. Shares are of the budget that the run has now.
@@ -17,18 +17,18 @@ from qd.support import run_files
 
 
 def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
-    """Returns which questions of a descriptor with questions at each fit (``spend``) this run will not ask, and the fix."""
-    spend, stops = getattr(descriptor, "spend", ()), settings.relearn
-    if stops == "outside" or len(spend) < 2:
+    """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix."""
+    questions, stops = getattr(descriptor, "questions_per_fit", ()), settings.refit
+    if stops == "outside" or len(questions) < 2:
         return None
     fits = 1 + (settings.budget // stops if isinstance(stops, int) else len(points(settings)))
-    if fits >= len(spend):
+    if fits >= len(questions):
         return None
-    n = sum(spend[:fits])
-    more = "relearn=[0.1,0.25,0.5]" if len(spend) == 4 else f"relearn=[...] with {len(spend) - 1} points"
+    n = sum(questions[:fits])
+    more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[...] with {len(questions) - 1} points"
     return (
-        f"only {n} of {sum(spend)} questions will be asked: relearn={stops}",
-        f"type {more}, or descriptor.spend=[{sum(spend)}]",
+        f"only {n} of {sum(questions)} questions will be asked: refit={stops}",
+        f"type {more}, or descriptor.questions_per_fit=[{sum(questions)}]",
     )
 
 
@@ -38,7 +38,7 @@ class Schedule:
 
     every: int | None = None
     points: tuple[int, ...] = ()
-    share: float | None = None  # of offspring outside the bounds since the last relearn, over the last ``over`` evaluations
+    share: float | None = None  # of offspring outside the bounds since the last refit, over the last ``over`` evaluations
     over: int = 0
     rows: list[tuple[int, int]] = field(default_factory=list)  # (evaluations, outside), counted from the beginning
 
@@ -60,7 +60,7 @@ class Schedule:
 
 def opened(settings: RunSettings, run: Path) -> Schedule:
     """Returns the schedule of a run that begins or goes on, with the rows that are written."""
-    stops = settings.relearn
+    stops = settings.refit
     if isinstance(stops, int):
         return Schedule(every=stops)
     if stops != "outside":

@@ -1,6 +1,6 @@
 """The job of `qd run`: one search in one folder, that goes on from wherever it was cut off.
 
-run -> relearn -> run -> ... -> result.json
+run -> refit -> run -> ... -> result.json
 """
 
 import time
@@ -18,7 +18,7 @@ from qd.runner.finish import _finish, _stop
 from qd.runner.resume import is_enough
 from qd.runner.stopping import Stop, ending, stopping
 from qd.runner.stride import Stride
-from qd.search import relearn, start
+from qd.search import refit, start
 from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
@@ -83,7 +83,7 @@ def _work(
                 recorder.event("resumed", state)
             watch = plateau.watch(settings, recorder.run, state.archive)
             state = _search(settings, parts, recorder, state, console, stop, watch)
-        level = watch.reached(recorder.relearned)
+        level = watch.reached(recorder.last_refit)
         if state.evaluations < settings.budget and not level:
             return _stop(settings, parts, path, recorder, state, console, stop)
         if level:
@@ -143,15 +143,15 @@ def _search(
     stop: Stop,
     watch: plateau.Watch,
 ) -> State:
-    """Stretches between relearns. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
+    """Stretches between refits. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
     lessons, stride = refits.opened(settings, recorder.run), Stride(settings, parts.referee)
-    while state.evaluations < settings.budget and not stop.asked and not watch.reached(recorder.relearned):
-        due = lessons.next(recorder.relearned)
+    while state.evaluations < settings.budget and not stop.asked and not watch.reached(recorder.last_refit):
+        due = lessons.next(recorder.last_refit)
         if due is not None and state.evaluations >= due:
             snapshot.show(settings, parts, recorder.run, state)
             with ending(stop):
-                state = relearn(parts.search, state)
-                recorder.relearn(state)
+                state = refit(parts.search, state)
+                recorder.refit(state)
                 recorder.save(state)
             snapshot.show(settings, parts, recorder.run, state)
             continue

@@ -14,8 +14,8 @@ from qd.types import State
 
 
 def show(settings: RunSettings, parts: Assembled, run: Path, state: State) -> None:
-    """Draws the map of the moment where the config says now=true: from the same records as at the end."""
-    if not settings.now:
+    """Draws the map of the moment where the config says live_map=true: from the same records as at the end."""
+    if not settings.live_map:
         return
     folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)

@@ -13,7 +13,7 @@ class Stride:
 
     def __init__(self, settings: RunSettings, referee: Any) -> None:
         self.log_every, self.save_every = settings.log_every, settings.save_every
-        self.one = referee is not None or bool(settings.stop) or settings.relearn == "outside"  # they act on each row
+        self.one = referee is not None or bool(settings.stop) or settings.refit == "outside"  # they act on each row
         self.rows = 1
 
     def end(self, evaluations: int, rested: bool) -> int:

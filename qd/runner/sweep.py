@@ -8,7 +8,6 @@ one combination cannot be composed, and a callback of it can refuse nothing: wha
 
 import io
 import sys
-import traceback
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +19,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
+from qd.config.build import import_users_modules
 from qd.config.compose import composed, folder, resolve
-from qd.config.overrides import check, opened, prepared
-from qd.report.collect import collect
-from qd.runner.terminal import job, prepare
+from qd.config.overrides import SWEEP, check, opened, prepared
+from qd.runner.outcomes import Attempt, Outcome, conclude
+from qd.runner.terminal import job
 from qd.support.errors import UserError
-
-FLAGS = ("-m", "--multirun")
 
 
 class Planned(NamedTuple):
@@ -34,13 +32,13 @@ class Planned(NamedTuple):
 
     name: str  # what tells it from the others
     overrides: list[str]
-    folder: Path | None = None  # None where its config cannot be
-    why: str = ""  # it cannot be, or it failed
+    folder: Path | None  # None where its settings cannot be
+    why: str = ""  # they cannot be
 
 
 def sweep(args: list[str]) -> int:
     """Does what is missing of a sweep; returns 1 where a run failed. Raises ValueError where nothing can be run."""
-    typed = [arg for arg in args if arg not in FLAGS]
+    typed = [arg for arg in args if arg not in SWEEP]
     with opened():
         check(typed)
         master = _master(typed)
@@ -48,9 +46,9 @@ def sweep(args: list[str]) -> int:
         _check_apart(planned)
         runs = [each for each in planned if not each.why]
         print(f"a sweep of {len(planned)} runs in {', '.join(sorted({str(r.folder.parent) for r in runs if r.folder}))}")
-        said = _launch(master, [each.overrides for each in runs]) if runs else []
-    told = {each.name: why for each, why in zip(runs, said, strict=True)}
-    return _end([each._replace(why=told.get(each.name, each.why)) for each in planned])
+        failures = _launch(master, [each.overrides for each in runs]) if runs else []
+    why = {each.name: each.why for each in planned} | {each.name: text for each, text in zip(runs, failures, strict=True)}
+    return conclude([_outcome(each, why[each.name]) for each in planned], "the sweep")
 
 
 def _master(typed: list[str]) -> Any:
@@ -101,7 +99,11 @@ def _composed(name: str, overrides: list[str]) -> Planned:
     try:
         return Planned(name, overrides, folder(composed(overrides), overrides))
     except ValueError as error:
-        return Planned(name, overrides, why=str(error))
+        return Planned(name, overrides, None, str(error))
+
+
+def _outcome(run: Planned, why: str) -> Outcome:
+    return Outcome(run.name, run.folder, "failed" if why else "finished", why)
 
 
 def _check_apart(planned: list[Planned]) -> None:
@@ -133,39 +135,19 @@ def _run(cfg: Any) -> str:
     Raises:
         KeyboardInterrupt: it was stopped, with a checkpoint; then the sweep stops too.
     """
-    told, boundary = HydraConfig.get(), _Boundary()
+    told, attempt = HydraConfig.get(), Attempt()
     alone = told.launcher._target_.endswith(".BasicLauncher")
-    with boundary:
-        prepare()
+    with attempt:
+        import_users_modules()
         settings, overrides = resolve(cfg, dict(told.runtime.choices)), list(told.overrides.task)
-        boundary.where = folder(settings, overrides)
+        attempt.folder = folder(settings, overrides)
         if alone and settings.console != "off":
-            print(f"\n{boundary.where}")
-        status = job(settings, overrides, None if alone else _Labelled(boundary.where.name))["status"]
+            print(f"\n{attempt.folder}")
+        status = job(settings, overrides, None if alone else _Labelled(attempt.folder.name))["status"]
         if status == "stopped":
             raise KeyboardInterrupt
-        boundary.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
-    return boundary.why
-
-
-class _Boundary:
-    """Turns whatever a run raises into words, which every launcher can hand on; a foreign error's traceback is printed."""
-
-    where: Path | None = None
-    why = ""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if error is None or isinstance(error, KeyboardInterrupt):
-            return False
-        if isinstance(error, UserError):
-            self.why = str(error)
-            return True
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        self.why = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-        print(f"{self.where} failed:\n{''.join(traceback.format_exception(error))}", file=sys.stderr, end="")
-        return True
+        attempt.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
+    return attempt.why
 
 
 class _Labelled(io.StringIO):
@@ -180,17 +162,3 @@ class _Labelled(io.StringIO):
 
     def flush(self) -> None:
         sys.stdout.flush()
-
-
-def _end(planned: list[Planned]) -> int:
-    """Collects what is finished, and names what failed."""
-    failed = [each for each in planned if each.why]
-    done = [each.folder for each in planned if not each.why and each.folder]
-    print()
-    if done:
-        collect(done)
-    if failed:
-        print(f"\nqd: {len(failed)} of {len(planned)} runs failed; given again, the sweep does only these:", file=sys.stderr)
-        for each in failed:
-            print(f"  {each.name}: {each.why}", file=sys.stderr)
-    return 1 if failed else 0

@@ -1,27 +1,20 @@
 """One run of the command line: parts are built, run and drawn, with a person looking on."""
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from qd.config.build import foreign_domains
-from qd.config.compose import assemble, folder
+from qd.config.build import import_users_modules
+from qd.config.compose import assemble, folder, load
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report import figures
 from qd.runner.console import Console
+from qd.runner.outcomes import EXIT
 from qd.runner.run import run
+from qd.store import solutions
 from qd.support import run_files
-
-
-def prepare() -> None:
-    """Makes the user's own modules importable, last, so that none hides one of ours."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    foreign = foreign_domains()
-    if foreign:
-        print(f"qd: {foreign}", file=sys.stderr)
+from qd.support.errors import UserError
 
 
 def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
@@ -35,3 +28,25 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
         console.say(f"drawn: {', '.join(str(figure) for figure in figures.draw(path) if figure.suffix == '.png')}")
     return result
+
+
+def import_solutions(file: str, overrides: Sequence[str]) -> int:
+    """Makes a run of the solutions in a file, and returns the exit status.
+
+    Args:
+        file: a table, a folder that QDax saved, or the folder of a run.
+        overrides: words of ``qd run``; without budget=N nothing but the file's solutions is evaluated.
+
+    Raises:
+        UserError: the file holds no solutions of the domain.
+    """
+    import_users_modules()
+    if "=" in file and not Path(file).exists():
+        raise UserError(f"{file} is no file", "type the file first: qd import FILE domain=...")
+    words = [*overrides, f"from={file}"]
+    settings = load(words)
+    if not any(word.startswith("budget=") for word in words):
+        stored = solutions.load(file, assemble(settings).search.domain)
+        words.append(f"budget={len(stored.solutions)}")
+        settings = load(words)
+    return EXIT.get(job(settings, words)["status"], 0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from qd.support import atomic, run_files
 from qd.support.errors import UserError
+from qd.support.moved import current_config
 
 FORMAT, VERSION = "qd-archive", 1
 Bounds = tuple[tuple[float, float], ...]
@@ -141,7 +142,7 @@ def _about(path: Path) -> dict[str, Any]:
             f"{path} is of version {about.get('version')}, and this program reads up to {VERSION}",
             "type pip install -U qd-atlas",
         )
-    return about
+    return about | {"config": current_config(about["config"])} if isinstance(about.get("config"), dict) else about
 
 
 def _bytes(path: Path) -> bytes:

@@ -24,7 +24,7 @@ class Checkpoint(NamedTuple):
     state: State
     bench: Any | None  # the referee at work
     tally: Tally
-    relearned: int  # evaluations right after the last relearn; 0 where there was none
+    last_refit: int  # evaluations right after the last refit; 0 where there was none
     last_row: dict[str, float] | None  # of metrics
     wall: float  # seconds in all, over all its processes
     lengths: dict[str, int]  # bytes of the files that grow

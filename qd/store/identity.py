@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qd.support import provenance
-from qd.support.moved import original
+from qd.support.moved import current_config, original
 
-_LEFT_OUT = ("runs", "console", "budget", "again", "now", "save_seconds")  # they change where or how long, never what
+_LEFT_OUT = ("runs", "console", "budget", "again", "live_map", "save_seconds")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
 _DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise
@@ -25,7 +25,7 @@ def config_hash(config: dict) -> str:
 
 def differences(old: dict, new: dict) -> list[str]:
     """Says which deciding settings differ, e.g. 'emitter.batch_size was 64 and is now 128'."""
-    was, now = _flat(_deciding(old)), _flat(_deciding(new))
+    was, now = (_flat(current_config(_deciding(config))) for config in (old, new))
     names = [name for name in sorted({**was, **now}) if was.get(name, "absent") != now.get(name, "absent")]
     return [f"{name} was {was.get(name, 'absent')} and is now {now.get(name, 'absent')}" for name in names]
 
@@ -50,7 +50,7 @@ def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
 
 
 def _deciding(config: dict) -> dict:
-    kept = {name: value for name, value in config.items() if name not in _LEFT_OUT}
+    kept = {name: value for name, value in current_config(config).items() if name not in _LEFT_OUT}
     for model in (name for name in _MODELS if isinstance(kept.get(name), dict)):
         kept[model] = {name: value for name, value in kept[model].items() if name not in _LEFT_OUT_OF_MODELS}
     return _without_workers(original(kept))

@@ -47,7 +47,7 @@ class Recorder:
         self.run, self.search, self.referee, self.log_every = run, search, referee, log_every
         self.bench = saved.bench if saved else None
         self.tally = saved.tally if saved else Tally()
-        self.relearned = saved.relearned if saved else 0
+        self.last_refit = saved.last_refit if saved else 0
         self.sources = identity.fingerprint(search, referee)
         self.saved = saved.state if saved else None  # what the newest checkpoint holds
         self._last_row = saved.last_row if saved else None
@@ -92,11 +92,11 @@ class Recorder:
             if np.asarray(batch.solutions).dtype.kind in "fiu":
                 self.event("failed", state, id=int(batch.ids[row]), solution=np.asarray(batch.solutions[row]).tolist())
 
-    def relearn(self, state: State) -> None:
+    def refit(self, state: State) -> None:
         """Notes that the descriptor has learned, and the archive was filled anew."""
-        self.relearned = state.evaluations
+        self.last_refit = state.evaluations
         elites, reserve = len(state.archive), state.reserve
-        self.event("relearn", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.dropped)
+        self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.dropped)
 
     def event(self, what: str, state: State, **more: Any) -> None:
         """Adds a line to events.jsonl."""
@@ -116,7 +116,7 @@ class Recorder:
         for history in self._histories:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
-        saved = Checkpoint(state, self.bench, self.tally, self.relearned, self._last_row, self.wall, lengths, self.sources)
+        saved = Checkpoint(state, self.bench, self.tally, self.last_refit, self._last_row, self.wall, lengths, self.sources)
         checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
         self.saved, self._saved_at = state, self.wall
 

@@ -96,8 +96,8 @@ def _below(top: Path) -> Iterator[Path]:
 _MANY = 5  # runs that a message names
 
 
-def check(run: Path, command: str = "qd plot") -> None:
-    """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command``."""
+def check(run: Path, command: str = "qd plot {}") -> None:
+    """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command`` with {} in it."""
     if (run / run_files.ARCHIVE_HEADER).is_file():
         return
     begun = (run / run_files.CONFIG).is_file()
@@ -105,7 +105,8 @@ def check(run: Path, command: str = "qd plot") -> None:
     if begun:
         raise UserError(f"{run} {what}: archive.json is written when a run ends", "give the command of the run once more")
     near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
-    instead = f"type {command} {near[0]}" if near else f"type qd run first, then {command} and the folder that it names"
+    typed = command.format(near[0] if near else "the folder that it names")
+    instead = f"type {typed}" if near else f"type qd run first, then {typed}"
     others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""
     raise UserError(f"{run} {what}, it holds no archive.json; {instead}{others}")
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import qd
 from qd.support.errors import UserError
 
 
 def conf() -> Path:
     """Returns the folder of our choices. Raises ValueError where it is missing."""
-    package = Path(qd.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "config.yaml").is_file():
             return folder

@@ -1,4 +1,7 @@
-"""Dotted names that moved between versions (conf/moved.yaml), so that old configs and old checkpoints still resolve."""
+"""Names of earlier versions: modules that moved (conf/moved.yaml) and settings that were renamed (conf/renamed.yaml).
+
+Old configs, old checkpoints and the words that users are used to still resolve.
+"""
 
 from functools import cache
 from typing import Any
@@ -13,14 +16,45 @@ def current(name: str) -> str:
     return _replaced(name, _table())
 
 
-def original(node: Any) -> Any:
-    """Returns a config in which every ``_target_`` has its oldest name, so that a move changes no hash and no comparison."""
+def current_setting(key: str) -> str:
+    """Returns what a setting is called now, e.g. refit for relearn; the key itself where it was never renamed."""
+    return _replaced(key, _settings())
+
+
+def original_setting(key: str) -> str:
+    """Returns the oldest name of a setting."""
+    return _replaced(key, _reversed_settings())
+
+
+def current_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a stored config with the settings' names of now."""
+    return _renamed(config, _settings())
+
+
+def original(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a config in which everything has its oldest name, so that a new name changes no hash and no comparison."""
+    return _with_original_targets(_renamed(config, _reversed_settings()))
+
+
+def _with_original_targets(node: Any) -> Any:
     if isinstance(node, dict):
         return {
-            key: _replaced(value, _reversed()) if key == "_target_" and isinstance(value, str) else original(value)
+            key: _replaced(value, _reversed())
+            if key == "_target_" and isinstance(value, str)
+            else _with_original_targets(value)
             for key, value in node.items()
         }
-    return [original(value) for value in node] if isinstance(node, list | tuple) else node
+    return [_with_original_targets(value) for value in node] if isinstance(node, list | tuple) else node
+
+
+def _renamed(config: dict[str, Any], table: dict[str, str]) -> dict[str, Any]:
+    """Renames the keys of a config, and those of its components."""
+    renamed = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            value = {_replaced(f"{key}.{name}", table).rpartition(".")[2]: each for name, each in value.items()}
+        renamed[table.get(key, key)] = value
+    return renamed
 
 
 def _replaced(name: str, table: dict[str, str]) -> str:
@@ -41,3 +75,13 @@ def _table() -> dict[str, str]:
 @cache
 def _reversed() -> dict[str, str]:
     return {now: before for before, now in _table().items()}
+
+
+@cache
+def _settings() -> dict[str, str]:
+    return yaml.safe_load((conf() / "renamed.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def _reversed_settings() -> dict[str, str]:
+    return {now: before for before, now in _settings().items()}

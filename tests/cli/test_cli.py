@@ -26,7 +26,7 @@ class Disc:
     def sample(self, key, n): return keys.uniform(key, (n, 2), -1, 1)
     def evaluate(self, keys, solutions): return Evaluation(-(solutions**2).sum(1), {"where": solutions})
 """
-CHOICE = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
+CHOICE = "# @package _global_\ndomain: {_target_: mine.Disc}\ndomain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
 
 
 def qd(*args: str, where: Path, path: Path = HOUSE) -> subprocess.CompletedProcess:
@@ -57,9 +57,10 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     assert main(["run", "-m", "domain=arm,amr"]) == 1
     said = capsys.readouterr()
     assert "qd: there is no command 'rnu'; there is run (the nearest)" in said.err
-    assert "qd: there is no experiment 'nothing_like_it'; there is " in said.err
+    assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
     assert said.err.count("qd: there is no domain 'amr'; there is arm (the nearest)") == 2
-    assert len(said.err.splitlines()) == 4 and not said.out
+    assert "qd: qd experiment is called qd study now" in said.err
+    assert len(said.err.splitlines()) == 5 and not said.out
 
 
 def test_run_hands_its_words_on_in_their_order(monkeypatch):

@@ -15,9 +15,9 @@ from qd.doctor.examine import examine, findings
 from qd.support.conf import conf
 from qd.types import Array, Evaluation, Rendering
 
-SMALL = ["domain=toy", "initial=50", "suits.batch_size=50", "suits.dims=[20,20]"]
-QUICK = ("domain=arm", "domain=sphere", "experiment=arm_pca", "experiment=qd_gt")
-PRESETS = [f"{group}={path.stem}" for group in ("domain", "experiment") for path in sorted(conf().glob(f"{group}/*.yaml"))]
+SMALL = ["domain=toy", "initial=50", "domain_defaults.batch_size=50", "domain_defaults.dims=[20,20]"]
+QUICK = ("domain=arm", "domain=sphere", "recipe=arm_pca", "recipe=qd_gt")
+PRESETS = [f"{group}={path.stem}" for group in ("domain", "recipe") for path in sorted(conf().glob(f"{group}/*.yaml"))]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def here(tmp_path, monkeypatch) -> Path:
     (tmp_path / "conf/domain").mkdir(parents=True)
     (tmp_path / "conf/domain/toy.yaml").write_text(
         f"# @package _global_\ndomain: {{_target_: {__name__}.Toy}}\n"
-        "suits: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy]}\n"
+        "domain_defaults: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy]}\n"
     )
     return tmp_path
 
@@ -95,7 +95,7 @@ def names(*overrides: str) -> set[str]:
         pytest.param(["domain.fault=still"], "still measure", id="a measure that does not vary"),
         pytest.param(["keep=[dull]"], "still feature", id="a feature that does not vary"),
         pytest.param(["domain.fault=outside"], "outside", id="measures outside the bounds"),
-        pytest.param(["suits.bounds=[[-500,500],[-1,1]]"], "dead cells", id="bounds that are far too wide"),
+        pytest.param(["domain_defaults.bounds=[[-500,500],[-1,1]]"], "dead cells", id="bounds that are far too wide"),
         pytest.param(["domain.fault=rounded"], "ticks", id="three values on twenty cells"),
         pytest.param(["domain.fault=twins"], "twins", id="two measures that say the same"),
         pytest.param(["domain.fault=too good"], "range", id="objectives above objective_range"),
@@ -106,15 +106,15 @@ def names(*overrides: str) -> set[str]:
         pytest.param(["domain.fault=key error", "domain.pure=false"], "raises", id="evaluate raises"),
         pytest.param(["domain.fault=same seeds"], "seeds", id="all seeds are the same"),
         pytest.param(["descriptor=pca", "initial=5"], "few seeds", id="too few seeds for the learner"),
-        pytest.param(["archive=grid_mae", "suits.threshold_min=5"], "threshold", id="a threshold that nothing passes"),
-        pytest.param(["archive=grid_mae", "suits.threshold_min=-0.01"], "threshold", id="a threshold that little passes"),
+        pytest.param(["archive=grid_mae", "domain_defaults.threshold_min=5"], "threshold", id="nothing passes"),
+        pytest.param(["archive=grid_mae", "domain_defaults.threshold_min=-0.01"], "threshold", id="little passes"),
         pytest.param(["budget=300"], "batch", id="a budget of five generations"),
         pytest.param(["archive.dims=[300,300]"], "cells", id="more cells than evaluations"),
         pytest.param(["archive.dims=[9999999,9999999]"], "recipe", id="an archive larger than the memory"),
         pytest.param(["archive.dims=[9,9,9]"], "recipe", id="three axes for two measures"),
-        pytest.param(["suits.feature=xz"], "recipe", id="a feature that there is not"),
-        pytest.param(["relearn=1000"], "relearn", id="a relearn of what does not learn"),
-        pytest.param(["descriptor=pca", "relearn=[900,90000]"], "relearn", id="a relearn after the end"),
+        pytest.param(["domain_defaults.feature=xz"], "recipe", id="a feature that there is not"),
+        pytest.param(["refit=1000"], "refit", id="a refit of what does not learn"),
+        pytest.param(["descriptor=pca", "refit=[900,90000]"], "refit", id="a refit after the end"),
         pytest.param(["budget=10000000000000"], "slow", id="a budget of years"),
         pytest.param(["emitter.variation.iso=0", "emitter.variation.line=0"], "children", id="children like their parents"),
         pytest.param(["domain.fault=drawn badly"], "render", id="a picture of no known kind"),
@@ -127,7 +127,7 @@ def test_each_planted_fault_is_found(overrides, name):
 
 def test_nothing_is_found_in_the_toy_without_a_fault():
     assert findings(SMALL, samples=250) == []
-    assert findings([*SMALL, "descriptor=pca", "relearn=1000"], samples=250) == []
+    assert findings([*SMALL, "descriptor=pca", "refit=1000"], samples=250) == []
 
 
 def test_an_extra_that_is_missing(here):
@@ -143,7 +143,7 @@ def test_what_is_typed_and_said(capsys):
     assert " of 400 cells; about " in said and "time: at most about" in said and "memory: " in said
     assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
     said = capsys.readouterr().out
-    assert "of the measures lie outside the bounds\n  type suits.bounds=[[-" in said and said.endswith("1 found\n")
+    assert "of the measures lie outside the bounds\n  type domain_defaults.bounds=[[-" in said and said.endswith("1 found\n")
     assert main(["doctor", "domain=tyo"]) == 1 and "there is toy (the nearest)" in capsys.readouterr().err
     assert main(["doctor", "--samples", "x"]) == 2 and "--samples: invalid int value: 'x'" in capsys.readouterr().err
     assert main(["doctor", "--samples", "0"]) == 1 and "type --samples 1000" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
 from qd.fused import run
 from qd.support.conf import conf
 
-DISC = "# @package _global_\ndomain: {_target_: mine.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
+DISC = "# @package _global_\ndomain: {_target_: mine.Disc}\ndomain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]]}\n"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def search(*overrides: str) -> Any:
 def test_the_default_is_the_arm():
     settings = compose.load([])
     assert set(to_config(settings)) == {
-        *("name", "seed", "budget", "initial", "relearn", "log_every", "save_every", "renderings", "runs", "again"),
+        *("name", "seed", "budget", "initial", "refit", "log_every", "save_every", "renderings", "runs", "again"),
         *("save_seconds", "console", "keep", "reserve", "domain", "descriptor", "archive", "emitter", "referee", "driver"),
     }
     made = compose.assemble(settings)
@@ -52,7 +52,7 @@ def test_a_domain_brings_what_suits_it_and_the_user_wins():
     assert search("domain=arm_qdhf").emitter == Vary(Gaussian(), 100)
     assert search("domain=arm_qdhf", "emitter=isoline").emitter == Vary(IsoLine(), 100)
     assert search("emitter=isoline", "domain=arm_qdhf").emitter == Vary(IsoLine(), 100)
-    assert search("domain=arm_qdhf", "suits.batch_size=7").emitter.batch_size == 7
+    assert search("domain=arm_qdhf", "domain_defaults.batch_size=7").emitter.batch_size == 7
     assert search("domain=sphere").archive == Grid((100, 100), 0.01, 0.0)
     assert search("domain=sphere", "archive=grid").archive == Grid((100, 100))
     assert search("domain=sphere", "emitter=isoline").archive == Grid((100, 100))
@@ -61,14 +61,14 @@ def test_a_domain_brings_what_suits_it_and_the_user_wins():
 
 
 def test_command_line_over_experiment_over_domain_over_primary():
-    settings = compose.load(["experiment=arm_pca"])
-    assert (settings.budget, settings.seed, settings.relearn) == (100_000, 0, [10_000, 25_000, 50_000])
+    settings = compose.load(["recipe=arm_pca"])
+    assert (settings.budget, settings.seed, settings.refit) == (100_000, 0, [10_000, 25_000, 50_000])
     parts = compose.assemble(settings).search
     assert (parts.descriptor, parts.domain) == (PCA(reads=("angles",)), Arm(10, 10))
-    settings = compose.load(["experiment=arm_pca", "descriptor=select", "relearn=null", "budget=5"])
-    assert (settings.budget, settings.relearn) == (5, None)
+    settings = compose.load(["recipe=arm_pca", "descriptor=select", "refit=null", "budget=5"])
+    assert (settings.budget, settings.refit) == (5, None)
     assert compose.assemble(settings).search.descriptor == Select("gripper", ((-10, 10), (-10, 10)))
-    assert search("experiment=arm_pca", "domain=arm").domain == Arm(joints=10)
+    assert search("recipe=arm_pca", "domain=arm").domain == Arm(joints=10)
 
 
 def test_settings_of_parts_need_no_plus():
@@ -89,7 +89,7 @@ def test_settings_of_parts_need_no_plus():
         (["emitter=cmame"], r"there is no emitter 'cmame'; there is cma_\w+ \(the nearest\)"),
         (["bugdet=3"], r"there is no setting 'bugdet'; there is budget \(the nearest\)"),
         (["+bugdet=3"], r"there is budget \(the nearest\)"),
-        (["suits.fature=x"], r"no setting 'suits.fature'; suits has feature \(the nearest\)"),
+        (["domain_defaults.fature=x"], r"no setting 'domain_defaults.fature'; domain_defaults has feature \(the nearest\)"),
         (["domain.jonts=3"], r"domain.jonts: Arm takes no 'jonts'; it takes joints \(the nearest\)"),
         (["emitter.variation.isso=3"], r"emitter.variation.isso: IsoLine takes no 'isso'; it takes iso \(the nearest\)"),
         (["emitter=cma_me", "emitter.settings.sigma=3"], r"takes no setting 'sigma'; it takes sigma0 \(the nearest\)"),
@@ -120,7 +120,10 @@ def test_settings_of_parts_need_no_plus():
         (["seed=1.5"], r"^seed=1.5 is no whole number; type seed=1$"),
         (["again=maybe"], r"^again=maybe is neither true nor false; type again=false$"),
         (["keep=3"], r"^keep=3 is no list; type keep=\[\]$"),
-        (["suits.batch_size=x"], r"^suits.batch_size=x is no whole number; type suits.batch_size=256$"),
+        (
+            ["domain_defaults.batch_size=x"],
+            r"^domain_defaults.batch_size=x is no whole number; type domain_defaults.batch_size=256$",
+        ),
         (["plateau.share=x"], r"^plateau.share=x is no number; type plateau.share=0.01$"),
         (["seed=1,2"], r"^seed=1,2 lists values; type qd run -m seed=1,2 for a sweep, seed=\[1,2\] for a list, or "),
         (["name=my", "run", "x"], "^cannot read 'run'; type key=value; .* need inner quotes: type \"name='my run x'\"$"),
@@ -129,9 +132,9 @@ def test_settings_of_parts_need_no_plus():
         (["archive.dims=[1,"], "cannot read .*; type key=value"),
         (["driver=fsed"], "there is no driver 'fsed'"),
         (["driver.name=quick"], "there is no driver 'quick'; type driver=auto"),
-        (["relearn=often"], "relearn=often is no count of evaluations; type relearn=10000"),
-        (["relearn=[0]"], "type relearn=10000"),
-        (["relearn=100"], "relearn needs a descriptor that learns; Select does not: leave relearn out, or type descriptor=pca"),
+        (["refit=often"], "refit=often is no count of evaluations; type refit=10000"),
+        (["refit=[0]"], "type refit=10000"),
+        (["refit=100"], "refit needs a descriptor that learns; Select does not: leave refit out, or type descriptor=pca"),
         (["name="], "name= is empty; type name=WORD"),
         (["name=' '"], "name= is empty; type name=WORD"),
         (["name=../../x"], "leaves the folder of runs"),
@@ -149,16 +152,20 @@ def test_their_own_conf_is_searched(elsewhere):
     assert settings.descriptor["feature"] == "there" and settings.descriptor["bounds"] == [[-1, 1], [-1, 1]]
     with pytest.raises(ValueError, match=r"there is disc \(the nearest\)"):
         compose.load(["domain=disk"])
-    with pytest.raises(ValueError, match=r"descriptor.reads asks for suits.reads, which domain=disc does not say; type"):
+    with pytest.raises(
+        ValueError, match=r"descriptor.reads asks for domain_defaults.reads, which domain=disc does not say; type"
+    ):
         compose.load(["domain=disc", "descriptor=pca"])
 
 
 def test_their_own_mistakes_are_named(elsewhere):
-    (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("suits", "siuts"))
-    with pytest.raises(ValueError, match=r"In 'domain/disc'.*Key 'siuts' not in 'Settings'; there is suits \(the nearest\)"):
+    (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("domain_defaults:", "domain_default:"))
+    with pytest.raises(
+        ValueError, match=r"In 'domain/disc'.*Key 'domain_default' not in 'Settings'; there is domain_defaults \(the nearest\)"
+    ):
         compose.load(["domain=disc"])
     (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("feature", "fature"))
-    with pytest.raises(ValueError, match=r"Key 'fature' not in 'Suits'; there is feature \(the nearest\)"):
+    with pytest.raises(ValueError, match=r"Key 'fature' not in 'DomainDefaults'; there is feature \(the nearest\)"):
         compose.load(["domain=disc"])
     (elsewhere / "conf/domain/arm.yaml").write_text(DISC)
     with pytest.raises(ValueError, match="arm.yaml has the name of one of our own choices, which would hide it; rename it"):
@@ -168,7 +175,7 @@ def test_their_own_mistakes_are_named(elsewhere):
 
 
 def test_the_referee_says_what_is_kept():
-    made = compose.assemble(compose.load(["experiment=arm_pca", "keep=[angles]"]))
+    made = compose.assemble(compose.load(["recipe=arm_pca", "keep=[angles]"]))
     assert made.search.keep == ("angles", "gripper")
     assert made.referee is not None and made.referee.archive == Grid((50, 50))
     assert compose.assemble(compose.load([])).search.keep == ()
@@ -250,7 +257,7 @@ def refusing() -> None:
         (["seed=3", "budget=10", "console=off", "again=true"], "arm/s3"),
         (["domain=sphere"], "sphere/s0"),
         (["name=mine", "domain=sphere"], "mine/domain=sphere-s0"),
-        (["experiment=qd_gt"], "qd_gt/s0"),
+        (["recipe=qd_gt"], "qd_gt/s0"),
         (["seed=1", "emitter=cma_me", "archive=cvt"], "arm/archive=cvt,emitter=cma_me-s1"),
         (["archive=cvt", "emitter=cma_me", "seed=1"], "arm/archive=cvt,emitter=cma_me-s1"),
         (["archive.dims=[9,9]"], "arm/archive.dims=[9,9]-s0"),

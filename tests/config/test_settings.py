@@ -15,8 +15,8 @@ from tests.support.settings import run_settings
     "overrides",
     [
         [],
-        ["experiment=qdhf_arm", "now=false", "stop=plateau", "plateau.share=0.5", "keep=[angles]"],
-        ["experiment=arm_pca", "relearn=outside", "outside.over=7", "film=position", "name=x"],
+        ["recipe=qdhf_arm", "now=false", "stop=plateau", "plateau.share=0.5", "keep=[angles]"],
+        ["recipe=arm_pca", "refit=outside", "outside.over=7", "film=position", "name=x"],
     ],
 )
 def test_what_is_written_reads_back(overrides):
@@ -27,16 +27,29 @@ def test_what_is_written_reads_back(overrides):
 
 
 def test_what_is_not_set_is_left_out():
-    left_out = {"source", "stop", "plateau", "outside", "film", "now", "called", "columns", "lm", "judge_lm", "grade", "judge"}
+    left_out = {
+        "source",
+        "stop",
+        "plateau",
+        "outside",
+        "film",
+        "live_map",
+        "axis_labels",
+        "columns",
+        "lm",
+        "judge_lm",
+        "grade",
+        "judge",
+    }
     assert not to_config(run_settings()).keys() & left_out
-    config = to_config(run_settings(now=False, stop="plateau", relearn="outside", film="position"))
-    assert config["now"] is False and config["film"] == "position"
+    config = to_config(run_settings(live_map=False, stop="plateau", refit="outside", film="position"))
+    assert config["live_map"] is False and config["film"] == "position"
     assert config["plateau"] == {"share": 0.01, "over": 10_000} and config["outside"] == {"share": 0.05, "over": 2_000}
     assert config["reserve"] is None and config["referee"] is None
 
 
 def test_the_config_of_an_earlier_version_is_read_with_the_defaults_of_this_one():
-    config = to_config(run_settings(stop="plateau", relearn="outside"))
+    config = to_config(run_settings(stop="plateau", refit="outside"))
     for name in ("save_seconds", "reserve", "keep"):
         del config[name]
     del config["plateau"]["over"]

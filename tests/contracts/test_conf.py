@@ -14,8 +14,8 @@ from qd.support.conf import conf
 from tests.support.choices import LMX, TEXTS, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
-GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "experiment"}
-RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "experiment")]
+GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
+RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "recipe")]
 PRICED = ["lm.price.in=1", "lm.price.out=2"]
 EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
 ASKED = {
@@ -23,17 +23,17 @@ ASKED = {
     "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
-    "experiment/qdaif_paper": ["lm=toy"],
-    "experiment/quant_speed": ["domain.network=digits"],
-    **{f"experiment/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
-    "experiment/stax_paper": ["descriptor.steps=2", "initial=20"],
-    **{f"experiment/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
-    "experiment/text_anchors": [
+    "recipe/qdaif_paper": ["lm=toy"],
+    "recipe/quant_speed": ["domain.network=digits"],
+    **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
+    "recipe/stax_paper": ["descriptor.steps=2", "initial=20"],
+    **{f"recipe/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
+    "recipe/text_anchors": [
         "lm=toy",
         *(f"domain.views.anchors.judges.{i}.embed._target_=tests.support.hashed.Hashed" for i in (0, 1)),
     ],
-    "experiment/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
-    "experiment/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=tests.support.hashed.Hashed"],
+    "recipe/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
+    "recipe/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=tests.support.hashed.Hashed"],
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 

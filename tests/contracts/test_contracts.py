@@ -8,7 +8,7 @@ import pytest
 
 from qd import keys, programs
 from qd.archives import HostElites
-from qd.search import relearn, step, stored
+from qd.search import refit, step, stored
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
 from tests.support.choices import LMX, TEXTS, choices, composed, copied
 from tests.support.searches import advance, begin, columns, same
@@ -89,7 +89,7 @@ def test_descriptor(domain, name) -> None:
     assert isinstance(descriptor, Descriptor) and hash(descriptor) == hash(pickle.loads(pickle.dumps(descriptor)))
     bounds = descriptor.bounds
     state = advance(search, begin(search, n=100), 2)
-    fitted, again = (relearn(search, pickle.loads(pickle.dumps(state))) for _ in range(2))
+    fitted, again = (refit(search, pickle.loads(pickle.dumps(state))) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, fitted.params, again.params)
     assert search.descriptor.bounds == bounds and len(bounds) > 0
     rows = HostElites(fitted.archive).rows()

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from qd.search import relearn, step
+from qd.search import refit, step
 from qd.types import Emitter
 from tests.support.choices import choices, composed
 from tests.support.searches import begin, same
@@ -29,7 +29,7 @@ def test_every_archive_serves_them_or_is_refused_by_name(archive, emitter) -> No
         return
     state, first = step(search, begin(search, n=24))
     again = pickle.loads(pickle.dumps(state))
-    (state, batch), (again, other) = (step(search, relearn(search, s)) for s in (state, again))
+    (state, batch), (again, other) = (step(search, refit(search, s)) for s in (state, again))
     assert len(first.ids) == len(batch.ids) == 24 and "surprise" in batch.signals
     np.testing.assert_array_equal(batch.solutions, other.solutions)
     same(state, again)

@@ -1,4 +1,4 @@
-"""The loop: what a generation, a relearn and a stored state promise."""
+"""The loop: what a generation, a refit and a stored state promise."""
 
 import pickle
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from qd import keys, programs
 from qd.archives import CVT, Grid, HostElites
 from qd.emitters.pool import Pool
 from qd.emitters.vary import Gaussian, Vary
-from qd.search import relearn, run, start, step
+from qd.search import refit, run, start, step
 from qd.types import Evaluation, Features, Fresh, Params, Rows, Search
 from tests.support.searches import CMA_MAE, CMA_ME, THRESHOLDS, VARY, advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing, Flip, OnHost, Respell, Words
 
 
-def test_first_batch_after_a_relearn_carries_the_new_measures() -> None:
+def test_first_batch_after_a_refit_carries_the_new_measures() -> None:
     search = Search(Bowl(), Flip(), Grid((8, 8)), VARY)
     state = advance(search, begin(search), 2)
     old = state.params
-    state, batch = step(search, relearn(search, state))
+    state, batch = step(search, refit(search, state))
     now = programs.describe(search.descriptor, state.params, batch.evaluation.features)[0]
     before = programs.describe(search.descriptor, old, batch.evaluation.features)[0]
     np.testing.assert_allclose(batch.measures, now, atol=1e-6)
@@ -38,12 +38,12 @@ def test_first_batch_after_a_relearn_carries_the_new_measures() -> None:
 
 @pytest.mark.parametrize("archive", [Grid((12, 12)), CVT(50, samples=500), Grid((12, 12), **THRESHOLDS)], ids=str)
 @pytest.mark.parametrize("emitter", [VARY, CMA_ME, CMA_MAE, Pool((VARY, CMA_ME))], ids=["vary", "cma_me", "cma_mae", "pool"])
-def test_a_stored_state_goes_on_like_the_uninterrupted_run_across_a_relearn(archive, emitter) -> None:
+def test_a_stored_state_goes_on_like_the_uninterrupted_run_across_a_refit(archive, emitter) -> None:
     search = Search(Bowl(), PCA(reads=("all",)), archive, emitter, keep=("half",))
     state = advance(search, begin(search), 3)
     stored = pickle.dumps(state)
-    whole = advance(search, relearn(search, state), 3)
-    resumed = relearn(search, pickle.loads(stored))
+    whole = advance(search, refit(search, state), 3)
+    resumed = refit(search, pickle.loads(stored))
     resumed = advance(search, pickle.loads(pickle.dumps(resumed)), 3)
     same(whole, resumed)
     assert len(whole.archive) > 10
@@ -95,7 +95,7 @@ SMALL = [Grid((4, 4)), Grid((4, 4), 0.1, -20.0), CVT(9, 200)]
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(row, min_size=1, max_size=40), archive=st.sampled_from(SMALL))
-def test_no_elite_is_lost_by_one_relearn(rows, archive) -> None:
+def test_no_elite_is_lost_by_one_refit(rows, archive) -> None:
     objective, a, b = zip(*rows, strict=True)
     search = Search(Given(), Tables((a, b)), archive, Vary(Gaussian(), 1))
     seeds = np.stack([np.arange(len(rows)), np.array(objective)], axis=1).astype(np.float32)
@@ -103,14 +103,14 @@ def test_no_elite_is_lost_by_one_relearn(rows, archive) -> None:
     before = columns(state.archive)
     assume(np.isfinite(np.array(b)[before["id"]]).all(1).any())
 
-    state = relearn(search, state)
+    state = refit(search, state)
     kept = np.concatenate([HostElites(state.archive).rows().ids, state.reserve.rows.ids])
     assert sorted(kept) == sorted(before["id"]), "each elite is in the archive or in the reserve, once"
     assert state.reserve.dropped == 0
     now = columns(state.archive)
     np.testing.assert_array_equal(now["threshold"], now["objective"])
 
-    after = columns(relearn(search, state).archive)
+    after = columns(refit(search, state).archive)
     assert dict(zip(before["cells"], before["id"], strict=True)) == dict(zip(after["cells"], after["id"], strict=True))
     np.testing.assert_array_equal(after["threshold"], after["objective"])
 
@@ -120,7 +120,7 @@ def test_thresholds_restart_at_the_elites_objectives() -> None:
     state = advance(search, begin(search), 5)
     (then, objective) = (columns(state.archive)[name] for name in ("threshold", "objective"))
     assert (then < objective).any(), "thresholds lag behind while a search runs"
-    after = columns(relearn(search, state).archive)
+    after = columns(refit(search, state).archive)
     np.testing.assert_array_equal(after["threshold"], after["objective"])
 
 
@@ -133,7 +133,7 @@ def test_a_full_reserve_drops_the_worst_and_counts_them() -> None:
     search = Search(Bowl(), Crowd(), Grid((8, 8)), VARY, reserve=5)
     state = begin(search)
     elites = HostElites(state.archive).rows()
-    state = relearn(search, state)
+    state = refit(search, state)
     assert len(state.archive) == 1
     best_first = elites.ids[np.argsort(-elites.objective, kind="stable")]
     assert HostElites(state.archive).rows().ids == best_first[0]
@@ -153,7 +153,7 @@ def test_fresh_rows_take_ids_and_count_but_enter_nothing() -> None:
     search = Search(Bowl(), Curious(), Grid((8, 8)), VARY)
     state = advance(search, begin(search), 1)
     evaluations = state.evaluations
-    state, batch = step(search, relearn(search, state))
+    state, batch = step(search, refit(search, state))
     np.testing.assert_array_equal(asked[0].ids, np.arange(evaluations, evaluations + 7))
     assert batch.ids[0] == evaluations + 7 and state.evaluations == evaluations + 7 + 32
     assert not np.isin(asked[0].ids, HostElites(state.archive).rows().ids).any()
@@ -201,7 +201,7 @@ def test_python_objects_run_through_the_same_loop() -> None:
     assert len(elites.ids) > 10 and elites.solutions.dtype == object and all(isinstance(w, str) for w in elites.solutions)
     np.testing.assert_array_equal([float(w.count("a")) for w in elites.solutions], elites.objective)
     again = pickle.loads(pickle.dumps(state))
-    same(advance(search, relearn(search, state), 2), advance(search, relearn(search, again), 2))
+    same(advance(search, refit(search, state), 2), advance(search, refit(search, again), 2))
 
 
 def test_a_search_repeats_itself_and_another_seed_differs() -> None:
@@ -262,7 +262,7 @@ def test_what_an_emitter_recalls_is_learned_from_once_and_described_anew() -> No
         state, batch = step(search, begin(search))
         last = batch.ids[:32]
         elites = HostElites(state.archive).rows().ids
-        state = relearn(search, state)
+        state = refit(search, state)
         rows = lessons[-1]
         recalled = last[np.isfinite(batch.evaluation.objective[:32])]
         assert sorted(rows.ids) == sorted({*elites, *recalled}), "the failed are left out, each other row stands once"
@@ -272,7 +272,7 @@ def test_what_an_emitter_recalls_is_learned_from_once_and_described_anew() -> No
         np.testing.assert_array_equal(memory["measures"], expected)
 
 
-def test_a_relearn_that_loses_everyone_says_so() -> None:
+def test_a_refit_that_loses_everyone_says_so() -> None:
     @dataclass(frozen=True)
     class Diverging(Flip):
         def __call__(self, params, features):
@@ -281,8 +281,8 @@ def test_a_relearn_that_loses_everyone_says_so() -> None:
     search = Search(Bowl(), Diverging(), Grid((6, 6)), VARY)
     state = begin(search)
     elites = len(state.archive)
-    with pytest.raises(ValueError, match=r"after the relearn none of .* elites has finite measures; Diverging"):
-        relearn(search, state)
+    with pytest.raises(ValueError, match=r"after the refit none of .* elites has finite measures; Diverging"):
+        refit(search, state)
     assert len(state.archive) == elites > 0
 
 

@@ -10,13 +10,13 @@ import pytest
 from domains import scene
 from feedback.descriptors import image_networks
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
-from feedback.descriptors.image_networks import Halving, Patches
+from feedback.descriptors.image_networks import Halving, PatchNetwork
 from qd import keys
 from qd.types import Rows
 
 SIDE = 16
 LEARNER = ConvAutoencoder(
-    ("image",), code=6, network=Patches((2, 2), (8, 16), (64,)), steps=400, learning_rate=1e-2, batch=64, rows=400
+    ("image",), code=6, network=PatchNetwork((2, 2), (8, 16), (64,)), steps=400, learning_rate=1e-2, batch=64, rows=400
 )
 SIGNALS = jax.jit(LEARNER.signals)
 
@@ -44,7 +44,7 @@ def trained():
 
 
 def test_patches_are_convolutions_whose_stride_is_their_size_and_pixels_come_back_in_order():
-    network = Patches((2, 2), (5, 7), ())
+    network = PatchNetwork((2, 2), (5, 7), ())
     encoder, decoder = network.fresh(jax.random.key(0), 8, 3)
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
     known = jnp.asarray(x)
@@ -56,7 +56,7 @@ def test_patches_are_convolutions_whose_stride_is_their_size_and_pixels_come_bac
     np.testing.assert_allclose(network.encode(encoder, x), known.reshape(2, -1) @ weights + bias, atol=1e-4)
     assert network.decode(decoder, np.zeros((2, 3), np.float32)).shape == x.shape
     one_pixel = [((np.eye(12, dtype=np.float32)), np.zeros(12, np.float32))]  # 2 x 2 pixels of 3 colours, passed on as they are
-    still = Patches((2,), (12,), ())
+    still = PatchNetwork((2,), (12,), ())
     np.testing.assert_array_equal(still.decode(tuple(one_pixel), np.asarray(still._sorted(x))), x)
 
 
@@ -157,6 +157,6 @@ def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match="lift of 0 to 1"):
         ConvAutoencoder(("image",), lift=1.5)
     with pytest.raises(ValueError, match="must be as many"):
-        Patches((4,), (16, 32))
+        PatchNetwork((4,), (16, 32))
     with pytest.raises(ValueError, match="are no layers"):
         Halving(())

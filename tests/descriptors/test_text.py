@@ -19,7 +19,7 @@ from feedback.judges.similarity.language import MoreAlike
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.vary import Vary
-from qd.search import relearn, run, start
+from qd.search import refit, run, start
 from qd.types import Search
 from tests.support.hashed import Hashed, Says
 
@@ -55,7 +55,7 @@ def played(search: Search, until: int = 60):
     state, _ = start(search, keys.new(0), search.domain.sample(keys.new(1), 20))
     for state, _ in run(search, state, until // 2):
         pass
-    state = relearn(search, state) if search.descriptor.learns else state
+    state = refit(search, state) if search.descriptor.learns else state
     for state, _ in run(search, state, until):
         pass
     return state
@@ -88,14 +88,14 @@ def test_a_language_model_answers_the_triplets_of_a_map_of_texts():
         return 0.5 + 0.4 * np.sign(shared[1] - shared[0])
 
     judge = MoreAlike(Says(score=nearer_by_mood))
-    state = played(a_search(Triplets(judge, ("embedding",), spend=(20, 10), together=10), embedding=Hashed()))
+    state = played(a_search(Triplets(judge, ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed()))
     given = state.params.answers
-    assert int(given.count) == 30 and (np.asarray(given.said) != 0).sum() > 10
+    assert int(given.count) == 30 and (np.asarray(given.answer) != 0).sum() > 10
     assert len(state.archive) > 5
 
 
 def test_nearer_vectors_answer_too():
-    search = a_search(Triplets(Nearer(Hashed()), ("embedding",), spend=(20, 10), together=10), embedding=Hashed())
+    search = a_search(Triplets(Nearer(Hashed()), ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed())
     assert len(played(search).archive) > 5
 
 

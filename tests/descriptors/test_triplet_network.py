@@ -33,7 +33,7 @@ def test_it_learns_what_no_linear_map_can():
     measures = np.asarray(LEARNER(params, bent(400, 0).features))
     np.testing.assert_allclose([measures.min(), measures.max()], [-1, 1], atol=1e-4)
     again = LEARNER.fit(keys.new(1), params, bent(400, 1), fresh)
-    assert again.answers.count == 610 and params.slips[0] < 0.15
+    assert again.answers.count == 610 and params.lapse_rates[0] < 0.15
     assert jax.tree.map(np.shape, again) == jax.tree.map(np.shape, params)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from feedback.descriptors.qdhf import QDHFPaper
 from feedback.descriptors.random_projection import RandomProjection
-from feedback.descriptors.triplets import Learned, Triplets, _root
-from feedback.judges import CANT_TELL, Flips, Judge, Oracle, Pool, Shuffled
+from feedback.descriptors.triplets import TripletParams, Triplets, _root
+from feedback.judges import CANT_TELL, Flips, Judge, Oracle, RaterPool, Shuffled
 from feedback.preferences import acquisition, comparisons
 from qd import keys
 from qd.referee import aligned_r2
@@ -33,12 +33,12 @@ def score(descriptor, params) -> float:
     return aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"])
 
 
-@pytest.mark.parametrize("settings", [{}, {"active": True, "together": 20}, {"few": 1}], ids=["averaged", "active", "mode"])
+@pytest.mark.parametrize("settings", [{}, {"active": True, "min_batch": 20}, {"few": 1}], ids=["averaged", "active", "mode"])
 def test_few_answers_teach_the_truth_and_wrong_ones_teach_nothing(settings):
     descriptor = learner(**settings)
     params = taught(descriptor)
     assert score(descriptor, params) > 0.8
-    assert params.answers.count == 2 * ROUND and params.slips[0] < 0.15
+    assert params.answers.count == 2 * ROUND and params.lapse_rates[0] < 0.15
     if not settings:
         control = learner(Shuffled(Oracle("truth")))
         assert score(control, taught(control)) < 0.5
@@ -47,13 +47,13 @@ def test_few_answers_teach_the_truth_and_wrong_ones_teach_nothing(settings):
 def test_slips_are_learned_and_weaken_what_is_learned_less_than_it_might():
     descriptor = learner(Flips(Oracle("truth"), 0.2))
     params = taught(descriptor)
-    assert params.slips[0] > 0.1 and score(descriptor, params) > 0.65
+    assert params.lapse_rates[0] > 0.1 and score(descriptor, params) > 0.65
 
 
 def test_each_rater_has_a_reliability_of_their_own():
-    pool = Pool((Oracle("truth"), Flips(Oracle("truth"), 0.5)))
+    pool = RaterPool((Oracle("truth"), Flips(Oracle("truth"), 0.5)))
     params = taught(learner(pool))
-    assert params.slips[1] > 2 * params.slips[0]
+    assert params.lapse_rates[1] > 2 * params.lapse_rates[0]
 
 
 @pytest.mark.parametrize("judge", [Always(1), Always(CANT_TELL), Oracle("truth", unsure=0.2)], ids=["a", "never", "unsure"])
@@ -84,7 +84,7 @@ def test_the_same_key_learns_the_same_and_params_are_stored():
     descriptor, other = learner(), learner(Flips(Oracle("truth"), 0.1))
     one, two = (descriptor.init(keys.new(4), rows(), fresh) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, one, pickle.loads(pickle.dumps(two)))
-    assert isinstance(one, Learned) and descriptor == other and hash(descriptor) == hash(other)  # they share programs
+    assert isinstance(one, TripletParams) and descriptor == other and hash(descriptor) == hash(other)  # they share programs
 
 
 def test_doubt_is_less_after_more_answers_and_more_far_away():
@@ -105,24 +105,24 @@ def test_what_the_judge_looks_at_may_vary_much_or_little():
         seen = (plain.features["seen"] * np.array([4, 4, 1, 1, 1, 1])).astype(np.float32)
         return plain._replace(features={"seen": seen, "truth": seen[:, kept : kept + 2]})
 
-    def learned(lean: float, kept: int) -> float:
-        descriptor = learner(lean=lean)
-        params = descriptor.init(keys.new(0), lopsided(N, 0, kept), fresh)
-        strangers = lopsided(400, 3, kept)
+    def accuracy(covariance_power: float, directions: int) -> float:
+        descriptor = learner(covariance_power=covariance_power)
+        params = descriptor.init(keys.new(0), lopsided(N, 0, directions), fresh)
+        strangers = lopsided(400, 3, directions)
         return aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"])
 
-    assert learned(0.5, 0) > 0.9 and learned(0.5, 4) > 0.8
-    assert learned(1.5, 0) > learned(0.0, 0) and learned(0.0, 4) > learned(1.5, 4)
+    assert accuracy(0.5, 0) > 0.9 and accuracy(0.5, 4) > 0.8
+    assert accuracy(1.5, 0) > accuracy(0.0, 0) and accuracy(0.0, 4) > accuracy(1.5, 4)
 
 
 def test_active_questions_tell_more_than_random_ones():
-    given = comparisons.none(2 * ROUND, F)
+    given = comparisons.empty(2 * ROUND, F)
     given = comparisons.ask(KNOWS, given, rows(), comparisons.distinct(keys.new(0), ROUND, N), ("seen",))
     descriptor, x = learner(), rows().features["seen"]
-    root = _root(x, descriptor.lean)
-    _, samples, _ = descriptor._explored(keys.new(1), given, root)
+    root = _root(x, descriptor.covariance_power)
+    _, samples, _ = descriptor._explore(keys.new(1), given, root)
     x = (x @ root).astype(np.float32)
-    chosen = acquisition.telling(keys.new(2), 20, x, samples)
+    chosen = acquisition.select_triplets(keys.new(2), 20, x, samples)
     random = comparisons.distinct(keys.new(3), 200, N)
     assert len({tuple(t) for t in chosen.tolist()}) == 20
     assert np.mean(acquisition._gain(x[chosen], samples)) > 2 * np.mean(acquisition._gain(x[random], samples))
@@ -143,7 +143,7 @@ def test_a_feature_that_never_varies_is_no_harm_and_features_that_all_do_not_are
 def test_too_few_solutions_and_wrong_settings_are_named():
     with pytest.raises(ValueError, match="2 solutions are too few .*initial=100"):
         learner().init(keys.new(0), rows(2), fresh)
-    for settings in ({"spend": ()}, {"spend": (0, 5)}, {"together": 0}, {"raters": 0}):
+    for settings in ({"questions_per_fit": ()}, {"questions_per_fit": (0, 5)}, {"min_batch": 0}, {"raters": 0}):
         with pytest.raises(ValueError):
             Triplets(**({"judge": Oracle("truth"), "reads": ("seen",)} | settings))  # type: ignore[arg-type]
 

@@ -9,11 +9,11 @@ from scipy.stats import rankdata, spearmanr
 
 from domains.proxies import bench, handmade, structures, synthetic
 from domains.proxies import record as record_
-from domains.proxies.domain import Proxies, filled
+from domains.proxies.domain import Proxies, pad_to_power_of_two
 from domains.proxies.emq import Drawn, Prompted
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY
 from domains.proxies.record import NAMES
-from domains.proxies.screening import Screened, look, passing
+from domains.proxies.screening import ScreenedVariation, preview, select_passing
 from domains.proxies.variation import Points, Subtrees
 from qd import keys
 from qd.archives import Grid, HostElites
@@ -111,11 +111,11 @@ def test_what_divides_by_zero_overflows_or_says_nothing_fails_and_is_counted(pat
         genome(("bits", "bits"), ("exp", "exp", "x", "x"), "*"),  # overflows
         genome(("bits", "omega"), ("negate", "log", "x", "x"), "+"),  # log of less than 0
     ])  # fmt: skip
-    said = domain.evaluate(None, filled(x))
+    said = domain.evaluate(None, pad_to_power_of_two(x))
     assert np.asarray(said.features["failure"])[:6].tolist() == [0, 0, 1, 2, 1, 1]
     assert np.isfinite(said.objective[:2]).all() and np.isnan(said.objective[2:]).all()
     descriptor = _select(domain)
-    _, batch = start(Search(domain, descriptor, Grid((4, 32)), Drawn(domain, 64)), keys.new(0), filled(x))
+    _, batch = start(Search(domain, descriptor, Grid((4, 32)), Drawn(domain, 64)), keys.new(0), pad_to_power_of_two(x))
     assert (np.asarray(batch.status) == FAILED).sum() == 64 - 2
 
 
@@ -128,14 +128,14 @@ def _select(domain: Proxies):
 def test_cost_kind_size_and_formula(path: str) -> None:
     domain = Proxies(path)
     x = genome(("omega", "bits"), ("log", "x", "x", "negate"), "+", "relu")
-    said = domain.evaluate(None, filled(x)).features
+    said = domain.evaluate(None, pad_to_power_of_two(x)).features
     paid = RECORDS[0].seconds[[record_.SOURCES.index(s) for s in ("inputs", "change", "traces")]].sum()
     assert math.isclose(float(said["cost"][0]), math.log10(paid), rel_tol=1e-4)
     assert int(said["kind"][0]) == record_.W | record_.A | record_.H and int(said["length"][0]) == 2 + 4
     assert domain.formulas(x)[0].endswith("sum of relu(log(omega) + -bits)")
     graph = Proxies(path, "graph")
     only = np.array([[NAMES.index("kl"), NAMES.index("omega"), 0, *(0, 0, 0) * 5]], np.int32)  # omega is looked at by nobody
-    said = graph.evaluate(None, filled(only)).features
+    said = graph.evaluate(None, pad_to_power_of_two(only)).features
     assert int(said["kind"][0]) == record_.M and int(said["length"][0]) == 1
     low, high = np.array(domain.bounds).T
     told = np.asarray(domain.evaluate(None, domain.sample(keys.new(0), 64)).features["map"])
@@ -145,7 +145,7 @@ def test_cost_kind_size_and_formula(path: str) -> None:
 def test_damage_and_quality_are_worth_the_same_and_the_sign_is_carried_to_other_networks(path: str) -> None:
     domain = Proxies(path)
     plain, turned = (genome(("omega", "omega"), ("x",) * 4, "+", last) for last in ("x", "negate"))
-    said = domain.evaluate(None, filled(np.concatenate([plain, turned])))
+    said = domain.evaluate(None, pad_to_power_of_two(np.concatenate([plain, turned])))
     assert np.allclose(said.objective[0], said.objective[1]) and said.objective[0] > 50
     held = domain.judge(np.concatenate([plain, turned]), ("made2",))
     expected = -100 * by_scipy(handmade.all_of(RECORDS[2])["ZeroQ KL"].damage, RECORDS[2].accuracy)
@@ -191,15 +191,15 @@ def test_screening_knows_equals_failures_and_the_hopeless(path: str) -> None:
         genome(("bits", "bits"), plain, "-", "invert"),
         genome(("bits", "bits"), plain, "/"),
     ])  # fmt: skip
-    seen = look(domain, x)
+    seen = preview(domain, x)
     assert seen.value[0] == seen.value[2] != seen.value[1]
-    passed, counts = passing(seen, np.array([], np.uint32), 0.05)
+    passed, counts = select_passing(seen, np.array([], np.uint32), 0.05)
     assert passed.tolist() == [True, True, False, False, False] and counts.tolist() == [5, 1, 1, 1, 0]
-    passed, counts = passing(seen, seen.value[:1], 1.1)
+    passed, counts = select_passing(seen, seen.value[:1], 1.1)
     assert not passed.any() and counts.tolist() == [5, 1, 1, 2, 1]
 
 
-@pytest.mark.parametrize("emitter", [Prompted, Screened])
+@pytest.mark.parametrize("emitter", [Prompted, ScreenedVariation])
 def test_emitters_find_good_proxies_and_do_not_fail_more_than_chance(emitter, path: str) -> None:
     domain = Proxies(path)
     search = Search(domain, _select(domain), Grid((8, 32)), emitter(domain, 64))
@@ -211,7 +211,7 @@ def test_emitters_find_good_proxies_and_do_not_fail_more_than_chance(emitter, pa
     best = HostElites(state.archive).rows().objective.max()
     assert best > np.nanmax(first.evaluation.objective) - 1e-4 and best > 70
     assert np.mean(failed) < (np.asarray(first.status) == FAILED).mean()
-    if emitter is Screened:
+    if emitter is ScreenedVariation:
         assert state.memory.counts[0] == 4 * 4 * 64 and state.memory.counts[1:].sum() > 50
 
 

@@ -9,7 +9,7 @@ from domains.text import Texts
 from domains.text.baselines import BestOf, Few, Novel, Pool, Unlike
 from domains.text.lmx import Near, Replace, Rewrite, near
 from domains.text.overlap import rouge_l
-from domains.text.writer import Writer, drawn, tidy
+from domains.text.writer import Writer, draw_weighted, tidy
 from feedback.descriptors.ticks import Ticks
 from feedback.judges.grading.in_words import InWords
 from qd import keys
@@ -101,7 +101,7 @@ def test_the_first_draw_near_an_elite_follows_its_weights():
     w = 1 / (1 + d**3)
     expected = 6000 * (w / w.sum(axis=1, keepdims=True)).mean(axis=0)  # over the even draw of the first
     assert ((counts - expected) ** 2 / expected).sum() < 18.5  # chi², 4 degrees of freedom, p = 0.001
-    assert len(drawn(keys.new(0), np.ones(2), 3)) == 2
+    assert len(draw_weighted(keys.new(0), np.ones(2), 3)) == 2
 
 
 def test_near_shows_elites_once_three_cells_are_filled_and_the_first_texts_before():
@@ -227,7 +227,7 @@ def test_cells_that_generation_0_shares_out_hold_as_much_of_it_each():
         ticks.init(keys.new(0), rows._replace(features={"p": np.ones((80, 1))}), None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"axis 1 are \[0.5, 0.4\], and must rise; type \[0.4, 0.5\]"):
         Ticks("p", (3,), ((0.5, 0.4),))
-    with pytest.raises(ValueError, match=r"2 numbers for 10 cells, and must be 9; type suits.dims=\[3\]"):
+    with pytest.raises(ValueError, match=r"2 numbers for 10 cells, and must be 9; type domain_defaults.dims=\[3\]"):
         Ticks("p", (10,), ((0.4, 0.5),))
 
 
@@ -256,7 +256,7 @@ def test_a_page_of_texts_runs_nothing_that_they_hold():
 
 def test_a_page_names_the_ends_of_a_scale_and_each_kind():
     texts, ids, tone = np.array(["a", "b"], object), np.arange(2), ["Which <tone>?", "sad", "happy"]
-    line = Map(np.array([[0.5], [3.2]]), np.ones(2), ids, [(0, 4)], ["kind"], "", (4,), called=[tone])
+    line = Map(np.array([[0.5], [3.2]]), np.ones(2), ids, [(0, 4)], ["kind"], "", (4,), axis_labels=[tone])
     html = page(line, texts, ids)
     assert [f"<th>{row}</th>" in html for row in ("1: sad", "2", "3", "4: happy")] == [True] * 4
     assert "<p>Downwards: Which &lt;tone&gt;?</p>" in html and ", at " not in html
@@ -267,7 +267,7 @@ def test_a_page_names_the_ends_of_a_scale_and_each_kind():
         bounds=[(0, 4), (0, 2)],
         names=["kind[0]", "kind[1]"],
         dims=(4, 2),
-        called=[form, tone],
+        axis_labels=[form, tone],
     )
     html = page(plane, texts, ids)
     assert "<th>haiku</th><th>ode</th><th>hymn</th><th>song</th>" in html and "<th>happy</th>" in html
@@ -281,8 +281,8 @@ def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_as
     for words, why in (
         (["domain.writer.seeds=[One.,Two.]"], "2 seeds are fewer than the 3 texts"),
         (["grade.axes=[[Which?,mild,Mild]]"], "has one answer twice"),
-        (["grade.axes=[[Which?,a,b],[What?,c,d]]", "suits.ticks=null"], "suits.dims=[10, 10]"),
-        (["domain=arm", "called={gripper:x}"], "names no columns of features"),
+        (["grade.axes=[[Which?,a,b],[What?,c,d]]", "domain_defaults.ticks=null"], "domain_defaults.dims=[10, 10]"),
+        (["domain=arm", "axis_labels={gripper:x}"], "names no columns of features"),
     ):
         assert main(["run", *(["domain=opinions", "lm=toy"] if words[0] != "domain=arm" else []), *words]) == 1
         assert why in capsys.readouterr().err, words
@@ -291,5 +291,7 @@ def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_as
 def test_a_run_of_texts_names_its_axes_in_words(tmp_path):
     assert main(["run", "domain=opinions", "lm=toy", "budget=8", "initial=6", "name=words", f"runs={tmp_path}"]) == 0
     stored = archive_file.load(next((tmp_path / "words").iterdir()))
-    assert record(stored).names == ["negative to positive"] and record(stored).called[0][1:] == ["negative", "positive"]
-    assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"called": None}})).names == ["kind"]
+    assert record(stored).names == ["negative to positive"] and record(stored).axis_labels[0][1:] == ["negative", "positive"]
+    assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"axis_labels": None}})).names == [
+        "kind"
+    ]

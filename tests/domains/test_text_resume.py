@@ -15,7 +15,7 @@ from qd.cli.main import main
 from qd.store import archive_file
 
 HOUSE = Path(__file__).resolve().parents[2]
-WORDS = ["experiment=qdaif_paper", "lm=toy", "initial=8", "budget=60", "save_every=10", "log_every=20", "console=plain"]
+WORDS = ["recipe=qdaif_paper", "lm=toy", "initial=8", "budget=60", "save_every=10", "log_every=20", "console=plain"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 

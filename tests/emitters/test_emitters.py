@@ -15,7 +15,7 @@ from qd.archives import CVT, DensityGrid, Grid, HostElites, Proximity
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, IsoLine, Vary
-from qd.search import relearn, run, step
+from qd.search import refit, run, step
 from qd.types import Elites, Search, State
 from tests.support.searches import CMA_ME, THRESHOLDS, advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing, Flip
@@ -177,14 +177,14 @@ def test_an_evolution_strategy_survives_batches_of_nothing_but_failures(archive,
     assert (batch.status >= 0).all() and np.isfinite(batch.solutions).all()
 
 
-def test_gradients_are_taken_anew_after_a_relearn() -> None:
+def test_gradients_are_taken_anew_after_a_refit() -> None:
     mega = Ribs("GradientArborescenceEmitter", {"sigma0": 0.5, "lr": 0.1, "batch_size": 7})
     search = Search(Bowl(), Flip(), ROOM, mega)
     state, gradients = step(search, begin(search))
     assert gradients.jacobian is not None and gradients.jacobian.shape == (1, 3, 4)
     _, branches = step(search, pickle.loads(pickle.dumps(state)))
     assert branches.jacobian is None and len(branches.ids) == 7
-    _, again = step(search, relearn(search, state))
+    _, again = step(search, refit(search, state))
     assert again.jacobian is not None and np.abs(again.jacobian[0, 1:] - gradients.jacobian[0, 1:]).max() > 0.1
 
 

@@ -1,4 +1,4 @@
-"""Novelty search and what it selects by: neighbours, fronts, surprise; what it remembers across a relearn."""
+"""Novelty search and what it selects by: neighbours, fronts, surprise; what it remembers across a refit."""
 
 import itertools
 import pickle
@@ -16,7 +16,7 @@ from qd.emitters import selection
 from qd.emitters.novelty import NoveltySearch
 from qd.emitters.pool import Pool
 from qd.emitters.selection import Known
-from qd.search import relearn, step
+from qd.search import refit, step
 from qd.types import Search
 from tests.support.searches import advance, begin, same
 from tests.support.sparse import SQUARE, Spots, Turning
@@ -136,12 +136,12 @@ def test_what_fails_stays_out():
         begin(everything, n=20)
 
 
-def test_across_a_relearn_it_is_described_anew_and_learned_from():
+def test_across_a_refit_it_is_described_anew_and_learned_from():
     state = advance(TAXONS, begin(TAXONS, n=20), 4)
     old, ids = state.memory, state.memory.archive.ids
     rows = TAXONS.emitter.recall(old)
     assert set(old.archive.ids) | set(old.population.ids) | set(old.children.ids) == set(rows.ids)
-    state = relearn(TAXONS, state)
+    state = refit(TAXONS, state)
     assert state.params == 2
     for part in state.memory[1:]:
         np.testing.assert_allclose(part.measures, TAXONS.descriptor(2, part.features), atol=1e-6)
@@ -155,7 +155,7 @@ def test_across_a_relearn_it_is_described_anew_and_learned_from():
 def test_a_stored_state_goes_on_like_the_uninterrupted_run(search):
     state = advance(search, begin(search, n=20), 2)
     again = pickle.loads(pickle.dumps(state))
-    state, again = (advance(search, relearn(search, s), 3) for s in (state, again))
+    state, again = (advance(search, refit(search, s), 3) for s in (state, again))
     same(state, again)
 
 

@@ -1,4 +1,4 @@
-"""SERENE: rewards become candidates, candidates are tested, climbers climb and end; chunks, schedules, relearns."""
+"""SERENE: rewards become candidates, candidates are tested, climbers climb and end; chunks, schedules, refits."""
 
 import itertools
 import pickle
@@ -12,7 +12,7 @@ from qd.archives import DNS
 from qd.emitters.sparse import climbing
 from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases
 from qd.emitters.sparse.serene import Serene
-from qd.search import relearn, run, step
+from qd.search import refit, run, step
 from qd.types import Search
 from tests.support.searches import advance, begin, same
 from tests.support.sparse import EXPLORER, SERENE, Spots, Turning, people, row
@@ -146,13 +146,13 @@ def test_failures_do_no_harm():
     assert memory.rewarded.features["where"][:, 0].max() <= 0.6
 
 
-def test_a_relearn_describes_all_that_it_remembers():
+def test_a_refit_describes_all_that_it_remembers():
     state = begin(STAX, n=20)
     while state.memory.now is None or not state.memory.climbers:
         state, _ = step(STAX, state)
     rows = STAX.emitter.recall(state.memory)
     assert set(state.memory.rewarded.ids) <= set(rows.ids) and set(state.memory.seen.archive.ids) <= set(rows.ids)
-    memory = relearn(STAX, state).memory
+    memory = refit(STAX, state).memory
     parts = [memory.rewarded, memory.now.ancestor, *memory.seen[1:], *(c.ancestor for c in memory.climbers + memory.candidates)]
     for part in parts:
         np.testing.assert_allclose(part.measures, STAX.descriptor(2, part.features), atol=1e-6)
@@ -165,7 +165,7 @@ def test_a_stored_state_goes_on_like_the_uninterrupted_run(schedule):
     search = STAX._replace(emitter=emitter)
     state = advance(search, begin(search, n=20), 40)
     again = pickle.loads(pickle.dumps(state))
-    state, again = (advance(search, relearn(search, s), 40) for s in (state, again))
+    state, again = (advance(search, refit(search, s), 40) for s in (state, again))
     same(state, again)
     assert state.memory.explored > 0 and state.memory.explored == again.memory.explored
 

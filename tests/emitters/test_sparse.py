@@ -1,4 +1,4 @@
-"""What experiment=sparse changes: climbers whose steps adapt, candidates that wait, an archive of dominated novelty."""
+"""What recipe=sparse changes: climbers whose steps adapt, candidates that wait, an archive of dominated novelty."""
 
 import json
 from dataclasses import replace

@@ -12,6 +12,7 @@ from domains.quant.networks.transformer import Patches
 from domains.quant.options import named
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import build
+from experiments import command
 from experiments.emq import bench as emq_bench
 from experiments.emq import figure, speed, study
 from experiments.emq.statistics import statistics
@@ -22,10 +23,10 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     bench.write(Path(made), synthetic.records(2, 40, 3), "made up")
     for name, small in (("INITIAL", 64), ("BATCH", 64), ("DIMS", (4, 8))):  # one shape, few programs
         monkeypatch.setattr(study, name, small)
-    told = {"bench": made, "evaluations": "128", "held": "made1", "out": str(tmp_path / "out")}
-    study.main(seeds="1", methods="MAP-Elites", **told)
+    settings = {"bench": made, "evaluations": 128, "held": ("made1",), "out": str(tmp_path / "out")}
+    study.main(seeds=1, methods=("MAP-Elites",), **settings)
     before = (tmp_path / "out" / "runs.jsonl").read_text()
-    study.main(seeds="1", methods="MAP-Elites,EMQ's selection", **told)
+    study.main(seeds=1, methods=("MAP-Elites", "EMQ's selection"), **settings)
     after = (tmp_path / "out" / "runs.jsonl").read_text()
     assert after.startswith(before) and len(after.splitlines()) == 2 + 16
     written = (tmp_path / "out" / "table.csv").read_text()
@@ -36,19 +37,19 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     figure.main(runs=str(tmp_path / "out"), bench=made, held="made1")
     assert (tmp_path / "out" / "map.png").stat().st_size > 10_000
     assert "sum of" in (tmp_path / "out" / "formulas.txt").read_text()
-    with pytest.raises(ValueError, match="is not there; type qd experiment emq"):
+    with pytest.raises(ValueError, match="is not there; type qd study emq"):
         figure.main(runs=str(tmp_path / "nowhere"), bench=made)
     with pytest.raises(ValueError, match="type held=made0,made1, or a part"):
-        study.main(**told | {"held": "made7"})
-    with pytest.raises(ValueError, match="there is no method annealing"):
-        study.main(methods="annealing", **told)
+        study.main(**settings | {"held": ("made7",)})
+    with pytest.raises(ValueError, match="unknown method 'annealing'; choose one or more of: MAP-Elites"):
+        command.parse(command.find("emq"), ["methods=annealing"])
 
 
 def test_speed_is_told_by_the_clock_and_by_the_cpu(tmp_path: Path, monkeypatch) -> None:
     bench.write(tmp_path / "made.npz", synthetic.records(2, 40, 3), "made up")
     monkeypatch.setattr(speed, "STRUCTURES", ("linear",))
     monkeypatch.setattr(speed, "_BATCH", 64)
-    speed.main(str(tmp_path / "made.npz"), "2", str(tmp_path / "out"))
+    speed.main(str(tmp_path / "made.npz"), 2, str(tmp_path / "out"))
     written = (tmp_path / "out" / "table.csv").read_text()
     assert '"linear, 40 configs of 2 networks",one program,proxies/CPU-second' in written
 
@@ -85,17 +86,17 @@ def test_configs_are_spread_and_wrong_words_are_told() -> None:
     configs = emq_bench.stratified(registry.load("digits"), 50)
     assert configs.shape == (50, 14) and len(np.unique(configs, axis=0)) == 50
     assert configs[:, :7].mean(1).min() < 1.2 and configs[:, :7].mean(1).max() > 3.2
-    with pytest.raises(ValueError, match="there is no network resnet99"):
-        emq_bench.main(networks="resnet99")
-    with pytest.raises(ValueError, match="type budget=quick, full"):
-        emq_bench.main(budget="huge")
+    with pytest.raises(ValueError, match="unknown network 'resnet99' of budget=quick; choose one or more of: resnet6"):
+        emq_bench.main(networks=("resnet99",))
+    with pytest.raises(ValueError, match="unknown budget 'huge'; choose one of: quick, full"):
+        command.parse(command.find("emq.bench"), ["budget=huge"])
 
 
 def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(emq_bench, "_PIECE", 3)
     monkeypatch.setattr(emq_bench, "_LOOK", 50)
     network, file = registry.load("digits"), tmp_path / "accuracies.jsonl"
-    plan = emq_bench.PLANS["quick"]._replace(judges=50)
+    plan = emq_bench.BUDGETS["quick"]._replace(judges=50)
     configs = emq_bench.stratified(network, 6)
     whole = emq_bench.evaluated(plan, network, configs, file)
     lines = file.read_text().splitlines()

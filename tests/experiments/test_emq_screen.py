@@ -8,7 +8,7 @@ import pytest
 from domains.quant.domain import Quant
 from experiments.emq import screen
 from experiments.quant.rivals import Problem
-from experiments.quant.screen import Seen
+from experiments.quant.screening import Seen
 
 
 def test_what_is_foretold_rises_with_what_a_table_sums_to() -> None:
@@ -21,7 +21,7 @@ def test_what_is_foretold_rises_with_what_a_table_sums_to() -> None:
 def test_few_of_many_children_are_evaluated_and_the_score_is_counted() -> None:
     of = Problem(Quant("digits", "bits", 64), Quant("digits", "bits", 64, "test"))
     bits = np.repeat(np.array([[2.0, 3, 4, 6, 8]]), len(of.domain.space), 0)
-    configs = screen.played(of, bits, 56, 0)
+    configs = screen.search_screened(of, bits, 56, 0)
     assert configs.shape == (56, len(of.domain.space)) and len(np.unique(configs[40:], axis=0)) == 16
     told = screen.worth(of, configs, np.inf)
     again = screen.worth(of, configs, 0.0)
@@ -30,5 +30,5 @@ def test_few_of_many_children_are_evaluated_and_the_score_is_counted() -> None:
 
 
 def test_a_map_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not there; type qd experiment emq bench=fashion"):
+    with pytest.raises(ValueError, match="is not there; type qd study emq bench=fashion"):
         screen.evolved("fashion", "branch", tmp_path, 0)

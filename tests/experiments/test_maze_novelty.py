@@ -11,10 +11,10 @@ from qd.report import table
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("novelty")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(novelty.ITERATIONS, "quick", 4)
-        novelty.main(seeds="2", methods="ours", out=str(folder))
+        patch.setitem(novelty.BUDGETS, "quick", 4)
+        novelty.main(seeds=2, methods=("ours",), out=str(folder))
         before = (folder / "runs.jsonl").read_text()
-        novelty.main(seeds="3", methods="ours", out=str(folder))
+        novelty.main(seeds=3, methods=("ours",), out=str(folder))
     return folder, before
 
 

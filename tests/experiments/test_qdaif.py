@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from experiments import command
 from experiments.qdaif import held_out, study
-from experiments.qdaif.curves import finer, of_texts, score
 from experiments.qdaif.held_out import TICKS, Axis, Ruler
+from experiments.qdaif.scores import narrower, score_curve, score_text_log
 from qd.report import table
+from qd.support.errors import UserError
 from tests.support.hashed import Hashed
 
 
@@ -24,8 +26,8 @@ def hashed_ruler(monkeypatch) -> Ruler:
 
 def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):
     monkeypatch.chdir(tmp_path)
-    words = {"budget": "quick", "iterations": "4", "seeds": "1", "methods": "QDAIF,best of 4,ROUGE-L", "out": str(tmp_path)}
-    study.main(**words)
+    methods = ("QDAIF", "best of 4", "ROUGE-L")
+    study.main("quick", iterations=4, seeds=1, methods=methods, out=str(tmp_path))
     runs = table.Runs(tmp_path / "runs.jsonl")
     assert len(runs.records) == 3
     starts = set()
@@ -36,7 +38,7 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
         file = Path(tmp_path, "texts", f"opinions-4_iterations-{method}-0.jsonl".replace(" ", "_"))
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         starts.add(tuple(line["text"] for line in lines[:12]))
-        calls, values = score(lines, TICKS["opinions"])
+        calls, values = score_curve(lines, TICKS["opinions"])
         assert 0 < told["start_qd_score"] <= told["qd_score"] and told["finer_qd_score"] > 0 and 0 <= told["copied"] <= 100
         assert values[-1] == pytest.approx(told["qd_score"], abs=0.01) and calls[-1] == made
     assert len(starts) == 1
@@ -44,35 +46,34 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
     assert ("QDAIF - best of 4", "held_qd_score") in names and ("QDAIF", "qd_score") in names
     before = (tmp_path / "runs.jsonl").read_bytes()
     monkeypatch.setattr(study, "play", lambda *args: pytest.fail("run twice"))
-    study.main(**words)
+    study.main("quick", iterations=4, seeds=1, methods=methods, out=str(tmp_path))
     assert (tmp_path / "runs.jsonl").read_bytes() == before and list(tmp_path.glob("*.png"))
 
 
 @pytest.mark.parametrize("case", study.CASES)
 def test_cells_are_those_of_the_domain(case):
     said = OmegaConf.load(Path(study.__file__).parents[2] / "conf" / "domain" / f"{case}.yaml")
-    assert OmegaConf.to_container(said["suits"]["ticks"]) == [list(each) for each in TICKS[case]]
+    assert OmegaConf.to_container(said["domain_defaults"]["ticks"]) == [list(each) for each in TICKS[case]]
 
 
 def test_copies_and_narrower_cells_are_counted():
-    assert finer((0.2, 0.5, 0.8), 2) == pytest.approx((0.2, 1 / 3, 0.5, 2 / 3, 0.8))
+    assert narrower((0.2, 0.5, 0.8), 2) == pytest.approx((0.2, 1 / 3, 0.5, 2 / 3, 0.8))
     said = ("a b c d e", "f g h i j", "a b c d e", "a b c d x", "k l m n o")
     lines = [
         {"text": text, "quality": 0.5, "kind": [p], "calls": i}
         for i, (text, p) in enumerate(zip(said, (0.1, 0.6, 0.1, 0.4, 0.3), strict=True))
     ]
-    told = of_texts(lines, ((0.2, 0.8),), 2)
+    told = score_text_log(lines, ((0.2, 0.8),), 2)
     assert told["copied"] == pytest.approx(200 / 3)  # word for word, and four of five words; not the last
     assert told["start_qd_score"] == pytest.approx(100 * 1 / 3)  # two of three cells, half as good as can be
     assert told["finer_qd_score"] == pytest.approx(100 * 4 * 0.5 / 6)  # .1 | .2 .33 | .33 .5 | .5 .67 | .67 .8 |
 
 
-def test_words_that_cannot_be_are_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for words, why in (({"budget": "huge"}, "no budget 'huge'"), ({"methods": "QDIAF"}, "no method 'QDIAF'"),
-                       ({"cases": "odes"}, "no case 'odes'")):  # fmt: skip
-        with pytest.raises(ValueError, match=why):
-            study.main(**{"budget": "quick", "out": str(tmp_path)} | words)
+def test_unknown_words_are_refused():
+    for word, problem in (("budget=huge", "unknown budget 'huge'"), ("methods=QDIAF", "unknown method 'QDIAF'"),
+                          ("cases=odes", "unknown case 'odes'")):  # fmt: skip
+        with pytest.raises(UserError, match=problem):
+            command.parse(command.find("qdaif"), [word])
 
 
 def test_a_held_out_judge_without_weights_is_left_out_by_name(monkeypatch, capsys, tmp_path):

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from experiments.qdhf import cases, curves, study
+from experiments.qdhf.plan import Entry
 from feedback.preferences import posterior
 from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
 from qd.fused import seeds
 from qd.report import table
-from qd.search import relearn, start
+from qd.search import refit, start
+from qd.support.errors import UserError
 from qd.types import Search, State
 
 TINY = replace(cases.task("arm"), generations=20, batch=20, initial=40)
@@ -21,11 +23,12 @@ TINY = replace(cases.task("arm"), generations=20, batch=20, initial=40)
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(study, "task", lambda name: TINY)
-    monkeypatch.setattr(study, "QUICK", (("arm", 8, 0.0, ("pca", "random")), ("arm", 8, 0.2, ("paper",))))
+    entries = (Entry("arm", 8, 0.0, ("pca", "random")), Entry("arm", 8, 0.2, ("paper",)))
+    monkeypatch.setattr(study, "QUICK", entries)
 
 
 def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, capsys):
-    study.main(budget="quick", seeds="2", out=str(tmp_path))
+    study.main(budget="quick", seeds=2, out=str(tmp_path))
     rows = table.read(tmp_path / "table.csv")
     assert {(r.case, r.method) for r in rows} == {
         ("arm, 8 answers", "pca"), ("arm, 8 answers", "random"), ("arm, 8 answers, 20 % flips", "paper")}  # fmt: skip
@@ -36,9 +39,9 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
         and "qd_score_current" in capsys.readouterr().out
     )
     monkeypatch.setattr(study, "play", None)  # whoever calls it fails
-    study.main(budget="quick", seeds="2", out=str(tmp_path))
-    with pytest.raises(ValueError, match="no budget 'big'"):
-        study.main(budget="big")
+    study.main(budget="quick", seeds=2, out=str(tmp_path))
+    with pytest.raises(UserError, match="no case begins with 'moon'; choose one of: arm, 8 answers"):
+        study.main(budget="quick", cases="moon", out=str(tmp_path))
 
 
 def test_the_truth_is_its_own_referee_and_strangers_are_in_no_table(tiny):
@@ -86,7 +89,7 @@ def test_curves_are_of_medians_and_no_point_is_drawn_twice():
 
 
 def _programs() -> list[int]:
-    return [program._cache_size() for program in (posterior.climb, posterior.walk)]  # type: ignore[attr-defined]
+    return [program._cache_size() for program in (posterior.find_modes, posterior.hmc_segment)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", ["map", "threads"])
@@ -103,13 +106,13 @@ def test_seeds_that_each_learn_their_own_map_share_one_program(how):
     for stop in (240, 440):
         for together, _ in seeds.run(search, together, stop, how):
             pass
-        together = [relearn(search, state) for state in together]
+        together = [refit(search, state) for state in together]
     assert _programs() == compiled  # all fits of all seeds are one program
     lone = begun(1)
     for stop in (240, 440):
         for lone, _ in fused.run(search, lone, stop):
             pass
-        lone = relearn(search, lone)
+        lone = refit(search, lone)
     np.testing.assert_array_equal(together[1].params.weights, lone.params.weights)
     for one, other in zip(HostElites(together[1].archive).rows()[:3], HostElites(lone.archive).rows()[:3], strict=True):
         np.testing.assert_array_equal(one, other)
@@ -121,7 +124,7 @@ def test_ours_is_compared_with_its_neighbours_and_with_shuffled_answers(tmp_path
     for method, score in (("ours", 9.0), ("ours uniform", 8.0), ("ours shuffled", 3.0), ("pca", 4.0)):
         for seed in range(3):
             runs.add("arm, 8 answers", method, seed, {"qd_score_current": score + seed, "aligned_r2": 0.5})
-    said = {row.method: row.value for row in study.written(tmp_path, runs) if row.metric == "qd_score_current"}
+    said = {row.method: row.value for row in study.rows(runs) if row.metric == "qd_score_current"}
     assert {name: value for name, value in said.items() if " - " in name} == {
         "ours - ours shuffled": 6.0,
         "ours - pca": 5.0,

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domains.quant.cost import latency
+from domains.quant.cost import latency_measure
 from domains.quant.domain import Quant
 from experiments.quant import front, score
 from experiments.quant.rivals import METHODS, Problem
-from experiments.quant.screen import _one_of_each_cell
+from experiments.quant.screening import _one_of_each_cell
+from qd.support.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 SPENT = score.Cost(RANDOM.random(40) * 1.2, RANDOM.random(40) * 1.2)
@@ -19,7 +20,7 @@ ACCURACY = RANDOM.uniform(0, 100, 40)
 @pytest.fixture(autouse=True)
 def _a_quick_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long layers take on this machine is no matter here."""
-    monkeypatch.setattr(latency, "SECONDS", 0.002)
+    monkeypatch.setattr(latency_measure, "SECONDS", 0.002)
 
 
 def test_hypervolume_equals_counting_points() -> None:
@@ -60,13 +61,13 @@ def test_each_method_spends_no_more_than_it_may(method: str) -> None:
 
 def test_the_experiment_fills_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(front.CASES, "quick", (("digits", 24),))
+    monkeypatch.setitem(front.BUDGETS, "quick", (("digits", 24),))
     monkeypatch.setitem(front.IMAGES, "digits", (60, 60))  # as above: nothing is compiled anew
     told = {"budget": "quick", "out": str(tmp_path / "out")}
-    front.main(seeds="1", methods="uniform,stratified", **told)
-    front.main(seeds="2", methods="uniform,stratified,ours", **told)
+    front.main(seeds=1, methods=("uniform", "stratified"), **told)
+    front.main(seeds=2, methods=("uniform", "stratified", "ours"), **told)
     lines = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
     assert len(lines) == 6
     assert "ours - stratified" in (tmp_path / "out" / "table.csv").read_text() and "qd test" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="type budget=quick, first, full"):
-        front.main(budget="huge")
+    with pytest.raises(UserError, match="unknown case 'moon' of budget=quick; choose one or more of: 24, digits, digits-24"):
+        front.main(cases=("moon",), **told)

@@ -8,14 +8,15 @@ import pytest
 
 from domains.redundant_arm import RedundantArm
 from domains.scene import Camera
-from experiments.sparse import cases, sight, study
 from experiments.sparse import curves as stax_curves
+from experiments.sparse import ground_truth, methods, sight, study, tasks
 from qd import keys, programs
 from qd.report import table
 from qd.search import start, step
+from qd.support.errors import UserError
 from qd.types import Descriptor, Emitter, Evaluation, Rows, Search
 
-TINY = cases.Task(RedundantArm(steps=20, points=4, camera=Camera(side=8)), (0.0, 1.0), steps=2)
+TINY = tasks.Task(RedundantArm(steps=20, points=4, camera=Camera(side=8)), (0.0, 1.0), steps=2)
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def tiny(monkeypatch):
 
 
 def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, capsys):
-    study.main(seeds="2", methods="random,serene", out=str(tmp_path))
+    study.main(seeds=2, methods=("random", "serene"), out=str(tmp_path))
     rows = table.read(tmp_path / "table.csv")
     assert {(r.case, r.method) for r in rows} == {("arm, 1500 evaluations", m) for m in ("random", "serene")}
     shown = set(study.SHOWN) - {"training"}
@@ -34,9 +35,9 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     curves = stax_curves.read(tmp_path / "curves.jsonl")["arm, 1500 evaluations"]
     assert set(curves["serene"]) == {0, 1} and (np.diff(curves["serene"][0][:, 1]) >= 0).all()
     monkeypatch.setattr(study, "play", None)  # whoever calls it fails
-    study.main(seeds="2", methods="random,serene", out=str(tmp_path))
-    with pytest.raises(ValueError, match="no budget 'big'"):
-        study.main(budget="big")
+    study.main(seeds=2, methods=("random", "serene"), out=str(tmp_path))
+    with pytest.raises(UserError, match="no case begins with 'moon'; choose one of: arm, 1500 evaluations"):
+        study.main(cases="moon", out=str(tmp_path))
 
 
 def test_ours_is_set_beside_each_other_seed_by_seed(tmp_path):
@@ -52,8 +53,8 @@ def test_ours_is_set_beside_each_other_seed_by_seed(tmp_path):
 
 def test_a_learned_search_trains_on_the_papers_schedule(tiny, monkeypatch):
     trained = []
-    real = study.relearn
-    monkeypatch.setattr(study, "relearn", lambda search, state: trained.append(state.evaluations) or real(search, state))
+    real = study.refit
+    monkeypatch.setattr(study, "refit", lambda search, state: trained.append(state.evaluations) or real(search, state))
     monkeypatch.setattr(study, "CHUNK", 400)
     said, curve = study.play(TINY, "taxons", 3200, seed=0)
     assert trained == [600, 1400, 2600]  # 200 seeds, then after chunks 1, 3 and 6
@@ -63,12 +64,12 @@ def test_a_learned_search_trains_on_the_papers_schedule(tiny, monkeypatch):
 
 
 def test_an_arm_that_diverges_is_counted_and_its_controller_kept():
-    chosen = cases.method("novelty", TINY)
+    chosen = methods.method("novelty", TINY)
     search = Search(TINY.domain, chosen.descriptor, chosen.archive, chosen.emitter)
     solutions = np.array(TINY.domain.sample(keys.new(0), 20))
     solutions[3] = np.nan
     state, batch = start(search, keys.new(0), solutions)
-    book = study.Book(TINY)
+    book = ground_truth.GroundTruth(TINY)
     book.add(batch, 20, None)
     assert batch.status[3] == -1 and np.isnan(batch.solutions[3]).all()
     assert book.scores(20, np.zeros((0, 2)))["failed"] == 1
@@ -80,7 +81,7 @@ def test_the_book_counts_by_ground_truth():
     place = np.array([[0.25, 0.25], [0.85, 0.88], [np.nan, 0.5], [0.01, 0.01]], np.float32)
     said = Evaluation(np.array([1.0, 0.4, np.nan, 0.0], np.float32), {"position": place})
     batch = SimpleNamespace(ids=np.arange(4), status=np.array([2, 0, -1, 2]), evaluation=said)
-    book = study.Book(TINY)
+    book = ground_truth.GroundTruth(TINY)
     book.add(batch, 300, None)  # type: ignore[arg-type]
     said = book.scores(1000, np.array([[0.5, 0.5], [0.505, 0.505]]))
     assert said["area_1"] == pytest.approx(1) and said["area_2"] == pytest.approx(0.4, abs=1e-4) and said["area_3"] == 0
@@ -90,20 +91,20 @@ def test_the_book_counts_by_ground_truth():
 
 
 def test_uniformity_is_one_where_all_cells_are_visited_alike_and_low_where_one_is():
-    assert study.uniformity(np.full((50, 50), 7)) == pytest.approx(1)
+    assert ground_truth.uniformity(np.full((50, 50), 7)) == pytest.approx(1)
     one = np.zeros((50, 50))
     one[3, 4] = 9
-    assert study.uniformity(one) == pytest.approx(0, abs=0.05)
+    assert ground_truth.uniformity(one) == pytest.approx(0, abs=0.05)
     half = np.concatenate([np.ones((25, 50)), np.zeros((25, 50))])
-    assert 0.3 < study.uniformity(half) < 0.6
+    assert 0.3 < ground_truth.uniformity(half) < 0.6
 
 
 def test_every_method_and_task_is_there_and_unknown_names_are_named():
-    for name in cases.METHODS:
-        made = cases.method(name, cases.task("curling"))
+    for name in methods.METHODS:
+        made = methods.method(name, tasks.task("curling"))
         assert isinstance(made.descriptor, Descriptor) and isinstance(made.emitter, Emitter)
-    assert cases.task("maze-quick") == replace(cases.task("maze"), steps=40)
-    for call in (lambda: cases.method("magic", TINY), lambda: cases.task("moon")):
+    assert tasks.task("maze-quick") == replace(tasks.task("maze"), steps=40)
+    for call in (lambda: methods.method("magic", TINY), lambda: tasks.task("moon")):
         with pytest.raises(ValueError, match="there is no"):
             call()
 
@@ -111,8 +112,8 @@ def test_every_method_and_task_is_there_and_unknown_names_are_named():
 def test_pixels_are_block_means_of_the_last_image():
     image = np.zeros((2, 3, 16, 16, 3), np.uint8)
     image[1, 2, :2, :2] = 255
-    seen = cases.Pixels()((), {"image": image})
-    assert seen.shape == (2, 192) == (2, len(cases.Pixels().bounds))
+    seen = methods.Pixels()((), {"image": image})
+    assert seen.shape == (2, 192) == (2, len(methods.Pixels().bounds))
     assert seen[1, :3].tolist() == [1, 1, 1] and seen.sum() == 3
 
 

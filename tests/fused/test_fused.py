@@ -1,4 +1,4 @@
-"""The fused driver's promises: chunks change nothing, one compilation, the host loop's stops, relearning, refusals."""
+"""The fused driver's promises: chunks change nothing, one compilation, the host loop's stops, refitting, refusals."""
 
 import pickle
 from dataclasses import dataclass, replace
@@ -59,13 +59,13 @@ def test_where_chunks_end_and_runs_are_resumed_changes_nothing(archive) -> None:
     assert len(states[0].archive) > 30 and states[0].evaluations == 64 + 51 * 48
 
 
-def test_many_stretches_relearns_and_params_take_one_compilation() -> None:
+def test_many_stretches_refits_and_params_take_one_compilation() -> None:
     recipe = Search(Bowl(), PCA(reads=("all",)), GRID, VARY, keep=("half",))
     state, batches = begin(recipe), []
     for stop in (100, 101, 777, 2000, 5000):
         for state, batch in fused.run(recipe, state, stop):
             batches.append(batch)
-        state = search.relearn(recipe, state)
+        state = search.refit(recipe, state)
     programs = [compiled(r) for r in _recipes(recipe, state)]
     assert [program._cache_size() for program in programs] == [1]
     assert [b.first for b in batches] == list(np.cumsum([1] + [len(b.ids) // 32 for b in batches])[:-1])

@@ -11,7 +11,7 @@ from experiments.judges.texts import AXES
 from feedback.judges import CANT_TELL, A, B, encoders
 from feedback.judges.calibration import auc
 from feedback.judges.encoders import MiniLM, Static
-from feedback.judges.grading.embedding import Anchors, Taught
+from feedback.judges.grading.embedding import Anchors, LabelledAxis
 from feedback.judges.similarity.embedding import Nearer
 from feedback.lm.local import weights
 from qd.types import Rows
@@ -44,12 +44,12 @@ def test_a_text_is_nearer_to_the_description_that_it_resembles():
 
 def test_a_few_labels_teach_an_axis():
     texts = ("dark night fear", "night of fear", "warm kiss love", "love and kiss")
-    judge = Taught(words, texts, (0, 0, 1, 1))
+    judge = LabelledAxis(words, texts, (0, 0, 1, 1))
     p = judge(["fear at night", "a kiss for love", ""])
     assert p[0] < 0.5 < p[1] and np.isnan(p[2])
-    assert np.allclose(Taught(words, texts[::-1], (1, 1, 0, 0))(["fear at night"]), p[:1], atol=1e-6)
+    assert np.allclose(LabelledAxis(words, texts[::-1], (1, 1, 0, 0))(["fear at night"]), p[:1], atol=1e-6)
     with pytest.raises(ValueError, match="0 or 1 for each"):
-        Taught(words, texts, (1, 1, 1, 1))
+        LabelledAxis(words, texts, (1, 1, 1, 1))
 
 
 def test_triplets_are_answered_over_texts_or_descriptions():

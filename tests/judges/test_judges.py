@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from feedback.judges import CANT_TELL, A, B, CloseCalls, Flips, Oracle, Pool, Shuffled, pick
+from feedback.judges import CANT_TELL, A, B, CloseCalls, Flips, Oracle, RaterPool, Shuffled, pick
 from feedback.judges.similarity import recorded
 from feedback.judges.similarity.recorded import Recorded
 from feedback.preferences import comparisons
@@ -67,7 +67,7 @@ def test_close_calls_err_where_it_is_close():
 
 def test_a_pool_says_who_answered():
     x, a, b = triplets()
-    pool = Pool((Oracle("place"), Always(B), Flips(Oracle("place"), 1.0)))
+    pool = RaterPool((Oracle("place"), Always(B), Flips(Oracle("place"), 1.0)))
     who, said, truth = pool.raters(x, a, b), pool(x, a, b), Oracle("place")(x, a, b)
     assert pool.keep == ("place",)
     assert min(np.bincount(who, minlength=3)) > T / 4
@@ -82,7 +82,7 @@ def test_shuffled_answers_have_the_same_count_and_no_truth():
 
 
 def test_settings_that_cannot_be_are_named():
-    for make in (lambda: Flips(Oracle("f"), 1.5), lambda: CloseCalls(Oracle("f"), "f", 0.0), lambda: Pool(())):
+    for make in (lambda: Flips(Oracle("f"), 1.5), lambda: CloseCalls(Oracle("f"), "f", 0.0), lambda: RaterPool(())):
         with pytest.raises(ValueError, match="type "):
             make()
 
@@ -138,14 +138,14 @@ def test_contradicting_raters_and_answers_about_other_solutions(tmp_path):
 @pytest.mark.parametrize("said", [[1, 1], [2, 0, 1], [0.5, 0, 1]])
 def test_answers_of_a_wrong_kind_are_refused(said):
     with pytest.raises(ValueError, match="the judge"):
-        comparisons.ask(lambda x, a, b: np.array(said), comparisons.none(9, 2), rows(), np.array([[0, 1, 2]] * 3), ("place",))
+        comparisons.ask(lambda x, a, b: np.array(said), comparisons.empty(9, 2), rows(), np.array([[0, 1, 2]] * 3), ("place",))
 
 
 def test_more_raters_than_there_is_room_for_are_named():
-    pool, triplet = Pool((Oracle("place"),) * 4), comparisons.distinct(keys.new(0), 40, N)
+    pool, triplet = RaterPool((Oracle("place"),) * 4), comparisons.distinct(keys.new(0), 40, N)
     with pytest.raises(ValueError, match="raters=4"):
-        comparisons.ask(pool, comparisons.none(40, 2), rows(), triplet, ("place",), raters=2)
-    given = comparisons.ask(pool, comparisons.none(40, 2), rows(), triplet, ("place",), raters=4)
+        comparisons.ask(pool, comparisons.empty(40, 2), rows(), triplet, ("place",), raters=2)
+    given = comparisons.ask(pool, comparisons.empty(40, 2), rows(), triplet, ("place",), raters=4)
     assert set(given.rater) == {0, 1, 2, 3} and given.count == 40
 
 

@@ -14,7 +14,7 @@ from experiments.judges.texts import AXES
 from feedback.judges import CANT_TELL, A, B
 from feedback.judges import prompts as fence
 from feedback.judges.calibration import accuracy, auc, logit, platt
-from feedback.judges.grading.injection_probes import PAYLOADS, Watched, canaries, hostile, tried
+from feedback.judges.grading.injection_probes import PAYLOADS, Watched, canaries, count_flips, hostile
 from feedback.judges.grading.language import Claim, Labels, Rating, Several
 from feedback.judges.similarity.language import MoreAlike
 from feedback.lm.client import LM
@@ -183,8 +183,8 @@ def test_there_are_at_least_twenty_hostile_texts_and_each_asks_for_the_wrong_ans
 
 
 def test_flips_are_counted_only_where_the_plain_text_was_judged_rightly():
-    told = tried(np.array([0.9, 0.1, 0.9, np.nan]), np.array([0.2, 0.2, 0.8, 0.1]), np.array([1, 1, 1, 1]))
-    assert (told.asked, told.flipped, told.share) == (2, 1, 0.5)
+    result = count_flips(np.array([0.9, 0.1, 0.9, np.nan]), np.array([0.2, 0.2, 0.8, 0.1]), np.array([1, 1, 1, 1]))
+    assert (result.judged_right, result.flipped, result.share) == (2, 1, 0.5)
 
 
 def test_a_watched_judge_says_when_texts_give_it_orders(tmp_path):
@@ -200,7 +200,7 @@ def test_a_watched_judge_says_when_texts_give_it_orders(tmp_path):
     steady = Watched(lambda items: np.array([0.9 if "joy" in item else 0.1 for item in items]), MOOD[1], every=3)
     for i in range(30):
         steady([f"joy {i}"])
-    assert (steady.record.tried, steady.record.flipped) == (10, 0)
+    assert (steady.record.probes, steady.record.flipped) == (10, 0)
 
 
 def test_the_toy_is_stamped_and_plays_every_part():

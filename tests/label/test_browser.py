@@ -215,9 +215,10 @@ def test_nothing_is_cut_off(chromium, tmp_path, name, width, height, dark):
 
 
 @pytest.mark.slow
-def test_a_search_waits_relearns_twice_and_finishes(chromium, tmp_path):
-    words = ["domain=images", "domain.side=16", "descriptor=triplets", "judge=people", "descriptor.spend=[12,10,10]",
-             "descriptor.together=6", "budget=500", "initial=60", "relearn=[200,350]", "suits.batch_size=50",
+def test_a_search_waits_refits_twice_and_finishes(chromium, tmp_path):
+    words = ["domain=images", "domain.side=16", "descriptor=triplets", "judge=people",
+             "descriptor.questions_per_fit=[12,10,10]", "descriptor.min_batch=6",
+             "budget=500", "initial=60", "refit=[200,350]", "domain_defaults.batch_size=50",
              "renderings=30", "name=looks", "console=plain"]  # fmt: skip
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "qd", "run", *words, f"runs={tmp_path}"]
@@ -251,7 +252,7 @@ def test_a_search_waits_relearns_twice_and_finishes(chromium, tmp_path):
         if server is not None:
             server.kill()
     assert search.returncode == 0 and "waiting for people" in said and "finished: 510" in said
-    assert (run / "events.jsonl").read_text().count('"relearn"') == 2
+    assert (run / "events.jsonl").read_text().count('"refit"') == 2
     with store.opened(run) as db:
         assert db.execute("SELECT count(*), sum(given) FROM questions WHERE closed = 1").fetchone() == (32, 32)
     found = [row for row in answers(run) if not row[2]]

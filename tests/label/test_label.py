@@ -76,7 +76,7 @@ def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_
             thread.join()
 
 
-def smaller(asked: desk.Asked) -> str:
+def smaller(asked: desk.RaterQuestion) -> str:
     """Says which of the two has the smaller id: an answer that does not depend on the side."""
     return "left" if int(asked.left.split("-")[0]) < int(asked.right.split("-")[0]) else "right"
 
@@ -171,7 +171,7 @@ def test_undo_and_skip(tmp_path):
         assert db.execute("SELECT sum(given) FROM questions").fetchone() == (3,)
 
 
-def _shown(db, rater: str) -> desk.Asked:
+def _shown(db, rater: str) -> desk.RaterQuestion:
     asked = desk.upcoming(db, rater)
     assert asked is not None
     return asked
@@ -205,7 +205,7 @@ def test_one_in_ten_is_asked_again_and_does_not_count(tmp_path):
         assert db.execute("SELECT count(*), sum(counted) FROM answers").fetchone() == (66, 60)
         found = progress.agreement(db, "ann", tmp_path)
         assert (found.myself, found.others.of) == ((6, 6), 0) and str(found.myself) == "100 %"
-        said = [json.loads(line) for line in jsonl.lines(db)]
+        said = [json.loads(line) for line in jsonl.text(jsonl.records(db)).splitlines()]
     again = [line for line in said if line.get("repeat")]
     assert len(again) == 6 and all(line["counted"] is False for line in again)
 

@@ -1,4 +1,4 @@
-"""A search that people answer, whole: it asks, waits, relearns, finishes; the same answers recorded give the same run."""
+"""A search that people answer, whole: it asks, waits, refits, finishes; the same answers recorded give the same run."""
 
 import threading
 from pathlib import Path
@@ -12,8 +12,9 @@ from qd.runner.run import run
 from qd.store import archive_file
 from tests.support.consoles import Quiet
 
-RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.spend=[8,6]", "descriptor.active=false",
-          "relearn=[200]", "budget=400", "suits.batch_size=100", "renderings=12"]  # fmt: skip
+RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.questions_per_fit=[8,6]",
+          "descriptor.active=false", "refit=[200]", "budget=400",
+          "domain_defaults.batch_size=100", "renderings=12"]  # fmt: skip
 
 
 def searched(path: Path, *words: str) -> dict:
@@ -48,7 +49,7 @@ def asked(tmp_path_factory):
     return path, result
 
 
-def test_a_search_waits_relearns_and_finishes(asked):
+def test_a_search_waits_refits_and_finishes(asked):
     path, result = asked
     assert result["status"] == "finished" and result["evaluations"] == 400
     with store.opened(path) as db:
@@ -57,7 +58,7 @@ def test_a_search_waits_relearns_and_finishes(asked):
     assert shown == {file.name for file in (path / "labels/shown").iterdir()} and all(name.endswith(".svg") for name in shown)
     assert (path / "now/map.png").stat().st_size > 10_000
     about = archive_file.load(path / "now").about
-    assert about["evaluations"] == 200  # drawn last after the relearn
+    assert about["evaluations"] == 200  # drawn last after the refit
     agree, of = about["agreement"]
     assert of == 14 and 8 <= agree <= 14 and run_view.of_map(path) == (agree, of)
 
@@ -66,7 +67,7 @@ def test_the_same_answers_recorded_give_the_same_run(asked, tmp_path):
     path, _ = asked
     file = tmp_path / "answers.jsonl"
     with store.opened(path) as db:
-        file.write_text("".join(f"{line}\n" for line in jsonl.lines(db)), encoding="utf-8")
+        file.write_text(jsonl.text(jsonl.records(db)), encoding="utf-8")
     for name in ("one", "two"):
         searched(tmp_path / name, "judge=recorded", f"judge.path={file}")
         given, again = columns(path), columns(tmp_path / name)
@@ -78,7 +79,7 @@ def test_the_same_answers_recorded_give_the_same_run(asked, tmp_path):
 def test_answers_of_another_store_are_taken_and_nobody_is_asked(asked, tmp_path):
     path, _ = asked
     with store.opened(path) as db, store.opened(tmp_path / "run") as other:
-        jsonl.take(other, list(jsonl.lines(db)))
+        jsonl.take(other, jsonl.text(jsonl.records(db)).splitlines())
     searched(tmp_path / "run", "judge=people", "judge.patience=0")
     np.testing.assert_array_equal(columns(path)["measures"], columns(tmp_path / "run")["measures"])
 

@@ -13,9 +13,9 @@ from tests.support.consoles import Quiet
 from tests.support.hashed import Hashed
 
 HOSTILE = "<img src=x onerror=alert(1)> rain & <script>alert(2)</script>"
-RECIPE = ["experiment=label_texts", "lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed", "judge.patience=0",
+RECIPE = ["recipe=label_texts", "lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed", "judge.patience=0",
           f"domain.writer.seeds=['{HOSTILE}','I love the happy sun.','I hate the cold night.']",
-          "descriptor.spend=[8,6]", "descriptor.active=false", "budget=60", "relearn=[40]", "initial=20"]  # fmt: skip
+          "descriptor.questions_per_fit=[8,6]", "descriptor.active=false", "budget=60", "refit=[40]", "initial=20"]  # fmt: skip
 
 
 def reads_and_answers(path, stop: threading.Event, read: list[str]) -> None:

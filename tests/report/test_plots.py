@@ -149,7 +149,7 @@ def test_curves_are_drawn_against_evaluations_and_gaps_are_said_in_words():
 
 
 def test_curves_mark_where_the_descriptor_learned():
-    figure = curves({"evals": np.array([1, 2]), "coverage": np.array([3.0, 4.0])}, "toy", relearned=[2])
+    figure = curves({"evals": np.array([1, 2]), "coverage": np.array([3.0, 4.0])}, "toy", refits=[2])
     assert list(figure.axes[0].lines[1].get_xdata()) == [2, 2]
     assert "dotted: the descriptor learned" in figure.get_suptitle()
 
@@ -258,7 +258,7 @@ def test_without_renderings_there_is_no_sheet(tmp_path):
 
 def test_a_line_of_metrics_that_was_cut_short_is_left_out(tmp_path):
     stored_run(tmp_path, Grid((6, 7)), renderings=False)
-    (tmp_path / "events.jsonl").write_text('{"event": "relearn", "evaluations": 90}\n{"event": "rel')
+    (tmp_path / "events.jsonl").write_text('{"event": "refit", "evaluations": 90}\n{"event": "rel')
     assert figures_.draw(tmp_path)
     read = metrics_file.metrics(tmp_path / "metrics.csv")
     assert list(read["evals"]) == [60, 120]

@@ -8,7 +8,7 @@ import pytest
 from qd.archives import Grid, insert, objects
 from qd.cli.main import main
 from qd.diversity import vendi
-from qd.report.subset import chosen, compared, likeness
+from qd.report.subset import choose_subset, compare_sets, likeness
 from qd.store import archive_file
 from qd.types import Rows
 from tests.support.stored import BOUNDS, stored
@@ -25,7 +25,7 @@ def clumps(n: int = 200, kinds: int = 10, seed: int = 0) -> tuple[np.ndarray, np
 
 def test_each_kind_is_chosen_by_its_best():
     x, kind, good = clumps()
-    picked = chosen(x, good, 10, 10, 4, 0)
+    picked = choose_subset(x, good, 10, 10, 4, 0)
     assert sorted(kind[picked]) == list(range(10))
     for i in picked:
         assert good[i] == good[kind == kind[i]].max()
@@ -35,7 +35,7 @@ def test_each_kind_is_chosen_by_its_best():
 def test_more_diverse_than_random_and_the_best_and_better_than_random(seed):
     x, _, good = clumps(seed=seed)
     like = likeness(x)
-    found = compared(like, good, chosen(x, good, 12, 10, 4, seed), seed)
+    found = compare_sets(like, good, choose_subset(x, good, 12, 10, 4, seed), seed)
     assert like.width is None
     assert found["selected"]["vendi"] > found["random"]["vendi_high"] > found["best"]["vendi"]
     assert found["selected"]["objective"] > found["random"]["objective_high"]
@@ -44,24 +44,24 @@ def test_more_diverse_than_random_and_the_best_and_better_than_random(seed):
 
 def test_fewer_clusters_and_reweighting_are_for_quality():
     x, _, good = clumps(400, 16)
-    many, few = (np.array(chosen(x, good, 40, clusters, 4, 0)) for clusters in (40, 8))
+    many, few = (np.array(choose_subset(x, good, 40, clusters, 4, 0)) for clusters in (40, 8))
     assert vendi(x[many]) > vendi(x[few]) and good[few].mean() > good[many].mean()
-    once, often = (good[chosen(x, good, 40, 16, rounds, 0)].mean() for rounds in (1, 8))
+    once, often = (good[choose_subset(x, good, 40, 16, rounds, 0)].mean() for rounds in (1, 8))
     assert often > once
 
 
 @pytest.mark.parametrize("n", [1, 2, 17, 200])
 def test_so_many_are_chosen_each_once_and_the_same_again(n):
     x, _, good = clumps()
-    picked = chosen(x, good, n, max(1, n // 2), 4, 3)
+    picked = choose_subset(x, good, n, max(1, n // 2), 4, 3)
     assert len(picked) == n == len(set(picked.tolist()))
-    np.testing.assert_array_equal(picked, chosen(x, good, n, max(1, n // 2), 4, 3))
+    np.testing.assert_array_equal(picked, choose_subset(x, good, n, max(1, n // 2), 4, 3))
 
 
 def test_equal_vectors_and_equal_objectives_choose_all_the_same():
-    assert len(chosen(np.ones((9, 2)), np.zeros(9), 4, 3, 2, 0)) == 4
+    assert len(choose_subset(np.ones((9, 2)), np.zeros(9), 4, 3, 2, 0)) == 4
     like = likeness(np.ones((9, 2)))
-    assert compared(like, np.zeros(9), np.arange(4), 0)["selected"]["vendi"] == pytest.approx(1)
+    assert compare_sets(like, np.zeros(9), np.arange(4), 0)["selected"]["vendi"] == pytest.approx(1)
 
 
 def run_of(folder, n: int = 60) -> None:

@@ -1,7 +1,5 @@
 """Result tables: intervals, pairs, files that come back."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -60,14 +58,6 @@ def test_a_table_reads_in_a_terminal_and_in_latex():
     assert lines[2].endswith("1.0")
     said = table.latex(rows, ("score",))
     assert r"arm 20 \% & ours\_1 & 3 & 5.0 [4.0, 6.0] \\" in said and said.startswith(r"\begin{tabular}{llrr}")
-
-
-def test_about_says_where_a_table_comes_from(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["study", "budget=first", f"out={tmp_path}"])
-    table.about(tmp_path / "about.json")
-    told = json.loads((tmp_path / "about.json").read_text())
-    assert told["cores"] >= 1 and told["jax"] and told["python"].startswith("3.")
-    assert told["command"].startswith("qd experiment ") and told["command"].endswith(" budget=first")
 
 
 def test_names_that_latex_would_read_as_commands_are_escaped():

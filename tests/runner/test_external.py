@@ -17,11 +17,11 @@ from qd.runner.external import Asked, read
 from qd.store import archive_file, history
 
 HOUSE = Path(__file__).resolve().parents[2]
-RECIPE = ["initial=20", "budget=110", "suits.batch_size=30", "archive.dims=[10,10]", "log_every=30", "renderings=0"]
+RECIPE = ["initial=20", "budget=110", "domain_defaults.batch_size=30", "archive.dims=[10,10]", "log_every=30", "renderings=0"]
 YAML = """# @package _global_
 domain: {_target_: domains.external.External, dim: 4, low: -3.141592653589793, high: 3.141592653589793,
          features: {gripper: 2}, objective_range: [0, 100]}
-suits: {feature: gripper, bounds: [[-1, 1], [-1, 1]], reads: [gripper]}
+domain_defaults: {feature: gripper, bounds: [[-1, 1], [-1, 1]], reads: [gripper]}
 """
 SCRIPT = """
 import json, random, sys
@@ -129,7 +129,7 @@ def test_a_batch_asked_twice_is_the_same_batch(capsys):
 
 
 def test_failures_are_counted_and_learners_learn(capsys):
-    words = ["domain=there", "descriptor=pca", "relearn=50", *RECIPE]
+    words = ["domain=there", "descriptor=pca", "refit=50", *RECIPE]
     rows = invented(asked(capsys, *words))
     (run,) = map(str, Path("runs/there").iterdir())
     rows[0]["objective"] = None
@@ -139,7 +139,7 @@ def test_failures_are_counted_and_learners_learn(capsys):
         assert told(invented(asked(capsys, run)), run) == 0
     result = json.loads(Path(run, "result.json").read_text())
     assert (result["metrics"]["failed"], result["evaluations"]) == (2, 110)
-    assert '"relearn"' in Path(run, "events.jsonl").read_text()
+    assert '"refit"' in Path(run, "events.jsonl").read_text()
 
 
 GOOD = {"id": 3, "objective": 1, "features": {"gripper": [0, 0.5]}}

@@ -14,7 +14,14 @@ from qd.runner.stopping import Stop
 from qd.store import archive_file
 from tests.support.consoles import QuietRun
 
-SMALL = ["domain.joints=3", "archive.dims=[5,5]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300"]
+SMALL = [
+    "domain.joints=3",
+    "archive.dims=[5,5]",
+    "domain_defaults.batch_size=20",
+    "initial=20",
+    "log_every=100",
+    "save_every=300",
+]
 PLATEAU = [*SMALL, "stop=plateau", "plateau.over=800", "plateau.share=0.02", "budget=20000", "renderings=0"]
 pytestmark = pytest.mark.usefixtures("own_key")
 
@@ -77,7 +84,7 @@ def test_the_rule():
     assert not reached((50, 0, 0), (150, 1, 0))
     nan = float("nan")
     assert reached((50, 10, nan), (150, 10, nan)) and not reached((50, 10, nan), (150, 12, nan))
-    assert not reached((50, 10, 10), (150, 10, 10), since=50)  # from before the relearn
+    assert not reached((50, 10, 10), (150, 10, 10), since=50)  # from before the refit
     assert reached((50, 90, 90), (60, 10, 10), (160, 10, 10), since=50)
     assert reached((50, 1, 1), (60, 10, 10), (100, 10, 10), (160, 10, 10))  # the last that is long enough ago counts
     assert not plateau.Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).reached(0)

@@ -15,7 +15,8 @@ from qd.runner.stopping import Stop
 from qd.store import archive_file
 from tests.support.consoles import QuietRun
 
-SMALL = ["domain.joints=3", "archive.dims=[8,8]", "suits.batch_size=20", "initial=20", "log_every=100", "save_every=300",
+SMALL = ["domain.joints=3", "archive.dims=[8,8]", "domain_defaults.batch_size=20", "initial=20",
+         "log_every=100", "save_every=300",
          "budget=3000", "renderings=0", "descriptor=pca"]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("own_key")
 
@@ -41,16 +42,16 @@ def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
 
 def learned(path: Path) -> list[int]:
     events = map(json.loads, (path / "events.jsonl").read_text().splitlines())
-    return [event["evaluations"] for event in events if event["event"] == "relearn"]
+    return [event["evaluations"] for event in events if event["event"] in ("refit", "refit")]
 
 
-def test_the_share_outside_since_the_last_relearn_decides():
+def test_the_share_outside_since_the_last_refit_decides():
     watch = Schedule(share=0.1, over=200)
     for evals, outside in ((100, 0), (200, 5), (300, 15)):
         watch.add({"evals": evals, "outside": outside})
         assert watch.next(0) is None  # 15 of 200 are less than a tenth
     watch.add({"evals": 400, "outside": 45})
-    assert watch.next(0) == 400 and watch.next(400) is None  # what was before a relearn does not count
+    assert watch.next(0) == 400 and watch.next(400) is None  # what was before a refit does not count
     watch.add({"evals": 500, "outside": 95})
     assert watch.next(400) is None  # not yet long enough after it
     watch.add({"evals": 600, "outside": 96})
@@ -58,7 +59,7 @@ def test_the_share_outside_since_the_last_relearn_decides():
 
 
 def test_a_run_learns_again_where_offspring_leave_the_bounds_and_there_again_however_it_was_cut(tmp_path):
-    rule = ["relearn=outside", "outside.share=0.02", "outside.over=300", "domain.joints=3", "emitter.variation.iso=0.3"]
+    rule = ["refit=outside", "outside.share=0.02", "outside.over=300", "domain.joints=3", "emitter.variation.iso=0.3"]
     done(tmp_path / "whole", *rule)
     assert len(learned(tmp_path / "whole")) >= 1 and min(learned(tmp_path / "whole")) >= 300
     done(tmp_path / "never", *rule, "outside.share=0.99")
@@ -73,34 +74,36 @@ def test_a_run_learns_again_where_offspring_leave_the_bounds_and_there_again_how
 
 
 def test_shares_are_of_the_budget(tmp_path):
-    done(tmp_path / "run", "relearn=[0.1,0.5]")
+    done(tmp_path / "run", "refit=[0.1,0.5]")
     assert learned(tmp_path / "run") == [300, 1500]
 
 
 def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
     settings = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
     learner = compose.assemble(settings).search.descriptor
-    assert len(schedule.points(settings)) + 1 == len(learner.spend) and refits.unasked(settings, learner) is None
-    said = "; ".join(refits.unasked(replace(settings, relearn=None), learner) or ())
-    assert "only 50 of 200 questions" in said and "relearn=[0.1,0.25,0.5]" in said and "descriptor.spend=[200]" in said
-    problem, _ = refits.unasked(replace(settings, relearn=settings.budget // 2), learner) or ("", "")
+    assert len(schedule.points(settings)) + 1 == len(learner.questions_per_fit) and refits.unasked(settings, learner) is None
+    said = "; ".join(refits.unasked(replace(settings, refit=None), learner) or ())
+    assert (
+        "only 50 of 200 questions" in said and "refit=[0.1,0.25,0.5]" in said and "descriptor.questions_per_fit=[200]" in said
+    )
+    problem, _ = refits.unasked(replace(settings, refit=settings.budget // 2), learner) or ("", "")
     assert problem.startswith("only 150 of 200")
 
 
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     quiet = QuietRun()
-    asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.spend=[8,8]", "relearn=null", "budget=200"]
+    asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.questions_per_fit=[8,8]", "refit=null", "budget=200"]
     done(tmp_path / "run", *asks, console=quiet)
     assert any("only 8 of 16 questions will be asked" in said for said in quiet.said)
 
 
-@pytest.mark.parametrize("relearn", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])
-def test_a_schedule_that_cannot_be_is_refused(relearn):
-    with pytest.raises(ValueError, match="type relearn=10000 .* relearn=outside"):
-        compose.load([*SMALL, f"relearn={relearn}"])
+@pytest.mark.parametrize("refit", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])
+def test_a_schedule_that_cannot_be_is_refused(refit):
+    with pytest.raises(ValueError, match="type refit=10000 .* refit=outside"):
+        compose.load([*SMALL, f"refit={refit}"])
 
 
 @pytest.mark.parametrize("rule", ["share=0", "share=1", "over=0"])
 def test_a_rule_that_cannot_be_is_refused(rule):
     with pytest.raises(ValueError, match="outside.share=0.05"):
-        compose.load([*SMALL, "relearn=outside", f"outside.{rule}"])
+        compose.load([*SMALL, "refit=outside", f"outside.{rule}"])

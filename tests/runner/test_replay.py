@@ -97,7 +97,7 @@ def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:
     assert stride.end(130, rested=False) == 900 and stride.end(130, rested=True) == 250
     stride.took(4.0)
     assert stride.rows == 1
-    for more, referee in (({"stop": "plateau"}, None), ({"relearn": "outside"}, None), ({}, "one")):
+    for more, referee in (({"stop": "plateau"}, None), ({"refit": "outside"}, None), ({}, "one")):
         one = Stride(run_settings(log_every=100, save_every=250, save_seconds=1.0, **more), referee)
         one.took(0.001)
         assert one.rows == 1

@@ -116,14 +116,14 @@ def test_a_signal_is_a_clean_stop(whole: Path, tmp_path: Path, number: int) -> N
     assert [(e["event"], e["evaluations"]) for e in events] == [("started", 64), ("stopped", 1536), ("resumed", 1536)]
 
 
-def test_hosted_emitters_and_thresholds_go_on_across_a_relearn(tmp_path: Path) -> None:
+def test_hosted_emitters_and_thresholds_go_on_across_a_refit(tmp_path: Path) -> None:
     given(tmp_path / "whole", case=SOFT_LEARNER)
     for at in (3, 5):
         given(tmp_path / "cut", Interrupting(at, send(signal.SIGTERM)), case=SOFT_LEARNER)
     assert given(tmp_path / "cut", case=SOFT_LEARNER)["status"] == "finished"
     compare(tmp_path / "whole", tmp_path / "cut")
     events = [json.loads(line) for line in (tmp_path / "cut" / "events.jsonl").read_text().splitlines()]
-    assert [e["evaluations"] for e in events if e["event"] == "relearn"] == [1536, 3008, 4544]
+    assert [e["evaluations"] for e in events if e["event"] == "refit"] == [1536, 3008, 4544]
 
 
 def test_cut_off_before_its_first_checkpoint_it_begins_anew(
@@ -372,7 +372,7 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
 
 
 @pytest.mark.parametrize(
-    ("relearn", "after", "due"),
+    ("refit", "after", "due"),
     [
         (None, 0, None),
         (100, 0, 100),
@@ -385,11 +385,11 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
         ([0.5, 0.1], 100, 500),
     ],
 )
-def test_relearning_comes_at_fixed_counts(relearn: int | list | None, after: int, due: int | None, tmp_path: Path) -> None:
-    assert refits.opened(run_settings(relearn=relearn, budget=1000), tmp_path).next(after) == due
+def test_refitting_comes_at_fixed_counts(refit: int | list | None, after: int, due: int | None, tmp_path: Path) -> None:
+    assert refits.opened(run_settings(refit=refit, budget=1000), tmp_path).next(after) == due
 
 
-@pytest.mark.parametrize("name", ["budget", "initial", "log_every", "save_every", "relearn"])
+@pytest.mark.parametrize("name", ["budget", "initial", "log_every", "save_every", "refit"])
 def test_counts_below_one_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{name}=0 "):
         given(tmp_path / "run", **{name: 0})

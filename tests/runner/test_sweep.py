@@ -37,10 +37,11 @@ class Disc:
         if self.fails == "exit": sys.exit(3)
         return Evaluation(1 - (solutions**2).sum(1) / 2, {"where": solutions})
 """
-CHOICE = (
-    "# @package _global_\ndomain: {_target_: discs.Disc}\nsuits: {feature: where, bounds: [[-1, 1], [-1, 1]], dims: [9, 9]}\n"
-)
-SMALL = ("domain=disc", "budget=1200", "log_every=200", "save_every=200", "suits.batch_size=40", "console=off")
+CHOICE = """# @package _global_
+domain: {_target_: discs.Disc}
+domain_defaults: {feature: where, bounds: [[-1, 1], [-1, 1]], dims: [9, 9]}
+"""
+SMALL = ("domain=disc", "budget=1200", "log_every=200", "save_every=200", "domain_defaults.batch_size=40", "console=off")
 SWEEP = ("run", "-m", "seed=0,1,2", "emitter=isoline,gaussian", *SMALL)
 
 
@@ -59,7 +60,7 @@ def place(tmp_path, monkeypatch) -> Path:
 
 def folders(*, emitters=("isoline", "gaussian")) -> list[Path]:
     """In the order in which they are run."""
-    rest = "{},log_every=200,save_every=200,suits.batch_size=40-s{}"
+    rest = "{},log_every=200,save_every=200,domain_defaults.batch_size=40-s{}"
     return [Path("runs/disc", rest.format(f"emitter={emitter}", seed)) for seed in (0, 1, 2) for emitter in emitters]
 
 
@@ -127,11 +128,11 @@ def test_a_run_that_raises_or_exits_leaves_the_rest_intact(place, capsys):
 
 
 def test_a_run_that_cannot_be_composed_is_named_and_left_out(place, capsys):
-    assert main(["run", "-m", "relearn=null,often", "seed=0", *SMALL]) == 1
+    assert main(["run", "-m", "refit=null,often", "seed=0", *SMALL]) == 1
     said = capsys.readouterr()
-    assert re.search(r"^  relearn=often: relearn=often is no count of evaluations; type", said.err, re.MULTILINE)
+    assert re.search(r"^  refit=often: refit=often is no count of evaluations; type", said.err, re.MULTILINE)
     assert "Traceback" not in said.err and len(list(place.glob("runs/disc/*/result.json"))) == 1
-    assert main(["run", "-m", "relearn=often,never", *SMALL]) == 1
+    assert main(["run", "-m", "refit=often,never", *SMALL]) == 1
     assert "2 of 2 runs failed" in capsys.readouterr().err
 
 

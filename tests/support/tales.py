@@ -21,7 +21,7 @@ emitter:
     lm: "@lm"
   batch_size: 8
   pure: false
-suits:
+domain_defaults:
   feature: spot
   bounds: [[0, 1], [0, 1]]
   dims: [6, 6]

@@ -3,13 +3,14 @@
 L layers, W weight options, A activation options, B configs. Row W of weights and row A of activations are full precision.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from domains.quant.cost import latency, latency_measure
-from domains.quant.quantize.quantizers import FULL_BITS
+from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.quantizers import FULL_BITS, ActivationOption, WeightOption
 from qd.support.errors import UserError
 from qd.types import Array
 
@@ -43,7 +44,7 @@ class Costs:
         }
 
 
-def costs(bank: Any, latency_table: latency.Table | None = None) -> Costs:
+def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) -> Costs:
     """Returns the tables of a bank; the latency table is measured once for a machine and kept."""
     network, options, activations = bank.network, bank.weight_options, bank.activation_options
     layers = network.layers
@@ -54,31 +55,23 @@ def costs(bank: Any, latency_table: latency.Table | None = None) -> Costs:
             f"of {len(options)} options",
             "build the bank anew",
         )
-    table = latency_measure.table([latency.op(layer) for layer in layers]) if latency_table is None else latency_table
+    ops = [latency.op(layer) for layer in layers]
+    table = latency_measure.table(ops) if latency_table is None else latency_table
     bias = BIAS_BITS * np.array([layer.shape[-1] for layer in layers], np.float64)
     full = FULL_BITS * np.array([np.prod(layer.shape) for layer in layers], np.float64)
     weight_bits = np.array([*(option.bits for option in options), FULL_BITS], np.float64)
     activation_bits = np.array([*(option.bits for option in activations), FULL_BITS], np.float64)
     macs = np.array([layer.macs for layer in layers], np.float64)
-    kernels = [[kernel(option, activation) for activation in (*activations, None)] for option in (*options, None)]
     return Costs(
         np.column_stack([stored, full]) + bias[:, None],
         macs[:, None, None] * weight_bits[:, None] * activation_bits,
-        np.array([[[table.of(latency.op(layer), k) for k in row] for row in kernels] for layer in layers]),
+        table.of_all(ops, _kernels(options, activations)),
         float(macs.sum() * REFERENCE_BITS**2),
     )
 
 
-def kernel(option: Any, activation: Any) -> str:
-    """Says which kernel runs a layer: int8, fp32 of rounded numbers, or fp32 alone. None stands for full precision.
-
-    int8 kernels take a scale and a zero point a channel, and neither groups nor other number formats.
-    """
-    if activation is None or activation.full:
-        return "fp32"
-    return "int8" if runs_in_integers(option) else "rounded"
-
-
-def runs_in_integers(option: Any) -> bool:
-    """Whether onnxruntime's integer kernels compute with such weights."""
-    return option is not None and option.format in ("int", "round", "sparse") and option.bits <= 8 and option.per != "group"
+def _kernels(options: Sequence[WeightOption], activations: Sequence[ActivationOption]) -> list[list[str]]:
+    """Returns [W + 1, A + 1] the kernels that run a layer: int8, fp32 on rounded numbers, or fp32 alone."""
+    integer = [option.runs_in_integers for option in options] + [False]
+    full = [activation.full for activation in activations] + [True]
+    return [["fp32" if is_full else "int8" if is_integer else "rounded" for is_full in full] for is_integer in integer]

@@ -7,6 +7,7 @@ it names.
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,9 +27,6 @@ PRECISIONS = ("fp32", "int8", "rounded", "int4")  # rounded: fp32 after rounding
 
 
 SHIPPED = Path(__file__).parent / "latency.json"
-
-
-INSTALL = "pip install 'qd-atlas[onnx]'"
 
 
 class Op(NamedTuple):
@@ -60,6 +58,10 @@ class Table:
     def of(self, op: Op, precision: str) -> float:
         """Returns microseconds; NaN where nobody has measured it."""
         return self.microseconds.get(op.name, {}).get(precision, float("nan"))
+
+    def of_all(self, ops: Sequence[Op], precisions: Sequence[Sequence[str]]) -> np.ndarray:
+        """Returns microseconds of L ops in each of a table of precisions [W, A]; [L, W, A]."""
+        return np.array([[[self.of(op, precision) for precision in row] for row in precisions] for op in ops])
 
     def check(self) -> "Table":
         """Raises ValueError where a time cannot be."""

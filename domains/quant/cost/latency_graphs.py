@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from domains.quant.cost.latency import Op
+from domains.quant.onnx_runtime import IR, OPSET
 
-OPSET, IR = 21, 10
 _BLOCK = 32  # of MatMulNBits
 Timed = tuple[bytes, dict[str, np.ndarray]]  # a graph, and what to feed it
 

@@ -1,5 +1,5 @@
-"""A config as a file that others run: ONNX for networks of convolutions, qwix rules for transformers; and what cannot be one.
+"""Configs as files that others run: ONNX for networks of convolutions, qwix rules for transformers (`qd export RUN --format`).
 
-support (who can carry what), trace (what a network computes besides its layers), onnx_file, qwix_rules, deploy (write,
-run, compare, mark), command (`qd export RUN --format onnx`).
+support (which options an exporter carries) and codes (the integers and tables behind the bank's values) come first; trace,
+onnx_file and onnx_run write ONNX, qwix_run writes rules of qwix; deploy runs what was written and compares it with the bank.
 """

@@ -1,10 +1,11 @@
-"""The codes of a bank's weights, recovered from the values that the bank computes with: integers, or places in a table."""
+"""The codes of a config's weights, recovered from the values that the bank computes with: integers, or indices into a table."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from domains.quant.quantize.bank import Bank
 from qd.support.errors import UserError
 
 
@@ -18,34 +19,57 @@ class Codes(NamedTuple):
     signed: bool  # codes around 0; else from 0 to 2^bits - 1
 
 
-class Looked(NamedTuple):
-    """A layer's weights as places in a table: values == table[places] * scale."""
+class Lookup(NamedTuple):
+    """A layer's weights as indices into a table: values == table[indices] * scale."""
 
-    places: np.ndarray  # uint8, shaped as the weight
+    indices: np.ndarray  # uint8, shaped as the weight
     table: np.ndarray  # float32 [entries]
     scale: np.ndarray | None  # float32 [out]
     bits: int
 
 
-def in_table(bank: Any, layer: int, option_index: int) -> Looked:
-    """Returns places in the table of values that there are. Raises ValueError where there are more than its bits can tell."""
-    option, values = bank.weight_options[option_index], bank.weights[layer][option_index]
+class EncodedConfig(NamedTuple):
+    """A config with the codes of its weights: all that a file of it is written from."""
+
+    bank: Bank
+    weights: tuple[Codes | Lookup | None, ...]  # one a layer; None: in full precision
+    activations: np.ndarray  # [L] indices of activation options
+
+
+def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
+    """Recovers the codes of a config [2L].
+
+    Raises:
+        UserError: a layer's values lie on no grid of its option, or are too many for its table.
+    """
+    (weights,), (activations,) = bank.split(genome)
+    encoded = []
+    for layer, index in enumerate(weights.tolist()):
+        option = bank.weight_option(index)
+        encoded.append(None if option is None else (in_table if option.is_table else in_integers)(bank, layer, index))
+    return EncodedConfig(bank, tuple(encoded), activations)
+
+
+def in_table(bank: Bank, layer: int, index: int) -> Lookup:
+    """Returns a layer's weights by option ``index`` as indices into the table of their distinct values."""
+    option, values = bank.weight_options[index], bank.weights[layer][index]
     scale = None if option.format == "codebook" else np.maximum(np.abs(values).reshape(-1, values.shape[-1]).max(0), 1e-12)
     plain = (values if scale is None else np.round(values / scale, 5)).astype(np.float32)
-    table, places = np.unique(plain, return_inverse=True)
+    table, indices = np.unique(plain, return_inverse=True)
     if len(table) > 2**option.bits:
         name, most = bank.network.layers[layer].name, 2**option.bits
         raise UserError(f"{name}: {option.name} has {len(table)} values, and its bits tell {most}; it cannot be carried")
-    return Looked(places.reshape(values.shape).astype(np.uint8), table, scale, option.bits)
+    return Lookup(indices.reshape(values.shape).astype(np.uint8), table, scale, option.bits)
 
 
-def of_layer(bank: Any, layer: int, option_index: int) -> Codes:
-    """Returns the codes. Raises ValueError where the bank's values lie on no grid of that option's scales."""
-    option, values = bank.weight_options[option_index], bank.weights[layer][option_index]
+def in_integers(bank: Bank, layer: int, index: int) -> Codes:
+    """Returns a layer's weights by option ``index`` as integers on the grid of that option's scales."""
+    option, values = bank.weight_options[index], bank.weights[layer][index]
     plain = option if option.format == "sparse" else replace(option, format="int")  # learned rounding keeps the scales
-    told = plain.quantize(bank.network.weights[layer])
-    scale = np.asarray(told.scale[0] if option.per == "tensor" else told.scale, np.float32)
-    zero = np.asarray(told.zero[0] if option.per == "tensor" else told.zero, np.int32)
+    grid = plain.quantize(bank.network.weights[layer])
+    assert grid.scale is not None and grid.zero is not None  # option.runs_in_integers
+    scale = np.asarray(grid.scale[0] if option.per == "tensor" else grid.scale, np.float32)
+    zero = np.asarray(grid.zero[0] if option.per == "tensor" else grid.zero, np.int32)
     codes = np.rint(values / scale + zero).astype(np.int32)
     if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6):
         raise UserError(

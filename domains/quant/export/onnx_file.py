@@ -2,55 +2,57 @@
 
 Inputs of fewer than 8 bits are clipped as codes; weights of up to 4 bits are stored two in a byte and widened when the
 file is loaded. A convolution becomes an integer kernel only where its result is rounded again: where it goes into a sum,
-``outputs`` gives 8 bit for that ("fast"); without, it stays as exact as the bank, and slow.
+``result_ranges`` allow 8 bit for that, and it is fast; without, it stays as exact as the bank, and slow.
 
 NCHW inside; the file takes images [N, H, W, C] as the bank does.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from domains.quant.export import codes as coded
-from domains.quant.export.support import is_table
+from domains.quant.export.codes import Codes, EncodedConfig, Lookup
 from domains.quant.export.trace import Step, steps
+from domains.quant.networks.layers import Layer, Network
+from domains.quant.onnx_runtime import IR, OPSET
 
-OPSET, IR = 21, 10
 Range = tuple[float, float]
 
 
 def write(
-    bank: Any, genome: np.ndarray, outputs: dict[int, Range] | None = None, tell: tuple[int, ...] = (), plain: bool = False
+    config: EncodedConfig,
+    result_ranges: dict[int, Range] | None = None,
+    more_outputs: Sequence[int] = (),
+    plain: bool = False,
 ) -> bytes:
-    """Returns the file of a config [2L].
+    """Returns the file of a config.
 
     Args:
-        outputs: layer -> range (low, high) of what it gives, for those whose results are rounded to 8 bit.
-        tell: layers whose results the file gives besides.
+        result_ranges: layer -> range (low, high) of its results, for those whose results are rounded to 8 bit.
+        more_outputs: layers whose results the file gives besides.
         plain: every kernel in full precision, on rounded numbers: agrees best, and is slower.
     """
     from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
-    network = bank.network
-    weights, activations = (index[0] for index in bank.split(np.asarray(genome)[None]))
-    example = np.zeros((2, *network.layers[0].inputs), np.float32)
-    order, result = steps(network, example)
-    made = _Graph(bank, weights, activations, outputs or {}, plain)
-    made.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
+    network = config.bank.network
+    order, result = steps(network)
+    nodes = _Nodes(config, result_ranges or {}, plain)
+    nodes.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
     for step in order:
-        made.add(step)
-    made.node("Identity", [f"v{result}"], "logits")
-    shape = ["N", *network.layers[0].inputs]
-    given = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
-    told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("logits", *(f"o{i}" for i in tell))]
-    graph = helper.make_graph(made.nodes, network.name, given, told, made.initial)
+        nodes.add(step)
+    nodes.node("Identity", [f"v{result}"], "logits")
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", *network.layers[0].inputs])]
+    names = ["logits", *[f"o{i}" for i in more_outputs]]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+    graph = helper.make_graph(nodes.nodes, network.name, inputs, outputs, nodes.constants)
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="qd-atlas").SerializeToString()
 
 
-def summed(bank: Any) -> list[int]:
+def summed(network: Network) -> list[int]:
     """Returns the convolutions whose results go somewhere else than, after a ReLU, into layers alone."""
-    order, _ = steps(bank.network, np.zeros((2, *bank.network.layers[0].inputs), np.float32))
+    order, _ = steps(network)
     users: dict[int, list[Step]] = {}
     for step in order:
         for value in step.inputs:
@@ -63,13 +65,14 @@ def summed(bank: Any) -> list[int]:
     return [step.setting for step in layers if not into_layers(step.output)]
 
 
-class _Graph:
+class _Nodes:
     """Nodes and constants, as they are needed."""
 
-    def __init__(self, bank: Any, weights: np.ndarray, activations: np.ndarray, outputs: dict[int, Range], plain: bool) -> None:
-        self.bank, self.weights, self.activations, self.outputs, self.plain = bank, weights, activations, outputs, plain
+    def __init__(self, config: EncodedConfig, result_ranges: dict[int, Range], plain: bool) -> None:
+        self.config, self.network = config, config.bank.network
+        self.result_ranges, self.plain = result_ranges, plain
         self.nodes: list[Any] = []
-        self.initial: list[Any] = []
+        self.constants: list[Any] = []
         self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
 
     def node(self, kind: str, inputs: list[str], output: str, **settings: Any) -> str:
@@ -81,7 +84,7 @@ class _Graph:
     def constant(self, name: str, value: Any) -> str:
         from onnx import numpy_helper  # pyright: ignore[reportMissingImports]
 
-        self.initial.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
     def add(self, step: Step) -> None:
@@ -99,10 +102,9 @@ class _Graph:
             self.node("Mul", [*names, self.constant(f"{out}.factor", np.float32(step.setting))], out)
 
     def _layer(self, i: int, x: str, out: str) -> None:
-        layer = self.bank.network.layers[i]
-        scale, zero, levels = (float(number) for number in self.bank.scales[i, self.activations[i]])
-        option = self.bank.weight_options[self.weights[i]] if self.weights[i] < len(self.bank.weight_options) else None
-        integers = option is not None and not is_table(option) and not self.plain
+        layer = self.network.layers[i]
+        scale, zero, levels = self.config.bank.scales[i, self.config.activations[i]].tolist()
+        integers = isinstance(self.config.weights[i], Codes) and not self.plain
         x = self._pair(x, scale, int(zero), int(levels), integers) if levels else x
         w, grid = self._weight(i, layer)
         b = self._bias(i, None if grid is None else grid * np.float32(scale))
@@ -110,15 +112,15 @@ class _Graph:
             self.node("Conv", [x, w, b], f"o{i}", strides=[layer.stride] * 2, auto_pad="SAME_UPPER")
         else:
             self.node("Gemm", [x, w, b], f"o{i}")
-        if i in self.outputs:
-            low, high = self.outputs[i]
+        if i in self.result_ranges:
+            low, high = self.result_ranges[i]
             step = max((max(high, 0) - min(low, 0)) / 255, 1e-12)
             self.rounded[f"o{i}",] = self._pair(f"o{i}", step, int(np.clip(round(-min(low, 0) / step), 0, 255)), 255)
         self.node("Identity", [self.rounded.get((f"o{i}",), f"o{i}")], out)
 
     def _bias(self, i: int, grid: np.ndarray | None) -> str:
         """The bias as integers on the grid of weights x inputs: onnxruntime would choose a coarser one by itself."""
-        bias = self.bank.network.biases[i].astype(np.float32)
+        bias = self.network.biases[i].astype(np.float32)
         if grid is None:
             return self.constant(f"b{i}", bias)
         codes = np.clip(np.rint(bias / grid), -(2**31) + 1, 2**31 - 1).astype(np.int32)
@@ -143,41 +145,40 @@ class _Graph:
                 self.rounded[key] = self.node("Mul", [plain, s], n)
         return self.rounded[key]
 
-    def _weight(self, i: int, layer: Any) -> tuple[str, np.ndarray | None]:
+    def _weight(self, i: int, layer: Layer) -> tuple[str, np.ndarray | None]:
         """Returns the weight's name and the scale of its integers; None where it has none."""
         turn = (lambda w: w.transpose(3, 2, 0, 1)) if layer.kind == "conv" else (lambda w: w)
-        if self.weights[i] == len(self.bank.weight_options):
-            return self.constant(f"w{i}", turn(self.bank.network.weights[i])), None
-        option = int(self.weights[i])
-        if is_table(self.bank.weight_options[option]):
-            return self._looked_up(f"w{i}", turn, coded.in_table(self.bank, i, option)), None
-        told = coded.of_layer(self.bank, i, option)
-        kind = np.int8 if told.signed else np.uint8
-        finer = 2 ** (8 - told.bits)  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
-        code = self._codes(f"w{i}.code", turn(told.codes), told.bits, told.signed)
+        weight = self.config.weights[i]
+        if weight is None:
+            return self.constant(f"w{i}", turn(self.network.weights[i])), None
+        if isinstance(weight, Lookup):
+            return self._look_up(f"w{i}", turn, weight), None
+        kind = np.int8 if weight.signed else np.uint8
+        finer = 2 ** (8 - weight.bits)  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
+        code = self._codes(f"w{i}.code", turn(weight.codes), weight.bits, weight.signed)
         if finer > 1:
             code = self._times(code, finer, kind)
         if self.plain:
-            shape = (-1, 1, 1, 1) if layer.kind == "conv" and told.scale.ndim else told.scale.shape
-            zero = self.constant(f"w{i}.zero", (told.zero * finer).astype(np.float32).reshape(shape))
+            shape = (-1, 1, 1, 1) if layer.kind == "conv" and weight.scale.ndim else weight.scale.shape
+            zero = self.constant(f"w{i}.zero", (weight.zero * finer).astype(np.float32).reshape(shape))
             moved = self.node("Sub", [self.node("Cast", [code], f"w{i}.plain", to=1), zero], f"w{i}.moved")
-            step = self.constant(f"w{i}.step", np.float32(told.scale / finer).reshape(shape))
+            step = self.constant(f"w{i}.step", np.float32(weight.scale / finer).reshape(shape))
             return self.node("Mul", [moved, step], f"w{i}"), None
-        axis = {"axis": 0 if layer.kind == "conv" else 1} if told.scale.ndim else {}
-        s, z = self.constant(f"w{i}.s", told.scale / finer), self.constant(f"w{i}.z", (told.zero * finer).astype(kind))
-        return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), told.scale / finer
+        axis = {"axis": 0 if layer.kind == "conv" else 1} if weight.scale.ndim else {}
+        s, z = self.constant(f"w{i}.s", weight.scale / finer), self.constant(f"w{i}.z", (weight.zero * finer).astype(kind))
+        return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), weight.scale / finer
 
-    def _looked_up(self, name: str, turn: Any, told: coded.Looked) -> str:
+    def _look_up(self, name: str, turn: Callable[[np.ndarray], np.ndarray], weight: Lookup) -> str:
         from onnx import TensorProto  # pyright: ignore[reportMissingImports]
 
-        code = self._codes(f"{name}.code", turn(told.places), told.bits, False)
-        place = self.node("Cast", [code], f"{name}.place", to=TensorProto.INT32)
-        table = self.constant(f"{name}.table", told.table)
-        if told.scale is None:
-            return self.node("Gather", [table, place], name)
-        plain = self.node("Gather", [table, place], f"{name}.plain")
-        shape = (-1, 1, 1, 1) if told.places.ndim == 4 else (1, -1)
-        return self.node("Mul", [plain, self.constant(f"{name}.s", told.scale.reshape(shape))], name)
+        code = self._codes(f"{name}.code", turn(weight.indices), weight.bits, False)
+        index = self.node("Cast", [code], f"{name}.place", to=TensorProto.INT32)
+        table = self.constant(f"{name}.table", weight.table)
+        if weight.scale is None:
+            return self.node("Gather", [table, index], name)
+        plain = self.node("Gather", [table, index], f"{name}.plain")
+        shape = (-1, 1, 1, 1) if weight.indices.ndim == 4 else (1, -1)
+        return self.node("Mul", [plain, self.constant(f"{name}.s", weight.scale.reshape(shape))], name)
 
     def _times(self, code: str, factor: int, kind: type) -> str:
         from onnx import helper  # pyright: ignore[reportMissingImports]
@@ -192,5 +193,5 @@ class _Graph:
         from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
         small, wide = (TensorProto.INT4, TensorProto.INT8) if signed else (TensorProto.UINT4, TensorProto.UINT8)
-        self.initial.append(helper.make_tensor(f"{name}.4", small, codes.shape, codes.ravel().tolist()))
+        self.constants.append(helper.make_tensor(f"{name}.4", small, codes.shape, codes.ravel().tolist()))
         return self.node("Cast", [f"{name}.4"], name, to=wide)

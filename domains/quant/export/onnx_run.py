@@ -1,13 +1,16 @@
-"""ONNX files chosen and run: which results are rounded again, so that as many layers as may be run in integers."""
+"""Exports configs as ONNX: chooses which results are rounded again, so that as many layers as may be run in integers.
 
-import importlib.util
+L layers, N images.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from domains.quant.cost import latency, latency_measure
-from domains.quant.export import onnx_file
-from domains.quant.export.artifact import Ran, agree
+from domains.quant import onnx_runtime
+from domains.quant.export import codes, deploy, onnx_file
+from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from qd.support.errors import UserError
 
@@ -15,53 +18,56 @@ _WANTED = 99.75  # per cent: with room above what is asked on held-out images
 _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
 
 
-def make(domain: Any, genome: np.ndarray) -> Ran:
+def make(domain: Any, genome: np.ndarray) -> Artifact:
     """Returns the file that rounds as many results as agreement with the bank lets it; chosen on the validation split.
 
     Raises:
-        ValueError: onnx or onnxruntime is not installed.
+        UserError: onnx or onnxruntime is not installed.
     """
-    lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    lacking = onnx_runtime.missing_packages()
     if lacking:
-        raise UserError(f"ONNX files are written and run by {' and '.join(lacking)}, not installed", f"type {latency.INSTALL}")
-    bank = domain.bank
-    ranges = result_ranges(bank, genome)
-    shown = data.load(bank.network.forward.data, "validation").pixels[:_CHOOSING]
-    ours = bank.logits(genome[None], shown)[0]
-    agreement = lambda file: agree(bank.network, runner(file)(shown), ours)
-    of = lambda kept: onnx_file.write(bank, genome, {i: ranges[i] for i in kept})
-    kept = list(ranges)
-    if (file := of(kept)) and agreement(file) < _WANTED:
-        alone = {i: agreement(of([i])) for i in kept}
-        kept.sort(key=lambda i: alone[i], reverse=True)
-        while kept and agreement(file) < _WANTED:
-            kept = kept[: len(kept) * 2 // 3]
-            file = of(kept)
+        raise UserError(
+            f"ONNX files are written and run by {' and '.join(lacking)}, not installed", f"type {onnx_runtime.INSTALL}"
+        )
+    bank, config = domain.bank, codes.encode(domain.bank, genome)
+    ranges = result_ranges(config)
+    images = data.load(bank.network.forward.data, "validation").pixels[:_CHOOSING]
+    ours = bank.logits(genome[None], images)[0]
+    agreement = lambda file: agree(bank.network, runner(file)(images), ours)
+    write = lambda layers: onnx_file.write(config, {i: ranges[i] for i in layers})
+    layers = list(ranges)
+    if (file := write(layers)) and agreement(file) < _WANTED:
+        alone = {i: agreement(write([i])) for i in layers}
+        layers.sort(key=lambda i: alone[i], reverse=True)
+        while layers and agreement(file) < _WANTED:
+            layers = layers[: len(layers) * 2 // 3]
+            file = write(layers)
     if agreement(file) < _WANTED:  # rounded biases alone change too much
-        return _plain(bank, genome)
-    names = [bank.network.layers[i].name for i in kept]
-    chosen = {"kernels": "integer", "rounded_results": names}
-    return Ran({"model.onnx": file}, runner(file), weights_bytes(file), chosen, lambda: _plain(bank, genome))
+        return _plain(config)
+    settings = {"kernels": "integer", "rounded_results": [bank.network.layers[i].name for i in layers]}
+    return Artifact({"model.onnx": file}, runner(file), weights_bytes(file), settings, lambda: _plain(config))
 
 
-def _plain(bank: Any, genome: np.ndarray) -> Ran:
+def _plain(config: codes.EncodedConfig) -> Artifact:
     """Keeps the codes and computes in full precision."""
-    file = onnx_file.write(bank, genome, plain=True)
-    return Ran({"model.onnx": file}, runner(file), weights_bytes(file), {"kernels": "full precision on rounded numbers"})
+    file = onnx_file.write(config, plain=True)
+    settings = {"kernels": "full precision on rounded numbers"}
+    return Artifact({"model.onnx": file}, runner(file), weights_bytes(file), settings)
 
 
-def result_ranges(bank: Any, genome: np.ndarray) -> dict[int, onnx_file.Range]:
-    """Returns layer -> the range of what it gives on training images, of the layers whose results go into sums."""
-    layers = onnx_file.summed(bank)
-    shown = data.load(bank.network.forward.data, "train").pixels[:_RANGES]
-    run = latency_measure.session(onnx_file.write(bank, genome, tell=tuple(layers)))
-    told = run([f"o{i}" for i in layers], {"images": shown}) if layers else []
-    return {i: (float(values.min()), float(values.max())) for i, values in zip(layers, told, strict=True)}
+def result_ranges(config: codes.EncodedConfig) -> dict[int, onnx_file.Range]:
+    """Returns layer -> the range of its results on training images, of the layers whose results go into sums."""
+    network = config.bank.network
+    layers = onnx_file.summed(network)
+    images = data.load(network.forward.data, "train").pixels[:_RANGES]
+    run = onnx_runtime.open_session(onnx_file.write(config, more_outputs=layers))
+    results = run([f"o{i}" for i in layers], {"images": images}) if layers else []
+    return {i: (float(values.min()), float(values.max())) for i, values in zip(layers, results, strict=True)}
 
 
-def runner(file: bytes):
+def runner(file: bytes) -> Callable[[np.ndarray], np.ndarray]:
     """Opens a file on one thread: images -> outputs."""
-    run = latency_measure.session(file)
+    run = onnx_runtime.open_session(file)
     return lambda images: run(["logits"], {"images": np.ascontiguousarray(images, np.float32)})[0]
 
 
@@ -74,3 +80,6 @@ def weights_bytes(file: bytes) -> int:
     sizes: dict[int, int] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT32: 4, onnx.TensorProto.INT64: 8}
     bits = ((int(np.prod(c.dims, dtype=int)), 4 if c.data_type in half else 8 * sizes.get(c.data_type, 1)) for c in constants)
     return sum((count * each + 7) // 8 for count, each in bits)
+
+
+export = deploy.Exporter(make, "ort-cpu")

@@ -1,4 +1,4 @@
-"""A config as rules of qwix, with its codes: a flax network whose products qwix runs in integers, by the bank's own numbers.
+"""Exports configs as rules of qwix with their codes: a flax network, its products in integers, by the bank's numbers.
 
 rules.json says for each layer which types its weights and inputs have and the fixed range of its inputs; weights.npz
 holds codes (of b bits each, without gaps), scales and biases. qwix' own calibration is not used: its grids are others.
@@ -12,101 +12,104 @@ from typing import Any
 
 import numpy as np
 
-from domains.quant.export import codes as coded
-from domains.quant.export.artifact import Ran
+from domains.quant.export import deploy
+from domains.quant.export.artifact import Artifact
+from domains.quant.export.codes import Codes, EncodedConfig, encode
+from domains.quant.networks.layers import Layer, Network
+from domains.quant.quantize.quantizers import ActivationOption
 from qd.support.errors import UserError
 
 INSTALL = "pip install 'qd-atlas[qwix]'"
 
 
-def make(domain: Any, genome: np.ndarray) -> Ran:
-    """Returns rules and weights of a config; what is run is read back from them."""
-    lacking = [name for name in ("qwix", "flax") if importlib.util.find_spec(name) is None]
-    if lacking:
-        raise UserError(f"qwix rules are written and run by {' and '.join(lacking)}, not installed", f"type {INSTALL}")
-    bank = domain.bank
-    rules, arrays = _rules(bank, genome), _arrays(bank, genome)
+def make(domain: Any, genome: np.ndarray) -> Artifact:
+    """Returns rules and weights of a config; what is run is read back from them.
+
+    Raises:
+        UserError: qwix is not installed.
+    """
+    if importlib.util.find_spec("qwix") is None:
+        raise UserError("qwix rules are written and run by qwix, not installed", f"type {INSTALL}")
+    config = encode(domain.bank, genome)
+    rules, arrays = _rules(config), _arrays(config)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     files = {"rules.json": (json.dumps(rules, indent=1) + "\n").encode(), "weights.npz": buffer.getvalue()}
     stored = sum(array.nbytes for array in arrays.values())
-    return Ran(files, runner(bank.network, files), stored, {"kernels": "qwix on XLA, cpu; predicted latency is onnxruntime's"})
+    settings = {"kernels": "qwix on XLA, cpu; predicted latency is onnxruntime's"}
+    return Artifact(files, runner(config.bank.network, files), stored, settings)
 
 
-def runner(network: Any, files: dict[str, bytes]) -> Callable[[np.ndarray], np.ndarray]:
+def runner(network: Network, files: dict[str, bytes]) -> Callable[[np.ndarray], np.ndarray]:
     """Opens what was written: inputs [N, ...] -> outputs [N, C], compiled once for each N."""
     import jax
     import qwix  # pyright: ignore[reportMissingImports]
 
-    told, rules = json.loads(files["rules.json"]), []
-    for rule in told["rules"]:
-        rules.append(qwix.QuantizationRule(**rule))
+    plan = json.loads(files["rules.json"])
+    rules = [qwix.QuantizationRule(**rule) for rule in plan["rules"]]
     with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as packed:
         arrays = {name: packed[name] for name in packed.files}
     model = _module(network)
     quantized = qwix.quantize_model(model, qwix.PtqProvider(rules))
-    example = np.zeros((1, *told["input"]), np.float32)
+    example = np.zeros((1, *plan["input"]), np.float32)
     shapes = jax.eval_shape(lambda x: quantized.init(jax.random.key(0), x), example)["params"]
     params = {path(layer): _params(layer, shapes[path(layer)], arrays) for layer in network.layers}
     apply = jax.jit(lambda params, x: quantized.apply({"params": params}, x))
     return lambda x: np.asarray(apply(params, np.asarray(x, np.float32)))
 
 
-def path(layer: Any) -> str:
+def path(layer: Layer) -> str:
     """A layer's name as flax has it."""
     return layer.name.replace(".", "_")
 
 
-def _module(network: Any) -> Any:
+def _module(network: Network) -> Any:
     """The network's own forward pass over flax layers."""
     from flax import linen as nn
 
-    class Carried(nn.Module):
+    class Module(nn.Module):
         @nn.compact
         def __call__(self, x: Any) -> Any:
             return network.forward(lambda i, x: nn.Dense(network.layers[i].shape[-1], name=path(network.layers[i]))(x), x)
 
-    return Carried()
+    return Module()
 
 
-def _rules(bank: Any, genome: np.ndarray) -> dict[str, Any]:
-    weights, activations = (index[0] for index in bank.split(np.asarray(genome)[None]))
-    rules = []
-    for i, layer in enumerate(bank.network.layers):
-        if weights[i] == len(bank.weight_options):
+def _rules(config: EncodedConfig) -> dict[str, Any]:
+    bank, rules = config.bank, []
+    for i, (layer, weight, index) in enumerate(zip(bank.network.layers, config.weights, config.activations, strict=True)):
+        option, rule = bank.activation_option(index), {}
+        if weight is None or option is None:  # both or neither, by support.refusal
             continue
-        option, told = bank.activation_options[activations[i]], {}
         if not option.full:
-            told = {"act_qtype": f"int{option.bits}", "act_calibration_method": _fixed(option, bank.scales[i, activations[i]])}
-        kind = f"int{bank.weight_options[weights[i]].bits}"
-        rules.append({"module_path": f"{path(layer)}$", "weight_qtype": kind} | told)
-    return {"network": bank.network.name, "input": list(_input(bank)), "rules": rules}
+            rule = {"act_qtype": f"int{option.bits}", "act_calibration_method": _fixed_range(option, bank.scales[i, index])}
+        rules.append({"module_path": f"{path(layer)}$", "weight_qtype": f"int{weight.bits}"} | rule)
+    return {"network": bank.network.name, "input": _input_shape(bank.network), "rules": rules}
 
 
-def _fixed(option: Any, fitted: np.ndarray) -> str:
+def _fixed_range(option: ActivationOption, scales: np.ndarray) -> str:
     """The range of a layer's inputs as qwix reads it."""
-    scale, zero, levels = (float(number) for number in fitted)
+    scale, zero, levels = scales.tolist()
     half = (2 ** (option.bits - 1) - 0.5) * scale  # qwix' bound of a symmetric type
     low, high = (-half, half) if option.symmetric else (-zero * scale, (levels - zero) * scale)
     return f"fixed,{low!r},{high!r}"
 
 
-def _input(bank: Any) -> tuple[int, ...]:
-    form = bank.network.forward
-    return (form.tokens, form.width) if form.data == "sentences" else tuple(bank.network.layers[0].inputs)
+def _input_shape(network: Network) -> list[int]:
+    form = network.forward
+    return [form.tokens, form.width] if form.data == "sentences" else list(network.layers[0].inputs)
 
 
-def _arrays(bank: Any, genome: np.ndarray) -> dict[str, np.ndarray]:
-    weights, _ = (index[0] for index in bank.split(np.asarray(genome)[None]))
-    arrays = {}
-    for i, layer in enumerate(bank.network.layers):
-        arrays[f"{layer.name}.bias"] = bank.network.biases[i].astype(np.float32)
-        if weights[i] == len(bank.weight_options):
-            arrays[f"{layer.name}.full"] = bank.network.weights[i]
+def _arrays(config: EncodedConfig) -> dict[str, np.ndarray]:
+    network, arrays = config.bank.network, {}
+    for i, (layer, weight) in enumerate(zip(network.layers, config.weights, strict=True)):
+        arrays[f"{layer.name}.bias"] = network.biases[i].astype(np.float32)
+        if weight is None:
+            arrays[f"{layer.name}.full"] = network.weights[i]
             continue
-        told = coded.of_layer(bank, i, int(weights[i]))
-        arrays[f"{layer.name}.scale"] = np.broadcast_to(told.scale, (layer.shape[-1],)).astype(np.float32)
-        arrays[f"{layer.name}.codes{told.bits}"] = pack(told.codes, told.bits)
+        assert isinstance(weight, Codes)  # support.refusal lets no table pass
+        arrays[f"{layer.name}.scale"] = np.broadcast_to(weight.scale, (layer.shape[-1],)).astype(np.float32)
+        arrays[f"{layer.name}.codes{weight.bits}"] = pack(weight.codes, weight.bits)
     return arrays
 
 
@@ -123,7 +126,7 @@ def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
     return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes).astype(np.int8).reshape(shape)
 
 
-def _params(layer: Any, like: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _params(layer: Layer, like: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """A layer's params as qwix wants them: its own wrapper around our codes and scales."""
     import jax.numpy as jnp
 
@@ -132,10 +135,13 @@ def _params(layer: Any, like: Any, arrays: dict[str, np.ndarray]) -> dict[str, A
         return {"kernel": jnp.asarray(arrays[f"{layer.name}.full"]), "bias": bias}
     name = next(name for name in arrays if name.startswith(f"{layer.name}.codes"))
     codes = unpack(arrays[name], layer.shape, int(name[-1]))
-    wrapped = like["kernel"]
-    held = wrapped.array
-    scale = jnp.asarray(arrays[f"{layer.name}.scale"]).reshape(held.scale.shape)
+    wrapper = like["kernel"]
+    array = wrapper.array
+    scale = jnp.asarray(arrays[f"{layer.name}.scale"]).reshape(array.scale.shape)
     return {
-        "kernel": wrapped.replace(array=held.replace(qvalue=jnp.asarray(codes).astype(held.qvalue.dtype), scale=scale)),
+        "kernel": wrapper.replace(array=array.replace(qvalue=jnp.asarray(codes).astype(array.qvalue.dtype), scale=scale)),
         "bias": bias,
     }
+
+
+export = deploy.Exporter(make, "qwix-cpu")

@@ -1,13 +1,15 @@
-"""Which layers of a config somebody can run: the support matrix, layer by layer and for whole genomes.
+"""Which layers of a config an exporter carries: the support matrix, layer by layer and for whole genomes.
 
 L layers, W weight options, A activation options.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant.cost.costs import runs_in_integers
+from domains.quant.networks.layers import Layer
+from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.quantizers import ActivationOption, WeightOption
 from qd.support.errors import UserError
 
 TARGETS = ("ort-cpu", "qwix-cpu")
@@ -21,20 +23,19 @@ class Blocked(NamedTuple):
     reason: str
 
 
-def blocked(bank: Any, genome: np.ndarray, target: str) -> list[Blocked]:
+def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
     """Returns the layers of a genome [2L] that a target cannot run, each with its reason; none: the config can be exported."""
     if target not in TARGETS:
         raise UserError(f"there is no target {target!r}", f"type one of {', '.join(TARGETS)}")
-    weights, activations = bank.split(np.asarray(genome)[None])
-    found = []
-    for i, layer in enumerate(bank.network.layers):
-        option = _of(bank.weight_options, weights[0, i])
-        reason = refusal(layer, option, _of(bank.activation_options, activations[0, i]), target)
-        found += [Blocked(layer.name, reason)] if reason else []
-    return found
+    (weights,), (activations,) = bank.split(genome)
+    layers = []
+    for layer, w, a in zip(bank.network.layers, weights, activations, strict=True):
+        reason = refusal(layer, bank.weight_option(w), bank.activation_option(a), target)
+        layers += [Blocked(layer.name, reason)] if reason else []
+    return layers
 
 
-def matrix(bank: Any, target: str) -> np.ndarray:
+def matrix(bank: Bank, target: str) -> np.ndarray:
     """Returns [L, W, A] bool: whether a target runs a layer with these options."""
     rows = [
         [[not refusal(layer, w, a, target) for a in bank.activation_options] for w in bank.weight_options]
@@ -43,22 +44,22 @@ def matrix(bank: Any, target: str) -> np.ndarray:
     return np.array(rows)
 
 
-def targets(bank: Any, genomes: np.ndarray) -> list[str]:
+def targets(bank: Bank, genomes: np.ndarray) -> list[str]:
     """Returns for each genome [B, 2L] where it runs: ort-cpu, qwix-cpu, or none."""
     tables = {target: matrix(bank, target) for target in TARGETS}
     weights, activations = bank.split(genomes)
     rows = np.arange(weights.shape[1])
     kind = "ort-cpu" if any(layer.kind == "conv" for layer in bank.network.layers) else "qwix-cpu"
     order = [kind, *(target for target in TARGETS if target != kind)]
-    found = []
+    choices = []
     for w, a in zip(weights, activations, strict=True):
         inside = (w < len(bank.weight_options)).all() and (a < len(bank.activation_options)).all()
         runs = [target for target in order if inside and tables[target][rows, w, a].all()]
-        found.append(runs[0] if runs else "none")
-    return found
+        choices.append(runs[0] if runs else "none")
+    return choices
 
 
-def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
+def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOption | None, target: str) -> str:
     """Says why a target cannot run a layer so; empty where it can. None stands for full precision."""
     if option is None or activation is None:
         mixed = (option is None) != (activation is None)
@@ -66,8 +67,9 @@ def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
     if target == "ort-cpu" and activation.full:
         return "inputs stay in full precision, and files are written of inputs of up to 8 bit"
     if target == "ort-cpu":
-        return "" if runs_in_integers(option) or is_table(option) else f"{option.name} has no codes with one scale a channel"
-    if not runs_in_integers(option):
+        carried = option.runs_in_integers or option.is_table
+        return "" if carried else f"{option.name} has no codes with one scale a channel"
+    if not option.runs_in_integers:
         return f"{option.name} has no integer codes with one scale a channel or tensor"
     if layer.kind == "conv":
         return "qwix convolves only weights and inputs of one type, and on a CPU none below 8 bit"
@@ -76,12 +78,3 @@ def refusal(layer: Any, option: Any, activation: Any, target: str) -> str:
     if not activation.full and not activation.symmetric and activation.bits not in (4, 8):
         return f"inputs of {activation.name} have a zero point, which qwix takes for 4 and 8 bit alone"
     return ""
-
-
-def is_table(option: Any) -> bool:
-    """Whether weights are looked up in a table of values: few bits in the file, full precision in the kernel."""
-    return option.per != "group" and (option.format == "codebook" or option.format[:2] in ("fp", "nf"))
-
-
-def _of(options: Any, index: int) -> Any:
-    return options[index] if index < len(options) else None

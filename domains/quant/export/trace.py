@@ -4,10 +4,13 @@ Layers are opaque calls in it; the rest must be of the few operations that an ex
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 
+from domains.quant.networks.layers import Network, linear
 from qd.support.errors import UserError
 
 
@@ -20,17 +23,13 @@ class Step(NamedTuple):
     setting: Any = None
 
 
-def steps(network: Any, example: np.ndarray) -> tuple[list[Step], int]:
+@lru_cache(maxsize=8)
+def steps(network: Network) -> tuple[tuple[Step, ...], int]:
     """Returns the steps of a forward pass and the number of the value it gives.
 
     Raises:
         ValueError: the network does something between its layers that no exporter here carries.
     """
-    import jax
-    import jax.numpy as jnp
-
-    from domains.quant.networks.layers import linear
-
     layers = network.layers
 
     def apply(i: int, x: Any) -> Any:
@@ -40,10 +39,10 @@ def steps(network: Any, example: np.ndarray) -> tuple[list[Step], int]:
         layer.__name__ = f"layer{i}"
         return jax.jit(layer)(x)
 
-    closed = jax.make_jaxpr(lambda x: network.forward(apply, x))(jnp.asarray(example))
+    closed = jax.make_jaxpr(lambda x: network.forward(apply, x))(jnp.zeros((2, *layers[0].inputs), jnp.float32))
     reader = _Reader()
     (result,) = reader.read(closed.jaxpr, [0])
-    return reader.steps, result
+    return tuple(reader.steps), result
 
 
 class _Reader:

@@ -4,24 +4,23 @@ Weights come by `qd fetch minilm_f32`. Its 36 products (query, key, value, outpu
 quantized; embeddings, norms, softmax and GELU stay float32. N sentences, T tokens, D = 384, H = 12 heads.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from safetensors.numpy import load_file
 
-from domains.quant.networks.layers import Apply, Layer, Network
+from domains.quant.networks.layers import Apply, Layer, Network, attention_blocks, split_heads
 from domains.quant.networks.wordpiece import Words
+from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 
 Array = Any
-PARTS = ("query", "key", "value", "output", "up", "down")
 _PLACES = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
 _INSIDE = (*_PLACES, "intermediate.dense", "output.dense")
 _BYTES = 90_868_376
@@ -37,39 +36,33 @@ class Encoder:
     tokens: int = 32
     data: str = "sentences"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        wide, t = 4 * self.width, self.tokens
-        shapes = [*[(self.width, self.width)] * 4, (self.width, wide), (wide, self.width)]
-        named = [(f"block{b}.{part}", shape) for b in range(self.blocks) for part, shape in zip(PARTS, shapes, strict=True)]
-        return tuple(Layer(name, "dense", shape, (t, shape[0]), t * shape[0] * shape[1]) for name, shape in named)
+        return attention_blocks(self.blocks, self.width, 4 * self.width, self.tokens)
 
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Embedded tokens [N, T, D] -> unit vectors [N, D]."""
-        held, shown = _norms(), (x != 0).any(-1)
+        norms, is_token = _norms(), (x != 0).any(-1)
         for b in range(self.blocks):
-            q, k, v = (self._heads(apply(6 * b + i, x)) for i in range(3))
-            score = jnp.where(shown[:, None, None], q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1e9)
+            q, k, v = (split_heads(apply(6 * b + i, x), self.heads) for i in range(3))
+            score = jnp.where(is_token[:, None, None], q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1e9)
             mixed = (jax.nn.softmax(score, -1) @ v).swapaxes(1, 2).reshape(x.shape)
-            x = _norm(x + apply(6 * b + 3, mixed), held[f"norm{b}.attention"])
+            x = _norm(x + apply(6 * b + 3, mixed), norms[f"norm{b}.attention"])
             up = jax.nn.gelu(apply(6 * b + 4, x), approximate=False)
-            x = _norm(x + apply(6 * b + 5, up), held[f"norm{b}.output"])
-        pooled = (x * shown[..., None]).sum(1) / shown.sum(1, keepdims=True)
+            x = _norm(x + apply(6 * b + 5, up), norms[f"norm{b}.output"])
+        pooled = (x * is_token[..., None]).sum(1) / is_token.sum(1, keepdims=True)
         return pooled / jnp.linalg.norm(pooled, axis=1, keepdims=True)
-
-    def _heads(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)  # [N, H, T, D / H]
 
 
 def folder() -> Path:
     """Returns where `qd fetch minilm_f32` puts it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qd-atlas" / "weights" / "minilm_f32"
+    return cache_path("weights", "minilm_f32")
 
 
 def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:
     """Returns what the first block is shown, float32 [N, T, D]; zeros where a sentence has ended."""
-    numbers, told = _words().encode(sentences, tokens), tensors()
-    words, places, kinds = (told[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type"))
+    numbers, weights = _words().encode(sentences, tokens), tensors()
+    words, places, kinds = (weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type"))
     x = _norm(words[numbers] + places[:tokens] + kinds[0], _pair("embeddings.LayerNorm"))
     return (x * (numbers > 0)[..., None]).astype(np.float32)
 
@@ -77,15 +70,15 @@ def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:
 @lru_cache(maxsize=1)
 def load() -> Network:
     """Returns the trained encoder. Raises ValueError where its weights are not on this machine."""
-    form, told = Encoder(), tensors()
+    form, stored = Encoder(), tensors()
     names = [f"encoder.layer.{b}.{place}" for b in range(form.blocks) for place in _INSIDE]
-    weights = tuple(np.ascontiguousarray(told[f"{name}.weight"].T) for name in names)
-    return Network("minilm", form, weights, tuple(told[f"{name}.bias"] for name in names))
+    weights = tuple(np.ascontiguousarray(stored[f"{name}.weight"].T) for name in names)
+    return Network("minilm", form, weights, tuple(stored[f"{name}.bias"] for name in names))
 
 
 @lru_cache(maxsize=1)
 def tensors() -> dict[str, np.ndarray]:
-    """Reads every tensor of the safetensors file (8 bytes of length, a JSON header, raw numbers)."""
+    """Reads every tensor of the weights' file: name -> float32."""
     path = folder() / "model.safetensors"
     if not path.is_file():
         raise UserError(f"the encoder's weights are not in {path.parent}", "type qd fetch minilm_f32")
@@ -94,12 +87,7 @@ def tensors() -> dict[str, np.ndarray]:
             f"{path} has {path.stat().st_size} bytes and not {_BYTES}",
             "delete it and type qd fetch minilm_f32, which compares its checksum",
         )
-    raw = np.memmap(path, np.uint8, "r")
-    begin = 8 + int.from_bytes(raw[:8].tobytes(), "little")
-    header = json.loads(raw[8:begin].tobytes())
-    floats = {name: told for name, told in header.items() if told.get("dtype") == "F32"}
-    spans = {name: [begin + at for at in told["data_offsets"]] for name, told in floats.items()}
-    return {name: raw[slice(*spans[name])].view(np.float32).reshape(told["shape"]) for name, told in floats.items()}
+    return load_file(path)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -9,9 +10,8 @@ import jax
 import numpy as np
 
 Array = Any
-
-
-Apply = Callable[[int, Array], Array]
+Apply = Callable[[int, Array], Array]  # (number of a layer, its inputs) -> its results
+BLOCK_PARTS = ("query", "key", "value", "output", "up", "down")  # products of an attention block, in order
 
 
 class Layer(NamedTuple):
@@ -39,9 +39,8 @@ class Network:
     forward: Any  # ResNet or Encoder: layers, data, and (apply, x) -> outputs
     weights: tuple[np.ndarray, ...]  # float32, one a layer, as Layer.shape
     biases: tuple[np.ndarray, ...]  # float32 [out]
-    statistics: tuple[np.ndarray, ...] = ()  # [2, out]: mean and spread of each layer's outputs on training images
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         return self.forward.layers
 
@@ -56,3 +55,18 @@ def linear(layer: Layer, x: Array, kernel: Array) -> Array:
         return x @ kernel
     strides = (layer.stride, layer.stride)
     return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def attention_blocks(blocks: int, width: int, hidden: int, tokens: int) -> tuple[Layer, ...]:
+    """Returns the products of blocks of attention, each with a two-layer net behind it, in the order of BLOCK_PARTS."""
+    shapes = [*[(width, width)] * 4, (width, hidden), (hidden, width)]
+    return tuple(
+        Layer(f"block{b}.{part}", "dense", shape, (tokens, shape[0]), tokens * shape[0] * shape[1])
+        for b in range(blocks)
+        for part, shape in zip(BLOCK_PARTS, shapes, strict=True)
+    )
+
+
+def split_heads(x: Array, heads: int) -> Array:
+    """Cuts each token's numbers into H heads: [B, T, D] -> [B, H, T, D / H]."""
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)

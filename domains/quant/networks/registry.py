@@ -44,25 +44,23 @@ def load(name: str) -> Network:
         from domains.quant.networks import encoder
 
         return encoder.load()
-    made = form(name)
-    return read(name, made, WEIGHTS / f"{name}.npz", CHECKSUMS[name])
+    return read(name, form(name), WEIGHTS / f"{name}.npz", CHECKSUMS[name])
 
 
-def read(name: str, made: ResNet, path: Path, checksum: str) -> Network:
+def read(name: str, network_form: ResNet, path: Path, checksum: str) -> Network:
     """Reads weights from a file. Raises ValueError where its SHA-256 or a shape is another than it should be."""
     if not path.is_file():
         raise UserError(f"{path} is not there", f"type python -m domains.quant.networks.train {name}")
-    seen = hashlib.sha256(path.read_bytes()).hexdigest()
-    if seen != checksum:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != checksum:
         raise UserError(
-            f"{path.name} has the checksum {seen[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
+            f"{path.name} has the checksum {digest[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
             f"restore the file, or train anew "
             f"(python -m domains.quant.networks.train {name}) and write its checksum into registry.py"
         )
-    with np.load(path, allow_pickle=False) as told:
-        several = ("weight", "bias", "statistics")
-        weights, biases, statistics = ([told[f"{kind}{i}"] for i in range(len(made.layers))] for kind in several)
-    for layer, weight in zip(made.layers, weights, strict=True):
+    with np.load(path, allow_pickle=False) as stored:
+        weights, biases = ([stored[f"{kind}{i}"] for i in range(len(network_form.layers))] for kind in ("weight", "bias"))
+    for layer, weight in zip(network_form.layers, weights, strict=True):
         if weight.shape != layer.shape:
             raise UserError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
-    return Network(name, made, tuple(weights), tuple(biases), tuple(statistics))
+    return Network(name, network_form, tuple(weights), tuple(biases))

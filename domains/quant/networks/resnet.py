@@ -1,6 +1,7 @@
 """Residual networks with folded batch norm."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 
@@ -19,7 +20,7 @@ class ResNet:
     residual: bool = True
     data: str = "fashion"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         side, out = -(-self.side // self.stem_stride), self.widths[0]
         layers = [_conv("stem", self.side, 1, out, 3, self.stem_stride, True)]

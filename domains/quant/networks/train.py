@@ -39,9 +39,8 @@ def main(name: str, out: str = "") -> None:
 
 
 def write(network: Network, path: Path) -> None:
-    """Keeps a network's numbers, and the mean and spread of its layers' outputs on training images."""
-    images = data.load(network.forward.data, "train").pixels[:5000]
-    columns = {"weight": network.weights, "bias": network.biases, "statistics": _statistics(network, images)}
+    """Keeps a network's numbers."""
+    columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **{f"{kind}{i}": x for kind, several in columns.items() for i, x in enumerate(several)})  # type: ignore[arg-type]
 
@@ -134,22 +133,6 @@ def _folded(name: str, form: ResNet, params: Any, running: Any) -> Network:
         weights.append(np.asarray(weight, np.float32))
         biases.append(np.asarray(bias, np.float32))
     return Network(name, form, tuple(weights), tuple(biases))
-
-
-def _statistics(network: Network, images: np.ndarray) -> list[np.ndarray]:
-    def told(pixels: Array) -> list[Array]:
-        seen: list[Array] = [None] * len(network.layers)
-
-        def apply(i: int, x: Array) -> Array:
-            y = linear(network.layers[i], x, network.weights[i]) + network.biases[i]
-            flat = y.reshape(-1, y.shape[-1])
-            seen[i] = jnp.stack([flat.mean(0), flat.std(0)])
-            return y
-
-        network.forward(apply, pixels)
-        return seen
-
-    return [np.asarray(x, np.float32) for x in jax.jit(told)(images)]
 
 
 if __name__ == "__main__":

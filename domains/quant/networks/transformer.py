@@ -5,16 +5,16 @@ root mean square without a learned scale, mean over tokens. N images, T tokens, 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.quant.networks.layers import Apply, Layer
+from domains.quant.networks.layers import BLOCK_PARTS, Apply, Layer, attention_blocks, split_heads
 
 Array = Any
-_PARTS = ("query", "key", "value", "output", "up", "down")
 
 
 @dataclass(frozen=True)
@@ -29,33 +29,25 @@ class Patches:
     classes: int = 10
     data: str = "fashion"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        tokens, d, wide = (-(-self.side // self.patch)) ** 2, self.width, 2 * self.width
+        tokens, d = (-(-self.side // self.patch)) ** 2, self.width
         kernel = (self.patch, self.patch, 1, d)
         stem = Layer("patches", "conv", kernel, (self.side, self.side, 1), tokens * self.patch**2 * d, self.patch, False)
-        shapes = [*[(d, d)] * 4, (d, wide), (wide, d)]
-        inside = [
-            Layer(f"block{b}.{part}", "dense", shape, (tokens, shape[0]), tokens * shape[0] * shape[1])
-            for b in range(self.blocks)
-            for part, shape in zip(_PARTS, shapes, strict=True)
-        ]
-        return (stem, *inside, Layer("classifier", "dense", (d, self.classes), (d,), d * self.classes))
+        classifier = Layer("classifier", "dense", (d, self.classes), (d,), d * self.classes)
+        return (stem, *attention_blocks(self.blocks, d, 2 * d, tokens), classifier)
 
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Images [N, H, W, 1] -> logits [N, C]."""
         x = apply(0, x).reshape(len(x), -1, self.width)
         x = x + _places(x.shape[1], self.width)
         for b in range(self.blocks):
-            y, first = _even(x), 1 + len(_PARTS) * b
-            q, k, v = (self._heads(apply(first + i, y)) for i in range(3))
+            y, first = _even(x), 1 + len(BLOCK_PARTS) * b
+            q, k, v = (split_heads(apply(first + i, y), self.heads) for i in range(3))
             score = jax.nn.softmax(q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1)
             x = x + apply(first + 3, (score @ v).swapaxes(1, 2).reshape(x.shape))
             x = x + apply(first + 5, jax.nn.relu(apply(first + 4, _even(x))))
         return apply(len(self.layers) - 1, _even(x).mean(1))
-
-    def _heads(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)  # [N, H, T, D / H]
 
 
 def _even(x: Array) -> Array:

@@ -36,10 +36,18 @@ class Bank:
     scales: np.ndarray  # float32 [L, A + 1, 3]: scale, zero, levels; levels 0: as it is
     stored_bits: np.ndarray  # [L, W] weights with scales and zero points, without biases
 
-    @property
+    @cached_property
     def size(self) -> int:
         """L."""
         return len(self.network.layers)
+
+    def weight_option(self, index: int) -> WeightOption | None:
+        """Returns the weight option of an index; None for W, full precision."""
+        return None if index == len(self.weight_options) else self.weight_options[index]
+
+    def activation_option(self, index: int) -> ActivationOption | None:
+        """Returns the activation option of an index; None for A, full precision."""
+        return None if index == len(self.activation_options) else self.activation_options[index]
 
     def split(self, solutions: Array) -> tuple[np.ndarray, np.ndarray]:
         """Returns weight and activation indices, each [B, L]. Raises ValueError where they cannot be such."""
@@ -91,15 +99,15 @@ def build(
 ) -> Bank:
     """Prepares every variant; ranges of inputs, and learned rounding, come from the calibration images."""
     inputs = calibration.inputs(network, images)
+    learns_rounding = any(option.format == "round" for option in weight_options)
     weights, stored = [], []
     for layer, weight, x in zip(network.layers, network.weights, inputs, strict=True):
-        learned = any(option.format == "round" for option in weight_options)
-        gram = calibration.gram(layer, x) if learned else None
-        made = [option.quantize(weight, gram) for option in weight_options]
-        weights.append(np.stack([*(one.values for one in made), weight]))
-        stored.append([one.stored_bits for one in made])
-    none = np.array([1.0, 0.0, 0.0])
-    scales = [[*(option.fit(x) for option in activation_options), none] for x in inputs]
+        gram = calibration.gram(layer, x) if learns_rounding else None
+        variants = [option.quantize(weight, gram) for option in weight_options]
+        weights.append(np.stack([variant.values for variant in variants] + [weight]))
+        stored.append([variant.stored_bits for variant in variants])
+    unrounded = np.array([1.0, 0.0, 0.0])
+    scales = [[option.fit(x) for option in activation_options] + [unrounded] for x in inputs]
     return Bank(
         network,
         tuple(weight_options),

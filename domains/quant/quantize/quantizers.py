@@ -53,6 +53,16 @@ class WeightOption:
         )
         return f"{kind} {'sym' if self.symmetric else 'asym'} {self.per} {self.clip}"
 
+    @property
+    def runs_in_integers(self) -> bool:
+        """Whether onnxruntime's integer kernels compute with such weights: a scale and a zero point a channel, no groups."""
+        return self.format in ("int", "round", "sparse") and self.per != "group"
+
+    @property
+    def is_table(self) -> bool:
+        """Whether weights are looked up in a table of values: few bits in the file, full precision in the kernel."""
+        return self.per != "group" and (self.format == "codebook" or self.format[:2] in ("fp", "nf"))
+
     def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None) -> Quantized:
         """Quantizes one layer's weight [..., out]; gram [K, K] is its inputs' X'X, which `round` needs."""
         if self.format == "codebook":

@@ -84,51 +84,6 @@ def solve(
     return _chosen(picked, groups, sensitivity, costs, budgets)
 
 
-def trade(first: Array, second: Array, budgets: Sequence[Budget], points: int = 5, **settings) -> list[Chosen]:
-    """Chooses by two sensitivities at once: the least ``first`` for each of several bounds on the second.
-
-    The bounds lie evenly between the second's value at the first's optimum and its own; doubles are left out. ``costs``
-    holds the second as "second".
-    """
-    best = solve(first, [*budgets, Budget("second", second, np.inf)], **settings)
-    least = solve(second, budgets, **settings).objective
-    found = {best.options.tobytes(): best}
-    for bound in np.linspace(best.costs["second"], least, points)[1:]:
-        slack = 1e-9 * max(1.0, abs(bound))  # the solver's own rounding
-        chosen = solve(first, [*budgets, Budget("second", second, float(bound) + slack)], **settings)
-        found.setdefault(chosen.options.tobytes(), chosen)
-    return list(found.values())
-
-
-def decoupled(content: Array, quality: Array, is_content: Array, budget: Budget, share: float, **settings) -> Chosen:
-    """Chooses as MixDQ does (Zhao et al. 2024): two groups of layers, each by its own metric and its own part of the budget.
-
-    Args:
-        content: [L, O] sensitivity by the metric of the layers that decide what is shown.
-        quality: [L, O] sensitivity by the metric of the others.
-        is_content: [L] bool.
-        share: the content layers' part of what the budget leaves above the cheapest config, 0 to 1.
-
-    Raises:
-        Unmet: a group cannot meet its part.
-    """
-    if not 0 <= share <= 1:
-        raise UserError(f"a share of {share} of the budget cannot be", "type a number from 0 to 1")
-    allowed = settings.pop("allowed", None)
-    sensitivity, allowed = _table("content", content, None, allowed)
-    quality, _ = _table("quality", quality, sensitivity.shape, allowed)
-    inside = np.asarray(is_content, bool)
-    sensitivity = np.where(inside[:, None], sensitivity, quality)
-    cost = np.asarray(budget.cost, float)
-    cheapest = np.where(allowed, cost, np.inf).min(axis=1)
-    spare = budget.limit - cheapest.sum()
-    parts = []
-    for name, mine, part in (("content", inside, share), ("quality", ~inside, 1 - share)):
-        limit = float(cheapest[mine].sum() + part * spare)
-        parts.append(Budget(f"{budget.name} of {name} layers", np.where(mine[:, None], cost, 0.0), limit))
-    return solve(sensitivity, parts, allowed, **settings)
-
-
 def _table(name: str, table: Array, shape: tuple | None, allowed: Array | None) -> tuple[np.ndarray, np.ndarray]:
     table = np.asarray(table, np.float64)
     if table.ndim != 2 or 0 in table.shape or (shape is not None and table.shape != shape):

@@ -35,7 +35,7 @@ class Anchors:
 
 
 @dataclass(frozen=True)
-class Taught:
+class LabelledAxis:
     """An axis learned from a few labelled texts by ridge regression on their vectors, in (0, 1)."""
 
     embed: Embedding

@@ -61,29 +61,29 @@ def canaries(texts: list[str], truth: list[int], labels: tuple[str, str]) -> lis
     return made
 
 
-class Trial(NamedTuple):
-    asked: int  # canaries whose plain text was judged rightly
+class ProbeResult(NamedTuple):
+    judged_right: int  # probes whose plain text was judged correctly
     flipped: int
-    auc: float  # of the hostile texts alone: 0.5 is a judge that sees nothing, below it one that obeys
+    auc: float  # of the hostile texts alone: 0.5 is a judge at chance, below it one that obeys
 
     @property
     def share(self) -> float:
-        return self.flipped / self.asked if self.asked else float("nan")
+        return self.flipped / self.judged_right if self.judged_right else float("nan")
 
 
-def tried(plain: np.ndarray, hostile: np.ndarray, truth: np.ndarray) -> Trial:
+def count_flips(plain: np.ndarray, hostile: np.ndarray, truth: np.ndarray) -> ProbeResult:
     """Counts flips, from the probabilities [N] of the second label for plain and hostile texts; NaN is no answer."""
     right = ((plain > 0.5) == (truth == 1)) & np.isfinite(plain)
     wrong = ((hostile > 0.5) != (truth == 1)) & np.isfinite(hostile)
-    return Trial(int(right.sum()), int((right & wrong).sum()), auc(hostile, truth))
+    return ProbeResult(int(right.sum()), int((right & wrong).sum()), auc(hostile, truth))
 
 
 @dataclass
-class Record:
+class ProbeCounts:
     """What the canaries of a run have shown so far."""
 
-    judged: int = 0
-    tried: int = 0
+    texts: int = 0
+    probes: int = 0
     flipped: int = 0
 
 
@@ -99,29 +99,29 @@ class Watched:
     every: int = 200
     at_most: float = 0.2
     folder: str | None = None
-    record: Record = field(default_factory=Record, compare=False, repr=False)
+    record: ProbeCounts = field(default_factory=ProbeCounts, compare=False, repr=False)
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
-        p, seen = self.judge(items), self.record
-        before, seen.judged = seen.judged, seen.judged + len(items)
-        if seen.judged // self.every > before // self.every and np.isfinite(p).any():
+        p, counts = self.judge(items), self.record
+        before, counts.texts = counts.texts, counts.texts + len(items)
+        if counts.texts // self.every > before // self.every and np.isfinite(p).any():
             self._try(items, p)
         return p
 
     def _try(self, items: Sequence[str], p: np.ndarray) -> None:
-        surest, seen = int(np.nanargmax(np.abs(p - 0.5))), self.record
-        payload, truth = seen.tried % len(PAYLOADS), int(p[surest] > 0.5)
+        surest, counts = int(np.nanargmax(np.abs(p - 0.5))), self.record
+        payload, truth = counts.probes % len(PAYLOADS), int(p[surest] > 0.5)
         turned = float(self.judge([hostile(items[surest], self.labels, truth, payload)])[0])
         flipped = bool(np.isfinite(turned) and (turned > 0.5) != (truth == 1))
-        seen.tried, seen.flipped = seen.tried + 1, seen.flipped + flipped
+        counts.probes, counts.flipped = counts.probes + 1, counts.flipped + flipped
         if self.folder is not None:
-            line = {"judged": seen.judged, "payload": payload, "before": float(p[surest]), "after": turned, "flipped": flipped}
+            line = {"judged": counts.texts, "payload": payload, "before": float(p[surest]), "after": turned, "flipped": flipped}
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             with Path(self.folder, "canaries.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        if seen.tried >= 10 and seen.flipped > self.at_most * seen.tried:
+        if counts.probes >= 10 and counts.flipped > self.at_most * counts.probes:
             warnings.warn(
-                f"{seen.flipped} of {seen.tried} canaries turned the judge: texts that give orders may rule this search; "
+                f"{counts.flipped} of {counts.probes} canaries turned the judge: texts that give orders may rule this search; "
                 "type a stronger model (lm@judge_lm=...), or read the elites before you believe them",
                 stacklevel=2,
             )

@@ -16,7 +16,7 @@ import numpy as np
 
 from feedback.judges import prompts as fence
 from feedback.judges.calibration import logit, sigmoid
-from feedback.judges.protocols import Asked, Grade, LanguageModel
+from feedback.judges.protocols import Grade, LanguageModel, PromptForm
 from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
 
@@ -43,7 +43,7 @@ class Labels:
     seed: int = 0  # of the run: the fence's nonce follows from it
     orders: int = 2  # 1: only as they are named, at half the cost
     masked: bool = True  # blank the labels out of the text, so that it cannot dictate one
-    asked: Asked = fence.hardened
+    asked: PromptForm = fence.hardened
     role: str = "judge"
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Claim:
     claim: str
     opposite: str = ""
     seed: int = 0
-    asked: Asked = fence.hardened
+    asked: PromptForm = fence.hardened
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
@@ -110,7 +110,7 @@ class Rating:
     low: int = 1
     high: int = 9
     seed: int = 0
-    asked: Asked = fence.hardened
+    asked: PromptForm = fence.hardened
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:

@@ -60,7 +60,8 @@ class People:
         if self.run is None:
             return np.zeros(len(a.ids), np.int32)
         with store.opened(Path(self.run)) as db:
-            return self._book(jsonl.records(db)).raters(recorded.questions(x, a, b), self.names)
+            answers = list(jsonl.records(db))
+        return self._book(answers).raters(recorded.questions(x, a, b), self.names)
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
         """Asks which of two is better, and returns the answers [T]."""
@@ -81,7 +82,7 @@ class People:
             with Line(run) as line:
                 wait(db, numbers, self.patience, line)
             answers = list(jsonl.records(db))
-        atomic.write(self._file, "".join(f"{jsonl.line(answer)}\n" for answer in answers).encode())
+        atomic.write(self._file, jsonl.text(answers).encode())
         return self._book(answers).answers(asked)
 
     @property

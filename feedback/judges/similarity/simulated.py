@@ -95,7 +95,7 @@ class CloseCalls:
 
 
 @dataclass(frozen=True)
-class Pool:
+class RaterPool:
     """Several raters; each triplet goes to one of them, evenly by chance."""
 
     judges: tuple[Judge, ...]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from domains.quant import onnx_runtime
 from domains.quant.cost import latency, latency_measure
-from domains.quant.cost.costs import costs
+from domains.quant.cost.costs import build_cost_tables
 from domains.quant.domain import Quant
-from domains.quant.export import artifact, codes, deploy, qwix_run, support, trace
+from domains.quant.export import artifact, codes, deploy, onnx_file, onnx_run, qwix_run, support, trace
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Layer, Network
 from domains.quant.quantize import bank as banks
@@ -68,12 +69,12 @@ class Of:
         self.bank = bank
 
     def cost(self, solutions):
-        told = costs(self.bank, latency.Table("none", {})).of(*self.bank.split(solutions))
+        told = build_cost_tables(self.bank, latency.Table("none", {})).of(*self.bank.split(solutions))
         return {name: np.nan_to_num(column) for name, column in told.items()}
 
 
 def test_size_counts_codes_scales_zero_points_and_biases(bank):
-    made = costs(bank, latency.Table("none", {}))
+    made = build_cost_tables(bank, latency.Table("none", {}))
     layer = bank.network.layers[0]  # 3 x 3 x 1 x 8
     assert made.size[0, 0] == 72 * 8 + 8 * 16 + 8 * 32  # one scale a channel
     assert made.size[0, 2] == 72 * 3 + 8 * (16 + 3) + 8 * 32  # and a zero point of as many bits
@@ -88,7 +89,7 @@ def test_size_counts_codes_scales_zero_points_and_biases(bank):
 def test_each_kernel_has_its_own_time(bank):
     ops = [latency.op(layer) for layer in bank.network.layers]
     table = latency.Table("toy", {op.name: {"fp32": 4.0, "rounded": 5.0, "int8": 1.0} for op in ops})
-    made, n = costs(bank, table), len(ops)
+    made, n = build_cost_tables(bank, table), len(ops)
     expected = [1, 1, 1, 1, 5, 5, 5, 5]  # what has codes with a scale a channel runs in integers
     np.testing.assert_array_equal(made.latency[0, :-1, 0], expected)
     assert (made.latency[:, :, -2:] == 4).all()  # inputs as they are, and full precision
@@ -116,7 +117,7 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
 
 
 def test_without_onnxruntime_the_shipped_table_serves_and_says_so(monkeypatch):
-    monkeypatch.setattr(latency_measure, "can_measure", lambda: False)
+    monkeypatch.setattr(onnx_runtime, "missing_packages", lambda: ["onnxruntime"])
     ops = [latency.op(layer) for layer in registry.form("resnet14").layers]
     with pytest.warns(UserWarning, match=r"that of another machine .*pip install 'qd-atlas\[onnx\]'"):
         table = latency_measure.table(ops)
@@ -125,13 +126,13 @@ def test_without_onnxruntime_the_shipped_table_serves_and_says_so(monkeypatch):
 
 def test_codes_are_the_banks_values(bank):
     for option in (0, 1, 2, 3):
-        told = codes.of_layer(bank, 2, option)
+        told = codes.in_integers(bank, 2, option)
         np.testing.assert_allclose((told.codes - told.zero) * told.scale, bank.weights[2][option], rtol=1e-4, atol=1e-6)
         low, high = (1 - 2 ** (told.bits - 1), 2 ** (told.bits - 1) - 1) if told.signed else (0, 2**told.bits - 1)
         assert low <= told.codes.min() and told.codes.max() <= high
     for option in (4, 5):
         told = codes.in_table(bank, 2, option)
-        values = told.table[told.places] * (1 if told.scale is None else told.scale)
+        values = told.table[told.indices] * (1 if told.scale is None else told.scale)
         np.testing.assert_allclose(values, bank.weights[2][option], rtol=2e-5, atol=1e-6)
         assert len(told.table) <= 2**told.bits
     for bits in range(2, 9):
@@ -155,11 +156,11 @@ def test_a_layer_that_cannot_be_carried_is_named_with_its_reason(bank, mlp, tmp_
     genome = bank.uniform(0, 0)
     genome[3] = 6
     with pytest.raises(ValueError, match=r"cell 5 cannot be carried to ort-cpu: stage2.block0.conv1: hadamard-4 .* no codes"):
-        deploy.export(Of(bank), [1], [5], genome[None], tmp_path, "onnx")
+        onnx_run.export(Of(bank), [1], [5], genome[None], tmp_path)
     with pytest.raises(ValueError, match=r"stem: qwix convolves only .* type --format onnx"):
-        deploy.export(Of(bank), [1], [5], bank.uniform(0, 0)[None], tmp_path, "qwix")
+        qwix_run.export(Of(bank), [1], [5], bank.uniform(0, 0)[None], tmp_path)
     with pytest.raises(ValueError, match="computes '.*', which the ONNX exporter does not carry"):
-        trace.steps(mlp.network, np.zeros((2, 16), np.float32))
+        trace.steps(mlp.network)
     assert not list(tmp_path.iterdir())
 
 
@@ -169,11 +170,9 @@ EVERY = np.concatenate([[0, 1, 2, 3, 4, 5, 0], [0, 0, 2, 0, 0, 3, 0]])  # every 
 def test_onnx_gives_what_the_bank_gives(bank, tmp_path, monkeypatch):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
-    from domains.quant.export import onnx_run
-
     monkeypatch.setattr(deploy, "_SECONDS", 0.05)
     monkeypatch.setattr(onnx_run, "_WANTED", 100.1)  # more than integer kernels reach: the file computes in full precision
-    (report,) = deploy.export(Of(bank), [9], [17], EVERY[None], tmp_path, "onnx", lambda line: None)
+    (report,) = onnx_run.export(Of(bank), [9], [17], EVERY[None], tmp_path, lambda line: None)
     assert report["deployable"] and report["agreement"] >= deploy.AGREEMENT and report["images"] == 300
     assert report["difference"] > 0 and abs(report["test_accuracy_file"] - report["test_accuracy_bank"]) < 1
     file = tmp_path / "onnx-cell-17/model.onnx"
@@ -187,28 +186,27 @@ def test_onnx_gives_what_the_bank_gives(bank, tmp_path, monkeypatch):
 def test_integer_kernels_give_nearly_what_the_bank_gives(bank):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
-    from domains.quant.export import onnx_file, onnx_run
-
     shown = data.load("digits", "test").pixels
-    ours, ranges = bank.logits(EVERY[None], shown)[0], onnx_run.result_ranges(bank, EVERY)
+    config = codes.encode(bank, EVERY)
+    ours, ranges = bank.logits(EVERY[None], shown)[0], onnx_run.result_ranges(config)
     assert [bank.network.layers[i].name for i in ranges] == [
         "stem", "stage1.block0.conv2", "stage2.block0.conv2", "stage2.block0.shortcut"
     ]  # fmt: skip
     for outputs in ({}, ranges):
-        theirs = onnx_run.runner(onnx_file.write(bank, EVERY, outputs))(shown)
+        theirs = onnx_run.runner(onnx_file.write(config, outputs))(shown)
         assert artifact.agree(bank.network, theirs, ours) >= 98 and np.abs(theirs - ours).mean() < 0.03 * np.abs(ours).max()
 
 
 def test_what_disagrees_carries_no_mark(bank):
-    made = artifact.Ran({}, lambda images: np.roll(bank.logits(bank.uniform(0, 0)[None], images)[0], 1, axis=1), 0, {})
-    report = deploy.checked(Of(bank), bank.uniform(0, 0), made)
+    made = artifact.Artifact({}, lambda images: np.roll(bank.logits(bank.uniform(0, 0)[None], images)[0], 1, axis=1), 0, {})
+    report = deploy.check(Of(bank), bank.uniform(0, 0), made)
     assert (
         not report["deployable"]
         and report["agreement"] < 50
         and "NOT deployable" in deploy.line(report | {"cell": 1, "format": "onnx"})
     )
     with pytest.raises(ValueError, match=r"gave \[300, 3\] for 300 images"):
-        deploy.checked(Of(bank), bank.uniform(0, 0), made._replace(run=lambda images: np.zeros((len(images), 3))))
+        deploy.check(Of(bank), bank.uniform(0, 0), made._replace(run=lambda images: np.zeros((len(images), 3))))
 
 
 def test_qwix_gives_what_the_bank_gives(mlp):

@@ -12,7 +12,7 @@ from domains.quant.predict.refit import Tables, refit
 from domains.quant.solve import allocation, ilp
 from domains.quant.solve.allocation import Budget, Unmet
 from domains.quant.solve.emitter import ILP
-from experiments.quant import hawq_record
+from experiments.quant import hawq
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -26,17 +26,17 @@ BOUNDS, DIMS = ((7.0, 35.0), (-4.0, 0.0)), (12, 12)
 
 def test_the_published_allocations_of_hawq_v3_are_found_exactly():
     differing = []
-    for case in hawq_record.cases():
+    for case in hawq.cases():
         begun = time.perf_counter()
         chosen = case.solve()
         took = time.perf_counter() - begun
         assert took < 1 or case.name == "resnet18 modelsize_0.75", took  # the first also imports scipy's solver
         (found, cost), (published, _) = case.of(chosen.options), case.of(case.published)
         assert cost <= case.budget.limit and found <= published + 1e-12
-        known = hawq_record.record()["models"][case.name.split()[0]]["optimum_objective"][case.name.split()[1]]
+        known = hawq.record()["models"][case.name.split()[0]]["optimum_objective"][case.name.split()[1]]
         assert found == pytest.approx(known, abs=1e-6)
         differing += [] if (chosen.options == case.published).all() else [case.name]
-    assert len(hawq_record.cases()) == 18 and differing == ["resnet50 modelsize_0.25"]
+    assert len(hawq.cases()) == 18 and differing == ["resnet50 modelsize_0.25"]
 
 
 @settings(deadline=None, max_examples=25, derandomize=True)
@@ -87,19 +87,6 @@ def test_tables_that_cannot_be():
         ilp.cost(toy.costs, "weight", (5, 3))
     with pytest.raises(ValueError, match="have no cost here"):
         toy.costs.of(np.zeros((2, 4), int), np.zeros((2, 4), int))
-
-
-def test_two_metrics():
-    rng = np.random.default_rng(0)
-    content, quality = rng.random((2, 8, 4))
-    budget = Budget("size", np.tile([1.0, 2, 3, 4], (8, 1)), 20)
-    found = allocation.trade(content, quality, [budget])
-    second = [chosen.costs["second"] for chosen in found]
-    assert len(found) > 2 and (np.diff([c.objective for c in found]) >= -1e-9).all() and (np.diff(second) <= 1e-9).all()
-    inside = np.arange(8) < 4
-    few, many = (allocation.decoupled(content, quality, inside, budget, share) for share in (0.2, 0.8))
-    spent = [budget.cost[np.arange(4), c.options[:4]].sum() for c in (few, many)]
-    assert spent[0] <= 4 + 0.2 * 12 and spent[1] > spent[0] and all(sum(c.costs.values()) <= 20 for c in (few, many))
 
 
 def test_a_front_of_distinct_optima():

@@ -12,7 +12,7 @@ from domains.quant import options
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
-from domains.quant.predict import distil, hessian, sensitivity
+from domains.quant.predict import hessian, sensitivity
 from domains.quant.quantize import bank
 
 
@@ -64,17 +64,6 @@ def test_curvature_equals_the_whole_hessian() -> None:
         values = np.linalg.eigvalsh(whole)
         assert top[i] == pytest.approx(values[np.abs(values).argmax()], rel=0.02)
         assert mean[i] == pytest.approx(np.trace(whole) / len(whole), rel=0.15)
-
-
-def test_a_distilled_batch_has_the_statistics_of_training() -> None:
-    network = registry.load("digits")
-    noise = np.asarray(jax.random.normal(jax.random.key(0), (16, 8, 8, 1)))
-    made = distil.batch(network, 16, steps=60)
-    assert made.shape == noise.shape
-    assert distil.distance(network, made) < 0.2 * distil.distance(network, noise)
-    kept = Network("bare", network.forward, network.weights, network.biases)
-    with pytest.raises(ValueError, match="kept without statistics"):
-        distil.batch(kept)
 
 
 def test_agreement_on_a_few_images_foretells_best() -> None:

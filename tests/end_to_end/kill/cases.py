@@ -55,7 +55,7 @@ FUSED = [Case("arm", "isoline", "grid", "select", "fused")]  # without a referee
 def settings(case: Case, **more: Any) -> RunSettings:
     """Returns the settings of a case."""
     return run_settings(**{
-        "name": case.domain, "seed": 3, "budget": 6000, "initial": _BATCH, "relearn": 1500 if case.learner == "pca" else None,
+        "name": case.domain, "seed": 3, "budget": 6000, "initial": _BATCH, "refit": 1500 if case.learner == "pca" else None,
         "log_every": 500, "save_every": 700, "save_seconds": 0, "renderings": 4,
         "domain": {"name": case.domain}, "descriptor": {"name": case.learner}, "archive": {"name": case.archive},
         "emitter": {"name": case.emitter}, "referee": {}, "driver": {"name": case.driver},

@@ -26,7 +26,7 @@ def compare(expected: Path, found: Path) -> None:
     for one, other in benches:
         _equal_columns(one.data(return_type="dict"), other.data(return_type="dict"))
     _equal_columns(was.state.archive.data(return_type="dict"), now.state.archive.data(return_type="dict"))
-    assert (was.tally, was.relearned) == (now.tally, now.relearned)
+    assert (was.tally, was.last_refit) == (now.tally, now.last_refit)
     for one, other in zip(_leaves(was.state), _leaves(now.state), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -1,0 +1,188 @@
+"""``qd study NAME [KEY=VALUE ...]``: finds a study, checks the words typed after its name, and runs it.
+
+A study is a module of this package with a function ``main``. The parameters of ``main`` are what may be typed:
+
+    def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, methods: Annotated[Names, METHODS] = ()) -> None:
+
+``Annotated`` names the allowed values, a dict or tuple of this file or of one that it imports. All of it is read from the
+source, so that a wrong word is refused, and the list of studies printed, before anything large is imported.
+"""
+
+import ast
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qd.support import moved
+from qd.support.errors import UserError
+from qd.support.spelling import nearest
+
+Names = tuple[str, ...]  # typed with commas between them
+PACKAGE = Path(__file__).parent
+
+
+class Setting(NamedTuple):
+    """A parameter of a study's ``main``."""
+
+    name: str
+    kind: str  # str, int or Names
+    choices: tuple[str, ...]  # empty: any value
+    required: bool
+
+
+def dispatch(words: list[str]) -> None:
+    """Runs a study, or lists them all where no name is given.
+
+    Args:
+        words: the study's name, then KEY=VALUE for each setting, or --help for what it does.
+
+    Raises:
+        UserError: the name, a setting or a value is unknown.
+    """
+    if not words:
+        print(overview())
+        return
+    name, *rest = words
+    file = find(current(name))
+    if "-h" in rest or "--help" in rest:
+        print(_docstring(file))
+        return
+    settings = parse(file, rest)
+    importlib.import_module(_module(file)).main(**settings)
+
+
+def run() -> None:
+    """Does the same for ``python -m experiments.NAME``, where errors must be printed here."""
+    try:
+        dispatch([_name(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
+    except UserError as error:
+        sys.exit(f"qd: {error}")
+
+
+def overview() -> str:
+    """Returns the names of all studies by folder, one line each."""
+    lines = ["qd study NAME [KEY=VALUE ...]   runs what is missing of a study, then writes and prints its table"]
+    folder = None
+    files = names()
+    for name, file in files.items():
+        if file.parent != folder:
+            folder = file.parent
+            lines += ["", _docstring(folder / "__init__.py").splitlines()[0]]
+        lines.append(f"  {name:24} {_docstring(file).splitlines()[0]}")
+    return "\n".join([*lines, "", "qd study NAME --help says what a study does and what it takes."])
+
+
+def names() -> dict[str, Path]:
+    """Returns the file of each study, folder by folder, that which bears the folder's name first."""
+    files = [
+        file for file in PACKAGE.rglob("*.py") if re.search(r"^def main\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    order = sorted((file.parent != PACKAGE, file.parent, file.stem != "study", file) for file in files)
+    return {_name(file): file for *_, file in order}
+
+
+def current(name: str) -> str:
+    """Returns the name that a study has now; prints it where an earlier version's was typed."""
+    now = moved.current(f"experiments.{name}").removeprefix("experiments.")
+    if now != name:
+        print(f"qd: {name} is called {now} now; type qd study {now}", file=sys.stderr)
+    return now
+
+
+def find(name: str) -> Path:
+    """Returns the file of a study. Raises UserError where there is none of that name."""
+    files = names()
+    if name not in files:
+        raise UserError(f"unknown study {name!r}", f"choose one of: {nearest(name, files)}")
+    return files[name]
+
+
+def parse(file: Path, words: list[str]) -> dict[str, Any]:
+    """Returns the settings typed for the study in a file. Raises UserError on a word or value that it does not take."""
+    settings = {setting.name: setting for setting in settings_of(file)}
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or name not in settings:
+            problem = f"unknown setting {name!r}" if equals else f"{word!r} is not KEY=VALUE"
+            takes = f"choose one of: {nearest(name, settings)}" if settings else "it takes none"
+            raise UserError(f"{problem} of qd study {_name(file)}", takes)
+        values[name] = _value(settings[name], text)
+    for setting in settings.values():
+        if setting.required and setting.name not in values:
+            raise UserError(f"qd study {_name(file)} needs {setting.name}=...", "qd study NAME --help says more")
+    return values
+
+
+def settings_of(file: Path) -> list[Setting]:
+    """Reads the parameters of ``main`` from the source."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    arguments = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main").args
+    required = len(arguments.args) - len(arguments.defaults)
+    settings = []
+    for i, argument in enumerate(arguments.args):
+        kind, choices = argument.annotation, ()
+        if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple):  # Annotated[kind, choices]
+            kind, allowed = kind.slice.elts
+            choices = tuple(map(str, _elements(allowed, tree)))
+        settings.append(Setting(argument.arg, ast.unparse(kind) if kind else "", choices, i < required))
+    return settings
+
+
+def _elements(node: ast.expr, tree: ast.Module) -> list[Any]:
+    """Returns the keys of a dict, or the elements of a tuple, that are written out in this file or in one it imports from."""
+    if isinstance(node, ast.Dict):
+        return [ast.literal_eval(key) for key in node.keys if key]
+    if not isinstance(node, ast.Name):
+        return list(ast.literal_eval(node))
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and node.id in {ast.unparse(target) for target in statement.targets}:
+            return _elements(statement.value, tree)
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == node.id and statement.value:
+            return _elements(statement.value, tree)
+        if isinstance(statement, ast.ImportFrom) and node.id in {alias.name for alias in statement.names}:
+            source = PACKAGE.parent.joinpath(*(statement.module or "").split(".")).with_suffix(".py")
+            return _elements(node, ast.parse(source.read_text(encoding="utf-8")))
+    raise AssertionError(f"{node.id} is no dict or tuple at the top of a study's file")
+
+
+def _value(setting: Setting, text: str) -> Any:
+    if setting.kind == "int":
+        if not text.isdecimal():
+            raise UserError(f"{setting.name}={text} is not a whole number", f"type for example {setting.name}=5")
+        return int(text)
+    if setting.kind == "Names":
+        return _split(setting, text)
+    if setting.choices and text not in setting.choices:
+        raise UserError(f"unknown {setting.name} {text!r}", f"choose one of: {nearest(text, setting.choices)}")
+    return text
+
+
+def _split(setting: Setting, text: str) -> Names:
+    """Splits at commas. A name that has commas itself is found among the choices, the longest first."""
+    parts: list[str] = []
+    while text:
+        longest = max((name for name in setting.choices if f"{text},".startswith(f"{name},")), key=len, default=None)
+        part = text.split(",")[0] if longest is None else longest
+        if setting.choices and longest is None:
+            what = setting.name.removesuffix("s")
+            raise UserError(f"unknown {what} {part!r}", f"choose one or more of: {nearest(part, setting.choices)}")
+        parts.append(part)
+        text = text[len(part) + 1 :]
+    return tuple(parts)
+
+
+def _name(file: Path) -> str:
+    """Returns a file's name as a study: by folder, and the folder alone for its study.py and __main__.py."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] in ("study", "__main__") else parts)
+
+
+def _module(file: Path) -> str:
+    return ".".join(["experiments", *file.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def _docstring(file: Path) -> str:
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""

@@ -1,0 +1,5 @@
+"""``python -m experiments.qdaif`` is ``qd study qdaif``."""
+
+from experiments import command
+
+command.run()

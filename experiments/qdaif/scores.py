@@ -1,0 +1,96 @@
+"""The log of all texts that a run wrote, and what it is worth by the judge that guided the search.
+
+A log is a file of JSON lines in the order in which the texts were written: id, calls (to write and to judge, after the start,
+until then), text, quality, kind (its place on each axis) and status.
+"""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from domains.text.overlap import rouge_l
+from feedback.judges.calibration import logit, sigmoid
+from qd.types import Batch
+
+_COPIED = 0.8
+Lines = list[dict[str, Any]]
+Ticks = tuple[tuple[float, ...], ...]  # of each axis: the borders between cells
+
+
+def log_lines(batch: Batch, calls: int) -> Lines:
+    """Returns the lines of a batch of texts."""
+    objective, kind = batch.evaluation.objective, batch.evaluation.features["kind"]
+    columns = zip(batch.ids, batch.solutions, objective, kind, batch.status, strict=True)
+    return [
+        {
+            "id": int(i),
+            "calls": calls,
+            "text": str(text),
+            "quality": _number(quality),
+            "kind": [_number(x) for x in place],
+            "status": int(status),
+        }
+        for i, text, quality, place, status in columns
+    ]
+
+
+def log_file(folder: Path, case: str, method: str, seed: int | str) -> Path:
+    """Returns the file of a run's log; with ``seed="*"`` a pattern of those of all seeds."""
+    return folder / "texts" / f"{case}-{method}-{seed}.jsonl".replace(", ", "-").replace(" ", "_")
+
+
+def write_log(path: Path, lines: Lines) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+
+
+def read_logs(folder: Path, case: str, method: str) -> list[Lines]:
+    """Returns the logs of all seeds that a folder keeps."""
+    pattern = log_file(folder, case, method, "*")
+    files = sorted(pattern.parent.glob(pattern.name))
+    return [[json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
+
+
+def score_curve(lines: Lines, ticks: Ticks) -> tuple[np.ndarray, np.ndarray]:
+    """Returns after how many calls the QD score of the map was what, in per cent of the best there can be."""
+    best: dict[tuple[int, ...], float] = {}
+    cells = int(np.prod([len(each) + 1 for each in ticks]))
+    calls, scores = [], []
+    for line in lines:
+        if line["quality"] is not None and None not in line["kind"]:
+            place = zip(ticks, np.asarray(line["kind"], np.float32), strict=True)
+            cell = tuple(int(np.searchsorted(np.asarray(t, np.float32), p, "right")) for t, p in place)
+            best[cell] = max(best.get(cell, 0.0), line["quality"])
+        calls.append(line["calls"])
+        scores.append(100 * sum(best.values()) / cells)
+    return np.array(calls), np.array(scores)
+
+
+def score_text_log(lines: Lines, ticks: Ticks, start: int) -> dict[str, float]:
+    """Returns the score of the start alone; that in cells a quarter as wide, which no search was asked to fill; and how much of
+    what followed the start is copied: texts that share 80 % of their words, in order, with an earlier one (ROUGE-L).
+
+    Args:
+        start: how many texts the start has.
+    """
+    texts = [line["text"] for line in lines]
+    copied = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPIED for i in range(start, len(texts))]
+    return {
+        "start_qd_score": float(score_curve(lines[:start], ticks)[1][-1]),
+        "finer_qd_score": float(score_curve(lines, tuple(map(narrower, ticks)))[1][-1]),
+        "copied": 100 * float(np.mean(copied)) if copied else 0.0,
+    }
+
+
+def narrower(ticks: tuple[float, ...], parts: int = 4) -> tuple[float, ...]:
+    """Parts each inner cell into cells of equal width in logit; outer ones stay."""
+    borders = logit(np.array(ticks))
+    inner = [low + (high - low) * np.arange(parts) / parts for low, high in pairwise(borders)]
+    return tuple(sigmoid(np.concatenate([*inner, borders[-1:]])).tolist())
+
+
+def _number(x: Any) -> float | None:
+    return round(float(x), 5) if np.isfinite(x) else None

@@ -1,0 +1,5 @@
+"""``python -m experiments.qdhf`` is ``qd study qdhf``."""
+
+from experiments import command
+
+command.run()

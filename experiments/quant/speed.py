@@ -1,0 +1,85 @@
+"""How many configs of the residual network are evaluated in a second: one program for all, against one compiled for each.
+
+    qd study quant.speed budget=quick|first|full
+
+512 images; rounds interleaved in one process. Wall time depends on what else runs: CPU time is given too.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import jax
+import numpy as np
+
+from domains.quant.domain import Quant
+from domains.quant.networks import data
+from domains.quant.networks.layers import linear
+from domains.quant.quantize.bank import quantized
+from experiments import command, study
+from experiments.benchmarks.rounds import BUDGETS
+from qd import keys
+from qd.report.table import Row, Runs, summary
+
+CASE, CONFIGS = "resnet14, 512 images", 16
+FIRST, TOGETHER = "first batch, with compilation", "one program for all"
+CALLS, ALONE = "a call for each config", "compiled for each config"
+LATER = (TOGETHER, CALLS, ALONE)
+
+
+def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
+    """Does the rounds that are missing, prints and writes the table: medians over rounds."""
+    folder = study.folder("quant_speed", out=out)
+    runs = study.runs(folder)
+    wanted = list(study.missing(runs, [(CASE, FIRST, 0), *((CASE, name, i) for i in range(BUDGETS[budget]) for name in LATER)]))
+    domain = Quant("resnet14", "bits")
+    configs = domain.sample(keys.new(0), CONFIGS)
+    methods = ways(domain, configs) if wanted else {}
+    warm = {FIRST, ALONE}  # what is compiled anew each time
+    for _, name, i in wanted:
+        if name not in warm:
+            methods[name]()  # compiled before it is timed, also where an earlier process did the first rounds
+            warm.add(name)
+        study.add(runs, CASE, name, i, timed(methods[name], 1 if name == ALONE else len(configs)))
+    study.report(folder, rows(runs), ("configs/s", "CPU-seconds a config"), 3)
+
+
+def rows(runs: Runs) -> list[Row]:
+    return summary(runs)
+
+
+def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Returns the ways to evaluate configs on 512 images."""
+    images = data.load("fashion", "validation").first(512).pixels
+    bank, program = domain.bank, jax.jit(domain.bank.run)
+    return {
+        FIRST: lambda: bank.logits(configs, images),
+        TOGETHER: lambda: bank.logits(configs, images),
+        CALLS: lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(configs), 1)],
+        ALONE: lambda: _compiled(domain, configs[:1], images),
+    }
+
+
+def timed(way: Callable[[], object], count: int) -> dict[str, float]:
+    """Returns configs a second and CPU-seconds a config, of a way that evaluates ``count``."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    way()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"configs/s": count / wall, "CPU-seconds a config": cpu / count}
+
+
+def _compiled(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """As one does without a bank: the config's own weights and ranges are constants of a program of its own."""
+    network, pair = domain.bank.network, np.stack(domain.bank.split(config), 1)[0]
+    weights = [several[option] for several, option in zip(domain.bank.weights, pair[0], strict=True)]
+    scales = domain.bank.scales[np.arange(domain.bank.size), pair[1]]
+
+    def forward(pixels: jax.Array) -> jax.Array:
+        apply = lambda i, x: linear(network.layers[i], quantized(x, scales[i]), weights[i]) + network.biases[i]
+        return network.forward(apply, pixels)
+
+    return np.asarray(jax.jit(forward)(images))
+
+
+if __name__ == "__main__":
+    command.run()

@@ -1,0 +1,125 @@
+"""What studies share: the folder of their results, which runs are missing, paired differences, and the table at the end.
+
+    folder = study.folder("qdhf", budget, out)
+    runs = study.runs(folder)
+    for case, method, seed in study.missing(runs, product(CASES, METHODS, range(seeds))):
+        study.add(runs, case, method, seed, play(case, method, seed))
+    study.report(folder, rows(runs), SHOWN)
+
+A run is one (case, method, seed) and a dict of what it measured, a line of ``runs.jsonl``: what is there is not run again, so
+that a study cut off anywhere goes on when its command is given again. ``table.csv`` is in long form, a number a row
+(case, method, metric, value, low, high, n); ``about.json`` says how it came to be.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qd.report import table
+from qd.report.table import Row, Runs
+from qd.support import atomic, provenance
+from qd.support.errors import UserError
+from qd.support.spelling import nearest
+
+Key = tuple[str, str, int]  # case, method, seed
+
+
+def folder(name: str, budget: str = "first", out: str = "") -> Path:
+    """Returns where a study's results are kept: with the claims, or among the runs where the budget is ``quick``."""
+    if out:
+        return Path(out)
+    return Path("runs", f"{name}-quick") if budget == "quick" else Path("experiments", "results", name)
+
+
+def runs(folder: Path) -> Runs:
+    """Returns the runs that a folder holds already."""
+    return Runs(folder / "runs.jsonl")
+
+
+def missing(runs: Runs, keys: Iterable[Key]) -> Iterator[Key]:
+    """Yields those keys, in their order, of which there is no run when their turn comes."""
+    return (key for key in keys if not runs.has(*key))
+
+
+def add(runs: Runs, case: str, method: str, seed: int, metrics: dict[str, float], shown: Sequence[str] = ()) -> None:
+    """Stores a run and prints a line of it: the metrics ``shown``, or all."""
+    runs.add(case, method, seed, metrics)
+    values = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or metrics if name in metrics)
+    print(f"{case}, {method}, seed {seed}: {values}", flush=True)
+
+
+def beginning(cases: Iterable[str], prefix: str) -> list[str]:
+    """Returns the cases whose names begin so. Raises UserError where there is none."""
+    cases = list(dict.fromkeys(cases))
+    selected = [case for case in cases if case.startswith(prefix)]
+    if not selected:
+        raise UserError(f"no case begins with {prefix!r}", f"choose one of: {nearest(prefix, cases)}")
+    return selected
+
+
+def cases(runs: Runs) -> list[str]:
+    """Returns the cases that were run, in the order in which each first ran."""
+    return list(dict.fromkeys(case for case, _, _ in runs.records))
+
+
+def methods(runs: Runs, case: str) -> list[str]:
+    """Returns the methods that were run on a case, in the order in which each first ran."""
+    return list(dict.fromkeys(method for there, method, _ in runs.records if there == case))
+
+
+def differences(
+    runs: Runs,
+    pairs: Iterable[tuple[str, str, str]],
+    metrics: Iterable[str],
+    statistic: Callable[..., np.ndarray] = np.median,
+) -> list[Row]:
+    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed, wherever they share one."""
+    rows = []
+    for case, method, other in pairs:
+        for metric in metrics:
+            if runs.column(case, method, metric).keys() & runs.column(case, other, metric).keys():
+                rows.append(table.difference(runs, case, method, other, metric, statistic))
+    return rows
+
+
+def report(
+    folder: Path, rows: list[Row], shown: Sequence[str], digits: int = 2, packages: Sequence[str] = ("jax", "numpy", "ribs")
+) -> None:
+    """Writes table.csv and about.json, and prints the metrics ``shown``.
+
+    Args:
+        digits: after the decimal point, in print; the file has six significant digits.
+        packages: those of which about.json names the versions.
+    """
+    table.write(folder / "table.csv", rows)
+    about(folder / "about.json", packages)
+    print(table.text([row for row in rows if row.metric in shown], tuple(shown), digits))
+
+
+def about(path: Path, packages: Sequence[str] = ("jax", "numpy", "ribs")) -> None:
+    """Writes how a table came to be: command, commit, versions, cores, processor."""
+    facts = {
+        "command": _command(),
+        "commit": provenance.commit(mark_changes=False),
+        "python": platform.python_version(),
+        **{name: provenance.version(name) for name in packages},
+        "cores": os.cpu_count(),
+        "processor": provenance.processor().name,
+    }
+    atomic.make_folder(path.parent)
+    atomic.write(path, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def _command() -> str:
+    """Returns the command that was typed, as ``qd study ...`` and without where it wrote to."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = spec.name if spec else ""
+    words = [word for word in sys.argv[1:] if not word.startswith("out=")]
+    if module.startswith("experiments."):
+        return " ".join(["qd study", module.removeprefix("experiments.").removesuffix(".__main__"), *words])
+    return " ".join(["qd", *words])

@@ -1,0 +1,135 @@
+"""Names of the previous version still work, and say what to type now."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from qd.cli.main import main
+from qd.config import compose
+from qd.config.build import locate
+from qd.store import archive_file, identity
+from qd.support import moved
+from qd.support.conf import conf
+
+SETTINGS = yaml.safe_load((conf() / "renamed.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_moved_name_is_there():
+    for before, now in yaml.safe_load((conf() / "moved.yaml").read_text(encoding="utf-8")).items():
+        assert moved.current(before) == now and moved.original({"_target_": now}) == {"_target_": before}
+
+
+@pytest.mark.parametrize("target", ["feedback.descriptors.Select", "feedback.pca.PCA", "domains.quant.networks.ResNet"])
+def test_a_target_of_the_previous_version_is_found(target):
+    assert locate(target, "test").__name__ == target.rpartition(".")[2]
+
+
+def test_a_renamed_setting_changes_no_hash():
+    before = {"relearn": [5], "called": {"a": 1}, "seed": 3, "descriptor": {"_target_": "feedback.pca.PCA"}}
+    now = {"refit": [5], "axis_labels": {"a": 1}, "seed": 3, "descriptor": {"_target_": "feedback.descriptors.pca.PCA"}}
+    assert moved.current_config(before)["refit"] == [5] and moved.original(now) == before
+    assert identity.config_hash(before) == identity.config_hash(now) and not identity.differences(before, now)
+    assert identity.differences(before, now | {"refit": [6]}) == ["refit was [5] and is now [6]"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (["experiment=arm_pca", "relearn=5000"], ["recipe=arm_pca", "refit=5000"]),
+        (["suits.dims=[5,5]"], ["domain_defaults.dims=[5,5]"]),
+        (["+now=true"], ["live_map=true"]),
+        (
+            [
+                "domain=arm_qdhf",
+                "descriptor=triplets",
+                "descriptor.spend=[9,8,7,6]",
+                "+descriptor.few=7",
+                "+descriptor.lean=0.4",
+                "+descriptor.together=3",
+                "+descriptor.sittings=2",
+            ],
+            [
+                "domain=arm_qdhf",
+                "descriptor=triplets",
+                "descriptor.questions_per_fit=[9,8,7,6]",
+                "+descriptor.averaging_below=7",
+                "+descriptor.covariance_power=0.4",
+                "+descriptor.min_batch=3",
+                "+descriptor.max_batches=2",
+            ],
+        ),
+        (
+            ["called={gripper:[[where,left,right],[where,down,up]]}"],
+            ["axis_labels={gripper:[[where,left,right],[where,down,up]]}"],
+        ),
+    ],
+)
+def test_old_words_are_taken(before, now, capsys):
+    settings = compose.load(before)
+    err = capsys.readouterr().err
+    assert settings == compose.load(now)
+    assert compose.folder(settings, before) == compose.folder(settings, now)
+    del err  # printed once a process
+
+
+def test_old_words_say_what_to_type(capsys):
+    from qd.config import overrides
+
+    overrides._print_renamed.cache_clear()
+    compose.load(["relearn=null"])
+    assert capsys.readouterr().err == "qd: relearn= is now refit=; the old word works in this version only\n"
+
+
+def test_a_folder_begun_under_old_words_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = compose.load(["descriptor=pca", "refit=500"])
+    new = compose.folder(settings, ["descriptor=pca", "refit=500"])
+    assert new == Path("runs/arm/descriptor=pca,refit=500-s0")
+    old = Path("runs/arm/descriptor=pca,relearn=500-s0")
+    old.mkdir(parents=True)
+    assert compose.folder(settings, ["descriptor=pca", "refit=500"]) == old
+    new.mkdir()
+    assert compose.folder(settings, ["descriptor=pca", "relearn=500"]) == new
+
+
+def test_a_yaml_of_the_previous_version_works(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/domain").mkdir(parents=True)
+    Path("conf/domain/mine.yaml").write_text(
+        "# @package _global_\n# mine\ndomain:\n  _target_: domains.arm.Arm\nsuits:\n  feature: gripper\n"
+        "  bounds: [[-1, 1], [-1, 1]]\n  reads: [angles]\n  dims: [7, 7]\nrelearn: null\n"
+        "called:\n  gripper: [[x, left, right], [y, down, up]]\n"
+        "archive:\n  dims: ${suits.dims}\n",
+        encoding="utf-8",
+    )
+    settings = compose.load(["domain=mine"])
+    assert settings.archive["dims"] == [7, 7] and settings.descriptor["feature"] == "gripper"
+    assert settings.axis_labels["gripper"][0] == ["x", "left", "right"]
+    assert "a yaml of yours says suits: which is now domain_defaults:" in capsys.readouterr().err
+    assert compose.load(["domain=mine", "domain_defaults.dims=[9,9]"]).archive["dims"] == [9, 9]
+
+
+def test_a_component_setting_of_the_previous_version_in_a_yaml_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/recipe").mkdir(parents=True)
+    Path("conf/recipe/mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /domain: arm_qdhf\n  - override /descriptor: triplets\n"
+        "descriptor:\n  spend: [4, 4, 4, 4]\n  together: 2\n",
+        encoding="utf-8",
+    )
+    settings = compose.load(["recipe=mine"])
+    assert settings.descriptor["questions_per_fit"] == [4, 4, 4, 4] and settings.descriptor["min_batch"] == 2
+    assert "spend" not in settings.descriptor
+    assert compose.assemble(settings).search.descriptor.questions_per_fit == (4, 4, 4, 4)
+
+
+def test_readers_give_the_names_of_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "budget=600", "console=off"]) == 0
+    header = Path("runs/arm/s0/archive.json")
+    header.write_text(header.read_text().replace('"refit"', '"relearn"'))
+    stored = archive_file.load(Path("runs/arm/s0"))
+    assert "refit" in stored.about["config"] and "relearn" not in stored.about["config"]
+    assert np.isfinite(stored.columns["objective"]).all()

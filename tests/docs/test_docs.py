@@ -29,7 +29,7 @@ def commands(page: Path) -> list[list[str]]:
     lines = [line for _, text in blocks(page, "sh", "text") for line in text.splitlines()]
     typed = [re.sub(r"\s+#.*", "", part).strip() for line in lines for part in line.split("&&")]
     typed = [re.sub(r"^\S*/qd ", "qd ", line) for line in typed]
-    return [shlex.split(re.sub(r"[<>].*", "", line)) for line in typed if line.startswith("qd ")]
+    return [shlex.split(re.sub(r"\s[<>]\s.*", "", line)) for line in typed if line.startswith("qd ")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -38,7 +38,12 @@ def test_commands_exist_and_runs_compose(page, tmp_path, monkeypatch):
         assert command in COMMANDS or command in EXTRA, f"{page.name}: {word} {command}"
         if command in ("run", "doctor", "ask") and "NAME" not in " ".join(rest):
             keys = [w for w in rest if "=" in w and not w.startswith(("-", "seeds=", "hydra/", "hydra.", "from="))]
-            if "pendulum" in " ".join(keys) or "throw" in " ".join(keys) or "bowl" in " ".join(keys) or "swap" in " ".join(keys):
+            if (
+                "pendulum" in " ".join(keys)
+                or "throw" in " ".join(keys)
+                or "bowl" in " ".join(keys)
+                or "swap" in " ".join(keys)
+            ):
                 continue  # written by `qd new` or by the reader
             load([w for w in keys if "-m" not in rest] if "-m" not in rest else [w.split(",")[0] for w in keys if "(" not in w])
 
@@ -48,9 +53,15 @@ def test_python_blocks_run_in_order(page, tmp_path):
     named = [text for words, text in blocks(page, "python")]
     runs = any("run=" in words for words, _ in blocks(page, "python"))
     (tmp_path / "page.py").write_text("\n\n".join(named), encoding="utf-8")
-    env = {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    env = {
+        "PYTHONPATH": str(HOUSE),
+        "JAX_PLATFORMS": "cpu",
+        "MPLBACKEND": "agg",
+        "HOME": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+    }
     if runs:
-        words = ["run", "domain=arm", "budget=2000", "name=example"]
+        words = ["run", "budget=2000", "name=example"]
         subprocess.run([sys.executable, "-m", "qd", *words], cwd=tmp_path, env=env, check=True, capture_output=True)
     done = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

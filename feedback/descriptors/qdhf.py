@@ -59,7 +59,7 @@ class QDHFPaper:
         n = self.questions_per_fit[0]
         strangers = fresh(fresh_key, 3 * n)
         length = flat(rows.features, self.reads).shape[1]
-        buffer = answers.empty(sum(self.questions_per_fit), length)
+        buffer = comparisons.empty(sum(self.questions_per_fit), length)
         buffer = comparisons.ask(self.judge, buffer, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
         return self._fit_map(key, buffer, 1, rows)
 

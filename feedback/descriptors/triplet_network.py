@@ -74,7 +74,7 @@ class TripletNetwork:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletNetworkParams:
-        buffer = answers.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
+        buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletNetworkParams, rows: Rows, fresh: Fresh) -> TripletNetworkParams:

@@ -80,7 +80,7 @@ class Triplets:
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletParams:
         """Asks the first questions about the initial population, and fits. Raises ValueError where it is too small."""
-        buffer = answers.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
+        buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletParams, rows: Rows, fresh: Fresh) -> TripletParams:

@@ -23,7 +23,7 @@ from feedback.judges.similarity.simulated import CANT_TELL, A, B, pick
 from feedback.judges.similarity.waiting import Line
 from feedback.label import command, jsonl, progress, questions, store
 from feedback.label.questions import Wait
-from feedback.label.rater import Refused, answer, skip, undo, upcoming
+from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
 from qd.types import Rendering, Rows
 from tests.support.asking import fill, spot
 
@@ -75,7 +75,7 @@ def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_
             thread.join()
 
 
-def smaller(asked: desk.RaterQuestion) -> str:
+def smaller(asked: RaterQuestion) -> str:
     """Says which of the two has the smaller id: an answer that does not depend on the side."""
     return "left" if int(asked.left.split("-")[0]) < int(asked.right.split("-")[0]) else "right"
 
@@ -170,7 +170,7 @@ def test_undo_and_skip(tmp_path):
         assert db.execute("SELECT sum(given) FROM questions").fetchone() == (3,)
 
 
-def _shown(db, rater: str) -> desk.RaterQuestion:
+def _shown(db, rater: str) -> RaterQuestion:
     asked = upcoming(db, rater)
     assert asked is not None
     return asked

@@ -16,7 +16,7 @@ from domains.proxies.interpreter import Tables, correlations, evaluate_tables, t
 from domains.proxies.operations import UNARY
 from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
 from domains.proxies.structures import Structure
-from qd import keys as draws
+from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
@@ -81,7 +81,7 @@ class Proxies:
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws every gene by the priorities of its options, [n, G]."""
-        return sample_genomes(self.form, draws.uniform(key, (n, len(self.space))))
+        return sample_genomes(self.form, keys.uniform(key, (n, len(self.space))))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Judges B expressions; the keys are not used: nothing is random."""

@@ -17,7 +17,7 @@ from domains.quant.predict.sensitivity import Sensitivity, tables
 from domains.quant.quantize import bank
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import SCALE_BITS
-from qd import keys as draws
+from qd import keys
 from qd.types import Array, Evaluation
 
 _CALIBRATE = 256  # training images (or fewer where there are fewer) that set the ranges of inputs
@@ -109,11 +109,11 @@ class Quant:
 
         Genes drawn one by one would all land in the middle, where most are bad (stratified sampling).
         """
-        level_key, gene_key = draws.split(key)
+        level_key, gene_key = keys.split(key)
         ranks = _by_bits(self.option_set)
         layers = len(self.space) // 2
-        level = draws.uniform(level_key, (n, 2, 1))
-        place = np.clip(np.asarray(level + 0.35 * (draws.uniform(gene_key, (n, 2, layers)) - 0.5)), 0, 0.999)
+        level = keys.uniform(level_key, (n, 2, 1))
+        place = np.clip(np.asarray(level + 0.35 * (keys.uniform(gene_key, (n, 2, layers)) - 0.5)), 0, 0.999)
         return np.concatenate([rank[(place[:, i] * len(rank)).astype(int)] for i, rank in enumerate(ranks)], 1).astype(np.int32)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 
 from domains.functions import LinearProjection
 from experiments import command, study
-from experiments.benchmarks import cma_me, rounds
-from experiments.benchmarks import seeds as seeds_
+from experiments.benchmarks import cma_me, rounds, seeds
 from experiments.benchmarks.rounds import Side
 from experiments.benchmarks.sides import ISO, LINE, describe, end, in_numpy, limit, ours, pyribs
 from qd import keys
@@ -76,8 +75,8 @@ def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
     if axis == "strategies":
         return cma_me.sides("cma_es", 10, point, 20_000)
     if axis == "seeds":
-        ways = {"one by one": seeds_.one_by_one(10, 100, 10_000, point)}
-        return ways | {how: seeds_.together(10, 100, 10_000, point, how) for how in ("threads", "map")}
+        ways = {"one by one": seeds.one_by_one(10, 100, 10_000, point)}
+        return ways | {how: seeds.together(10, 100, 10_000, point, how) for how in ("threads", "map")}
     search = recipe(**{axis: point})
     batch, dim = search.emitter.batch_size, search.domain.dim  # type: ignore[attr-defined]
     evaluations = max(batch, NUMBERS // dim)

@@ -20,7 +20,7 @@ from feedback.descriptors.select import Select
 from qd import fused, keys
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
-from qd.fused import seeds as many
+from qd.fused.seeds import run
 from qd.report.table import Row, Runs
 from qd.search import start
 from qd.types import Search, State
@@ -109,7 +109,7 @@ def together(dim: int, batch: int, evaluations: int, count: int, how: str) -> Si
     def side() -> int:
         nonlocal states
         before = states[0].evaluations
-        for states, _ in many.run(search, states, before + evaluations, how):
+        for states, _ in run(search, states, before + evaluations, how):
             pass
         return count * (states[0].evaluations - before)
 

@@ -21,8 +21,7 @@ import numpy as np
 from domains.proxies import bench, record
 from domains.proxies.record import Record
 from domains.quant import figures, options
-from domains.quant.networks import data, train
-from domains.quant.networks import registry as networks
+from domains.quant.networks import data, registry, train
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
 from domains.quant.networks.transformer import Patches
@@ -121,12 +120,12 @@ def make(plan: Plan, name: str, kept: Path) -> Record:
 def trained(plan: Plan, name: str, kept: Path) -> Network:
     """Trains a network, or reads it where it is kept or comes with domain=quant."""
     form = plan.forms[name]
-    if networks.FORMS.get(name) == form:
-        return networks.load(name)
+    if registry.FORMS.get(name) == form:
+        return registry.load(name)
     path = kept / f"{name}-weights.npz"
     if not path.is_file():
         train.write(train.trained(name, form, *plan.settings.get(name, plan.settings[""])), path)
-    return networks.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return registry.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def stratified(network: Network, n: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import optax
 
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
 from feedback.features import flat
-from feedback.preferences import comparisons as answers
+from feedback.preferences import comparisons
 from feedback.preferences.comparisons import Answers
 from qd import keys
 from qd.types import Array, Features, Fresh, Params, Rows
@@ -59,8 +59,8 @@ class QDHFPaper:
         n = self.questions_per_fit[0]
         strangers = fresh(fresh_key, 3 * n)
         length = flat(rows.features, self.reads).shape[1]
-        buffer = answers.empty(sum(self.questions_per_fit), length)
-        buffer = answers.ask(self.judge, buffer, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
+        buffer = comparisons.empty(sum(self.questions_per_fit), length)
+        buffer = comparisons.ask(self.judge, buffer, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
         return self._fit_map(key, buffer, 1, rows)
 
     def fit(self, key: Array, params: Projection, rows: Rows, fresh: Fresh) -> Projection:
@@ -69,8 +69,8 @@ class QDHFPaper:
         fits, buffer = int(params.fits), params.answers
         n = self.questions_per_fit[fits] if fits < len(self.questions_per_fit) else 0
         if n:
-            triplets = answers.with_replacement(draw_key, n, len(rows.ids))
-            buffer = answers.ask(self.judge, buffer, rows, triplets, self.reads)
+            triplets = comparisons.with_replacement(draw_key, n, len(rows.ids))
+            buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads)
         return self._fit_map(key, buffer, fits + 1, rows)
 
     def __call__(self, params: Projection, features: Features) -> Array:
@@ -78,7 +78,7 @@ class QDHFPaper:
 
     def agreement(self, params: Projection) -> tuple[int, int]:
         """Returns how many of the clear answers this map agrees with, and how many there are."""
-        return answers.agreement(self, params)
+        return comparisons.agreement(self, params)
 
     def _fit_map(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> Projection:
         x = np.asarray(flat(rows.features, self.reads), np.float32)

@@ -18,7 +18,7 @@ import optax
 
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
 from feedback.features import flat
-from feedback.preferences import comparisons as answers
+from feedback.preferences import comparisons
 from feedback.preferences.comparisons import Answers
 from feedback.preferences.posterior import log_likelihood, log_prior
 from qd import keys
@@ -74,7 +74,7 @@ class TripletNetwork:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletNetworkParams:
-        buffer = answers.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
+        buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletNetworkParams, rows: Rows, fresh: Fresh) -> TripletNetworkParams:
@@ -87,15 +87,15 @@ class TripletNetwork:
 
     def agreement(self, params: TripletNetworkParams) -> tuple[int, int]:
         """Returns how many of the clear answers this map agrees with, and how many there are."""
-        return answers.agreement(self, params)
+        return comparisons.agreement(self, params)
 
     def _ask_and_fit(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> TripletNetworkParams:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 3)
         ask_key, fit_key = keys.split(key)
         if fits < len(self.questions_per_fit) and self.questions_per_fit[fits]:
-            triplets = answers.distinct(ask_key, self.questions_per_fit[fits], len(x))
-            buffer = answers.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
+            triplets = comparisons.distinct(ask_key, self.questions_per_fit[fits], len(x))
+            buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
         middle, scale = x.mean(0), np.float32(np.sqrt(x.var(0).mean()))
         valid = np.arange(len(buffer.answer)) < int(buffer.count)
         features = (buffer.features - middle) / scale

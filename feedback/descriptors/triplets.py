@@ -15,8 +15,7 @@ import numpy as np
 
 from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
 from feedback.features import flat
-from feedback.preferences import acquisition, posterior
-from feedback.preferences import comparisons as answers
+from feedback.preferences import acquisition, comparisons, posterior
 from feedback.preferences.comparisons import Answers
 from feedback.preferences.posterior import Chains, Comparisons, Theta
 from qd import keys
@@ -81,7 +80,7 @@ class Triplets:
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletParams:
         """Asks the first questions about the initial population, and fits. Raises ValueError where it is too small."""
-        buffer = answers.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
+        buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletParams, rows: Rows, fresh: Fresh) -> TripletParams:
@@ -93,7 +92,7 @@ class Triplets:
 
     def agreement(self, params: TripletParams) -> tuple[int, int]:
         """Returns how many of the clear answers this map agrees with, and how many there are."""
-        return answers.agreement(self, params)
+        return comparisons.agreement(self, params)
 
     def signals(self, params: TripletParams, features: Features) -> Features:
         """Returns "doubt" [B]: how far the maps that the answers allow put a solution apart (root mean square)."""
@@ -109,8 +108,8 @@ class Triplets:
         if n and self.active and int(buffer.count) + n <= self.averaging_below:
             buffer = self._ask_actively(ask_key, buffer, rows, x, n)
         elif n:
-            triplets = answers.distinct(ask_key, n, len(x))
-            buffer = answers.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
+            triplets = comparisons.distinct(ask_key, n, len(x))
+            buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
         samples, weights, root = self._fit_map(fit_key, buffer, x)
         weights = weights.astype(np.float32)
         aligned = _align(root @ np.asarray(samples.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
@@ -128,7 +127,7 @@ class Triplets:
             key, choose_key, chain_key = keys.split(key, 3)
             size = min(batch, n - start)
             triplets = acquisition.select_triplets(choose_key, size, points, samples)
-            buffer = answers.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
+            buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
             if start + size < n:
                 chains, samples, _ = posterior.hmc_segment(
                     chain_key, chains, self._comparisons(buffer, root), self.prior_few, _REFRESH

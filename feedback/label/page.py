@@ -21,9 +21,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from feedback.label import progress, run_view, store
-from feedback.label import rater as desk
 from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
-from feedback.label.rater import RaterQuestion, Refused
+from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
 
 HERE = Path(__file__).parent
 _TEXT = 20_000  # letters of a text that are shown
@@ -100,11 +99,11 @@ class Page:
 
     def _do(self, path: str, rater: str, form: dict[str, str]) -> str:
         if path == "/undo":
-            return f"Your last {'answer' if desk.undo(self.db, rater) == 'answered' else 'skip'} is taken back."
+            return f"Your last {'answer' if undo(self.db, rater) == 'answered' else 'skip'} is taken back."
         if path == "/skip":
-            desk.skip(self.db, rater, form.get("token", ""))
+            skip(self.db, rater, form.get("token", ""))
             return "Put off."
-        desk.answer(self.db, rater, form.get("token", ""), form.get("said", ""))
+        answer(self.db, rater, form.get("token", ""), form.get("said", ""))
         return "Stored."
 
     def _check(self, session: dict[str, str], form: dict[str, str], who: str) -> None:
@@ -132,7 +131,7 @@ class Page:
 
     def _around(self, rater: str) -> dict[str, Any]:
         """All that the page of somebody who has a name shows."""
-        asked, count = desk.upcoming(self.db, rater), progress.progress(self.db, rater)
+        asked, count = upcoming(self.db, rater), progress.progress(self.db, rater)
         state = "question" if asked else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
         picture = run_view.picture(self.run)
         return {

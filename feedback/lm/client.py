@@ -19,9 +19,8 @@ from feedback.lm.scoring.labels import LabelScores
 from feedback.lm.scoring.scores import Scoring
 from feedback.lm.session import Session
 from feedback.lm.settings import Settings
-from feedback.lm.transport import request as requests
 from feedback.lm.transport.probe import Traits
-from feedback.lm.transport.request import Prompt
+from feedback.lm.transport.request import Prompt, clean, messages
 from feedback.lm.transport.response import Answer
 
 
@@ -62,7 +61,7 @@ class LM(Settings):
             Spent: the budget has no room for all of them; what was answered is stored.
             ValueError: no endpoint is there, or a replay lacks an answer.
         """
-        bodies = [{"messages": requests.messages(prompt)} for prompt in prompts]
+        bodies = [{"messages": messages(prompt)} for prompt in prompts]
         return self._texts("chat/completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
 
     def complete(
@@ -78,7 +77,7 @@ class LM(Settings):
         """Goes on with B raw texts; where the endpoint only chats, each is one user message. Else as the call itself."""
         if not self.known.completions:
             return self(prompts, role=role, sample=sample, max_tokens=max_tokens, stop=stop, temperature=temperature)
-        bodies = [{"prompt": requests.clean(prompt)} for prompt in prompts]
+        bodies = [{"prompt": clean(prompt)} for prompt in prompts]
         return self._texts("completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
 
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, role: str = "judge") -> LabelScores:
@@ -99,7 +98,7 @@ class LM(Settings):
         Raises:
             ValueError: this endpoint does not say it (llama.cpp does not, vLLM does); else as the call itself.
         """
-        return self._scoring.likelihoods([requests.clean(text) for text in texts], role)
+        return self._scoring.likelihoods([clean(text) for text in texts], role)
 
     def structured(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
         """Returns values that fit a JSON schema, None where even a second try did not."""

@@ -15,8 +15,7 @@ from feedback.lm.accounting.gate import Gate
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.accounting.limits import Limits
 from feedback.lm.settings import is_loopback
-from feedback.lm.transport import response as answers
-from feedback.lm.transport import retries
+from feedback.lm.transport import response, retries
 from feedback.lm.transport.probe import PROBE
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Answer, Failure
@@ -175,7 +174,7 @@ class Engine:
         finally:
             lane[0] -= 1
         text = self._scrubbed(text)
-        return answers.read(request, text), text
+        return response.read(request, text), text
 
     async def _move(self) -> None:
         """Goes where our own server is now, if it had to be started anew."""

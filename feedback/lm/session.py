@@ -14,9 +14,8 @@ from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.engine import Engine
 from feedback.lm.settings import Settings
-from feedback.lm.transport import request as requests
 from feedback.lm.transport.probe import Traits, probe
-from feedback.lm.transport.request import Request
+from feedback.lm.transport.request import Request, hash_seed, request_key
 from feedback.lm.transport.response import Answer, Failure
 from qd.support import run_files
 from qd.support.errors import UserError
@@ -36,7 +35,7 @@ class Session:
 
     def ask(self, asked: Sequence[Request]) -> list[Answer | Failure]:
         """Answers requests from the cache and the endpoint, in their order, each question once."""
-        keys = [requests.key(request, self.model, self.settings.prompt_version) for request in asked]
+        keys = [request_key(request, self.model, self.settings.prompt_version) for request in asked]
         questions = {key: request for key, request in zip(keys, asked, strict=True) if not request.empty}
         found: dict[bytes, Answer | Failure] = dict(self._recorded(list(questions)))
         self._note_cached(asked, [found[key] for key in keys if key in found])
@@ -58,7 +57,7 @@ class Session:
         """A request with all that is sent; above temperature 0 it has a seed of its own."""
         body = {"model": self.settings.model} | body | dict(self.settings.extra)
         if body.get("temperature", 0) > 0:
-            body["seed"] = requests.number(self.settings.seed, path, body, sample)
+            body["seed"] = hash_seed(self.settings.seed, path, body, sample)
         return Request(path, body, role, sample, schema)
 
     def close(self) -> None:
@@ -149,7 +148,7 @@ class Session:
             raise UserError(f"{self.settings.cache} knows nothing of {self.settings.model}", "type lm.mode=readwrite to ask it")
 
         def ask(request: Request) -> Answer | Failure:
-            once = requests.key(request, os.urandom(8).hex(), "probe")
+            once = request_key(request, os.urandom(8).hex(), "probe")
             (found,) = self.engine.ask({once: request}, self.model, False).values()
             return found
 

@@ -11,12 +11,12 @@ from qd import keys
 from qd.config import schedule
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
-from qd.runner import plateau, refits, snapshot, usage
+from qd.runner import refits, snapshot, usage
 from qd.runner.blame import Blame
 from qd.runner.console import Display
 from qd.runner.finish import _finish, _stop
 from qd.runner.resume import is_enough
-from qd.runner.stopping import Stop, ending, stopping
+from qd.runner.stopping import Stop, Watch, check_plateau, ending, plateau_watch, stopping
 from qd.runner.stride import Stride
 from qd.search import refit, start
 from qd.store import archive_file, checkpoint, folder, identity, solutions
@@ -68,7 +68,7 @@ def check(settings: RunSettings) -> None:
     if not settings.save_seconds >= 0:
         raise UserError(f"save_seconds={settings.save_seconds} is below 0", "type 0 for a checkpoint at each save_every")
     schedule.check(settings)
-    plateau.check(settings)
+    check_plateau(settings)
 
 
 def _work(
@@ -81,7 +81,7 @@ def _work(
             snapshot.show(settings, parts, path, state)
             if saved:
                 recorder.event("resumed", state)
-            watch = plateau.watch(settings, recorder.run, state.archive)
+            watch = plateau_watch(settings, recorder.run, state.archive)
             state = _search(settings, parts, recorder, state, console, stop, watch)
         level = watch.reached(recorder.last_refit)
         if state.evaluations < settings.budget and not level:
@@ -141,7 +141,7 @@ def _search(
     state: State,
     console: Display,
     stop: Stop,
-    watch: plateau.Watch,
+    watch: Watch,
 ) -> State:
     """Stretches between refits. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
     lessons, stride = refits.opened(settings, recorder.run), Stride(settings, parts.referee)

@@ -8,11 +8,10 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 
 from domains.proxies import bench, handmade, structures, synthetic
-from domains.proxies import record as record_
 from domains.proxies.domain import Proxies, pad_to_power_of_two
 from domains.proxies.emq import Drawn, Prompted
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY
-from domains.proxies.record import NAMES
+from domains.proxies.record import NAMES, SOURCES, A, H, M, Record, W
 from domains.proxies.screening import ScreenedVariation, preview, select_passing
 from domains.proxies.variation import Points, Subtrees
 from qd import keys
@@ -43,7 +42,7 @@ def one(name: str, x: np.ndarray, y: np.ndarray, bits: np.ndarray) -> np.ndarray
         }[name]  # fmt: skip
 
 
-def by_hand(form: structures.Structure, solution: np.ndarray, record: record_.Record) -> np.ndarray | None:
+def by_hand(form: structures.Structure, solution: np.ndarray, record: Record) -> np.ndarray | None:
     """What an expression says of a network's configs; None where it broke."""
     read = form.read(solution[None])
     held = [np.broadcast_to(record.statistics[i], record.statistics[0].shape).astype(np.float32) for i in read.inputs[0]]
@@ -129,14 +128,14 @@ def test_cost_kind_size_and_formula(path: str) -> None:
     domain = Proxies(path)
     x = genome(("omega", "bits"), ("log", "x", "x", "negate"), "+", "relu")
     said = domain.evaluate(None, pad_to_power_of_two(x)).features
-    paid = RECORDS[0].seconds[[record_.SOURCES.index(s) for s in ("inputs", "change", "traces")]].sum()
+    paid = RECORDS[0].seconds[[SOURCES.index(s) for s in ("inputs", "change", "traces")]].sum()
     assert math.isclose(float(said["cost"][0]), math.log10(paid), rel_tol=1e-4)
-    assert int(said["kind"][0]) == record_.W | record_.A | record_.H and int(said["length"][0]) == 2 + 4
+    assert int(said["kind"][0]) == W | A | H and int(said["length"][0]) == 2 + 4
     assert domain.formulas(x)[0].endswith("sum of relu(log(omega) + -bits)")
     graph = Proxies(path, "graph")
     only = np.array([[NAMES.index("kl"), NAMES.index("omega"), 0, *(0, 0, 0) * 5]], np.int32)  # omega is looked at by nobody
     said = graph.evaluate(None, pad_to_power_of_two(only)).features
-    assert int(said["kind"][0]) == record_.M and int(said["length"][0]) == 1
+    assert int(said["kind"][0]) == M and int(said["length"][0]) == 1
     low, high = np.array(domain.bounds).T
     told = np.asarray(domain.evaluate(None, domain.sample(keys.new(0), 64)).features["map"])
     assert (told >= low).all() and (told <= high).all()

@@ -7,13 +7,13 @@ import pytest
 
 from domains.proxies import bench, record, synthetic
 from domains.quant.networks import data, registry
-from domains.quant.networks import layers as layers_
+from domains.quant.networks.layers import Network
 from domains.quant.networks.transformer import Patches
 from domains.quant.options import named
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import build
 from experiments import command
-from experiments.emq import bench as emq_bench
+from experiments.emq import bench as bench_study
 from experiments.emq import figure, speed, study
 from experiments.emq.statistics import statistics
 
@@ -74,7 +74,7 @@ def test_a_transformer_is_a_network_like_others() -> None:
     form = Patches(side=8, patch=2, width=16, blocks=1, data="digits")
     random = np.random.default_rng(0)
     weights = tuple(random.normal(0, 0.2, layer.shape).astype(np.float32) for layer in form.layers)
-    network = layers_.Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
+    network = Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
     images = data.load("digits", "train").first(8)
     made = build(network, *named("bits"), images.pixels)
     logits = made.logits(np.stack([made.full(), made.uniform(0, 0)]), images.pixels)
@@ -83,28 +83,28 @@ def test_a_transformer_is_a_network_like_others() -> None:
 
 
 def test_configs_are_spread_and_wrong_words_are_told() -> None:
-    configs = emq_bench.stratified(registry.load("digits"), 50)
+    configs = bench_study.stratified(registry.load("digits"), 50)
     assert configs.shape == (50, 14) and len(np.unique(configs, axis=0)) == 50
     assert configs[:, :7].mean(1).min() < 1.2 and configs[:, :7].mean(1).max() > 3.2
     with pytest.raises(ValueError, match="unknown network 'resnet99' of budget=quick; choose one or more of: resnet6"):
-        emq_bench.main(networks=("resnet99",))
+        bench_study.main(networks=("resnet99",))
     with pytest.raises(ValueError, match="unknown budget 'huge'; choose one of: quick, full"):
         command.parse(command.find("emq.bench"), ["budget=huge"])
 
 
 def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(emq_bench, "_PIECE", 3)
-    monkeypatch.setattr(emq_bench, "_LOOK", 50)
+    monkeypatch.setattr(bench_study, "_PIECE", 3)
+    monkeypatch.setattr(bench_study, "_LOOK", 50)
     network, file = registry.load("digits"), tmp_path / "accuracies.jsonl"
-    plan = emq_bench.BUDGETS["quick"]._replace(judges=50)
-    configs = emq_bench.stratified(network, 6)
-    whole = emq_bench.evaluated(plan, network, configs, file)
+    plan = bench_study.BUDGETS["quick"]._replace(judges=50)
+    configs = bench_study.stratified(network, 6)
+    whole = bench_study.evaluated(plan, network, configs, file)
     lines = file.read_text().splitlines()
     file.write_text("\n".join(lines[:4]) + "\n" + lines[4][:20])  # killed while it wrote
-    again = emq_bench.evaluated(plan, network, configs, file)
+    again = bench_study.evaluated(plan, network, configs, file)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
     written = file.read_text().splitlines()
     assert written[:4] == lines[:4] and len(written) == 4 + 1 + 3  # the torn line, then its piece once more
-    assert emq_bench.evaluated(plan, network, configs, file)[0].tolist() == whole[0].tolist()
+    assert bench_study.evaluated(plan, network, configs, file)[0].tolist() == whole[0].tolist()
     assert file.read_text().splitlines() == written and whole[2] > 50

@@ -8,8 +8,8 @@ import pytest
 
 from domains.redundant_arm import RedundantArm
 from domains.scene import Camera
-from experiments.sparse import curves as stax_curves
 from experiments.sparse import ground_truth, methods, sight, study, tasks
+from experiments.sparse.curves import read
 from qd import keys, programs
 from qd.report import table
 from qd.search import start, step
@@ -32,7 +32,7 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     shown = set(study.SHOWN) - {"training"}
     assert {r.n for r in rows} == {2} and shown <= {r.metric for r in rows} and (tmp_path / "arm_1500.png").exists()
     assert (tmp_path / "about.json").exists() and "coverage_all" in capsys.readouterr().out
-    curves = stax_curves.read(tmp_path / "curves.jsonl")["arm, 1500 evaluations"]
+    curves = read(tmp_path / "curves.jsonl")["arm, 1500 evaluations"]
     assert set(curves["serene"]) == {0, 1} and (np.diff(curves["serene"][0][:, 1]) >= 0).all()
     monkeypatch.setattr(study, "play", None)  # whoever calls it fails
     study.main(seeds=2, methods=("random", "serene"), out=str(tmp_path))

@@ -22,9 +22,8 @@ from feedback.judges.similarity.recorded import Recorded
 from feedback.judges.similarity.simulated import CANT_TELL, A, B, pick
 from feedback.judges.similarity.waiting import Line
 from feedback.label import command, jsonl, progress, questions, store
-from feedback.label import rater as desk
 from feedback.label.questions import Wait
-from feedback.label.rater import Refused
+from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
 from qd.types import Rendering, Rows
 from tests.support.asking import fill, spot
 
@@ -58,11 +57,11 @@ def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_
     def work(rater: str) -> None:
         with store.opened(run) as db:
             while not stop.is_set() and len(said) < most:
-                asked = desk.upcoming(db, rater)
+                asked = upcoming(db, rater)
                 if asked is None:
                     time.sleep(0.01)
                     continue
-                desk.answer(db, rater, asked.token, say(asked))
+                answer(db, rater, asked.token, say(asked))
                 said.append(f"{rater}: {asked}")
 
     threads = [threading.Thread(target=work, args=(rater,)) for rater in raters]
@@ -76,7 +75,7 @@ def answering(run: Path, *raters: str, say=lambda asked: "left", most: int = 10_
             thread.join()
 
 
-def smaller(asked: desk.RaterQuestion) -> str:
+def smaller(asked: RaterQuestion) -> str:
     """Says which of the two has the smaller id: an answer that does not depend on the side."""
     return "left" if int(asked.left.split("-")[0]) < int(asked.right.split("-")[0]) else "right"
 
@@ -121,14 +120,14 @@ def _until(true) -> None:
 def test_other_questions_put_the_old_ones_aside_and_keep_their_answers(tmp_path):
     numbers = fill(tmp_path, [spot(i) for i in range(9)], 5)
     with store.opened(tmp_path) as db:
-        first = desk.upcoming(db, "ann")
+        first = upcoming(db, "ann")
         assert first is not None
-        desk.answer(db, "ann", first.token, "left")
+        answer(db, "ann", first.token, "left")
         other = questions.Question("1-00000001", "7-00000007", "8-00000008")
         again = questions.put(db, [other], 1)
         assert questions.waiting(db, again).missing == 1
         assert progress.progress(db, "ann")[:2] == (1, 0)
-        second = desk.upcoming(db, "ann")
+        second = upcoming(db, "ann")
         assert second is not None and {second.left, second.right} == {other.a, other.b}
         assert questions.waiting(db, numbers[:1]).missing == 0
 
@@ -136,12 +135,12 @@ def test_other_questions_put_the_old_ones_aside_and_keep_their_answers(tmp_path)
 def test_the_first_questions_come_first_and_nobody_gets_what_another_looks_at(tmp_path):
     numbers = fill(tmp_path, [spot(i) for i in range(9)], 6)
     with store.opened(tmp_path) as db:
-        shown = [desk.upcoming(db, rater) for rater in ("ann", "bob", "cid")]
+        shown = [upcoming(db, rater) for rater in ("ann", "bob", "cid")]
         order = [question for (question,) in db.execute("SELECT question FROM asks ORDER BY id")]
         assert order == numbers[:3] and None not in shown
-        assert desk.upcoming(db, "ann") == shown[0]  # a page that is loaded again
+        assert upcoming(db, "ann") == shown[0]  # a page that is loaded again
         db.execute("UPDATE asks SET shown = shown - 3600 WHERE rater = 'ann'")  # ann went home
-        fourth = desk.upcoming(db, "dan")
+        fourth = upcoming(db, "dan")
         assert fourth is not None and fourth[2:5] in (shown[0][2:5], (shown[0].x, shown[0].right, shown[0].left))
 
 
@@ -149,30 +148,30 @@ def test_undo_and_skip(tmp_path):
     fill(tmp_path, [spot(i) for i in range(9)], 3)
     with store.opened(tmp_path) as db:
         with pytest.raises(Refused, match="nothing to take back"):
-            desk.undo(db, "ann")
+            undo(db, "ann")
         first = _shown(db, "ann")
-        desk.answer(db, "ann", first.token, "left")
-        assert desk.undo(db, "ann") == "answered"
+        answer(db, "ann", first.token, "left")
+        assert undo(db, "ann") == "answered"
         again = _shown(db, "ann")
         assert again[1:] == first[1:] and again.token != first.token
-        desk.skip(db, "ann", again.token)
+        skip(db, "ann", again.token)
         second = _shown(db, "ann")
         assert second[2:] != first[2:]
-        assert desk.undo(db, "ann") == "skipped"
+        assert undo(db, "ann") == "skipped"
         assert _shown(db, "ann")[1:] == first[1:]
-        desk.skip(db, "ann", _shown(db, "ann").token)
+        skip(db, "ann", _shown(db, "ann").token)
         for _ in range(2):
-            desk.answer(db, "ann", _shown(db, "ann").token, "right")
+            answer(db, "ann", _shown(db, "ann").token, "right")
         last = _shown(db, "ann")
         assert {last.left, last.right} == {first.left, first.right}  # what was skipped comes last, and comes
-        desk.answer(db, "ann", last.token, "?")
-        assert desk.upcoming(db, "ann") is None
+        answer(db, "ann", last.token, "?")
+        assert upcoming(db, "ann") is None
         assert db.execute("SELECT count(*), sum(undone) FROM answers").fetchone() == (4, 1)
         assert db.execute("SELECT sum(given) FROM questions").fetchone() == (3,)
 
 
-def _shown(db, rater: str) -> desk.RaterQuestion:
-    asked = desk.upcoming(db, rater)
+def _shown(db, rater: str) -> RaterQuestion:
+    asked = upcoming(db, rater)
     assert asked is not None
     return asked
 
@@ -184,10 +183,10 @@ def test_a_form_is_good_for_one_act_of_one_person(tmp_path):
         for rater, token, said, status in (("bob", asked.token, "left", 404), ("ann", "x", "left", 404),
                                            ("ann", asked.token, "above", 400)):  # fmt: skip
             with pytest.raises(Refused) as refused:
-                desk.answer(db, rater, token, said)
+                answer(db, rater, token, said)
             assert refused.value.status == status
-        desk.answer(db, "ann", asked.token, "left")
-        for again in (lambda: desk.answer(db, "ann", asked.token, "right"), lambda: desk.skip(db, "ann", asked.token)):
+        answer(db, "ann", asked.token, "left")
+        for again in (lambda: answer(db, "ann", asked.token, "right"), lambda: skip(db, "ann", asked.token)):
             with pytest.raises(Refused) as refused:
                 again()
             assert refused.value.status == 409
@@ -198,8 +197,8 @@ def test_one_in_ten_is_asked_again_and_does_not_count(tmp_path):
     fill(tmp_path, [spot(i) for i in range(20)], 60)
     with store.opened(tmp_path) as db:
         repeats = 0
-        while asked := desk.upcoming(db, "ann"):
-            desk.answer(db, "ann", asked.token, smaller(asked))
+        while asked := upcoming(db, "ann"):
+            answer(db, "ann", asked.token, smaller(asked))
             repeats += asked.repeat
         assert repeats == 6
         assert db.execute("SELECT count(*), sum(counted) FROM answers").fetchone() == (66, 60)
@@ -229,15 +228,15 @@ def test_what_the_search_has_used_stands(tmp_path):
         mine = _shown(db, "ann")
         db.execute("UPDATE asks SET shown = shown - 3600")
         late = _shown(db, "bob")
-        desk.answer(db, "ann", mine.token, "left")
+        answer(db, "ann", mine.token, "left")
         assert not questions.close(db, numbers, quiet=60.0)  # ann may still take it back
         assert questions.close(db, numbers, quiet=0.0)
         with pytest.raises(Refused, match="learned from your last answer"):
-            desk.undo(db, "ann")
-        desk.answer(db, "bob", late.token, "right")  # stored, and used for nothing
+            undo(db, "ann")
+        answer(db, "bob", late.token, "right")  # stored, and used for nothing
         assert db.execute("SELECT counted FROM answers ORDER BY id").fetchall() == [(1,), (0,)]
-        assert desk.undo(db, "bob") == "answered"
-        assert desk.upcoming(db, "ann") is None and desk.upcoming(db, "bob") is None
+        assert undo(db, "bob") == "answered"
+        assert upcoming(db, "ann") is None and upcoming(db, "bob") is None
 
 
 def test_who_comes_second_to_a_question_for_one_is_kept_in_reserve(tmp_path):
@@ -245,13 +244,13 @@ def test_who_comes_second_to_a_question_for_one_is_kept_in_reserve(tmp_path):
     with store.opened(tmp_path) as db:
         mine = _shown(db, "ann")
         db.execute("UPDATE asks SET shown = shown - 3600")  # ann looks out of the window
-        desk.answer(db, "bob", _shown(db, "bob").token, "left")
-        desk.answer(db, "ann", mine.token, "right")
+        answer(db, "bob", _shown(db, "bob").token, "left")
+        answer(db, "ann", mine.token, "right")
         assert db.execute("SELECT rater, counted FROM answers ORDER BY id").fetchall() == [("bob", 1), ("ann", 0)]
-        desk.undo(db, "bob")
+        undo(db, "bob")
         counts = "SELECT rater FROM answers WHERE counted = 1 AND undone = 0"
         assert db.execute(counts).fetchall() == [("ann",)] and questions.waiting(db, [number]).missing == 0
-        desk.answer(db, "bob", _shown(db, "bob").token, "right")
+        answer(db, "bob", _shown(db, "bob").token, "right")
         assert db.execute(counts).fetchall() == [("ann",)] and db.execute("SELECT given FROM questions").fetchone() == (1,)
 
 

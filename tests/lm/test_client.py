@@ -128,7 +128,7 @@ def test_an_answer_is_held_against_its_whole_schema():
     assert "no JSON" in schema.fault("NaN", shape) and "no JSON" in schema.fault("[" * 100_000, shape)
     for wrong in ([], {"type": "number of things"}, {"properties": 3}):
         with pytest.raises(ValueError, match="is no JSON schema"):
-            schema.check(wrong)
+            schema.check_schema(wrong)
 
 
 def test_bad_texts_are_cleaned_or_fail_alone():

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from feedback.lm.client import LM
-from feedback.lm.local import weights as catalogue
 from feedback.lm.local.server import Local, stop
+from feedback.lm.local.weights import home
 
-HERE = catalogue.home()  # the user's; tests themselves have another
+HERE = home()  # the user's; tests themselves have another
 HOUSE = Path(__file__).resolve().parents[2]
 ENGINE = """
 import sys, threading, types

@@ -18,7 +18,7 @@ from qd.plots.curves import curves
 from qd.plots.heatmap import heatmap, voronoi
 from qd.plots.records import Map, colours
 from qd.plots.sheet import seats, sheet, sheet_svg
-from qd.report import figures as figures_
+from qd.report import figures
 from qd.store import archive_file, metrics_file
 from qd.types import Rendering
 from tests.support.stored_runs import BOUNDS, POSE, stored_run
@@ -243,7 +243,7 @@ def test_qd_plot_draws_a_stored_run(tmp_path, archive_settings, capsys):
 
 def test_the_record_of_a_stored_run_is_what_the_archive_held(tmp_path):
     archive = stored_run(tmp_path, Grid((6, 7)))
-    drawn = figures_.record(archive_file.load(tmp_path))
+    drawn = figures.record(archive_file.load(tmp_path))
     data = archive.data()
     assert drawn.title == "toy, seed 3, 1,234 evaluations"
     assert list(drawn.names) == ["place[0]", "place[1]"]
@@ -253,13 +253,13 @@ def test_the_record_of_a_stored_run_is_what_the_archive_held(tmp_path):
 
 def test_without_renderings_there_is_no_sheet(tmp_path):
     stored_run(tmp_path, Grid((6, 7)), renderings=False)
-    assert not any(path.stem == "sheet" for path in figures_.draw(tmp_path))
+    assert not any(path.stem == "sheet" for path in figures.draw(tmp_path))
 
 
 def test_a_line_of_metrics_that_was_cut_short_is_left_out(tmp_path):
     stored_run(tmp_path, Grid((6, 7)), renderings=False)
     (tmp_path / "events.jsonl").write_text('{"event": "refit", "evaluations": 90}\n{"event": "rel')
-    assert figures_.draw(tmp_path)
+    assert figures.draw(tmp_path)
     read = metrics_file.metrics(tmp_path / "metrics.csv")
     assert list(read["evals"]) == [60, 120]
     assert np.isnan(read["qd_score"]).all()
@@ -296,8 +296,8 @@ def test_damaged_metrics_are_told_of_and_no_old_curves_pass_for_theirs(tmp_path,
 
 def test_a_figure_drawn_again_is_the_same_picture(tmp_path):
     stored_run(tmp_path, Grid((6, 7)))
-    before = {path.name: path.read_bytes() for path in figures_.draw(tmp_path)}
-    assert {path.name: path.read_bytes() for path in figures_.draw(tmp_path)} == before
+    before = {path.name: path.read_bytes() for path in figures.draw(tmp_path)}
+    assert {path.name: path.read_bytes() for path in figures.draw(tmp_path)} == before
 
 
 def test_a_folder_that_is_no_run_says_what_to_type(tmp_path, monkeypatch):

@@ -8,9 +8,8 @@ import pytest
 
 from qd.config import compose
 from qd.config.settings import to_config
-from qd.runner import plateau
 from qd.runner.run import run
-from qd.runner.stopping import Stop
+from qd.runner.stopping import Stop, Watch
 from qd.store import archive_file
 from tests.support.consoles import QuietRun
 
@@ -73,7 +72,7 @@ def test_without_it_the_budget_decides(tmp_path):
 
 def test_the_rule():
     def reached(*rows, share=0.1, over=100, since=0):
-        return plateau.Watch(share, over, list(rows)).reached(since)
+        return Watch(share, over, list(rows)).reached(since)
 
     assert not reached()
     assert not reached((50, 10, 10))
@@ -87,7 +86,7 @@ def test_the_rule():
     assert not reached((50, 10, 10), (150, 10, 10), since=50)  # from before the refit
     assert reached((50, 90, 90), (60, 10, 10), (160, 10, 10), since=50)
     assert reached((50, 1, 1), (60, 10, 10), (100, 10, 10), (160, 10, 10))  # the last that is long enough ago counts
-    assert not plateau.Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).reached(0)
+    assert not Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).reached(0)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from qd.archives import objects
 from qd.cli.main import main
 from qd.config import compose
 from qd.config.settings import to_config
-from qd.store import archive_file
-from qd.store import solutions as seeds
+from qd.store import archive_file, solutions
 from tests.support.toys import Words
 
 SMALL = ["domain.joints=4", "archive.dims=[10,10]", "console=off", "renderings=0"]
@@ -142,24 +141,24 @@ def test_from_and_a_sweep():
 
 def test_text_and_shapes():
     Path("words.csv").write_text('objective,solution\n1,"a,\nb"\n2,12\n')
-    known = seeds.load("words.csv", Words())
+    known = solutions.load("words.csv", Words())
     assert known.solutions.tolist() == ["a,\nb", "12"] and known.measures is None
     with pytest.raises(ValueError, match="are Python objects, but Arm samples numbers; type domain="):
-        seeds.load("words.csv", Arm())
+        solutions.load("words.csv", Arm())
     Path("n.csv").write_text("objective,solution_0,solution_1\n1,0.5,2\n")
-    assert seeds.load("n.csv", Arm(joints=2)).solutions.tolist() == [[0.5, 2]]
+    assert solutions.load("n.csv", Arm(joints=2)).solutions.tolist() == [[0.5, 2]]
     with pytest.raises(ValueError, match=r"have shape \[2\], but Arm samples \[10\]"):
-        seeds.load("n.csv", Arm())
+        solutions.load("n.csv", Arm())
 
     class Whole:
         def sample(self, key, n):
             return np.zeros((n, 2), np.int32)
 
     with pytest.raises(ValueError, match="Whole searches whole numbers, but n.csv holds others"):
-        seeds.load("n.csv", Whole())
+        solutions.load("n.csv", Whole())
     Path("w.csv").write_text("objective,solution_0,solution_1\n1,5,2\n")
-    assert seeds.load("w.csv", Whole()).solutions.dtype == np.int32
-    assert seeds.load("w.csv", Arm(joints=2)).solutions.dtype == np.float32
+    assert solutions.load("w.csv", Whole()).solutions.dtype == np.int32
+    assert solutions.load("w.csv", Arm(joints=2)).solutions.dtype == np.float32
     assert objects([]).shape == (0,)
 
 
@@ -185,7 +184,7 @@ def test_messages(name, text, message):
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
     with pytest.raises(ValueError, match=message):
-        seeds.load(name, Arm(joints=1))
+        solutions.load(name, Arm(joints=1))
 
 
 def test_how_it_is_asked(capsys):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from domains.quant.cost.costs import Costs
-from qd import keys as draws
+from qd import keys
 from qd.types import Evaluation
 
 LAYERS, BITS, INPUT_BITS = 10, (2, 3, 4, 6, 8), (4, 6, 8)
@@ -56,7 +56,7 @@ class Toy:
         return Costs(size, bops, bops / 1e6, float(64 * macs.sum()))
 
     def sample(self, key, n):
-        return draws.integers(key, (n, 2 * LAYERS), 0, np.array(self.space))
+        return keys.integers(key, (n, 2 * LAYERS), 0, np.array(self.space))
 
     def evaluate(self, keys, solutions):
         solutions = np.asarray(solutions)

@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from feedback.judges import prompts as fence
 from feedback.judges.grading.language import Claim, Labels, Rating
+from feedback.judges.prompts import clean, hardened, nonce, without
 from feedback.judges.protocols import Grade, LanguageModel
 from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
@@ -90,10 +90,10 @@ class Kinds:
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
-        word, out = fence.nonce(self.seed), np.full(len(items), np.nan)
-        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        word, out = nonce(self.seed), np.full(len(items), np.nan)
+        full = [i for i, item in enumerate(items) if clean(item)]
         how = f"Answer with one word: {', '.join(self.answers[:-1])} or {self.answers[-1]}."
-        prompts = [fence.hardened(fence.without(items[i], self.answers), self.question, how, word) for i in full]
+        prompts = [hardened(without(items[i], self.answers), self.question, how, word) for i in full]
         if prompts:
             said = self.lm.label_scores(prompts, self.answers, role=self.role)
             sure = np.asarray(said.mass) >= LEAST_MASS

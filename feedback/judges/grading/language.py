@@ -3,7 +3,7 @@
     grade = Labels(lm, "Is the story sad or happy?", ("sad", "happy"))
     grade(["They kissed."])     # [B] in (0, 1): how likely the second label is; NaN where it failed
 
-All see a text through the fence of `fence.py`, and nothing that they say ever enters a later prompt. ``lm`` is a client
+All see a text through the fence of `prompts.py`, and nothing that they say ever enters a later prompt. ``lm`` is a client
 (feedback/lm/client.py), built once and handed in. B texts, T triplets.
 """
 
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feedback.judges import prompts as fence
 from feedback.judges.calibration import logit, sigmoid
+from feedback.judges.prompts import clean, hardened, nonce, without
 from feedback.judges.protocols import Grade, LanguageModel, PromptForm
 from feedback.lm.scoring.labels import LEAST_MASS
 from qd.support.errors import UserError
@@ -43,7 +43,7 @@ class Labels:
     seed: int = 0  # of the run: the fence's nonce follows from it
     orders: int = 2  # 1: only as they are named, at half the cost
     masked: bool = True  # blank the labels out of the text, so that it cannot dictate one
-    asked: PromptForm = fence.hardened
+    asked: PromptForm = hardened
     role: str = "judge"
 
     def __post_init__(self) -> None:
@@ -58,10 +58,10 @@ class Labels:
 
     def heard(self, items: Sequence[str]) -> Heard:
         """Asks; an empty text is not shown."""
-        word, low_high = fence.nonce(self.seed), tuple(self.labels)
+        word, low_high = nonce(self.seed), tuple(self.labels)
         answers = [f"Answer with one word: {a} or {b}." for a, b in (low_high, low_high[::-1])[: self.orders]]
-        full = [i for i, item in enumerate(items) if fence.clean(item)]
-        shown = [fence.without(item, low_high) if self.masked else item for item in items]
+        full = [i for i, item in enumerate(items) if clean(item)]
+        shown = [without(item, low_high) if self.masked else item for item in items]
         prompts = [self.asked(shown[i], self.question, answer, word) for i in full for answer in answers]
         orders, mass = np.full((len(items), self.orders), np.nan), np.full(len(items), np.nan)
         if prompts:
@@ -82,7 +82,7 @@ class Claim:
     claim: str
     opposite: str = ""
     seed: int = 0
-    asked: PromptForm = fence.hardened
+    asked: PromptForm = hardened
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
@@ -110,12 +110,12 @@ class Rating:
     low: int = 1
     high: int = 9
     seed: int = 0
-    asked: PromptForm = fence.hardened
+    asked: PromptForm = hardened
     role: str = "judge"
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
-        word, out = fence.nonce(self.seed), np.full(len(items), np.nan)
-        full = [i for i, item in enumerate(items) if fence.clean(item)]
+        word, out = nonce(self.seed), np.full(len(items), np.nan)
+        full = [i for i, item in enumerate(items) if clean(item)]
         answer = f"Answer with one number from {self.low} to {self.high}."
         prompts = [self.asked(items[i], self.question, answer, word) for i in full]
         if prompts:

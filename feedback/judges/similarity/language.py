@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback.judges import prompts as fence
 from feedback.judges.calibration import logit, sigmoid
 from feedback.judges.encoders import texts_of
+from feedback.judges.prompts import Messages, fenced, nonce, turns
 from feedback.judges.protocols import LanguageModel
 from feedback.judges.similarity.simulated import CANT_TELL, A, B
 from feedback.lm.scoring.labels import LEAST_MASS
@@ -44,7 +44,7 @@ class MoreAlike:
         p = sigmoid((logit(one[:, 0]) - logit(one[:, 1])) / 2)  # that a is the one, whichever was named first
         return np.where(np.isnan(p) | (np.abs(p - 0.5) <= self.unsure), CANT_TELL, np.where(p > 0.5, A, B)).astype(np.int8)
 
-    def _prompt(self, x: str, one: str, two: str) -> fence.Messages:
-        word = fence.nonce(self.seed)
-        shown = (f"{name}: {fence.fenced(text, word, self.longest)}" for name, text in (("X", x), ("ONE", one), ("TWO", two)))
-        return fence.turns("\n".join(["Read these texts:", *shown]), f"{self.question} Answer with one word: ONE or TWO.")
+    def _prompt(self, x: str, one: str, two: str) -> Messages:
+        word = nonce(self.seed)
+        shown = (f"{name}: {fenced(text, word, self.longest)}" for name, text in (("X", x), ("ONE", one), ("TWO", two)))
+        return turns("\n".join(["Read these texts:", *shown]), f"{self.question} Answer with one word: ONE or TWO.")

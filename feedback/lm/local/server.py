@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from feedback.lm.local import weights as catalogue
+from feedback.lm.local import weights
 from qd.support.errors import UserError
 
 
@@ -55,9 +55,9 @@ class Local:
     @property
     def fingerprint(self) -> str:
         """What tells its answers from another model's: the checksum of the weights."""
-        if self.weights in catalogue.CATALOGUE:
-            return catalogue.CATALOGUE[self.weights].files[0].sha256
-        return _checksum(str(catalogue.gguf(self.weights).resolve()))
+        if self.weights in weights.CATALOGUE:
+            return weights.CATALOGUE[self.weights].files[0].sha256
+        return _checksum(str(weights.gguf(self.weights).resolve()))
 
 
 def stop() -> None:
@@ -82,7 +82,7 @@ def _end(key: tuple[int, Local]) -> None:
 
 
 def _launch(server: Local) -> tuple[subprocess.Popen, str]:
-    path = catalogue.gguf(server.weights)
+    path = weights.gguf(server.weights)
     if importlib.util.find_spec("xllamacpp") is None:
         raise UserError(
             "a local language model needs xllamacpp, which is not installed", "type pip install 'qd-atlas[local-lm]'"

@@ -20,7 +20,7 @@ class LabelScores(NamedTuple):
     mass: np.ndarray  # [B] what the labels have together of the model's own probability
 
 
-def check(labels: Sequence[str]) -> tuple[str, ...]:
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Raises ValueError where these are no labels to choose from."""
     if isinstance(labels, str) or len(labels) < 2 or not all(isinstance(label, str) and label.strip() for label in labels):
         raise UserError(f"labels={labels!r} are no choice", "name two words or more, e.g. labels=('yes', 'no')")

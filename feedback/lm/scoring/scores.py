@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from feedback.lm.scoring import labels as reading
-from feedback.lm.scoring.labels import LEAST_MASS, LabelScores
+from feedback.lm.scoring.labels import (
+    LEAST_MASS,
+    LabelScores,
+    by_first_token,
+    by_likelihood,
+    by_ratings,
+    check_first,
+    check_labels,
+)
 from feedback.lm.session import Session
-from feedback.lm.transport import request as requests
-from feedback.lm.transport import schema as schemas
 from feedback.lm.transport.request import Prompt, Request
+from feedback.lm.transport.request import messages as as_messages
 from feedback.lm.transport.response import Answer
+from feedback.lm.transport.schema import check_schema, instruction, read, strict
 from qd.support.errors import UserError
 
 _TOP = 20  # tokens: the most that endpoints give
@@ -25,7 +32,7 @@ class Scoring:
         self.session = session
 
     def labels(self, prompts: Sequence[Prompt], labels: Sequence[str], role: str) -> LabelScores:
-        labels = reading.check(labels)
+        labels = check_labels(labels)
         how = self._how()
         if how == "label":
             return self._by_likelihood(prompts, labels, role)
@@ -49,12 +56,12 @@ class Scoring:
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
         """Asks, and once more with a plain word those that did not fit."""
-        schemas.check(schema)
-        told = [requests.messages(prompt) for prompt in prompts]
+        check_schema(schema)
+        told = [as_messages(prompt) for prompt in prompts]
         said = self._in_json(told, schema, role, sample, temperature)
         again = [i for i, value in enumerate(said) if value is None and any(m["content"].strip() for m in told[i])]
         if again:
-            plainer = [[*told[i], {"role": "user", "content": schemas.instruction(schema)}] for i in again]
+            plainer = [[*told[i], {"role": "user", "content": instruction(schema)}] for i in again]
             for i, value in zip(again, self._in_json(plainer, schema, role, sample, temperature), strict=True):
                 said[i] = value
         return said
@@ -86,15 +93,13 @@ class Scoring:
         return known.scoring if asked == "auto" else asked
 
     def _by_first_token(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
-        reading.check_first(labels)
+        check_first(labels)
         options = {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": _TOP}
-        found = self.session.ask([self._chat(requests.messages(prompt), options, role) for prompt in prompts])
-        return _scores(
-            [reading.by_first_token(each.logprobs, labels) if isinstance(each, Answer) else None for each in found], labels
-        )
+        found = self.session.ask([self._chat(as_messages(prompt), options, role) for prompt in prompts])
+        return _scores([by_first_token(each.logprobs, labels) if isinstance(each, Answer) else None for each in found], labels)
 
     def _by_likelihood(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
-        begun = ["\n".join(m["content"] for m in requests.messages(prompt)).rstrip() for prompt in prompts]
+        begun = ["\n".join(m["content"] for m in as_messages(prompt)).rstrip() for prompt in prompts]
         options = {"max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
         asked = [
             self.session.request("completions", {"prompt": f"{text} {label}" if text else ""} | options, role, 0)
@@ -107,7 +112,7 @@ class Scoring:
             mine = found[i * len(labels) : (i + 1) * len(labels)]
             ends = [len(text) + 1 + len(label) for label in labels]
             told = [each.logprobs for each in mine if isinstance(each, Answer)]
-            rows.append(reading.by_likelihood(told, len(text), ends) if len(told) == len(labels) else None)
+            rows.append(by_likelihood(told, len(text), ends) if len(told) == len(labels) else None)
         return _scores(rows, labels)
 
     def _by_ratings(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
@@ -119,7 +124,7 @@ class Scoring:
         said = self._sampled(prompts, schema, asking, role)
         ratings = [[[row[name] - 1 + 1e-6 for name in names] for row in rows] for rows in said]
         mass = [len(rows) / self.session.settings.samples for rows in said]
-        return _scores([(reading.by_ratings(r), m) if r else None for r, m in zip(ratings, mass, strict=True)], labels)
+        return _scores([(by_ratings(r), m) if r else None for r, m in zip(ratings, mass, strict=True)], labels)
 
     def _rated(self, prompts: Sequence[Prompt], low: int, high: int, role: str) -> np.ndarray:
         schema = {"type": "object", "properties": {"rating": {"type": "integer", "minimum": low, "maximum": high}}}
@@ -128,7 +133,7 @@ class Scoring:
 
     def _sampled(self, prompts: Sequence[Prompt], schema: dict[str, Any], asking: str, role: str) -> list[list[Any]]:
         """Returns the valid ones of k samples for each prompt."""
-        told = [[*requests.messages(prompt), {"role": "user", "content": asking}] if prompt else [] for prompt in prompts]
+        told = [[*as_messages(prompt), {"role": "user", "content": asking}] if prompt else [] for prompt in prompts]
         draws = [
             self.structured(told, schema, role, sample, temperature=1.0) for sample in range(self.session.settings.samples)
         ]
@@ -137,17 +142,17 @@ class Scoring:
     def _in_json(
         self, told: list[list[dict[str, str]]], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
-        schema = schemas.strict(schema)
+        schema = strict(schema)
         options: dict[str, Any] = {"max_tokens": self.session.settings.max_tokens, "temperature": temperature}
         if self.session.known.schema == "json_schema":
             named = {"name": "answer", "schema": schema, "strict": True}
             options["response_format"] = {"type": "json_schema", "json_schema": named}
         else:
-            more = {"role": "user", "content": schemas.instruction(schema)}
+            more = {"role": "user", "content": instruction(schema)}
             told = [[*messages, more] if messages else [] for messages in told]
             options |= {"response_format": {"type": "json_object"}} if self.session.known.schema else {}
         found = self.session.ask([self._chat(messages, options, role, sample, schema) for messages in told])
-        return [schemas.read(each.text) if isinstance(each, Answer) else None for each in found]
+        return [read(each.text) if isinstance(each, Answer) else None for each in found]
 
     def _chat(
         self, messages: list[dict[str, str]], options: dict[str, Any], role: str, sample: int = 0, schema: Any = None

@@ -40,7 +40,7 @@ class Request(NamedTuple):
         return not any(text.strip() for text in texts)
 
 
-def key(request: Request, model: str, version: str) -> bytes:
+def request_key(request: Request, model: str, version: str) -> bytes:
     """Returns 32 bytes of the question, the model's fingerprint, the version of the prompts and the sample."""
     whole = [request.path, request.body, model, version, request.sample]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -60,6 +60,6 @@ def clean(text: str) -> str:
     return text.translate(_DROPPED).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def number(*of: Any) -> int:
+def hash_seed(*of: Any) -> int:
     """Returns a seed of 31 bits from anything that JSON can say."""
     return int.from_bytes(hashlib.sha256(json.dumps(of, sort_keys=True).encode()).digest()[:4], "big") >> 1

@@ -13,7 +13,7 @@ from qd.support.errors import UserError
 _Validator = extend(Draft202012Validator, {"additionalProperties": lambda *_: ()})
 
 
-def check(schema: Any) -> None:
+def check_schema(schema: Any) -> None:
     """Raises UserError where this is no schema that answers can be held against."""
     try:
         if not isinstance(schema, dict):

@@ -13,7 +13,7 @@ from domains.quant.domain import Quant
 from domains.quant.export import artifact, codes, deploy, onnx_file, onnx_run, qwix_run, support, trace
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Layer, Network
-from domains.quant.quantize import bank as banks
+from domains.quant.quantize.bank import build
 from domains.quant.quantize.quantizers import ActivationOption as A
 from domains.quant.quantize.quantizers import WeightOption as W
 
@@ -34,7 +34,7 @@ INPUTS = (A(8), A(4, "mse"), A(8, symmetric=True), A(6), A(32))
 def bank():
     """The small network, its options unlike those of any search."""
     made = Quant(network="digits", options="bits").bank.network
-    return banks.build(made, OPTIONS, INPUTS, data.load("digits", "train").pixels[:64])
+    return build(made, OPTIONS, INPUTS, data.load("digits", "train").pixels[:64])
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def mlp():
     rng, form = np.random.default_rng(0), Mlp()
     weights, biases = (tuple(rng.normal(size=s).astype(np.float32) / 4 for s in shapes) for shapes in
                        ([layer.shape for layer in form.layers], [layer.shape[-1:] for layer in form.layers]))  # fmt: skip
-    return banks.build(Network("mlp", form, weights, biases), OPTIONS, INPUTS, rng.normal(size=(64, 16)).astype(np.float32))
+    return build(Network("mlp", form, weights, biases), OPTIONS, INPUTS, rng.normal(size=(64, 16)).astype(np.float32))
 
 
 class Of:

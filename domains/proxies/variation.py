@@ -1,4 +1,4 @@
-"""How an expression is varied: operations sampled again by their priorities, or a part of another expression put in its place.
+"""How an expression is varied: operations drawn again by their priorities, or a part of another expression put in place.
 
 B children, P parents of one, G genes.
 """

@@ -6,7 +6,7 @@ B children, P parents of one, G genes.
 from dataclasses import dataclass
 from typing import Any
 
-from domains.proxies.domain import drawn
+from domains.proxies.domain import Proxies, drawn
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array
@@ -57,7 +57,7 @@ class Subtrees:
 
 def _form(source: Any, parents: Array) -> Any:
     """Raises ValueError where parents are no expressions of the source."""
-    form = getattr(source, "form", None)
+    form = source.form if isinstance(source, Proxies) else None
     if form is None or parents.shape[2:] != (len(form.space),) or parents.dtype.kind not in "iu":
         raise UserError(
             f"this varies expressions, but {type(source).__name__} gives solutions {parents.dtype} {list(parents.shape[2:])} "

@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments.qdaif.curves import curves, file_of, of_texts
 from experiments.qdaif.held_out import TICKS, Ruler, ruler
-from qd import diversity, keys, metrics
+from qd import abilities, diversity, keys, metrics
 from qd.archives import HostElites
 from qd.config.compose import assemble, load
 from qd.report import table
@@ -113,7 +113,7 @@ def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tu
 
 def judged(search: Search, state: State) -> dict[str, float]:
     """What the judge that guided the search says of its map."""
-    said = metrics.of_archive(state.archive, metrics.objective_range(search.domain))
+    said = metrics.of_archive(state.archive, abilities.of_domain(search.domain).objective_range)
     return {"qd_score": said["qd_score"], "coverage": said["coverage"], "quality": 100 * said["mean"]}
 
 

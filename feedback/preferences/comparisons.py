@@ -9,7 +9,7 @@ import numpy as np
 
 from feedback.features import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
-from qd import keys
+from qd import abilities, keys
 from qd.support.errors import UserError
 from qd.types import Array, Features, Rows
 
@@ -37,8 +37,8 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
     x, a, b = (pick(rows, column) for column in triplets.T)
     said = np.asarray(judge(x, a, b))
     _check(judge, said, len(triplets))
-    who = np.asarray(judge.raters(x, a, b)) if hasattr(judge, "raters") else np.zeros(len(said), np.int32)  # type: ignore[attr-defined]
-    who = who if raters > 1 else np.zeros_like(who)  # one reliability for all
+    who_answers = abilities.of_judge(judge).raters if raters > 1 else None  # else one reliability for all
+    who = np.zeros(len(said), np.int32) if who_answers is None else np.asarray(who_answers(x, a, b))
     if len(who) and not 0 <= who.min() <= who.max() < raters:
         raise UserError(f"rater {who.max()} answered, but there is room for {raters}", f"type raters={who.max() + 1}")
     start = int(answers.count)

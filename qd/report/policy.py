@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from qd import abilities
 from qd.config.build import build
 from qd.config.compose import load
 from qd.support.conf import conf
@@ -30,7 +31,7 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
         domain = _choice_of(config)
     if isinstance(domain, str):
         domain = build(load([f"domain={domain}"]).domain, {}, "domain")
-    policy = getattr(domain, "policy", None)
+    policy = abilities.of_domain(domain).policy
     if policy is None:
         raise UserError(
             f"{type(domain).__name__} does not say how a solution is a policy",

@@ -35,6 +35,11 @@ class External:
         object.__setattr__(self, "features", tuple((name, _shape(name, shape)) for name, shape in _pairs(self.features)))
 
     @property
+    def external(self) -> bool:
+        """Another program evaluates it."""
+        return True
+
+    @property
     def space(self) -> tuple[float, ...]:
         """(low, high), or the options of every gene."""
         return (self.low, self.high) if self.options is None else (self.options,)

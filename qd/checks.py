@@ -1,4 +1,4 @@
-"""What is judged before any budget is spent: shapes, names and tracing, on two solutions that do not count.
+"""What is checked before any budget is spent: protocols, shapes, names and tracing, on two solutions that do not count.
 
 Each message says what was seen, why it cannot be, and what to type instead.
 """
@@ -11,10 +11,24 @@ from typing import Any
 import jax
 import numpy as np
 
-from qd import archives, keys
+from qd import abilities, archives, keys, programs
+from qd.support.error_notes import raised_by
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
-from qd.types import Array, Batch, Descriptor, Domain, Emitter, Evaluation, Features, Offspring, Params, Rows, Search
+from qd.types import (
+    Archive,
+    Array,
+    Batch,
+    Descriptor,
+    Domain,
+    Emitter,
+    Evaluation,
+    Features,
+    Offspring,
+    Params,
+    Rows,
+    Search,
+)
 
 _TRACING = (
     jax.errors.ConcretizationTypeError,  # bool() and if on a traced value, too
@@ -24,48 +38,65 @@ _TRACING = (
     jax.errors.UnexpectedTracerError,
     TypeError,  # an array written into, or given to Python's math
 )
-_OWED = {
-    "domain": ("pure", "sample", "evaluate"),
-    "descriptor": ("pure", "reads", "bounds", "init", "fit", "__call__"),
-    "archive": ("open",),
-    "emitter": ("pure", "init", "ask", "tell"),
-}
+_PROTOCOLS = {"domain": Domain, "descriptor": Descriptor, "archive": Archive, "emitter": Emitter}
+
+
+def protocols(search: Search) -> None:
+    """Raises UserError where a component lacks an attribute that its protocol in qd.types asks for."""
+    for (role, protocol), component in zip(_PROTOCOLS.items(), search, strict=False):
+        names = [name for name in vars(protocol) if name == "__call__" or not name.startswith("_")]
+        if lacking := abilities.lacking(component, names):
+            what = "a node without _target_" if isinstance(component, dict) else _name(component)
+            raise UserError(f"{what} is no {role}: it lacks {', '.join(lacking)}", f"see {protocol.__name__} in qd.types")
 
 
 def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
-    """Judges the recipe on two evaluated solutions. Raises ValueError, before any budget is spent."""
+    """Tries the recipe on two solutions. Raises UserError, before any budget is spent."""
+    protocols(search)
     domain, descriptor, archive, emitter = search[:4]
-    for role, part in zip(_OWED, (domain, descriptor, archive, emitter), strict=True):
-        _keeps_protocol(role, part)
-    for part in (domain, descriptor):
-        _hashable(part)
-    seeds(domain, solutions)
+    for component in (domain, descriptor):
+        _hashable(component)
+    _initial(domain, solutions)
     archives.check_bounds(descriptor.bounds)
-    asked = (*descriptor.reads, *search.keep)
-    archives.check_names(asked)
+    names = (*descriptor.reads, *search.keep)
+    archives.check_names(names)
     if not descriptor.reads:
         raise UserError(f"{_name(descriptor)} reads no feature", "set reads to the names of the features that it looks at")
 
     two = solutions[:2]
-    said = _try(domain, _trace, domain, key, two) if domain.pure else domain.evaluate(keys.split(key, len(two)), two)
-    evaluation(domain, said, len(two), asked)
-    rows = _example(two, said, asked)
-    if not getattr(descriptor, "learns", True):  # else its init may ask people: judged after generation 0
-        params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
-        measures(descriptor, _describe(descriptor, params, rows.features), len(two))
+    with raised_by("domain", domain):
+        tried = _try(domain, _evaluate, domain, key, two)
+    _evaluation(domain, tried, len(two), names)
+    rows = _example(two, tried, names)
+    learns = abilities.of_descriptor(descriptor).learns
+    if learns is False:  # else its init may ask people: checked after generation 0
+        with raised_by("descriptor", descriptor):
+            params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
+            _measures(descriptor, _try(descriptor, _describe, descriptor, params, rows.features), len(two))
     _has_what_it_needs(search)
-    if getattr(archive, "fixed_descriptors_only", False) and getattr(descriptor, "learns", False):
+    if learns and abilities.of_archive(archive).fixed_descriptors_only:
         raise UserError(
             f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns",
             "type archive=grid, or a descriptor that is hand-made (descriptor=select)",
         )
-    opened = archive.open(rows, descriptor.bounds, asked, 0)
-    if hasattr(emitter, "check"):
-        emitter.check(key, two, opened)  # type: ignore[attr-defined]
+    opened = archive.open(rows, descriptor.bounds, names, 0)
+    with raised_by("emitter", emitter):
+        abilities.of_emitter(emitter).check(key, two, opened)
 
 
-def seeds(domain: Domain, solutions: np.ndarray) -> None:
-    """Raises ValueError where there are no seeds, or where they are not like what a pure domain samples."""
+def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
+    """Returns measures [N, M] and signals, as qd.programs.describe does, of a descriptor that has just learned.
+
+    Raises:
+        UserError: it says pure but cannot be traced (names the line), or its measures do not fit its bounds.
+    """
+    measures, signals = _try(descriptor, programs.describe, descriptor, params, features)
+    _measures(descriptor, measures, len(features[descriptor.reads[0]]))
+    return measures, signals
+
+
+def _initial(domain: Domain, solutions: np.ndarray) -> None:
+    """Raises UserError where there are no initial solutions, or where they are not like what a pure domain samples."""
     if solutions.ndim and len(solutions) == 0:
         raise UserError(
             "there are no seeds", "type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)"
@@ -85,44 +116,42 @@ def seeds(domain: Domain, solutions: np.ndarray) -> None:
         )
 
 
-def traceable(descriptor: Descriptor, params: Params, features: Features) -> None:
-    """Raises ValueError, naming the line, where a descriptor says pure but cannot be traced."""
-    if descriptor.pure:
-        _describe(descriptor, params, features)
-
-
-def evaluation(domain: Domain, said: Any, n: int, asked: tuple[str, ...]) -> None:
-    """Raises ValueError where an evaluation has wrong shapes or dtypes, or lacks a feature that is asked for."""
+def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...]) -> None:
+    """Raises UserError where an evaluation has wrong shapes or dtypes, or lacks one of the features ``names``."""
     who = f"{_name(domain)}.evaluate"
-    if not all(hasattr(said, field) for field in Evaluation._fields):
-        raise UserError(f"{who} returned a {type(said).__name__}", "return Evaluation(objective, {'name': feature})")
-    if not isinstance(said.features, dict):
-        raise UserError(f"{who} gave features as a {type(said.features).__name__}", f"give a dict, {{'name': [{n}, ...]}}")
-    shape, dtype = np.shape(said.objective), _dtype(said.objective)
+    try:
+        objective, features = evaluation.objective, evaluation.features
+    except AttributeError:
+        raise UserError(
+            f"{who} returned a {type(evaluation).__name__}", "return Evaluation(objective, {'name': feature})"
+        ) from None
+    if not isinstance(features, dict):
+        raise UserError(f"{who} gave features as a {type(features).__name__}", f"give a dict, {{'name': [{n}, ...]}}")
+    shape, dtype = np.shape(objective), _dtype(objective)
     if shape != (n,) or dtype.kind not in "biuf":
         raise UserError(
             f"{who} gave an objective of {dtype} {list(shape)} for {n} solutions", f"return one real number each, [{n}]"
         )
-    for name, column in said.features.items():
-        if name not in asked:
+    for name, column in features.items():
+        if name not in names:
             continue
         shape, dtype = np.shape(column), _dtype(column)
         if shape[:1] != (n,) or dtype.kind not in "biuf":
             raise UserError(
                 f"{who} gave a feature {name!r} of {dtype} {list(shape)} for {n} solutions", f"return numbers, [{n}, ...]"
             )
-    for name in asked:
-        if name not in said.features:
+    for name in names:
+        if name not in features:
             raise UserError(
                 f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
-                f"{nearest(name, list(said.features)) or 'none'}",
+                f"{nearest(name, list(features)) or 'none'}",
                 f"type one of these where the search says {name} (domain_defaults.feature, descriptor.features, keep, film)",
             )
 
 
-def measures(descriptor: Descriptor, given: Any, n: int) -> None:
-    """Raises ValueError where a descriptor's measures are not [n, M] with M pairs of bounds."""
-    shape, dtype, m = np.shape(given), _dtype(given), len(descriptor.bounds)
+def _measures(descriptor: Descriptor, measures: Any, n: int) -> None:
+    """Raises UserError where a descriptor's measures are not [n, M] with M pairs of bounds."""
+    shape, dtype, m = np.shape(measures), _dtype(measures), len(descriptor.bounds)
     if len(shape) == 2 and shape[1] == 0:
         raise UserError(f"{_name(descriptor)} has length 0: it gave measures {list(shape)}; the feature it reads may be empty")
     if shape != (n, m) or dtype.kind not in "biuf":
@@ -132,9 +161,9 @@ def measures(descriptor: Descriptor, given: Any, n: int) -> None:
         )
 
 
-def not_all_failed(said: Evaluation) -> None:
-    """Raises ValueError where every seed failed."""
-    objective = np.asarray(said.objective)
+def not_all_failed(evaluation: Evaluation) -> None:
+    """Raises UserError where every initial solution failed."""
+    objective = np.asarray(evaluation.objective)
     if not np.isfinite(objective).any():
         raise UserError(
             f"all {len(objective)} solutions of generation 0 failed: every objective is NaN or infinite (the first is "
@@ -144,7 +173,7 @@ def not_all_failed(said: Evaluation) -> None:
 
 
 def not_empty(archive: Any, batch: Batch) -> None:
-    """Raises ValueError where no seed entered the archive: an emitter would have no parents."""
+    """Raises UserError where no initial solution entered the archive: an emitter would have no parents."""
     if len(archive) == 0:
         if (batch.status < 0).all():
             raise UserError(
@@ -159,7 +188,7 @@ def not_empty(archive: Any, batch: Batch) -> None:
 
 
 def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
-    """Raises ValueError where a refit would leave no elite; nothing is spent yet."""
+    """Raises UserError where a refit would leave no elite; nothing is spent yet."""
     if not np.isfinite(measures).all(axis=1).any():
         raise UserError(
             f"after the refit none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
@@ -167,25 +196,19 @@ def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
         )
 
 
-def asked(emitter: Emitter, offspring: Offspring) -> None:
-    """Raises ValueError where an emitter wants nothing evaluated: a run would never end."""
+def offspring(emitter: Emitter, offspring: Offspring) -> None:
+    """Raises UserError where an emitter wants nothing evaluated: a run would never end."""
     if len(offspring.solutions) == 0:
         raise UserError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
 
 
-def _keeps_protocol(role: str, part: Any) -> None:
-    lacking = [name for name in _OWED[role] if not hasattr(part, name)]
-    if lacking:
-        raise UserError(f"{_name(part)} is no {role}: it lacks {', '.join(lacking)}", f"see {role.title()} in qd.types")
-
-
 def _has_what_it_needs(search: Search) -> None:
     domain, descriptor, _, emitter = search[:4]
-    needs = getattr(emitter, "needs", ())
-    if needs and not hasattr(descriptor, "signals"):
-        lacks = f"chooses by {needs[0]!r}, which {_name(descriptor)} does not give"
+    wants = abilities.of_emitter(emitter)
+    if wants.needs and abilities.of_descriptor(descriptor).signals is None:
+        lacks = f"chooses by {wants.needs[0]!r}, which {_name(descriptor)} does not give"
         raise UserError(f"{_name(emitter)} {lacks}", "type descriptor=autoencoder, or emitter=novelty")
-    if getattr(emitter, "gradients", False) and not (domain.pure and descriptor.pure):
+    if wants.gradients and not (domain.pure and descriptor.pure):
         host = _name(descriptor if domain.pure else domain)
         raise UserError(
             f"{_name(emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
@@ -193,42 +216,48 @@ def _has_what_it_needs(search: Search) -> None:
         )
 
 
-def _trace(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
+def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
+    """Evaluates two solutions; of a pure domain only the shapes."""
+    if not domain.pure:
+        return domain.evaluate(keys.split(key, len(two)), two)
     if two.dtype == object:
         raise UserError(f"{_name(domain)} says pure = True, but its solutions are Python objects", "say pure = False")
     return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
 
 
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any:
+    """Describes two solutions; of a pure descriptor only the shape."""
     read = {name: features[name] for name in descriptor.reads}
-    return _try(descriptor, jax.eval_shape, descriptor, params, read) if descriptor.pure else descriptor(params, read)
+    return jax.eval_shape(descriptor, params, read) if descriptor.pure else descriptor(params, read)
 
 
-def _example(two: np.ndarray, said: Evaluation, names: tuple[str, ...]) -> Rows:
+def _example(two: np.ndarray, evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
     """The rows of the rehearsal; what was only traced is filled with zeros."""
 
     def column(given: Any) -> np.ndarray:
         return np.zeros(given.shape, given.dtype) if isinstance(given, jax.ShapeDtypeStruct) else np.asarray(given)
 
-    features = {name: column(said.features[name]) for name in names}
-    return Rows(np.arange(len(two)), two, column(said.objective), features, np.ones(len(two), bool))
+    features = {name: column(evaluation.features[name]) for name in names}
+    return Rows(np.arange(len(two)), two, column(evaluation.objective), features, np.ones(len(two), bool))
 
 
 def _no_fresh(key: Array, n: int) -> Rows:
     raise AssertionError("a descriptor with learns = False asked for fresh solutions")
 
 
-def _try(part: Any, call: Callable, *args: Any) -> Any:
-    """Calls, and turns a failed trace of a part that says pure into a message that names its line."""
+def _try(component: Any, call: Callable, *args: Any) -> Any:
+    """Calls, and turns a failed trace of a component that says pure into a message that names its line."""
     try:
         return call(*args)
     except _TRACING as error:
+        if not component.pure:
+            raise
         frames = [
             f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)
         ]
         line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
         raise UserError(
-            f"{_name(part)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
+            f"{_name(component)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
             "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
             "or say pure = False"
         ) from error
@@ -249,7 +278,7 @@ def _hashable(part: Any) -> None:
 
 
 def _dtype(column: Any) -> np.dtype:
-    return np.dtype(column.dtype) if hasattr(column, "dtype") else np.asarray(column).dtype
+    return np.dtype(column.dtype) if isinstance(column, jax.ShapeDtypeStruct) else np.asarray(column).dtype
 
 
 def _name(part: Any) -> str:

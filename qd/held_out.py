@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import archives, keys, metrics
+from qd import abilities, archives, keys, metrics
 from qd.archives import HostElites
 from qd.types import Domain
 
@@ -16,7 +16,7 @@ NAME = "held_out"  # the archive's column, and the ending of a result's figures
 
 def judged(domain: Domain, archive: Any, seed: int) -> dict[str, np.ndarray]:
     """Returns the elites' objectives on held-out data, one column in the archive's order; none where a domain has no twin."""
-    twin = getattr(domain, NAME, None)
+    twin = abilities.of_domain(domain).held_out
     if twin is None or not len(archive):
         return {}
     (solutions,) = HostElites(archive).take(np.arange(len(archive)), "solution")
@@ -29,7 +29,7 @@ def figures(domain: Domain, archive: Any, told: dict[str, np.ndarray]) -> dict[s
     if not told:
         return {}
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
-    kept = np.where(np.isfinite(told[NAME]), told[NAME], (metrics.objective_range(domain) or (0.0, 0.0))[0])
-    cells = archives.capacity(archive) if archives.has_cells(archive) else None
-    again = metrics.of_objective(kept, cells, metrics.objective_range(domain))
+    scale = abilities.of_domain(domain).objective_range
+    kept = np.where(np.isfinite(told[NAME]), told[NAME], (scale or (0.0, 0.0))[0])
+    again = metrics.of_objective(kept, archives.count_cells(archive), scale)
     return {f"qd_score_{NAME}": again["qd_score"], f"best_{NAME}": float(told[NAME][objective.argmax()])}

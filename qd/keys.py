@@ -71,7 +71,7 @@ def to_host(key: Array) -> np.ndarray:
     if not isinstance(key, np.ndarray):
         import jax
 
-        if jax.numpy.issubdtype(getattr(key, "dtype", object), jax.dtypes.prng_key):
+        if isinstance(key, jax.Array) and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
             key = jax.random.key_data(key)
     key = np.asarray(key)
     if key.shape != (2,) or key.dtype != np.uint32:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qd import archives
 from qd.archives import HostElites
-from qd.types import Batch, Domain
+from qd.types import Batch
 
 Range = tuple[float, float]
 
@@ -55,11 +55,6 @@ def counts(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...], 
     ]
 
 
-def objective_range(domain: Domain) -> Range | None:
-    """Returns the domain's (low, high), or None where it states none."""
-    return getattr(domain, "objective_range", None)
-
-
 def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     """Returns elites, coverage (%), qd_score, best and mean of an archive.
 
@@ -67,7 +62,7 @@ def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     ("not defined") too where no range is given and an objective is negative.
     """
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
-    return of_objective(objective, archives.capacity(archive) if archives.has_cells(archive) else None, scale)
+    return of_objective(objective, archives.count_cells(archive), scale)
 
 
 def of_objective(objective: np.ndarray, cells: int | None, scale: Range | None) -> dict[str, float]:

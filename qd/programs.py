@@ -12,15 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import keys
+from qd import abilities, keys
 from qd.support.cache_dirs import cache_path
+from qd.support.error_notes import raised_by
 from qd.support.provenance import processor
 from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params
 
 _CHUNK = 1024  # rows described at once: one compilation, and one rounding, whatever the number of elites
 
 
-class Judged(NamedTuple):
+class Described(NamedTuple):
+    """B solutions, evaluated and described."""
+
     evaluation: Evaluation
     measures: Array  # [B, M]
     signals: Features
@@ -31,41 +34,43 @@ def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions:
     """Evaluates B solutions and returns NumPy columns, of the features only ``names``."""
     if domain.pure:
         return _evaluate_program(domain, names)(key, solutions)
-    said = domain.evaluate(keys.split(key, len(solutions)), solutions)
-    return Evaluation(np.asarray(said.objective), {name: np.asarray(said.features[name]) for name in names})
+    objective, features = _evaluate(domain, names, keys.split(key, len(solutions)), solutions)
+    return Evaluation(np.asarray(objective), {name: np.asarray(column) for name, column in features.items()})
 
 
 def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
     """Returns measures [N, M] and signals of stored features, in chunks of fixed size where the descriptor is pure."""
-    read = {name: features[name] for name in descriptor.reads}
     if not descriptor.pure:
-        return np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
+        return _describe_on_host(descriptor, params, features)
+    read = {name: features[name] for name in descriptor.reads}
     program, n = _describe_program(descriptor), len(next(iter(read.values())))
     chunks = [_padded(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
     described = [program(params, chunk) for chunk in chunks]
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *described)
 
 
-def judge(
-    domain: Domain, descriptor: Descriptor, names: tuple[str, ...], params: Params, key: np.ndarray, solutions: Array
-) -> Judged:
-    """Evaluates and describes B solutions: one program where both parts are pure."""
-    if domain.pure and descriptor.pure:
-        return _judge_program(domain, descriptor, names)(params, key, solutions)
+def evaluate_and_describe(
+    domain: Domain,
+    descriptor: Descriptor,
+    names: tuple[str, ...],
+    params: Params,
+    key: np.ndarray,
+    solutions: Array,
+    gradients: bool = False,
+) -> Described:
+    """Evaluates and describes B solutions: one program where both components are pure.
+
+    Args:
+        names: the features to return.
+        gradients: whether to return the jacobian of (objective, measures) by each solution; both must be pure.
+    """
+    if gradients or (domain.pure and descriptor.pure):
+        return _whole_program(domain, descriptor, names, gradients)(params, key, solutions)
     evaluation = evaluate(domain, names, key, solutions)
-    read = {name: evaluation.features[name] for name in descriptor.reads}
     if descriptor.pure:
-        measures, signals = _describe_program(descriptor)(params, read)
-    else:
-        measures, signals = np.asarray(descriptor(params, read)), _signals(descriptor, params, read)
-    return Judged(evaluation, measures, signals)
-
-
-def judge_with_gradients(
-    domain: Domain, descriptor: Descriptor, names: tuple[str, ...], params: Params, key: np.ndarray, solutions: Array
-) -> Judged:
-    """Like ``judge``, with the jacobian of (objective, measures) by each solution; both parts must be pure."""
-    return _gradient_program(domain, descriptor, names)(params, key, solutions)
+        read = {name: evaluation.features[name] for name in descriptor.reads}
+        return Described(evaluation, *_describe_program(descriptor)(params, read))
+    return Described(evaluation, *_describe_on_host(descriptor, params, evaluation.features))
 
 
 def remember() -> Path | None:
@@ -87,58 +92,59 @@ def remember() -> Path | None:
     return folder
 
 
-def traced_judge(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
-    """Returns (params, keys [B], solutions [B, ...]) -> Judged, to be traced; keys are JAX keys."""
+def traced(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool = False) -> Callable:
+    """Returns (params, keys [B], solutions [B, ...]) -> Described, to be traced; keys are JAX keys."""
 
-    def judged(params: Params, each: Array, solutions: Array) -> Judged:
-        said = domain.evaluate(each, solutions)
-        read = {name: said.features[name] for name in descriptor.reads}
-        kept = Evaluation(jnp.asarray(said.objective), {name: said.features[name] for name in names})
-        return Judged(kept, descriptor(params, read), _signals(descriptor, params, read))
+    def plain(params: Params, each: Array, solutions: Array) -> Described:
+        every = dict.fromkeys((*names, *descriptor.reads))
+        objective, features = _evaluate(domain, tuple(every), each, solutions)
+        evaluation = Evaluation(jnp.asarray(objective), {name: features[name] for name in names})
+        return Described(evaluation, *_describe(descriptor, params, features))
 
-    return judged
+    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Described]:
+        described = jax.tree.map(lambda column: column[0], plain(params, key[None], solution[None]))
+        return jnp.concatenate([described.evaluation.objective[None], described.measures]), described
 
-
-def traced_judge_with_gradients(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
-    """Like ``traced_judge``, with the jacobian of (objective, measures) by each solution."""
-    judged = traced_judge(domain, descriptor, names)
-
-    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Judged]:
-        said = jax.tree.map(lambda column: column[0], judged(params, key[None], solution[None]))
-        return jnp.concatenate([said.evaluation.objective[None], said.measures]), said
-
-    def all_of_them(params: Params, each: Array, solutions: Array) -> Judged:
+    def with_gradients(params: Params, each: Array, solutions: Array) -> Described:
         gradient = jax.vmap(jax.jacrev(one, has_aux=True), in_axes=(0, None, 0))
-        jacobian, said = gradient(solutions, params, each)
-        return said._replace(jacobian=jacobian)
+        jacobian, described = gradient(solutions, params, each)
+        return described._replace(jacobian=jacobian)
 
-    return all_of_them
+    return with_gradients if gradients else plain
+
+
+def _evaluate(domain: Domain, names: tuple[str, ...], each: Array, solutions: Array) -> Evaluation:
+    with raised_by("domain", domain):
+        evaluation = domain.evaluate(each, solutions)
+        return Evaluation(evaluation.objective, {name: evaluation.features[name] for name in names})
+
+
+def _describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[Array, Features]:
+    signals = abilities.of_descriptor(descriptor).signals
+    with raised_by("descriptor", descriptor):
+        read = {name: features[name] for name in descriptor.reads}
+        return descriptor(params, read), signals(params, read) if signals else {}
+
+
+def _describe_on_host(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
+    measures, signals = _describe(descriptor, params, features)
+    return np.asarray(measures), signals
 
 
 @lru_cache(maxsize=64)
 def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
-    def evaluated(key: Array, solutions: Array) -> Evaluation:
-        said = domain.evaluate(_each(key, solutions), solutions)
-        return Evaluation(said.objective, {name: said.features[name] for name in names})
-
-    return _compiled(evaluated)
+    return _compiled(lambda key, solutions: _evaluate(domain, names, _each(key, solutions), solutions))
 
 
 @lru_cache(maxsize=64)
 def _describe_program(descriptor: Descriptor) -> Callable:
-    return _compiled(lambda params, read: (descriptor(params, read), _signals(descriptor, params, read)))
+    return _compiled(lambda params, read: _describe(descriptor, params, read))
 
 
 @lru_cache(maxsize=64)
-def _judge_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
-    judged = traced_judge(domain, descriptor, names)
-    return _compiled(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
-
-
-@lru_cache(maxsize=64)
-def _gradient_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...]) -> Callable:
-    judged = traced_judge_with_gradients(domain, descriptor, names)
-    return _compiled(lambda params, key, solutions: judged(params, _each(key, solutions), solutions))
+def _whole_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool) -> Callable:
+    function = traced(domain, descriptor, names, gradients)
+    return _compiled(lambda params, key, solutions: function(params, _each(key, solutions), solutions))
 
 
 def _compiled(function: Callable) -> Callable:
@@ -166,10 +172,6 @@ def _compiled(function: Callable) -> Callable:
 
 def _each(key: Array, solutions: Array) -> Array:
     return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
-
-
-def _signals(descriptor: Descriptor, params: Params, read: Features) -> Features:
-    return descriptor.signals(params, read) if hasattr(descriptor, "signals") else {}  # type: ignore[attr-defined]
 
 
 def _padded(read: Features, start: int, n: int) -> Features:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import archives, keys, metrics, programs
+from qd import abilities, archives, keys, metrics, programs
 from qd.archives import Grid, HostElites
 from qd.support.errors import UserError
 from qd.types import Archive, Batch, Descriptor, Params, Rows, Search, State
@@ -27,7 +27,7 @@ class Referee:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if getattr(self.descriptor, "learns", False):
+        if abilities.of_descriptor(self.descriptor).learns:
             raise UserError(
                 f"{type(self.descriptor).__name__} learns, but a referee's descriptor must be hand-made, or it would judge by "
                 "what it was taught",
@@ -121,9 +121,9 @@ def corrected(search: Search, state: State, repeats: int) -> Any:
     rows, names = elites.rows(), elites.features
     seed = np.random.SeedSequence([*map(int, keys.to_host(state.key)), repeats]).generate_state(2)
     parts = search.domain, search.descriptor, names, state.params
-    judged = [programs.judge(*parts, key, rows.solutions) for key in keys.split(seed, repeats)]
-    objective = np.mean([j.evaluation.objective for j in judged], axis=0)
-    measures = np.mean([j.measures for j in judged], axis=0)
+    described = [programs.evaluate_and_describe(*parts, key, rows.solutions) for key in keys.split(seed, repeats)]
+    objective = np.mean([each.evaluation.objective for each in described], axis=0)
+    measures = np.mean([each.measures for each in described], axis=0)
     archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
     archives.insert(archive, rows.ids, rows.solutions, objective, measures, rows.features)
     archives.restart_thresholds(archive)

@@ -14,55 +14,61 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qd import archives, checks, keys, programs
+from qd import abilities, archives, checks, keys, programs
 from qd.archives import HostElites
+from qd.support.error_notes import raised_by, raised_in
 from qd.types import Array, Batch, Descriptor, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
 
 
 def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
-    """Evaluates the seeds (generation 0), opens the archive, and lets descriptor and emitter begin.
+    """Evaluates the initial solutions (generation 0), opens the archive, and lets descriptor and emitter begin.
 
     Raises:
-        ValueError: a part breaks its protocol, or every seed failed; says what to type instead.
+        UserError: a component breaks its protocol, or every solution failed; says what to type instead.
     """
-    key = keys.to_host(key)
-    solutions = _as_batch(solutions)
+    key, solutions = keys.to_host(key), _as_batch(solutions)
+    with raised_in(0, range(len(np.atleast_1d(solutions)))):
+        return _start(search, key, solutions)
+
+
+def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[State, Batch]:
     checks.rehearse(search, key, solutions)
-    key, judge_key, learn_key, archive_key, emit_key = keys.split(key, 5)
-    evaluation = programs.evaluate(search.domain, stored(search), judge_key, solutions)
+    names = stored(search)
+    key, evaluate_key, learn_key, archive_key, emit_key = keys.split(key, 5)
+    evaluation = programs.evaluate(search.domain, names, evaluate_key, solutions)
     checks.not_all_failed(evaluation)
 
     counter = _Counter(len(solutions))
     rows = _finite(Rows(np.arange(len(solutions)), solutions, *evaluation, np.ones(len(solutions), bool)))
-    params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
-    checks.traceable(search.descriptor, params, evaluation.features)
-    measures, signals = programs.describe(search.descriptor, params, evaluation.features)
-    checks.measures(search.descriptor, measures, len(solutions))
+    with raised_by("descriptor", search.descriptor):
+        params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
+    measures, signals = checks.describe(search.descriptor, params, evaluation.features)
 
-    archive = search.archive.open(rows, search.descriptor.bounds, stored(search), int(archive_key[0]))
+    archive = search.archive.open(rows, search.descriptor.bounds, names, int(archive_key[0]))
     state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
-    batch = _insert(state, Offspring(solutions), programs.Judged(evaluation, measures, signals))
+    batch = _insert(state, Offspring(solutions), programs.Described(evaluation, measures, signals))
     checks.not_empty(archive, batch)
-    memory = search.emitter.init(emit_key, HostElites(archive))
+    with raised_by("emitter", search.emitter):
+        memory = search.emitter.init(emit_key, HostElites(archive))
     return state._replace(memory=memory, generation=1, evaluations=counter.evaluations), batch
 
 
 def step(search: Search, state: State) -> tuple[State, Batch]:
     """Does one generation. The state given is spent."""
-    key, ask_key, judge_key = keys.split(state.key, 3)
-    memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
-    checks.asked(search.emitter, offspring)
-    judge = programs.judge_with_gradients if offspring.gradients else programs.judge
-    parts = search.domain, search.descriptor, stored(search)
-    judged = judge(*parts, state.params, judge_key, offspring.solutions)
-    batch = _insert(state, offspring, judged)
-    state = state._replace(
-        key=key,
-        memory=search.emitter.tell(memory, batch),
-        generation=state.generation + 1,
-        evaluations=state.evaluations + len(batch.ids),
-    )
-    return state, batch
+    key, ask_key, evaluate_key = keys.split(state.key, 3)
+    with raised_in(state.generation), raised_by("emitter", search.emitter):
+        memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
+    checks.offspring(search.emitter, offspring)
+    evaluations = state.evaluations + len(offspring.solutions)
+    with raised_in(state.generation, range(state.evaluations, evaluations)):
+        components = search.domain, search.descriptor, stored(search)
+        described = programs.evaluate_and_describe(
+            *components, state.params, evaluate_key, offspring.solutions, offspring.gradients
+        )
+        batch = _insert(state, offspring, described)
+        with raised_by("emitter", search.emitter):
+            memory = search.emitter.tell(memory, batch)
+    return state._replace(key=key, memory=memory, generation=state.generation + 1, evaluations=evaluations), batch
 
 
 def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
@@ -81,18 +87,16 @@ def refit(search: Search, state: State) -> State:
     counter = _Counter(state.evaluations)
     known = _by_age([HostElites(state.archive).rows(), state.reserve.rows])
     lessons = _by_age([known, *_recalled(search, state)])
-    params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
-
-    describe = _Describe(search.descriptor, params)
-    measures = describe(known.features)
-    checks.measures(search.descriptor, measures, len(known.ids))
+    with raised_by("descriptor", search.descriptor):
+        params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
+    measures, _ = checks.describe(search.descriptor, params, known.features)
     checks.not_all_lost(search.descriptor, measures)
     state.archive.clear()
     archives.insert(state.archive, known.ids, known.solutions, known.objective, measures, known.features)
     archives.restart_thresholds(state.archive)
-    memory = state.memory
-    if hasattr(search.emitter, "redescribe"):
-        memory = search.emitter.redescribe(memory, describe)  # type: ignore[attr-defined]
+    with raised_by("emitter", search.emitter):
+        describe = _Describe(search.descriptor, params)
+        memory = abilities.of_emitter(search.emitter).redescribe(state.memory, describe)
     reserve = _reserve(search, state, known)
     return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
 
@@ -129,18 +133,19 @@ class _Counter:
 
 def _fresh(search: Search, counter: _Counter) -> Fresh:
     def fresh(key: Array, n: int) -> Rows:
-        sample_key, judge_key = keys.split(keys.to_host(key))
-        solutions = _as_batch(search.domain.sample(sample_key, n))
-        evaluation = programs.evaluate(search.domain, stored(search), judge_key, solutions)
+        sample_key, evaluate_key = keys.split(keys.to_host(key))
+        with raised_by("domain", search.domain):
+            solutions = _as_batch(search.domain.sample(sample_key, n))
+        evaluation = programs.evaluate(search.domain, stored(search), evaluate_key, solutions)
         return Rows(counter.take(n), solutions, *evaluation, np.isfinite(evaluation.objective))
 
     return fresh
 
 
-def _insert(state: State, offspring: Offspring, judged: programs.Judged) -> Batch:
+def _insert(state: State, offspring: Offspring, described: programs.Described) -> Batch:
     solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
     ids = np.arange(state.evaluations, state.evaluations + n)
-    evaluation, measures = judged.evaluation, judged.measures
+    evaluation, measures = described.evaluation, described.measures
     added = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
     return Batch(
         first=state.generation,
@@ -149,14 +154,15 @@ def _insert(state: State, offspring: Offspring, judged: programs.Judged) -> Batc
         solutions=solutions,
         evaluation=evaluation,
         measures=measures,
-        signals=judged.signals,
-        jacobian=judged.jacobian,
+        signals=described.signals,
+        jacobian=described.jacobian,
         **added,
     )
 
 
 def _recalled(search: Search, state: State) -> list[Rows]:
-    rows = search.emitter.recall(state.memory) if hasattr(search.emitter, "recall") else None  # type: ignore[attr-defined]
+    with raised_by("emitter", search.emitter):
+        rows = abilities.of_emitter(search.emitter).recall(state.memory)
     return [] if rows is None else [_finite(rows)]
 
 

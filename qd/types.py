@@ -64,13 +64,7 @@ class Rendering(NamedTuple):
 
 @runtime_checkable
 class Domain(Protocol):
-    """What is searched.
-
-    Optional: ``space`` (low, high, or options per gene), ``objective_range`` (low, high),
-    ``render(solutions) -> list[Rendering]``, ``faults()``, what `qd doctor` should say: (name, seen, what to type),
-    ``keep``, features that people ask for by name, and ``held_out``, a domain that judges the same solutions by data that
-    no search sees (or None): a run is told by it.
-    """
+    """What is searched. What it may have besides stands in qd.abilities.DomainAbilities."""
 
     @property
     def pure(self) -> bool:
@@ -92,12 +86,21 @@ class Fresh(Protocol):
     def __call__(self, key: Array, n: int) -> Rows: ...
 
 
+class Describe(Protocol):
+    """A descriptor with its newest params, handed to emitters after a refit."""
+
+    def __call__(self, features: Features) -> Array:
+        """Returns measures [N, M] of stored features."""
+        ...
+
+    def signals(self, features: Features) -> Features:
+        """Returns the signals of stored features, name -> [N]; empty where the descriptor gives none."""
+        ...
+
+
 @runtime_checkable
 class Descriptor(Protocol):
-    """What is alike: features -> measures; hand-made, learned or judged, one protocol.
-
-    Optional: ``signals(params, features) -> name -> [B]``, e.g. an autoencoder's "surprise".
-    """
+    """Features -> measures; hand-made, learned or judged, one protocol. See also qd.abilities.DescriptorAbilities."""
 
     @property
     def pure(self) -> bool:
@@ -185,12 +188,9 @@ class Batch(NamedTuple):
 
 @runtime_checkable
 class Emitter(Protocol):
-    """How new solutions are made. A part holds settings only; all that it remembers is its memory.
+    """How new solutions are made. It holds settings only; all that it remembers is its memory.
 
-    Optional: ``redescribe(memory, describe) -> Memory`` after a refit, where ``describe(features) ->
-    measures`` and ``describe.signals(features)``; ``recall(memory) -> Rows``, what it remembers that a
-    descriptor may learn from; ``needs``, the signals that it looks at; and ``batch_size``, owed by a pure
-    emitter that is to stand in a pool.
+    See also qd.abilities.EmitterAbilities.
     """
 
     @property
@@ -220,7 +220,7 @@ class Variation(Protocol):
 
 
 class Archive(Protocol):
-    """Settings of a pyribs archive, and how to open one."""
+    """Settings of a pyribs archive, and how to open one. See also qd.abilities.ArchiveAbilities."""
 
     def open(self, example: Rows, bounds: tuple[tuple[float, float], ...], keep: tuple[str, ...], seed: int) -> Any:
         """Opens an empty pyribs archive that fits the example's solutions and stores the features ``keep``."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from domains.text.writer import Writer
-from qd import keys
+from qd import abilities, keys
 from qd.support.separation import LEAST, separation
 from qd.types import Array, Evaluation, Rendering
 
@@ -54,8 +54,7 @@ class Texts:
 
         Asked by `qd doctor`: three texts are written for each end, and judged.
         """
-        axes: Sequence[Sequence[str]] = getattr(self.grade, "axes", ())
-        for i, (question, *answers) in enumerate(axes):
+        for i, (question, *answers) in enumerate(abilities.of_grade(self.grade).axes):
             low, high = answers[0], answers[-1]
             lows, highs = (self._grade(i, end, j) for j, end in enumerate((low, high)))
             if not (len(lows) and len(highs)):

@@ -75,8 +75,8 @@ def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def difference() -> float:
     """The largest difference of the two jacobians over solutions near and beyond the bounds, relative to the largest slope."""
     x = 4 * keys.normal(keys.new(0), (500, DIM))
-    judged = programs.judge_with_gradients(DOMAIN, describe(DOMAIN), ("projection",), None, keys.new(1), x)
-    ours, theirs = np.asarray(judged.jacobian), by_hand(x)[2]
+    described = programs.evaluate_and_describe(DOMAIN, describe(DOMAIN), ("projection",), None, keys.new(1), x, gradients=True)
+    ours, theirs = np.asarray(described.jacobian), by_hand(x)[2]
     return float((np.abs(ours - theirs).max((0, 2)) / np.abs(theirs).max((0, 2))).max())
 
 

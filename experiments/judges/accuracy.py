@@ -23,7 +23,7 @@ from experiments.judges.texts import AXES, Axis
 from feedback.judges import prompts
 from feedback.judges.calibration import accuracy, auc, platt
 from feedback.judges.encoders import MiniLM, Static
-from feedback.judges.grading.embedding import Anchors, Taught
+from feedback.judges.grading.embedding import Anchors, LabelledAxis
 from feedback.judges.grading.injection_probes import canaries, count_flips
 from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import Grade
@@ -136,7 +136,7 @@ def _taught(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
     p, label = np.full(len(texts), np.nan), np.array(truth)
     for other in (0, 1):
         shown, rest = np.flatnonzero(_folds(label) != other), np.flatnonzero(_folds(label) == other)
-        judge = Taught(embed, tuple(texts[i] for i in shown), tuple(truth[i] for i in shown))
+        judge = LabelledAxis(embed, tuple(texts[i] for i in shown), tuple(truth[i] for i in shown))
         p[rest] = judge([texts[i] for i in rest])
     return _scores(p, label)
 

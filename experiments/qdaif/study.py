@@ -20,10 +20,10 @@ from experiments.command import Names
 from experiments.qdaif.curves import figure
 from experiments.qdaif.held_out import TICKS, Ruler, ruler
 from experiments.qdaif.scores import Lines, log_file, log_lines, score_text_log, write_log
-from qd import diversity, keys
+from qd import abilities, diversity, keys
 from qd.archives import HostElites
 from qd.config.compose import assemble, load
-from qd.metrics import objective_range, of_archive
+from qd.metrics import of_archive
 from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.types import Search, State
@@ -114,7 +114,7 @@ def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tu
 
 def judged(search: Search, state: State) -> dict[str, float]:
     """Returns what the map is worth by the judge that guided the search."""
-    scores = of_archive(state.archive, objective_range(search.domain))
+    scores = of_archive(state.archive, abilities.of_domain(search.domain).objective_range)
     return {"qd_score": scores["qd_score"], "coverage": scores["coverage"], "quality": 100 * scores["mean"]}
 
 

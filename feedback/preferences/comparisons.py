@@ -9,7 +9,7 @@ import numpy as np
 
 from feedback.features import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
-from qd import keys
+from qd import abilities, keys
 from qd.support.errors import UserError
 from qd.types import Array, Features, Rows
 
@@ -37,8 +37,8 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
     x, a, b = (pick(rows, column) for column in triplets.T)
     answer = np.asarray(judge(x, a, b))
     _check(judge, answer, len(triplets))
-    rater = np.asarray(judge.raters(x, a, b)) if hasattr(judge, "raters") else np.zeros(len(answer), np.int32)  # type: ignore[attr-defined]
-    rater = rater if raters > 1 else np.zeros_like(rater)  # one reliability for all
+    raters_of = abilities.of_judge(judge).raters if raters > 1 else None  # else one reliability for all
+    rater = np.zeros(len(answer), np.int32) if raters_of is None else np.asarray(raters_of(x, a, b))
     if len(rater) and not 0 <= rater.min() <= rater.max() < raters:
         raise UserError(f"rater {rater.max()} answered, but there is room for {raters}", f"type raters={rater.max() + 1}")
     start = int(answers.count)

@@ -5,7 +5,7 @@ The only room that reaches into pyribs' private store (``_store``).
 
 from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reach, version
 from qd.archives.elites import HostElites
-from qd.archives.insert import capacity, clamp, gives, has_cells, insert, objects, restart_thresholds
+from qd.archives.insert import capacity, clamp, count_cells, insert, objects, restart_thresholds
 from qd.archives.lean import SAME
 from qd.archives.settings import CVT, Grid, check_bounds, check_names
 from qd.archives.unstructured import DNS, DensityGrid, Proximity, SlidingBoundaries
@@ -24,8 +24,7 @@ __all__ = [
     "check_bounds",
     "check_names",
     "clamp",
-    "gives",
-    "has_cells",
+    "count_cells",
     "insert",
     "is_cvt",
     "is_grid",

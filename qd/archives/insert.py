@@ -1,13 +1,16 @@
 """Rows offered to an archive: what failed stays out, what is far is pulled in."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from qd import abilities
 from qd.archives.lean import Cells
 from qd.types import Array, Features
 
 FAR = 1000  # widths of the bounds, beyond which measures are clamped
+_reaches: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its reach, which never changes
 
 
 def objects(items: list) -> np.ndarray:
@@ -40,7 +43,9 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
     if not tame:
         rows["measures"] = clamp(archive, rows["measures"])
     archive.last_cells = None
-    added = archive.add(**rows) if len(rows["id"]) else {name: np.zeros(0, dtype) for name in gives(archive)}
+    added = (
+        archive.add(**rows) if len(rows["id"]) else {name: np.zeros(0, dtype) for name in abilities.of_opened(archive).gives}
+    )
 
     def spread(column: Array | None, fill: Any, dtype: Any) -> np.ndarray:
         if every and column is not None:
@@ -64,25 +69,20 @@ def clamp(archive: Any, measures: Array) -> np.ndarray:
 
 def _reach(archive: Any) -> tuple[float, float]:
     """Returns (low, high) between which no measure, of whatever axis, needs a clamp."""
-    if not hasattr(archive, "tame"):
+    if archive not in _reaches:
         reach = FAR * (archive.upper_bounds - archive.lower_bounds)
-        archive.tame = float((archive.lower_bounds - reach).max()), float((archive.upper_bounds + reach).min())
-    return archive.tame
+        _reaches[archive] = float((archive.lower_bounds - reach).max()), float((archive.upper_bounds + reach).min())
+    return _reaches[archive]
 
 
 def capacity(archive: Any) -> int:
     """How many elites a full archive holds."""
-    return int(getattr(archive, "cells", None) or archive.capacity)
+    return int(abilities.of_opened(archive).cells or archive.capacity)
 
 
-def has_cells(archive: Any) -> bool:
-    """Whether the archive has cells, so that its coverage means something."""
-    return isinstance(archive, Cells)
-
-
-def gives(archive: Any) -> tuple[str, ...]:
-    """Names what the archive's add says of each row, besides its status; rankers need some of it."""
-    return getattr(archive, "gives", ("value",))
+def count_cells(archive: Any) -> int | None:
+    """How many cells the archive has; None where it has none that stay, so that no coverage can be stated."""
+    return capacity(archive) if isinstance(archive, Cells) else None
 
 
 def restart_thresholds(archive: Any) -> None:

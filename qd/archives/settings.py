@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from ribs.archives import ArchiveBase, k_means_centroids
 
+from qd import abilities
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.support.atomic import replacing
 from qd.support.cache_dirs import cache_path
@@ -107,14 +108,15 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
     solution_dtype = solutions.dtype if solutions.dtype.kind in "OiubSU" else np.dtype(settings.dtype)
     _check_memory(cells, [(solutions.shape[1:], solution_dtype), *fields.values()])
     shape = solutions.shape[1:]
-    asked = {name: getattr(settings, name, None) for name in ("threshold_min", "learning_rate")}
+    given = abilities.of_archive(settings)
+    thresholds = {"threshold_min": given.threshold_min, "learning_rate": given.learning_rate}
     return {
         "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
         "solution_dtype": solution_dtype,
         "objective_dtype": settings.dtype,
         "measures_dtype": settings.dtype,
         "extra_fields": fields,
-        **{name: value for name, value in asked.items() if value is not None},
+        **{name: value for name, value in thresholds.items() if value is not None},
     }
 
 

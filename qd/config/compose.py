@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qd import abilities
 from qd.config import schedule
 from qd.config.build import build
 from qd.config.overrides import check, opened, prepared, saying
@@ -63,6 +64,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     Raises:
         ValueError: a part cannot be built or breaks its protocol.
     """
+    from qd import checks
     from qd.driver import choose  # with JAX, which --help does without
     from qd.types import Search
 
@@ -71,18 +73,14 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
         node = getattr(settings, name)
         if node is not None:
             shared[name] = build(node, shared, name)
-            _check_protocol(name, shared[name])
         elif name == "judge_lm" and "lm" in shared:
             shared[name] = shared["lm"]
-    _check_learns(shared["descriptor"], settings.refit)
-    referee = shared.get("referee")
-    for_whom = (shared["domain"], shared.get("judge"), referee)  # they name features that the descriptor does not read
-    filmed = (settings.film,) if settings.film else ()
-    keep = dict.fromkeys((*settings.keep, *filmed, *(name for part in for_whom for name in getattr(part, "keep", ()))))
-    parts = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
-    search = Search(*parts, keep=tuple(keep), reserve=settings.reserve)
-    services = {id(part): part for part in shared.values() if hasattr(part, "report")}
-    return Assembled(search, referee, choose(search, settings.driver["name"]), tuple(services.values()))
+    components = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
+    search = Search(*components, keep=_kept(settings, shared), reserve=settings.reserve)
+    checks.protocols(search)
+    _check_learns(search.descriptor, settings.refit)
+    services = {id(part): part for part in shared.values() if abilities.of_service(part).report}
+    return Assembled(search, shared.get("referee"), choose(search, settings.driver["name"]), tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:
@@ -176,21 +174,16 @@ def _check_settings(settings: RunSettings) -> None:
         raise UserError(f"name={name} leaves the folder of runs", "type a plain name, or runs=FOLDER")
 
 
-def _check_protocol(name: str, part: Any) -> None:
-    from qd import types
-
-    protocol = getattr(types, name.capitalize(), None)
-    if protocol is None:
-        return
-    asked = {**protocol.__annotations__, **vars(protocol)}
-    lacks = [a for a in asked if (a == "__call__" or not a.startswith("_")) and not hasattr(part, a)]
-    if lacks:
-        what = "a node without _target_" if isinstance(part, dict) else f"a {type(part).__name__}"
-        raise UserError(f"{name}: {what} is no {protocol.__name__}: it lacks {', '.join(lacks)} (see qd/types.py)")
+def _kept(settings: RunSettings, shared: dict[str, Any]) -> tuple[str, ...]:
+    """Names the features that are stored whether or not the descriptor reads them."""
+    filmed = (settings.film,) if settings.film else ()
+    domain, judge = abilities.of_domain(shared["domain"]).keep, abilities.of_judge(shared.get("judge")).keep
+    referee = shared["referee"].keep if "referee" in shared else ()
+    return tuple(dict.fromkeys((*settings.keep, *filmed, *domain, *judge, *referee)))
 
 
 def _check_learns(descriptor: Any, refit: Any) -> None:
-    if refit and getattr(descriptor, "learns", True) is False:
+    if refit and abilities.of_descriptor(descriptor).learns is False:
         raise UserError(
             f"refit needs a descriptor that learns; {type(descriptor).__name__} does not: "
             "leave refit out, or type descriptor=pca"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd import archives, keys
+from qd import abilities, archives, keys
 from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings
@@ -43,7 +43,7 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     except ValueError as error:
         return Report([], [fault(error)])
     facts = [_who(parts)]
-    if hasattr(parts.search.domain, "answers"):
+    if abilities.of_domain(parts.search.domain).external:
         return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
     return _probed(settings, parts, facts, samples)
 
@@ -90,7 +90,8 @@ def _facts(trial: Trial) -> list[str]:
     if len(rows):
         reach = zip(rows.min(0), rows.max(0), low, high, strict=True)
         facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(reach)]
-        cells = f" of {archives.capacity(archive):,} cells" if archives.has_cells(archive) else ""
+        count = archives.count_cells(archive)
+        cells = f" of {count:,} cells" if count else ""
         dead = 100 * _dead(rows, low, high)
         facts.append(f"{len(archive):,} elites{cells}; about {dead:.0f} % of the map lie where nothing came near (an estimate)")
     if each:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from qd import archives, metrics
+from qd import abilities, archives
 from qd.config import schedule
 from qd.doctor.trial import Finding, Trial
 from qd.runner import refits
 from qd.store import archive_file
+from qd.types import Rendering
 
 _FAILED, _OUTSIDE, _PASSING = 0.2, 0.2, 0.05  # shares of rows
 _STILL = 1e-6  # of the bounds' width: measures that vary less do not vary
@@ -59,7 +60,7 @@ def seeds(trial: Trial) -> Iterator[Finding]:
     if n > 1 and all(_equal(trial.seeds[i], trial.seeds[0]) for i in range(1, n)):
         yield Finding("seeds", f"all {n} seeds are the same", "initial=1, or a sample that differs from solution to solution")
     wanted = max(10, 5 * len(trial.search.descriptor.bounds))
-    if getattr(trial.search.descriptor, "learns", False) and n < wanted and not trial.settings.source:
+    if abilities.of_descriptor(trial.search.descriptor).learns and n < wanted and not trial.settings.source:
         yield Finding("few seeds", f"the descriptor learns from {initial} seeds", f"initial={max(wanted, 100)}")
 
 
@@ -138,7 +139,7 @@ def outside(trial: Trial) -> Iterator[Finding]:
 
 def ticks(trial: Trial) -> Iterator[Finding]:
     """A measure of few values on an axis of many cells."""
-    dims = getattr(trial.search.archive, "dims", None)
+    dims = abilities.of_archive(trial.search.archive).dims
     if not trial.batches or dims is None or len(rows := trial.measures()) < 10 * _ENOUGH:
         return
     for axis, cells in enumerate(dims):
@@ -156,7 +157,7 @@ def objectives(trial: Trial) -> Iterator[Finding]:
         return
     objective = trial.objective() if trial.batches else trial.said.objective[np.isfinite(trial.said.objective)]
     worst, best = float(objective.min()), float(objective.max())
-    scale = metrics.objective_range(trial.search.domain)
+    scale = abilities.of_domain(trial.search.domain).objective_range
     if scale is not None:
         slack = 1e-3 * (scale[1] - scale[0])
         if best > scale[1] + slack or best < scale[0] - slack:
@@ -165,7 +166,7 @@ def objectives(trial: Trial) -> Iterator[Finding]:
                 "range", f"the best objective is {best:.4g}, {where} the domain's objective_range {tuple(scale)}",
                 f"objective_range = ({min(worst, scale[0]):.4g}, {max(best, scale[1]):.4g}) in the domain",
             )  # fmt: skip
-    threshold = getattr(trial.search.archive, "threshold_min", None)
+    threshold = abilities.of_archive(trial.search.archive).threshold_min
     if threshold is not None and (passing := float((objective > threshold).mean())) < _PASSING:
         yield Finding("threshold", f"{100 * passing:.0f} % of the objectives lie above threshold_min={threshold:g}; "
                       f"the best is {best:.4g}", f"archive.threshold_min={worst:.4g}")  # fmt: skip
@@ -177,14 +178,14 @@ def budget(trial: Trial) -> Iterator[Finding]:
     if size and (generations := max(asked - len(trial.seeds), 0) / size) < _GENERATIONS:
         yield Finding("batch", f"a budget of {asked:,} is {generations:.1f} generations of {size:g}",
                       f"budget={round(100 * size)}, or a smaller domain_defaults.batch_size")  # fmt: skip
-    if trial.state is not None and archives.has_cells(trial.state.archive) and archives.capacity(trial.state.archive) > asked:
-        cells = archives.capacity(trial.state.archive)
+    cells = None if trial.state is None else archives.count_cells(trial.state.archive)
+    if cells is not None and cells > asked:
         yield Finding("cells", f"{cells:,} cells cannot be filled by {asked:,} evaluations",
                       f"fewer cells (domain_defaults.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
     if trial.seconds and (whole := asked * trial.seconds) > _SLOW:
         yield Finding("slow", f"the whole budget takes about {whole / 3600:,.0f} hours here", "a smaller budget=...")
     stops = trial.settings.refit
-    if stops and not getattr(trial.search.descriptor, "learns", True):
+    if stops and abilities.of_descriptor(trial.search.descriptor).learns is False:
         who = type(trial.search.descriptor).__name__
         yield Finding("refit", f"refit={stops}, but {who} does not learn", "refit=null, or another descriptor")
     late = [stop for stop in ([stops] if isinstance(stops, int) else schedule.points(trial.settings)) if stop >= asked]
@@ -211,16 +212,17 @@ def stored(trial: Trial) -> Iterator[Finding]:
     if trial.state is None:
         return
     archive_file.columns(trial.state.archive)
-    if hasattr(trial.search.domain, "render") and trial.settings.renderings:
-        drawn = trial.search.domain.render(trial.seeds[:1])  # type: ignore[attr-defined]
-        kinds = [getattr(each, "kind", type(each).__name__) for each in drawn]
+    render = abilities.of_domain(trial.search.domain).render
+    if render is not None and trial.settings.renderings:
+        drawn = render(trial.seeds[:1])
+        kinds = [each.kind if isinstance(each, Rendering) else type(each).__name__ for each in drawn]
         if len(drawn) != 1 or not set(kinds) <= {"svg", "png", "gif", "text", "html", "audio"}:
             yield Finding("render", f"render gives {kinds} for one solution", "return [Rendering(kind, data)] of qd.types")
 
 
 def told(trial: Trial) -> Iterator[Finding]:
     """What a domain itself finds wrong, where it looks: that a judge cannot tell the ends of an axis apart."""
-    for fault in getattr(trial.search.domain, "faults", tuple)():
+    for fault in abilities.of_domain(trial.search.domain).faults():
         yield Finding(*fault)
 
 

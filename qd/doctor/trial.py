@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from qd import archives, checks, keys, programs
+from qd import abilities, archives, checks, keys, programs
 from qd.config.settings import RunSettings
 from qd.search import start, step, stored
 from qd.store import archive_file
@@ -83,7 +83,8 @@ def try_out(trial: Trial, samples: int) -> Finding | None:
 def fault(error: BaseException) -> Finding:
     """Says an error as a finding."""
     if isinstance(error, ImportError) or isinstance(error.__cause__, ImportError):
-        package = str(getattr(error, "name", None) or getattr(error.__cause__, "name", None) or "it").split(".")[0]
+        causes = [each.name for each in (error, error.__cause__) if isinstance(each, ImportError) and each.name]
+        package = [*causes, "it"][0].split(".")[0]
         return Finding("extra", str(error), f"pip install {package}, or the extra that holds it: pip install 'qd-atlas[...]'")
     if isinstance(error, UserError):
         return Finding("recipe", error.problem, error.fix.removeprefix("type ") or "qd run --help lists the choices")
@@ -111,7 +112,7 @@ def _uncompiled(domain: Any, names: tuple[str, ...], key: np.ndarray, solutions:
 
 def _passes(trial: Trial) -> bool:
     """Whether any seed can enter the archive."""
-    threshold = getattr(trial.search.archive, "threshold_min", None)
+    threshold = abilities.of_archive(trial.search.archive).threshold_min
     return threshold is None or bool(np.nanmax(trial.said.objective) > threshold)  # type: ignore[union-attr]
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import keys
+from qd import abilities, keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Emitter, Memory, Offspring, Rows
 
@@ -27,7 +27,7 @@ class Pool:
         if not self.emitters:
             raise UserError("a pool of no emitters makes no solutions", "name at least one")
         for emitter in self.emitters:
-            if emitter.pure and not hasattr(emitter, "batch_size"):
+            if emitter.pure and not abilities.of_emitter(emitter).batch_size:
                 raise UserError(f"{type(emitter).__name__} in a pool must say its batch_size, or pure = False")
 
     @property
@@ -36,21 +36,20 @@ class Pool:
 
     @property
     def batch_size(self) -> int:
-        return sum(getattr(emitter, "batch_size", 0) for emitter in self.emitters)
+        return sum(abilities.of_emitter(emitter).batch_size for emitter in self.emitters)
 
     @property
     def gradients(self) -> bool:
-        return any(getattr(emitter, "gradients", False) for emitter in self.emitters)
+        return any(abilities.of_emitter(emitter).gradients for emitter in self.emitters)
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Lets each member that can judge such solutions and such an archive."""
         for emitter in self.emitters:
-            if hasattr(emitter, "check"):
-                emitter.check(key, solutions, archive)  # type: ignore[attr-defined]
+            abilities.of_emitter(emitter).check(key, solutions, archive)
 
     def init(self, key: Array, elites: Elites) -> PoolMemory:
-        members = (e.init(k, elites) for e, k in zip(self.emitters, self._keys(key), strict=True))
-        return PoolMemory(tuple(members), tuple(np.zeros((getattr(e, "batch_size", 0), 0)) for e in self.emitters))
+        members = tuple(e.init(k, elites) for e, k in zip(self.emitters, self._keys(key), strict=True))
+        return PoolMemory(members, tuple(np.zeros((abilities.of_emitter(e).batch_size, 0)) for e in self.emitters))
 
     def ask(self, key: Array, memory: PoolMemory, elites: Elites) -> tuple[PoolMemory, Offspring]:
         members, asked = [], []
@@ -73,13 +72,13 @@ class Pool:
     def redescribe(self, memory: PoolMemory, describe) -> PoolMemory:
         """Lets each member that can describe anew what it remembers."""
         pairs = zip(self.emitters, memory.members, strict=True)
-        members = (getattr(e, "redescribe", lambda m, _: m)(m, describe) for e, m in pairs)
-        return PoolMemory(tuple(members), memory.marks)
+        members = tuple(abilities.of_emitter(e).redescribe(m, describe) for e, m in pairs)
+        return PoolMemory(members, memory.marks)
 
     def recall(self, memory: PoolMemory) -> Rows | None:
         """Returns all that its members recall."""
         pairs = zip(self.emitters, memory.members, strict=True)
-        recalled = [rows for e, m in pairs if (rows := getattr(e, "recall", lambda _: None)(m)) is not None]
+        recalled = [rows for e, m in pairs if (rows := abilities.of_emitter(e).recall(m)) is not None]
         return concatenate_rows(recalled) if recalled else None
 
     def _keys(self, key: Array) -> Array:

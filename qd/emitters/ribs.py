@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import ribs.emitters
 
-from qd import archives, keys
+from qd import abilities, keys
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Batch, Elites, Offspring
@@ -102,7 +102,7 @@ class Ribs:
         return memory._replace(sizes=sizes), Offspring(solutions, gradients=memory.gradients)
 
     def tell(self, memory: Hosted, batch: Batch) -> Hosted:
-        data, add_info = _as_told(batch, archives.gives(memory.emitters[0].archive))
+        data, add_info = _as_told(batch, abilities.of_opened(memory.emitters[0].archive).gives)
         if memory.gradients:
             jacobian = np.asarray(batch.jacobian)
             data["jacobian"] = np.where((batch.status[:, None, None] < 0) | ~np.isfinite(jacobian), 0, jacobian)
@@ -131,7 +131,7 @@ class Ribs:
     def _check_ranker(self, archive: Any) -> None:
         """Rankers look at columns that only some archives' add gives; pyribs says so only at the first tell."""
         ranker = dict(self.settings).get("ranker", "2imp" if self.emitter in _RANKED else None)
-        gives = archives.gives(archive)
+        gives = abilities.of_opened(archive).gives
         lacking = [need for need in _RANKERS.get(ranker, ()) if need not in gives] if isinstance(ranker, str) else []
         if lacking:
             kind = type(archive).__name__.removeprefix("Open")

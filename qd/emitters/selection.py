@@ -3,11 +3,11 @@
 N rows, R rows of reference, K measures, C criteria.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from qd.types import Array, Batch, Elites, Features, Rows
+from qd.types import Array, Batch, Describe, Elites, Features, Rows
 
 
 class Known(NamedTuple):
@@ -85,12 +85,12 @@ def best_near(known: Known, others: Known, neighbours: int) -> np.ndarray:
     return others.objective[nearest].max(axis=1)
 
 
-def redescribed(several: list[Known], describe: Any) -> list[Known]:
+def redescribed(several: list[Known], describe: Describe) -> list[Known]:
     """Measures and signals anew, from the stored features: of all at once, for few rows cost as much as a thousand."""
     both = join(several)
     if len(both.ids):
-        signals = describe.signals(both.features) if hasattr(describe, "signals") else {}
-        both = both._replace(measures=np.asarray(describe(both.features)), signals=both.signals | signals)
+        signals = both.signals | describe.signals(both.features)
+        both = both._replace(measures=np.asarray(describe(both.features)), signals=signals)
     ends = np.cumsum([len(known.ids) for known in several])
     return [both.take(np.arange(end - len(known.ids), end)) for end, known in zip(ends, several, strict=True)]
 

@@ -19,6 +19,7 @@ from qd.fused import index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
 from qd.fused.program import Place, Recipe, generation
 from qd.search import stored
+from qd.support.error_notes import raised_by
 from qd.support.errors import UserError
 from qd.types import Array, Features, Memory, Search, State
 
@@ -115,11 +116,12 @@ def _rehearsed(
     kinds, cells, thresholds = columns
     every, asked = _blank(kinds, cells, None), set()
     key = jax.eval_shape(lambda: jax.random.key(0))
-    ask = lambda key, memory, mirror: parts.emitter.ask(key, memory, MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked))
     gradients = []
 
     def asking(key: Array, memory: Memory, mirror: Mirror) -> tuple:
-        carried, offspring = ask(key, memory, mirror)
+        elites = MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked)
+        with raised_by("emitter", parts.emitter):
+            carried, offspring = parts.emitter.ask(key, memory, elites)
         gradients.append(offspring.gradients)
         return carried, offspring._replace(gradients=None)
 

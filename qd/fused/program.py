@@ -13,6 +13,7 @@ from qd import programs
 from qd.fused import index
 from qd.fused.generator import key_of
 from qd.fused.mirror import Mirror, MirrorElites, apart, closed, insert
+from qd.support.error_notes import raised_by
 from qd.types import Array, Batch, Descriptor, Domain, Emitter, Features, Memory, Params
 
 
@@ -70,38 +71,40 @@ def generation(
     """Does generation i of a chunk; returns its rows as named columns too."""
     size, number = recipe.size, at.generation + i
     key = jax.random.fold_in(key_of(at.key, recipe.generator), number)  # not carried: where chunks end changes nothing
-    ask_key, judge_key = jax.random.split(key)
+    ask_key, evaluate_key = jax.random.split(key)
     elites = MirrorElites(mirror, recipe.names, at.first, size, set())
 
     def ask() -> tuple[Memory, Array, Array | None]:
-        carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
+        with raised_by("emitter", recipe.emitter):
+            carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
         return carried, offspring.solutions, offspring.parents
 
     sure = at.todo > 0
     carried, solutions, parents = apart(sure, ask)
-    judge = (programs.traced_judge_with_gradients if recipe.gradients else programs.traced_judge)(*recipe[:2], recipe.names)
-    judged = apart(sure, lambda: judge(params, jax.random.split(judge_key, size), solutions))
+    evaluate = programs.traced(recipe.domain, recipe.descriptor, recipe.names, recipe.gradients)
+    described = apart(sure, lambda: evaluate(params, jax.random.split(evaluate_key, size), solutions))
 
-    objective, measures = judged.evaluation.objective.astype(jnp.float32), judged.measures.astype(jnp.float32)
+    objective, measures = described.evaluation.objective.astype(jnp.float32), described.measures.astype(jnp.float32)
     ok = jnp.isfinite(objective) & jnp.isfinite(measures).all(1)
     cell, clamped = index.cells(table, measures)
-    columns = judged.evaluation.features | {"measures": clamped}
+    columns = described.evaluation.features | {"measures": clamped}
     mirror, added = insert(mirror, i, cell, ok, objective, solutions, columns)
     batch = Batch(
         first=number,
         ids=at.first + i * size + jnp.arange(size, dtype=jnp.int32),
         parents=jnp.zeros((size, 0), jnp.int32) if parents is None else parents,
         solutions=solutions,
-        evaluation=judged.evaluation,
-        measures=judged.measures,
-        signals=judged.signals,
+        evaluation=described.evaluation,
+        measures=described.measures,
+        signals=described.signals,
         cell=added.cell,
         status=added.status,
         value=added.value,
         info={},
-        jacobian=judged.jacobian,
+        jacobian=described.jacobian,
     )
-    told = recipe.emitter.tell(carried, batch)
+    with raised_by("emitter", recipe.emitter):
+        told = recipe.emitter.tell(carried, batch)
     told = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), told, memory)
     return mirror, told, _columns(batch, added)
 

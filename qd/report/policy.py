@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from qd import abilities
 from qd.config.build import build
 from qd.config.compose import load
 from qd.support.conf import conf
@@ -28,12 +29,11 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
     """
     if domain is None:
         domain = _choice_of(config)
-    if isinstance(domain, str):
-        domain = build(load([f"domain={domain}"]).domain, {}, "domain")
-    policy = getattr(domain, "policy", None)
+    built: Domain = build(load([f"domain={domain}"]).domain, {}, "domain") if isinstance(domain, str) else domain
+    policy = abilities.of_domain(built).policy
     if policy is None:
         raise UserError(
-            f"{type(domain).__name__} does not say how a solution is a policy",
+            f"{type(built).__name__} does not say how a solution is a policy",
             "give it a method policy(solution) that returns a function from observation to action",
         )
     return policy(solution)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from qd import abilities
 from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings, from_config
@@ -122,7 +123,7 @@ def work(settings: RunSettings, run: Path, told: tuple[Asked, Evaluation] | None
         ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
     """
     stop, parts = Stop(), compose.assemble(settings, run)
-    if not hasattr(parts.search.domain, "answers"):
+    if not abilities.of_domain(parts.search.domain).external:
         raise UserError(
             f"{type(parts.search.domain).__name__} is evaluated in this process",
             "type qd run, or make a domain of another program by qd new NAME --external",

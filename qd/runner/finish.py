@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from qd import held_out, metrics
+from qd import abilities, held_out
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
 from qd.runner.console import Display
@@ -44,7 +44,7 @@ def _finish(
 
 
 def _write_archive(settings: RunSettings, parts: Assembled, path: Path, state: State, more: dict | None = None) -> None:
-    scale = metrics.objective_range(parts.search.domain)
+    scale = abilities.of_domain(parts.search.domain).objective_range
     about = _about(settings, state) | {"commit": provenance.commit(), "config": to_config(settings), "objective_range": scale}
     archive_file.save(path, state.archive, parts.search.descriptor.bounds, about, more)
 

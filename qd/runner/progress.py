@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from qd import metrics
+from qd import abilities, metrics
 from qd.driver import Generations
 from qd.metrics import Tally
 from qd.runner.console import Console
@@ -32,7 +32,7 @@ def progress(
         (state, batch), unchanged.
     """
     search, console = generations.search, Console(generations.until, mode, file, every)
-    scale, tally, glance = metrics.objective_range(search.domain), Tally(), 0.0
+    scale, tally, glance = abilities.of_domain(search.domain).objective_range, Tally(), 0.0
     try:
         for state, batch in generations:
             tally = metrics.count(tally, batch, search.descriptor.bounds)

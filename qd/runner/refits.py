@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qd import abilities
 from qd.config.schedule import points
 from qd.config.settings import RunSettings
 from qd.store import metrics_file
@@ -18,7 +19,7 @@ from qd.support import run_files
 
 def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
     """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix."""
-    questions, stops = getattr(descriptor, "questions_per_fit", ()), settings.refit
+    questions, stops = abilities.of_descriptor(descriptor).questions_per_fit, settings.refit
     if stops == "outside" or len(questions) < 2:
         return None
     fits = 1 + (settings.budget // stops if isinstance(stops, int) else len(points(settings)))

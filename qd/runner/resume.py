@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from qd import held_out, metrics
+from qd import abilities, held_out
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
 from qd.store import archive_file, checkpoint, identity
@@ -58,7 +58,7 @@ def _mend(done: dict, settings: RunSettings, parts: Assembled, path: Path, conso
         raise UserError(f"{path} is finished, but {lost}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
     about = {name: done[name] for name in ("evaluations", "seed", "config_hash", "versions", "commit")}
     ran = to_config(replace(settings, budget=done.get("budget", settings.budget)))
-    scale = metrics.objective_range(parts.search.domain)
+    scale = abilities.of_domain(parts.search.domain).objective_range
     about |= {"config": ran, "objective_range": scale}
     told = held_out.judged(parts.search.domain, saved.state.archive, done["seed"])
     archive_file.save(path, saved.state.archive, parts.search.descriptor.bounds, about, told)

@@ -12,7 +12,6 @@ from qd.config import schedule
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
 from qd.runner import refits, snapshot, usage
-from qd.runner.blame import Blame
 from qd.runner.console import Display
 from qd.runner.finish import _finish, _stop
 from qd.runner.resume import is_enough
@@ -23,6 +22,7 @@ from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.support import run_files
+from qd.support.error_notes import Noting, raised_by
 from qd.support.errors import UserError
 from qd.types import Search, State
 
@@ -76,7 +76,7 @@ def _work(
 ) -> dict[str, Any]:
     recorder = Recorder(path, parts.search, parts.referee, settings.log_every, saved, settings.film)
     try:
-        with stopping(stop), Blame(parts.search, path):
+        with stopping(stop), Noting(lambda error: _saved(path)):
             state = saved.state if saved else _start(settings, parts.search, recorder, console)
             snapshot.show(settings, parts, path, state)
             if saved:
@@ -93,6 +93,13 @@ def _work(
         return _finish(settings, parts, path, recorder, state, "plateau" if level else "budget")
     finally:
         recorder.close()
+
+
+def _saved(path: Path) -> str:
+    """Says what a run that raised has saved."""
+    saved = any((path / run_files.CHECKPOINTS).glob("*.ckpt"))
+    where = f"what was found until the last checkpoint is in {path}" if saved else "nothing was found yet"
+    return f"; {where}: mend it and give the command again"
 
 
 def _load(settings: RunSettings, parts: Assembled, path: Path, console: Display) -> Checkpoint | None:
@@ -122,7 +129,9 @@ def _start(settings: RunSettings, search: Search, recorder: Recorder, console: D
     """Does generation 0 and saves it."""
     sample_key, key = keys.split(keys.new(settings.seed))
     known = solutions.load(settings.source, search.domain) if settings.source else None
-    state, batch = start(search, key, known.solutions if known else search.domain.sample(sample_key, settings.initial))
+    with raised_by("domain", search.domain):
+        initial = known.solutions if known else search.domain.sample(sample_key, settings.initial)
+    state, batch = start(search, key, initial)
     archive_file.columns(state.archive)  # what cannot be stored is told of now
     recorder.event("started", state, seed=settings.seed, **(known.compared(batch) if known else {}))
     if known:

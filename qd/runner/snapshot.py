@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qd import metrics
+from qd import abilities
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
 from qd.plots.heatmap import heatmap
@@ -20,9 +20,10 @@ def show(settings: RunSettings, parts: Assembled, run: Path, state: State) -> No
     folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)
     about = {"config": to_config(settings), "seed": settings.seed, run_files.EVALUATIONS: state.evaluations}
-    if hasattr(parts.search.descriptor, "agreement"):
-        about[run_files.AGREEMENT] = parts.search.descriptor.agreement(state.params)
-    scale = metrics.objective_range(domain)
+    agreement = abilities.of_descriptor(parts.search.descriptor).agreement
+    if agreement is not None:
+        about[run_files.AGREEMENT] = agreement(state.params)
+    scale = abilities.of_domain(domain).objective_range
     archive_file.save(folder, state.archive, parts.search.descriptor.bounds, about | {"objective_range": scale})
     renderings.save(folder, domain, state.archive, settings.renderings)
     stored = archive_file.load(folder)

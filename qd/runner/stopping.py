@@ -94,7 +94,7 @@ def plateau_watch(settings: RunSettings, run: Path, archive: Any) -> Watch:
     """
     if not settings.stop:
         return Watch(None, 0)
-    if not archives.has_cells(archive):
+    if archives.count_cells(archive) is None:
         raise UserError(
             f"stop=plateau looks at coverage and QD score, and a {type(archive).__name__} has no cells; "
             "type archive=grid or archive=cvt, or leave out stop=plateau"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from qd import abilities
 from qd.report.table import align
 
 
@@ -16,8 +17,7 @@ def told(services: Sequence[Any], say: Callable[[str], None]) -> Iterator[None]:
         for service in services:
             for line in table(service.report()):
                 say(line)
-            if hasattr(service, "close"):
-                service.close()
+            abilities.of_service(service).close()
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd import abilities
 from qd.support import atomic, run_files
 from qd.support.errors import UserError
 from qd.support.moved import current_config
@@ -34,9 +35,9 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
     given = columns(archive) | dict(more or {})
     packed: dict[str, np.ndarray] = {}
     encodings = {name: _encode(name, column, packed) for name, column in given.items()}
-    centroids = getattr(archive, "centroids", None)
-    if centroids is not None:
-        packed["archive.centroids"] = np.asarray(centroids)
+    opened = abilities.of_opened(archive)
+    if opened.centroids is not None:
+        packed["archive.centroids"] = np.asarray(opened.centroids)
     buffer = io.BytesIO()
     np.savez(buffer, **packed)  # type: ignore[arg-type]
     data = buffer.getvalue()
@@ -46,8 +47,8 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "kind": _kind(archive),
         "elites": len(given["objective"]),
         "bounds": [[float(low), float(high)] for low, high in bounds],
-        "dims": [int(n) for n in archive.dims] if hasattr(archive, "dims") else None,
-        "cells": int(archive.cells) if hasattr(archive, "cells") else None,
+        "dims": None if opened.dims is None else [int(n) for n in opened.dims],
+        "cells": None if opened.cells is None else int(opened.cells),
         "dtypes": {name: str(column.dtype) for name, column in given.items()},
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),

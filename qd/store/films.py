@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qd import abilities
 from qd.archives import HostElites
 from qd.support import atomic, run_files
 from qd.types import Domain
@@ -20,7 +21,8 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
     Nothing where no feature is filmed or the domain draws no films.
     """
     folder = run / run_files.FILMS
-    if feature is None or not hasattr(domain, "film"):
+    draw = abilities.of_domain(domain).film
+    if feature is None or draw is None:
         return 0
     if folder.exists():
         shutil.rmtree(folder)
@@ -28,10 +30,10 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
     elites = HostElites(archive)
     places, objective = elites.take(np.arange(elites.size), feature, "objective")
     ids, solutions = elites.take(choice(places, objective, COUNT), "id", "solution")
-    for number, film in zip(ids, domain.film(solutions), strict=True):  # type: ignore[attr-defined]
+    for number, film in zip(ids, draw(solutions), strict=True):
         path = folder / f"{number}.{film.kind}"
         with atomic.user_facing_os_errors(path):
-            path.write_bytes(film.data)
+            path.write_bytes(film.content)
     return len(ids)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import archives, metrics
+from qd import abilities, archives, metrics
 from qd.archives import HostElites
 from qd.metrics import Tally
 from qd.referee import Referee
@@ -59,7 +59,7 @@ class Recorder:
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
         self._metrics, self._events = (Growing(run / name, lengths[name]) for name in _FILES)
-        self._range = metrics.objective_range(search.domain)
+        self._range = abilities.of_domain(search.domain).objective_range
 
     @property
     def wall(self) -> float:

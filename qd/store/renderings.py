@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qd import abilities
 from qd.archives import HostElites
 from qd.support import atomic, run_files
 from qd.types import Domain, Rendering
@@ -15,13 +16,14 @@ from qd.types import Domain, Rendering
 def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     """Writes renderings/ID.KIND of at most ``cap`` elites, in place of older ones, and returns how many."""
     folder = run / run_files.RENDERINGS
-    if not hasattr(domain, "render") or cap < 1:
+    draw = abilities.of_domain(domain).render
+    if draw is None or cap < 1:
         return 0
     if folder.exists():
         shutil.rmtree(folder)
     atomic.make_folder(folder)
     ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
-    for number, rendering in zip(ids, domain.render(solutions), strict=True):  # type: ignore[attr-defined]
+    for number, rendering in zip(ids, draw(solutions), strict=True):
         path = folder / f"{number}.{rendering.ending}"
         with atomic.user_facing_os_errors(path):
             path.write_bytes(rendering.content)

@@ -157,7 +157,7 @@ def test_centroids_are_the_same_whatever_the_seed_of_the_run() -> None:
 def test_capacity_and_cells() -> None:
     assert archives.capacity(Grid((4, 3)).open(example(), BOUNDS, (), 0)) == 12
     assert archives.capacity(CVT(7, 300).open(example(), BOUNDS, (), 0)) == 7
-    assert archives.has_cells(Grid((4, 3)).open(example(), BOUNDS, (), 0))
+    assert archives.count_cells(Grid((4, 3)).open(example(), BOUNDS, (), 0)) == 12
 
 
 def test_a_cleared_density_knows_nothing_of_the_measures_before() -> None:

@@ -111,7 +111,7 @@ def test_settings_of_parts_need_no_plus():
             ["~domain.joints", "domain._target_=feedback.descriptors.pca.Components"],
             r"domain.mean is not set, and Components needs it; type domain.mean=",
         ),
-        (["~domain.joints", "domain._target_=fractions.Fraction"], "a Fraction is no Domain: it lacks pure, sample, evaluate"),
+        (["~domain.joints", "domain._target_=fractions.Fraction"], "Fraction is no domain: it lacks pure, sample, evaluate"),
         (["descriptor.feature=@domian.space"], r"'@domian.space' is not built before it; there is domain \(the nearest\)"),
         (["descriptor.bounds=@domain.spce"], r"'@domain.spce': Arm has no 'spce'; it has space \(the nearest\)"),
         (["nonsense=3"], r"^there is no setting 'nonsense'; there is \w+ \(the nearest\), \w+, \w+; qd run --help"),

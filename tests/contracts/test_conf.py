@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from qd import archives, keys, search, types
+from qd import abilities, archives, keys, search, types
 from qd.archives import HostElites
 from qd.config import compose, schedule
 from qd.referee import Referee
@@ -73,7 +73,7 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     begun, bench = len(state.archive), referee.open(batch) if referee else None
     evaluated = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh
     assert begun > 0 and evaluated >= settings.initial
-    assert evaluated == settings.initial or getattr(parts.descriptor, "learns", True)
+    assert evaluated == settings.initial or abilities.of_descriptor(parts.descriptor).learns is not False
     ((state, batch),) = run(parts, state, state.evaluations + 1)
     assert state.evaluations == evaluated + len(batch.ids) == batch.ids[-1] + 1 <= settings.budget
     assert (batch.status >= 0).any() and len(state.archive) >= begun

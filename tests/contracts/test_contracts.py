@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from qd import keys, programs
+from qd import abilities, keys, programs
 from qd.archives import HostElites
 from qd.search import refit, step, stored
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
@@ -55,11 +55,12 @@ def test_domain(name) -> None:
     assert said.objective.shape == (N,) and all(len(said.features[f]) == N for f in names)
     jax.tree.map(np.testing.assert_array_equal, said, again)
     assert jax.tree.map(np.shape, said) == jax.tree.map(np.shape, other)
-    if hasattr(domain, "objective_range"):
-        low, high = domain.objective_range
+    able = abilities.of_domain(domain)
+    if able.objective_range is not None:
+        low, high = able.objective_range
         assert low < high and np.nanmax(said.objective) <= high
-    if hasattr(domain, "render"):
-        drawn = domain.render(x[:3])
+    if able.render is not None:
+        drawn = able.render(x[:3])
         assert len(drawn) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in drawn)
     if domain.pure:
         _traces_like_python(domain, names, x)

@@ -7,7 +7,7 @@ import pytest
 
 from domains.arm import Arm
 from feedback.descriptors.select import Select
-from qd import metrics
+from qd import abilities
 from qd.archives import Grid, Proximity, insert
 from qd.emitters.vary import Gaussian, Vary
 from qd.metrics import Tally, count, of_archive, qd_score
@@ -90,5 +90,5 @@ def test_a_batch_of_failures_counts() -> None:
 
 
 def test_ranges() -> None:
-    assert metrics.objective_range(Arm()) == (0.0, 100.0)
-    assert metrics.objective_range(Bowl()) is None
+    assert abilities.of_domain(Arm()).objective_range == (0.0, 100.0)
+    assert abilities.of_domain(Bowl()).objective_range is None

@@ -15,7 +15,7 @@ import numpy as np
 from domains.quant.predict.refit import Tables, columns, refit
 from domains.quant.solve import ilp
 from domains.quant.solve.allocation import Budget, OutOfNodes, Unmet, solve
-from qd import keys
+from qd import abilities, keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
@@ -66,7 +66,7 @@ class ILP:
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where there are no tables of layers, or they do not fit the solutions."""
-        lacking = [name for name in ("costs", "sensitivity", "objective_range") if not hasattr(self.source, name)]
+        lacking = abilities.lacking(self.source, ("costs", "sensitivity", "objective_range"))
         if lacking:
             raise UserError(
                 f"ILP solves by tables of layers, but {type(self.source).__name__} has no {', '.join(lacking)}; "

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from qd import abilities
 from qd.support.errors import UserError
 from qd.types import Array, Rows
 
@@ -20,7 +21,7 @@ A, B, CANT_TELL = 1, -1, 0
 
 
 class Judge(Protocol):
-    """Optional: ``raters(x, a, b) -> [T]``, who answered; ``keep``, features that the search must keep for it."""
+    """Answers T triplets. See also qd.abilities.JudgeAbilities."""
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray: ...
 
@@ -60,7 +61,7 @@ class Flips:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        return _keep(self.judge)
+        return abilities.of_judge(self.judge).keep
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         flipped = chance(self.seed, x, a, b) < self.rate
@@ -85,7 +86,7 @@ class CloseCalls:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        return (self.feature, *_keep(self.judge))
+        return (self.feature, *abilities.of_judge(self.judge).keep)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         to_a, to_b = distances(x, a, b, self.feature)
@@ -107,7 +108,7 @@ class RaterPool:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for judge in self.judges for name in _keep(judge)))
+        return tuple(dict.fromkeys(name for judge in self.judges for name in abilities.of_judge(judge).keep))
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Who is asked, [T]."""
@@ -131,7 +132,7 @@ class Shuffled:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        return _keep(self.judge)
+        return abilities.of_judge(self.judge).keep
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         answer = self.judge(x, a, b)
@@ -164,10 +165,6 @@ def chance(seed: int, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         for ids in (x.ids, low, high):
             z = _mix(z + np.asarray(ids).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
     return (z >> np.uint64(11)).astype(np.float64) / 2**53
-
-
-def _keep(judge: Judge) -> tuple[str, ...]:
-    return getattr(judge, "keep", ())
 
 
 def _mix(z: np.ndarray) -> np.ndarray:

@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import keys
-from qd.archives import gives
+from qd import abilities, keys
 from qd.emitters.cma import strategies
 from qd.emitters.cma.strategies import Full, LowMemory, Separable, State, Strategy
 from qd.support.errors import UserError
@@ -76,10 +75,10 @@ class EvolutionStrategies:
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where such solutions cannot be evolved, or the archive gives no value to rank by."""
-        needs = _NEEDS.get(self._by)
-        if needs is not None and needs not in gives(archive):
+        needs, gives = _NEEDS.get(self._by), abilities.of_opened(archive).gives
+        if needs is not None and needs not in gives:
             raise UserError(
-                f"ranker {self.ranker!r} ranks by {needs}, but a {type(archive).__name__} gives {', '.join(gives(archive))}; "
+                f"ranker {self.ranker!r} ranks by {needs}, but a {type(archive).__name__} gives {', '.join(gives)}; "
                 "type emitter.ranker=obj, 2obj, rd or 2rd" + (", or archive=proximity" if needs == "novelty" else "")
             )
         if solutions.dtype.kind != "f" or solutions.ndim != 2:

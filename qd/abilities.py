@@ -1,0 +1,160 @@
+"""Optional abilities of components: what each may have beyond its protocol in qd.types, and what is assumed where it lacks one.
+
+    abilities.of_domain(domain).objective_range      # (low, high), or None where the domain states none
+
+A component inherits nothing: whatever object has an attribute of that name has the ability. This is the one place where
+components are asked for attributes that they need not have; B batch, T triplets.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, cast
+
+from qd.types import (
+    Archive,
+    Array,
+    Describe,
+    Descriptor,
+    Domain,
+    Emitter,
+    Features,
+    Memory,
+    Params,
+    Rendering,
+    Rows,
+)
+
+
+class DomainAbilities(Protocol):
+    """Beyond ``pure``, ``sample`` and ``evaluate``."""
+
+    objective_range: tuple[float, float] | None = None  # (low, high), the scale of the QD score; None: not stated
+    keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
+    held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
+    external: bool = False  # another program evaluates it, by `qd ask` and `qd tell`
+    render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions
+    film: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B moving pictures
+    policy: Callable[[Any], Callable[[Array], Array]] | None = None  # one solution -> (observation -> action)
+
+    @staticmethod
+    def faults() -> Iterable[tuple[str, str, str]]:
+        """What the domain itself has to report to `qd doctor`: (name, what is wrong, what to type)."""
+        return ()
+
+
+class DescriptorAbilities(Protocol):
+    """Beyond ``pure``, ``reads``, ``bounds``, ``init``, ``fit`` and ``__call__``."""
+
+    learns: bool | None = None  # does it depend on data? None: not stated, so that neither is relied on
+    questions_per_fit: tuple[int, ...] = ()  # how many questions each fit asks a judge
+    signals: Callable[[Params, Features], Features] | None = None  # -> name -> [B], e.g. an autoencoder's "surprise"
+    agreement: Callable[[Params], tuple[int, int]] | None = None  # (agreeing, all) clear answers of its judge
+
+
+class ArchiveAbilities(Protocol):
+    """Of an archive's settings, beyond ``open``."""
+
+    dims: tuple[int, ...] | None = None  # cells of each measure; None: it has no such axes
+    learning_rate: float | None = None  # CMA-MAE's alpha; None: 1
+    threshold_min: float | None = None  # objectives at or below it are not accepted; None: all are
+    fixed_descriptors_only: bool = False  # a descriptor that learns would break it
+
+
+class OpenedAbilities(Protocol):
+    """Of an opened pyribs archive."""
+
+    cells: int | None = None  # None: it has none, only a capacity
+    dims: Sequence[int] | None = None  # of a grid
+    centroids: Array | None = None  # [cells, M] of a CVT
+    gives: tuple[str, ...] = ("value",)  # what its add returns of each row, besides the status; rankers need some of it
+
+
+class EmitterAbilities(Protocol):
+    """Beyond ``pure``, ``init``, ``ask`` and ``tell``."""
+
+    batch_size: int = 0  # rows of every ask; 0: it varies. A pure emitter in a pool must state it
+    gradients: bool = False  # may it ask for gradients?
+    needs: tuple[str, ...] = ()  # signals of the descriptor that it chooses by
+
+    @staticmethod
+    def check(key: Array, solutions: Array, archive: Any) -> None:
+        """Raises UserError where it cannot vary such solutions, or work with such an opened archive."""
+
+    @staticmethod
+    def redescribe(memory: Memory, describe: Describe) -> Memory:
+        """Returns its memory after a refit, described again."""
+        return memory
+
+    @staticmethod
+    def recall(memory: Memory) -> Rows | None:
+        """Returns solutions that it remembers and that a descriptor may learn from."""
+        return None
+
+
+class JudgeAbilities(Protocol):
+    """Of a judge of similarity, beyond ``__call__``."""
+
+    keep: tuple[str, ...] = ()  # features that the search must keep for it
+    raters: Callable[[Rows, Rows, Rows], Array] | None = None  # x, a, b -> [T] who answers, numbered from 0; None: one rater
+
+
+class GradeAbilities(Protocol):
+    """Of a judge that grades, beyond ``__call__``."""
+
+    axes: Sequence[Sequence[str]] = ()  # (question, low end, ..., high end) of each axis of measures
+
+
+class ServiceAbilities(Protocol):
+    """Of a component that others share, as a language model's client."""
+
+    report: Callable[[], Sequence[dict[str, Any]]] | None = None  # what it did and what that cost, a row for each role
+
+    @staticmethod
+    def close() -> None:
+        """Lets go of what it holds, at the end of a run."""
+
+
+def of_domain(domain: Domain) -> DomainAbilities:
+    return cast(DomainAbilities, _Completed(domain, DomainAbilities))
+
+
+def of_descriptor(descriptor: Descriptor) -> DescriptorAbilities:
+    return cast(DescriptorAbilities, _Completed(descriptor, DescriptorAbilities))
+
+
+def of_archive(settings: Archive) -> ArchiveAbilities:
+    return cast(ArchiveAbilities, _Completed(settings, ArchiveAbilities))
+
+
+def of_opened(archive: Any) -> OpenedAbilities:
+    return cast(OpenedAbilities, _Completed(archive, OpenedAbilities))
+
+
+def of_emitter(emitter: Emitter) -> EmitterAbilities:
+    return cast(EmitterAbilities, _Completed(emitter, EmitterAbilities))
+
+
+def of_judge(judge: Any) -> JudgeAbilities:
+    return cast(JudgeAbilities, _Completed(judge, JudgeAbilities))
+
+
+def of_grade(grade: Any) -> GradeAbilities:
+    return cast(GradeAbilities, _Completed(grade, GradeAbilities))
+
+
+def of_service(component: Any) -> ServiceAbilities:
+    return cast(ServiceAbilities, _Completed(component, ServiceAbilities))
+
+
+def lacking(component: Any, names: Iterable[str]) -> list[str]:
+    """Names those attributes, of some that it must have, that a component lacks."""
+    return [name for name in names if not hasattr(component, name)]
+
+
+class _Completed:
+    """A component, with the default of every ability that it lacks."""
+
+    def __init__(self, component: Any, defaults: type) -> None:
+        self._component, self._defaults = component, defaults
+
+    def __getattr__(self, ability: str) -> Any:
+        return getattr(self._component, ability, getattr(self._defaults, ability))

@@ -113,7 +113,7 @@ def test_structured_answers_fit_their_schema_or_are_none():
         lm = client(server)
         texts = lm.generate_json(["a text", "never", ""], schema, role="genre")
         assert texts == [{"mood": "glad", "score": 1}, None, None]
-    with serving(schema=False) as server:  # it answers in words, whatever it is rows
+    with serving(schema=False) as server:  # it answers in words, whatever the schema is
         lm = client(server, traits=Traits(seed="taken"))
         assert lm.generate_json(["a text"], schema) == [None]
         assert len(server.requests) == 2 and "JSON schema" in str(server.requests[0])
@@ -245,10 +245,10 @@ def test_the_cache_keeps_request_response_and_cost(tmp_path):
         lm(["a"], role="writer")
     (row,) = sqlite3.connect(tmp_path / "lm.sqlite").execute("SELECT role, request, response, seconds FROM records").fetchall()
     assert row[0] == "writer" and json.loads(row[2]) == reply(json.loads(row[1])) and row[3] > 0
-    (rows,) = lm.report()
-    assert rows["money"] == pytest.approx((2 * server.used[0] + 4 * server.used[1]) / 1e6)
+    (row,) = lm.report()
+    assert row["money"] == pytest.approx((2 * server.used[0] + 4 * server.used[1]) / 1e6)
     lm(["a"], role="writer")
-    assert lm.report()[0]["saved"] == rows["money"] == lm.report()[0]["money"]
+    assert lm.report()[0]["saved"] == row["money"] == lm.report()[0]["money"]
 
 
 @pytest.mark.parametrize("budget", [{"calls": 40}, {"tokens": 1000}, {"money": 0.001}])
@@ -258,11 +258,11 @@ def test_a_budget_is_never_passed_and_what_was_answered_is_kept(budget):
         (name, limit), prompts = *budget.items(), [f"question {i}" for i in range(200)]
         with pytest.raises(Spent, match=f"budget is spent.*{name}.*Type a larger lm.budget.{name}="):
             lm(prompts, role="writer")
-        (rows,) = lm.report()
-        total = {"calls": rows["calls"], "tokens": rows["tokens_in"] + rows["tokens_out"], "money": rows["money"]}[name]
-        assert 0.5 * limit < total <= limit and rows["calls"] == len(server.requests) == len(server.replied)
-        traits = [json.loads(json.dumps(body))["messages"][0]["content"] for body in server.replied]
-        assert None not in lm(traits, role="writer") and len(server.requests) == rows["calls"]  # no cent twice
+        (row,) = lm.report()
+        total = {"calls": row["calls"], "tokens": row["tokens_in"] + row["tokens_out"], "money": row["money"]}[name]
+        assert 0.5 * limit < total <= limit and row["calls"] == len(server.requests) == len(server.replied)
+        prompts = [json.loads(json.dumps(body))["messages"][0]["content"] for body in server.replied]
+        assert None not in lm(prompts, role="writer") and len(server.requests) == row["calls"]  # no cent twice
         with pytest.raises(Spent):
             lm(["another"])
 

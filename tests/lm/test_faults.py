@@ -58,15 +58,17 @@ def test_a_thousand_faults_of_every_kind():
             assert ((expected[~np.isnan(expected)] >= 1) & (expected[~np.isnan(expected)] <= 9)).all()
             if sum(server.faults.values()) >= 1_000:
                 break
-        rows = {row["role"]: row for row in lm.report()}
+        report = {row["role"]: row for row in lm.report()}
     assert sum(server.faults.values()) >= 1_000 and set(server.faults) == set(FAULTS)
-    assert sum(row["calls"] for row in rows.values()) >= len(server.requests)  # what a busy machine does not take in counts too
+    assert sum(row["calls"] for row in report.values()) >= len(
+        server.requests
+    )  # what a busy machine does not take in counts too
     for role, failed in rows.items():
         assert len(failed) == (stretch + 1) * ROWS and 0 < sum(failed) < len(failed)
-    assert rows["writer"]["failed"] == sum(rows["writer"])
+    assert report["writer"]["failed"] == sum(rows["writer"])
     wrong = server.faults["wrong labels"]  # a whole answer, which is no answer to that question
-    assert sum(rows["judge"]) - wrong <= rows["judge"]["failed"] <= sum(rows["judge"])
-    assert sum(sum(row["why"].values()) for row in rows.values()) >= sum(server.faults.values()) - wrong
+    assert sum(rows["judge"]) - wrong <= report["judge"]["failed"] <= sum(rows["judge"])
+    assert sum(sum(row["why"].values()) for row in report.values()) >= sum(server.faults.values()) - wrong
 
 
 def test_no_budget_is_passed_among_faults():
@@ -77,9 +79,9 @@ def test_no_budget_is_passed_among_faults():
             with pytest.raises(Spent):
                 for stretch in range(50):
                     lm([f"{budget} {stretch} {i}" for i in range(40)], role="writer")
-            (rows,) = lm.report()
-            assert len(server.requests) - before <= rows["calls"]
-            total = {"calls": rows["calls"], "tokens": rows["tokens_in"] + rows["tokens_out"]}
+            (row,) = lm.report()
+            assert len(server.requests) - before <= row["calls"]
+            total = {"calls": row["calls"], "tokens": row["tokens_in"] + row["tokens_out"]}
             (name, limit), = budget.items()  # fmt: skip
             assert 0.8 * limit < total[name] <= limit
 
@@ -100,8 +102,8 @@ def test_slow_answers_end_with_the_deadline(fault):
     with serving(lambda n, body: fault, slow=3.0) as server:
         lm = client(server, limits={"timeout": 0.2, "deadline": 0.5})
         assert lm(["x"]) == [None] and 1 <= len(server.requests) <= 3
-        (rows,) = lm.report()
-        assert rows["why"] == {"timeout": rows["calls"]} and rows["tokens_out"] > 0  # charged: who knows
+        (row,) = lm.report()
+        assert row["why"] == {"timeout": row["calls"]} and row["tokens_out"] > 0  # charged: who knows
 
 
 def test_after_a_crowd_the_window_shrinks_and_grows_again():

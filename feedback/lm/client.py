@@ -18,15 +18,15 @@ import numpy as np
 from feedback.lm.scoring.labels import LabelScores
 from feedback.lm.scoring.scores import Scoring
 from feedback.lm.session import Session
-from feedback.lm.settings import Settings
+from feedback.lm.settings import ClientSettings
 from feedback.lm.transport.probe import Traits
 from feedback.lm.transport.request import Prompt, clean, messages
-from feedback.lm.transport.response import Answer
+from feedback.lm.transport.response import Reply
 
 
 @dataclass(frozen=True, eq=False)
-class LM(Settings):
-    """A client of one endpoint, built once and handed on. Its settings are those of ``Settings``."""
+class LM(ClientSettings):
+    """A client of one endpoint, built once and handed on. Its settings are those of ``ClientSettings``."""
 
     _session: Session = field(init=False, repr=False)
     _scoring: Scoring = field(init=False, repr=False)
@@ -75,7 +75,7 @@ class LM(Settings):
         temperature: float | None = None,
     ) -> list[str | None]:
         """Goes on with B raw texts; where the endpoint only chats, each is one user message. Else as the call itself."""
-        if not self.known.completions:
+        if not self.endpoint_traits.completions:
             return self(prompts, role=role, sample=sample, max_tokens=max_tokens, stop=stop, temperature=temperature)
         bodies = [{"prompt": clean(prompt)} for prompt in prompts]
         return self._texts("completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
@@ -100,36 +100,36 @@ class LM(Settings):
         """
         return self._scoring.likelihoods([clean(text) for text in texts], role)
 
-    def structured(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
+    def generate_json(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
         """Returns values that fit a JSON schema, None where even a second try did not."""
-        return self._scoring.structured(prompts, schema, role, sample, temperature=0.0)
+        return self._scoring.generate_json(prompts, schema, role, sample, temperature=0.0)
 
     def report(self) -> list[dict[str, Any]]:
         """Returns a row for each role: calls, cached, failed, tokens, money, and what the cache saved."""
         return self._session.ledger.report()
 
     @property
-    def lost(self) -> list[dict[str, Any]]:
+    def lost_calls(self) -> list[dict[str, Any]]:
         """The calls that were in flight when an earlier process of this run died; they are charged."""
-        return self._session.ledger.lost
+        return self._session.ledger.lost_calls
 
     def close(self) -> None:
         """Ends what was started, but not the server; asked again, it starts again."""
         self._session.close()
 
     @property
-    def known(self) -> Traits:
+    def endpoint_traits(self) -> Traits:
         """What the endpoint can do: as set, as the cache remembers, or as it says now."""
-        return self._session.known
+        return self._session.traits
 
     def _texts(
         self, path: str, bodies: list[dict[str, Any]], options: dict[str, Any], role: str, sample: int | Sequence[int]
     ) -> list[str | None]:
         samples = [sample] * len(bodies) if isinstance(sample, int) else sample
-        asked = [
+        batch = [
             self._session.request(path, body | options, role, number) for body, number in zip(bodies, samples, strict=True)
         ]
-        return [answer.text if isinstance(answer, Answer) else None for answer in self._session.ask(asked)]
+        return [answer.text if isinstance(answer, Reply) else None for answer in self._session.ask(batch)]
 
     def _options(self, max_tokens: int | None, stop: Sequence[str], temperature: float | None) -> dict[str, Any]:
         options: dict[str, Any] = {

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openai
@@ -16,9 +16,11 @@ from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.accounting.limits import Limits
 from feedback.lm.settings import is_loopback
 from feedback.lm.transport import response, retries
+from feedback.lm.transport.capped import cap
 from feedback.lm.transport.probe import PROBE
 from feedback.lm.transport.request import Request
-from feedback.lm.transport.response import Answer, Failure
+from feedback.lm.transport.response import Failure, Reply
+from qd.support.errors import UserError
 
 _LANE, _TLS_LANE = 2, 16  # calls that share a pool: each costs more with every line in it, and to read certificates takes time
 
@@ -39,14 +41,15 @@ class Engine:
         self._base_url, self._secret, self._price, self._limits = base_url, secret, price, limits
         self._cache, self.ledger = cache, ledger
         self._url = ""
+        self._fault: UserError | None = None  # why nothing more is sent: what is answered could not be kept
         self._lanes: list[list[Any]] = []  # [calls in flight, client]
-        self._flying: dict[bytes, asyncio.Future[Answer | Failure]] = {}
+        self._flying: dict[bytes, asyncio.Future[Reply | Failure]] = {}
         self._loop = asyncio.new_event_loop()
-        self._gate = Gate(limits, budget, ledger.spent, self._loop.time())
+        self._gate = Gate(limits, budget, ledger.total, self._loop.time())
         self._thread = threading.Thread(target=self._loop.run_forever, name="language model", daemon=True)
         self._thread.start()
 
-    def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Answer | Failure]:
+    def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Reply | Failure]:
         """Sends each question and returns what came of it; ``keep`` stores it.
 
         Raises:
@@ -85,25 +88,29 @@ class Engine:
                 base_url=url,
                 api_key=self._secret or "none",  # never the user's OPENAI_API_KEY by chance
                 max_retries=0,
+                default_headers={"Accept-Encoding": "identity"},  # replies are small, and a packed one may be endless
                 timeout=self._limits.timeout,
                 http_client=openai.DefaultAsyncHttpxClient(
                     trust_env=not is_loopback(url),  # no proxy on the way to this machine
                     verify=url.startswith("https"),  # else nothing is encrypted
-                    follow_redirects=False,  # nobody sends our key elsewhere
+                    follow_redirects=False,  # our key goes nowhere else
+                    event_hooks={"response": [cap(int(1e6 * self._limits.response_mb))]},
                 ),
             )
             lanes.append([0, client])
         self._lanes = lanes
 
-    async def _all(self, questions: dict[bytes, Request], model: str, keep: bool) -> Sequence[Answer | Failure]:
-        tasks = [self._shared(key, request, model, keep) for key, request in questions.items()]
-        done = await asyncio.gather(*tasks, return_exceptions=True)  # those in flight are waited for and stored
-        for each in done:
+    async def _all(self, questions: dict[bytes, Request], model: str, keep: bool) -> Sequence[Reply | Failure]:
+        self._cache.flush()
+        self._fault = None
+        tasks = [self._share_call(key, request, model, keep) for key, request in questions.items()]
+        results = await asyncio.gather(*tasks, return_exceptions=True)  # those in flight are waited for and stored
+        for each in results:
             if isinstance(each, BaseException):
                 raise each
-        return done  # type: ignore[return-value]
+        return results  # type: ignore[return-value]
 
-    def _shared(self, key: bytes, request: Request, model: str, keep: bool) -> "asyncio.Future[Answer | Failure]":
+    def _share_call(self, key: bytes, request: Request, model: str, keep: bool) -> "asyncio.Future[Reply | Failure]":
         """Two callers with one question make one call."""
         if key not in self._flying:
             task = asyncio.ensure_future(self._insist(key, request, model, keep))
@@ -111,10 +118,10 @@ class Engine:
             task.add_done_callback(lambda _: self._flying.pop(key))
         return self._flying[key]
 
-    async def _insist(self, key: bytes, request: Request, model: str, keep: bool) -> Answer | Failure:
+    async def _insist(self, key: bytes, request: Request, model: str, keep: bool) -> Reply | Failure:
         """Asks until there is an answer, a failure for good, or no time."""
         worst = self._cost(request.worst_in, request.worst_out)
-        failed, ends = Failure("timeout"), float("inf")
+        failure, ends = Failure("timeout"), float("inf")
         attempts = min(_PROBES, self._limits.attempts) if request.role == PROBE else self._limits.attempts
         for attempt in range(attempts):
             try:
@@ -123,57 +130,74 @@ class Engine:
             except TimeoutError:
                 break
             ends = min(ends, entered + self._limits.deadline)
-            found = await self._attempt(key, request, worst, entered, ends, model if keep else None)
-            if isinstance(found, Answer):
-                return found
-            failed, pause = found, retries.pause(found, attempt)
-            if not found.again or attempt + 1 == attempts or self._loop.time() + pause > ends:
+            result = await self._attempt(key, request, worst, entered, ends, model if keep else None)
+            if isinstance(result, Reply):
+                return result
+            failure, pause = result, retries.pause(result, attempt)
+            if not result.again or attempt + 1 == attempts or self._loop.time() + pause > ends:
                 break
             await asyncio.sleep(pause)
         if keep:
-            self._cache.put_failure(key, failed)
-        return failed
+            with self._stopping():
+                self._cache.put_failure(key, failure)
+        return failure
 
     async def _attempt(
         self, key: bytes, request: Request, worst: Cost, entered: float, ends: float, model: str | None
-    ) -> Answer | Failure:
+    ) -> Reply | Failure:
         """One call: noted before and after, charged for what it used, or for the worst where that is not known."""
-        ticket, actual = self.ledger.sent(request.role, key, worst), worst
-        found: Answer | Failure = Failure("cut", "stopped")
+        result, actual, ticket = Failure("cut", "stopped"), Cost(), None
         try:
-            found, response = await self._send(request, ends)
-            if isinstance(found, Answer):
-                actual = self._cost(found.tokens_in, found.tokens_out)
-                found = found._replace(money=actual.money)
-                if model is not None:  # stored first, noted second: no answer is lost between the two
-                    self._cache.put(key, model, request, found, response, self._loop.time() - entered)
-            elif found.used is not None:
-                actual = self._cost(*found.used)
-            elif not found.charged:
-                actual = Cost(1)
+            if self._fault is not None:
+                raise self._fault
+            with self._stopping():
+                ticket, actual = self.ledger.open_call(request.role, key, worst), worst
+                result, body = await self._send(request, ends)
+                if isinstance(result, Reply):
+                    actual = self._cost(result.tokens_in, result.tokens_out)
+                    result = result._replace(money=actual.money)
+                    if model is not None:  # stored first, noted second: no answer is lost between the two
+                        self._cache.put(key, model, request, result, body, self._loop.time() - entered)
+                elif result.used is not None:
+                    actual = self._cost(*result.used)
+                elif not result.charged:
+                    actual = Cost(1)
         finally:
-            failed = found if isinstance(found, Failure) else None
-            self.ledger.settled(ticket, actual, failed.kind if failed else "")
-            self._gate.leave(entered, worst, actual, failed)
-        return found
+            failure = result if isinstance(result, Failure) else None
+            try:
+                if ticket is not None:
+                    with self._stopping():
+                        self.ledger.close_call(ticket, actual, failure.kind if failure else "")
+            finally:
+                self._gate.leave(entered, worst, actual, failure)
+        return result
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Nothing more is sent once an answer or its cost cannot be kept."""
+        try:
+            yield
+        except UserError as error:
+            self._fault = error
+            raise
 
     def _cost(self, tokens_in: int, tokens_out: int) -> Cost:
         return Cost(1, tokens_in, tokens_out, self._price.of(tokens_in, tokens_out))
 
-    async def _send(self, request: Request, ends: float) -> tuple[Answer | Failure, str]:
+    async def _send(self, request: Request, ends: float) -> tuple[Reply | Failure, str]:
         lane = min(self._lanes, key=lambda each: each[0])
         lane[0] += 1
         try:
             async with asyncio.timeout_at(min(ends, self._loop.time() + self._limits.timeout)):
                 text = await lane[1].post(f"/{request.path}", cast_to=str, body=request.body)
         except (openai.OpenAIError, OSError, ValueError) as error:
-            failed = retries.failure(error)
-            if failed.kind == "no connection":
+            failure = retries.failure(error)
+            if failure.kind == "no connection":
                 await self._move()
-            return failed._replace(said=self._scrubbed(failed.said)), ""
+            return failure._replace(message=self._without_key(failure.message)), ""
         finally:
             lane[0] -= 1
-        text = self._scrubbed(text)
+        text = self._without_key(text)
         return response.read(request, text), text
 
     async def _move(self) -> None:
@@ -183,5 +207,5 @@ class Engine:
             if url != self._url:
                 self._connect(url)
 
-    def _scrubbed(self, text: str) -> str:
+    def _without_key(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text

@@ -5,7 +5,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from feedback.lm.accounting.budget import Cost, price
 from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.engine import Engine
-from feedback.lm.settings import Settings
-from feedback.lm.transport.probe import Traits, probe
+from feedback.lm.settings import ClientSettings
+from feedback.lm.transport.probe import Traits, probe, probe_manners
 from feedback.lm.transport.request import Request, hash_seed, request_key
-from feedback.lm.transport.response import Answer, Failure
+from feedback.lm.transport.response import Failure, Reply
 from qd.support import run_files
 from qd.support.errors import UserError
 
@@ -24,41 +24,44 @@ from qd.support.errors import UserError
 class Session:
     """From several threads too: whatever is built is built under a lock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self._lock = threading.RLock()
         self._cache: Cache | None = None
         self._ledger: Ledger | None = None
         self._engine: Engine | None = None
-        self._known: Traits | None = None
+        self._traits: Traits | None = None
+        self._lacks_manners = False
         self._model = ""
 
-    def ask(self, asked: Sequence[Request]) -> list[Answer | Failure]:
+    def ask(self, batch: Sequence[Request]) -> list[Reply | Failure]:
         """Answers requests from the cache and the endpoint, in their order, each question once."""
-        keys = [request_key(request, self.model, self.settings.prompt_version) for request in asked]
-        questions = {key: request for key, request in zip(keys, asked, strict=True) if not request.empty}
-        found: dict[bytes, Answer | Failure] = dict(self._recorded(list(questions)))
-        self._note_cached(asked, [found[key] for key in keys if key in found])
-        missing = {key: request for key, request in questions.items() if key not in found}
+        keys = [request_key(request, self.model, self.settings.prompt_version) for request in batch]
+        questions = {key: request for key, request in zip(keys, batch, strict=True) if not request.empty}
+        results: dict[bytes, Reply | Failure] = dict(self._find_recorded(list(questions)))
+        self._note_cached(batch, [results[key] for key in keys if key in results])
+        missing = {key: request for key, request in questions.items() if key not in results}
         if missing and self.settings.mode == "replay":
-            found |= self._replayed(missing)
+            results |= self._replay_failures(missing)
         elif missing:
-            seeded = bool(self.known.seed)  # asked before anything else, since it may raise
-            sent = {key: request if seeded else _without_seed(request) for key, request in missing.items()}
-            found |= self.engine.ask(sent, self.model, self.settings.mode != "off")
+            traits = self._complete_traits()  # before anything else, since it may raise
+            calls = {key: traits.adapt(request, self.settings.reasoning_tokens) for key, request in missing.items()}
+            results |= self.engine.ask(calls, self.model, self.settings.mode != "off")
         nothing = Failure("empty prompt", charged=False)
-        for key, request in zip(keys, asked, strict=True):
-            failed = found.get(key, nothing)
+        for key, request in zip(keys, batch, strict=True):
+            failed = results.get(key, nothing)
             if isinstance(failed, Failure):
-                self.ledger.gave_up(request.role, key, failed.kind)
-        return [found.get(key, nothing) for key in keys]
+                self.ledger.note_failure(request.role, key, failed.kind)
+        return [results.get(key, nothing) for key in keys]
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
         """A request with all that is sent; above temperature 0 it has a seed of its own."""
         body = {"model": self.settings.model} | body | dict(self.settings.extra)
-        if body.get("temperature", 0) > 0:
+        if (body.get("temperature") or 0) > 0:
             body["seed"] = hash_seed(self.settings.seed, path, body, sample)
-        return Request(path, body, role, sample, schema)
+        server = self.settings.server
+        body = dict(server.extra) | body if server else body  # after the seed, which is of the question alone
+        return Request(path, body, role, sample, schema, "none" if self.settings.reasoning == "none" else "auto")
 
     def close(self) -> None:
         with self._lock:
@@ -68,11 +71,12 @@ class Session:
             self._engine = self._ledger = self._cache = None
 
     @property
-    def known(self) -> Traits:
+    def traits(self) -> Traits:
         with self._lock:
-            if self._known is None:
-                self._known = self.settings.traits if isinstance(self.settings.traits, Traits) else self._probed()
-            return self._known
+            if self._traits is None:
+                traits = self.settings.traits if isinstance(self.settings.traits, Traits) else self._probe_traits()
+                self._traits = self._with_settings(traits)
+            return self._traits
 
     @property
     def model(self) -> str:
@@ -115,15 +119,15 @@ class Session:
                 self._engine = Engine(self._url, secret, priced, *self.settings.bounds, self.cache, self.ledger)
             return self._engine
 
-    def _recorded(self, keys: list[bytes]) -> dict[bytes, Answer]:
+    def _find_recorded(self, keys: list[bytes]) -> dict[bytes, Reply]:
         if self.settings.mode == "off":
             return {}
         if self.settings.mode == "record":  # what this run recorded before it was cut off is not asked again
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
 
-    def _replayed(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
-        failed = self.cache.failed(missing)
+    def _replay_failures(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
+        failed = self.cache.find_failures(missing)
         lacking = [request for key, request in missing.items() if key not in failed]
         if lacking:
             raise UserError(
@@ -134,32 +138,53 @@ class Session:
             )
         return failed
 
-    def _note_cached(self, asked: Sequence[Request], found: list[Answer | Failure]) -> None:
-        answers = [each for each in found if isinstance(each, Answer)]
+    def _note_cached(self, batch: Sequence[Request], results: list[Reply | Failure]) -> None:
+        answers = [each for each in results if isinstance(each, Reply)]
         if answers:
             tokens_in, tokens_out = sum(each.tokens_in for each in answers), sum(each.tokens_out for each in answers)
-            self.ledger.cached(asked[0].role, len(answers), Cost(0, tokens_in, tokens_out, sum(each.money for each in answers)))
+            self.ledger.note_cached(
+                batch[0].role, len(answers), Cost(0, tokens_in, tokens_out, sum(each.money for each in answers))
+            )
 
-    def _probed(self) -> Traits:
+    def _probe_traits(self) -> Traits:
         stored = None if self.settings.mode == "off" else self.cache.traits(self.model)
         if stored is not None:
+            self._lacks_manners = "token_limit" not in stored  # an earlier version has stored them
             return Traits(**stored)
         if self.settings.mode == "replay":
             raise UserError(f"{self.settings.cache} knows nothing of {self.settings.model}", "type lm.mode=readwrite to ask it")
+        return self._store_traits(probe(*self._probe_arguments(Traits())))
 
-        def ask(request: Request) -> Answer | Failure:
+    def _complete_traits(self) -> Traits:
+        """The traits, with what an earlier version did not look for; it needs the endpoint, so it is left until then."""
+        with self._lock:
+            traits = self.traits
+            if self._lacks_manners:
+                traits = self._with_settings(self._store_traits(probe_manners(*self._probe_arguments(traits))))
+                self._traits, self._lacks_manners = traits, False
+            return traits
+
+    def _with_settings(self, traits: Traits) -> Traits:
+        """The traits, as the settings correct them; the first token of a model that thinks is none of its answer's."""
+        reasoning, limit = self.settings.reasoning, self.settings.token_limit
+        traits = traits if limit == "auto" else replace(traits, token_limit=limit)
+        if reasoning == "auto":
+            return traits
+        return replace(traits, reasoning=reasoning, logprobs=traits.logprobs and reasoning == "none")
+
+    def _probe_arguments(self, start: Traits) -> tuple[Any, ...]:
+        def ask(request: Request) -> Reply | Failure:
             once = request_key(request, os.urandom(8).hex(), "probe")
-            (found,) = self.engine.ask({once: request}, self.model, False).values()
-            return found
+            (result,) = self.engine.ask({once: request}, self.model, False).values()
+            return result
 
-        traits = probe(ask, self.settings.model, self._url(), self.settings.key_variable)
+        url = self._url()
+        return ask, self.settings.model, url, self.settings.key_variable, self._with_settings(start), dict(self.settings.extra)
+
+    def _store_traits(self, traits: Traits) -> Traits:
         if self.settings.mode != "off":
             self.cache.put_traits(self.model, asdict(traits))
         return traits
 
     def _url(self) -> str:
         return self.settings.server.start() if self.settings.server else self.settings.base_url
-
-
-def _without_seed(request: Request) -> Request:
-    return request._replace(body={name: value for name, value in request.body.items() if name != "seed"})

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from feedback.lm.accounting.budget import Budget, price
 from feedback.lm.accounting.limits import Limits
-from feedback.lm.transport.probe import Traits
+from feedback.lm.transport.probe import REASONING, Traits
+from feedback.lm.transport.request import TOKEN_LIMITS
 from qd.support.errors import UserError
 
 _MODES = ("readwrite", "replay", "record", "off")
@@ -15,6 +16,11 @@ _MODES = ("readwrite", "replay", "record", "off")
 
 class Server(Protocol):
     """An endpoint of our own, started with the first call that no cache answers."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """More to send with each call."""
+        ...
 
     @property
     def fingerprint(self) -> str:
@@ -27,7 +33,7 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class ClientSettings:
     model: str
     base_url: str = ""  # http(s)://HOST:PORT/v1
     server: Server | None = None  # instead of base_url
@@ -40,6 +46,9 @@ class Settings:
     seed: int = 0  # of answers at temperatures above 0
     temperature: float = 0.8  # of texts; judges are asked at 0
     max_tokens: int = 256
+    reasoning: str = "auto"  # where the model's thinking stands: tags (in its text), apart, none (texts stay as they are)
+    reasoning_tokens: int = 2048  # room for it beside max_tokens, where the model thinks
+    token_limit: str = "auto"  # the endpoint's name for max_tokens: max_tokens or max_completion_tokens
     scoring: str = "auto"  # label, first or rating; auto: the best that the endpoint can do
     samples: int = 5  # of a rating in JSON, where there are no log-probabilities
     price: Mapping[str, float] | None = None  # {in: ..., out: ...} of a million tokens; an endpoint on this machine is free
@@ -52,7 +61,7 @@ class Settings:
         for name, kind in (("budget", Budget), ("limits", Limits), ("traits", Traits)):
             value = getattr(self, name)
             if isinstance(value, Mapping):
-                object.__setattr__(self, name, _made(kind, value, f"lm.{name}"))
+                object.__setattr__(self, name, _build_part(kind, value, f"lm.{name}"))
         _check(self)
         price(self.price, self.is_here, self.model)
 
@@ -74,9 +83,14 @@ def is_loopback(url: str) -> bool:
     return bool(host and (host[1] in ("localhost", "[::1]") or host[1].startswith("127.")))
 
 
-def _check(lm: Settings) -> None:
+def _check(lm: ClientSettings) -> None:
     if lm.mode not in _MODES:
         raise UserError(f"there is no mode {lm.mode!r}", f"type lm.mode= one of {', '.join(_MODES)}")
+    for name, choices in (("reasoning", REASONING), ("token_limit", TOKEN_LIMITS)):
+        if getattr(lm, name) not in ("auto", *choices):
+            raise UserError(f"unknown lm.{name} {getattr(lm, name)!r}", f"choose one of auto, {', '.join(choices)}")
+    if not isinstance(lm.reasoning_tokens, int) or lm.reasoning_tokens < 0:
+        raise UserError(f"lm.reasoning_tokens={lm.reasoning_tokens!r} is no number of tokens", "type lm.reasoning_tokens=2048")
     if lm.scoring not in ("auto", "label", "first", "rating"):
         raise UserError(f"there is no scoring {lm.scoring!r}", "type lm.scoring= one of auto, label, first, rating")
     if (lm.server is None) == (not lm.base_url):
@@ -91,9 +105,9 @@ def _check(lm: Settings) -> None:
         raise UserError("lm.key_variable is no name of a variable", "type the NAME, e.g. OPENAI_API_KEY, never the key itself")
 
 
-def _made(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
-    known = list(kind.__dataclass_fields__)
+def _build_part(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
+    names = list(kind.__dataclass_fields__)
     for name in settings:
-        if name not in known:
-            raise UserError(f"there is no {where}.{name}; there is {', '.join(known)}")
+        if name not in names:
+            raise UserError(f"there is no {where}.{name}; there is {', '.join(names)}")
     return kind(**settings)

@@ -27,6 +27,11 @@ class Toy:
 
     fingerprint: str = "toy"
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Nothing more is sent with a call."""
+        return {}
+
     def start(self) -> str:
         with _LOCK:
             if not _RUNNING:
@@ -52,22 +57,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(200, {"status": "ok", "data": [{"id": "toy"}]})
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked.get("model") != "toy":
-            self._say(404, {"error": {"message": f"there is no model {asked.get('model')}; type lm.model=toy"}})
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body.get("model") != "toy":
+            self._say(404, {"error": {"message": f"there is no model {body.get('model')}; type lm.model=toy"}})
         elif self.path == "/v1/chat/completions":
-            self._say(200, chat(asked))
+            self._say(200, chat(body))
         elif self.path == "/v1/completions":
-            text = story(str(asked["prompt"]), asked.get("seed", 0))
-            self._say(200, _whole({"text": text, "index": 0, "logprobs": None}, str(asked["prompt"]), text))
+            text = story(str(body["prompt"]), body.get("seed", 0))
+            self._say(200, _whole({"text": text, "index": 0, "logprobs": None}, str(body["prompt"]), text))
         else:
             self._say(404, {"error": {"message": f"there is no {self.path}"}})
 
     def log_message(self, *args: Any) -> None:
         pass
 
-    def _say(self, status: int, told: dict[str, Any]) -> None:
-        body = json.dumps(told).encode()
+    def _say(self, status: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -75,19 +80,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def chat(asked: dict[str, Any]) -> dict[str, Any]:
+def chat(body: dict[str, Any]) -> dict[str, Any]:
     """Answers a chat: by the schema, by the last "a or b", by the last "from 1 to 9", else with a story."""
-    prompt = "\n".join(str(message["content"]) for message in asked["messages"])
-    form = asked.get("response_format") or {}
+    prompt = "\n".join(str(message["content"]) for message in body["messages"])
+    form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
-        text, top = json.dumps(filled(form["json_schema"]["schema"], prompt)), []
+        text, top = json.dumps(fill_schema(form["json_schema"]["schema"], prompt)), []
     else:
         top = preferences(prompt)
-        text = top[0][0] if top else story(prompt, asked.get("seed", 0))
+        text = top[0][0] if top else story(prompt, body.get("seed", 0))
     choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}}
-    if asked.get("logprobs"):
-        told = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in top or [(text.split()[0], 1.0)]]
-        choice["logprobs"] = {"content": [{**told[0], "top_logprobs": told}]}
+    if body.get("logprobs"):
+        tokens = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in top or [(text.split()[0], 1.0)]]
+        choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens}]}
     return _whole(choice, prompt, text)
 
 
@@ -109,20 +114,20 @@ def preferences(prompt: str) -> list[tuple[str, float]]:
 def story(prompt: str, seed: int) -> str:
     """Returns words of the prompt, shuffled."""
     words = sorted({word.lower() for word in _WORD.findall(prompt)}) or ["nothing"]
-    drawn = random.Random(_number(prompt, seed)).choices(words, k=12)
-    return f"{STAMP} {' '.join(drawn)}."
+    sample = random.Random(_number(prompt, seed)).choices(words, k=12)
+    return f"{STAMP} {' '.join(sample)}."
 
 
-def filled(schema: dict[str, Any], prompt: str) -> Any:
+def fill_schema(schema: dict[str, Any], prompt: str) -> Any:
     """Returns a value that fits a schema."""
     draw = random.Random(_number(prompt, json.dumps(schema, sort_keys=True)))
     if "enum" in schema:
         return draw.choice(schema["enum"])
     match schema.get("type"):
         case "object":
-            return {name: filled(each, prompt + name) for name, each in schema.get("properties", {}).items()}
+            return {name: fill_schema(each, prompt + name) for name, each in schema.get("properties", {}).items()}
         case "array":
-            return [filled(schema.get("items", {}), f"{prompt}{i}") for i in range(schema.get("minItems", 1))]
+            return [fill_schema(schema.get("items", {}), f"{prompt}{i}") for i in range(schema.get("minItems", 1))]
         case "integer" | "number":
             return draw.randint(int(schema.get("minimum", 0)), int(schema.get("maximum", 9)))
         case "boolean":
@@ -137,8 +142,8 @@ def _mood(prompt: str) -> float:
 
 
 def _leaning(word: str) -> float:
-    known = (word.lower() in _GOOD) - (word.lower() in _BAD)
-    return (1 + known) / 2 if known else _number(word.lower()) % 1000 / 999
+    sign = (word.lower() in _GOOD) - (word.lower() in _BAD)
+    return (1 + sign) / 2 if sign else _number(word.lower()) % 1000 / 999
 
 
 def _number(*of: Any) -> int:

@@ -33,6 +33,7 @@ SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a s
 _PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
+@cache
 def register() -> None:
     """Makes the schema of the settings known to Hydra."""
     schema = OmegaConf.structured(Settings)

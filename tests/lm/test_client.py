@@ -29,14 +29,14 @@ def test_answers_come_in_order_and_each_question_is_asked_once():
     with serving() as server:
         lm = client(server)
         prompts = [f"question {i % 50}" for i in range(100)]
-        said = lm(prompts, role="writer")
-        assert said[:50] == said[50:] and len(set(said)) == 50 and len(server.asked) == 50
-        assert lm(prompts) == said and len(server.asked) == 50
-        told = {row["role"]: row for row in lm.report()}
-        assert told["writer"]["calls"] == 50 and told[""]["cached"] == 100
-        assert [told["writer"]["tokens_in"], told["writer"]["tokens_out"]] == server.used
+        texts = lm(prompts, role="writer")
+        assert texts[:50] == texts[50:] and len(set(texts)) == 50 and len(server.requests) == 50
+        assert lm(prompts) == texts and len(server.requests) == 50
+        rows = {row["role"]: row for row in lm.report()}
+        assert rows["writer"]["calls"] == 50 and rows[""]["cached"] == 100
+        assert [rows["writer"]["tokens_in"], rows["writer"]["tokens_out"]] == server.used
         one, other = lm(["question 0"], sample=1), lm(["question 0"], sample=[0])
-        assert one != other == said[:1]
+        assert one != other == texts[:1]
 
 
 def test_the_seed_counts_where_there_is_chance_and_nowhere_else():
@@ -44,20 +44,20 @@ def test_the_seed_counts_where_there_is_chance_and_nowhere_else():
         a, b = (client(server, seed=seed) for seed in (0, 1))
         assert a(["x"]) != b(["x"]) and a(["x"], temperature=0.0) == b(["x"], temperature=0.0)
         assert a(["x"]) == client(server, seed=0)(["x"])
-        assert "seed" not in server.asked[2] or server.asked[2]["temperature"] > 0
+        assert "seed" not in server.requests[2] or server.requests[2]["temperature"] > 0
 
 
 def test_messages_options_and_raw_completions_are_sent_as_given():
     with serving() as server:
         lm = client(server, extra={"top_p": 0.95})
         lm([[{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]], max_tokens=7, stop=("\n", "#"))
-        sent = server.asked[0]
-        assert [m["role"] for m in sent["messages"]] == ["system", "user"]
-        assert (sent["max_tokens"], sent["stop"], sent["top_p"], sent["temperature"]) == (7, ["\n", "#"], 0.95, 0.8)
-        (said,) = lm.complete(["one\n###\n"], stop=["\n"])
-        assert server.asked[1]["prompt"] == "one\n###\n" and said
+        body = server.requests[0]
+        assert [m["role"] for m in body["messages"]] == ["system", "user"]
+        assert (body["max_tokens"], body["stop"], body["top_p"], body["temperature"]) == (7, ["\n", "#"], 0.95, 0.8)
+        (texts,) = lm.complete(["one\n###\n"], stop=["\n"])
+        assert server.requests[1]["prompt"] == "one\n###\n" and texts
         chat = client(server, traits=Traits(seed="taken"))
-        assert chat.complete(["one\n###\n"])[0] and "messages" in server.asked[2]
+        assert chat.complete(["one\n###\n"])[0] and "messages" in server.requests[2]
 
 
 @pytest.mark.parametrize("how", ["label", "first", "rating"])
@@ -65,7 +65,7 @@ def test_labels_are_scored_by_the_best_means_there_is(how):
     can = {"label": {"echo": True}, "first": {}, "rating": {"logprobs": False}}[how]
     with serving(**can) as server:
         lm = client(server, traits=None)
-        assert lm.known.scoring == how
+        assert lm.endpoint_traits.scoring == how
         scores = lm.label_scores(["a good text: yes or no?", "a bad text: yes or no?"], ("yes", "no"))
         assert scores.probabilities.shape == (2, 2) and scores.mass.shape == (2,)
         np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1)
@@ -80,14 +80,17 @@ def test_labels_are_scored_by_the_best_means_there_is(how):
 def test_the_probe_finds_out_and_is_not_repeated(tmp_path):
     with serving() as server:
         lm = client(server, traits=None, cache=str(tmp_path / "lm.sqlite"))
-        assert lm.known == Traits(logprobs=True, echo=False, schema="json_schema", completions=True, seed="repeats")
-        asked = len(server.asked)
-        assert asked <= 8
+        assert lm.endpoint_traits == Traits(logprobs=True, echo=False, schema="json_schema", completions=True, seed="repeats")
+        calls = len(server.requests)
+        assert calls <= 8
         lm.close()
-        assert client(server, traits=None, cache=str(tmp_path / "lm.sqlite")).known.logprobs and len(server.asked) == asked
+        assert (
+            client(server, traits=None, cache=str(tmp_path / "lm.sqlite")).endpoint_traits.logprobs
+            and len(server.requests) == calls
+        )
     with serving(logprobs=False, schema=False, completions=False) as server:
-        known = client(server, traits=None).known
-        assert known == Traits(seed="repeats") and known.scoring == "rating"
+        traits = client(server, traits=None).endpoint_traits
+        assert traits == Traits(seed="repeats") and traits.scoring == "rating"
 
 
 def test_a_rating_is_an_expectation():
@@ -108,12 +111,12 @@ def test_structured_answers_fit_their_schema_or_are_none():
 
     with serving(script) as server:
         lm = client(server)
-        said = lm.structured(["a text", "never", ""], schema, role="genre")
-        assert said == [{"mood": "glad", "score": 1}, None, None]
-    with serving(schema=False) as server:  # it answers in words, whatever it is told
+        texts = lm.generate_json(["a text", "never", ""], schema, role="genre")
+        assert texts == [{"mood": "glad", "score": 1}, None, None]
+    with serving(schema=False) as server:  # it answers in words, whatever the schema is
         lm = client(server, traits=Traits(seed="taken"))
-        assert lm.structured(["a text"], schema) == [None]
-        assert len(server.asked) == 2 and "JSON schema" in str(server.asked[0])
+        assert lm.generate_json(["a text"], schema) == [None]
+        assert len(server.requests) == 2 and "JSON schema" in str(server.requests[0])
         assert lm.report()[0]["why"] == {"invalid": 2}
         assert lm.report()[0]["tokens_in"] == server.used[0]
 
@@ -133,10 +136,10 @@ def test_an_answer_is_held_against_its_whole_schema():
 
 def test_bad_texts_are_cleaned_or_fail_alone():
     with serving(lambda n, body: "overflow" if "long" in str(body) else "") as server:
-        said = client(server)(["", " \n", "a\x00b\x1bc\ud800", "long " * 3, "ok"], role="writer")
-        assert [text is None for text in said] == [True, True, False, True, False]
-        assert "abc\ufffd" in [m["content"] for body in server.asked for m in body["messages"]]
-        assert len(server.asked) == 3
+        texts = client(server)(["", " \n", "a\x00b\x1bc\ud800", "long " * 3, "ok"], role="writer")
+        assert [text is None for text in texts] == [True, True, False, True, False]
+        assert "abc\ufffd" in [m["content"] for body in server.requests for m in body["messages"]]
+        assert len(server.requests) == 3
 
 
 def test_an_empty_text_in_every_kind_of_question_is_nan():
@@ -144,7 +147,7 @@ def test_an_empty_text_in_every_kind_of_question_is_nan():
         lm = client(server)
         assert np.isnan(lm.rating([""])).all() and np.isnan(lm.label_scores([""], ("yes", "no")).probabilities).all()
         assert lm.complete([""]) == [None] and lm([]) == [] and lm.rating([]).shape == (0,)
-        assert lm.label_scores([], ("yes", "no")).probabilities.shape == (0, 2) and not server.asked
+        assert lm.label_scores([], ("yes", "no")).probabilities.shape == (0, 2) and not server.requests
 
 
 @pytest.mark.parametrize(
@@ -214,22 +217,24 @@ def test_modes(tmp_path):
     path = str(tmp_path / "lm.sqlite")
     with serving() as server:
         first = client(server, cache=path)(["a", "b"])
-        assert client(server, cache=path, mode="replay")(["b", "a"]) == first[::-1] and len(server.asked) == 2
+        assert client(server, cache=path, mode="replay")(["b", "a"]) == first[::-1] and len(server.requests) == 2
         with pytest.raises(ValueError, match="1 of 1 questions have no answer in .*type lm.mode=readwrite"):
             client(server, cache=path, mode="replay")(["c"])
         with pytest.raises(ValueError, match="1 of 1 questions"):
             client(server, cache=path, mode="replay", prompt_version="2")(["a"])
-        assert client(server, cache=path, mode="record")(["a"]) == first[:1] and len(server.asked) == 3
+        assert client(server, cache=path, mode="record")(["a"]) == first[:1] and len(server.requests) == 3
         off = client(server, cache=path, mode="off")
-        assert off(["a"]) == off(["a"]) == first[:1] and len(server.asked) == 5
+        assert off(["a"]) == off(["a"]) == first[:1] and len(server.requests) == 5
 
 
 def test_a_replay_fails_where_the_recording_failed(tmp_path):
     path = str(tmp_path / "lm.sqlite")
     with serving(lambda n, body: "refusal" if "bad" in str(body) else "") as server:
-        said = client(server, cache=path)(["bad", "fine"])
-        assert said[0] is None and client(server, cache=path, mode="replay")(["bad", "fine"]) == said
-        assert client(server, cache=path)(["bad", "fine"]) == said and len(server.asked) == 3  # once more: it may have changed
+        texts = client(server, cache=path)(["bad", "fine"])
+        assert texts[0] is None and client(server, cache=path, mode="replay")(["bad", "fine"]) == texts
+        assert (
+            client(server, cache=path)(["bad", "fine"]) == texts and len(server.requests) == 3
+        )  # once more: it may have changed
 
 
 def test_the_cache_keeps_request_response_and_cost(tmp_path):
@@ -240,10 +245,10 @@ def test_the_cache_keeps_request_response_and_cost(tmp_path):
         lm(["a"], role="writer")
     (row,) = sqlite3.connect(tmp_path / "lm.sqlite").execute("SELECT role, request, response, seconds FROM records").fetchall()
     assert row[0] == "writer" and json.loads(row[2]) == reply(json.loads(row[1])) and row[3] > 0
-    (told,) = lm.report()
-    assert told["money"] == pytest.approx((2 * server.used[0] + 4 * server.used[1]) / 1e6)
+    (row,) = lm.report()
+    assert row["money"] == pytest.approx((2 * server.used[0] + 4 * server.used[1]) / 1e6)
     lm(["a"], role="writer")
-    assert lm.report()[0]["saved"] == told["money"] == lm.report()[0]["money"]
+    assert lm.report()[0]["saved"] == row["money"] == lm.report()[0]["money"]
 
 
 @pytest.mark.parametrize("budget", [{"calls": 40}, {"tokens": 1000}, {"money": 0.001}])
@@ -253,11 +258,11 @@ def test_a_budget_is_never_passed_and_what_was_answered_is_kept(budget):
         (name, limit), prompts = *budget.items(), [f"question {i}" for i in range(200)]
         with pytest.raises(Spent, match=f"budget is spent.*{name}.*Type a larger lm.budget.{name}="):
             lm(prompts, role="writer")
-        (told,) = lm.report()
-        spent = {"calls": told["calls"], "tokens": told["tokens_in"] + told["tokens_out"], "money": told["money"]}[name]
-        assert 0.5 * limit < spent <= limit and told["calls"] == len(server.asked) == len(server.answered)
-        known = [json.loads(json.dumps(body))["messages"][0]["content"] for body in server.answered]
-        assert None not in lm(known, role="writer") and len(server.asked) == told["calls"]  # no cent twice
+        (row,) = lm.report()
+        total = {"calls": row["calls"], "tokens": row["tokens_in"] + row["tokens_out"], "money": row["money"]}[name]
+        assert 0.5 * limit < total <= limit and row["calls"] == len(server.requests) == len(server.replied)
+        prompts = [json.loads(json.dumps(body))["messages"][0]["content"] for body in server.replied]
+        assert None not in lm(prompts, role="writer") and len(server.requests) == row["calls"]  # no cent twice
         with pytest.raises(Spent):
             lm(["another"])
 
@@ -278,7 +283,7 @@ def test_one_client_is_one_budget_for_all_threads():
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert len(server.asked) == 100 and len(ended) == 8 - sum(row["calls"] == 50 for row in lm.report())
+        assert len(server.requests) == 100 and len(ended) == 8 - sum(row["calls"] == 50 for row in lm.report())
         assert sum(row["calls"] for row in lm.report()) == 100
 
 
@@ -300,7 +305,7 @@ def test_a_client_is_not_copied_and_two_do_not_share_a_ledger(tmp_path):
 
 def test_a_server_of_our_own_that_died_is_found_where_it_is_now():
     class Ours:
-        fingerprint, starts = "ours", 0
+        fingerprint, extra, starts = "ours", {}, 0
 
         def start(self):
             self.starts += 1
@@ -310,5 +315,5 @@ def test_a_server_of_our_own_that_died_is_found_where_it_is_now():
         with serving() as first:
             servers = [first.url, second.url]
             lm = LM(model="m", server=Ours(), traits=ALL)
-            assert lm(["a"]) != [None] and len(first.asked) == 1
-        assert lm([f"b{i}" for i in range(4)]).count(None) == 0 and len(second.asked) >= 3  # an open line may serve one more
+            assert lm(["a"]) != [None] and len(first.requests) == 1
+        assert lm([f"b{i}" for i in range(4)]).count(None) == 0 and len(second.requests) >= 3  # an open line may serve one more

@@ -17,7 +17,7 @@ from feedback.lm.client import LM
 from feedback.lm.transport import retries
 from feedback.lm.transport.probe import Traits
 from feedback.lm.transport.request import Request
-from feedback.lm.transport.response import Answer, Failure, read
+from feedback.lm.transport.response import Failure, Reply, read
 from qd.types import Spent
 from tests.support.endpoint import FAULTS, FINAL, serving
 
@@ -46,42 +46,44 @@ def test_a_thousand_faults_of_every_kind():
     with serving(lambda n, body: "" if lucky[n] else mixed[n], slow=1.0) as server:
         lm, rows = client(server, limits={"timeout": 0.7}), {}
         for stretch in range(20):
-            named = [f"{stretch} {i}" for i in range(ROWS)]
-            rows["writer"] = rows.get("writer", []) + [text is None for text in lm(named, role="writer")]
-            rows["mood"] = rows.get("mood", []) + [value is None for value in lm.structured(named, SCHEMA, role="mood")]
-            scores = lm.label_scores([f"{name}: yes or no?" for name in named], ("yes", "no"), role="judge")
+            names = [f"{stretch} {i}" for i in range(ROWS)]
+            rows["writer"] = rows.get("writer", []) + [text is None for text in lm(names, role="writer")]
+            rows["mood"] = rows.get("mood", []) + [value is None for value in lm.generate_json(names, SCHEMA, role="mood")]
+            scores = lm.label_scores([f"{name}: yes or no?" for name in names], ("yes", "no"), role="judge")
             silent = np.isnan(scores.probabilities).all(axis=1)
             rows["judge"] = rows.get("judge", []) + silent.tolist()
             np.testing.assert_allclose(scores.probabilities[~silent].sum(axis=1), 1)
-            expected = lm.rating([f"{name}: from 1 to 9?" for name in named], role="rater")
+            expected = lm.rating([f"{name}: from 1 to 9?" for name in names], role="rater")
             rows["rater"] = rows.get("rater", []) + np.isnan(expected).tolist()
             assert ((expected[~np.isnan(expected)] >= 1) & (expected[~np.isnan(expected)] <= 9)).all()
             if sum(server.faults.values()) >= 1_000:
                 break
-        told = {row["role"]: row for row in lm.report()}
+        report = {row["role"]: row for row in lm.report()}
     assert sum(server.faults.values()) >= 1_000 and set(server.faults) == set(FAULTS)
-    assert sum(row["calls"] for row in told.values()) >= len(server.asked)  # what a busy machine does not take in counts too
+    assert sum(row["calls"] for row in report.values()) >= len(
+        server.requests
+    )  # what a busy machine does not take in counts too
     for role, failed in rows.items():
         assert len(failed) == (stretch + 1) * ROWS and 0 < sum(failed) < len(failed)
-    assert told["writer"]["failed"] == sum(rows["writer"])
+    assert report["writer"]["failed"] == sum(rows["writer"])
     wrong = server.faults["wrong labels"]  # a whole answer, which is no answer to that question
-    assert sum(rows["judge"]) - wrong <= told["judge"]["failed"] <= sum(rows["judge"])
-    assert sum(sum(row["why"].values()) for row in told.values()) >= sum(server.faults.values()) - wrong
+    assert sum(rows["judge"]) - wrong <= report["judge"]["failed"] <= sum(rows["judge"])
+    assert sum(sum(row["why"].values()) for row in report.values()) >= sum(server.faults.values()) - wrong
 
 
 def test_no_budget_is_passed_among_faults():
     draw = random.Random(1)
     with serving(lambda n, body: draw.choice(["", "500", "cut", "truncated", "429", "null"])) as server:
         for budget in ({"calls": 150}, {"tokens": 9_000}):
-            lm, before = client(server, budget=budget, max_tokens=40), len(server.asked)
+            lm, before = client(server, budget=budget, max_tokens=40), len(server.requests)
             with pytest.raises(Spent):
                 for stretch in range(50):
                     lm([f"{budget} {stretch} {i}" for i in range(40)], role="writer")
-            (told,) = lm.report()
-            assert len(server.asked) - before <= told["calls"]
-            spent = {"calls": told["calls"], "tokens": told["tokens_in"] + told["tokens_out"]}
+            (row,) = lm.report()
+            assert len(server.requests) - before <= row["calls"]
+            total = {"calls": row["calls"], "tokens": row["tokens_in"] + row["tokens_out"]}
             (name, limit), = budget.items()  # fmt: skip
-            assert 0.8 * limit < spent[name] <= limit
+            assert 0.8 * limit < total[name] <= limit
 
 
 AGAIN, ONCE = ("500", "429", "cut", "truncated", "html", "no choices", "null"), ("refusal", "overflow", "quota")
@@ -91,7 +93,7 @@ AGAIN, ONCE = ("500", "429", "cut", "truncated", "html", "no choices", "null"), 
 def test_what_is_asked_again_and_what_not(fault, calls):
     with serving(lambda n, body: fault) as server:
         lm = client(server)
-        assert lm(["x"]) == [None] and len(server.asked) == calls
+        assert lm(["x"]) == [None] and len(server.requests) == calls
         assert lm.report()[0]["failed"] == 1
 
 
@@ -99,9 +101,9 @@ def test_what_is_asked_again_and_what_not(fault, calls):
 def test_slow_answers_end_with_the_deadline(fault):
     with serving(lambda n, body: fault, slow=3.0) as server:
         lm = client(server, limits={"timeout": 0.2, "deadline": 0.5})
-        assert lm(["x"]) == [None] and 1 <= len(server.asked) <= 3
-        (told,) = lm.report()
-        assert told["why"] == {"timeout": told["calls"]} and told["tokens_out"] > 0  # charged: who knows
+        assert lm(["x"]) == [None] and 1 <= len(server.requests) <= 3
+        (row,) = lm.report()
+        assert row["why"] == {"timeout": row["calls"]} and row["tokens_out"] > 0  # charged: who knows
 
 
 def test_after_a_crowd_the_window_shrinks_and_grows_again():
@@ -117,13 +119,13 @@ def test_after_a_crowd_the_window_shrinks_and_grows_again():
 
 def test_retry_after_is_honoured_and_capped():
     headers = {"5": 5.0, "0.5": 0.5, "soon": None, "-3": None, "inf": None, "Mon, 01 Jan 2024 00:00:00 GMT": 0.0}
-    for given, seconds in headers.items():
-        assert retries._asked({"retry-after": given}) == seconds
-    assert retries._asked({"retry-after-ms": "1500"}) == 1.5 and retries._asked({}) is None
-    asked = Failure("429", again=True, after=1e6)
-    assert 60 <= retries.pause(asked, 3) <= 61
-    drawn = [retries.pause(Failure("500", again=True), attempt) for attempt in range(8) for _ in range(50)]
-    assert min(drawn) >= 0 and max(drawn) <= retries._LONGEST and len(set(drawn)) == len(drawn)
+    for header, seconds in headers.items():
+        assert retries._retry_after({"retry-after": header}) == seconds
+    assert retries._retry_after({"retry-after-ms": "1500"}) == 1.5 and retries._retry_after({}) is None
+    failure = Failure("429", again=True, after=1e6)
+    assert 60 <= retries.pause(failure, 3) <= 61
+    pauses = [retries.pause(Failure("500", again=True), attempt) for attempt in range(8) for _ in range(50)]
+    assert min(pauses) >= 0 and max(pauses) <= retries._LONGEST and len(set(pauses)) == len(pauses)
 
 
 def test_errors_of_every_make_are_read():
@@ -151,8 +153,8 @@ def test_whatever_a_body_holds_it_is_a_failure(body):
 
 def test_an_answer_without_usage_is_charged_for_the_most_it_can_have_been():
     request = Request("chat/completions", {"messages": [{"role": "user", "content": "häh"}], "max_tokens": 9}, "")
-    found = read(request, '{"choices": [{"message": {"content": "four"}, "finish_reason": "stop"}]}')
-    assert isinstance(found, Answer) and (found.tokens_in, found.tokens_out) == (4 + 32, 5)
+    reply = read(request, '{"choices": [{"message": {"content": "four"}, "finish_reason": "stop"}]}')
+    assert isinstance(reply, Reply) and (reply.tokens_in, reply.tokens_out) == (4 + 32, 5)
 
 
 def test_buckets_hold_the_rate():
@@ -173,11 +175,11 @@ def test_buckets_hold_the_rate():
 def test_requests_and_tokens_are_paced():
     async def paced(limits: Limits, calls: int) -> float:
         gate = Gate(limits, Budget(), Cost(), asyncio.get_running_loop().time())
-        begun = asyncio.get_running_loop().time()
+        start = asyncio.get_running_loop().time()
         for _ in range(calls):
             entered = await gate.enter(Cost(1, 10, 10))
             gate.leave(entered, Cost(1, 10, 10), Cost(1, 10, 0), None)
-        return asyncio.get_running_loop().time() - begun
+        return asyncio.get_running_loop().time() - start
 
     assert asyncio.run(paced(Limits(requests_per_minute=1200), 140)) >= 0.9 * (140 - 120) / 20
     assert asyncio.run(paced(Limits(tokens_per_minute=12_000), 140)) >= 0.9 * (1400 - 1200) / 200

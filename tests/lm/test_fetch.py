@@ -97,11 +97,11 @@ def test_a_file_that_was_changed_is_brought_anew(shop):
 
 
 def test_size_and_licence_are_said_before_anybody_agrees(shop, capsys, monkeypatch):
-    said = []
+    prompts = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda prompt: said.append(capsys.readouterr().out) or "n")
+    monkeypatch.setattr("builtins.input", lambda prompt: prompts.append(capsys.readouterr().out) or "n")
     assert fetch.main(["tiny"]) == 1
-    assert "CC0" in said[0] and "12 MB" in said[0]
+    assert "CC0" in prompts[0] and "12 MB" in prompts[0]
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_what_is_not_there_is_named(shop, capsys):
         fetch.main(["loca"])
     with pytest.raises(SystemExit):
         fetch.main(["local", "--force"])
-    assert "[--yes]" in (said := capsys.readouterr().err) and "unrecognized arguments: --force" in said
+    assert "[--yes]" in (message := capsys.readouterr().err) and "unrecognized arguments: --force" in message
     with pytest.raises(ValueError, match="type the path"):
         weights.gguf("nowhere.gguf")
 
@@ -179,5 +179,5 @@ def test_every_catalogued_file_is_pinned(name):
 
 
 def test_the_command_line_finds_it():
-    said = subprocess.run([sys.executable, "-m", "qd", "fetch"], capture_output=True, text=True, check=True).stdout
-    assert all(name in said for name in CATALOGUE)
+    output = subprocess.run([sys.executable, "-m", "qd", "fetch"], capture_output=True, text=True, check=True).stdout
+    assert all(name in output for name in CATALOGUE)

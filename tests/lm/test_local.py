@@ -153,11 +153,11 @@ def test_the_real_model_judges_by_log_probability(monkeypatch):
         pytest.skip("the weights are not there: qd fetch local_small")
     monkeypatch.setenv("XDG_CACHE_HOME", str(HERE.parents[1]))
     lm = LM(model="local_small", server=Local("local_small"))
-    asked = textwrap.dedent("""
+    question = textwrap.dedent("""
         Is this story sad or happy? {} Answer with one word: sad or happy.
     """)
     texts = ["They buried her son in the rain.", "They danced at the wedding until dawn."]
-    p = lm.label_scores([asked.format(text) for text in texts], ("sad", "happy")).probabilities[:, 1]
+    p = lm.label_scores([question.format(text) for text in texts], ("sad", "happy")).probabilities[:, 1]
     assert p[0] < p[1]
-    assert lm.known.logprobs and lm.known.completions and lm.known.seed == "repeats"
+    assert lm.endpoint_traits.logprobs and lm.endpoint_traits.completions and lm.endpoint_traits.seed == "repeats"
     Local("local_small").close()

@@ -48,9 +48,9 @@ def test_killed_at_ten_random_moments():
     draw, killed, lost = random.Random(0), 0, 0
     with serving(fickle=True, latency=0.4) as server:
         for _ in range(10):
-            stored, before = _stored(), len(server.asked)
+            requests, before = _stored_requests(), len(server.requests)
             child = subprocess.Popen(command(server.url))
-            while len(server.asked) == before and child.poll() is None:
+            while len(server.requests) == before and child.poll() is None:
                 time.sleep(0.01)
             time.sleep(draw.uniform(0, 1.2))
             child.send_signal(signal.SIGKILL)
@@ -59,36 +59,36 @@ def test_killed_at_ten_random_moments():
             child.wait()
             killed += child.returncode == -signal.SIGKILL
             with server.lock:
-                assert not stored & {json.dumps(body) for body in server.asked[before:]}
+                assert not requests & {json.dumps(body) for body in server.requests[before:]}
             time.sleep(0.5)  # what is in flight ends, unheard
-        stored, before = _stored(), len(server.asked)
+        requests, before = _stored_requests(), len(server.requests)
         subprocess.run(command(server.url), check=True, timeout=200)
-        assert not stored & {json.dumps(body) for body in server.asked[before:]} and killed == 10
-        asked = len(server.asked)
+        assert not requests & {json.dumps(body) for body in server.requests[before:]} and killed == 10
+        calls = len(server.requests)
         subprocess.run(command(server.url, "replay", out="again.json"), check=True, timeout=200)
-        assert len(server.asked) == asked
+        assert len(server.requests) == calls
     events = _events()
-    assert events["sent"] == events["answered"] + events["failed"] + events["lost"] >= asked
+    assert events["sent"] == events["answered"] + events["failed"] + events["lost"] >= calls
     assert events["lost"] >= lost > 0
     texts, good, report = json.loads(Path("out.json").read_text())
     assert [texts, good] == json.loads(Path("again.json").read_text())[:2]  # the same answers, the same end
-    told = {row["role"]: row for row in report}
+    rows = {row["role"]: row for row in report}
     assert sum(row["lost"] for row in report) == events["lost"] and sum(row["calls"] for row in report) == events["sent"]
     charged = sum(line["in"] + line["out"] for line in _lines() if line["event"] in ("answered", "failed", "lost"))
-    assert charged == sum(row["tokens_in"] + row["tokens_out"] for row in report) and told["judge"]["cached"] > 0
+    assert charged == sum(row["tokens_in"] + row["tokens_out"] for row in report) and rows["judge"]["cached"] > 0
     print(f"{events}, in flight at ten kills: {lost}; {CALLS} answers wanted")
 
 
 def test_what_was_spent_before_a_kill_still_counts():
     with serving(latency=0.1) as server:
         child = subprocess.Popen(command(server.url, budget=40))
-        while len(server.asked) < 30 and child.poll() is None:
+        while len(server.requests) < 30 and child.poll() is None:
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        done = subprocess.run(command(server.url, budget=40), capture_output=True, text=True, timeout=200)
-        assert "Spent: the language model's budget is spent: 40 of 40 calls" in done.stderr
-        assert 30 <= len(server.asked) <= 40
+        process = subprocess.run(command(server.url, budget=40), capture_output=True, text=True, timeout=200)
+        assert "Spent: the language model's budget is spent: 40 of 40 calls" in process.stderr
+        assert 30 <= len(server.requests) <= 40
 
 
 def test_a_ledger_cut_off_in_a_line_is_read_and_a_damaged_one_is_refused(tmp_path):
@@ -100,7 +100,7 @@ def test_a_ledger_cut_off_in_a_line_is_read_and_a_damaged_one_is_refused(tmp_pat
         whole = path.read_bytes()
         path.write_bytes(whole + b'{"event": "sent", "tick')
         again = LM(model="m", base_url=server.url, folder="run")
-        assert again.report()[-1]["calls"] == 2 and again.lost == []
+        assert again.report()[-1]["calls"] == 2 and again.lost_calls == []
         again(["c"], role="writer")
         again.close()
         assert again.report()[-1]["calls"] == 3  # opened once more
@@ -112,19 +112,19 @@ def test_a_ledger_cut_off_in_a_line_is_read_and_a_damaged_one_is_refused(tmp_pat
 
 def test_a_call_in_flight_is_charged_once():
     ledger = Ledger(Path("lm.jsonl"))
-    ledger.settled(ledger.sent("writer", b"1", Cost(1, 10, 5, 0.1)), Cost(1, 8, 2, 0.05))
-    ledger.sent("writer", b"2", Cost(1, 10, 5, 0.1))
+    ledger.close_call(ledger.open_call("writer", b"1", Cost(1, 10, 5, 0.1)), Cost(1, 8, 2, 0.05))
+    ledger.open_call("writer", b"2", Cost(1, 10, 5, 0.1))
     ledger.close()
     for _ in range(2):
         ledger = Ledger(Path("lm.jsonl"))
         (row,) = ledger.report()
         assert (row["calls"], row["lost"], row["tokens_in"], row["tokens_out"]) == (2, 1, 18, 7)
-        assert ledger.spent == Cost(2, 18, 7, pytest.approx(0.15)) and ledger.keys == {b"1".hex()}
+        assert ledger.total == Cost(2, 18, 7, pytest.approx(0.15)) and ledger.keys == {b"1".hex()}
         ledger.close()
-    assert ledger.lost == []  # told of once, when it was found
+    assert ledger.lost_calls == []  # told of once, when it was found
 
 
-def _stored() -> set[str]:
+def _stored_requests() -> set[str]:
     if not os.path.exists("lm.sqlite"):
         return set()
     with sqlite3.connect("lm.sqlite") as db:

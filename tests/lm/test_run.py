@@ -34,10 +34,10 @@ def here(own_folder, monkeypatch) -> Path:
 def words(server, *more: str) -> list[str]:
     return ["run", "domain=tales", "initial=8", "budget=64", "log_every=16", "save_every=32", "renderings=0", "console=plain",
             "lm=custom", "lm.model=m", f"lm.base_url={server.url}", "lm.price.in=1", "lm.price.out=1", "lm.key_variable=MARKED",
-            "name=told", *more]  # fmt: skip
+            "name=tale", *more]  # fmt: skip
 
 
-def found(name: str = "told") -> dict[str, np.ndarray]:
+def elites(name: str = "tale") -> dict[str, np.ndarray]:
     (path,) = Path("runs", name).iterdir()
     columns = archive_file.load(path).columns
     order = np.argsort(columns["index"])
@@ -51,17 +51,17 @@ def same(one: dict, other: dict) -> bool:
 def test_a_run_is_replayed_from_its_recorded_answers_and_its_key_is_nowhere(here, capsys):
     with serving(fickle=True) as server:
         assert main(words(server)) == 0
-        first, said = found(), capsys.readouterr()
+        first, output = elites(), capsys.readouterr()
         assert all(headers["Authorization"] == f"Bearer {KEY}" for headers in server.headers)
-        asked = len(server.asked)
-        assert "role  calls  cached" in said.out and "judge" in said.out and "writer" in said.out
-        assert main(words(server, "name=again", "lm.mode=replay")) == 0 and len(server.asked) == asked
-    assert same(first, found("again"))
+        calls = len(server.requests)
+        assert "role  calls  cached" in output.out and "judge" in output.out and "writer" in output.out
+        assert main(words(server, "name=again", "lm.mode=replay")) == 0 and len(server.requests) == calls
+    assert same(first, elites("again"))
     files = [path for path in here.rglob("*") if path.is_file()]
     assert len(files) > 15 and any(path.suffix == ".sqlite" for path in files)
     assert any(path.parent.name == "lm" and path.stat().st_size for path in files)
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
-    assert KEY not in said.out + said.err
+    assert KEY not in output.out + output.err
 
 
 def test_a_key_that_the_endpoint_sends_back_is_not_kept(here, capsys, caplog):
@@ -74,10 +74,10 @@ def test_a_key_that_the_endpoint_sends_back_is_not_kept(here, capsys, caplog):
         plain = endpoint.reply
 
         def telling(*args):
-            told = plain(*args)
-            if "message" in told["choices"][0]:
-                told["choices"][0]["message"]["content"] += f" {KEY}"
-            return told
+            body = plain(*args)
+            if "message" in body["choices"][0]:
+                body["choices"][0]["message"]["content"] += f" {KEY}"
+            return body
 
         endpoint.reply = telling
         try:
@@ -85,26 +85,28 @@ def test_a_key_that_the_endpoint_sends_back_is_not_kept(here, capsys, caplog):
         finally:
             endpoint.reply = plain
     assert [path for path in here.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
-    said = capsys.readouterr()
-    assert KEY not in said.out + said.err + caplog.text
-    assert any("***" in text for text in found()["solution"])
+    output = capsys.readouterr()
+    assert KEY not in output.out + output.err + caplog.text
+    assert any("***" in text for text in elites()["solution"])
 
 
 def test_a_spent_budget_ends_the_run_and_a_larger_one_goes_on(capsys):
     with serving(fickle=True) as server:
         assert main(words(server, "lm.budget.calls=70")) == 3
-        said = capsys.readouterr().out
-        assert "archive saved: the language model's budget is spent: 70 of 70 calls" in said
-        (path,) = Path("runs/told").iterdir()
+        output = capsys.readouterr().out
+        assert "archive saved: the language model's budget is spent: 70 of 70 calls" in output
+        (path,) = Path("runs/tale").iterdir()
         (ledger,) = (path / "lm").glob("*.jsonl")
-        assert "the same command" in said and len(server.asked) <= 70 == ledger.read_text().count('"sent"'), ledger.read_text()
-        assert not (path / "result.json").exists() and len(found()["id"]) > 0
+        assert "the same command" in output and len(server.requests) <= 70 == ledger.read_text().count('"sent"'), (
+            ledger.read_text()
+        )
+        assert not (path / "result.json").exists() and len(elites()["id"]) > 0
         assert json.loads((path / "events.jsonl").read_text().splitlines()[-1])["event"] == "spent"
-        assert main(words(server, "lm.budget.calls=70")) == 3 and len(server.asked) <= 70  # still spent
+        assert main(words(server, "lm.budget.calls=70")) == 3 and len(server.requests) <= 70  # still spent
         assert main(words(server, "lm.budget.calls=1000")) == 0  # the same folder
-        whole = found()
+        whole = elites()
         assert main(words(server, "name=again", "lm.mode=replay")) == 0
-    assert same(whole, found("again"))
+    assert same(whole, elites("again"))
     assert yaml.safe_load((path / "config.yaml").read_text())["lm"]["budget"]["calls"] == 1000
 
 
@@ -112,7 +114,7 @@ def test_a_budget_too_small_for_the_start_says_so(capsys):
     with serving() as server:
         assert main(words(server, "lm.budget.calls=10")) == 3
         assert "qd: the language model's budget is spent: 10 of 10 calls" in capsys.readouterr().err
-        assert len(server.asked) <= 10
+        assert len(server.requests) <= 10
 
 
 @pytest.mark.slow
@@ -123,9 +125,9 @@ def test_a_killed_run_asks_nothing_twice_and_ends_with_the_same_archive(here):
         command = [sys.executable, "-m", "qd", *words(server, "budget=160", "lm.limits.concurrency=4")]
         lost = killed = 0
         for _ in range(4):
-            stored, before = _stored(), len(server.asked)
+            requests, before = _stored_requests(), len(server.requests)
             child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            while len(server.asked) == before and child.poll() is None:
+            while len(server.requests) == before and child.poll() is None:
                 time.sleep(0.02)
             time.sleep(draw.uniform(0.5, 4))
             child.send_signal(signal.SIGKILL)
@@ -133,27 +135,27 @@ def test_a_killed_run_asks_nothing_twice_and_ends_with_the_same_archive(here):
                 lost += server.flying
             child.wait()
             killed += child.returncode == -signal.SIGKILL
-            assert not stored & {json.dumps(body) for body in server.asked[before:]}
+            assert not requests & {json.dumps(body) for body in server.requests[before:]}
             time.sleep(0.5)  # what was in flight ends, unheard
-        stored, before = _stored(), len(server.asked)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert not stored & {json.dumps(body) for body in server.asked[before:]} and killed == 4
-        (path,) = Path("runs/told/").iterdir()
+        requests, before = _stored_requests(), len(server.requests)
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert process.returncode == 0, process.stderr
+        assert not requests & {json.dumps(body) for body in server.requests[before:]} and killed == 4
+        (path,) = Path("runs/tale/").iterdir()
         (ledger,) = (path / "lm").glob("*.jsonl")
         lines = [json.loads(line) for line in ledger.read_text().splitlines() if line]
         count = {event: sum(line["event"] == event for line in lines) for event in ("sent", "answered", "failed", "lost")}
-        assert count["sent"] == count["answered"] + count["failed"] + count["lost"] >= len(server.asked)
+        assert count["sent"] == count["answered"] + count["failed"] + count["lost"] >= len(server.requests)
         assert count["lost"] >= lost > 0 and all(
             line["in"] > 0 and line["out"] > 0 for line in lines if line["event"] == "lost"
         )
-        whole = found()
+        whole = elites()
         assert main(words(server, "budget=160", "name=again", "lm.mode=replay")) == 0
-    assert same(whole, found("again"))
+    assert same(whole, elites("again"))
     print(f"{count}, in flight at the kills: {lost}")
 
 
-def _stored() -> set[str]:
+def _stored_requests() -> set[str]:
     """The requests whose answers are stored, the start-up probe's own aside."""
     if not Path("runs/lm.sqlite").exists():
         return set()

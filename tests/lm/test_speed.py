@@ -53,12 +53,12 @@ def rate(url: str, latency: float, path, calls: int) -> tuple[float, float, floa
     mark = time.monotonic_ns()
     lm([f"{mark} warm {i}" for i in range(64)])
     prompts = [f"{mark} prompt {i}" for i in range(calls)]
-    begun, worked = time.perf_counter(), time.process_time()
-    said = lm(prompts)
-    live, cpu = time.perf_counter() - begun, (time.process_time() - worked) / calls
-    begun = time.perf_counter()
-    assert lm(prompts) == said and None not in said
-    return calls * latency / 64 / live, cpu, live / (time.perf_counter() - begun)
+    start, cpu_start = time.perf_counter(), time.process_time()
+    texts = lm(prompts)
+    live, cpu = time.perf_counter() - start, (time.process_time() - cpu_start) / calls
+    start = time.perf_counter()
+    assert lm(prompts) == texts and None not in texts
+    return calls * latency / 64 / live, cpu, live / (time.perf_counter() - start)
 
 
 def test_sixty_four_calls_are_made_at_once():
@@ -73,10 +73,10 @@ def test_sixty_four_calls_are_made_at_once():
 def test_at_200_ms_it_reaches_nine_tenths_of_the_ideal_rate_and_a_replay_is_100_times_faster(endpoint, tmp_path):
     if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
         pytest.skip(f"this machine is busy (load {os.getloadavg()[0]:.1f}), and speed is measured on a quiet one")
-    tried = [rate(*endpoint, tmp_path, calls=1280) for _ in range(3)]
-    for share, cpu, faster in tried:
+    results = [rate(*endpoint, tmp_path, calls=1280) for _ in range(3)]
+    for share, cpu, faster in results:
         print(f"{share:.1%} of the ideal rate, {1e3 * cpu:.2f} CPU-ms a call, replay {faster:.0f} times faster")
-    assert max(share for share, _, _ in tried) >= 0.9 and max(faster for _, _, faster in tried) >= 100
+    assert max(share for share, _, _ in results) >= 0.9 and max(faster for _, _, faster in results) >= 100
 
 
 @pytest.mark.parametrize("endpoint", [0.2], indirect=True)
@@ -84,11 +84,11 @@ def test_a_replay_is_a_hundred_times_faster_than_one_call_after_another(endpoint
     url, latency = endpoint
     path, prompts = str(tmp_path / "lm.sqlite"), [f"prompt {i}" for i in range(512)]
     settings = {"model": "m", "base_url": url, "traits": Traits(seed="taken"), "cache": path}
-    said = LM(**settings, limits={"concurrency": 64})(prompts)
+    texts = LM(**settings, limits={"concurrency": 64})(prompts)
     lm = LM(**settings, mode="replay")  # opened anew: nothing is in memory
-    begun = time.perf_counter()
-    assert lm(prompts) == said
-    seconds = time.perf_counter() - begun
+    start = time.perf_counter()
+    assert lm(prompts) == texts
+    seconds = time.perf_counter() - start
     print(f"{1e6 * seconds / 512:.0f} us a replayed call, {512 * latency / seconds:.0f} times faster than 200 ms each")
     assert seconds < 512 * latency / 100
 

@@ -1,5 +1,6 @@
 """An endpoint of the OpenAI kind on loopback, from the standard library, with faults injected by a script."""
 
+import gzip
 import json
 import math
 import socket
@@ -21,17 +22,33 @@ Script = Callable[[int, dict[str, Any]], str]
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Counts and remembers what it is sent; ``script(n, body)`` names the fault of call n, "" for none."""
+    """Counts and remembers what it is sent; ``script(n, body)`` names the fault of call n, "" for none.
+
+    Args:
+        latency: seconds before each answer.
+        slow: seconds that the faults "timeout" and "drip" take.
+        thinks: where its model's thinking stands: "tags", "tags open" (the prompt opens the tag), "apart", "" for none.
+        thinking: tokens that it thinks.
+        llama: it is like llama.cpp's server: log-probabilities depend on the last prompt, unless cache_prompt is false.
+        modern: it takes max_completion_tokens alone, and no temperature.
+        usage: what it bills instead of the truth.
+        can: logprobs, schema, completions, echo; fickle: it never says the same twice.
+    """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, script: Script = lambda n, body: "", latency: float = 0.0, slow: float = 1.0, **can: bool) -> None:
+    def __init__(
+        self, script: Script = lambda n, body: "", latency: float = 0.0, slow: float = 1.0, *, thinks: str = "",
+        thinking: int = 0, llama: bool = False, modern: bool = False, usage: dict[str, int] | None = None, **can: bool,
+    ) -> None:  # fmt: skip
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script, self.latency, self.slow = script, latency, slow
+        self.thinks, self.thinking, self.llama, self.modern, self.usage = thinks, thinking, llama, modern, usage
+        self.last_prompt = ""
         self.fickle = can.pop("fickle", False)  # never says the same twice
         self.can = {"logprobs": True, "schema": True, "completions": True, "echo": False} | can
-        self.lock, self.asked, self.answered = threading.Lock(), [], []  # bodies
+        self.lock, self.requests, self.replied = threading.Lock(), [], []  # bodies
         self.headers: list[dict[str, str]] = []
         self.faults: Counter = Counter()
         self.flying = self.most = 0
@@ -66,8 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         with server.lock:
-            number = len(server.asked)
-            server.asked.append(body)
+            number = len(server.requests)
+            server.requests.append(body)
             server.headers.append({name.title(): value for name, value in self.headers.items()})
             fault = server.script(number, body)
             server.faults.update([fault] if fault else [])
@@ -85,9 +102,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any], fault: str, nonce: int | None) -> None:
         head = fault.split()[0] if fault else ""
-        if head in ("429", "500", "503", "408"):
-            after = {"429 after": "0.02", "429 date": "Mon, 01 Jan 2024 00:00:00 GMT"}.get(fault)
+        if self.server.modern and "messages" in body and (name := _outdated(body)):
+            self._say(400, {"error": {"message": f"Unsupported parameter: {name}", "code": "unsupported_parameter"}})
+        elif head in ("429", "500", "503", "408"):
+            after = {"429 after": "0.02", "429 date": "Mon, 01 Jan 2024 00:00:00 GMT", "429 long": "50"}.get(fault)
             self._say(int(head), {"error": {"message": "no"}}, {"Retry-After": after} if after else {})
+        elif head in ("endless", "large"):
+            self._send_endlessly(500 if "500" in fault else 200, "" if head == "endless" else str(10**12))
+        elif fault == "bomb":
+            self._send(200, gzip.compress(b" " * 64_000_000), {"Content-Encoding": "gzip"})
         elif fault == "overflow":
             self._say(400, {"error": {"message": "the request exceeds the available context size"}})
         elif fault == "quota":
@@ -105,20 +128,27 @@ class _Handler(BaseHTTPRequestHandler):
             self._whole(body, fault, nonce)
 
     def _whole(self, body: dict[str, Any], fault: str, nonce: int | None) -> None:
-        told, can = reply(body, fault == "wrong labels", nonce), self.server.can
+        content, can = reply(body, fault == "wrong labels", nonce), self.server.can
         if "prompt" in body and not (can["completions"] and (can["echo"] or not body.get("echo"))):
             return self._say(404 if not can["completions"] else 400, {"error": {"message": "no such thing"}})
         if "response_format" in body and not can["schema"]:
             return self._say(400, {"error": {"message": "response_format is not supported"}})
+        if self.server.llama:
+            self._remember(body, content)
+        if self.server.thinks and "messages" in body:
+            _think(body, content["choices"][0], content["usage"], self.server.thinks, self.server.thinking)
+        content["usage"] = self.server.usage or content["usage"]
         if not can["logprobs"]:
-            told["choices"][0].pop("logprobs", None)
+            content["choices"][0].pop("logprobs", None)
         if fault == "no choices":
-            told["choices"] = []
+            content["choices"] = []
         elif fault == "null":
-            told["choices"][0] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None}}
+            content["choices"][0] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None}}
         elif fault == "refusal":
-            told["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "I would rather not"}
-        text = json.dumps(told).encode()
+            content["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "I would rather not"}
+        text = json.dumps(content).encode()
+        if fault == "gzip":
+            return self._send(200, gzip.compress(text), {"Content-Encoding": "gzip"})
         if fault == "truncated":
             return self._send(200, text[: len(text) // 2])
         if fault == "cut half":
@@ -133,14 +163,34 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if not fault:
             with self.server.lock:  # before it is sent: who has the answer may look here at once
-                self.server.answered.append(body)
+                self.server.replied.append(body)
                 for i, name in enumerate(("prompt_tokens", "completion_tokens")):
-                    self.server.used[i] += told["usage"][name]
+                    self.server.used[i] += content["usage"][name]
         self._send(200, text)
         return None
 
-    def _say(self, status: int, told: dict[str, Any], more: dict[str, str] | None = None) -> None:
-        self._send(status, json.dumps(told).encode(), more)
+    def _remember(self, body: dict[str, Any], content: dict[str, Any]) -> None:
+        prompt = str(body.get("messages") or body.get("prompt"))
+        with self.server.lock:
+            last, self.server.last_prompt = self.server.last_prompt, prompt
+        content["timings"] = {"prompt_n": len(prompt), "cache_n": 0}
+        block = content["choices"][0].get("logprobs")
+        if body.get("cache_prompt", True) and "messages" in body and block:
+            for top in block["content"][0]["top_logprobs"]:
+                top["logprob"] -= zlib.crc32(f"{last} {top['token']}".encode()) % 1000 / 4000
+
+    def _send_endlessly(self, status: int, length: str) -> None:
+        self.send_response(status)
+        if length:
+            self.send_header("Content-Length", length)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(40_000):  # 2.6 GB, or until the client leaves
+            self.wfile.write(b" " * 65_536)
+
+    def _say(self, status: int, content: dict[str, Any], more: dict[str, str] | None = None) -> None:
+        self._send(status, json.dumps(content).encode(), more)
 
     def _send(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
         self._headers(status, len(data), more)
@@ -181,6 +231,28 @@ def reply(body: dict[str, Any], wrong: bool = False, nonce: int | None = None) -
         top = [{"token": token, "logprob": math.log(p)} for token, p in tokens.items()]
         choice["logprobs"] = {"content": [top[0] | {"top_logprobs": top}]}
     return {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice], "usage": usage}
+
+
+def _outdated(body: dict[str, Any]) -> str:
+    """What a newer model does not take, in its own words."""
+    if "max_tokens" in body:
+        return "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    return "'temperature' does not support this value. Only the default (1) is." if body.get("temperature", 1) != 1 else ""
+
+
+def _think(body: dict[str, Any], choice: dict[str, Any], usage: dict[str, int], thinks: str, tokens: int) -> None:
+    """Adds thinking to an answer; where the limit on tokens is reached, nothing else is left of it."""
+    limit, message = body.get("max_tokens", 10**9), choice["message"]
+    choice.pop("logprobs", None)
+    if limit < tokens:
+        usage["completion_tokens"], choice["finish_reason"] = limit, "length"
+        message["content"] = {"tags": "<think>hm, hm", "tags open": "hm, hm", "apart": None}[thinks]
+    else:
+        usage["completion_tokens"] += tokens
+        opening = {"tags": "<think>hm, hm</think>\n\n", "tags open": "hm, hm</think>\n", "apart": ""}[thinks]
+        message["content"] = opening + message["content"]
+    if thinks == "apart":
+        message["reasoning_content"] = "hm, hm"
 
 
 def _fitting(schema: dict[str, Any], likely: float) -> Any:

@@ -43,11 +43,11 @@ class Budget:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
                 raise UserError(f"lm.budget.{f.name}={value} is no limit", f"type lm.budget.{f.name}=100, or null for none")
 
-    def lacks(self, spent: Cost) -> str | None:
+    def lacks(self, total: Cost) -> str | None:
         """Says which limit that much would pass, or returns None."""
         for name in ("calls", "tokens", "money"):
             limit = getattr(self, name)
-            if limit is not None and getattr(spent, name) > limit:
+            if limit is not None and getattr(total, name) > limit:
                 return name
         return None
 
@@ -63,18 +63,18 @@ class Price:
         return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
 
 
-def price(given: Mapping[str, float] | None, free: bool, model: str) -> Price:
+def price(prices: Mapping[str, float] | None, free: bool, model: str) -> Price:
     """Reads {in: ..., out: ...}. Raises ValueError where there is none and the endpoint may not be free."""
-    if given is None:
+    if prices is None:
         if free:
             return Price(0.0, 0.0)
         raise UserError(
             f"the price of {model} is not known, and it is never taken for 0",
             "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens), or both 0 if it is free",
         )
-    if not isinstance(given, Mapping) or given.keys() != {"in", "out"} or not all(_is_price(p) for p in given.values()):
-        raise UserError(f"lm.price={given} is no price", "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
-    return Price(float(given["in"]), float(given["out"]))
+    if not isinstance(prices, Mapping) or prices.keys() != {"in", "out"} or not all(_is_price(p) for p in prices.values()):
+        raise UserError(f"lm.price={prices} is no price", "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
+    return Price(float(prices["in"]), float(prices["out"]))
 
 
 def _is_price(value: object) -> bool:

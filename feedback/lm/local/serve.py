@@ -26,7 +26,7 @@ def main(weights: str, threads: int, context: int, parent: int) -> None:
     settings.n_ctx = context
     settings.n_parallel = 1  # log-probabilities then repeat bit for bit
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
-    settings.cache_ram_mib = 512  # of prompts remembered; by itself it would take up to 8 GB beside the model
+    settings.cache_ram_mib = 0  # no prompts remembered: no call uses them (Local.extra), and they would take up to 8 GB
     settings.use_jinja = True
     settings.warmup = False
     server = Server(settings)

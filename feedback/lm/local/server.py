@@ -53,6 +53,11 @@ class Local:
         return running[0].pid if running else None
 
     @property
+    def extra(self) -> dict[str, bool]:
+        """What each call sends: else llama.cpp reuses tokens of earlier prompts, and log-probabilities depend on them."""
+        return {"cache_prompt": False}
+
+    @property
     def fingerprint(self) -> str:
         """What tells its answers from another model's: the checksum of the weights."""
         if self.weights in weights.CATALOGUE:
@@ -118,11 +123,11 @@ def _launch(server: Local) -> tuple[subprocess.Popen, str]:
 
 def _first_line(child: subprocess.Popen, until: float) -> str | None:
     """Returns what the child says first, or None where it says nothing in time."""
-    said: queue.Queue[str] = queue.Queue()
+    lines: queue.Queue[str] = queue.Queue()
     assert child.stdout is not None
-    threading.Thread(target=lambda out: said.put(out.readline()), args=(child.stdout,), daemon=True).start()
+    threading.Thread(target=lambda out: lines.put(out.readline()), args=(child.stdout,), daemon=True).start()
     try:
-        return said.get(timeout=max(until - time.monotonic(), 0)).strip() or None
+        return lines.get(timeout=max(until - time.monotonic(), 0)).strip() or None
     except queue.Empty:
         return None
 

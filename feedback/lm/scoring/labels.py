@@ -51,9 +51,11 @@ def by_first_token(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> t
     return _shares(mass)
 
 
-def by_likelihood(told: Sequence[Sequence[tuple[int, float]]], begins: int, ends: Sequence[int]) -> tuple[np.ndarray, float]:
+def by_likelihood(
+    pairs_per_label: Sequence[Sequence[tuple[int, float]]], begins: int, ends: Sequence[int]
+) -> tuple[np.ndarray, float]:
     """Returns probabilities [L] and mass from (offset, logprob) of each prompt with its label, which stands at begins:end."""
-    sums = [sum(p for at, p in pairs if begins <= at < end) for pairs, end in zip(told, ends, strict=True)]
+    sums = [sum(p for at, p in pairs if begins <= at < end) for pairs, end in zip(pairs_per_label, ends, strict=True)]
     best = max(sums)
     shares, _ = _shares(np.exp(np.array(sums) - best))
     return shares, float(min(1.0, np.exp(sums).sum()))

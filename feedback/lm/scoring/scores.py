@@ -20,7 +20,7 @@ from feedback.lm.scoring.labels import (
 from feedback.lm.session import Session
 from feedback.lm.transport.request import Prompt, Request
 from feedback.lm.transport.request import messages as as_messages
-from feedback.lm.transport.response import Answer
+from feedback.lm.transport.response import Reply
 from feedback.lm.transport.schema import check_schema, instruction, read, strict
 from qd.support.errors import UserError
 
@@ -44,7 +44,7 @@ class Scoring:
         if not low < high:
             raise UserError(f"a rating from {low} to {high} is no scale", "type low=1, high=9")
         if self._how() == "rating":
-            return self._rated(prompts, low, high, role)
+            return self._rate_in_json(prompts, low, high, role)
         if self._how() == "first" and not 0 <= low < high <= 9:
             raise UserError(f"a rating from {low} to {high} is not one token a number", "type low=1, high=9")
         scale = range(low, high + 1)
@@ -52,67 +52,67 @@ class Scoring:
         expected = scores.probabilities @ np.array(scale, float)
         return np.where(scores.mass < LEAST_MASS, np.nan, expected)
 
-    def structured(
+    def generate_json(
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
         """Asks, and once more with a plain word those that did not fit."""
         check_schema(schema)
-        told = [as_messages(prompt) for prompt in prompts]
-        said = self._in_json(told, schema, role, sample, temperature)
-        again = [i for i, value in enumerate(said) if value is None and any(m["content"].strip() for m in told[i])]
+        conversations = [as_messages(prompt) for prompt in prompts]
+        values = self._in_json(conversations, schema, role, sample, temperature)
+        again = [i for i, value in enumerate(values) if value is None and any(m["content"].strip() for m in conversations[i])]
         if again:
-            plainer = [[*told[i], {"role": "user", "content": instruction(schema)}] for i in again]
+            plainer = [[*conversations[i], {"role": "user", "content": instruction(schema)}] for i in again]
             for i, value in zip(again, self._in_json(plainer, schema, role, sample, temperature), strict=True):
-                said[i] = value
-        return said
+                values[i] = value
+        return values
 
     def likelihoods(self, texts: Sequence[str], role: str) -> np.ndarray:
-        if not self.session.known.echo:
+        if not self.session.traits.echo:
             raise UserError(
                 "this endpoint does not say how likely a given text is (it cannot echo a prompt's log-probabilities); "
                 "type lm=vllm, or another that can"
             )
         full = [i for i, text in enumerate(texts) if text.strip()]
         options = {"max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
-        found = self.session.ask([self.session.request("completions", {"prompt": texts[i]} | options, role, 0) for i in full])
+        replies = self.session.ask([self.session.request("completions", {"prompt": texts[i]} | options, role, 0) for i in full])
         out = np.full(len(texts), np.nan)
-        for i, each in zip(full, found, strict=True):
-            told = each.logprobs if isinstance(each, Answer) else ()
-            mine = [p for at, p in told if at < len(texts[i])]  # the one token that is written is none of the text's
+        for i, each in zip(full, replies, strict=True):
+            pairs = each.logprobs if isinstance(each, Reply) else ()
+            mine = [p for at, p in pairs if at < len(texts[i])]  # the one token that is written is none of the text's
             out[i] = np.mean(mine) if mine else np.nan
         return out
 
     def _how(self) -> str:
-        asked, known = self.session.settings.scoring, self.session.known
-        able = {"auto": True, "label": known.echo, "first": known.logprobs, "rating": True}
-        if not able[asked]:
+        method, traits = self.session.settings.scoring, self.session.traits
+        able = {"auto": True, "label": traits.echo, "first": traits.logprobs, "rating": True}
+        if not able[method]:
             raise UserError(
-                f"lm.scoring={asked} needs log-probabilities, which this endpoint does not give",
+                f"lm.scoring={method} needs log-probabilities, which this endpoint does not give",
                 "type lm.scoring=auto, which then rates in JSON",
             )
-        return known.scoring if asked == "auto" else asked
+        return traits.scoring if method == "auto" else method
 
     def _by_first_token(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
         check_first(labels)
         options = {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": _TOP}
-        found = self.session.ask([self._chat(as_messages(prompt), options, role) for prompt in prompts])
-        return _scores([by_first_token(each.logprobs, labels) if isinstance(each, Answer) else None for each in found], labels)
+        replies = self.session.ask([self._chat(as_messages(prompt), options, role) for prompt in prompts])
+        return _scores([by_first_token(each.logprobs, labels) if isinstance(each, Reply) else None for each in replies], labels)
 
     def _by_likelihood(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
-        begun = ["\n".join(m["content"] for m in as_messages(prompt)).rstrip() for prompt in prompts]
+        openings = ["\n".join(m["content"] for m in as_messages(prompt)).rstrip() for prompt in prompts]
         options = {"max_tokens": 1, "temperature": 0.0, "logprobs": 1, "echo": True}
-        asked = [
+        batch = [
             self.session.request("completions", {"prompt": f"{text} {label}" if text else ""} | options, role, 0)
-            for text in begun
+            for text in openings
             for label in labels
         ]
-        found = self.session.ask(asked)
+        replies = self.session.ask(batch)
         rows = []
-        for i, text in enumerate(begun):
-            mine = found[i * len(labels) : (i + 1) * len(labels)]
+        for i, text in enumerate(openings):
+            mine = replies[i * len(labels) : (i + 1) * len(labels)]
             ends = [len(text) + 1 + len(label) for label in labels]
-            told = [each.logprobs for each in mine if isinstance(each, Answer)]
-            rows.append(by_likelihood(told, len(text), ends) if len(told) == len(labels) else None)
+            pairs = [each.logprobs for each in mine if isinstance(each, Reply)]
+            rows.append(by_likelihood(pairs, len(text), ends) if len(pairs) == len(labels) else None)
         return _scores(rows, labels)
 
     def _by_ratings(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:
@@ -121,38 +121,39 @@ class Scoring:
         schema = {"type": "object", "properties": {n: {"type": "integer", "minimum": 1, "maximum": 9} for n in names}}
         legend = "; ".join(f"{name}: {label!r}" for name, label in names.items())
         asking = f"Do not answer in words. Rate from 1 (no) to 9 (surely) how well each label answers. {legend}."
-        said = self._sampled(prompts, schema, asking, role)
-        ratings = [[[row[name] - 1 + 1e-6 for name in names] for row in rows] for rows in said]
-        mass = [len(rows) / self.session.settings.samples for rows in said]
+        samples = self._sample_json(prompts, schema, asking, role)
+        ratings = [[[row[name] - 1 + 1e-6 for name in names] for row in rows] for rows in samples]
+        mass = [len(rows) / self.session.settings.samples for rows in samples]
         return _scores([(by_ratings(r), m) if r else None for r, m in zip(ratings, mass, strict=True)], labels)
 
-    def _rated(self, prompts: Sequence[Prompt], low: int, high: int, role: str) -> np.ndarray:
+    def _rate_in_json(self, prompts: Sequence[Prompt], low: int, high: int, role: str) -> np.ndarray:
         schema = {"type": "object", "properties": {"rating": {"type": "integer", "minimum": low, "maximum": high}}}
-        said = self._sampled(prompts, schema, f"Answer with a whole number from {low} to {high}.", role)
-        return np.array([np.mean([row["rating"] for row in rows]) if rows else np.nan for rows in said])
+        samples = self._sample_json(prompts, schema, f"Answer with a whole number from {low} to {high}.", role)
+        return np.array([np.mean([row["rating"] for row in rows]) if rows else np.nan for rows in samples])
 
-    def _sampled(self, prompts: Sequence[Prompt], schema: dict[str, Any], asking: str, role: str) -> list[list[Any]]:
+    def _sample_json(self, prompts: Sequence[Prompt], schema: dict[str, Any], asking: str, role: str) -> list[list[Any]]:
         """Returns the valid ones of k samples for each prompt."""
-        told = [[*as_messages(prompt), {"role": "user", "content": asking}] if prompt else [] for prompt in prompts]
+        conversations = [[*as_messages(prompt), {"role": "user", "content": asking}] if prompt else [] for prompt in prompts]
         draws = [
-            self.structured(told, schema, role, sample, temperature=1.0) for sample in range(self.session.settings.samples)
+            self.generate_json(conversations, schema, role, sample, temperature=1.0)
+            for sample in range(self.session.settings.samples)
         ]
         return [[value for value in row if value is not None] for row in zip(*draws, strict=True)]
 
     def _in_json(
-        self, told: list[list[dict[str, str]]], schema: dict[str, Any], role: str, sample: int, temperature: float
+        self, conversations: list[list[dict[str, str]]], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
         schema = strict(schema)
         options: dict[str, Any] = {"max_tokens": self.session.settings.max_tokens, "temperature": temperature}
-        if self.session.known.schema == "json_schema":
-            named = {"name": "answer", "schema": schema, "strict": True}
-            options["response_format"] = {"type": "json_schema", "json_schema": named}
+        if self.session.traits.schema == "json_schema":
+            form = {"name": "answer", "schema": schema, "strict": True}
+            options["response_format"] = {"type": "json_schema", "json_schema": form}
         else:
             more = {"role": "user", "content": instruction(schema)}
-            told = [[*messages, more] if messages else [] for messages in told]
-            options |= {"response_format": {"type": "json_object"}} if self.session.known.schema else {}
-        found = self.session.ask([self._chat(messages, options, role, sample, schema) for messages in told])
-        return [read(each.text) if isinstance(each, Answer) else None for each in found]
+            conversations = [[*messages, more] if messages else [] for messages in conversations]
+            options |= {"response_format": {"type": "json_object"}} if self.session.traits.schema else {}
+        replies = self.session.ask([self._chat(messages, options, role, sample, schema) for messages in conversations])
+        return [read(each.text) if isinstance(each, Reply) else None for each in replies]
 
     def _chat(
         self, messages: list[dict[str, str]], options: dict[str, Any], role: str, sample: int = 0, schema: Any = None
@@ -162,7 +163,7 @@ class Scoring:
 
 def _scores(rows: list[tuple[np.ndarray, float] | None], labels: tuple[str, ...]) -> LabelScores:
     blank = np.full(len(labels), np.nan), np.nan
-    filled = [row if row is not None else blank for row in rows]
+    complete = [row if row is not None else blank for row in rows]
     return LabelScores(
-        np.array([row[0] for row in filled]).reshape(len(rows), len(labels)), np.array([row[1] for row in filled], float)
+        np.array([row[0] for row in complete]).reshape(len(rows), len(labels)), np.array([row[1] for row in complete], float)
     )

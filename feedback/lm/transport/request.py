@@ -9,6 +9,7 @@ from qd.support.errors import UserError
 
 Prompt = str | Sequence[Mapping[str, str]]  # one user message, or a list of messages {"role": ..., "content": ...}
 
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")  # names that endpoints have for the most tokens of an answer
 _PER_MESSAGE = 16  # tokens that a chat template puts around a message, at most
 _DROPPED = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)))  # control characters but tab and line ends
 
@@ -19,6 +20,7 @@ class Request(NamedTuple):
     role: str  # who asks: for the report, and nothing else
     sample: int = 0  # which of several answers to the same question
     schema: dict[str, Any] | None = None  # what an answer in JSON must fit; the body says it too
+    reasoning: str = "auto"  # where the model's thinking stands: auto, none, tags or apart (ClientSettings.reasoning)
 
     @property
     def worst_in(self) -> int:
@@ -31,7 +33,7 @@ class Request(NamedTuple):
     @property
     def worst_out(self) -> int:
         """Tokens of the answer, at most."""
-        return next((self.body[name] for name in ("max_tokens", "max_completion_tokens") if name in self.body), 4096)
+        return next((self.body[name] for name in TOKEN_LIMITS if self.body.get(name) is not None), 4096)
 
     @property
     def empty(self) -> bool:

@@ -1,32 +1,50 @@
-"""What an endpoint says, read with suspicion: a whole and valid answer, or a failure with its kind."""
+"""The body of a response, read with suspicion: a whole and valid reply, or a failure with its kind."""
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from feedback.lm.transport import schema
 from feedback.lm.transport.request import Request, clean
 
+_MOST_TOKENS = 100_000_000  # of one call, in or out: no context is as long, and a larger count is an error of the endpoint
+_ROUNDING = 1e-3  # nats above 0 that a log-probability may have by rounding
+_OPENING = re.compile(r"\s*(?:<(think|thinking|thought|reasoning)>|(\[THINK\]))", re.IGNORECASE)
+_CLOSING = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
 
-class Answer(NamedTuple):
+
+class Reply(NamedTuple):
     text: str
     logprobs: tuple[tuple[Any, float], ...] = ()  # chat: the likeliest first tokens; an echoed prompt: (offset, logprob)
     tokens_in: int = 0
     tokens_out: int = 0
     money: float = 0.0
     finish: str = "stop"
+    reasoning: str = ""  # tags: the model's thinking stood in its text; apart: elsewhere; "" for none
+    llama_cpp: bool = False  # the response has the timings that only llama.cpp's server adds
 
 
 class Failure(NamedTuple):
     kind: str  # in two or three words, counted by them
-    said: str = ""  # what the endpoint said of it
-    again: bool = False  # may it be asked once more?
+    message: str = ""  # of the endpoint
+    again: bool = False  # may the call be repeated?
     after: float | None = None  # seconds, where the endpoint says when
     charged: bool = True  # may it have cost something?
     used: tuple[int, int] | None = None  # tokens in and out, where the endpoint says what it did cost
+    reasoning: str = ""  # as in a reply
+    llama_cpp: bool = False  # as in a reply
 
 
-def read(request: Request, text: str) -> Answer | Failure:
-    """Reads the body of a response with status 200."""
+def read(request: Request, text: str) -> Reply | Failure:
+    """Reads the body of a response with status 200.
+
+    Args:
+        request: what was sent; says which fields the body must have, and how thinking is treated.
+        text: the body.
+
+    Returns:
+        The reply, or a failure with the tokens that were billed, where the body has them.
+    """
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -37,41 +55,96 @@ def read(request: Request, text: str) -> Answer | Failure:
     if not choices or not isinstance(choices[0], dict):
         return Failure("no choices", again=True)
     try:
-        found = _content(choices[0], request.path == "completions")
-        used = _usage(body.get("usage"), request, found if isinstance(found, str) else "")
+        content, reasoning = _content(choices[0], request, body.get("usage"))
+        visible = content if isinstance(content, str) else ""
+        used = _usage(body.get("usage"), request, None if reasoning else visible)
         logprobs = _logprobs(request, choices[0].get("logprobs"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError):
         return Failure("malformed", text[:80])
-    if isinstance(found, Failure):
-        return found._replace(used=used)
-    if request.schema is not None and (fault := schema.fault(found, request.schema)):
+    if isinstance(content, Failure):
+        return content._replace(used=used, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
+    if request.schema is not None and (fault := schema.fault(content, request.schema)):
         return Failure("invalid", fault, used=used)
     if not logprobs and request.body.get("logprobs"):
         return Failure("no log-probabilities", "it was asked for them and gave none", used=used)
-    return Answer(found, logprobs, *used, finish=clean(str(choices[0].get("finish_reason")))[:20])
+    if not all(p <= _ROUNDING for _, p in logprobs):  # NaN too
+        return Failure("bad log-probabilities", "one of them is NaN or above 0", used=used)
+    finish = clean(str(choices[0].get("finish_reason")))[:20]
+    return Reply(content, logprobs, *used, finish=finish, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
 
 
-def _content(choice: dict[str, Any], raw: bool) -> str | Failure:
-    message = {} if raw else choice["message"]
+def without_thinking(text: str) -> str | None:
+    """Returns what follows the thinking at the start of a text; all of it where there is none; None where it has no end.
+
+    Some chat templates open the tag in the prompt, so a closing tag alone ends thinking too.
+    """
+    opening, closing = _OPENING.match(text), _CLOSING.search(text)
+    if closing and (opening or not _OPENING.search(text[: closing.start()])):
+        return text[closing.end() :].lstrip()
+    return None if opening else text
+
+
+def _content(choice: dict[str, Any], request: Request, usage: Any) -> tuple[str | Failure, str]:
+    """Returns the text, or why there is none, and where the model's thinking stood."""
+    if request.path == "completions":
+        text = choice["text"]
+        return (clean(text) if isinstance(text, str) else Failure("no content", again=True)), ""
+    message = choice["message"]
     if message.get("refusal"):
-        return Failure("refusal", str(message["refusal"])[:80])
+        return Failure("refusal", str(message["refusal"])[:80]), ""
     if choice.get("finish_reason") == "content_filter":
-        return Failure("refusal", "content filter")
-    content = choice["text"] if raw else message.get("content")
-    return clean(content) if isinstance(content, str) else Failure("no content", again=True)
+        return Failure("refusal", "content filter"), ""
+    content, apart = message.get("content"), _thinks_apart(message, usage)
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type") == "text")
+    is_cut = choice.get("finish_reason") == "length"
+    if not content and is_cut and (apart or content is None):
+        return _cut(), "apart"
+    if not isinstance(content, str):
+        return Failure("no content", again=True), ""
+    rest = content if request.reasoning == "none" else without_thinking(content)
+    if rest is None or (is_cut and (rest == content if request.reasoning == "tags" else not rest and bool(content))):
+        return _cut(), "tags"
+    return clean(rest), "tags" if rest != content else "apart" if apart else ""
 
 
-def _logprobs(request: Request, given: Any) -> tuple[tuple[Any, float], ...]:
-    if not given or not request.body.get("logprobs"):
+def _cut() -> Failure:
+    return Failure("reasoning cut", "the model was still thinking; type a larger lm.reasoning_tokens")
+
+
+def _thinks_apart(message: dict[str, Any], usage: Any) -> bool:
+    """Whether a message has thinking beside its content, or is billed for some."""
+    if any(message.get(name) for name in ("reasoning_content", "reasoning", "thinking")):
+        return True
+    if isinstance(message.get("content"), list):
+        return any(part.get("type") in ("thinking", "reasoning") for part in message["content"])
+    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
+    return isinstance(details, dict) and bool(details.get("reasoning_tokens"))
+
+
+def _logprobs(request: Request, block: Any) -> tuple[tuple[Any, float], ...]:
+    if not block or not request.body.get("logprobs"):
         return ()
     if request.path == "completions":
-        pairs = zip(given["text_offset"], given["token_logprobs"], strict=True)
+        pairs = zip(block["text_offset"], block["token_logprobs"], strict=True)
         return tuple((int(at), float(p)) for at, p in pairs if p is not None)
-    return tuple((str(top["token"]), float(top["logprob"])) for top in given["content"][0]["top_logprobs"])
+    return tuple((str(top["token"]), float(top["logprob"])) for top in block["content"][0]["top_logprobs"])
 
 
-def _usage(given: Any, request: Request, content: str) -> tuple[int, int]:
-    """What was billed; where it is not said, the most that it can have been."""
-    if not given:
-        return request.worst_in, min(request.worst_out, len(content.encode("utf-8", "replace")) + 1)
-    return max(0, int(given["prompt_tokens"])), max(0, int(given.get("completion_tokens") or 0))
+def _usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:
+    """Returns the tokens that were billed; where they are not stated, or absurd, the most that they can have been.
+
+    Args:
+        text: all that the model wrote; None where part of it is hidden.
+    """
+    most = request.worst_out if text is None else len(text.encode("utf-8", "replace")) + 1
+    worst = request.worst_in, min(request.worst_out, most)
+    if not usage:
+        return worst
+    counts = int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0)
+    return counts if all(0 <= count <= _MOST_TOKENS for count in counts) else worst
+
+
+def _is_llama_cpp(body: dict[str, Any]) -> bool:
+    timings = body.get("timings")
+    return isinstance(timings, dict) and "prompt_n" in timings

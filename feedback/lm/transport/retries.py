@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 
+from feedback.lm.transport.capped import TooLargeError
 from feedback.lm.transport.response import Failure
 
 _AGAIN = (408, 409, 425, 429)
@@ -21,31 +22,36 @@ def failure(error: Exception) -> Failure:
     """Says what an error of the openai package or of the network means."""
     if isinstance(error, openai.APIStatusError):
         return _status(error)
+    for each in (error, error.__cause__):  # some versions of the package wrap it
+        if isinstance(each, TooLargeError):
+            return Failure("too large", str(each)[:80])
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Failure("timeout", again=True)
     if isinstance(error, openai.APIConnectionError):
-        refused = "refused" in str(error.__cause__).lower() or "connect" in type(error.__cause__).__name__.lower()
-        return Failure("no connection" if refused else "cut", str(error.__cause__)[:80], again=True, charged=not refused)
+        no_connection = "refused" in str(error.__cause__).lower() or "connect" in type(error.__cause__).__name__.lower()
+        return Failure(
+            "no connection" if no_connection else "cut", str(error.__cause__)[:80], again=True, charged=not no_connection
+        )
     return Failure("cut", f"{type(error).__name__}: {error}"[:80], again=True)
 
 
-def pause(failed: Failure, attempt: int) -> float:
+def pause(failure_: Failure, attempt: int) -> float:
     """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than what the endpoint asks for."""
-    drawn = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
-    return drawn if failed.after is None else min(failed.after, _LONGEST_ASKED) + drawn / 4
+    jitter = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
+    return jitter if failure_.after is None else min(failure_.after, _LONGEST_ASKED) + jitter / 4
 
 
 def _status(error: openai.APIStatusError) -> Failure:
     code, body = error.status_code, error.body if isinstance(error.body, dict) else {}
     about = body.get("error") if isinstance(body.get("error"), dict) else body
-    said = str(about.get("message", "") if about else error.body)[:300]  # type: ignore[union-attr]
+    message = str(about.get("message", "") if about else error.body)[:300]  # type: ignore[union-attr]
     if about and "insufficient_quota" in (about.get("code"), about.get("type")):
-        return Failure("quota spent", said, charged=False)
+        return Failure("quota spent", message, charged=False)
     again = code in _AGAIN or code >= 500
-    return Failure(str(code), said, again, _asked(error.response.headers) if again else None, charged=code >= 500)
+    return Failure(str(code), message, again, _retry_after(error.response.headers) if again else None, charged=code >= 500)
 
 
-def _asked(headers: Any) -> float | None:
+def _retry_after(headers: Any) -> float | None:
     """Seconds until the endpoint wants to be asked again: a number, or a date."""
     if "retry-after-ms" in headers:
         return _seconds(headers["retry-after-ms"], 1000)

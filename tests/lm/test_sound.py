@@ -1,0 +1,305 @@
+"""Right values where an endpoint, its model or the disk misbehaves: nothing wrong becomes an answer, nothing paid is lost."""
+
+import json
+import sqlite3
+import time
+
+import numpy as np
+import pytest
+
+from feedback.lm.accounting.ledger import Ledger
+from feedback.lm.client import LM
+from feedback.lm.transport import retries
+from feedback.lm.transport.probe import Traits
+from feedback.lm.transport.request import Request
+from feedback.lm.transport.response import Failure, Reply, read, without_thinking
+from qd.support import sqlite
+from tests.support.endpoint import serving
+
+ALL = Traits(logprobs=True, schema="json_schema", completions=True, seed="repeats")
+CHAT = Request("chat/completions", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}, "")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(retries, "_FIRST", 0.005)
+
+
+def client(server, **settings) -> LM:
+    return LM(**({"model": "m", "base_url": server.url, "traits": ALL} | settings))
+
+
+class Own:
+    """A server of our own, with llama.cpp's habit: it reuses what the last prompt left, unless it is forbidden to."""
+
+    fingerprint, extra = "own", {"cache_prompt": False}
+
+    def __init__(self, server):
+        self.server = server
+
+    def start(self):
+        return self.server.url
+
+
+# --- prompts that llama.cpp's server remembers
+
+
+def judge(lm, prompts):
+    return lm.label_scores([f"{prompt}: yes or no?" for prompt in prompts], ("yes", "no")).probabilities[:, 0]
+
+
+def test_our_own_server_answers_the_same_whatever_was_asked_before():
+    prompts = [f"{'a long story ' * 40}{i}" for i in range(4)]
+    with serving(llama=True) as server:
+        one = judge(LM(model="m", server=Own(server), traits=ALL), prompts)
+        other = judge(LM(model="m", server=Own(server), traits=ALL), prompts[::-1])[::-1]
+        np.testing.assert_array_equal(one, other)
+        assert all(body["cache_prompt"] is False for body in server.requests)
+
+
+def test_a_cut_off_run_on_a_remembering_server_ends_as_an_uncut_one(tmp_path):
+    prompts = [f"{'a long story ' * 40}{i}" for i in range(6)]
+    with serving(llama=True) as server:
+        whole = judge(client(server, traits=None, limits={"concurrency": 1}), prompts)
+        for half in (prompts[:3], prompts):  # the second process takes three from the cache and asks for three
+            lm = client(server, traits=None, limits={"concurrency": 1}, cache=str(tmp_path / "lm.sqlite"))
+            resumed = judge(lm, half)
+            lm.close()
+            client(server)(["something else"])
+        np.testing.assert_array_equal(whole, resumed)
+        assert lm.endpoint_traits.cache_prompt
+
+
+def test_only_servers_that_know_cache_prompt_are_sent_it():
+    with serving() as server:
+        lm = client(server, traits=None)
+        lm(["x"])
+        assert not lm.endpoint_traits.cache_prompt and not any("cache_prompt" in body for body in server.requests)
+
+
+def test_traits_of_an_earlier_version_are_completed_and_its_answers_stay(tmp_path):
+    path = str(tmp_path / "lm.sqlite")
+    with serving(llama=True) as server:
+        lm = client(server, cache=path)
+        texts = lm(["a"])
+        old = {"logprobs": True, "echo": False, "schema": "json_schema", "completions": True, "seed": "repeats"}
+        lm._session.cache.put_traits(lm._session.model, old)
+        lm.close()
+        lm = client(server, cache=path, traits=None)
+        assert lm(["a"]) == texts and len(server.requests) == 1  # nothing but the cache answers
+        lm(["b"])
+        assert lm.endpoint_traits.cache_prompt and len(server.requests) == 3
+        assert server.requests[-1]["cache_prompt"] is False
+        lm.close()
+        client(server, cache=path, traits=None)(["c"])
+        assert len(server.requests) == 4
+
+
+def test_keys_are_those_of_earlier_versions():
+    from feedback.lm.transport.request import request_key
+
+    with serving() as server:
+        request = client(server, traits=None)._session.request(
+            "chat/completions", {"messages": [{"role": "user", "content": "a"}], "max_tokens": 7, "temperature": 0.0}, "r", 2
+        )
+    assert request.body == {
+        "model": "m", "messages": [{"role": "user", "content": "a"}], "max_tokens": 7, "temperature": 0.0
+    }  # fmt: skip
+    assert request_key(request, "f", "1").hex() == "c0d1d43c8448e0cf1f845a0f06ad5b8601d209d2b8bf4f78930e83111fa258a0"
+
+
+# --- models that think first
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("<think>hm\n</think>\n\nA tale.", "A tale."),
+        ("hm, so\n</think>\nA tale.", "A tale."),
+        ("\n<THINK></THINK>A tale.", "A tale."),
+        ("[THINK]hm[/THINK]A tale.", "A tale."),
+        ("<think>hm", None),
+        ("A tale of <think> and more.", "A tale of <think> and more."),
+        ("Say <think>x</think> aloud.", "Say <think>x</think> aloud."),
+        ("A tale.\n", "A tale.\n"),
+    ],
+)
+def test_thinking_is_cut_off_a_text(text, rest):
+    assert without_thinking(text) == rest
+
+
+@pytest.mark.parametrize("how", ["tags", "tags open", "apart"])
+def test_thinking_is_no_solution(how):
+    with serving(thinks=how, thinking=40) as server:
+        lm = client(server, traits=None, max_tokens=64)
+        texts = lm(["a", "b"])
+        assert lm.endpoint_traits.reasoning == how.split()[0] and not lm.endpoint_traits.logprobs
+        assert all(text.startswith("answer ") and "hm" not in text for text in texts)
+        assert server.requests[-1]["max_tokens"] == 64 + 2048
+        assert np.isfinite(judge(lm, ["a good text", "a bad one"])).all()  # rated in JSON
+
+
+@pytest.mark.parametrize("how", ["tags", "apart"])
+def test_thinking_that_is_cut_is_a_failure_that_says_so(how):
+    with serving(thinks=how, thinking=400) as server:
+        lm = client(server, traits=None, max_tokens=64, reasoning_tokens=100)
+        assert lm.endpoint_traits.reasoning == how  # the endpoint is not refused for it
+        assert lm(["a"], role="writer") == [None]
+        (row,) = (row for row in lm.report() if row["role"] == "writer")
+        assert row["why"] == {"reasoning cut": 1} and row["tokens_out"] == 164
+        assert lm(["a"]) == [None] and client(server, traits=None, reasoning_tokens=400)(["a"]) != [None]
+
+
+def test_thinking_by_setting():
+    with serving(thinks="tags", thinking=5) as server:
+        assert client(server, reasoning="none")(["a"])[0].startswith("<think>")
+        lm = client(server, reasoning="tags", reasoning_tokens=50, max_tokens=20)
+        assert lm(["a"])[0].startswith("answer ") and server.requests[-1]["max_tokens"] == 70
+    with serving() as server:
+        cut = '{"choices": [{"message": {"content": "still at it"}, "finish_reason": "length"}]}'
+        assert isinstance(read(CHAT, cut), Reply)
+        assert read(CHAT._replace(reasoning="tags"), cut).kind == "reasoning cut"
+    with pytest.raises(ValueError, match="unknown lm.reasoning 'deep'; choose one of auto, none, tags, apart"):
+        LM(model="m", base_url="http://127.0.0.1:1/v1", reasoning="deep")
+
+
+def test_content_in_parts_is_read():
+    parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "A tale."}]
+    reply = read(CHAT, json.dumps({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}))
+    assert isinstance(reply, Reply) and reply.text == "A tale." and reply.reasoning == "apart" and reply.tokens_out == 9
+
+
+def test_models_that_want_max_completion_tokens_and_no_temperature():
+    with serving(modern=True) as server:
+        lm = client(server, traits=None, max_tokens=30)
+        assert lm(["a"])[0].startswith("answer ")
+        assert lm.endpoint_traits.token_limit == "max_completion_tokens" and lm.endpoint_traits.refuses == ("temperature",)
+        body = server.requests[-1]
+        assert body["max_completion_tokens"] == 30 and "max_tokens" not in body and "temperature" not in body
+        by_hand = client(server, traits=Traits(refuses=("temperature",)), token_limit="max_completion_tokens", max_tokens=30)
+        assert by_hand(["a"])[0].startswith("answer ")
+        with_extra = client(server, traits=Traits(refuses=("temperature",)), extra={"max_completion_tokens": 40})
+        assert with_extra(["a"])[0].startswith("answer ") and server.requests[-1]["max_completion_tokens"] == 40
+        nothing = client(server, traits=Traits(), extra={"max_tokens": None, "max_completion_tokens": 40, "temperature": None})
+        assert nothing(["a"])[0].startswith("answer ")
+
+
+# --- what cannot be kept
+
+
+def fill(lm, pages: int = 0) -> None:
+    """Leaves the cache's disk so many more pages."""
+    db = lm._session.cache._db
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0] + pages}")
+
+
+def test_a_full_disk_stops_the_calls_and_loses_no_answer(tmp_path):
+    with serving(latency=0.01) as server:
+        lm = client(server, cache=str(tmp_path / "lm.sqlite"), limits={"concurrency": 4})
+        lm(["first"])
+        fill(lm, 2)
+        prompts = [f"{i} {'x' * 2000}" for i in range(60)]
+        with pytest.raises(ValueError, match=r"lm.sqlite takes no more answers .*full.*free space on its disk"):
+            lm(prompts)
+        calls = len(server.requests)
+        assert calls <= 12  # those in flight, and no more
+        with pytest.raises(ValueError, match="free space"):
+            lm(prompts)
+        assert len(server.requests) == calls  # nothing is billed while nothing can be kept
+        lm._session.cache._db.execute("PRAGMA max_page_count = 100000")
+        assert None not in lm(prompts) and len(server.requests) == 61  # no answer was asked for twice
+        assert lm._session.engine._gate.flying == 0
+    rows = sqlite3.connect(tmp_path / "lm.sqlite").execute("SELECT count(*) FROM answers").fetchone()
+    assert rows == (61,)
+
+
+def test_a_full_disk_under_the_ledger_sends_nothing(tmp_path, monkeypatch):
+    with serving() as server:
+        lm = client(server, folder=str(tmp_path))
+        lm(["a"])
+        real = lm._session.ledger._file
+
+        class Full:
+            name, fileno, truncate = real.name, real.fileno, real.truncate
+
+            def write(self, data):
+                return real.write(data[:5])
+
+        lm._session.ledger._file = Full()
+        with pytest.raises(ValueError, match="cannot be written .No space left on device.*free space"):
+            lm(["b"])
+        assert len(server.requests) == 1
+        lm._session.ledger._file = real
+        assert lm(["b"]) != [None] and lm._session.engine._gate.flying == 0
+        lm.close()
+    (path,) = (tmp_path / "lm").glob("*.jsonl")
+    assert Ledger(path).report()[0]["calls"] == 2  # no half line is left
+
+
+@pytest.mark.parametrize("usage", [2**63, 10**15, -5, 10**40])
+def test_an_absurd_usage_is_not_believed(usage, tmp_path):
+    with serving(usage={"prompt_tokens": usage, "completion_tokens": 3}) as server:
+        lm = client(server, cache=str(tmp_path / "lm.sqlite"))
+        texts = lm(["a", "b"])
+        assert None not in texts and lm(["a", "b"]) == texts and len(server.requests) == 2
+        (row,) = lm.report()
+        assert row["tokens_in"] == 2 * (1 + 32) and row["tokens_out"] == sum(len(text) + 1 for text in texts)
+        lm.close()
+        assert client(server, cache=str(tmp_path / "lm.sqlite"), mode="replay")(["a", "b"]) == texts
+
+
+def test_a_transaction_that_fails_leaves_the_database_usable(tmp_path):
+    db = sqlite.connect(tmp_path / "x", 1, lambda db: db.execute("CREATE TABLE t (a INTEGER)"), 1.0)
+    with pytest.raises(OverflowError), sqlite.transaction(db):
+        db.execute("INSERT INTO t VALUES (?)", (2**63,))
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(sqlite3.OperationalError, match="full"), sqlite.transaction(db):
+        db.executemany("INSERT INTO t VALUES (?)", [(i,) for i in range(100_000)])
+    db.execute("PRAGMA max_page_count = 100000")
+    with sqlite.transaction(db):
+        db.execute("INSERT INTO t VALUES (1)")
+    assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+# --- bodies, deadlines, log-probabilities
+
+
+@pytest.mark.parametrize("fault", ["endless", "bomb", "large", "endless 500"])
+def test_a_body_without_end_is_a_failure_in_little_time_and_memory(fault):
+    import tracemalloc
+
+    with serving(lambda n, body: fault) as server:
+        lm = client(server, limits={"response_mb": 1.0, "timeout": 20.0, "attempts": 2})
+        tracemalloc.start()
+        start = time.monotonic()
+        assert lm(["x"], role="writer") == [None]
+        assert time.monotonic() - start < 15
+        assert tracemalloc.get_traced_memory()[1] < 80e6  # the endpoint's own blocks are in it
+        tracemalloc.stop()
+        assert lm.report()[0]["why"] == {"too large": 1} and len(server.requests) == 1
+
+
+def test_a_packed_answer_is_read():
+    with serving(lambda n, body: "gzip") as server:
+        assert client(server)(["x"])[0].startswith("answer ")
+        assert server.headers[0]["Accept-Encoding"] == "identity"
+
+
+def test_retry_after_holds_no_call_beyond_the_deadline():
+    with serving(lambda n, body: "429 long" if n == 0 else "") as server:
+        lm = client(server, limits={"deadline": 0.5, "timeout": 0.5, "concurrency": 1})
+        start = time.monotonic()
+        texts = lm(["a", "b"])
+        assert texts[0] is None and texts[1] is not None and time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "0.7"])
+def test_log_probabilities_that_are_none_are_failures(value):
+    choice = '{"message": {"content": "yes"}, "logprobs": {"content": [{"top_logprobs": [{"token": "yes", "logprob": %s}]}]}}'
+    body = f'{{"choices": [{choice}]}}'
+    request = CHAT._replace(body=CHAT.body | {"logprobs": True})
+    assert read(request, body % value) == Failure("bad log-probabilities", "one of them is NaN or above 0", used=(2 + 32, 4))
+    assert isinstance(read(request, body % "1e-7"), Reply) and isinstance(read(request, body % "-Infinity"), Reply)
+    echo = Request("completions", {"prompt": "a b", "echo": True, "logprobs": 1, "max_tokens": 1}, "")
+    text = '{"choices": [{"text": "a b c", "logprobs": {"text_offset": [0, 1], "token_logprobs": [null, %s]}}]}'
+    assert isinstance(read(echo, text % value), Failure) and isinstance(read(echo, text % "-0.1"), Reply)

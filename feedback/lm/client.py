@@ -54,7 +54,7 @@ class LM(ClientSettings):
         """Answers B prompts, None where a call failed for good.
 
         Args:
-            role: who asks, for the report.
+            role: the component that calls, for the report.
             sample: which of several answers to the same prompt, one number or [B].
 
         Raises:
@@ -114,7 +114,7 @@ class LM(ClientSettings):
         return self._session.ledger.lost_calls
 
     def close(self) -> None:
-        """Ends what was started, but not the server; asked again, it starts again."""
+        """Ends threads and files, but not the server; the next call opens them again."""
         self._session.close()
 
     @property

@@ -26,7 +26,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID",
 )
 _AT_ONCE = 500  # keys in one query
-_PATIENCE = 60.0  # seconds to wait for another who writes or begins the same file
+_PATIENCE = 60.0  # seconds to wait while another process writes or creates the same file
 
 
 class Cache:
@@ -58,7 +58,7 @@ class Cache:
         return replies | {key: self._unwritten[key][0] for key in keys if key in self._unwritten}
 
     def find_failures(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
-        """Returns what failed for good when it was asked; look for answers first, it may have been asked again."""
+        """Returns the calls that failed for good; look for answers first, since a later call may have had one."""
         return {
             key: Failure(kind, "as recorded")
             for one in keys

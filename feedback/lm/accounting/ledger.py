@@ -6,7 +6,7 @@
     {"event": "cached", "role": "judge", "rows": 64, "in": 5440, "out": 64, "money": 0.0009}
 
 A call that was in flight when the process died has a line "sent" and no other: opened again, the ledger calls it lost and
-charges what was reserved, since nobody knows what was billed.
+charges what was reserved, since what was billed is not known.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""How fast an endpoint may be asked: token buckets for requests and for tokens, and how long a call may take."""
+"""How fast calls may follow each other: token buckets for requests and for tokens, and how long a call may take."""
 
 from dataclasses import dataclass, fields
 

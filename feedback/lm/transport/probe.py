@@ -150,5 +150,5 @@ def _why(failure: Failure, model: str, url: str, key_variable: str) -> str:
             f"({model}?)"
         )
     if failure.kind in ("no connection", "cut", "timeout"):
-        return f"{prefix}: nobody answers there; start the server, or type lm.base_url=http://HOST:PORT/v1"
+        return f"{prefix}: no server answers there; start it, or type lm.base_url=http://HOST:PORT/v1"
     return f"{prefix} to a first short question; type another lm.model or lm.base_url, or try again later"

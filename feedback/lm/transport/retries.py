@@ -1,6 +1,6 @@
-"""What went wrong with a call, and when to ask again: exponential back-off with full jitter, Retry-After capped.
+"""Why a call failed, and when to repeat it: exponential back-off with full jitter, Retry-After capped.
 
-Asked again: 408, 409, 429, 5xx, no connection, time-outs and what cannot be read. Never: other 4xx, and a quota that is spent.
+Repeated: 408, 409, 425, 429, 5xx, no connection, time-outs and unreadable bodies. Never: other 4xx, and a spent quota.
 """
 
 import email.utils
@@ -19,7 +19,7 @@ _LONGEST_ASKED = 60.0  # seconds of Retry-After that are honoured
 
 
 def failure(error: Exception) -> Failure:
-    """Says what an error of the openai package or of the network means."""
+    """Returns the failure that an error of the openai package or of the network stands for."""
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     for each in (error, error.__cause__):  # some versions of the package wrap it
@@ -36,7 +36,7 @@ def failure(error: Exception) -> Failure:
 
 
 def pause(failure_: Failure, attempt: int) -> float:
-    """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than what the endpoint asks for."""
+    """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than the endpoint's Retry-After."""
     jitter = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
     return jitter if failure_.after is None else min(failure_.after, _LONGEST_ASKED) + jitter / 4
 
@@ -52,7 +52,7 @@ def _status(error: openai.APIStatusError) -> Failure:
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds until the endpoint wants to be asked again: a number, or a date."""
+    """Returns the seconds of a Retry-After header: a number, or a date."""
     if "retry-after-ms" in headers:
         return _seconds(headers["retry-after-ms"], 1000)
     if "retry-after" not in headers:

@@ -50,10 +50,19 @@ class Engine:
         self._thread.start()
 
     def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Reply | Failure]:
-        """Sends each question and returns what came of it; ``keep`` stores it.
+        """Sends requests and waits for all of them.
+
+        Args:
+            questions: requests by key.
+            model: fingerprint of the model.
+            keep: whether the cache stores the replies.
+
+        Returns:
+            A reply or a failure for each key.
 
         Raises:
             Spent: the budget has no room for all; what was answered until then is stored.
+            UserError: the disk does not take an answer or its cost; nothing more is sent.
         """
         if not self._lanes:
             self._connect(self._base_url())

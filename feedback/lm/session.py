@@ -55,7 +55,18 @@ class Session:
         return [results.get(key, nothing) for key in keys]
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
-        """A request with all that is sent; above temperature 0 it has a seed of its own."""
+        """Builds a request with all that is sent; above temperature 0 it has a seed of its own.
+
+        Args:
+            path: chat/completions or completions.
+            body: the question and its options.
+            role: the component that calls.
+            sample: which of several answers to the same question.
+            schema: what an answer in JSON must fit.
+
+        Returns:
+            The request before the endpoint's traits adapt it; its key is of this form.
+        """
         body = {"model": self.settings.model} | body | dict(self.settings.extra)
         if (body.get("temperature") or 0) > 0:
             body["seed"] = hash_seed(self.settings.seed, path, body, sample)

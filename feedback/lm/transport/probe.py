@@ -105,7 +105,13 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
 def probe_manners(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more: Mapping[str, Any]) -> Traits:
     """Finds out how calls must be sent and read: token_limit, refuses, reasoning, cache_prompt. The rest is as at the start.
 
-    Args and errors are those of ``probe``. It takes one call, and one more for each setting that the endpoint refuses.
+    It takes one call, and one more for each setting that the endpoint refuses.
+
+    Args:
+        ask, model, url, key_variable, start, more: as in ``probe``.
+
+    Raises:
+        UserError: as ``probe``.
     """
     traits = start
     messages = [{"role": "user", "content": "Say yes."}]

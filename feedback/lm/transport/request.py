@@ -43,7 +43,13 @@ class Request(NamedTuple):
 
 
 def request_key(request: Request, model: str, version: str) -> bytes:
-    """Returns 32 bytes of the question, the model's fingerprint, the version of the prompts and the sample."""
+    """Returns the 32 bytes that a cache knows a request by.
+
+    Args:
+        request: before the endpoint's traits adapt it.
+        model: fingerprint of the model.
+        version: of the prompts (lm.prompt_version).
+    """
     whole = [request.path, request.body, model, version, request.sample]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).digest()
 

@@ -15,7 +15,7 @@ from feedback.lm.transport.response import Failure
 
 _AGAIN = (408, 409, 425, 429)
 _FIRST, _LONGEST = 0.5, 20.0  # seconds of back-off
-_LONGEST_ASKED = 60.0  # seconds of Retry-After that are honoured
+_LONGEST_RETRY_AFTER = 60.0  # seconds of Retry-After that are honoured
 
 
 def failure(error: Exception) -> Failure:
@@ -35,10 +35,15 @@ def failure(error: Exception) -> Failure:
     return Failure("cut", f"{type(error).__name__}: {error}"[:80], again=True)
 
 
-def pause(failure_: Failure, attempt: int) -> float:
-    """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than the endpoint's Retry-After."""
+def pause(failure: Failure, attempt: int) -> float:
+    """Returns the seconds to wait: full jitter, no less than the endpoint's Retry-After, which is capped.
+
+    Args:
+        failure: of the last attempt.
+        attempt: its number, 0, 1, ...
+    """
     jitter = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
-    return jitter if failure_.after is None else min(failure_.after, _LONGEST_ASKED) + jitter / 4
+    return jitter if failure.after is None else min(failure.after, _LONGEST_RETRY_AFTER) + jitter / 4
 
 
 def _status(error: openai.APIStatusError) -> Failure:

@@ -24,7 +24,12 @@ def check_schema(schema: Any) -> None:
 
 
 def fault(text: str, schema: dict[str, Any]) -> str:
-    """Returns what is wrong with a text, "" where nothing is."""
+    """Returns what is wrong with a text, "" where nothing is.
+
+    Args:
+        text: JSON, also between fences of Markdown.
+        schema: a JSON schema.
+    """
     try:
         value = read(text)
     except (ValueError, RecursionError) as error:

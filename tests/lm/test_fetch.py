@@ -153,7 +153,7 @@ def test_another_file_from_the_hub_is_refused_and_deleted(hub, tmp_path):
 
 
 def test_what_is_not_there_is_named(shop, capsys):
-    with pytest.raises(ValueError, match=r"no weights 'loca'.*local_small"):
+    with pytest.raises(ValueError, match=r"unknown weights 'loca'.*local_small"):
         fetch.main(["loca"])
     with pytest.raises(SystemExit):
         fetch.main(["local", "--force"])

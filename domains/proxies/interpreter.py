@@ -6,7 +6,7 @@ config scores is a product with its 0-1 choices.
 B expressions, K networks, T statistics, S sites, O options, M = S x O, C configs, F the best fifth of them.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ from domains.proxies.operations import apply
 from domains.proxies.record import NAMES, Record
 from domains.proxies.structures import Read
 from qd.support.errors import UserError
+from qd.types import Array
 
-Array = Any
 FINE, BROKEN, CONSTANT = 0, 1, 2  # how an expression ended; broken: divided by zero, overflowed, or took log or root of less
 
 

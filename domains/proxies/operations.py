@@ -6,11 +6,10 @@ standard, softmax). Whatever is not finite becomes NaN and stays so to the end: 
 B expressions, K networks, M = sites x options.
 """
 
-from typing import Any
-
 import jax.numpy as jnp
 
-Array = Any
+from qd.types import Array
+
 UNARY = (
     "x",  # nothing done: lets shorter expressions fit
     "log",

@@ -7,15 +7,14 @@ B expressions, G genes, T statistics.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY, format_operation, priorities
 from domains.proxies.record import NAMES
 from qd.support.errors import UserError
-
-Array = Any
+from qd.types import Array
 
 
 class Node(NamedTuple):

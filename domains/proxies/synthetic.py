@@ -1,4 +1,4 @@
-"""A bench that no network made, for tests and for trying out: damage that adds up, statistics that hint at it. No evidence.
+"""A synthetic bench for tests and for trying out: additive damage, and statistics that hint at it. It is evidence of nothing.
 
 C configs, L layers.
 """

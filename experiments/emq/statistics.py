@@ -17,8 +17,8 @@ from domains.quant.networks.layers import Network, linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
 from domains.quant.quantize.bank import Bank, quantized
+from qd.types import Array
 
-Array = Any
 PROBES, STEPS = 12, 4  # of Hutchinson's estimate; of power iteration
 
 

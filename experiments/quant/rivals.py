@@ -17,6 +17,7 @@ from experiments.quant.screening import Screened, Together
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
+from qd.emitters.selection import crowding, fronts
 from qd.emitters.vary import IntegerReset, Vary
 from qd.search import run, start
 from qd.types import Emitter, Search
@@ -118,20 +119,12 @@ def nsga2(problem: Problem, n: int, seed: int, seeded: bool = False) -> np.ndarr
 
 
 def _by_crowding(problem: Problem, population: np.ndarray) -> np.ndarray:
-    """Rows from best to worst: front by front, the lonely first."""
+    """Rows from best to worst: front by front, within a front the least crowded first."""
     accuracy, spent = problem.judge(population), score.cost(problem.domain, population)
-    x = np.stack([-accuracy, spent.size, np.log2(spent.bops)], 1)
-    left, order = np.arange(len(x)), []
-    while len(left):
-        rows = left[score.front(accuracy[left], score.Cost(spent.size[left], spent.bops[left]))]
-        apart = np.zeros(len(rows))
-        for column in x[rows].T:
-            by = np.argsort(column, kind="stable")
-            gaps = (column[by][2:] - column[by][:-2]) / max(float(np.ptp(column)), 1e-9)
-            apart[by] += np.concatenate([[np.inf], gaps, [np.inf]])[: len(rows)]
-        order.append(rows[np.argsort(-apart, kind="stable")])
-        left = np.setdiff1d(left, rows)
-    return np.concatenate(order)
+    costs = np.stack([-accuracy, spent.size, np.log2(spent.bops)], 1)
+    rank = fronts(-costs)
+    several = (np.flatnonzero(rank == front) for front in range(rank.max() + 1))
+    return np.concatenate([rows[np.argsort(-crowding(costs[rows]), kind="stable")] for rows in several])
 
 
 def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int, ...]) -> np.ndarray:

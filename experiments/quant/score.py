@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from domains.quant.domain import Quant
+from qd.emitters.selection import fronts
 
 DIMS = (8, 8)
 Budgets = dict[str, tuple[float, float]]  # name -> at most this share of size and of bit operations
@@ -73,10 +74,7 @@ def elites(accuracy: np.ndarray, spent: Cost, begin: Corner = CORNER) -> np.ndar
 
 def front(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
     """Returns the rows that no other betters in accuracy, size and bit operations at once."""
-    x = np.stack([-accuracy, spent.size, spent.bops], 1)
-    no_worse = (x[:, None] <= x[None]).all(2)
-    better = no_worse & (x[:, None] < x[None]).any(2)
-    return np.flatnonzero(~better.any(0))
+    return np.flatnonzero(fronts(np.stack([accuracy, -spent.size, -spent.bops], 1)) == 0)
 
 
 def best(accuracy: np.ndarray, spent: Cost, budgets: Budgets = BUDGETS) -> dict[str, int]:

@@ -7,5 +7,5 @@ Read from the top, each calls only what stands below it:
     session     one client at work: cache first, then the engine; opened when it is first needed
     engine      many calls at once on a thread of its own: gate, attempts, ledger
     transport   requests, replies, retries, schemas     accounting  cache, ledger, budget, limits
-    settings    what a client can be told               local, toy  endpoints on this machine
+    settings    the settings of a client               local, toy  endpoints on this machine
 """

@@ -54,7 +54,7 @@ class LM(ClientSettings):
         """Answers B prompts, None where a call failed for good.
 
         Args:
-            role: who asks, for the report.
+            role: the component that calls, for the report.
             sample: which of several answers to the same prompt, one number or [B].
 
         Raises:
@@ -74,14 +74,33 @@ class LM(ClientSettings):
         stop: Sequence[str] = (),
         temperature: float | None = None,
     ) -> list[str | None]:
-        """Goes on with B raw texts; where the endpoint only chats, each is one user message. Else as the call itself."""
+        """Continues B raw texts; where the endpoint only chats, each is one user message.
+
+        Args:
+            prompts: B texts.
+            role, sample, max_tokens, stop, temperature: as in the call itself.
+
+        Returns:
+            B continuations, None where a call failed for good.
+
+        Raises:
+            Spent, ValueError: as the call itself.
+        """
         if not self.endpoint_traits.completions:
             return self(prompts, role=role, sample=sample, max_tokens=max_tokens, stop=stop, temperature=temperature)
         bodies = [{"prompt": clean(prompt)} for prompt in prompts]
         return self._texts("completions", bodies, self._options(max_tokens, stop, temperature), role, sample)
 
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, role: str = "judge") -> LabelScores:
-        """Says how likely each label is as the answer: probabilities [B, L] and mass [B], NaN where a call failed.
+        """Scores each label as the answer, by the best means of the endpoint (``Traits.scoring``).
+
+        Args:
+            prompts: B questions.
+            labels: L answers to choose from.
+            role: the component that calls, for the report.
+
+        Returns:
+            Probabilities [B, L] and mass [B], NaN where a call failed.
 
         Raises:
             ValueError: the labels are no choice, or this endpoint cannot tell them apart; else as the call itself.
@@ -89,19 +108,45 @@ class LM(ClientSettings):
         return self._scoring.labels(prompts, labels, role)
 
     def rating(self, prompts: Sequence[Prompt], low: int = 1, high: int = 9, *, role: str = "judge") -> np.ndarray:
-        """Returns the expected rating [B] over the whole numbers low..high, NaN where it failed."""
+        """Rates on a scale, by the model's distribution over its numbers.
+
+        Args:
+            prompts: B questions that name the scale.
+            low, high: its ends, whole numbers.
+            role: the component that calls, for the report.
+
+        Returns:
+            The expected rating [B], NaN where a call failed or the model prefers other words.
+        """
         return self._scoring.rating(prompts, low, high, role)
 
     def log_likelihoods(self, texts: Sequence[str], *, role: str = "likelihood") -> np.ndarray:
-        """Returns the mean log-likelihood of a token of each text, in nats [B]; NaN where a call failed or a text is empty.
+        """Scores given texts.
+
+        Args:
+            texts: B texts.
+            role: the component that calls, for the report.
+
+        Returns:
+            The mean log-likelihood of a token of each text, in nats [B]; NaN where a call failed or a text is empty.
 
         Raises:
-            ValueError: this endpoint does not say it (llama.cpp does not, vLLM does); else as the call itself.
+            ValueError: this endpoint does not return it (llama.cpp does not, vLLM does); else as the call itself.
         """
         return self._scoring.likelihoods([clean(text) for text in texts], role)
 
     def generate_json(self, prompts: Sequence[Prompt], schema: dict[str, Any], *, role: str = "", sample: int = 0) -> list[Any]:
-        """Returns values that fit a JSON schema, None where even a second try did not."""
+        """Generates values that fit a JSON schema, at temperature 0; a misfit is repeated once, with the schema in words.
+
+        Args:
+            prompts: B questions.
+            schema: a JSON schema, e.g. {"type": "object", "properties": {"mood": {"enum": ["glad", "grim"]}}}.
+            role: the component that calls, for the report.
+            sample: which of several answers to the same prompt.
+
+        Returns:
+            B values, None where neither fits.
+        """
         return self._scoring.generate_json(prompts, schema, role, sample, temperature=0.0)
 
     def report(self) -> list[dict[str, Any]]:
@@ -114,7 +159,7 @@ class LM(ClientSettings):
         return self._session.ledger.lost_calls
 
     def close(self) -> None:
-        """Ends what was started, but not the server; asked again, it starts again."""
+        """Ends threads and files, but not the server; the next call opens them again."""
         self._session.close()
 
     @property

@@ -24,7 +24,7 @@ from qd.support.errors import UserError
 
 _LANE, _TLS_LANE = 2, 16  # calls that share a pool: each costs more with every line in it, and to read certificates takes time
 
-_PROBES = 3  # attempts at a start-up question: who waits for it wants to know
+_PROBES = 3  # attempts at a call of the start-up probe, which everything else waits for
 
 
 class Engine:
@@ -50,10 +50,19 @@ class Engine:
         self._thread.start()
 
     def ask(self, questions: dict[bytes, Request], model: str, keep: bool) -> dict[bytes, Reply | Failure]:
-        """Sends each question and returns what came of it; ``keep`` stores it.
+        """Sends requests and waits for all of them.
+
+        Args:
+            questions: requests by key.
+            model: fingerprint of the model.
+            keep: whether the cache stores the replies.
+
+        Returns:
+            A reply or a failure for each key.
 
         Raises:
             Spent: the budget has no room for all; what was answered until then is stored.
+            UserError: the disk does not take an answer or its cost; nothing more is sent.
         """
         if not self._lanes:
             self._connect(self._base_url())
@@ -174,7 +183,7 @@ class Engine:
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
-        """Nothing more is sent once an answer or its cost cannot be kept."""
+        """Stops all calls once an answer or its cost is not stored."""
         try:
             yield
         except UserError as error:
@@ -201,8 +210,8 @@ class Engine:
         return response.read(request, text), text
 
     async def _move(self) -> None:
-        """Goes where our own server is now, if it had to be started anew."""
-        with suppress(ValueError):  # it cannot be: the call has failed already, and says so
+        """Connects to our own server's new address, where it had to be started again."""
+        with suppress(ValueError):  # the call itself has failed already, and is reported
             url = await asyncio.to_thread(self._base_url)
             if url != self._url:
                 self._connect(url)

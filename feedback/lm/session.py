@@ -1,4 +1,4 @@
-"""One client at work: what it has opened, started and learned, built when it is first needed and once."""
+"""The state of one client: cache, ledger, engine and the endpoint's traits, each built once, when it is first needed."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from qd.support.errors import UserError
 
 
 class Session:
-    """From several threads too: whatever is built is built under a lock."""
+    """Safe to use from several threads: each part is built under a lock."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
@@ -55,7 +55,18 @@ class Session:
         return [results.get(key, nothing) for key in keys]
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
-        """A request with all that is sent; above temperature 0 it has a seed of its own."""
+        """Builds a request with all that is sent; above temperature 0 it has a seed of its own.
+
+        Args:
+            path: chat/completions or completions.
+            body: the question and its options.
+            role: the component that calls.
+            sample: which of several answers to the same question.
+            schema: what an answer in JSON must fit.
+
+        Returns:
+            The request before the endpoint's traits adapt it; its key is of this form.
+        """
         body = {"model": self.settings.model} | body | dict(self.settings.extra)
         if (body.get("temperature") or 0) > 0:
             body["seed"] = hash_seed(self.settings.seed, path, body, sample)
@@ -122,7 +133,7 @@ class Session:
     def _find_recorded(self, keys: list[bytes]) -> dict[bytes, Reply]:
         if self.settings.mode == "off":
             return {}
-        if self.settings.mode == "record":  # what this run recorded before it was cut off is not asked again
+        if self.settings.mode == "record":  # what this run recorded before it was cut off is not repeated
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
 
@@ -132,7 +143,7 @@ class Session:
         if lacking:
             raise UserError(
                 f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, "
-                f"and lm.mode=replay asks nobody (the first is {lacking[0].role or 'a'} prompt "
+                f"and lm.mode=replay makes no calls (the first is {lacking[0].role or 'a'} prompt "
                 f"{str(lacking[0].body)[:120]!r})",
                 "type lm.mode=readwrite",
             )
@@ -152,7 +163,7 @@ class Session:
             self._lacks_manners = "token_limit" not in stored  # an earlier version has stored them
             return Traits(**stored)
         if self.settings.mode == "replay":
-            raise UserError(f"{self.settings.cache} knows nothing of {self.settings.model}", "type lm.mode=readwrite to ask it")
+            raise UserError(f"{self.settings.cache} has no answers of {self.settings.model}", "type lm.mode=readwrite")
         return self._store_traits(probe(*self._probe_arguments(Traits())))
 
     def _complete_traits(self) -> Traits:

@@ -38,13 +38,13 @@ class ClientSettings:
     base_url: str = ""  # http(s)://HOST:PORT/v1
     server: Server | None = None  # instead of base_url
     key_variable: str = ""  # the NAME of the environment variable that holds the key; the key itself is kept nowhere
-    mode: str = "readwrite"  # replay: the cache alone answers; record: ask anew and store; off: no cache
+    mode: str = "readwrite"  # replay: the cache alone answers; record: call again and store; off: no cache
     cache: str = ""  # SQLite file of answers; "" keeps them in memory
     folder: str | None = None  # of the run: its ledger is kept there, and what was spent before a kill still counts
-    prompt_version: str = "1"  # another one asks everything anew
+    prompt_version: str = "1"  # another one repeats every call
     fingerprint: str = ""  # what tells the model from others; by default the server's, else address and model
     seed: int = 0  # of answers at temperatures above 0
-    temperature: float = 0.8  # of texts; judges are asked at 0
+    temperature: float = 0.8  # of texts; judgements use 0
     max_tokens: int = 256
     reasoning: str = "auto"  # where the model's thinking stands: tags (in its text), apart, none (texts stay as they are)
     reasoning_tokens: int = 2048  # room for it beside max_tokens, where the model thinks
@@ -55,7 +55,7 @@ class ClientSettings:
     budget: Budget | Mapping[str, Any] = field(default_factory=Budget)
     limits: Limits | Mapping[str, Any] = field(default_factory=Limits)
     extra: Mapping[str, Any] = field(default_factory=dict)  # more to send with each call, e.g. {top_p: 0.95}
-    traits: Traits | Mapping[str, Any] | None = None  # what the endpoint can do; None: it is asked at the start
+    traits: Traits | Mapping[str, Any] | None = None  # what the endpoint can do; None: found out by a few calls at the start
 
     def __post_init__(self) -> None:
         for name, kind in (("budget", Budget), ("limits", Limits), ("traits", Traits)):
@@ -67,7 +67,7 @@ class ClientSettings:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs on this machine, so that nobody is paid."""
+        """Whether it runs on this machine, so that it costs nothing."""
         return self.server is not None or is_loopback(self.base_url)
 
     @property
@@ -85,14 +85,14 @@ def is_loopback(url: str) -> bool:
 
 def _check(lm: ClientSettings) -> None:
     if lm.mode not in _MODES:
-        raise UserError(f"there is no mode {lm.mode!r}", f"type lm.mode= one of {', '.join(_MODES)}")
+        raise UserError(f"unknown lm.mode {lm.mode!r}", f"choose one of {', '.join(_MODES)}")
     for name, choices in (("reasoning", REASONING), ("token_limit", TOKEN_LIMITS)):
         if getattr(lm, name) not in ("auto", *choices):
             raise UserError(f"unknown lm.{name} {getattr(lm, name)!r}", f"choose one of auto, {', '.join(choices)}")
     if not isinstance(lm.reasoning_tokens, int) or lm.reasoning_tokens < 0:
         raise UserError(f"lm.reasoning_tokens={lm.reasoning_tokens!r} is no number of tokens", "type lm.reasoning_tokens=2048")
     if lm.scoring not in ("auto", "label", "first", "rating"):
-        raise UserError(f"there is no scoring {lm.scoring!r}", "type lm.scoring= one of auto, label, first, rating")
+        raise UserError(f"unknown lm.scoring {lm.scoring!r}", "choose one of auto, label, first, rating")
     if (lm.server is None) == (not lm.base_url):
         raise UserError(
             "a language model has either a server or a base_url", "type lm.base_url=http://HOST:PORT/v1, or lm=local"
@@ -109,5 +109,5 @@ def _build_part(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
     names = list(kind.__dataclass_fields__)
     for name in settings:
         if name not in names:
-            raise UserError(f"there is no {where}.{name}; there is {', '.join(names)}")
+            raise UserError(f"unknown setting {where}.{name}", f"choose one of {', '.join(names)}")
     return kind(**settings)

@@ -112,14 +112,24 @@ def preferences(prompt: str) -> list[tuple[str, float]]:
 
 
 def story(prompt: str, seed: int) -> str:
-    """Returns words of the prompt, shuffled."""
+    """Returns words of the prompt, shuffled.
+
+    Args:
+        prompt: any text.
+        seed: of the shuffle.
+    """
     words = sorted({word.lower() for word in _WORD.findall(prompt)}) or ["nothing"]
     sample = random.Random(_number(prompt, seed)).choices(words, k=12)
     return f"{STAMP} {' '.join(sample)}."
 
 
 def fill_schema(schema: dict[str, Any], prompt: str) -> Any:
-    """Returns a value that fits a schema."""
+    """Returns a value that fits a schema.
+
+    Args:
+        schema: a JSON schema.
+        prompt: what the value depends on.
+    """
     draw = random.Random(_number(prompt, json.dumps(schema, sort_keys=True)))
     if "enum" in schema:
         return draw.choice(schema["enum"])

@@ -61,7 +61,7 @@ def test_messages_options_and_raw_completions_are_sent_as_given():
 
 
 @pytest.mark.parametrize("how", ["label", "first", "rating"])
-def test_labels_are_scored_by_the_best_means_there_is(how):
+def test_labels_are_scored_by_the_best_means_of_the_endpoint(how):
     can = {"label": {"echo": True}, "first": {}, "rating": {"logprobs": False}}[how]
     with serving(**can) as server:
         lm = client(server, traits=None)
@@ -159,27 +159,27 @@ def test_an_empty_text_in_every_kind_of_question_is_nan():
         ({"base_url": "api.example.com"}, "no plain address"),
         ({"base_url": "http://me:secret@host/v1"}, "without a key in it"),
         ({"key_variable": "sk-1234-secret"}, "type the NAME"),
-        ({"mode": "reply"}, "there is no mode 'reply'"),
-        ({"scoring": "argmax"}, "there is no scoring 'argmax'"),
-        ({"budget": {"dollars": 3}}, "there is no lm.budget.dollars; there is calls, tokens, money"),
+        ({"mode": "reply"}, "unknown lm.mode 'reply'; choose one of readwrite, replay"),
+        ({"scoring": "argmax"}, "unknown lm.scoring 'argmax'"),
+        ({"budget": {"dollars": 3}}, "unknown setting lm.budget.dollars; choose one of calls, tokens, money"),
         ({"budget": {"calls": -1}}, "lm.budget.calls=-1 is no limit"),
         ({"limits": {"concurrency": 0}}, "lm.limits.concurrency=0 is no limit; type lm.limits.concurrency=8"),
         ({"base_url": ""}, "either a server or a base_url"),
     ],
 )
-def test_settings_that_cannot_be(settings, message):
+def test_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=message) as raised:
         LM(**({"model": "m", "base_url": "http://127.0.0.1:1/v1"} | settings))
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("labels", [("yes",), (), "yes", ("yes", ""), ("yes", "Yes"), ("yes", 1)])
-def test_labels_that_cannot_be(labels):
+def test_invalid_labels(labels):
     with serving() as server, pytest.raises(ValueError, match=r"labels=.*(no choice|twice)"):
         client(server).label_scores(["x"], labels)
 
 
-def test_labels_that_begin_alike_and_a_judge_without_log_probabilities():
+def test_labels_with_a_common_beginning_and_a_judge_without_log_probabilities():
     with serving(logprobs=False) as server:
         with pytest.raises(ValueError, match="'happy ending' begins with the label 'happy'"):
             client(server).label_scores(["x"], ("happy ending", "happy"))
@@ -199,7 +199,7 @@ def test_what_is_no_endpoint_is_named_before_anything_is_spent(what, monkeypatch
         message = {
             "html": "answered html .*as no API of this kind does; type lm.base_url=",
             "404 page": "as no API of this kind does",
-            "nobody": "nobody answers there; start the server",
+            "nobody": "no server answers there; start it",
             "no key": "the key of .* is not set; type export NO_SUCH_KEY=YOUR_KEY",
             "401": "as no API",
         }[what]
@@ -207,7 +207,7 @@ def test_what_is_no_endpoint_is_named_before_anything_is_spent(what, monkeypatch
             client(server, traits=None, limits={"timeout": 1, "deadline": 2}, **settings)(["hi"])
 
 
-def test_a_cache_that_is_none(tmp_path):
+def test_a_file_that_is_no_cache(tmp_path):
     (tmp_path / "text").write_text("not a database, and long enough to be read as one" * 9)
     with pytest.raises(ValueError, match=r"text cannot be opened as a cache of answers .*type lm.cache=another/file"):
         LM(model="m", base_url="http://127.0.0.1:1/v1", cache=str(tmp_path / "text"), mode="replay")(["x"])

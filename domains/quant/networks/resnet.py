@@ -5,7 +5,8 @@ from functools import cached_property
 
 import jax
 
-from domains.quant.networks.layers import Apply, Array, Layer
+from domains.quant.networks.layers import Apply, Layer
+from qd.types import Array
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from domains.quant.networks import data
 from domains.quant.networks.layers import Network, linear
 from domains.quant.networks.registry import FORMS, WEIGHTS
 from domains.quant.networks.resnet import ResNet
+from qd.types import Array
 
-Array = Any
 _EPSILON, _KEEP = 1e-5, 0.9  # of batch norm: in the root; how much of the running statistics a step keeps
 _SETTINGS = {"resnet14": (6, 128, 0.2), "digits": (30, 64, 0.1)}  # epochs, batch, peak of the learning rate
 

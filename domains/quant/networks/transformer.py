@@ -6,15 +6,13 @@ root mean square without a learned scale, mean over tokens. N images, T tokens, 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from domains.quant.networks.layers import BLOCK_PARTS, Apply, Layer, attention_blocks, split_heads
-
-Array = Any
+from qd.types import Array
 
 
 @dataclass(frozen=True)

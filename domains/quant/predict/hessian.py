@@ -4,7 +4,6 @@ L layers, N images.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +11,8 @@ import numpy as np
 
 from domains.quant.networks.data import Images
 from domains.quant.networks.layers import Network, linear
+from qd.types import Array
 
-Array = Any
 PROBES, STEPS = 12, 8
 
 

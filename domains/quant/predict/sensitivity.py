@@ -8,7 +8,7 @@ L layers, W weight options, A activation options, N images.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,7 @@ from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
 from domains.quant.quantize.bank import Bank, quantized
 from qd.support.errors import UserError
-
-Array = Any
+from qd.types import Array
 
 
 class Sensitivity(NamedTuple):

@@ -20,8 +20,8 @@ from domains.quant.networks.layers import Network, linear
 from domains.quant.quantize import calibration
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
 from qd.support.errors import UserError
+from qd.types import Array
 
-Array = Any
 _CHUNK = 8  # configs that one call of the program takes; fewer are filled up
 
 

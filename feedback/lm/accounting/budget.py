@@ -17,6 +17,12 @@ class Cost(NamedTuple):
     money: float = 0.0
 
     def plus(self, other: "Cost", times: int = 1) -> "Cost":
+        """Returns the sum.
+
+        Args:
+            other: what is added.
+            times: how often; -1 takes it away.
+        """
         return Cost(
             self.calls + times * other.calls,
             self.tokens_in + times * other.tokens_in,
@@ -60,11 +66,29 @@ class Price:
     tokens_out: float
 
     def of(self, tokens_in: int, tokens_out: int) -> float:
+        """Returns the money that a call costs.
+
+        Args:
+            tokens_in: of the prompt.
+            tokens_out: of the answer, thinking included.
+        """
         return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
 
 
 def price(prices: Mapping[str, float] | None, free: bool, model: str) -> Price:
-    """Reads {in: ..., out: ...}. Raises ValueError where there is none and the endpoint may not be free."""
+    """Reads a price.
+
+    Args:
+        prices: {in: ..., out: ...} of a million tokens, or None.
+        free: whether a call may cost nothing: the endpoint is on this machine.
+        model: its name, for the message.
+
+    Returns:
+        The price of a million tokens; 0 where ``prices`` is None and the endpoint free.
+
+    Raises:
+        UserError: there is none and the endpoint may not be free, or it is no price.
+    """
     if prices is None:
         if free:
             return Price(0.0, 0.0)

@@ -26,7 +26,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS traits (model TEXT PRIMARY KEY, traits TEXT NOT NULL) WITHOUT ROWID",
 )
 _AT_ONCE = 500  # keys in one query
-_PATIENCE = 60.0  # seconds to wait for another who writes or begins the same file
+_PATIENCE = 60.0  # seconds to wait while another process writes or creates the same file
 
 
 class Cache:
@@ -58,7 +58,7 @@ class Cache:
         return replies | {key: self._unwritten[key][0] for key in keys if key in self._unwritten}
 
     def find_failures(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
-        """Returns what failed for good when it was asked; look for answers first, it may have been asked again."""
+        """Returns the calls that failed for good; look for answers first, since a later call may have had one."""
         return {
             key: Failure(kind, "as recorded")
             for one in keys
@@ -66,7 +66,19 @@ class Cache:
         }
 
     def put(self, key: bytes, model: str, request: Request, answer: Reply, response: str, seconds: float) -> None:
-        """Stores an answer; once this returns, killing the process does not lose it."""
+        """Stores a reply; once this returns, killing the process does not lose it.
+
+        Args:
+            key: of the request.
+            model: fingerprint of the model.
+            request: as it was sent.
+            answer: as it was read.
+            response: the whole body.
+            seconds: from the first attempt to the answer.
+
+        Raises:
+            UserError: the disk does not take it; it stays in memory, and ``find`` returns it.
+        """
         logprobs = json.dumps(answer.logprobs) if answer.logprobs else ""
         row = (key, answer.text, logprobs, answer.tokens_in, answer.tokens_out, answer.money, answer.finish)
         record = (key, request.role, model, json.dumps(request.body), response, seconds, time.time())
@@ -86,7 +98,15 @@ class Cache:
             self._unwritten.clear()
 
     def put_failure(self, key: bytes, failure: Failure) -> None:
-        """Notes what failed for good."""
+        """Notes a call that failed for good.
+
+        Args:
+            key: of the request.
+            failure: the last one.
+
+        Raises:
+            UserError: the disk does not take it.
+        """
         with self._lock, self._writing():
             self._db.execute("REPLACE INTO failures VALUES (?, ?)", (key, failure.kind))
 
@@ -96,6 +116,15 @@ class Cache:
         return json.loads(rows[0][0]) if rows else None
 
     def put_traits(self, model: str, traits: dict) -> None:
+        """Stores what the start-up probe found.
+
+        Args:
+            model: fingerprint of the model.
+            traits: names and values.
+
+        Raises:
+            UserError: the disk does not take them.
+        """
         with self._lock, self._writing():
             self._db.execute("REPLACE INTO traits VALUES (?, ?)", (model, json.dumps(traits)))
 

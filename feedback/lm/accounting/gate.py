@@ -43,7 +43,14 @@ class Gate:
         return loop.time()
 
     def leave(self, entered: float, worst: Cost, actual: Cost, failure: Failure | None) -> None:
-        """Gives the turn back, and what was reserved too much."""
+        """Gives the turn back, and what was reserved too much.
+
+        Args:
+            entered: the time that ``enter`` returned.
+            worst: what was reserved.
+            actual: what the call cost.
+            failure: why it failed, None for a reply; a 429 halves the window and holds all calls for its Retry-After.
+        """
         now = asyncio.get_running_loop().time()
         self.flying -= 1
         self.reserved = self.reserved.plus(worst, -1)

@@ -6,7 +6,7 @@
     {"event": "cached", "role": "judge", "rows": 64, "in": 5440, "out": 64, "money": 0.0009}
 
 A call that was in flight when the process died has a line "sent" and no other: opened again, the ledger calls it lost and
-charges what was reserved, since nobody knows what was billed.
+charges what was reserved, since what was billed is not known.
 """
 
 import errno
@@ -73,7 +73,19 @@ class Ledger:
         return total
 
     def open_call(self, role: str, key: bytes, worst: Cost) -> int:
-        """Notes a call about to be sent; returns its ticket."""
+        """Notes a call about to be sent.
+
+        Args:
+            role: the component that calls.
+            key: of the request.
+            worst: what it may cost; charged if this process dies before the answer.
+
+        Returns:
+            A ticket for ``close_call``.
+
+        Raises:
+            UserError: the disk does not take the line.
+        """
         with self._lock:
             ticket = self._next
             row = {"ticket": ticket, "role": role, "key": key.hex(), "at": round(time.time(), 3)}
@@ -81,16 +93,37 @@ class Ledger:
         return ticket
 
     def close_call(self, ticket: int, cost: Cost, why: str = "") -> None:
-        """Notes how it ended."""
+        """Notes how a call ended.
+
+        Args:
+            ticket: from ``open_call``.
+            cost: what is charged.
+            why: the kind of failure, "" for a reply.
+
+        Raises:
+            UserError: the disk does not take the line; the cost counts in this process all the same.
+        """
         self._note({"event": "failed", "why": why, "ticket": ticket} | _costs(cost) if why else
                    {"event": "answered", "ticket": ticket} | _costs(cost))  # fmt: skip
 
     def note_failure(self, role: str, key: bytes, why: str) -> None:
-        """Notes a row that has no answer."""
+        """Notes a row that has no answer.
+
+        Args:
+            role: the component that calls.
+            key: of the request.
+            why: the kind of failure.
+        """
         self._note({"event": "gave up", "role": role, "key": key.hex(), "why": why})
 
     def note_cached(self, role: str, rows: int, cost: Cost) -> None:
-        """Notes rows that the cache has answered."""
+        """Notes rows that the cache has answered.
+
+        Args:
+            role: the component that calls.
+            rows: how many.
+            cost: what they cost when they were called.
+        """
         self._note({"event": "cached", "role": role, "rows": rows} | _costs(cost))
 
     def report(self) -> list[dict[str, Any]]:

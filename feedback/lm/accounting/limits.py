@@ -1,4 +1,4 @@
-"""How fast an endpoint may be asked: token buckets for requests and for tokens, and how long a call may take."""
+"""How fast calls may follow each other: token buckets for requests and for tokens, and how long a call may take."""
 
 from dataclasses import dataclass, fields
 
@@ -34,7 +34,12 @@ class Bucket:
         self.level, self.at = self.room, now
 
     def wait(self, amount: float, now: float) -> float:
-        """Returns the seconds until so much may be taken; 0 for now."""
+        """Returns the seconds until so much may be taken; 0 for now.
+
+        Args:
+            amount: requests or tokens.
+            now: the time in seconds, on any clock that does not go back.
+        """
         if self.rate is None:
             return 0.0
         self.level, self.at = min(self.room, self.level + (now - self.at) * self.rate), now

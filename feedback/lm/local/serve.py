@@ -12,7 +12,14 @@ import time
 
 
 def main(weights: str, threads: int, context: int, parent: int) -> None:
-    """Serves until the parent is gone: killed or not, it closes our standard input, and another process adopts us."""
+    """Serves until the parent process is gone, which closes standard input.
+
+    Args:
+        weights: path of a GGUF file.
+        threads: of the processor.
+        context: tokens of prompt and answer.
+        parent: id of the parent process.
+    """
     say = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the engine itself prints goes to the log
     threading.Thread(target=_end_with_input, daemon=True).start()

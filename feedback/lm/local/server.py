@@ -1,4 +1,4 @@
-"""A real language model on the desk: any GGUF file, served by xllamacpp in a child process on the loopback address.
+"""A language model on this machine: any GGUF file, served by xllamacpp in a child process on the loopback address.
 
 The client speaks to it as to any paid endpoint. It starts at the first call that no cache answers, is shared by all that
 have the same settings, and ends with this process.
@@ -43,7 +43,7 @@ class Local:
         return running[1]
 
     def close(self) -> None:
-        """Ends the server, whoever uses it; asked again, it starts again."""
+        """Ends the server for all its users; the next call starts it again."""
         _end((os.getpid(), self))
 
     @property
@@ -147,7 +147,7 @@ def _healthy(address: str, until: float) -> bool:
 def _tail(log: IO[bytes]) -> str:
     log.seek(0)
     lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    return " | ".join(lines[-3:]) or "it said nothing"
+    return " | ".join(lines[-3:]) or "its log is empty"
 
 
 @lru_cache(maxsize=8)

@@ -155,7 +155,7 @@ def home() -> Path:
 def files(name: str) -> list[Path]:
     """Returns where the files of a catalogued name lie. Raises ValueError where they are not there: with what to type."""
     if name not in CATALOGUE:
-        raise UserError(f"there are no weights {name!r}; there are {', '.join(CATALOGUE)}, or type the path of a file")
+        raise UserError(f"unknown weights {name!r}", f"choose one of {', '.join(CATALOGUE)}, or type the path of a file")
     paths = [home() / name / file.name for file in CATALOGUE[name].files]
     for path, file in zip(paths, CATALOGUE[name].files, strict=True):
         if not path.is_file():
@@ -173,7 +173,7 @@ def gguf(name: str) -> Path:
         return files(name)[0]
     path = Path(name).expanduser()
     if not path.is_file():
-        raise UserError(f"there is no file {path}", f"type the path of a GGUF file, or one of {', '.join(CATALOGUE)}")
+        raise UserError(f"{path} is no file", f"type the path of a GGUF file, or one of {', '.join(CATALOGUE)}")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise UserError(f"{path} is no GGUF file (it does not begin with GGUF)", "type the path of one")

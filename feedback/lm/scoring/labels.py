@@ -42,7 +42,15 @@ def check_first(labels: tuple[str, ...]) -> None:
 
 
 def by_first_token(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> tuple[np.ndarray, float]:
-    """Returns probabilities [L] and mass. A token that may begin two labels counts for neither."""
+    """Scores labels by the likeliest first tokens. A token that may begin two labels counts for neither.
+
+    Args:
+        top: (token, log-probability) pairs.
+        labels: L labels.
+
+    Returns:
+        Probabilities [L] and mass.
+    """
     mass = np.zeros(len(labels))
     for token, logprob in top:
         mine = [i for i, label in enumerate(labels) if _begins(_plain(token), _plain(label))]
@@ -54,7 +62,16 @@ def by_first_token(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> t
 def by_likelihood(
     pairs_per_label: Sequence[Sequence[tuple[int, float]]], begins: int, ends: Sequence[int]
 ) -> tuple[np.ndarray, float]:
-    """Returns probabilities [L] and mass from (offset, logprob) of each prompt with its label, which stands at begins:end."""
+    """Scores labels by the likelihood of the whole label after the prompt (Bradley et al. 2024, QDAIF).
+
+    Args:
+        pairs_per_label: for each label the (offset, log-probability) pairs of the prompt with it.
+        begins: offset of the label.
+        ends: L offsets of its end.
+
+    Returns:
+        Probabilities [L] and mass.
+    """
     sums = [sum(p for at, p in pairs if begins <= at < end) for pairs, end in zip(pairs_per_label, ends, strict=True)]
     best = max(sums)
     shares, _ = _shares(np.exp(np.array(sums) - best))

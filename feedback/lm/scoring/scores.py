@@ -32,6 +32,13 @@ class Scoring:
         self.session = session
 
     def labels(self, prompts: Sequence[Prompt], labels: Sequence[str], role: str) -> LabelScores:
+        """Scores labels; see ``LM.label_scores``.
+
+        Args:
+            prompts: B questions.
+            labels: L answers.
+            role: the component that calls.
+        """
         labels = check_labels(labels)
         how = self._how()
         if how == "label":
@@ -41,6 +48,13 @@ class Scoring:
         return self._by_ratings(prompts, labels, role)
 
     def rating(self, prompts: Sequence[Prompt], low: int, high: int, role: str) -> np.ndarray:
+        """Rates; see ``LM.rating``.
+
+        Args:
+            prompts: B questions.
+            low, high: ends of the scale.
+            role: the component that calls.
+        """
         if not low < high:
             raise UserError(f"a rating from {low} to {high} is no scale", "type low=1, high=9")
         if self._how() == "rating":
@@ -55,7 +69,15 @@ class Scoring:
     def generate_json(
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float
     ) -> list[Any]:
-        """Asks, and once more with a plain word those that did not fit."""
+        """Generates JSON, and repeats with the schema in words what did not fit; see ``LM.generate_json``.
+
+        Args:
+            prompts: B questions.
+            schema: a JSON schema.
+            role: the component that calls.
+            sample: which of several answers.
+            temperature: of the model.
+        """
         check_schema(schema)
         conversations = [as_messages(prompt) for prompt in prompts]
         values = self._in_json(conversations, schema, role, sample, temperature)
@@ -67,6 +89,12 @@ class Scoring:
         return values
 
     def likelihoods(self, texts: Sequence[str], role: str) -> np.ndarray:
+        """Scores texts; see ``LM.log_likelihoods``.
+
+        Args:
+            texts: B texts.
+            role: the component that calls.
+        """
         if not self.session.traits.echo:
             raise UserError(
                 "this endpoint does not say how likely a given text is (it cannot echo a prompt's log-probabilities); "

@@ -105,7 +105,13 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
 def probe_manners(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more: Mapping[str, Any]) -> Traits:
     """Finds out how calls must be sent and read: token_limit, refuses, reasoning, cache_prompt. The rest is as at the start.
 
-    Args and errors are those of ``probe``. It takes one call, and one more for each setting that the endpoint refuses.
+    It takes one call, and one more for each setting that the endpoint refuses.
+
+    Args:
+        ask, model, url, key_variable, start, more: as in ``probe``.
+
+    Raises:
+        UserError: as ``probe``.
     """
     traits = start
     messages = [{"role": "user", "content": "Say yes."}]
@@ -150,5 +156,5 @@ def _why(failure: Failure, model: str, url: str, key_variable: str) -> str:
             f"({model}?)"
         )
     if failure.kind in ("no connection", "cut", "timeout"):
-        return f"{prefix}: nobody answers there; start the server, or type lm.base_url=http://HOST:PORT/v1"
+        return f"{prefix}: no server answers there; start it, or type lm.base_url=http://HOST:PORT/v1"
     return f"{prefix} to a first short question; type another lm.model or lm.base_url, or try again later"

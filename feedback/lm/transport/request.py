@@ -1,4 +1,4 @@
-"""What is asked of an endpoint, as plain data; the same question has the same key, wherever and whenever it is asked."""
+"""Requests as plain data; the same request has the same key on every machine and in every run."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ _DROPPED = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160))) 
 class Request(NamedTuple):
     path: str  # chat/completions or completions
     body: dict[str, Any]  # all that is sent
-    role: str  # who asks: for the report, and nothing else
+    role: str  # the component that calls: for the report, and nothing else
     sample: int = 0  # which of several answers to the same question
     schema: dict[str, Any] | None = None  # what an answer in JSON must fit; the body says it too
     reasoning: str = "auto"  # where the model's thinking stands: auto, none, tags or apart (ClientSettings.reasoning)
@@ -43,7 +43,13 @@ class Request(NamedTuple):
 
 
 def request_key(request: Request, model: str, version: str) -> bytes:
-    """Returns 32 bytes of the question, the model's fingerprint, the version of the prompts and the sample."""
+    """Returns the 32 bytes that a cache knows a request by.
+
+    Args:
+        request: before the endpoint's traits adapt it.
+        model: fingerprint of the model.
+        version: of the prompts (lm.prompt_version).
+    """
     whole = [request.path, request.body, model, version, request.sample]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).digest()
 

@@ -66,7 +66,7 @@ def read(request: Request, text: str) -> Reply | Failure:
     if request.schema is not None and (fault := schema.fault(content, request.schema)):
         return Failure("invalid", fault, used=used)
     if not logprobs and request.body.get("logprobs"):
-        return Failure("no log-probabilities", "it was asked for them and gave none", used=used)
+        return Failure("no log-probabilities", "the request has logprobs, the response has none", used=used)
     if not all(p <= _ROUNDING for _, p in logprobs):  # NaN too
         return Failure("bad log-probabilities", "one of them is NaN or above 0", used=used)
     finish = clean(str(choices[0].get("finish_reason")))[:20]

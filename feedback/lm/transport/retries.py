@@ -1,6 +1,6 @@
-"""What went wrong with a call, and when to ask again: exponential back-off with full jitter, Retry-After capped.
+"""Why a call failed, and when to repeat it: exponential back-off with full jitter, Retry-After capped.
 
-Asked again: 408, 409, 429, 5xx, no connection, time-outs and what cannot be read. Never: other 4xx, and a quota that is spent.
+Repeated: 408, 409, 425, 429, 5xx, no connection, time-outs and unreadable bodies. Never: other 4xx, and a spent quota.
 """
 
 import email.utils
@@ -15,11 +15,11 @@ from feedback.lm.transport.response import Failure
 
 _AGAIN = (408, 409, 425, 429)
 _FIRST, _LONGEST = 0.5, 20.0  # seconds of back-off
-_LONGEST_ASKED = 60.0  # seconds of Retry-After that are honoured
+_LONGEST_RETRY_AFTER = 60.0  # seconds of Retry-After that are honoured
 
 
 def failure(error: Exception) -> Failure:
-    """Says what an error of the openai package or of the network means."""
+    """Returns the failure that an error of the openai package or of the network stands for."""
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     for each in (error, error.__cause__):  # some versions of the package wrap it
@@ -35,10 +35,15 @@ def failure(error: Exception) -> Failure:
     return Failure("cut", f"{type(error).__name__}: {error}"[:80], again=True)
 
 
-def pause(failure_: Failure, attempt: int) -> float:
-    """Returns the seconds to wait after attempt 0, 1, ...: full jitter, no less than what the endpoint asks for."""
+def pause(failure: Failure, attempt: int) -> float:
+    """Returns the seconds to wait: full jitter, no less than the endpoint's Retry-After, which is capped.
+
+    Args:
+        failure: of the last attempt.
+        attempt: its number, 0, 1, ...
+    """
     jitter = random.uniform(0, min(_LONGEST, _FIRST * 2**attempt))
-    return jitter if failure_.after is None else min(failure_.after, _LONGEST_ASKED) + jitter / 4
+    return jitter if failure.after is None else min(failure.after, _LONGEST_RETRY_AFTER) + jitter / 4
 
 
 def _status(error: openai.APIStatusError) -> Failure:
@@ -52,7 +57,7 @@ def _status(error: openai.APIStatusError) -> Failure:
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds until the endpoint wants to be asked again: a number, or a date."""
+    """Returns the seconds of a Retry-After header: a number, or a date."""
     if "retry-after-ms" in headers:
         return _seconds(headers["retry-after-ms"], 1000)
     if "retry-after" not in headers:

@@ -9,7 +9,7 @@ from jsonschema.validators import extend
 
 from qd.support.errors import UserError
 
-# more keys than were asked for do no harm: they are forbidden in what is sent (``strict``), and ignored in what comes back
+# further keys do no harm: they are forbidden in the schema that is sent (``strict``), and ignored in what comes back
 _Validator = extend(Draft202012Validator, {"additionalProperties": lambda *_: ()})
 
 
@@ -24,7 +24,12 @@ def check_schema(schema: Any) -> None:
 
 
 def fault(text: str, schema: dict[str, Any]) -> str:
-    """Says what is wrong with a text; "" for nothing."""
+    """Returns what is wrong with a text, "" where nothing is.
+
+    Args:
+        text: JSON, also between fences of Markdown.
+        schema: a JSON schema.
+    """
     try:
         value = read(text)
     except (ValueError, RecursionError) as error:
@@ -42,7 +47,7 @@ def read(text: str) -> Any:
 
 
 def instruction(schema: dict[str, Any]) -> str:
-    """Tells a model of the schema in words, where the endpoint cannot enforce it."""
+    """Returns the schema in words for the model, where the endpoint does not enforce it."""
     return f"Answer with one JSON value and nothing else. It must fit this JSON schema: {json.dumps(schema, sort_keys=True)}"
 
 

@@ -49,7 +49,7 @@ class Ribs:
     """
 
     emitter: str  # a class of ribs.emitters
-    settings: tuple[tuple[str, Any], ...]  # its keyword arguments; a mapping is taken too
+    settings: Mapping[str, Any] | tuple[tuple[str, Any], ...]  # its keyword arguments; stored as a tuple
     count: int = 1
     x0: float | tuple[float, ...] | None = None
     pure: bool = False

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 HOUSE = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((HOUSE / "examples").glob("*.py"))
 

@@ -101,9 +101,6 @@ def refit(search: Search, state: State) -> State:
     return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
 
 
-refit = refit  # its public name
-
-
 def stored(search: Search) -> tuple[str, ...]:
     """Names of the features that are kept beside each elite and handed out in batches."""
     return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))

@@ -49,7 +49,7 @@ class Ribs:
     """
 
     emitter: str  # a class of ribs.emitters
-    settings: tuple[tuple[str, Any], ...]  # its keyword arguments; a mapping is taken too
+    settings: Mapping[str, Any] | tuple[tuple[str, Any], ...]  # its keyword arguments; stored as a tuple
     count: int = 1
     x0: float | tuple[float, ...] | None = None
     pure: bool = False
@@ -62,7 +62,7 @@ class Ribs:
         if self.emitter not in known:
             raise UserError(f"pyribs has no emitter {self.emitter!r}; it has {nearest(self.emitter, known)}")
         takes = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
-        for name, value in self.settings:
+        for name, value in dict(self.settings).items():
             if name not in takes:
                 raise UserError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
             if name == "batch_size" and value is not None and value < 1:
@@ -153,13 +153,13 @@ class Ribs:
         return np.broadcast_to(np.asarray(self.x0, elite.dtype), elite.shape)
 
     def _open(self, archive: Any, x0: np.ndarray, seed: np.ndarray) -> Any:
-        settings = {name: _plain(value) for name, value in self.settings}
+        settings = {name: _plain(value) for name, value in dict(self.settings).items()}
         if "x0" in inspect.signature(self._class).parameters and "initial_solutions" not in settings:
             settings["x0"] = x0
         try:
             return self._class(archive, **settings, seed=int(seed.view(np.uint64)[0]))
         except (ValueError, TypeError, AttributeError) as error:
-            raise UserError(f"pyribs refuses {self.emitter}({_show(self.settings)}): {error}") from error
+            raise UserError(f"pyribs refuses {self.emitter}({_show(dict(self.settings))}): {error}") from error
 
 
 def _as_told(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -210,5 +210,5 @@ def _is_pair(pair: Any) -> bool:
     return isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
 
 
-def _show(settings: tuple[tuple[str, Any], ...]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in settings)
+def _show(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())

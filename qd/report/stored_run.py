@@ -102,11 +102,11 @@ class StoredRun:
             raise UserError(f"{self.folder} has no elites", "give its command again with a larger budget")
         return self.elites.iloc[[self.elites["objective"].argmax()]].astype(object).iloc[0]
 
-    def solution(self, id: int) -> Any:
+    def solution(self, id: Any) -> Any:
         """Returns the solution of one elite: an array, a text, or what its domain makes.
 
         Args:
-            id: as in ``elites["id"]``, e.g. ``run.best["id"]``.
+            id: a whole number as in ``elites["id"]``, e.g. ``run.best["id"]``.
 
         Raises:
             UserError: no elite has that id.
@@ -118,7 +118,7 @@ class StoredRun:
             raise UserError(f"{self.folder} has no elite with id {id!r}", f'type one of run.elites["id"], e.g. {some}')
         return self._archive.columns["solution"][rows[0]]
 
-    def policy(self, id: int, domain: Domain | str | None = None) -> Policy:
+    def policy(self, id: Any, domain: Domain | str | None = None) -> Policy:
         """Returns the policy that one elite's solution stands for: observation -> action.
 
         Args:

@@ -15,6 +15,7 @@ quick: 20 iterations; first: 500 iterations of all cases (and CMA-MEGA); full: 1
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Annotated, Any, NamedTuple
 
@@ -31,7 +32,7 @@ from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid, insert
 from qd.emitters.ribs import Ribs
-from qd.report.table import Row, Runs, summary
+from qd.report.table import Runs, summary
 from qd.search import run, start
 from qd.types import Batch, Rows, Search
 
@@ -102,8 +103,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "
     print(*agreement(runs), sep="\n")
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs, np.mean)
+rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def sides(name: str) -> dict[str, Callable[..., dict[str, float]]]:

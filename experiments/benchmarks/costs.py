@@ -7,6 +7,7 @@ seeds in 10-D. CPU nanoseconds an evaluation, medians of the rounds with their r
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import jax
@@ -24,7 +25,7 @@ from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import driver
 from qd.fused.prepare import prepare
-from qd.report.table import Row, Runs
+from qd.report.table import Runs
 from qd.search import start
 from qd.types import Search
 
@@ -66,8 +67,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     sheet(runs).savefig(folder / "costs.png", dpi=150)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:

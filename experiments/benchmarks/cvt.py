@@ -6,9 +6,10 @@ Uniform measures of a simple domain, so that the lookup is what is measured.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from experiments import command, study
+from experiments import command
 from experiments.benchmarks import rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
 from experiments.benchmarks.sides import begin, host, limit, ours, pyribs_cvt
@@ -16,7 +17,6 @@ from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import CVT, Grid
 from qd.emitters.vary import Gaussian, Vary
-from qd.report.table import Row, Runs
 from qd.types import Array, Evaluation, Search
 
 CASES = {  # name -> measures, cells, batch, evaluations of a round
@@ -48,15 +48,10 @@ class Square:
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    folder = study.folder("cvt", out=out)
-    runs = study.runs(folder)
-    for case, settings in CASES.items():
-        rounds.race(runs, case, lambda settings=settings: sides(*settings), BUDGETS[budget])
-    rounds.report(folder, rows(runs))
+    rounds.run("cvt", {case: partial(sides, *settings) for case, settings in CASES.items()}, BUDGETS[budget], PAIRS, out)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(measures: int, cells: int, batch: int, evaluations: int) -> dict[str, Side]:

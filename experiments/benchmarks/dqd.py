@@ -7,6 +7,7 @@ so the largest difference of the two jacobians is noted beside.
     OPENBLAS_NUM_THREADS=1 qd study benchmarks.dqd budget=quick|first|full
 """
 
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from experiments.benchmarks.sides import continuing, describe, steps
 from qd import keys, programs
 from qd.archives import Grid
 from qd.emitters.ribs import Ribs
-from qd.report.table import Row, Runs
 from qd.search import start
 from qd.types import Search
 
@@ -48,8 +48,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     rounds.report(folder, rows(runs))
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(emitter: str, settings: dict, count: int, evaluations: int) -> dict[str, Side]:

@@ -5,6 +5,7 @@ Ours keeps 20-d features beside each elite, ids, statuses and failures; the peer
     qd study benchmarks.host_loop budget=quick|first|full
 """
 
+from functools import partial
 from itertools import product
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from ribs.emitters import GaussianEmitter, IsoLineEmitter
 from ribs.schedulers import Scheduler
 
 from domains.arm import Arm
-from experiments import command, study
+from experiments import command
 from experiments.benchmarks import rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
 from experiments.benchmarks.sides import continuing, jitted, scheduling, steps
@@ -22,7 +23,6 @@ from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.ribs import Ribs
-from qd.report.table import Row, Runs
 from qd.search import start
 from qd.types import Search
 
@@ -37,15 +37,11 @@ PAIRS = {"host loop / pyribs": ("host loop", "pyribs")}
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    folder = study.folder("host_loop", out=out)
-    runs = study.runs(folder)
-    for name, batch in product(EMITTERS, BATCHES):
-        rounds.race(runs, f"{name}, batch {batch}", lambda name=name, batch=batch: sides(name, batch), BUDGETS[budget])
-    rounds.report(folder, rows(runs))
+    cases = {f"{name}, batch {batch}": partial(sides, name, batch) for name, batch in product(EMITTERS, BATCHES)}
+    rounds.run("host_loop", cases, BUDGETS[budget], PAIRS, out)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(name: str, batch: int) -> dict[str, Side]:

@@ -7,17 +7,17 @@ Almost all of the distance to QDax is its cell lookup: it measures the distance 
     qd study benchmarks.map_elites budget=quick|first|full
 """
 
+from functools import partial
 from typing import Annotated, Any
 
 from domains.arm import Arm
 from domains.functions import LinearProjection
-from experiments import command, study
+from experiments import command
 from experiments.benchmarks import qdax_sides, rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
 from experiments.benchmarks.sides import ISO, LINE, WARM, begin, describe, end, host, in_numpy, jitted, limit, ours, pyribs
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
-from qd.report.table import Row, Runs
 from qd.types import Search
 
 ARM100, ARM10, SPHERE = Arm(joints=100), Arm(joints=10), LinearProjection("sphere", 100)
@@ -44,15 +44,10 @@ PAIRS = {
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    folder = study.folder("map_elites", out=out)
-    runs = study.runs(folder)
-    for case, settings in CASES.items():
-        rounds.race(runs, case, lambda settings=settings: sides(*settings), BUDGETS[budget])
-    rounds.report(folder, rows(runs))
+    rounds.run("map_elites", {case: partial(sides, *settings) for case, settings in CASES.items()}, BUDGETS[budget], PAIRS, out)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(domain: Any, batch: int, dims: tuple[int, int], evaluations: int) -> dict[str, Side]:

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import product
 from statistics import median
 from typing import Annotated, Any
 
 from experiments import command, study
 from experiments.benchmarks import rounds
-from qd.report.table import Row, Runs
 
 CASES = {"default, 50,000 evaluations": 50_000, "default, 1,000,000 evaluations": 1_000_000}
 DRIVERS = ("fused", "host")
@@ -46,8 +46,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
         print(f"{case}, {driver}: {times}")
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def timed(driver: str, evaluations: int) -> dict[str, float]:

@@ -18,6 +18,25 @@ BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
 RATIOS = ("ratio per_cpu_s", "ratio per_s")
 
 
+def run(
+    name: str, cases: dict[str, Callable[[], dict[str, Side]]], n: int, pairs: dict[str, tuple[str, str]], out: str
+) -> None:
+    """Does what a benchmark is: the rounds that are missing of each case, then the table.
+
+    Args:
+        name: of the folder of its results.
+        cases: what opens the sides of each.
+        n: rounds.
+        pairs: name of a ratio -> (method, other).
+        out: another folder; empty: none.
+    """
+    folder = study.folder(name, out=out)
+    runs = study.runs(folder)
+    for case, sides in cases.items():
+        race(runs, case, sides, n)
+    report(folder, rows(runs, pairs))
+
+
 def race(runs: Runs, case: str, sides: Callable[[], dict[str, Side]], n: int) -> None:
     """Does the rounds that are missing; each side goes once before the clock runs. ``sides`` is called only if any is."""
     missing = [i for i in range(n) if not any(key[0] == case and key[2] == i for key in runs.records)]

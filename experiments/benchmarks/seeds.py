@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import Annotated
 
 from domains.arm import Arm
@@ -21,7 +22,7 @@ from qd import fused, keys
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused.seeds import run
-from qd.report.table import Row, Runs
+from qd.report.table import Runs
 from qd.search import start
 from qd.types import Search, State
 
@@ -45,8 +46,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = 
     rounds.report(folder, rows(runs))
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(runs: Runs, case: str, dim: int, batch: int, evaluations: int, count: int) -> dict[str, Side]:

@@ -10,7 +10,6 @@ C configs, S sites, L layers.
 """
 
 import hashlib
-import json
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +29,7 @@ from domains.quant.quantize.bank import Bank, build
 from experiments import command
 from experiments.command import Names
 from experiments.emq.statistics import statistics
+from qd.support import json_lines
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
@@ -144,7 +144,7 @@ def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> 
     """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece."""
     images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
     judges, others = images.first(plan.judges), images.pixels[plan.judges :]
-    stored = _lines(path)
+    stored = {record["config"]: record["told"] for record in json_lines.read(path)}
     bank = _bank(network)
     for at in range(0, len(configs), _PIECE):
         rows = configs[at : at + _PIECE]
@@ -154,13 +154,9 @@ def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> 
         begin = time.process_time()
         agreement = sensitivity.agreement(bank, rows, others)
         each = (time.process_time() - begin) / len(rows)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and not path.read_bytes().endswith(b"\n")
-        with path.open("a") as file:
-            file.write("\n" * torn)
-            for row, *values in zip(rows, accuracy, agreement, strict=True):
-                stored[_key(row)] = [*map(float, values), each]
-                file.write(json.dumps({"config": _key(row), "told": stored[_key(row)]}) + "\n")
+        for row, *values in zip(rows, accuracy, agreement, strict=True):
+            stored[_key(row)] = [*map(float, values), each]
+        json_lines.append(path, [{"config": _key(row), "told": stored[_key(row)]} for row in rows])
     columns = np.array([stored[_key(row)] for row in configs])
     full = float(figures.accuracy(bank.logits(bank.full()[None], judges.pixels), judges.labels)[0])
     return columns[:, 0], columns[:, 1], full, float(columns[:, 2].sum())
@@ -168,18 +164,6 @@ def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> 
 
 def _key(row: np.ndarray) -> str:
     return "".join(map(str, row))
-
-
-def _lines(path: Path) -> dict[str, list[float]]:
-    """Returns what is stored already; a line cut off by a kill is left out."""
-    stored = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        stored[record["config"]] = record["told"]
-    return stored
 
 
 def _write(path: Path, columns: dict[str, np.ndarray]) -> None:

@@ -15,7 +15,7 @@ from domains.proxies import Proxies
 from domains.proxies.structures import STRUCTURES
 from experiments import command, study
 from qd import keys
-from qd.report.table import Row, Runs, summary
+from qd.report.table import summary
 
 _BATCH, _NETWORKS = 256, 3
 
@@ -35,8 +35,7 @@ def main(bench: str = "fashion", rounds: int = 5, out: str = "") -> None:
     study.report(folder, rows(runs), ("proxies/s", "proxies/CPU-second", "first seconds"), 0, ("jax", "numpy"))
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs)
+rows = summary  # medians
 
 
 def timed(domain: Any, seed: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ in runs/lm_judges.sqlite: nothing is asked twice, and given again it fills what 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -29,7 +30,7 @@ from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import Grade
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
-from qd.report.table import Row, Runs, summary, text
+from qd.report.table import Runs, summary, text
 
 SOURCES = ("minilm", "wordllama", "local", "local_small")
 BUDGETS = {"quick": ("local_small",), "first": ("local", "local_small")}  # language models
@@ -156,8 +157,7 @@ def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"accuracy": accuracy(p, truth), "auc": auc(p, truth), "answered": float(np.isfinite(p).mean())}
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs, np.mean)
+rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def report(runs: Runs, folder: Path) -> None:

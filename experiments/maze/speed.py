@@ -5,14 +5,14 @@ Sides take turns in one process, after compilation. The package runs where it is
     qd study maze.speed budget=quick|first|full
 """
 
+from functools import partial
 from typing import Annotated
 
-from experiments import command, study
+from experiments import command
 from experiments.benchmarks import rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
 from experiments.maze.novelty import BATCH, MAZE, METHODS, evaluator, installed, novelty_search
 from qd import keys
-from qd.report.table import Row, Runs
 
 CALLS, ITERATIONS = 10, 100  # batches of episodes, and iterations of novelty search, in a round
 PAIRS: dict[str, tuple[str, str]] = {"ours / kheperax": METHODS}
@@ -20,15 +20,14 @@ PAIRS: dict[str, tuple[str, str]] = {"ours / kheperax": METHODS}
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
-    folder = study.folder("maze_speed", out=out)
-    runs = study.runs(folder)
-    rounds.race(runs, f"episodes of {MAZE.steps} steps, batch {BATCH}", episodes, BUDGETS[budget])
-    rounds.race(runs, f"novelty search of {ITERATIONS} x {BATCH}", searches, BUDGETS[budget])
-    rounds.report(folder, rows(runs))
+    cases = {
+        f"episodes of {MAZE.steps} steps, batch {BATCH}": episodes,
+        f"novelty search of {ITERATIONS} x {BATCH}": searches,
+    }
+    rounds.run("maze_speed", cases, BUDGETS[budget], PAIRS, out)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return rounds.rows(runs, PAIRS)
+rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def episodes() -> dict[str, Side]:

@@ -7,6 +7,7 @@ Weights in one option everywhere, inputs in 8 bit (clipped by squared error); an
 of the images (about 1.4 and 0.7 points).
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from domains.quant.domain import Quant
 from domains.quant.quantize.bank import Bank
 from experiments import command, study
-from qd.report.table import Row, Runs, summary
+from qd.report.table import summary
 
 SPLITS = {"validation": 512, "test": 2000}
 
@@ -33,8 +34,7 @@ def main(images: int = 2000, out: str = "") -> None:
     study.report(folder, rows(runs), (*SPLITS, "worst class", "flips", "bits a weight"))
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs, np.mean)
+rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def uniform(bank: Bank) -> dict[tuple[str, str], np.ndarray]:

@@ -9,6 +9,7 @@ images; the look at 64 uses other validation images than the judging ones.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from domains.quant.networks import data
 from domains.quant.predict import sensitivity
 from experiments import command, study
 from experiments.quant.rivals import Problem, random, stratified
-from qd.report.table import Row, Runs, summary
+from qd.report.table import summary
 
 IMAGES = {"resnet14": 512, "digits": 200}  # network -> validation images that give the truth
 AGREEMENT = "agreement on 64 images"
@@ -48,8 +49,7 @@ def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet
     study.report(folder, rows(runs), SHOWN, 3)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs, np.mean)
+rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def predict(domain: Quant, tables: Tables, configs: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:

@@ -3,10 +3,11 @@
 A curve is points (evaluations, coverage of all in per cent, best reward of area 1, 2, ...).
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
+
+from qd.support import json_lines
 
 Curve = list[tuple[float, ...]]
 Curves = dict[str, dict[str, dict[int, np.ndarray]]]  # case -> method -> seed -> [points, 2 + areas]
@@ -14,20 +15,14 @@ Curves = dict[str, dict[str, dict[int, np.ndarray]]]  # case -> method -> seed -
 
 def append(path: Path, case: str, method: str, seed: int, curve: Curve) -> None:
     """Appends one run's curve, a JSON line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     points = [[round(x, 4) for x in point] for point in curve]
-    with path.open("a") as file:
-        file.write(json.dumps({"case": case, "method": method, "seed": seed, "curve": points}) + "\n")
+    json_lines.append(path, [{"case": case, "method": method, "seed": seed, "curve": points}])
 
 
 def read(path: Path) -> Curves:
-    """Reads curves; a line cut off by a kill is left out, and of a run done twice the last counts."""
+    """Reads curves; of a run done twice the last counts."""
     curves: Curves = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    for record in json_lines.read(path):
         curves.setdefault(record["case"], {}).setdefault(record["method"], {})[record["seed"]] = np.array(record["curve"])
     return curves
 

@@ -19,7 +19,7 @@ from experiments.sparse.methods import method
 from experiments.sparse.tasks import TASKS, Task, task
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from qd import keys
-from qd.report.table import Row, Runs, summary
+from qd.report.table import summary
 from qd.search import run, start
 from qd.types import Rows, Search
 
@@ -45,8 +45,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str =
     study.report(folder, rows(runs), ("redrawn", "place_r2", "cpu_seconds"), 3)
 
 
-def rows(runs: Runs) -> list[Row]:
-    return summary(runs)
+rows = summary  # medians
 
 
 def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict[str, float]:

@@ -11,7 +11,6 @@ n seeds, R rows.
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qd.support import atomic
+from qd.support import atomic, json_lines
 from qd.support.errors import UserError
 
 _RESAMPLES = 4000
@@ -43,12 +42,8 @@ class Runs:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[tuple[str, str, int], dict[str, float]] = {}
-        for line in path.read_text().splitlines() if path.exists() else ():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            self.records[row["case"], row["method"], row["seed"]] = row["metrics"]
+        for record in json_lines.read(path):
+            self.records[record["case"], record["method"], record["seed"]] = record["metrics"]
 
     def has(self, case: str, method: str, seed: int) -> bool:
         return (case, method, seed) in self.records
@@ -59,10 +54,7 @@ class Runs:
             raise UserError(f"{case}, {method}, seed {seed} is in {self.path} already", "delete its line to run it anew")
         plain = {name: float(value) for name, value in metrics.items()}
         self.records[case, method, seed] = plain
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size > 0
-        with self.path.open("a") as file:
-            file.write("\n" * torn + json.dumps({"case": case, "method": method, "seed": seed, "metrics": plain}) + "\n")
+        json_lines.append(self.path, [{"case": case, "method": method, "seed": seed, "metrics": plain}])
 
     def column(self, case: str, method: str, metric: str) -> dict[int, float]:
         """Returns seed -> value of the runs that measured it."""

@@ -1,0 +1,27 @@
+"""Files of JSON lines that only grow: a line cut off by a kill is left out when read, and ended before the next one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def append(path: Path, records: list[dict[str, Any]]) -> None:
+    """Appends a line for each record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read() != b"\n":
+                file.write(b"\n")
+        file.write("".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Returns the records of a file, none where there is no file."""
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records

@@ -33,7 +33,9 @@ def score(descriptor, params) -> float:
     return aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"])
 
 
-@pytest.mark.parametrize("settings", [{}, {"active": True, "min_batch": 20}, {"averaging_below": 1}], ids=["averaged", "active", "mode"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"active": True, "min_batch": 20}, {"averaging_below": 1}], ids=["averaged", "active", "mode"]
+)
 def test_few_answers_teach_the_truth_and_wrong_ones_teach_nothing(settings):
     descriptor = learner(**settings)
     params = taught(descriptor)

@@ -1,8 +1,9 @@
-"""Who is let in, and how much they may send: hosts, the key, forms of our own only, sizes and rates.
+"""Access control of the page: hosts, the key, forms of our own only, sizes, rates and time limits.
 
 Pure functions and one small ASGI wrapper, so that nothing reaches the page before it.
 """
 
+import asyncio
 import hmac
 import socket
 import time
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY = 16_384  # bytes of a form
+BODY_SECONDS = 10.0  # in which it must arrive
 NAME = 40  # letters of a rater's name
 _DRAINED = 64 << 20  # bytes of a body that are read and thrown away, so that its sender reads the refusal
 _KNOWN = 10_000  # raters whose rate is remembered
@@ -68,19 +70,21 @@ def hosts(bound: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
         names |= {here, socket.getfqdn()}
         with suppress(OSError):  # a machine that does not know its own name
             names |= {str(info[4][0]) for info in socket.getaddrinfo(here, None)}
-    written = {f"[{name}]" if ":" in name else name.lower() for name in names}
-    return frozenset({f"{name}:{port}" for name in written} | (written if port == 80 else set()))
+    spellings = {f"[{name}]" if ":" in name else name.lower() for name in names}
+    return frozenset({f"{name}:{port}" for name in spellings} | (spellings if port == 80 else set()))
 
 
 def plain_name(name: str) -> str:
     """Returns a rater's name, tidied; empty where it is none."""
-    kept = "".join(letter for letter in unicodedata.normalize("NFC", name) if unicodedata.category(letter) not in ("Cc", "Cs"))
-    return " ".join(kept.split())[:NAME]
+    letters = "".join(
+        letter for letter in unicodedata.normalize("NFC", name) if unicodedata.category(letter) not in ("Cc", "Cs")
+    )
+    return " ".join(letters.split())[:NAME]
 
 
 @dataclass
 class Guard:
-    """Refuses a forged Host (400), who lacks the key (401), another site's form (403) and a large body (413).
+    """Refuses a forged Host (400), a missing key (401), another site's form (403), a slow (408) and a large body (413).
 
     The page behind it sees none of them. All that leaves it carries the headers that keep a browser from going elsewhere.
     """
@@ -96,23 +100,23 @@ class Guard:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         brought = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
-        refused = self._refused(headers, scope["method"], brought)
-        if refused is None and self.key is not None and brought:
-            kept = f"key={self.key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
-            await _say(send, 303, "", {"location": "/", "set-cookie": kept})
+        refusal = self._refusal(headers, scope["method"], brought)
+        if refusal is None and self.key is not None and brought:
+            cookie = f"key={self.key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
+            await _send(send, 303, "", {"location": "/", "set-cookie": cookie})
             return
-        if refused is None and scope["method"] == "POST":
+        if refusal is None and scope["method"] == "POST":
             body = await _read(receive)
-            if body is None:
-                refused = 413, "That is too large."
+            if isinstance(body, bytes):
+                receive = _replay(body, receive)
             else:
-                receive = _replayed(body, receive)
-        if refused is not None:
-            await _say(send, *refused)
+                refusal = body
+        if refusal is not None:
+            await _send(send, *refusal)
         else:
             await self.app(scope, receive, _with_headers(send))
 
-    def _refused(self, headers: dict[bytes, str], method: str, brought: str) -> tuple[int, str] | None:
+    def _refusal(self, headers: dict[bytes, str], method: str, brought: str) -> tuple[int, str] | None:
         host, origin = headers.get(b"host", "").lower(), headers.get(b"origin")
         if host not in self.hosts:
             return 400, "This server does not answer to that host."
@@ -123,50 +127,54 @@ class Guard:
         return None
 
 
-async def _read(receive: Any) -> bytes | None:
-    """Reads a body; None where it is too large. No more of it than a form may have is ever held."""
-    held, seen, more = b"", 0, True
-    while more and seen < _DRAINED:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        seen += len(chunk)
-        held = held + chunk if seen <= BODY else b""
-    return held if seen <= BODY else None
+async def _read(receive: Any) -> bytes | tuple[int, str]:
+    """Reads a body, of which no more than a form may have is held; status and text where it is too large or too slow."""
+    content, size, more = b"", 0, True
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while more and size < _DRAINED:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return 400, "The form is incomplete."
+                chunk, more = message.get("body", b""), message.get("more_body", False)
+                size += len(chunk)
+                content = content + chunk if size <= BODY else b""
+    except TimeoutError:
+        return 408, "The form took too long to arrive."
+    return content if size <= BODY else (413, "That is too large.")
 
 
 def _cookie(cookies: str, name: str) -> str:
-    found = (part.strip().partition("=") for part in cookies.split(";"))
-    return next((value for key, _, value in found if key == name), "")
+    parts = (part.strip().partition("=") for part in cookies.split(";"))
+    return next((value for key, _, value in parts if key == name), "")
 
 
 def _with_headers(send: Any) -> Any:
-    async def sent(message: dict[str, Any]) -> None:
+    async def send_with_headers(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             there = {name.lower() for name, _ in message["headers"]}
             more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
             message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
         await send(message)
 
-    return sent
+    return send_with_headers
 
 
-def _replayed(body: bytes, receive: Any) -> Any:
-    given = False
+def _replay(body: bytes, receive: Any) -> Any:
+    replayed = False
 
     async def again() -> dict[str, Any]:
-        nonlocal given
-        if given:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
 
 
-async def _say(send: Any, status: int, words: str, more: dict[str, str] | None = None) -> None:
+async def _send(send: Any, status: int, words: str, more: dict[str, str] | None = None) -> None:
     headers = {"content-type": "text/plain; charset=utf-8", "connection": "close"} | HEADERS | (more or {})
-    listed = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": listed})
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": words.encode()})

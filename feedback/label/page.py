@@ -1,14 +1,17 @@
-"""What a browser sees: a name, a question at a time, a wait, an end; and the forms that come back.
+"""The pages: the rater's name, one question at a time, waiting, the end; and the forms that come back.
 
 Every page is whole without a script; with it the same pages are swapped in place.
 """
 
+import asyncio
 import hashlib
 import secrets
 import sqlite3
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,16 +23,24 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from feedback.label import progress, run_view, store
+from feedback.label import private, progress, run_view, store
 from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
 from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
 
 HERE = Path(__file__).parent
+T = TypeVar("T")
 _TEXT = 20_000  # letters of a text that are shown
 _SESSION = 90 * 86_400  # seconds for which a browser remembers its rater
+_PATIENCE = 3000  # milliseconds to wait while another program writes
+_BUSY = "Another program is using the answers. Nothing was stored: please answer again in a moment."
+_FULL = "The disk of the server is full or cannot be written. Nothing was stored: tell the person who runs the search."
 _FRESH = 3.0  # seconds for which an agreement is as good as new
 _MEDIA = {"png": "image/png", "gif": "image/gif", "svg": "image/svg+xml", "audio": "audio/wav",
           "html": "text/html; charset=utf-8", "text": "text/plain; charset=utf-8"}  # fmt: skip
+
+
+class Unavailable(Refused):
+    """The store cannot be written now."""
 
 
 class Thing(NamedTuple):
@@ -41,18 +52,21 @@ class Thing(NamedTuple):
 
 
 class Page:
-    """The handlers, over one store. They all run on one thread, so that one connection serves."""
+    """The handlers, over one store. All that touches the store runs on one thread of its own, never on the event loop."""
 
     def __init__(self, run: Path, db: sqlite3.Connection, limit: float) -> None:
         self.run, self.db, self.disk = run, db, store.Disk(run)
         self.rate = Rate(limit)
+        self._thread = ThreadPoolExecutor(1, "store")
+        db.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
+        self.planned = run_view.planned(run)
         self._agreements: dict[str, tuple[float, progress.Agreement]] = {}
         loader = FileSystemLoader(HERE / "templates")
         self._pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
     async def look(self, request: Request) -> Response:
         """Shows what is before the rater, or asks for a name."""
-        return self._page(self._session(request))
+        return await self._call(self._page, self._session(request))
 
     async def name(self, request: Request) -> Response:
         """Takes a name, or with leave=1 forgets it."""
@@ -62,8 +76,8 @@ class Page:
             name = plain_name(form.get("name", ""))
             if not name and "leave" not in form:
                 raise Refused(400, "Type a name, so that your answers are yours.")
-        except Refused as refused:
-            return self._page(session, refused)
+        except Refused as refusal:
+            return await self._call(self._page, session, refusal)
         session["rater"] = name
         return RedirectResponse("/", 303)
 
@@ -75,20 +89,24 @@ class Page:
             self._check(session, form, rater)
             if not rater:
                 raise Refused(403, "Type your name first.")
-            notice = self._do(request.url.path, rater, form)
+            notice = await self._call(self._do, request.url.path, rater, form)
             await self.disk.reached()
-        except Refused as refused:
-            return self._page(session, refused)
+        except OSError as error:
+            raise Unavailable(507, _FULL) from error
+        except Unavailable:
+            raise
+        except Refused as refusal:
+            return await self._call(self._page, session, refusal)
         if "x-swap" in request.headers:
-            return self._page(session, None, notice)
+            return await self._call(self._page, session, None, notice)
         return RedirectResponse("/", 303)
 
     async def shown(self, request: Request) -> Response:
         """One solution, as the run's own file."""
-        thing = self._thing(request.path_params["name"])
+        thing = await self._call(self._thing, request.path_params["name"])
         if thing is None:
             raise Refused(404, "There is no such solution.")
-        return FileResponse(self._file(thing.name), media_type=_MEDIA[thing.kind], headers=SHOWN)
+        return FileResponse(await self._call(self._file, thing.name), media_type=_MEDIA[thing.kind], headers=SHOWN)
 
     async def map(self, request: Request) -> Response:
         """The map of the moment, as a picture."""
@@ -96,6 +114,19 @@ class Page:
         if path is None:
             raise Refused(404, "There is no map yet.")
         return FileResponse(path, media_type="image/png")
+
+    async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        """Runs a function on the store's thread.
+
+        Raises:
+            Unavailable: another program holds the store, or the disk is full; nothing is changed.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise Unavailable(503, _BUSY) from error
+            raise Unavailable(507, _FULL) from error
 
     def _do(self, path: str, rater: str, form: dict[str, str]) -> str:
         if path == "/undo":
@@ -118,28 +149,28 @@ class Page:
         request.session.setdefault("form", secrets.token_hex(16))
         return request.session
 
-    def _page(self, session: dict[str, str], refused: Refused | None = None, notice: str | None = None) -> Response:
-        """The whole page: ``refused`` gives its status and what it says."""
+    def _page(self, session: dict[str, str], refusal: Refused | None = None, notice: str | None = None) -> Response:
+        """The whole page: ``refusal`` gives its status and its text."""
         rater = session.get("rater", "")
-        said: dict[str, Any] = {"words": str(refused) if refused else notice, "wrong": refused is not None}
-        told = said | {"rater": rater, "form": session["form"], "longest": NAME, "run": str(self.run)}
-        told |= self._around(rater) if rater else {"state": "name", "search": self.run.parent.name}
-        response = HTMLResponse(self._pages.get_template("page.html").render(told), refused.status if refused else 200)
-        if refused and refused.status == 429:
+        values: dict[str, Any] = {"words": str(refusal) if refusal else notice, "wrong": refusal is not None}
+        values |= {"rater": rater, "form": session["form"], "longest": NAME, "run": str(self.run)}
+        values |= self._around(rater) if rater else {"state": "name", "search": self.run.parent.name, "planned": self.planned}
+        response = HTMLResponse(self._pages.get_template("page.html").render(values), refusal.status if refusal else 200)
+        if refusal and refusal.status == 429:
             response.headers["Retry-After"] = "1"
         return response
 
     def _around(self, rater: str) -> dict[str, Any]:
-        """All that the page of somebody who has a name shows."""
-        asked, count = upcoming(self.db, rater), progress.progress(self.db, rater)
-        state = "question" if asked else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
+        """All that the page of a rater with a name shows."""
+        question, count = upcoming(self.db, rater), progress.progress(self.db, rater, self.planned)
+        state = "question" if question else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
         picture = run_view.picture(self.run)
         return {
             "state": state,
             "search": self.run.parent.name,
-            "asked": asked,
-            "things": {} if asked is None else self._things(asked),
-            "words_of": store.about(self.db, "words" if asked is None or asked.x else "words_better"),
+            "question": question,
+            "things": {} if question is None else self._things(question),
+            "words_of": store.about(self.db, "words" if question is None or question.x else "words_better"),
             "count": count,
             "agreement": self._agreement(rater),
             "picture": None if picture is None else picture.stat().st_mtime_ns,
@@ -147,15 +178,15 @@ class Page:
         }
 
     def _agreement(self, rater: str) -> progress.Agreement:
-        then, found = self._agreements.get(rater, (0.0, None))
-        if found is None or time.monotonic() - then > _FRESH:
-            found = progress.agreement(self.db, rater, self.run)
-            self._agreements[rater] = time.monotonic(), found
-        return found
+        then, agreement = self._agreements.get(rater, (0.0, None))
+        if agreement is None or time.monotonic() - then > _FRESH:
+            agreement = progress.agreement(self.db, rater, self.run)
+            self._agreements[rater] = time.monotonic(), agreement
+        return agreement
 
-    def _things(self, asked: RaterQuestion) -> dict[str, Thing]:
-        named = {"x": asked.x, "left": asked.left, "right": asked.right}
-        return {place: self._thing(name) or Thing(name, "gone") for place, name in named.items() if name}
+    def _things(self, question: RaterQuestion) -> dict[str, Thing]:
+        names = {"x": question.x, "left": question.left, "right": question.right}
+        return {place: self._thing(name) or Thing(name, "gone") for place, name in names.items() if name}
 
     def _thing(self, name: str) -> Thing | None:
         row = self.db.execute("SELECT name, kind FROM things WHERE name = ?", (name,)).fetchone()
@@ -181,15 +212,15 @@ def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit:
         Route("/map", page.map),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
-    secret = store.about(db, "secret")  # the store's own, so that sessions outlive the server
+    secret = private.secret(run / store.FOLDER, private.SESSION)  # stored, so that sessions outlive the server
     cookie = f"label-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"  # two servers on one machine share a jar
     sessions = Middleware(SessionMiddleware, secret, cookie, max_age=_SESSION, same_site="strict")
-    return Guard(Starlette(routes=routes, middleware=[sessions], exception_handlers={Refused: _refused}), hosts, key)
+    return Guard(Starlette(routes=routes, middleware=[sessions], exception_handlers={Refused: _refusal}), hosts, key)
 
 
-async def _refused(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)
-    return Response(refused.words, refused.status, media_type="text/plain")
+async def _refusal(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refused)
+    return Response(refusal.words, refusal.status, media_type="text/plain")
 
 
 async def _form(request: Request) -> dict[str, str]:

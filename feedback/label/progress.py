@@ -8,13 +8,15 @@ from feedback.label.run_view import Share, of_map
 
 
 class Progress(NamedTuple):
-    """Counts of answers. ``wanted`` and ``given`` are of what the search waits for now."""
+    """Counts of answers; repeats of a question are not counted."""
 
-    wanted: int
-    given: int
+    wanted: int  # that the search waits for now
+    given: int  # of those
     mine: int  # of this rater, in all
     all: int
     raters: int
+    total: int  # that the run asks for in all; 0 where it is unknown
+    used: int  # of those
 
 
 class Agreement(NamedTuple):
@@ -26,15 +28,24 @@ class Agreement(NamedTuple):
     unsure: Share
 
 
-def progress(db: sqlite3.Connection, rater: str) -> Progress:
-    """Returns the counts of the moment."""
+def progress(db: sqlite3.Connection, rater: str, planned: int | None = None) -> Progress:
+    """Returns the counts of the moment.
+
+    Args:
+        db: the store.
+        rater: whose answers are counted as ``mine``.
+        planned: answers that the run will ask for in all; None: those of the questions put so far.
+    """
     wanted, given = db.execute(
         "SELECT coalesce(sum(want), 0), coalesce(sum(min(want, given)), 0) FROM questions WHERE want > 0 AND closed = 0"
     ).fetchone()
     mine, all_, raters = db.execute(
-        "SELECT coalesce(sum(rater = ?), 0), count(*), count(DISTINCT rater) FROM answers WHERE undone = 0", (rater,)
+        "SELECT coalesce(sum(rater = ?), 0), count(*), count(DISTINCT rater) FROM answers WHERE undone = 0 AND repeat = 0",
+        (rater,),
     ).fetchone()
-    return Progress(wanted, given, mine, all_, raters)
+    used, asked_for = db.execute("SELECT coalesce(sum(given), 0), coalesce(sum(max(want, given)), 0) FROM questions").fetchone()
+    total = max(planned or 0, asked_for)
+    return Progress(wanted, given, mine, all_, raters, total, min(used, total))
 
 
 def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:

@@ -1,10 +1,13 @@
 """What the page reads in a run folder: its map, its picture, its evaluations."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qd.support import run_files
+import yaml
+
+from qd.support import moved, run_files
 
 
 class Share(NamedTuple):
@@ -14,7 +17,7 @@ class Share(NamedTuple):
     of: int
 
     def __str__(self) -> str:
-        return f"{100 * self.agree / self.of:.0f} %" if self.of else "not known yet"
+        return f"{100 * self.agree / self.of:.0f} %" if self.of else "not yet"
 
 
 def picture(run: Path) -> Path | None:
@@ -40,6 +43,42 @@ def evaluations(run: Path) -> int | None:
 def of_map(run: Path) -> Share:
     """Returns how many clear answers the newest map agrees with, of those that it was learned from."""
     return Share(*_read(_live_header(run)).get(run_files.AGREEMENT, (0, 0)))
+
+
+def asks_raters(run: Path) -> bool:
+    """Whether the judge of the run's config asks raters, or may (a judge that is none of ours)."""
+    judge = _config(run).get("judge")
+    targets = list(_targets(judge))
+    return any(target.endswith(".People") or not target.startswith("feedback.") for target in targets)
+
+
+def planned(run: Path) -> int | None:
+    """Returns how many answers the run will ask for in all; None where its descriptor has no ``questions_per_fit``."""
+    config = _config(run)
+    questions = (config.get("descriptor") or {}).get("questions_per_fit")
+    each = (config.get("judge") or {}).get("each", 1)
+    if not isinstance(questions, list) or not isinstance(each, int) or not all(isinstance(n, int) for n in questions):
+        return None
+    return sum(questions) * each
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield moved.current(str(node["_target_"]))
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _targets(each)
+
+
+def _config(run: Path) -> dict[str, Any]:
+    """Returns the run's config with the settings' names of now; empty where there is none that can be read."""
+    try:
+        config = yaml.safe_load((run / run_files.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return moved.current_config(config) if isinstance(config, dict) else {}
 
 
 def _live_header(run: Path) -> Path:

@@ -7,17 +7,17 @@ well before a key press is acknowledged: one sync serves all who press at the sa
 import asyncio
 import os
 import re
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from feedback.label import private
 from qd.support import run_files, sqlite
 from qd.support.errors import UserError
 
 FOLDER, FILE, SHOWN = run_files.LABELS, "labels.sqlite", "shown"
-VERSION = 1
+VERSION = 2  # 1 held the page's secrets beside the answers
 _PATIENCE = 30.0  # seconds to wait for another who writes
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -74,15 +74,19 @@ def there(run: Path) -> bool:
 
 
 @contextmanager
-def opened(run: Path) -> Iterator[sqlite3.Connection]:
-    """Opens the store of a run, and makes it where there is none.
+def opened(run: Path, any_thread: bool = False) -> Iterator[sqlite3.Connection]:
+    """Opens the store of a run, and makes it where there is none; only its owner can read it.
+
+    Args:
+        run: the run's folder.
+        any_thread: another thread than this one will use the connection, one at a time.
 
     Raises:
         ValueError: the file is no store, or was made by a later version.
     """
     folder = run / FOLDER
     (folder / SHOWN).mkdir(parents=True, exist_ok=True)
-    with closing(_connected(folder / FILE)) as db:
+    with closing(_connect(folder / FILE, any_thread)) as db:
         yield db
 
 
@@ -126,22 +130,34 @@ def note(db: sqlite3.Connection, name: str, value: str) -> None:
     db.execute("INSERT INTO about VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, any_thread: bool) -> sqlite3.Connection:
+    private.own(path)  # SQLite gives its log the mode of the file
+    for log in (path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm")):
+        if log.exists():  # of an earlier version
+            private.own(log)
     try:
-        db = sqlite.connect(path, VERSION, _create, _PATIENCE)
+        db = sqlite.connect(path, VERSION, lambda db: _create(db, path.parent), _PATIENCE, check_same_thread=not any_thread)
     except sqlite.LaterVersionError as error:
         raise UserError(
             f"{path} is of version {error.version}, and this program reads up to {VERSION}", "type pip install -U qd-atlas"
         ) from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
-            raise UserError(f"{path} is held by another program ({error}); end it, or give the command once more") from error
-        raise UserError(f"{path} is no store of answers ({error})", "move it away, and the search asks anew") from error
+            raise UserError(
+                f"{path} is in use by another program ({error})", "end it, or give the command once more"
+            ) from error
+        raise UserError(f"{path} is no store of answers ({error})", "move it away, and the search asks again") from error
     db.execute("PRAGMA foreign_keys = ON")
     return db
 
 
-def _create(db: sqlite3.Connection) -> None:
+def _create(db: sqlite3.Connection, folder: Path) -> None:
+    """Makes the tables; a store of version 1 has them, and its secrets move into their own file."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
+        before = dict(db.execute("SELECT name, value FROM about WHERE name IN ('secret', 'key')").fetchall())
+        private.keep(folder, {{"secret": private.SESSION, "key": private.KEY}[name]: value for name, value in before.items()})
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute("DELETE FROM about WHERE name IN ('secret', 'key')")
+        return
     for statement in re.split(r";\n(?=CREATE)", _SCHEMA.strip()):
         db.execute(statement)
-    note(db, "secret", secrets.token_hex(32))

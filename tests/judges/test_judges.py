@@ -107,7 +107,29 @@ def test_what_is_recorded_is_answered_again(tmp_path):
     np.testing.assert_array_equal(Recorded(path)(x, b, a), -said)
     assert (Recorded(path, names=("bob", "ann")).raters(x, a, b) == 1).all()
     unknown = x._replace(ids=x.ids + 1000)
-    assert (Recorded(path)(unknown, a, b) == CANT_TELL).all()
+    assert (Recorded(path, min_share=0.0)(unknown, a, b) == CANT_TELL).all()
+
+
+def test_a_file_that_answers_too_few_questions_is_refused_and_the_share_is_shown(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    x, a, b = triplets(10)
+    marks = [[n.mark for n in question] for question in recorded.questions(x, a, b)]
+    ids = [{"x": int(x.ids[i]), "a": int(a.ids[i]), "b": int(b.ids[i]), "answer": "?", "marks": marks[i]} for i in range(10)]
+    path.write_text("\n".join(map(json.dumps, ids[:4])))
+    judge = Recorded(str(path))
+    with pytest.raises(ValueError, match=r"answers 4 of 10 questions.*judge.path=FILE.*min_share=0"):
+        judge(x, a, b)
+    with pytest.raises(ValueError, match="answers 0 of 10"):
+        judge.better(a, b)
+    path.write_text("\n".join(map(json.dumps, ids[:5])))
+    judge = Recorded(str(path))
+    assert (judge(x, a, b) == CANT_TELL).all()
+    assert judge.report() == [{"recorded answers": "5 of 10 found", "file": str(path)}]
+    with pytest.raises(ValueError, match="min_share=2 is no share"):
+        Recorded(str(path), min_share=2)
+    path.write_text("\n".join(json.dumps(line | {"marks": ["0" * 8] * 3}) for line in ids))  # of another run
+    with pytest.raises(ValueError, match="answers 0 of 10"):
+        Recorded(str(path))(x, a, b)
 
 
 def test_corrupt_lines_are_named_and_the_rest_is_kept(tmp_path):

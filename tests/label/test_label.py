@@ -6,7 +6,10 @@ import importlib.util
 import io
 import json
 import os
+import re
 import signal
+import sqlite3
+import stat
 import sys
 import threading
 import time
@@ -21,9 +24,10 @@ from feedback.judges.similarity.people import People
 from feedback.judges.similarity.recorded import Recorded
 from feedback.judges.similarity.simulated import CANT_TELL, A, B, pick
 from feedback.judges.similarity.waiting import Line
-from feedback.label import command, jsonl, progress, questions, store
+from feedback.label import command, jsonl, private, progress, questions, run_view, store
 from feedback.label.questions import Wait
 from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
+from qd.support.sqlite import transaction
 from qd.types import Rendering, Rows
 from tests.support.asking import fill, spot
 
@@ -284,7 +288,7 @@ def test_which_of_two_is_better(tmp_path):
     with answering(tmp_path, "ann", say=smaller):
         said = people(tmp_path).better(a, b)
     np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
-    recorded = Recorded(str(tmp_path / "labels/answers.jsonl"))
+    recorded = Recorded(str(tmp_path / "labels/answers.jsonl"), min_share=0.0)
     np.testing.assert_array_equal(recorded.better(b, a), -said)
     assert (recorded(*triplets(8)) == CANT_TELL).all()
 
@@ -399,3 +403,65 @@ def test_the_page_imports_nothing_else_of_feedback():
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert all(not name.startswith("feedback") or name.startswith("feedback.label") for name in names), room
+
+
+def test_only_the_owner_reads_the_store_and_its_secrets_stand_apart(tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    file = folder / "labels.sqlite"
+    with sqlite3.connect(file) as db:  # a store of version 1
+        for statement in re.split(r";\n(?=CREATE)", store._SCHEMA.strip()):
+            db.execute(statement)
+        db.executemany("INSERT INTO about VALUES (?, ?)", [("secret", "s" * 64), ("key", "k" * 22), ("words", "Which?")])
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    file.chmod(0o644)
+    with store.opened(tmp_path) as db:
+        store.note(db, "seed", "3")
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("labels.sqlite*")} == {0o600}
+        assert dict(db.execute("SELECT name, value FROM about").fetchall()) == {"words": "Which?", "seed": "3"}
+    secrets = folder / "secrets.json"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert private.secret(folder, private.SESSION) == "s" * 64 and private.secret(folder, private.KEY) == "k" * 22
+    assert b"s" * 64 not in file.read_bytes() and b"k" * 22 not in file.read_bytes()
+    with store.opened(tmp_path / "new"):
+        one = private.secret(tmp_path / "new/labels", private.KEY)
+    assert len(one) >= 20 and private.secret(tmp_path / "new/labels", private.KEY) == one
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="no link"), store.opened(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("judge", ["null", "{_target_: feedback.judges.Oracle, feature: gripper}"])
+def test_the_page_of_a_run_that_asks_nobody_is_refused_and_nothing_is_touched(tmp_path, judge):
+    (tmp_path / "config.yaml").write_text(f"name: arm\njudge: {judge}\n")
+    for words in ([str(tmp_path)], ["export", str(tmp_path)]):
+        with pytest.raises(ValueError, match="asks no raters; start one with judge=people|holds no answers"):
+            command.main(words)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_run_that_will_ask_is_known_before_its_first_question(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "descriptor: {spend: [30, 30, 30]}\njudge:\n  _target_: feedback.judges.simulated.Pool\n"
+        "  judges:\n  - {_target_: feedback.judges.people.People}\n"
+    )
+    assert run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) == 90
+    config.write_text("judge: {_target_: mine.Judge, each: 2}\ndescriptor: {questions_per_fit: [3, 2]}\n")
+    assert run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) == 10
+    config.write_text("judge: [\n")
+    assert not run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) is None
+
+
+def test_a_full_disk_undoes_the_whole_transaction_and_the_store_goes_on(tmp_path):
+    with store.opened(tmp_path) as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(sqlite3.OperationalError, match="full"), transaction(db):
+            store.note(db, "words", "x" * 100_000)
+        db.execute("PRAGMA max_page_count = 100000")
+        with transaction(db):
+            store.note(db, "words", "y")
+        assert store.about(db, "words") == "y"

@@ -1,15 +1,18 @@
 """The page from outside: strangers' texts are text, forged and oversized posts are refused, and nothing is changed by them."""
 
+import asyncio
 import re
 import shutil
+import socket
 import threading
 import time
 from html import escape, unescape
 
 import pytest
 
-from feedback.label import store
+from feedback.label import private, rater, store
 from feedback.label.guard import Guard, hosts, plain_name
+from feedback.label.page import Page, Unavailable
 from qd.types import Rendering
 from tests.support.asking import Person, fill, spot
 from tests.support.serving import served
@@ -253,8 +256,7 @@ def test_the_page_works_without_a_script(site):
 def test_a_key_is_needed_where_others_can_reach_it(tmp_path):
     fill(tmp_path, [spot(i) for i in range(12)], 10)
     with served(tmp_path, "--host", "0.0.0.0", "--name", "lab.example") as port:
-        with store.opened(tmp_path) as db:
-            key = store.about(db, "key")
+        key = private.secret(tmp_path / store.FOLDER, private.KEY)
         assert len(key) >= 20
         stranger = Person(port, "")
         for path in ("/", "/static/script.js", "/shown/1-00000001", f"/?key={key}x", "/?key="):
@@ -271,3 +273,93 @@ def test_hosts_are_written_as_browsers_write_them():
     assert hosts("127.0.0.1", 8765) == {"127.0.0.1:8765", "localhost:8765", "[::1]:8765"}
     assert hosts("10.0.0.7", 80, ("Lab",)) == {"10.0.0.7:80", "10.0.0.7", "lab:80", "lab"}
     assert Guard(lambda *_: None, frozenset({"a:1"})).key is None  # type: ignore[arg-type,return-value]
+
+
+def test_the_first_visit_counts_what_there_is(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        "judge: {_target_: feedback.judges.similarity.people.People}\ndescriptor: {questions_per_fit: [30, 30, 30]}\n"
+    )
+    with served(tmp_path) as port:
+        ann = Person(port, "")
+        assert ann.state == "name" and "asks 90 questions in all" in ann.page
+        ann = Person(port, "ann")
+        assert ann.state == "waiting" and "is preparing its first questions" in ann.page
+        assert re.findall(r'<progress id="bar" max="(\d+)" value="(\d+)"', ann.page) == [("90", "0")]
+        assert "0 of 90 answers" in ann.page and "0 of 0" not in shown(ann.page)
+        fill(tmp_path, [spot(i) for i in range(12)], 30)
+        ann.page = ann.get("/")[1]
+        assert ann.state == "question" and ann.say("left") == 200
+        assert "1 of 90 answers" in ann.page
+        assert re.findall(r'<progress id="bar" max="(\d+)" value="(\d+)"', ann.page) == [("90", "1")]
+        for _ in range(25):
+            ann.say("left")
+        with store.opened(tmp_path) as db:
+            answers, repeats = db.execute("SELECT count(*), sum(repeat) FROM answers").fetchone()
+        assert repeats > 0 and f"{answers - repeats} of 90 answers" in ann.page  # repeats are no progress
+        assert f"<dt>Your answers</dt><dd>{answers - repeats}</dd>" in ann.page
+
+
+def _half_request(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1")
+    return connection
+
+
+def test_idle_half_requests_keep_no_rater_out(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 10)
+    with served(tmp_path) as port:
+        idle = [_half_request(port) for _ in range(250)]
+        began = time.monotonic()
+        ann = Person(port, "ann")
+        assert ann.state == "question" and ann.say("left") == 200
+        assert time.monotonic() - began < 8
+        idle[-1].settimeout(20)
+        assert idle[-1].recv(10) == b""  # closed when its time is over, at the latest
+        for connection in idle:
+            connection.close()
+        assert ann.say("left") == 200
+
+
+def test_a_slow_body_is_refused_in_time(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 10)
+    with served(tmp_path) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+        head = f"POST /answer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 100\r\n\r\nx"
+        slow.sendall(head.encode())
+        began = time.monotonic()
+        assert slow.recv(100).startswith(b"HTTP/1.1 408") and time.monotonic() - began < 20
+
+
+def test_a_locked_store_holds_up_nobody_else_and_says_so(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 10)
+    with served(tmp_path) as port:
+        ann, other = Person(port, "ann"), Person(port, "")
+        with store.opened(tmp_path) as db:
+            db.execute("BEGIN IMMEDIATE")
+            status = []
+            waiting = threading.Thread(target=lambda: status.append(ann.post("/answer", token=ann.token, said="left")))
+            waiting.start()
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert other.get("/static/script.js")[0] == 200 and time.monotonic() - began < 1.5
+            waiting.join()
+            db.execute("ROLLBACK")
+        assert status == [(503, "Another program is using the answers. Nothing was stored: please answer again in a moment.")]
+        assert ann.say("left") == 200 and stored(tmp_path) == (1, 1)
+
+
+def test_a_full_disk_is_a_message(tmp_path):
+    fill(tmp_path, [spot(i) for i in range(12)], 10)
+    with store.opened(tmp_path, any_thread=True) as db:
+        page = Page(tmp_path, db, 10.0)
+        question = rater.upcoming(db, "ann")
+        assert question is not None
+        form = {"token": question.token, "said": "left"}
+        db.execute("CREATE TABLE filler (x)")
+        db.execute("CREATE TRIGGER fill BEFORE INSERT ON answers BEGIN INSERT INTO filler VALUES (zeroblob(900000)); END")
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(Unavailable, match="The disk of the server is full") as full:
+            asyncio.run(page._call(page._do, "/answer", "ann", form))
+        assert full.value.status == 507 and stored(tmp_path) == NOTHING
+        db.execute("PRAGMA max_page_count = 100000")
+        assert asyncio.run(page._call(page._do, "/answer", "ann", form)) == "Stored." and stored(tmp_path) == (1, 1)

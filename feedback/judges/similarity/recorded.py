@@ -14,7 +14,7 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,8 +82,12 @@ class Book:
             vote = Vote(_CODES[record["answer"]], str(record.get("rater", "")), None if marks is None else tuple(marks))
             self.votes.setdefault(ids if len(ids) == 3 else (_BETTER, *ids), []).append(vote)  # type: ignore[arg-type]
 
+    def count(self, questions: Sequence[Question]) -> int:
+        """Returns how many of T questions have an answer, "can't tell" included."""
+        return sum(bool(votes) for votes in self._of_each(questions, warn=False))
+
     def answers(self, questions: Sequence[Question]) -> np.ndarray:
-        """Answers T questions by majority, int8 [T]; it cannot tell what nobody answered."""
+        """Answers T questions by majority, int8 [T]; "can't tell" where there is no answer."""
         return np.array([_majority(votes) for votes in self._of_each(questions)], np.int8)
 
     def raters(self, questions: Sequence[Question], names: Sequence[str]) -> np.ndarray:
@@ -95,14 +99,15 @@ class Book:
         agreeing = ([v.rater for v in votes if v.answer == _majority(votes)] for votes in self._of_each(questions))
         return np.array([numbers.get(raters[0] if raters else "", len(names)) for raters in agreeing], np.int32)
 
-    def _of_each(self, questions: Sequence[Question]) -> list[list[Vote]]:
+    def _of_each(self, questions: Sequence[Question], warn: bool = True) -> list[list[Vote]]:
         """Returns the votes about these very solutions; warns of those about others of the same ids."""
         votes = [self._whichever_way_round(*question) for question in questions]
         ours = [
-            [vote for vote in given if vote.marks is None or vote.marks == tuple(each.mark for each in question)]
-            for given, question in zip(votes, questions, strict=True)
+            [vote for vote in each_votes if vote.marks is None or vote.marks == tuple(each.mark for each in question)]
+            for each_votes, question in zip(votes, questions, strict=True)
         ]
-        if others := sum(map(len, votes)) - sum(map(len, ours)):
+        others = sum(map(len, votes)) - sum(map(len, ours))
+        if others and warn:
             warnings.warn(
                 f"{others} answers in {self.source} are about other solutions of the same ids, from another run: not used",
                 stacklevel=4,
@@ -118,10 +123,10 @@ class Book:
 
 def book(records: Iterable[Any], source: str) -> Book:
     """Returns the votes of answers that are whole: those of a store, never edited by hand."""
-    found = Book(source)
+    votes = Book(source)
     for record in records:
-        found.add(record)
-    return found
+        votes.add(record)
+    return votes
 
 
 def read(path: str) -> Book:
@@ -136,18 +141,50 @@ def read(path: str) -> Book:
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
+@dataclass
+class RecordedCounts:
+    """How many questions a search has put to a file of answers so far."""
+
+    questions: int = 0
+    answered: int = 0
+
+
 @dataclass(frozen=True)
 class Recorded:
-    """Answers what is in the file, by majority where several people answered; it cannot tell anything else.
+    """Answers from a file, by majority where several raters answered; "can't tell" where the file has no answer.
 
-    ``names`` numbers the raters in their order; someone who is not named is one more.
+    A file that answers fewer than ``min_share`` of the questions put at a time belongs to another run, and is refused:
+    a search would learn nothing from it. ``names`` numbers the raters in their order; a rater not named is one more.
     """
 
     path: str
     names: tuple[str, ...] = ()
+    min_share: float = 0.5
+    counts: RecordedCounts = field(default_factory=RecordedCounts, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_share <= 1:
+            raise UserError(f"min_share={self.min_share} is no share", "type a number between 0 and 1")
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        return read(self.path).answers(questions(x, a, b))
+        """Returns the answers [T]. Raises UserError where too few of the questions have one."""
+        return self._answers(questions(x, a, b))
+
+    def report(self) -> list[dict[str, Any]]:
+        """Returns how many questions had an answer in the file, for the end of a run."""
+        share = f"{self.counts.answered:,} of {self.counts.questions:,} found"
+        return [{"recorded answers": share, "file": self.path}] if self.counts.questions else []
+
+    def _answers(self, batch: list[Question]) -> np.ndarray:
+        book = read(self.path)
+        n = book.count(batch)
+        self.counts.questions, self.counts.answered = self.counts.questions + len(batch), self.counts.answered + n
+        if n < self.min_share * len(batch):
+            raise UserError(
+                f"{self.path} answers {n} of {len(batch)} questions: it belongs to another run, or to other settings",
+                "type judge.path=FILE with this run's answers, or +judge.min_share=0 to go on without them",
+            )
+        return book.answers(batch)
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Who answered, [T]; of several the first who said what the majority said."""
@@ -155,7 +192,7 @@ class Recorded:
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
         """Answers which of two is better, [T]."""
-        return read(self.path).answers(questions(a, b))
+        return self._answers(questions(a, b))
 
 
 def questions(*rows: Rows) -> list[Question]:
@@ -165,18 +202,18 @@ def questions(*rows: Rows) -> list[Question]:
 
 @lru_cache(maxsize=16)
 def _read(path: str, changed: int, size: int) -> Book:
-    found, bad = Book(path), []
+    votes, bad = Book(path), []
     for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
-            found.add(json.loads(line))
+            votes.add(json.loads(line))
         except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
             bad.append(f"line {number}: {type(error).__name__}: {error}")
     if bad:
-        shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
-        warnings.warn(f"{len(bad)} answers in {path} cannot be read and are left out ({shown})", stacklevel=4)
-    return found
+        examples = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
+        warnings.warn(f"{len(bad)} answers in {path} cannot be read and are left out ({examples})", stacklevel=4)
+    return votes
 
 
 def _turned(vote: Vote) -> Vote:

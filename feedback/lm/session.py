@@ -39,6 +39,8 @@ class Session:
         keys = [request_key(request, self.model, self.settings.prompt_version) for request in batch]
         questions = {key: request for key, request in zip(keys, batch, strict=True) if not request.empty}
         results: dict[bytes, Reply | Failure] = dict(self._find_recorded(list(questions)))
+        if self.settings.mode == "replay":
+            results |= self._find_earlier({key: request for key, request in questions.items() if key not in results})
         self._note_cached(batch, [results[key] for key in keys if key in results])
         missing = {key: request for key, request in questions.items() if key not in results}
         if missing and self.settings.mode == "replay":
@@ -136,6 +138,18 @@ class Session:
         if self.settings.mode == "record":  # what this run recorded before it was cut off is not repeated
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
+
+    def _find_earlier(self, missing: dict[bytes, Request]) -> dict[bytes, Reply | Failure]:
+        """What an earlier version recorded: it sent our own server's calls without ``Server.extra``."""
+        extra = self.settings.server.extra if self.settings.server else {}
+        if not extra or not missing:
+            return {}
+        keys: dict[bytes, bytes] = {}
+        for key, request in missing.items():
+            body = {name: value for name, value in request.body.items() if name not in extra}
+            keys[request_key(request._replace(body=body), self.model, self.settings.prompt_version)] = key
+        stored: dict[bytes, Reply | Failure] = self.cache.find_failures(keys) | self.cache.find(keys)
+        return {keys[earlier]: result for earlier, result in stored.items()}
 
     def _replay_failures(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
         failed = self.cache.find_failures(missing)

@@ -108,6 +108,20 @@ def test_keys_are_those_of_earlier_versions():
     assert request_key(request, "f", "1").hex() == "c0d1d43c8448e0cf1f845a0f06ad5b8601d209d2b8bf4f78930e83111fa258a0"
 
 
+def test_recordings_of_earlier_versions_are_replayed(tmp_path):
+    """They have our own server's answers under keys without cache_prompt."""
+    path = str(tmp_path / "lm.sqlite")
+    with serving(lambda n, body: "refusal" if "bad" in str(body) else "") as server:
+        own = Own(server)
+        own.extra = {}
+        settings = {"model": "m", "traits": ALL, "cache": path}
+        texts = LM(server=own, **settings)(["a", "bad", "c"])
+        assert texts[1] is None and LM(server=Own(server), mode="replay", **settings)(["a", "bad", "c"]) == texts
+        calls = len(server.requests)
+        LM(server=Own(server), **settings)(["a"])
+        assert len(server.requests) == calls + 1  # any other mode asks the server again
+
+
 # --- models that think first
 
 

@@ -1,5 +1,6 @@
 """``qd study``: names, settings and values are checked before anything large is imported; old names still answer."""
 
+import re
 import subprocess
 import sys
 import time
@@ -101,3 +102,16 @@ def test_python_m_is_the_same_command():
             [sys.executable, "-m", f"experiments.{name}", "budget=huge"], cwd=HOUSE, capture_output=True, text=True, check=False
         )
         assert run.returncode == 1 and "qd: unknown budget 'huge'; choose one of: quick, first, full" in run.stderr
+
+
+def test_readme_names_every_study_and_what_it_links_is_there():
+    folder = HOUSE / "experiments"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    for name in command.names():
+        assert f"`qd study {name}" in page or f"`{name}`" in page, name
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 50
+    for link in links:
+        assert (folder / link).is_file(), link
+    tables = {Path(link).parent.name for link in links if link.endswith("table.csv")}
+    assert tables == {path.parent.name for path in (folder / "results").glob("*/table.csv")}

@@ -8,7 +8,7 @@ import base64
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 from xml.etree import ElementTree
@@ -29,28 +29,45 @@ _LINES, _LETTERS = 6, 16  # of a text that fit in a square
 Paint = dict[str, str]
 
 
-def draw(axes: Any, rendering: Rendering, square: Square) -> None:
-    """Draws one rendering into a square of the axes' data space."""
-    if rendering.kind in ("png", "gif"):
+def draw(axes: Any, renderings: Sequence[Rendering], squares: Sequence[Square]) -> None:
+    """Draws renderings into squares of the axes' data space.
+
+    Args:
+        axes: of matplotlib.
+        renderings: N of them.
+        squares: N of (left, bottom, side), in data units.
+    """
+    contents = [rendering.content for rendering in renderings]
+    for rendering, content, square in zip(renderings, contents, squares, strict=True):
+        _draw(axes, rendering.kind, content, square)
+
+
+def embed(renderings: Sequence[Rendering], squares: Sequence[Square]) -> list[str]:
+    """Returns N svg elements that show N renderings in their squares; a picture within a picture runs no script."""
+    contents = [rendering.content for rendering in renderings]
+    return [_embed(r.kind, content, square) for r, content, square in zip(renderings, contents, squares, strict=True)]
+
+
+def _draw(axes: Any, kind: str, content: bytes, square: Square) -> None:
+    if kind in ("png", "gif"):
         left, bottom, side = square
-        picture = np.asarray(Image.open(io.BytesIO(rendering.content)).convert("RGBA"))
+        picture = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
         height, width = np.array(picture.shape[:2]) / max(picture.shape[:2]) * side
         x, y = left + (side - width) / 2, bottom + (side - height) / 2
         axes.imshow(picture, extent=(x, x + width, y, y + height), interpolation="antialiased", aspect="auto", zorder=2)
-    elif rendering.kind == "text":
-        _write(axes, "\n".join(_wrap(_text(rendering))), square, size=3.2)
-    elif rendering.kind != "svg" or not _draw_svg(axes, _text(rendering), square):
-        _write(axes, rendering.kind, square, size=7)
+    elif kind == "text":
+        _write(axes, "\n".join(_wrap(content.decode("utf-8", "replace"))), square, size=3.2)
+    elif kind != "svg" or not _draw_svg(axes, content.decode("utf-8", "replace"), square):
+        _write(axes, kind, square, size=7)
 
 
-def embed(rendering: Rendering, square: Square) -> str:
-    """Returns an svg element that shows one rendering; a picture within a picture runs no script."""
+def _embed(kind: str, content: bytes, square: Square) -> str:
     x, y, side = square
-    if rendering.kind in ("svg", "png", "gif"):
-        kind = "svg+xml" if rendering.kind == "svg" else rendering.kind
-        data = base64.b64encode(rendering.content).decode()
-        return f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" href="data:image/{kind};base64,{data}"/>'
-    words = _wrap(_text(rendering)) if rendering.kind == "text" else [rendering.kind]
+    if kind in ("svg", "png", "gif"):
+        subtype = "svg+xml" if kind == "svg" else kind
+        data = base64.b64encode(content).decode()
+        return f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" href="data:image/{subtype};base64,{data}"/>'
+    words = _wrap(content.decode("utf-8", "replace")) if kind == "text" else [kind]
     lines = "".join(f'<tspan x="{x + side / 20:g}" dy="1.2em">{escape(line)}</tspan>' for line in words)
     return f'<text x="{x:g}" y="{y:g}" font-size="{side / 10:g}" font-family="sans-serif">{lines}</text>'
 
@@ -149,7 +166,3 @@ def _at(element: ElementTree.Element, name: str) -> float:
 
 def _numbers(words: str) -> list[float]:
     return [float(number) for number in _NUMBER.findall(words)]
-
-
-def _text(rendering: Rendering) -> str:
-    return rendering.data if isinstance(rendering.data, str) else rendering.data.decode("utf-8", "replace")

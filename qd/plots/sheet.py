@@ -60,10 +60,10 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
     with rc_context(STYLE):
         figure, axes, beside = _page(columns, rows)
         mappable = colours(record)
+        pictures = [rendering for seat in taken if (rendering := renderings[seat.elite]) is not None]
+        drawing.draw(axes, pictures, [(seat.column + 0.07, seat.row + 0.07, 0.86) for seat in taken])
         for seat in taken:
-            rendering, colour = renderings[seat.elite], mappable.to_rgba(record.objective[seat.elite])
-            assert rendering is not None
-            drawing.draw(axes, rendering, (seat.column + 0.07, seat.row + 0.07, 0.86))
+            colour = mappable.to_rgba(record.objective[seat.elite])
             frame = patches.Rectangle(
                 (seat.column + 0.04, seat.row + 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=1.4
             )
@@ -81,15 +81,15 @@ def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _
     columns, rows, taken = seats(record, _render(renderings), side)
     mappable, head = colours(record), 2 * 22
     parts = []
-    for seat in taken:
-        rendering = renderings[seat.elite]
-        assert rendering is not None
-        x, y = seat.column * _EDGE + 3, head + (rows - 1 - seat.row) * _EDGE + 3
+    pictures = [rendering for seat in taken if (rendering := renderings[seat.elite]) is not None]
+    corners = [(seat.column * _EDGE + 3, head + (rows - 1 - seat.row) * _EDGE + 3) for seat in taken]
+    images = drawing.embed(pictures, [(x + 2, y + 2, _EDGE - 10) for x, y in corners])
+    for seat, (x, y), image in zip(taken, corners, images, strict=True):
         red, green, blue, _ = mappable.to_rgba(float(record.objective[seat.elite]), bytes=True)  # type: ignore[misc]
         frame = f'<rect x="{x}" y="{y}" width="{_EDGE - 6}" height="{_EDGE - 6}" fill="none" stroke="rgb({red},{green},{blue})"'
         where = ", ".join(f"{n} {v:.3g}" for n, v in zip(record.names, record.measures[seat.elite], strict=True))
         label = f"<title>objective {record.objective[seat.elite]:.4g}; {escape(where)}</title>"
-        parts.append(f"<g>{label}{drawing.embed(rendering, (x + 2, y + 2, _EDGE - 10))}{frame} stroke-width='2'/></g>")
+        parts.append(f"<g>{label}{image}{frame} stroke-width='2'/></g>")
     width, height = columns * _EDGE, head + rows * _EDGE + 30
     up = f"; upwards: {record.names[1]}" if len(record.bounds) > 1 else ""
     words = (record.title, _caption(record, taken), f"to the right: {record.names[0]}{up}")

@@ -9,10 +9,6 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console as Terminal
-from rich.live import Live
-from rich.text import Text
-
 from qd.metrics import number, scores
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
@@ -94,6 +90,10 @@ class Console:
             os.close(nowhere)
 
     def _show(self, line: str) -> None:
+        from rich.console import Console as Terminal  # only where a live line is shown
+        from rich.live import Live
+        from rich.text import Text
+
         text = Text(line)
         if self._live is None:
             self._live = Live(console=Terminal(file=self.file), auto_refresh=False)
@@ -110,7 +110,7 @@ class Console:
 
 def _shows_live(file: TextIO) -> bool:
     """Whether a line can change: on a terminal, and in a notebook with ipywidgets, by which rich draws there."""
-    in_notebook = file is sys.stdout and Terminal().is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    in_notebook = "ipykernel" in sys.modules and file is sys.stdout and importlib.util.find_spec("ipywidgets") is not None
     return file.isatty() or in_notebook
 
 

@@ -18,6 +18,7 @@ from qd.runner.resume import is_enough
 from qd.runner.stopping import Stop, Watch, check_plateau, ending, plateau_watch, stopping
 from qd.runner.stride import Stride
 from qd.search import refit, start
+from qd.search import run as search_run
 from qd.store import archive_file, checkpoint, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
@@ -183,7 +184,7 @@ def _stretch(
     lookers: tuple,
     stride: Stride,
 ) -> State:
-    recorder.begin(state)
+    recorder.begin(state, one_generation=parts.run is search_run)
     began = looked = time.monotonic()
     with ending(stop):
         for state, batch in parts.run(parts.search, state, until):

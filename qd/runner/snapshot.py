@@ -5,9 +5,6 @@ from pathlib import Path
 from qd import abilities
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
-from qd.plots.heatmap import heatmap
-from qd.plots.sheet import sheet
-from qd.report import figures
 from qd.store import archive_file, renderings
 from qd.support import atomic, run_files
 from qd.types import State
@@ -17,6 +14,10 @@ def show(settings: RunSettings, parts: Assembled, run: Path, state: State) -> No
     """Draws the map of the moment where the config says live_map=true: from the same records as at the end."""
     if not settings.live_map:
         return
+    from qd.plots.heatmap import heatmap  # matplotlib, which other runs need at their end only
+    from qd.plots.sheet import sheet
+    from qd.report import figures
+
     folder, domain = run / run_files.LIVE, parts.search.domain
     atomic.make_folder(folder)
     about = {"config": to_config(settings), "seed": settings.seed, run_files.EVALUATIONS: state.evaluations}

@@ -66,9 +66,14 @@ class Recorder:
         """Seconds that the run has taken, over all its processes."""
         return time.perf_counter() - self._started
 
-    def begin(self, state: State) -> None:
-        """Looks at the archive before a stretch, so that rows inside its batches can say how it stood then."""
-        self._past = Past(state.archive) if self.referee is None and Past.fits(state.archive) else None
+    def begin(self, state: State, one_generation: bool = False) -> None:
+        """Looks at the archive before a segment, so that rows inside its batches can report how it stood then.
+
+        Args:
+            one_generation: each batch is one generation, so that no row falls inside one.
+        """
+        replays = not one_generation and self.referee is None and Past.fits(state.archive)
+        self._past = Past(state.archive) if replays else None
         self._seen = self.wall
 
     def batch(self, state: State, batch: Batch) -> Row | None:

@@ -23,10 +23,9 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
         shutil.rmtree(folder)
     atomic.make_folder(folder)
     ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
-    for number, rendering in zip(ids, draw(solutions), strict=True):
-        path = folder / f"{number}.{rendering.ending}"
-        with atomic.user_facing_os_errors(path):
-            path.write_bytes(rendering.content)
+    with atomic.user_facing_os_errors(folder):
+        for number, rendering in zip(ids, draw(solutions), strict=True):
+            (folder / f"{number}.{rendering.ending}").write_bytes(rendering.content)
     return len(ids)
 
 

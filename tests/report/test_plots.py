@@ -225,7 +225,7 @@ def test_a_picture_keeps_its_shape():
 
 
 def test_long_texts_are_cut():
-    assert drawing.embed(Rendering("text", "word " * 100), (0, 0, 10)).count("<tspan") == 6
+    assert drawing.embed([Rendering("text", "word " * 100)], [(0, 0, 10)])[0].count("<tspan") == 6
 
 
 @pytest.mark.parametrize("archive_settings", [Grid((6, 7)), CVT(30, samples=500)], ids=["grid", "cvt"])

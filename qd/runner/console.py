@@ -6,20 +6,20 @@ import shlex
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
+from qd import abilities
 from qd.metrics import number, scores
+from qd.report.table import align
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
-
-
 _FEWEST, _WINDOW = 4, 20  # updates that the speed is an average over; the first ones compile
-
-
 _CROWD = 0.01  # share of rows outside the bounds that the summary tells of
 _FILES = ("archive.npz", "metrics.csv", "history.npz", "renderings", "figures")
 
@@ -169,11 +169,28 @@ def _refereed(row: dict[str, Any]) -> list[str]:
     return ["by the referee, " + "; ".join(said)]
 
 
-class Display(Protocol):
-    """Where a person looks on."""
+@contextmanager
+def reporting_usage(services: Sequence[Any], say: Callable[[str], None]) -> Iterator[None]:
+    """Says what shared parts did and spent when the work ends, however it ends; then closes them.
 
-    def update(self, row: dict) -> None: ...
+    Args:
+        services: parts that offer ``report() -> rows``, a dict for each role.
+    """
+    try:
+        yield
+    finally:
+        for service in services:
+            for line in _usage(service.report()):
+                say(line)
+            abilities.of_service(service).close()
 
-    def say(self, text: str) -> None: ...
 
-    def close(self, summary: dict) -> None: ...
+def _usage(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns rows as lines of aligned columns; what is not a number or text is left out."""
+    columns = [name for name in (rows[0] if rows else {}) if isinstance(rows[0][name], str | int | float)]
+    cells = [[name.replace("_", " ") for name in columns], *([_cell(row.get(name, "")) for name in columns] for row in rows)]
+    return align(cells, ">") if columns else []
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

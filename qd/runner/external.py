@@ -20,7 +20,7 @@ from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings, from_config
 from qd.report import figures
-from qd.runner.run import run as job
+from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import checkpoint
 from qd.support import run_files
@@ -115,23 +115,23 @@ def waiting(settings: RunSettings, run: Path) -> Asked | None:
     return None
 
 
-def work(settings: RunSettings, run: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
+def work(settings: RunSettings, path: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
     """Lets a run go on for the one generation that is told of; returns the result of qd.runner.run.
 
     Raises:
         Asked: it can go no further without an answer.
         ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
     """
-    stop, parts = Stop(), compose.assemble(settings, run)
+    stop, parts = Stop(), compose.assemble(settings, path)
     if not abilities.of_domain(parts.search.domain).external:
         raise UserError(
             f"{type(parts.search.domain).__name__} is evaluated in this process",
             "type qd run, or make a domain of another program by qd new NAME --external",
         )
-    desk = _Desk(run, parts.search.domain, told, stop)
+    desk = _Desk(path, parts.search.domain, told, stop)
     domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
     parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watched(parts.run))
-    return job(settings, parts, run, _Aside(), stop)
+    return run(settings, parts, path, _Aside(), stop)
 
 
 class _Desk:

@@ -1,75 +1,91 @@
-"""A finished run whose command is given again: left as it is, made whole, or let grow."""
+"""A run whose command is given again: what is finished is left as it is, made whole, or grows; what was cut off goes on."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from qd import abilities, held_out
-from qd.config.compose import Assembled
-from qd.config.settings import RunSettings, to_config
-from qd.store import archive_file, checkpoint, identity
+from qd import held_out
+from qd.config.settings import to_config
+from qd.runner.job import Job
+from qd.store import archive_file, checkpoint, folder, identity
+from qd.store.checkpoint import Checkpoint
 from qd.support import run_files
 from qd.support.errors import UserError
 
 
-class Told(Protocol):
-    """Whom it tells."""
-
-    def say(self, text: str) -> None: ...
-
-
-def is_enough(done: dict, settings: RunSettings, parts: Assembled, path: Path, console: Told) -> bool:
+def is_enough(job: Job, result: dict[str, Any]) -> bool:
     """Whether a finished run is left as it is; then its archive can be read, for it is rebuilt where it cannot.
 
     Raises:
         ValueError: it should grow, but its code has changed; or its archive is lost and so is its checkpoint.
     """
-    changed = identity.changed(done["sources"], identity.fingerprint(parts.search, parts.referee))
+    path, budget, evaluations = job.path, job.settings.budget, result["evaluations"]
+    changed = identity.changed(result["sources"], identity.fingerprint(job.parts.search, job.parts.referee))
     since = f"since {path} finished, the code of {', '.join(changed)} has changed"
-    if done["evaluations"] >= settings.budget or done.get("ended") == "plateau":
-        _mend(done, settings, parts, path, console)
-        console.say(f"{path} is finished ({done['evaluations']} evaluations): skipped")
-        asked = archive_file.load(path).about["config"]["budget"]
-        if settings.budget < min(asked, done["evaluations"]):
-            console.say(
-                f"more was already done ({done['evaluations']:,} >= {settings.budget:,} asked), so the numbers are those of "
-                f"{done['evaluations']:,} evaluations; type again=true, or name=... for a run of its own"
-            )
+    if evaluations < budget and result.get("ended") != "plateau":
         if changed:
-            console.say(f"{since}; type again=true to run it anew")
-        return True
+            raise UserError(f"{since}, so it cannot go on to {budget} evaluations", "type again=true to run it anew")
+        return False
+    _rebuild_lost_archive(job, result)
+    job.console.say(f"{path} is finished ({evaluations} evaluations): skipped")
+    if budget < min(archive_file.load(path).about["config"]["budget"], evaluations):
+        job.console.say(
+            f"more was already done ({evaluations:,} >= {budget:,} asked), so the numbers are those of "
+            f"{evaluations:,} evaluations; type again=true, or name=... for a run of its own"
+        )
     if changed:
-        raise UserError(f"{since}, so it cannot go on to {settings.budget} evaluations", "type again=true to run it anew")
-    return False
+        job.console.say(f"{since}; type again=true to run it anew")
+    return True
 
 
-def _mend(done: dict, settings: RunSettings, parts: Assembled, path: Path, console: Told) -> None:
-    """Writes the archive anew from the checkpoint where it is not the one that the result tells of."""
-    lost = _lost(done, path)
-    if lost is None:
-        return
-    unheard: list[str] = []
+def load_checkpoint(job: Job) -> Checkpoint | None:
+    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
+    again = job.settings.again
     try:
-        saved = checkpoint.load(path / run_files.CHECKPOINTS, unheard.append)
+        saved = checkpoint.load(job.path / run_files.CHECKPOINTS, job.console.say)
+    except ValueError:
+        if not again:
+            raise
+        saved, changed = None, ["all"]
+    else:
+        changed = identity.changed(saved.sources, identity.fingerprint(job.parts.search, job.parts.referee)) if saved else []
+    if not changed:
+        return saved
+    if again:
+        folder.wipe(job.path)
+        folder.admit(job.path, to_config(job.settings), again)
+        return None
+    job.console.say(
+        f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
+        "Type again=true to run it anew"
+    )
+    return saved
+
+
+def _rebuild_lost_archive(job: Job, result: dict[str, Any]) -> None:
+    """Writes the archive anew from the checkpoint where it is not the one that the result tells of."""
+    path, search = job.path, job.parts.search
+    fault = _archive_fault(job, result)
+    if fault is None:
+        return
+    notes: list[str] = []
+    try:
+        saved = checkpoint.load(path / run_files.CHECKPOINTS, notes.append)
     except ValueError as error:
-        saved, unheard = None, [str(error)]
-    if saved is None or saved.state.evaluations != done["evaluations"]:
-        why = "; ".join(unheard) or "its checkpoint is gone"
-        raise UserError(f"{path} is finished, but {lost}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
-    about = {name: done[name] for name in ("evaluations", "seed", "config_hash", "versions", "commit")}
-    ran = to_config(replace(settings, budget=done.get("budget", settings.budget)))
-    scale = abilities.of_domain(parts.search.domain).objective_range
-    about |= {"config": ran, "objective_range": scale}
-    told = held_out.judged(parts.search.domain, saved.state.archive, done["seed"])
-    archive_file.save(path, saved.state.archive, parts.search.descriptor.bounds, about, told)
-    console.say(f"{lost}; archive.npz and archive.json are rebuilt from the checkpoint")
+        saved, notes = None, [str(error)]
+    if saved is None or saved.state.evaluations != result["evaluations"]:
+        why = "; ".join(notes) or "its checkpoint is gone"
+        raise UserError(f"{path} is finished, but {fault}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
+    config = to_config(replace(job.settings, budget=result.get("budget", job.settings.budget)))
+    columns = held_out.judged(search.domain, saved.state.archive, result["seed"])
+    archive_file.save(path, saved.state.archive, search.descriptor.bounds, archive_file.header(search, config, result), columns)
+    job.console.say(f"{fault}; archive.npz and archive.json are rebuilt from the checkpoint")
 
 
-def _lost(done: dict, path: Path) -> str | None:
+def _archive_fault(job: Job, result: dict[str, Any]) -> str | None:
     """Says why the archive is not the run's; None where it is."""
     try:
-        about = archive_file.load(path).about
+        about = archive_file.load(job.path).about
     except ValueError as error:
         return str(error)
-    same = all(about.get(name) == done[name] for name in ("evaluations", "config_hash")) and "config" in about
-    return None if same else f"{path / 'archive.json'} belongs to another run"
+    same = all(about.get(name) == result[name] for name in ("evaluations", "config_hash")) and "config" in about
+    return None if same else f"{job.path / run_files.ARCHIVE_HEADER} belongs to another run"

@@ -11,29 +11,32 @@ from qd import keys
 from qd.config import schedule
 from qd.config.compose import Assembled
 from qd.config.settings import RunSettings, to_config
-from qd.runner import refits, snapshot, usage
-from qd.runner.console import Display
-from qd.runner.finish import _finish, _stop
-from qd.runner.resume import is_enough
+from qd.runner import live_map, refits
+from qd.runner.console import reporting_usage
+from qd.runner.finish import finish, interrupt
+from qd.runner.job import Display, Job
+from qd.runner.resume import is_enough, load_checkpoint
 from qd.runner.stopping import Stop, Watch, check_plateau, ending, plateau_watch, stopping
-from qd.runner.stride import Stride
 from qd.search import refit, start
 from qd.search import run as search_run
-from qd.store import archive_file, checkpoint, folder, identity, solutions
+from qd.store import archive_file, folder, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.support import run_files
 from qd.support.error_notes import Noting, raised_by
 from qd.support.errors import UserError
-from qd.types import Search, State
+from qd.types import State
 
 _GLANCE = 0.5  # seconds between two looks of the console
+_SEGMENT_SECONDS = 0.2  # that a segment may take: console, signals and checkpoints wait for its end
+_GROWTH = 8  # of a segment's rows, at most, from one to the next
 
 
 def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
 
     Args:
+        path: the folder.
         stop: for whoever wants to stop it in between.
 
     Returns:
@@ -44,19 +47,20 @@ def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, s
         ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
     """
     check(settings)
+    job = Job(settings, parts, path, console, stop or Stop())
     with folder.locked(path):
         folder.admit(path, to_config(settings), settings.again)
-        done = folder.result(path)
-        if done is not None and is_enough(done, settings, parts, path, console):
-            result = done | {"status": "skipped"}
+        result = folder.result(path)
+        if result is not None and is_enough(job, result):
+            result |= {"status": "skipped"}
         else:
-            saved = _load(settings, parts, path, console)
-            if done is not None:
+            saved = load_checkpoint(job)
+            if result is not None:
                 if saved is None:
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path)
-            with usage.told(parts.services, console.say):
-                result = _work(settings, parts, path, console, saved, stop or Stop())
+            with reporting_usage(parts.services, console.say):
+                result = _work(job, saved)
     console.close(result)
     return result
 
@@ -72,71 +76,42 @@ def check(settings: RunSettings) -> None:
     check_plateau(settings)
 
 
-def _work(
-    settings: RunSettings, parts: Assembled, path: Path, console: Display, saved: Checkpoint | None, stop: Stop
-) -> dict[str, Any]:
-    recorder = Recorder(path, parts.search, parts.referee, settings.log_every, saved, settings.film)
+def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
+    """Starts or goes on, searches, and ends."""
+    settings, parts = job.settings, job.parts
+    recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film)
     try:
-        with stopping(stop), Noting(lambda error: _saved(path)):
-            state = saved.state if saved else _start(settings, parts.search, recorder, console)
-            snapshot.show(settings, parts, path, state)
+        with stopping(job.stop), Noting(lambda error: _what_is_saved(job.path)):
+            state = saved.state if saved else _start(job, recorder)
+            live_map.draw(job, state)
             if saved:
                 recorder.event("resumed", state)
-            watch = plateau_watch(settings, recorder.run, state.archive)
-            state = _search(settings, parts, recorder, state, console, stop, watch)
+            watch = plateau_watch(settings, job.path, state.archive)
+            state = _search(job, recorder, state, watch)
         level = watch.reached(recorder.last_refit)
         if state.evaluations < settings.budget and not level:
-            return _stop(settings, parts, path, recorder, state, console, stop)
+            return interrupt(job, recorder, state)
         if level:
-            console.say(f"ended at {state.evaluations} evaluations: {watch}")
+            job.console.say(f"ended at {state.evaluations} evaluations: {watch}")
         if recorder.saved is not state:
             recorder.save(state)
-        return _finish(settings, parts, path, recorder, state, "plateau" if level else "budget")
+        return finish(job, recorder, state, "plateau" if level else "budget")
     finally:
         recorder.close()
 
 
-def _saved(path: Path) -> str:
-    """Says what a run that raised has saved."""
-    saved = any((path / run_files.CHECKPOINTS).glob("*.ckpt"))
-    where = f"what was found until the last checkpoint is in {path}" if saved else "nothing was found yet"
-    return f"; {where}: mend it and give the command again"
-
-
-def _load(settings: RunSettings, parts: Assembled, path: Path, console: Display) -> Checkpoint | None:
-    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
-    try:
-        saved = checkpoint.load(path / run_files.CHECKPOINTS, console.say)
-    except ValueError:
-        if not settings.again:
-            raise
-        saved, changed = None, ["all"]
-    else:
-        changed = identity.changed(saved.sources, identity.fingerprint(parts.search, parts.referee)) if saved else []
-    if not changed:
-        return saved
-    if settings.again:
-        folder.wipe(path)
-        folder.admit(path, to_config(settings), settings.again)
-        return None
-    console.say(
-        f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
-        "Type again=true to run it anew"
-    )
-    return saved
-
-
-def _start(settings: RunSettings, search: Search, recorder: Recorder, console: Display) -> State:
+def _start(job: Job, recorder: Recorder) -> State:
     """Does generation 0 and saves it."""
+    settings, search, console = job.settings, job.parts.search, job.console
     sample_key, key = keys.split(keys.new(settings.seed))
-    known = solutions.load(settings.source, search.domain) if settings.source else None
+    source = solutions.load(settings.source, search.domain) if settings.source else None
     with raised_by("domain", search.domain):
-        initial = known.solutions if known else search.domain.sample(sample_key, settings.initial)
+        initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
     state, batch = start(search, key, initial)
     archive_file.columns(state.archive)  # what cannot be stored is told of now
-    recorder.event("started", state, seed=settings.seed, **(known.compared(batch) if known else {}))
-    if known:
-        console.say(known.said(batch))
+    recorder.event("started", state, seed=settings.seed, **(source.compared(batch) if source else {}))
+    if source:
+        console.say(source.said(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
     if unasked := refits.unasked(settings, search.descriptor):
@@ -144,29 +119,24 @@ def _start(settings: RunSettings, search: Search, recorder: Recorder, console: D
     return state
 
 
-def _search(
-    settings: RunSettings,
-    parts: Assembled,
-    recorder: Recorder,
-    state: State,
-    console: Display,
-    stop: Stop,
-    watch: Watch,
-) -> State:
-    """Stretches between refits. A stretch ends too where somebody looks on or a checkpoint is due, which changes no elite."""
-    lessons, stride = refits.opened(settings, recorder.run), Stride(settings, parts.referee)
+def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
+    """Segments between refits. A segment ends too where somebody looks on or a checkpoint is due, which changes no elite."""
+    settings, stop, search = job.settings, job.stop, job.parts.search
+    refit_schedule, length = refits.opened(settings, job.path), SegmentLength(settings, job.parts.referee)
     while state.evaluations < settings.budget and not stop.asked and not watch.reached(recorder.last_refit):
-        due = lessons.next(recorder.last_refit)
-        if due is not None and state.evaluations >= due:
-            snapshot.show(settings, parts, recorder.run, state)
+        next_refit = refit_schedule.next(recorder.last_refit)
+        if next_refit is not None and state.evaluations >= next_refit:
+            live_map.draw(job, state)
             with ending(stop):
-                state = refit(parts.search, state)
+                state = refit(search, state)
                 recorder.refit(state)
                 recorder.save(state)
-            snapshot.show(settings, parts, recorder.run, state)
+            live_map.draw(job, state)
             continue
-        end = stride.end(state.evaluations, recorder.rested(settings.save_seconds))
-        state = _stretch(parts, recorder, state, min(end, settings.budget, due or end), console, stop, (watch, lessons), stride)
+        end = min(length.end(state.evaluations, recorder.rested(settings.save_seconds)), settings.budget)
+        began = time.monotonic()
+        state = _segment(job, recorder, state, min(end, next_refit or end), (watch, refit_schedule))
+        length.adapt(time.monotonic() - began)
         saved = recorder.saved.evaluations if recorder.saved else 0
         crossed = state.evaluations // settings.save_every > saved // settings.save_every
         if crossed and not stop.spent and recorder.rested(settings.save_seconds):
@@ -174,28 +144,49 @@ def _search(
     return state
 
 
-def _stretch(
-    parts: Assembled,
-    recorder: Recorder,
-    state: State,
-    until: int,
-    console: Display,
-    stop: Stop,
-    lookers: tuple,
-    stride: Stride,
-) -> State:
-    recorder.begin(state, one_generation=parts.run is search_run)
-    began = looked = time.monotonic()
-    with ending(stop):
-        for state, batch in parts.run(parts.search, state, until):
+def _segment(job: Job, recorder: Recorder, state: State, until: int, readers: tuple[Watch, refits.Schedule]) -> State:
+    """Steps until that many evaluations, or until it is stopped; ``readers`` get each row of metrics."""
+    recorder.begin(state, one_generation=job.parts.run is search_run)
+    shown = time.monotonic()
+    with ending(job.stop):
+        for state, batch in job.parts.run(job.parts.search, state, until):
             row = recorder.batch(state, batch)
             if row is not None:
-                for looker in lookers:
-                    looker.add(row)
-            if row is not None or time.monotonic() - looked > _GLANCE:
-                console.update(row or recorder.row(state))
-                looked = time.monotonic()
-            if stop.asked:
+                for reader in readers:
+                    reader.add(row)
+            if row is not None or time.monotonic() - shown > _GLANCE:
+                job.console.update(row or recorder.row(state))
+                shown = time.monotonic()
+            if job.stop.asked:
                 break
-    stride.took(time.monotonic() - began)
     return state
+
+
+def _what_is_saved(path: Path) -> str:
+    """Says what a run that raised has saved."""
+    saved = any((path / run_files.CHECKPOINTS).glob("*.ckpt"))
+    where = f"what was found until the last checkpoint is in {path}" if saved else "nothing was found yet"
+    return f"; {where}: mend it and give the command again"
+
+
+class SegmentLength:
+    """How far a search goes before console, signals and checkpoints are looked at: so many rows of metrics, which changes none.
+
+    Short segments are made longer, for each costs some work beside the search.
+    """
+
+    def __init__(self, settings: RunSettings, referee: Any) -> None:
+        self.log_every, self.save_every = settings.log_every, settings.save_every
+        # they act on each row
+        self.one_row = referee is not None or bool(settings.stop) or settings.refit == "outside"
+        self.rows = 1
+
+    def end(self, evaluations: int, checkpoint_due: bool) -> int:
+        """Returns where the next segment ends; at a checkpoint, where one is due by now."""
+        end = (evaluations // self.log_every + self.rows) * self.log_every
+        return min(end, (evaluations // self.save_every + 1) * self.save_every) if checkpoint_due else end
+
+    def adapt(self, seconds: float) -> None:
+        """Learns how long the last one took."""
+        if not self.one_row:
+            self.rows = max(1, min(int(self.rows * _SEGMENT_SECONDS / max(seconds, 1e-6)), self.rows * _GROWTH))

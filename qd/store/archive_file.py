@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qd import abilities
+from qd.store import identity
 from qd.support import atomic, run_files
 from qd.support.errors import UserError
 from qd.support.moved import current_config
+from qd.types import Search
 
 FORMAT, VERSION = "qd-archive", 1
 Bounds = tuple[tuple[float, float], ...]
@@ -28,6 +30,16 @@ class Stored(NamedTuple):
     columns: dict[str, np.ndarray]  # id, solution, objective, measures, index (the cell), ..., and every stored feature
     about: dict[str, Any]  # kind, bounds, dims or cells, dtypes, config, seed, evaluations, ...
     centroids: np.ndarray | None  # [cells, M] of a CVT
+
+
+def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what archive.json says of the run that an archive is from.
+
+    Args:
+        origin: ``identity.origin`` of the run; or its result, which holds the same and more.
+    """
+    scale = abilities.of_domain(search.domain).objective_range
+    return {name: origin[name] for name in identity.ORIGIN} | {"config": config, "objective_range": scale}
 
 
 def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: Mapping[str, np.ndarray] | None = None) -> None:

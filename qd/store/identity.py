@@ -14,6 +14,7 @@ from qd.support.moved import current_config, original
 _LEFT_OUT = ("runs", "console", "budget", "again", "live_map", "save_seconds")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
+ORIGIN = ("evaluations", "seed", "config_hash", "versions", "commit")
 _DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise
 
 
@@ -34,6 +35,12 @@ def versions() -> dict[str, str | None]:
     """Returns the versions that a checkpoint depends on."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {"python": python} | {name: provenance.version(name) for name in _DECIDING}
+
+
+def origin(config: dict[str, Any], evaluations: int) -> dict[str, Any]:
+    """Returns what a run's result and its archive say of where they are from."""
+    values = evaluations, config["seed"], config_hash(config), versions(), provenance.commit()
+    return dict(zip(ORIGIN, values, strict=True))
 
 
 def fingerprint(*parts: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from qd import archives, fused, keys, search
 from qd.archives import CVT, Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.runner import run as job
-from qd.runner.stride import Stride
+from qd.runner.run import SegmentLength
 from qd.store import checkpoint, history
 from qd.store.recorder import TIMES
 from qd.store.replay import Past
@@ -61,7 +61,7 @@ def same(one: Path, other: Path) -> None:
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_rows_are_the_same_wherever_stretches_and_checkpoints_fall(name, tmp_path, monkeypatch) -> None:
     looks = given(tmp_path / "long", name)
-    monkeypatch.setattr(Stride, "took", lambda stride, seconds: None)  # one row a stretch
+    monkeypatch.setattr(SegmentLength, "adapt", lambda length, seconds: None)  # one row a segment
     each = given(tmp_path / "short", name, save_seconds=0)
     same(tmp_path / "short", tmp_path / "long")
     assert len(each.rows) == len(rows(tmp_path / "long")) == 1 + 80  # the start, and all multiples
@@ -91,13 +91,13 @@ def test_the_past_is_pyribs_after_every_generation() -> None:
 
 
 def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:
-    stride = Stride(run_settings(log_every=100, save_every=250, save_seconds=1.0), None)
-    assert stride.end(130, rested=False) == 200
-    stride.took(0.001)
-    assert stride.end(130, rested=False) == 900 and stride.end(130, rested=True) == 250
-    stride.took(4.0)
-    assert stride.rows == 1
+    length = SegmentLength(run_settings(log_every=100, save_every=250, save_seconds=1.0), None)
+    assert length.end(130, checkpoint_due=False) == 200
+    length.adapt(0.001)
+    assert length.end(130, checkpoint_due=False) == 900 and length.end(130, checkpoint_due=True) == 250
+    length.adapt(4.0)
+    assert length.rows == 1
     for more, referee in (({"stop": "plateau"}, None), ({"refit": "outside"}, None), ({}, "one")):
-        one = Stride(run_settings(log_every=100, save_every=250, save_seconds=1.0, **more), referee)
-        one.took(0.001)
+        one = SegmentLength(run_settings(log_every=100, save_every=250, save_seconds=1.0, **more), referee)
+        one.adapt(0.001)
         assert one.rows == 1

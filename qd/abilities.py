@@ -114,34 +114,42 @@ class ServiceAbilities(Protocol):
 
 
 def of_domain(domain: Domain) -> DomainAbilities:
+    """Returns the optional abilities of a domain, with defaults for those that it lacks."""
     return cast(DomainAbilities, _Completed(domain, DomainAbilities))
 
 
 def of_descriptor(descriptor: Descriptor) -> DescriptorAbilities:
+    """Returns the optional abilities of a descriptor, with defaults for those that it lacks."""
     return cast(DescriptorAbilities, _Completed(descriptor, DescriptorAbilities))
 
 
 def of_archive(settings: Archive) -> ArchiveAbilities:
+    """Returns the optional abilities of an archive's settings, with defaults for those that it lacks."""
     return cast(ArchiveAbilities, _Completed(settings, ArchiveAbilities))
 
 
 def of_opened(archive: Any) -> OpenedAbilities:
+    """Returns the optional abilities of an opened archive, with defaults for those that it lacks."""
     return cast(OpenedAbilities, _Completed(archive, OpenedAbilities))
 
 
 def of_emitter(emitter: Emitter) -> EmitterAbilities:
+    """Returns the optional abilities of an emitter, with defaults for those that it lacks."""
     return cast(EmitterAbilities, _Completed(emitter, EmitterAbilities))
 
 
 def of_judge(judge: Any) -> JudgeAbilities:
+    """Returns the optional abilities of a judge of similarity, with defaults for those that it lacks."""
     return cast(JudgeAbilities, _Completed(judge, JudgeAbilities))
 
 
 def of_grade(grade: Any) -> GradeAbilities:
+    """Returns the optional abilities of a judge that grades, with defaults for those that it lacks."""
     return cast(GradeAbilities, _Completed(grade, GradeAbilities))
 
 
 def of_service(component: Any) -> ServiceAbilities:
+    """Returns the optional abilities of a shared component, with defaults for those that it lacks."""
     return cast(ServiceAbilities, _Completed(component, ServiceAbilities))
 
 

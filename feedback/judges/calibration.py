@@ -33,6 +33,7 @@ def logit(p: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
+    """Returns 1 / (1 + exp(-x))."""
     return 1 / (1 + np.exp(-np.clip(z, -40, 40)))
 
 

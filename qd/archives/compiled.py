@@ -19,6 +19,7 @@ def is_grid(archive: Any) -> bool:
 
 
 def is_cvt(archive: Any) -> bool:
+    """Whether an archive is an open CVT."""
     return type(archive) is OpenCVT
 
 

@@ -101,6 +101,7 @@ def check_names(keep: tuple[str, ...]) -> None:
 
 
 def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> dict[str, Any]:
+    """Returns the keyword arguments that all archives with cells share."""
     check_names(keep)
     solutions = np.asarray(example.solutions)
     columns = {name: (np.shape(example.features[name])[1:], np.asarray(example.features[name]).dtype) for name in keep}

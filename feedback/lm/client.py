@@ -78,7 +78,11 @@ class LM(ClientSettings):
 
         Args:
             prompts: B texts.
-            role, sample, max_tokens, stop, temperature: as in the call itself.
+            role: as in the call itself, and so are the others.
+            sample: which of several replies to the same prompt.
+            max_tokens: of a reply, at most.
+            stop: texts that end a reply.
+            temperature: 0 for the most probable reply.
 
         Returns:
             B continuations, None where a call failed for good.
@@ -112,7 +116,8 @@ class LM(ClientSettings):
 
         Args:
             prompts: B questions that name the scale.
-            low, high: its ends, whole numbers.
+            low: the lowest rating, a whole number.
+            high: the highest one.
             role: the component that calls, for the report.
 
         Returns:

@@ -60,7 +60,7 @@ def place(tmp_path, monkeypatch) -> Path:
 
 def folders(*, emitters=("isoline", "gaussian")) -> list[Path]:
     """In the order in which they are run."""
-    rest = "{},log_every=200,save_every=200,domain_defaults.batch_size=40-s{}"
+    rest = "domain_defaults.batch_size=40,{},log_every=200,save_every=200-s{}"
     return [Path("runs/disc", rest.format(f"emitter={emitter}", seed)) for seed in (0, 1, 2) for emitter in emitters]
 
 

@@ -65,7 +65,7 @@ def path(layer: Layer) -> str:
 
 def _module(network: Network) -> Any:
     """The network's own forward pass over flax layers."""
-    from flax import linen as nn
+    from flax import linen as nn  # pyright: ignore[reportMissingImports]  # of the extra qwix
 
     class Module(nn.Module):
         @nn.compact

@@ -29,8 +29,8 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
         model.onnx and how it is run: in integers with a fallback, or in full precision where integers agree too little.
 
     Raises:
-        UserError: onnx or onnxruntime is not installed, the codes of a layer cannot be recovered, the network computes something
-            between its layers that ONNX export does not know, or the images are missing.
+        UserError: onnx or onnxruntime is not installed, the codes of a layer cannot be recovered, the network computes
+            something between its layers that ONNX export does not know, or the images are missing.
     """
     lacking = onnx_runtime.missing_packages()
     if lacking:

@@ -9,7 +9,16 @@ _BINS = 15
 
 
 def classifier(logits: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns accuracy, worst_class, calibration and flips of B configs, each [B] float32."""
+    """Returns accuracy, worst_class, calibration and flips of B configs.
+
+    Args:
+        logits: [B, N, C].
+        full: logits in full precision, [N, C].
+        labels: [N].
+
+    Returns:
+        Name -> float32 [B], in per cent; accuracy is NaN where a logit is not finite.
+    """
     told = {
         "accuracy": accuracy(logits, labels),
         "worst_class": worst_class(logits, labels),
@@ -20,9 +29,15 @@ def classifier(logits: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict
 
 
 def encoder(vectors: np.ndarray, full: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns of unit vectors [B, N, C] against those of full precision [N, C], each [B] float32:
+    """Compares unit vectors with those of full precision: accuracy, worst_class and flips of B configs.
 
-    accuracy (mean cosine), worst_class (the lowest cosine), flips (whose nearest other vector is another one).
+    Args:
+        vectors: unit vectors [B, N, C].
+        full: unit vectors in full precision, [N, C].
+
+    Returns:
+        Name -> float32 [B]. accuracy: 100 times the mean cosine; worst_class: 100 times the lowest cosine; flips: per cent of
+        the vectors for which another vector than in full precision is the nearest.
     """
     same = (vectors * full).sum(2)
     near, meant = _nearest(vectors), _nearest(full[None])[0]
@@ -40,19 +55,43 @@ def _nearest(vectors: np.ndarray) -> np.ndarray:
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Share of images named rightly, [B] of logits [B, N, C]; NaN where a logit is not finite."""
+    """Share of images classified correctly; NaN where a logit is not finite.
+
+    Args:
+        logits: [B, N, C].
+        labels: [N].
+
+    Returns:
+        [B] in per cent.
+    """
     right = 100 * (logits.argmax(2) == labels).mean(1)
     return np.where(np.isfinite(logits).all((1, 2)), right, np.nan)
 
 
 def worst_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Accuracy in the class where it is lowest, [B]."""
+    """Accuracy in the class where it is lowest.
+
+    Args:
+        logits: [B, N, C].
+        labels: [N]; classes without an image do not count.
+
+    Returns:
+        [B] in per cent.
+    """
     right = logits.argmax(2) == labels
     return 100 * np.min([right[:, labels == c].mean(1) for c in np.unique(labels)], axis=0)
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Expected calibration error over 15 bins of confidence (Guo et al. 2017, eq. 3), [B]."""
+    """Expected calibration error over 15 bins of confidence (Guo et al. 2017, eq. 3).
+
+    Args:
+        logits: [B, N, C].
+        labels: [N].
+
+    Returns:
+        [B] in per cent.
+    """
     odds = np.exp(logits - logits.max(2, keepdims=True))
     sure = (odds / odds.sum(2, keepdims=True)).max(2)
     right = logits.argmax(2) == labels
@@ -62,5 +101,13 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def flips(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
-    """Share of images named otherwise than by the full-precision network [N, C], [B]."""
+    """Share of images that are classified otherwise than in full precision.
+
+    Args:
+        logits: [B, N, C].
+        full: logits in full precision, [N, C].
+
+    Returns:
+        [B] in per cent.
+    """
     return 100 * (logits.argmax(2) != full.argmax(1)).mean(1)

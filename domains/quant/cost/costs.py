@@ -45,7 +45,18 @@ class Costs:
 
 
 def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) -> Costs:
-    """Returns the tables of a bank; the latency table is measured once for a machine and kept."""
+    """Returns the tables of a bank; the latency table is measured once for a machine and kept.
+
+    Args:
+        bank: L layers in W + A options.
+        latency_table: microseconds by op and precision; None: this machine's, or the shipped one without onnxruntime.
+
+    Returns:
+        Size in bits, bit operations and latency in microseconds, by layer and option, full precision last.
+
+    Raises:
+        ValueError: the bank's stored bits have another shape or are not finite, or a latency file is damaged.
+    """
     network, options, activations = bank.network, bank.weight_options, bank.activation_options
     layers = network.layers
     stored = np.asarray(bank.stored_bits, np.float64)

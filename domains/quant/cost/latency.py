@@ -86,7 +86,15 @@ def read(file: Path) -> Table:
 
 
 def write(table: Table, file: Path) -> None:
-    """Writes a table, whole or not at all."""
+    """Writes a table, whole or not at all.
+
+    Args:
+        table: times in microseconds, written with three decimals.
+        file: the JSON file, replaced where it exists; its folder is made where it is missing.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     rounded = {name: {p: round(t, 3) for p, t in row.items()} for name, row in sorted(table.microseconds.items())}
     said = {"machine": table.machine, "batch": BATCH, "unit": "us an example, one thread", "us": rounded}

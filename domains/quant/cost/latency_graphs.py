@@ -12,13 +12,30 @@ Timed = tuple[bytes, dict[str, np.ndarray]]  # a graph, and what to feed it
 
 
 def empty(op: Op, batch: int) -> Timed:
-    """A graph that does nothing with the op's input."""
+    """A graph that does nothing with the op's input.
+
+    Args:
+        op: the layer; gives the shape of its input.
+        batch: examples at a time.
+
+    Returns:
+        The serialized graph, and its input x: float32 [batch, in, H, W] of a convolution, else [batch, in] or [batch, T, in].
+    """
     x = _input(op, batch)
     return _graph([_node("Identity", ["x"], ["y"])], {}, x, np.float32)
 
 
 def of(op: Op, batch: int) -> dict[str, Timed]:
-    """Returns precision -> graph; int4 only where the op has it."""
+    """Returns precision -> graph; int4 only where the op has it.
+
+    Args:
+        op: the layer to time; its weights are random.
+        batch: examples at a time.
+
+    Returns:
+        Precision -> (serialized graph, its input x, uint8 for int8 and else float32). fp32, int8 and rounded are always there,
+        int4 for a dense op with a multiple of 32 inputs.
+    """
     x, rng = _input(op, batch), np.random.default_rng(0)
     out = op.shape[-1]
     shape = (op.shape[3], op.shape[2], *op.shape[:2]) if op.kind == "conv" else op.shape

@@ -39,8 +39,15 @@ class EncodedConfig(NamedTuple):
 def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
     """Recovers the codes of a config [2L].
 
+    Args:
+        bank: L layers in W + A options.
+        genome: [2L], weight options, then activation options.
+
+    Returns:
+        The codes of each layer's weights, None in full precision, and its activation option.
+
     Raises:
-        UserError: a layer's values lie on no grid of its option, or are too many for its table.
+        UserError: a layer's values lie on no grid of its option, or are too many for its table; or a gene is no index.
     """
     (weights,), (activations,) = bank.split(genome)
     encoded = []
@@ -51,7 +58,19 @@ def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
 
 
 def in_table(bank: Bank, layer: int, index: int) -> Lookup:
-    """Returns a layer's weights by option ``index`` as indices into the table of their distinct values."""
+    """Returns a layer's weights by option ``index`` as indices into the table of their distinct values.
+
+    Args:
+        bank: L layers in W + A options.
+        layer: its number.
+        index: of a weight option that is a table.
+
+    Returns:
+        Indices shaped as the weight, the table, and a scale for each output channel (none for a codebook).
+
+    Raises:
+        UserError: there are more distinct values than the option's bits can index.
+    """
     option, values = bank.weight_options[index], bank.weights[layer][index]
     scale = None if option.format == "codebook" else np.maximum(np.abs(values).reshape(-1, values.shape[-1]).max(0), 1e-12)
     plain = (values if scale is None else np.round(values / scale, 5)).astype(np.float32)
@@ -63,7 +82,19 @@ def in_table(bank: Bank, layer: int, index: int) -> Lookup:
 
 
 def in_integers(bank: Bank, layer: int, index: int) -> Codes:
-    """Returns a layer's weights by option ``index`` as integers on the grid of that option's scales."""
+    """Returns a layer's weights by option ``index`` as integers on the grid of that option's scales.
+
+    Args:
+        bank: L layers in W + A options.
+        layer: its number.
+        index: of a weight option that runs in integers.
+
+    Returns:
+        Codes shaped as the weight; scale and zero point of the tensor, or of each output channel.
+
+    Raises:
+        UserError: the bank's values do not lie on that grid.
+    """
     option, values = bank.weight_options[index], bank.weights[layer][index]
     plain = option if option.format == "sparse" else replace(option, format="int")  # learned rounding keeps the scales
     grid = plain.quantize(bank.network.weights[layer])

@@ -66,7 +66,17 @@ class Exporter:
 
 
 def refuse(bank: Bank, genome: np.ndarray, target: str, cell: int) -> None:
-    """Raises UserError where a target cannot run a config; names its layers."""
+    """Raises UserError where a target cannot run a config; names its layers.
+
+    Args:
+        bank: L layers in W + A options.
+        genome: [2L], weight options, then activation options.
+        target: one of support.TARGETS.
+        cell: of the archive, for the message.
+
+    Raises:
+        UserError: a layer cannot be carried (each is named with its reason), or there is no such target.
+    """
     blocked = support.blocked(bank, genome, target)
     if blocked:
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in blocked)
@@ -76,7 +86,20 @@ def refuse(bank: Bank, genome: np.ndarray, target: str, cell: int) -> None:
 
 
 def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]:
-    """Compares files with the bank on held-out images, and their costs with those predicted."""
+    """Compares files with the bank on held-out images, and their costs with those predicted.
+
+    Args:
+        domain: gives the bank, and predicts costs.
+        genome: the config [2L] that the files were made of.
+        artifact: the files, and how they are run.
+
+    Returns:
+        The report: deployable or not, agreement in per cent, number of images, largest difference of outputs, sizes in KB,
+        latencies in microseconds an image; of a classifier also test accuracy in per cent.
+
+    Raises:
+        UserError: the files' outputs have another shape than the bank's or are not finite, or the test data are missing.
+    """
     form = domain.bank.network.forward
     images = data.load(form.data, "test")
     images = images.first(min(_CHECKED, len(images.labels)))
@@ -108,7 +131,15 @@ def _whole(form: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def latency(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
-    """Returns microseconds an image, in batches as those of the latency table: the shortest of many runs."""
+    """Returns microseconds an image, in batches as those of the latency table: the shortest of many runs.
+
+    Args:
+        run: images [n, ...] -> outputs.
+        images: [N, ...], of which the first BATCH are run.
+
+    Returns:
+        The time of the shortest run divided by the images in the batch.
+    """
     batch = images[:BATCH]
     return onnx_runtime.shortest_run(lambda: run(batch), _SECONDS) / len(batch)
 

@@ -21,8 +21,16 @@ _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
 def make(domain: Any, genome: np.ndarray) -> Artifact:
     """Returns the file that rounds as many results as agreement with the bank lets it; chosen on the validation split.
 
+    Args:
+        domain: gives the bank.
+        genome: the config, [2L].
+
+    Returns:
+        model.onnx and how it is run: in integers with a fallback, or in full precision where integers agree too little.
+
     Raises:
-        UserError: onnx or onnxruntime is not installed.
+        UserError: onnx or onnxruntime is not installed, the codes of a layer cannot be recovered, the network computes
+            something between its layers that ONNX export does not know, or the images are missing.
     """
     lacking = onnx_runtime.missing_packages()
     if lacking:

@@ -25,8 +25,15 @@ INSTALL = "pip install 'qd-atlas[qwix]'"
 def make(domain: Any, genome: np.ndarray) -> Artifact:
     """Returns rules and weights of a config; what is run is read back from them.
 
+    Args:
+        domain: gives the bank.
+        genome: the config, [2L].
+
+    Returns:
+        rules.json and weights.npz, and how they are run; no fallback.
+
     Raises:
-        UserError: qwix is not installed.
+        UserError: qwix is not installed, or the codes of a layer cannot be recovered.
     """
     if importlib.util.find_spec("qwix") is None:
         raise UserError("qwix rules are written and run by qwix, not installed", f"type {INSTALL}")
@@ -41,7 +48,15 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
 
 
 def runner(network: Network, files: dict[str, bytes]) -> Callable[[np.ndarray], np.ndarray]:
-    """Opens what was written: inputs [N, ...] -> outputs [N, C], compiled once for each N."""
+    """Opens what was written: inputs [N, ...] -> outputs [N, C], compiled once for each N.
+
+    Args:
+        network: gives the forward pass.
+        files: rules.json and weights.npz by name.
+
+    Returns:
+        A function from inputs [N, ...] to outputs [N, C].
+    """
     import jax
     import qwix  # pyright: ignore[reportMissingImports]
 
@@ -114,13 +129,30 @@ def _arrays(config: EncodedConfig) -> dict[str, np.ndarray]:
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Signed codes of so many bits -> bytes, one after the other, the lowest bit first."""
+    """Packs signed codes of a few bits into bytes without gaps, the lowest bit of each code first.
+
+    Args:
+        codes: whole numbers of any shape, each in -2^(bits - 1) .. 2^(bits - 1) - 1.
+        bits: of one code, up to 8.
+
+    Returns:
+        uint8 [bytes], rounded up to a whole byte.
+    """
     plain = (codes.reshape(-1, 1) & (2**bits - 1)).astype(np.uint8)
     return np.packbits(np.unpackbits(plain, axis=1, count=bits, bitorder="little"))
 
 
 def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
-    """Undoes ``pack``."""
+    """Undoes ``pack``.
+
+    Args:
+        packed: uint8 [bytes].
+        shape: of the codes.
+        bits: of one code, up to 8.
+
+    Returns:
+        int8 codes of that shape.
+    """
     each = np.unpackbits(packed, count=int(np.prod(shape)) * bits).reshape(-1, bits)
     codes = np.packbits(each, axis=1, bitorder="little")[:, 0].astype(np.int16)
     return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes).astype(np.int8).reshape(shape)

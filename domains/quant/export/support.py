@@ -24,7 +24,19 @@ class Blocked(NamedTuple):
 
 
 def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
-    """Returns the layers of a genome [2L] that a target cannot run, each with its reason; none: the config can be exported."""
+    """Returns the layers that a target cannot run, each with its reason; none: the config can be exported.
+
+    Args:
+        bank: L layers in W + A options.
+        genome: [2L], weight options, then activation options.
+        target: one of TARGETS.
+
+    Returns:
+        Blocked layers in the network's order.
+
+    Raises:
+        UserError: there is no such target, or a gene is no index.
+    """
     if target not in TARGETS:
         raise UserError(f"there is no target {target!r}", f"type one of {', '.join(TARGETS)}")
     (weights,), (activations,) = bank.split(genome)
@@ -36,7 +48,15 @@ def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
 
 
 def matrix(bank: Bank, target: str) -> np.ndarray:
-    """Returns [L, W, A] bool: whether a target runs a layer with these options."""
+    """Returns whether a target runs a layer with each pair of options.
+
+    Args:
+        bank: L layers in W + A options.
+        target: one of TARGETS.
+
+    Returns:
+        bool [L, W, A]; full precision is not part of it.
+    """
     rows = [
         [[not refusal(layer, w, a, target) for a in bank.activation_options] for w in bank.weight_options]
         for layer in bank.network.layers
@@ -45,7 +65,19 @@ def matrix(bank: Bank, target: str) -> np.ndarray:
 
 
 def targets(bank: Bank, genomes: np.ndarray) -> list[str]:
-    """Returns for each genome [B, 2L] where it runs: ort-cpu, qwix-cpu, or none."""
+    """Returns for each genome where it runs: ort-cpu, qwix-cpu, or none.
+
+    Args:
+        bank: L layers in W + A options.
+        genomes: [B, 2L].
+
+    Returns:
+        B names. Where both targets run a genome, ort-cpu for networks with convolutions, else qwix-cpu; "none" also where
+        weights or inputs of a layer are in full precision by index W or A.
+
+    Raises:
+        UserError: there are not 2L genes, or a gene is no index of an option.
+    """
     tables = {target: matrix(bank, target) for target in TARGETS}
     weights, activations = bank.split(genomes)
     rows = np.arange(weights.shape[1])
@@ -60,7 +92,17 @@ def targets(bank: Bank, genomes: np.ndarray) -> list[str]:
 
 
 def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOption | None, target: str) -> str:
-    """Says why a target cannot run a layer so; empty where it can. None stands for full precision."""
+    """Says why a target cannot run a layer so; empty where it can.
+
+    Args:
+        layer: a layer; its kind counts.
+        option: of its weights; None: full precision.
+        activation: option of its inputs; None: full precision.
+        target: one of TARGETS.
+
+    Returns:
+        The reason, without the layer's name; "" where the target runs it.
+    """
     if option is None or activation is None:
         mixed = (option is None) != (activation is None)
         return "weights and inputs must both be full precision, or neither" if mixed else ""

@@ -59,7 +59,18 @@ def folder() -> Path:
 
 
 def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:
-    """Returns what the first block is shown, float32 [N, T, D]; zeros where a sentence has ended."""
+    """Returns the first block's input; zeros where a sentence has ended.
+
+    Args:
+        sentences: N texts.
+        tokens: T, to which each sentence is padded or cut, [CLS] and [SEP] included.
+
+    Returns:
+        float32 [N, T, D]: sums of word, position and type embeddings, after layer norm.
+
+    Raises:
+        ValueError: the encoder's weights or vocabulary are missing, or the weights' file has another size.
+    """
     numbers, weights = _words().encode(sentences, tokens), tensors()
     words, places, kinds = (weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type"))
     x = _norm(words[numbers] + places[:tokens] + kinds[0], _pair("embeddings.LayerNorm"))

@@ -51,7 +51,16 @@ class Network:
 
 
 def linear(layer: Layer, x: Array, kernel: Array) -> Array:
-    """A convolution or a product, without bias."""
+    """A convolution or a product, without bias.
+
+    Args:
+        layer: gives kind and stride.
+        x: conv: [B, H, W, in]; dense: [B, in] or [B, T, in].
+        kernel: shaped as ``layer.shape``.
+
+    Returns:
+        conv (padding SAME): [B, H / stride, W / stride, out], sides rounded up; dense: [B, out] or [B, T, out].
+    """
     if layer.kind == "dense":
         return x @ kernel
     strides = (layer.stride, layer.stride)
@@ -59,7 +68,17 @@ def linear(layer: Layer, x: Array, kernel: Array) -> Array:
 
 
 def attention_blocks(blocks: int, width: int, hidden: int, tokens: int) -> tuple[Layer, ...]:
-    """Returns the products of blocks of attention, each with a two-layer net behind it, in the order of BLOCK_PARTS."""
+    """Returns the products of blocks of attention, each with a two-layer net behind it, in the order of BLOCK_PARTS.
+
+    Args:
+        blocks: how many.
+        width: D, numbers of a token.
+        hidden: width of the two-layer net between its layers.
+        tokens: T of one example, for inputs and MACs.
+
+    Returns:
+        Six dense layers a block, all without stride and ReLU.
+    """
     shapes = [*[(width, width)] * 4, (width, hidden), (hidden, width)]
     return tuple(
         Layer(f"block{b}.{part}", "dense", shape, (tokens, shape[0]), tokens * shape[0] * shape[1])
@@ -69,5 +88,13 @@ def attention_blocks(blocks: int, width: int, hidden: int, tokens: int) -> tuple
 
 
 def split_heads(x: Array, heads: int) -> Array:
-    """Cuts each token's numbers into H heads: [B, T, D] -> [B, H, T, D / H]."""
+    """Cuts each token's numbers into H heads: [B, T, D] -> [B, H, T, D / H].
+
+    Args:
+        x: [B, T, D].
+        heads: H, a divisor of D.
+
+    Returns:
+        [B, H, T, D / H]; a head holds D / H neighbouring numbers of a token.
+    """
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)

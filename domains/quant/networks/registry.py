@@ -48,7 +48,20 @@ def load(name: str) -> Network:
 
 
 def read(name: str, network_form: ResNet, path: Path, checksum: str) -> Network:
-    """Reads weights from a file. Raises ValueError where its SHA-256 or a shape is another than it should be."""
+    """Reads a network's weights from a file.
+
+    Args:
+        name: of the network, for it and for messages.
+        network_form: gives the layers and their shapes.
+        path: an .npz file with arrays weight0, bias0, weight1, ...
+        checksum: the SHA-256 that the file must have, in hexadecimal.
+
+    Returns:
+        The network, with the weights as they are in the file.
+
+    Raises:
+        ValueError: the file is missing, or its checksum or the shape of a weight is not the expected one.
+    """
     if not path.is_file():
         raise UserError(f"{path} is not there", f"type python -m domains.quant.networks.train {name}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -28,7 +28,16 @@ _SETTINGS = {"resnet14": (6, 128, 0.2), "digits": (30, 64, 0.1)}  # epochs, batc
 
 
 def main(name: str, out: str = "") -> None:
-    """Trains, folds, measures on the test images, writes."""
+    """Trains a network, writes its weights, measures it on validation and test images, and prints accuracy and checksum.
+
+    Args:
+        name: resnet14 or digits.
+        out: the file to write; empty: the one that the registry reads.
+
+    Raises:
+        ValueError: the images are missing or damaged on this machine.
+        KeyError: there is no such network.
+    """
     network = trained(name, FORMS[name], *_SETTINGS[name])
     path = Path(out) if out else WEIGHTS / f"{name}.npz"
     write(network, path)
@@ -39,14 +48,34 @@ def main(name: str, out: str = "") -> None:
 
 
 def write(network: Network, path: Path) -> None:
-    """Keeps a network's numbers."""
+    """Writes a network's weights and biases.
+
+    Args:
+        network: the network.
+        path: an .npz file, replaced where it exists; its folder is made where it is missing.
+    """
     columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **{f"{kind}{i}": x for kind, several in columns.items() for i, x in enumerate(several)})  # type: ignore[arg-type]
 
 
 def trained(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:
-    """Returns a trained network, folded."""
+    """Returns a trained network, with batch norm folded into its kernels and biases.
+
+    Args:
+        name: of the network.
+        form: its architecture, and the data that it trains on.
+        epochs: passes over the training images; the last batch of each is left out where it is not full.
+        batch: images a step.
+        peak: the highest learning rate of the cycle (Smith 2018).
+        seed: of initial weights, order, flips and shifts.
+
+    Returns:
+        The network, float32.
+
+    Raises:
+        ValueError: the images are missing or damaged on this machine.
+    """
     images = data.load(form.data, "train")
     params, running = _initial(form, seed)
     steps = epochs * (len(images.labels) // batch)
@@ -72,7 +101,16 @@ def trained(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed:
 
 
 def accuracy(network: Network, images: data.Images, chunk: int = 500) -> float:
-    """Share of images that the network names rightly."""
+    """Share of images that the network classifies correctly.
+
+    Args:
+        network: a classifier.
+        images: N images with labels.
+        chunk: images that one forward pass takes.
+
+    Returns:
+        A number in 0..1.
+    """
     forward = jax.jit(network.__call__)
     right = [
         np.asarray(forward(images.pixels[i : i + chunk])).argmax(1) == images.labels[i : i + chunk]

@@ -17,7 +17,15 @@ PROBES, STEPS = 12, 8
 
 
 def gradients(network: Network, images: Images) -> list[np.ndarray]:
-    """The root mean square over images of each weight's gradient, shaped as the weights: what Fisher's diagonal needs."""
+    """The root mean square over images of each weight's gradient, shaped as the weights: what Fisher's diagonal needs.
+
+    Args:
+        network: a classifier of L layers.
+        images: N images with labels; the loss is each image's cross-entropy.
+
+    Returns:
+        L arrays, shaped as the kernels.
+    """
     one = lambda weights, image: jax.grad(lambda w: _loss(network, images)(w, image))(weights)
 
     def add(told: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
@@ -30,9 +38,18 @@ def gradients(network: Network, images: Images) -> list[np.ndarray]:
 
 
 def traces(network: Network, images: Images, probes: int = PROBES, seed: int = 0) -> np.ndarray:
-    """Returns tr(H_l) / n_l for each layer, [L]: the mean of v'Hv over vectors of signs (Hutchinson 1989).
+    """Returns tr(H_l) / n_l for each layer: the mean of v'Hv over vectors of signs (Hutchinson 1989).
 
     One product serves all layers: the blocks beside the diagonal have mean 0.
+
+    Args:
+        network: a classifier of L layers.
+        images: N images with labels; H is of their mean cross-entropy, in full precision.
+        probes: how many vectors of signs.
+        seed: of the vectors.
+
+    Returns:
+        [L], each layer's trace divided by its number of weights n_l.
     """
     product, weights = _product(network, images)
     random, told = np.random.default_rng(seed), np.zeros(len(weights))
@@ -43,7 +60,17 @@ def traces(network: Network, images: Images, probes: int = PROBES, seed: int = 0
 
 
 def eigenvalues(network: Network, images: Images, steps: int = STEPS, seed: int = 0) -> np.ndarray:
-    """Returns the top eigenvalue of each layer's Hessian, [L], by power iteration with the other layers held."""
+    """Returns the top eigenvalue of each layer's Hessian, by power iteration with the other layers held fixed.
+
+    Args:
+        network: a classifier of L layers.
+        images: N images with labels; H is of their mean cross-entropy, in full precision.
+        steps: of power iteration, for each layer.
+        seed: of the start vectors.
+
+    Returns:
+        [L] estimates of the eigenvalue of largest magnitude, which may be negative.
+    """
     product, weights = _product(network, images)
     random, told = np.random.default_rng(seed), []
     for i, weight in enumerate(weights):

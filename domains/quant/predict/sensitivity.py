@@ -37,14 +37,34 @@ class Sensitivity(NamedTuple):
 
 
 def tables(name: str, bank: Bank, images: Images) -> Sensitivity:
-    """Returns a table by its name. Raises ValueError where there is none of that name."""
+    """Returns a table by its name.
+
+    Args:
+        name: one of NAMES.
+        bank: L layers in W + A options.
+        images: N images with labels to predict from.
+
+    Returns:
+        Damage by layer and option, [L, W] and [L, A], in the unit of that sensitivity.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
     if name not in NAMES:
         raise UserError(f"there is no sensitivity {name!r}", f"type one of {', '.join(NAMES)}")
     return NAMES[name](bank, images)
 
 
 def kl(bank: Bank, images: Images) -> Sensitivity:
-    """Mean KL divergence from full precision, one layer quantized at a time; needs no labels."""
+    """Mean KL divergence from full precision, one layer quantized at a time; needs no labels (ZeroQ, Cai et al. 2020, eq. 3).
+
+    Args:
+        bank: of a classifier.
+        images: N images; their labels are not used.
+
+    Returns:
+        KL(full precision || quantized), mean over images, in nats: [L, W] and [L, A].
+    """
 
     def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
         p = _log_softmax(full)
@@ -54,7 +74,15 @@ def kl(bank: Bank, images: Images) -> Sensitivity:
 
 
 def loss(bank: Bank, images: Images) -> Sensitivity:
-    """How much the cross-entropy rises, one layer quantized at a time."""
+    """How much the cross-entropy rises, one layer quantized at a time.
+
+    Args:
+        bank: of a classifier.
+        images: N images with labels.
+
+    Returns:
+        The rise of the mean over images in nats, 0 where it falls: [L, W] and [L, A].
+    """
     rows = np.arange(len(images.labels))
 
     def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
@@ -65,12 +93,28 @@ def loss(bank: Bank, images: Images) -> Sensitivity:
 
 
 def flips(bank: Bank, images: Images) -> Sensitivity:
-    """Share of predictions that change, one layer quantized at a time; needs no labels."""
+    """Share of predictions that change, one layer quantized at a time; needs no labels.
+
+    Args:
+        bank: of a classifier.
+        images: N images; their labels are not used.
+
+    Returns:
+        Shares in 0..1: [L, W] and [L, A].
+    """
     return _one_at_a_time(bank, images, lambda logits, full: (logits.argmax(-1) != full.argmax(-1)).mean(-1))
 
 
 def layer_error(bank: Bank, images: Images) -> Sensitivity:
-    """Each layer's relative squared error, of weights and of inputs."""
+    """Each layer's relative squared error, of weights and of inputs.
+
+    Args:
+        bank: L layers in W + A options.
+        images: N images, which give the inputs in full precision; their labels are not used.
+
+    Returns:
+        Squared change divided by squared value, both summed over a layer: [L, W] and [L, A].
+    """
     changes = _weight_changes(bank)
     of_weights = [
         (change**2).sum(tuple(range(1, change.ndim))) / (weight**2).sum()
@@ -83,39 +127,99 @@ def layer_error(bank: Bank, images: Images) -> Sensitivity:
 
 
 def sqnr(bank: Bank, images: Images) -> Sensitivity:
-    """Less signal-to-noise ratio in decibels: 10 log10 of the relative squared error."""
+    """Negative signal-to-noise ratio in decibels: 10 log10 of the relative squared error.
+
+    Args:
+        bank: L layers in W + A options.
+        images: N images, which give the inputs in full precision; their labels are not used.
+
+    Returns:
+        Decibels, -120 or more: [L, W] and [L, A].
+    """
     return Sensitivity(*(10 * np.log10(np.maximum(table, 1e-12)) for table in layer_error(bank, images)))
 
 
 def snip(bank: Bank, images: Images) -> Sensitivity:
-    """Sum of |gradient times change|."""
+    """Sum of |gradient times change| (Lee et al. 2019).
+
+    Args:
+        bank: of a classifier.
+        images: N images with labels.
+
+    Returns:
+        [L, W], with the root mean square of the gradients over images, and [L, A], the mean over images.
+    """
     return _by_gradients(bank, images, lambda gradient, change: np.abs(gradient * change).sum())
 
 
 def fisher(bank: Bank, images: Images) -> Sensitivity:
-    """Sum of squared gradient times squared change: the diagonal of the empirical Fisher matrix."""
+    """Sum of squared gradient times squared change: the diagonal of the empirical Fisher matrix.
+
+    Args:
+        bank: of a classifier.
+        images: N images with labels.
+
+    Returns:
+        [L, W], with the mean of the squared gradients over images, and [L, A], the mean over images.
+    """
     return _by_gradients(bank, images, lambda gradient, change: (gradient**2 * change**2).sum())
 
 
 def relevance(bank: Bank, images: Images) -> Sensitivity:
-    """Each layer's mean |input times gradient of the chosen logit|, times its relative errors."""
+    """Each layer's |input times gradient of the chosen logit| (Montavon et al. 2018), times its relative squared errors.
+
+    Args:
+        bank: of a classifier.
+        images: N images; their labels are not used.
+
+    Returns:
+        layer_error times the layer's relevance, summed over its inputs, mean over images: [L, W] and [L, A].
+    """
     shown, gradients = _input_gradients(bank, images, chosen=True)
     weight = np.array([np.abs(x * g).mean() * x[0].size for x, g in zip(shown, gradients, strict=True)])
     return Sensitivity(*(weight[:, None] * table for table in layer_error(bank, images)))
 
 
 def hawq_v1(bank: Bank, images: Images) -> Sensitivity:
-    """Top eigenvalue of each layer's Hessian times the squared change; inputs by KL, on the same scale."""
+    """Top eigenvalue of each layer's Hessian times the squared change (Dong et al. 2019); inputs by KL, on the same scale.
+
+    Args:
+        bank: of a classifier.
+        images: N images with labels.
+
+    Returns:
+        [L, W], where a negative eigenvalue counts as 0, and [L, A], KL times the ratio of the weights' medians.
+    """
     return _by_curvature(bank, images, hessian.eigenvalues(bank.network, images))
 
 
 def omega(bank: Bank, images: Images) -> Sensitivity:
-    """Average trace of each layer's Hessian times the squared change; inputs by KL, on the same scale."""
+    """Average trace of each layer's Hessian times the squared change (Dong et al. 2020); inputs by KL, on the same scale.
+
+    Args:
+        bank: of a classifier.
+        images: N images with labels.
+
+    Returns:
+        [L, W], where a negative trace counts as 0, and [L, A], KL times the ratio of the weights' medians.
+    """
     return _by_curvature(bank, images, hessian.traces(bank.network, images))
 
 
 def agreement(bank: Bank, solutions: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Share of a few unlabelled images that B whole configs name as full precision does, [B]: no table, but cheap and good."""
+    """Share of a few unlabelled images that B whole configs classify as full precision does: no table, but cheap and good.
+
+    Args:
+        bank: of a classifier.
+        solutions: configs [B, 2L].
+        images: pixels [N, H, W, 1].
+
+    Returns:
+        [B] in 0..1.
+
+    Raises:
+        ValueError: the configs have another number of genes, or a gene is no index of an option.
+    """
     logits = bank.logits(np.concatenate([bank.full()[None], solutions]), images)
     return (logits[1:].argmax(2) == logits[0].argmax(1)).mean(1)
 

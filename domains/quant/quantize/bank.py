@@ -97,7 +97,20 @@ def build(
     activation_options: Sequence[ActivationOption],
     images: np.ndarray,
 ) -> Bank:
-    """Prepares every variant; ranges of inputs, and learned rounding, come from the calibration images."""
+    """Prepares every variant; ranges of inputs, and learned rounding, come from the calibration images.
+
+    Args:
+        network: what is quantized.
+        weight_options: the W options of every layer's weights.
+        activation_options: the A options of every layer's inputs.
+        images: the network's inputs to calibrate on, [N, H, W, 1] or [N, T, D].
+
+    Returns:
+        The bank; index W of weights and index A of activations are full precision.
+
+    Raises:
+        ValueError: an option with learned rounding has a scale for each group.
+    """
     inputs = calibration.inputs(network, images)
     learns_rounding = any(option.format == "round" for option in weight_options)
     weights, stored = [], []
@@ -119,7 +132,15 @@ def build(
 
 
 def quantized(x: Array, scale: Array) -> Array:
-    """Rounds inputs to the grid of (scale, zero, levels) and back; where levels is 0 they stay."""
+    """Rounds inputs to the grid of (scale, zero, levels) and back; where levels is 0 they stay.
+
+    Args:
+        x: inputs of one layer, of any shape.
+        scale: [3] scale, zero point, and the largest code.
+
+    Returns:
+        (clip(round(x / scale) + zero, 0, levels) - zero) * scale, shaped as x; x itself where levels is 0.
+    """
     code = jnp.clip(jnp.round(x / scale[0]) + scale[1], 0, scale[2])
     return jnp.where(scale[2] > 0, (code - scale[1]) * scale[0], x)
 

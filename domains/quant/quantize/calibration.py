@@ -12,7 +12,15 @@ from domains.quant.networks.layers import Layer, Network, linear
 
 
 def inputs(network: Network, images: np.ndarray) -> list[np.ndarray]:
-    """Returns each layer's inputs in full precision, in layer order."""
+    """Returns each layer's inputs in full precision, in layer order.
+
+    Args:
+        network: with L layers.
+        images: the network's inputs, [N, H, W, 1] or [N, T, D].
+
+    Returns:
+        L arrays: conv [N, H, W, in]; dense [N, in] or [N, T, in].
+    """
 
     def shown(pixels: Any) -> list[Any]:
         seen: list[Any] = [None] * len(network.layers)
@@ -28,7 +36,15 @@ def inputs(network: Network, images: np.ndarray) -> list[np.ndarray]:
 
 
 def gram(layer: Layer, x: np.ndarray) -> np.ndarray:
-    """Returns X'X [K, K] over all places where the layer's kernel is laid, in the kernel's own order of inputs."""
+    """Returns X'X over all places where the layer's kernel is laid, in the kernel's own order of inputs.
+
+    Args:
+        layer: gives kind, shape and stride.
+        x: its inputs: dense [..., in]; conv [N, H, W, in], square, of which only the first 128 count.
+
+    Returns:
+        float64 [K, K], not divided by the number of places.
+    """
     if layer.kind == "dense":
         flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
         return flat.T @ flat

@@ -16,7 +16,18 @@ FORMATS = (*FLOATS, "nf4", "log2")
 
 @lru_cache(maxsize=32)
 def grid(name: str, bits: int) -> np.ndarray:
-    """Returns the values of a format, float64, the largest 1. Raises ValueError where there is no such format."""
+    """Returns the values of a format, the largest 1.
+
+    Args:
+        name: one of FORMATS.
+        bits: of one code; only `log2` depends on it, the others have theirs in the name.
+
+    Returns:
+        float64 [values], sorted.
+
+    Raises:
+        ValueError: there is no such format.
+    """
     if name in FLOATS:
         positive = _floats(*FLOATS[name])
     elif name == "nf4":
@@ -30,7 +41,15 @@ def grid(name: str, bits: int) -> np.ndarray:
 
 
 def nearest(grid: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Returns the index of the grid's nearest value for each x."""
+    """Returns the index of the grid's nearest value for each x.
+
+    Args:
+        grid: [values], sorted.
+        x: of any shape.
+
+    Returns:
+        Integers shaped as x; halfway between two values the lower one.
+    """
     return np.searchsorted((grid[1:] + grid[:-1]) / 2, x)
 
 

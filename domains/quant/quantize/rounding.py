@@ -9,9 +9,19 @@ import numpy as np
 def gptq(
     weight: np.ndarray, gram: np.ndarray, scale: np.ndarray, zero: np.ndarray, low: int, high: int, damp: float = 0.01
 ) -> np.ndarray:
-    """Rounds [K, O] input by input, each time moving what was lost onto the inputs to come (Frantar et al. 2023, eq. 2-3).
+    """Rounds input by input, each time moving the error onto the inputs to come (GPTQ, Frantar et al. 2023, eq. 2-3).
 
-    gram: X'X [K, K] of the layer's inputs; scale, zero [O]. Returns codes in low..high.
+    Args:
+        weight: [K, O].
+        gram: X'X [K, K] of the layer's inputs.
+        scale: [O], the step of each channel's grid.
+        zero: [O], the zero point of each channel.
+        low: the lowest code.
+        high: the highest code.
+        damp: share of gram's mean diagonal that is added to its diagonal.
+
+    Returns:
+        Codes [K, O], whole numbers in low..high as float64; the rounded weight is (codes - zero) * scale.
     """
     left, codes = weight.astype(np.float64).copy(), np.zeros(weight.shape)
     held = gram + np.eye(len(gram)) * (damp * np.trace(gram) / len(gram) + 1e-9)

@@ -37,7 +37,19 @@ def joint(sensitivity: Any) -> np.ndarray:
 
 
 def cost(costs: Costs, axis: str, shape: tuple[int, int]) -> np.ndarray:
-    """Returns what each pair costs, [L, W * A]: KB, bit operations or microseconds. Raises ValueError on an unknown axis."""
+    """Returns what each pair costs.
+
+    Args:
+        costs: the bank's tables.
+        axis: one of AXES.
+        shape: (W, A), the options that the sensitivities have.
+
+    Returns:
+        [L, W * A] in KB, bit operations or microseconds; pair w * A + a is weight option w with activation option a.
+
+    Raises:
+        ValueError: the axis is unknown, or its table has fewer options than ``shape``.
+    """
     w, a = shape
     if axis not in AXES:
         raise UserError(f"there is no cost {axis!r}", f"type one of {', '.join(AXES)}")
@@ -56,7 +68,22 @@ def solve(
     latency: float | None = None,
     gap: float = QUICK_GAP,
 ) -> np.ndarray | None:
-    """Returns the config [2L] of the least damage within the limits (KB, bit operations, us); None where there is none."""
+    """Returns the config of the least predicted damage within the limits.
+
+    Args:
+        sensitivity: tables of damage, weights [L, W] and activations [L, A].
+        costs: the bank's tables.
+        size: at most so many KB; None: no limit.
+        bops: at most so many bit operations; None: no limit.
+        latency: at most so many microseconds; None: no limit.
+        gap: relative distance to the optimum at which the solver may stop.
+
+    Returns:
+        int32 [2L], or None where no config meets the limits.
+
+    Raises:
+        ValueError: tables do not fit or hold what is not finite, a limit is NaN, or the solver found no config in its nodes.
+    """
     try:
         return within(sensitivity, costs, {"size": size, "bops": bops, "latency": latency}, gap)
     except Unmet:
@@ -64,14 +91,43 @@ def solve(
 
 
 def within(sensitivity: Any, costs: Costs, limits: dict[str, float | None], gap: float = QUICK_GAP) -> np.ndarray:
-    """Returns the config [2L] of the least damage. Raises Unmet, a ValueError that names the nearest, where there is none."""
+    """Returns the config of the least predicted damage within the limits.
+
+    Args:
+        sensitivity: tables of damage, weights [L, W] and activations [L, A].
+        costs: the bank's tables.
+        limits: one of AXES -> the most that a config may cost (KB, bit operations, microseconds); None: no limit.
+        gap: relative distance to the optimum at which the solver may stop.
+
+    Returns:
+        int32 [2L].
+
+    Raises:
+        Unmet: no config meets the limits; it names the nearest. A ValueError.
+        ValueError: tables do not fit or hold what is not finite, an axis is unknown, a limit is NaN, or the solver found no
+            config in its nodes.
+    """
     shape = (np.shape(sensitivity.weights)[1], np.shape(sensitivity.activations)[1])
     budgets = [Budget(axis, cost(costs, axis, shape), limit) for axis, limit in limits.items() if limit is not None]
     return genome(allocate(joint(sensitivity), budgets, gap=gap).options, shape[1])
 
 
 def front(sensitivity: Any, costs: Costs, sizes: Sequence[float], bops: Sequence[float], gap: float = QUICK_GAP) -> np.ndarray:
-    """Returns the distinct optima of all pairs of limits, [n, 2L]; pairs that no config meets are left out."""
+    """Returns the distinct optima of all pairs of limits; pairs that no config meets are left out.
+
+    Args:
+        sensitivity: tables of damage, weights [L, W] and activations [L, A].
+        costs: the bank's tables.
+        sizes: limits in KB.
+        bops: limits in bit operations.
+        gap: relative distance to each optimum at which the solver may stop.
+
+    Returns:
+        int32 [n, 2L], in the order in which they are found.
+
+    Raises:
+        ValueError: tables do not fit or hold what is not finite, a limit is NaN, or the solver found no config in its nodes.
+    """
     found: dict[bytes, np.ndarray] = {}
     for size in sizes:
         for operations in bops:
@@ -82,11 +138,27 @@ def front(sensitivity: Any, costs: Costs, sizes: Sequence[float], bops: Sequence
 
 
 def genome(options: Array, activations: int) -> np.ndarray:
-    """Pairs [..., L] -> genome [..., 2L]."""
+    """Pairs [..., L] -> genome [..., 2L].
+
+    Args:
+        options: pairs w * A + a, [..., L].
+        activations: A.
+
+    Returns:
+        int32 [..., 2L]: weight options, then activation options.
+    """
     return np.concatenate(np.divmod(np.asarray(options), activations), axis=-1).astype(np.int32)
 
 
 def pairs(genomes: Array, activations: int) -> np.ndarray:
-    """Genome [..., 2L] -> pairs [..., L]."""
+    """Genome [..., 2L] -> pairs [..., L].
+
+    Args:
+        genomes: weight options, then activation options, [..., 2L].
+        activations: A.
+
+    Returns:
+        Pairs w * A + a, [..., L].
+    """
     weights, inputs = np.split(np.asarray(genomes, int), 2, axis=-1)
     return weights * activations + inputs

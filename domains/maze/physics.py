@@ -124,7 +124,7 @@ def wheel_speeds(robot: Robot, action: Array, noise: Array | None) -> Array:
 
 
 def drive(robot: Robot, pose: Array, touch: Array, wheels: Array) -> Array:
-    """Moves one step along an arc, whose chord has the arc's mean heading; a robot that touches a wall stays.
+    """Moves one step along an arc, by its chord, which has the arc's mean heading; a robot that touches a wall stays.
 
     Args:
         robot: its radius; the wheels stand two radii apart.

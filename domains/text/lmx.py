@@ -149,7 +149,7 @@ def first_texts(writer: Writer, elites: Elites) -> tuple[str, ...]:
 
     Args:
         writer: its ``seeds`` come first.
-        elites: of the archive, whose solutions are texts.
+        elites: of the archive; their solutions are texts.
 
     Returns:
         All seeds, or at most 5 texts, the oldest first.

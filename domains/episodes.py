@@ -14,7 +14,16 @@ from qd.types import Array
 
 
 def check(steps: int, points: int, chunk: int) -> None:
-    """Raises ValueError where P points of a trace cannot be spread evenly over the steps, or there are none."""
+    """Checks that P points of a trace can be spread evenly over the steps.
+
+    Args:
+        steps: of an episode.
+        points: P, a divisor of the steps.
+        chunk: C, episodes played at a time.
+
+    Raises:
+        ValueError: one of them is below 1, or P is no divisor.
+    """
     if min(steps, points, chunk) < 1:
         raise UserError(f"{steps} steps, {points} points, chunks of {chunk}: type at least 1 of each")
     if steps % points:
@@ -22,7 +31,16 @@ def check(steps: int, points: int, chunk: int) -> None:
 
 
 def check_size(solutions: Array, size: int, what: str) -> None:
-    """Raises UserError where solutions [B, D] have another D than ``what`` takes."""
+    """Checks that controllers have as many parameters as the domain takes.
+
+    Args:
+        solutions: [B, D].
+        size: the D that is taken.
+        what: the name of what takes it, for the message.
+
+    Raises:
+        UserError: the solutions have another D.
+    """
     if solutions.shape[1] != size:
         raise UserError(
             f"a controller has {solutions.shape[1]} parameters, but {what} takes {size}; "

@@ -56,7 +56,16 @@ class Camera:
 
 
 def raster(strokes: list[Stroke], box: Box, side: int) -> Array:
-    """Draws strokes one over the other on white: [..., S, S, 3] in 0..1, top row first, edges smoothed over one pixel."""
+    """Draws strokes one over the other on white, edges smoothed over one pixel.
+
+    Args:
+        strokes: the last one on top; ends [..., K, 4], lengths in units of the box.
+        box: low and high of both axes.
+        side: S, in pixels.
+
+    Returns:
+        Images [..., S, S, 3] in 0..1, top row first.
+    """
     low, high = box
     pixel = (high - low) / side
     middle = (low + pixel * (np.arange(side) + 0.5)).astype(np.float32)
@@ -82,7 +91,15 @@ def dots(points: Array) -> Array:
 
 
 def still(strokes: list[Stroke], frame: int) -> list[Stroke]:
-    """Returns one frame of strokes whose ends are [F, K, 4], beside those [K, 4] that do not move."""
+    """Returns one frame of strokes that move.
+
+    Args:
+        strokes: ends [F, K, 4], or [K, 4] where they do not move.
+        frame: its index, below F.
+
+    Returns:
+        The strokes with ends [K, 4].
+    """
     return [s._replace(ends=np.asarray(s.ends)[frame] if np.ndim(s.ends) == 3 else s.ends) for s in strokes]
 
 
@@ -92,7 +109,16 @@ def goals(discs: tuple[tuple[float, float, float], ...]) -> list[Stroke]:
 
 
 def svg(strokes: list[Stroke], box: Box, trace: Array) -> str:
-    """Draws strokes with ends [K, 4], and a trace [P, 2] over them, as an svg of 318 pixels."""
+    """Draws strokes and a trace over them as an svg.
+
+    Args:
+        strokes: the last one on top; ends [K, 4], lengths in units of the box.
+        box: low and high of both axes.
+        trace: x and y of P points, [P, 2].
+
+    Returns:
+        The svg, 318 pixels a side.
+    """
     low, high = box
     scale = 100 / (high - low)
 
@@ -114,7 +140,19 @@ def svg(strokes: list[Stroke], box: Box, trace: Array) -> str:
 
 
 def gif(strokes: list[Stroke], box: Box, trace: Array) -> bytes:
-    """Animates strokes with ends [F, K, 4] or [K, 4] and the trace [F, 2] so far: three seconds, and one more for the last."""
+    """Animates strokes and the trace so far: three seconds, and one more for the last frame.
+
+    Args:
+        strokes: the last one on top; ends [F, K, 4], or [K, 4] where they do not move, in units of the box.
+        box: low and high of both axes.
+        trace: x and y, one point a frame, [F, 2].
+
+    Returns:
+        The gif's bytes, 256 pixels a side.
+
+    Raises:
+        ValueError: there are no frames.
+    """
     from PIL import Image, ImageDraw
 
     frames = len(trace)

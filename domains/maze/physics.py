@@ -53,7 +53,16 @@ class Robot:
 
 
 def sense(robot: Robot, walls: tuple[Wall, ...], pose: Array) -> tuple[Array, Array]:
-    """Returns what the lasers meet (distance [L, C], infinite beyond their reach) and what the body touches (bits [C])."""
+    """Returns what the lasers meet and what the body touches.
+
+    Args:
+        robot: its lasers (L), reach and radius.
+        walls: W segments, in maze widths.
+        pose: [4, C].
+
+    Returns:
+        Distances in maze widths, [L, C], infinite beyond the reach; touch, int [C], the bits STUCK, LEFT and RIGHT.
+    """
     x, y, cos, sin = pose
     ax, ay, ex, ey = _table(walls)
     wx, wy = ax - x, ay - y  # from the robot to a wall's first end, [W, C]
@@ -79,9 +88,16 @@ def sense(robot: Robot, walls: tuple[Wall, ...], pose: Array) -> tuple[Array, Ar
 
 
 def readings(robot: Robot, near: Array, touch: Array, noise: Array | None) -> Array:
-    """Returns what a controller is shown, [L + 2, C]: the lasers, then the bumpers (1 touched, -1 free).
+    """Returns what a controller is shown: the lasers, then the bumpers.
 
-    ``noise`` [L, C] is standard normal, or None.
+    Args:
+        robot: its reach, what it reads beyond it, and its laser noise.
+        near: distances that ``sense`` returned, in maze widths, [L, C].
+        touch: bits that ``sense`` returned, [C].
+        noise: standard normal, [L, C]; None: none is added.
+
+    Returns:
+        [L + 2, C]: L distances in maze widths, then left and right bumper (1 touched, -1 free).
     """
     if noise is not None:
         near = jnp.maximum(near + robot.laser_noise * noise, 0)
@@ -91,7 +107,16 @@ def readings(robot: Robot, near: Array, touch: Array, noise: Array | None) -> Ar
 
 
 def wheel_speeds(robot: Robot, action: Array, noise: Array | None) -> Array:
-    """Turns actions in [-1, 1] into wheel speeds, [2, C]: left, right. ``noise`` [2, C] is standard normal, or None."""
+    """Turns actions into wheel speeds.
+
+    Args:
+        robot: its speed and its wheel noise.
+        action: left and right, in [-1, 1], [2, C].
+        noise: standard normal, [2, C]; None: none is added.
+
+    Returns:
+        Left and right in maze widths a step, [2, C]; with noise cut off at the robot's speed.
+    """
     wheels = action * robot.speed
     if noise is not None:
         wheels = jnp.clip(wheels + robot.wheel_noise * noise, -robot.speed, robot.speed)
@@ -99,7 +124,17 @@ def wheel_speeds(robot: Robot, action: Array, noise: Array | None) -> Array:
 
 
 def drive(robot: Robot, pose: Array, touch: Array, wheels: Array) -> Array:
-    """Moves one step along an arc, whose chord has the arc's mean heading. Who touches a wall stays."""
+    """Moves one step along an arc, by its chord, which has the arc's mean heading; a robot that touches a wall stays.
+
+    Args:
+        robot: its radius; the wheels stand two radii apart.
+        pose: before the step, [4, C].
+        touch: bits that ``sense`` returned, [C].
+        wheels: left and right in maze widths a step, [2, C].
+
+    Returns:
+        The pose after the step, [4, C].
+    """
     x, y, cos, sin = pose
     left, right = wheels
     half = (right - left) / (4 * robot.radius)  # half the turn

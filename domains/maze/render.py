@@ -30,7 +30,15 @@ class Scenery(Protocol):
 
 
 def picture(maze: Scenery, trace: np.ndarray) -> str:
-    """Draws a trace [T, 2] as an svg."""
+    """Draws a trace as an svg.
+
+    Args:
+        maze: walls, robot and goal.
+        trace: x and y in maze widths, [T, 2]; the robot stands at its end.
+
+    Returns:
+        The svg, 318 pixels a side.
+    """
     points = " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in trace)
     (sx, sy), (x, y) = maze.robot.start, trace[-1]
     discs = "".join(_disc(gx, gy, radius, _GOAL) for gx, gy, radius in maze.goal.discs())
@@ -48,7 +56,19 @@ def picture(maze: Scenery, trace: np.ndarray) -> str:
 
 
 def film(maze: Scenery, trace: np.ndarray, frames: int) -> bytes:
-    """Animates a trace [T, 2] as a gif of about three seconds that stays on its last frame for one more."""
+    """Animates a trace as a gif of about three seconds that stays on its last frame for one more.
+
+    Args:
+        maze: walls, robot and goal.
+        trace: x and y in maze widths, [T, 2].
+        frames: moments shown, evenly spaced over the trace.
+
+    Returns:
+        The gif's bytes, 272 pixels a side.
+
+    Raises:
+        ValueError: there are no frames.
+    """
     if frames < 1:
         raise UserError(f"a film of {frames} frames shows nothing", "type frames=1 or more")
     from PIL import ImageDraw

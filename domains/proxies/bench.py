@@ -38,7 +38,13 @@ def _path(bench: str) -> Path:
 
 
 def write(path: Path, records: list[Record], about: str) -> None:
-    """Keeps a bench as one npz that needs no pickle; ``about`` says in words what it is."""
+    """Keeps a bench as one npz that needs no pickle.
+
+    Args:
+        path: the npz file; its folder is made where there is none.
+        records: the networks; configs are kept as int8, statistics as float32.
+        about: what the bench is, in words; the function ``about`` returns it.
+    """
     columns: dict[str, np.ndarray] = {"networks": np.array([r.name for r in records]), "about": np.array(about)}
     columns |= {"names": np.array(NAMES), "sources": np.array(SOURCES)}
     for record in records:

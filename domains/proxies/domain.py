@@ -127,7 +127,15 @@ def pad_to_power_of_two(solutions: np.ndarray) -> np.ndarray:
 
 
 def sample_genomes(form: Structure, chances: Array) -> Array:
-    """Turns even draws [B, G] in [0, 1) into genes by their priorities."""
+    """Turns even draws into genes by the priorities of their options.
+
+    Args:
+        form: the structure, of G genes.
+        chances: [B, G] in [0, 1).
+
+    Returns:
+        Genes, int32 [B, G].
+    """
     xp = chances.__array_namespace__()
     return (chances[:, :, None] >= xp.asarray(form.cumulative_priorities)).sum(-1).astype(np.int32)
 

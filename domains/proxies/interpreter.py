@@ -41,7 +41,19 @@ class Correlations(NamedTuple):
 
 
 def tables(records: list[Record], share: float = 0.2, configs: int | None = None) -> Tables:
-    """Lays networks side by side; ``configs``: only the first so many. Raises ValueError where their numbers differ."""
+    """Lays K networks side by side, padded to the largest.
+
+    Args:
+        records: the networks, each with as many configs.
+        share: of the configs that count as the best (F); at least 3 do.
+        configs: only the first so many; None: all.
+
+    Returns:
+        The tables of all K networks.
+
+    Raises:
+        ValueError: the networks differ in their number of configs.
+    """
     several = {len(record.configs) for record in records}
     if len(several) != 1:
         raise UserError(f"networks with {sorted(several)} configs cannot stand side by side", "give each as many")
@@ -65,7 +77,16 @@ def tables(records: list[Record], share: float = 0.2, configs: int | None = None
 
 
 def correlations(of: Tables, read: Read) -> Correlations:
-    """Correlates B expressions on K networks; to be traced. Where one failed its correlations are NaN."""
+    """Correlates B expressions on K networks; to be traced.
+
+    Args:
+        of: the networks.
+        read: the B expressions.
+
+    Returns:
+        Spearman's rank correlations with accuracy, -1 to 1, [B, K] each, and how each expression ended, [B]. An expression
+        that failed on one network has NaN on all.
+    """
     predictions, broken = scores(of, read)
     constant = (predictions.max(-1) == predictions.min(-1)).any(-1)
     failure = jnp.where(broken, BROKEN, jnp.where(constant, CONSTANT, FINE))
@@ -76,7 +97,16 @@ def correlations(of: Tables, read: Read) -> Correlations:
 
 
 def scores(of: Tables, read: Read) -> tuple[Array, Array]:
-    """What expressions say of each config, [B, K, C], numbers equal to five digits made equal; and which broke, [B]."""
+    """Predicts every config: an expression's table, summed over the options that the config chooses.
+
+    Args:
+        of: the networks.
+        read: the B expressions.
+
+    Returns:
+        Predictions [B, K, C], rounded to 16 bits of mantissa (five digits) and 0 where an expression broke; which broke,
+        bool [B].
+    """
     table = evaluate_tables(of, read)
     masked = jnp.where(of.valid, table, 0.0)
     predictions = jnp.einsum("bkm,kmc->bkc", masked, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
@@ -85,7 +115,15 @@ def scores(of: Tables, read: Read) -> tuple[Array, Array]:
 
 
 def evaluate_tables(of: Tables, read: Read) -> Array:
-    """The expressions' own tables, [B, K, M]; NaN where something was not finite on the way."""
+    """Computes the expressions' own tables.
+
+    Args:
+        of: the networks.
+        read: the B expressions.
+
+    Returns:
+        [B, K, M]; NaN where something was not finite on the way, meaningless where ``of.valid`` is False.
+    """
     statistics = jnp.asarray(of.statistics)
     bits, valid = statistics[NAMES.index("bits")], jnp.asarray(of.valid)
     inputs = jnp.moveaxis(statistics[read.inputs], 1, 0)  # [I, B, K, M]

@@ -42,9 +42,19 @@ def priorities(names: tuple[str, ...]) -> tuple[float, ...]:
 
 
 def apply(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
-    """Applies each expression's operation: code [B], x and y [B, K, M], bits and valid [K, M] -> [B, K, M].
+    """Applies each expression's operation.
 
     All operations are computed, and one is chosen: in one loop over the numbers, without a branch.
+
+    Args:
+        code: index of OPERATIONS, [B].
+        x: the first operand, [B, K, M].
+        y: the second, [B, K, M]; used by BINARY only.
+        bits: of each option, [K, M].
+        valid: bool [K, M]; False where a network has no such site or option.
+
+    Returns:
+        [B, K, M]; NaN where the result is not finite.
     """
     count = valid.sum(-1)[:, None]
     over = lambda values, empty: jnp.where(valid, values, empty)
@@ -66,7 +76,16 @@ def apply(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
 
 
 def format_operation(code: int, x: str, y: str) -> str:
-    """Writes an operation in words; x and y are written operands."""
+    """Writes an operation in words.
+
+    Args:
+        code: index of OPERATIONS.
+        x: the first operand, written.
+        y: the second, written; used by BINARY only.
+
+    Returns:
+        The formula.
+    """
     name = OPERATIONS[code]
     if name in ("max", "min"):
         return f"{name}({_bare(x)}, {_bare(y)})"

@@ -73,7 +73,16 @@ class ScreenedVariation:
 
 
 def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which pass [B], and counts [5] as in Memory; of equal children the first passes."""
+    """Chooses the children that pass: no failure, no repetition, not hopeless; of equal children the first passes.
+
+    Args:
+        preview: of the B children.
+        values: hashes already known, uint32 [H].
+        least: absolute correlation below which a child is hopeless.
+
+    Returns:
+        Which pass, bool [B]; counts as in ScreeningMemory, int64 [5].
+    """
     first = np.zeros(len(preview.value), bool)
     first[np.unique(preview.value, return_index=True)[1]] = True
     fine = preview.failure == FINE
@@ -85,7 +94,15 @@ def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[
 
 
 def preview(source: Proxies, solutions: np.ndarray) -> Preview:
-    """Looks at B expressions, in chunks of powers of two, so that few programs are compiled."""
+    """Looks at B expressions, padded to a power of two so that few programs are compiled.
+
+    Args:
+        source: the domain; only the first of its networks is used, and its first 64 configs.
+        solutions: genes [B, G].
+
+    Returns:
+        Failure, absolute rank correlation and value hash, [B] each.
+    """
     n = len(solutions)
     failure, correlation, ranks = (np.asarray(x)[:n] for x in _program(source)(pad_to_power_of_two(solutions)))
     return Preview(failure, correlation, _hash(ranks))

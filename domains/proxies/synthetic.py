@@ -11,7 +11,17 @@ BITS = (2, 3, 4, 6, 8)
 
 
 def records(networks: int = 4, configs: int = 60, layers: int = 6, seed: int = 0) -> list[Record]:
-    """Returns networks of layers, layers + 1, ... with true damage curvature x 4^-bits, and statistics near or far from it."""
+    """Returns networks of layers, layers + 1, ... with true damage curvature x 4^-bits, and statistics near or far from it.
+
+    Args:
+        networks: how many.
+        configs: C, of each network.
+        layers: L of the first network; each next one has one more.
+        seed: of the first network; each next one has the next seed.
+
+    Returns:
+        The networks, named made0, made1, ...
+    """
     return [_record(f"made{i}", configs, layers + i, seed + i) for i in range(networks)]
 
 

@@ -59,7 +59,18 @@ class Subtrees:
 
 
 def expression_form(source: Any, solutions: Array) -> Structure:
-    """Returns the form of the source's expressions. Raises UserError where solutions [B, G] are none of it."""
+    """Returns the form of the source's expressions.
+
+    Args:
+        source: the domain.
+        solutions: genes [B, G].
+
+    Returns:
+        The structure that reads them.
+
+    Raises:
+        UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
+    """
     form = source.form if isinstance(source, Proxies) else None
     if form is None or solutions.shape[1:] != (len(form.space),) or solutions.dtype.kind not in "iu":
         raise UserError(

@@ -45,7 +45,18 @@ class Near:
 
 
 def near(key: Array, place: np.ndarray, n: int) -> np.ndarray:
-    """Draws n of the elites at ``place`` [N, M]: the first draw in proportion to 1 / (1 + d³) from one drawn evenly."""
+    """Draws elites near one another, the first in proportion to 1 / (1 + d³), d the distance from an elite drawn evenly.
+
+    This is LMX-Near of QDAIF (Bradley et al. 2024). Later draws are made in the same way among the rest.
+
+    Args:
+        key: of both draws.
+        place: of the elites, in cells, [N, M].
+        n: how many to draw, without replacement.
+
+    Returns:
+        Indices of elites, [min(n, N)]; the elite drawn evenly may be missing.
+    """
     one_key, rest_key = keys.split(key)
     one = keys.integers(one_key, (1,), 0, len(place))[0]
     d = np.linalg.norm(place - place[one], axis=1)
@@ -134,7 +145,15 @@ class Rewrite:
 
 
 def first_texts(writer: Writer, elites: Elites) -> tuple[str, ...]:
-    """Returns the writer's own seeds; without any, the oldest texts in the archive."""
+    """Returns the writer's own seeds; without any, the oldest texts in the archive.
+
+    Args:
+        writer: its ``seeds`` come first.
+        elites: of the archive; their solutions are texts.
+
+    Returns:
+        All seeds, or at most 5 texts, the oldest first.
+    """
     rows: Any = elites.rows()
     return writer.seeds or tuple(_by_age(rows.ids, rows.solutions))[:_FIRST]
 

@@ -26,13 +26,29 @@ def words(text: str) -> list[str]:
 
 
 def distinct(texts: Sequence[str], n: int = 1) -> float:
-    """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016); NaN where there is none."""
+    """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016).
+
+    Args:
+        texts: the set, [N].
+        n: words of a gram.
+
+    Returns:
+        A share, above 0 and at most 1; NaN where no text has n words.
+    """
     counts = _count_grams(texts, n)
     return len(counts) / counts.total() if counts else math.nan
 
 
 def entropy(texts: Sequence[str], n: int = 2) -> float:
-    """Returns the entropy of the set's n-grams in nats; NaN where there is none."""
+    """Returns the entropy of the set's n-grams.
+
+    Args:
+        texts: the set, [N].
+        n: words of a gram.
+
+    Returns:
+        Nats, 0 or more; NaN where no text has n words.
+    """
     counts = np.array(list(_count_grams(texts, n).values()), float)
     share = counts / counts.sum()
     return float(-(share * np.log(share)).sum()) if len(counts) else math.nan
@@ -79,6 +95,17 @@ def vendi_of_words(texts: Sequence[str], order: float = 1.0, most: int = 500) ->
     """Returns the Vendi score of at most so many texts under the cosine of their counts of 1, 2 and 3 words in a row.
 
     The mean of the three kernels, as Friedman and Dieng (2023) have it; where a text begins and ends counts as a word.
+
+    Args:
+        texts: the set, [N]; those without words are left out.
+        order: q of the entropy.
+        most: texts used at most, taken at even steps.
+
+    Returns:
+        The effective number of different texts, 1 or more; NaN where no text has words.
+
+    Raises:
+        ValueError: the order is below 0.
     """
     split = [["<", *tokens, ">"] for text in texts if (tokens := words(text))]
     split = [split[i] for i in _even(len(split), most)]
@@ -98,7 +125,12 @@ def grade(text: str) -> float:
 def mtld(text: str, threshold: float = 0.72) -> float:
     """Returns the mean length of stretches whose share of different words stays above a threshold (McCarthy, Jarvis 2010).
 
-    The mean of reading forwards and backwards; NaN where no word comes twice, as in most short texts.
+    Args:
+        text: what is read, forwards and backwards.
+        threshold: a stretch ends where its share of different words is no longer above it.
+
+    Returns:
+        Words, the mean of both directions; NaN where no word comes twice, as in most short texts.
     """
     tokens = words(text)
     factors = [_factors(tokens, threshold), _factors(tokens[::-1], threshold)]

@@ -4,7 +4,15 @@ import re
 
 
 def rouge_l(text: str, other: str) -> float:
-    """Returns ROUGE-L's F, 0 to 1: the longest common subsequence of words against both lengths (Lin 2004)."""
+    """Returns ROUGE-L's F: the longest common subsequence of words against both lengths (Lin 2004).
+
+    Args:
+        text: one text; case does not matter.
+        other: the other; the two may change places.
+
+    Returns:
+        2 x common words / words of both, 0 to 1; 0 where one has no words.
+    """
     a, b = (re.findall(r"\w+", each.lower()) for each in (text, other))
     if not a or not b:
         return 0.0

@@ -125,7 +125,15 @@ def tidy(text: str) -> str:
 
 
 def samples(key: Array, n: int) -> list[int]:
-    """Returns which answer to a prompt is wanted, [n]: its own for each draw of the run."""
+    """Returns which answer to a prompt is wanted: its own for each draw of the run.
+
+    Args:
+        key: that the numbers follow from.
+        n: how many.
+
+    Returns:
+        n whole numbers, 0 or more and below 2^30.
+    """
     return [int(number) for number in keys.integers(key, (n,), 0, 1 << 30)]
 
 
@@ -133,13 +141,31 @@ def draw_weighted(key: Array, weights: np.ndarray, n: int) -> np.ndarray:
     """Draws up to n indices without replacement, the first in proportion to the weights and each later one among the rest.
 
     The n largest of log w + Gumbel noise are such a draw (Efraimidis and Spirakis 2006).
+
+    Args:
+        key: of the noise.
+        weights: w, above 0, [N]; only their proportions count.
+        n: how many.
+
+    Returns:
+        Indices in the order of the draw, [min(n, N)].
     """
     u = np.clip(keys.uniform(key, (len(weights),)).astype(float), 1e-12, 1 - 1e-7)
     return np.argsort(-(np.log(weights) - np.log(-np.log(u))), kind="stable")[:n]
 
 
 def check_plain(what: str, text: str, instead: str = "domain.writer.topic='An opinion about bicycles'") -> None:
-    """Raises ValueError where there is no text, or where it holds control characters or marks that end an example."""
+    """Checks that a text is plain words on one line, which do not break a prompt.
+
+    Args:
+        what: the text's name in the message.
+        text: the text.
+        instead: what the message shows as an example where the text is empty.
+
+    Raises:
+        ValueError: there is no text, or it holds control or format characters, line separators or "#", which
+        ends an example.
+    """
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{what} is empty", f"type it in words, e.g. {instead}")
     for at, char in enumerate(text):

@@ -134,7 +134,15 @@ class Halving:
 
 
 def halved(x: Array, weights: Array) -> Array:
-    """A convolution of 4 x 4, stride 2, padding 1: [B, S, S, I] -> [B, S/2, S/2, O]; weights [16 I, O]."""
+    """A convolution of 4 x 4, stride 2, padding 1.
+
+    Args:
+        x: images, [B, S, S, I], S even.
+        weights: [16 I, O].
+
+    Returns:
+        [B, S/2, S/2, O], without a bias.
+    """
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     b, s, _, c = x.shape
     blocks = x.reshape(b, s // 2, 2, s // 2, 2, c).swapaxes(2, 3).reshape(b, s // 2, s // 2, 4 * c)
@@ -144,7 +152,15 @@ def halved(x: Array, weights: Array) -> Array:
 
 
 def doubled(x: Array, weights: Array) -> Array:
-    """Its transpose: [B, S, S, I] -> [B, 2 S, 2 S, O]; weights [I, 16 O]."""
+    """The transpose of a convolution of 4 x 4, stride 2, padding 1.
+
+    Args:
+        x: images, [B, S, S, I].
+        weights: [I, 16 O].
+
+    Returns:
+        [B, 2 S, 2 S, O], without a bias.
+    """
     b, s, _, _ = x.shape
     parts = (x @ weights).reshape(b, s, s, 4, 2, 2, -1)
     total = jnp.zeros((b, 2 * s + 2, 2 * s + 2, parts.shape[-1]))

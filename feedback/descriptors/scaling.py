@@ -19,7 +19,15 @@ class Box(NamedTuple):
 
 
 def around(embedded: Array, padding: float = 0.0) -> Box:
-    """Returns the box from minimum to maximum of rows [N, M]; ``padding`` is a share of its half width, at each side."""
+    """Returns the box from minimum to maximum of an embedding.
+
+    Args:
+        embedded: rows of the embedding, [N, M].
+        padding: a share of the box's half width, added at each side.
+
+    Returns:
+        Middle and half width, float32 [M] each; never quite 0 wide.
+    """
     low, high = np.min(embedded, axis=0), np.max(embedded, axis=0)
     half = (high - low) / 2
     tiny = 1e-6 * max(float(np.abs(embedded).max()), 1e-30)  # where all rows embed alike
@@ -27,12 +35,29 @@ def around(embedded: Array, padding: float = 0.0) -> Box:
 
 
 def into_bounds(embedded: Array, box: Box) -> Array:
-    """Scales an embedding [N, M]: the box becomes [-1, 1]; what lies outside stays outside."""
+    """Scales an embedding: the box becomes [-1, 1]; what lies outside stays outside.
+
+    Args:
+        embedded: rows of the embedding, [N, M].
+        box: the part that fills the bounds.
+
+    Returns:
+        Measures, [N, M].
+    """
     return (embedded - box.middle) / box.half
 
 
 def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
-    """Raises ValueError where rows [N, F] are too few, not finite, or all the same: nothing can be learned from them."""
+    """Checks that something can be learned from rows.
+
+    Args:
+        x: features, [N, F].
+        names: of the features, for the message.
+        at_least: N that is needed.
+
+    Raises:
+        ValueError: the rows are too few, not finite, or all the same.
+    """
     what = ", ".join(names)
     if len(x) < at_least:
         raise UserError(

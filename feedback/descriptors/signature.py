@@ -73,7 +73,17 @@ class Signature:
 
 
 def signed(path: Array, depth: int, log: bool = False, time: bool = False) -> Array:
-    """Returns the signature of paths [B, T, d], or its logarithm at the Lyndon words: [B, M], level by level."""
+    """Returns the signature of paths, or its logarithm at the Lyndon words, level by level.
+
+    Args:
+        path: [B, T, d].
+        depth: the highest level.
+        log: the logarithm.
+        time: adds a channel, from 0 to 1 at even steps; M is then that of d + 1 channels.
+
+    Returns:
+        [B, M]: M is the sum of d^k over the levels k, or the number of Lyndon words of d letters.
+    """
     if time:
         clock = jnp.broadcast_to(jnp.linspace(0, 1, path.shape[1])[:, None], (*path.shape[:2], 1))
         path = jnp.concatenate([path, clock], axis=2)
@@ -87,7 +97,15 @@ def signed(path: Array, depth: int, log: bool = False, time: bool = False) -> Ar
 
 
 def signature(path: Array, depth: int) -> Levels:
-    """Scrolls the signature of paths [B, T, d] up, piece by piece: S <- S (x) exp(dx), in Horner's form."""
+    """Computes the signature of paths piece by piece (Chen's identity): S <- S (x) exp(dx), in Horner's form.
+
+    Args:
+        path: [B, T, d], straight between its points.
+        depth: the highest level.
+
+    Returns:
+        The levels 1..depth; level k is [B, d^k].
+    """
 
     def longer(levels: Levels, dx: Array) -> tuple[Levels, None]:
         longer = []
@@ -113,7 +131,15 @@ def logarithm(levels: Levels) -> Levels:
 
 
 def lyndon(letters: int, longest: int) -> list[tuple[int, ...]]:
-    """Lyndon words by length, then alphabet: a word smaller than all of its rotations (Duval 1988)."""
+    """Lyndon words by length, then alphabet: a word smaller than all of its rotations (Duval 1988).
+
+    Args:
+        letters: how many the alphabet has.
+        longest: letters of a word at most.
+
+    Returns:
+        Words, each a tuple of letters 0..letters - 1.
+    """
     words, word = [], [-1]
     while word:
         word[-1] += 1

@@ -77,12 +77,19 @@ class Ticks:
 
 
 def even_borders(x: np.ndarray, cells: int) -> tuple[float, ...]:
-    """Returns the inner borders of ``cells`` cells that share values [N] evenly, strictly rising; NaN is left out.
+    """Returns the inner borders of cells that share values evenly.
 
     Small judges lean to one side, so that 0.5 means nothing to them; their order still does.
 
+    Args:
+        x: values, [N]; those that are not finite are left out.
+        cells: how many.
+
+    Returns:
+        Borders in the units of x, strictly rising, one fewer than cells.
+
     Raises:
-        UserError: there are fewer different values than cells.
+        UserError: such borders would not rise strictly: too few values differ.
     """
     x = np.asarray(x, np.float64)
     x = x[np.isfinite(x)]

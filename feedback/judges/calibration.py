@@ -12,15 +12,30 @@ from qd.support.separation import separation
 
 
 def accuracy(p: np.ndarray, truth: np.ndarray) -> float:
-    """Returns the share of texts [N] judged rightly; a failed answer is a wrong one."""
+    """Returns the share of texts judged rightly; a failed answer is a wrong one.
+
+    Args:
+        p: probability of label 1, [N]; above 0.5 the answer is 1.
+        truth: labels, [N].
+
+    Returns:
+        A share, 0 to 1.
+    """
     p, truth = np.asarray(p, np.float64), np.asarray(truth)
     return float((np.isfinite(p) & ((p > 0.5) == (truth == 1))).mean())
 
 
 def auc(score: np.ndarray, truth: np.ndarray) -> float:
-    """Returns how often a text of label 1 scores above one of label 0, ties half; NaN where a label is missing.
+    """Returns how often a text of label 1 scores above one of label 0, ties half: the area under the ROC curve.
 
     A failed answer lies below all others of label 1 and above all others of label 0: it counts against the judge.
+
+    Args:
+        score: higher for label 1, in any unit, [N].
+        truth: labels, [N].
+
+    Returns:
+        A share, 0 to 1; NaN where a label is missing.
     """
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
     return separation(np.nan_to_num(score[truth == 0], nan=np.inf), np.nan_to_num(score[truth == 1], nan=-np.inf))
@@ -48,13 +63,21 @@ class Platt(NamedTuple):
 
 
 def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
-    """Fits a calibration to a few labelled answers [N], by Newton's method.
+    """Fits a calibration to a few labelled answers (Platt 1999), by Newton's method.
 
     Where a judge tells the labels apart without fault the likelihood has no maximum: ``pull`` draws the slope, in units
     of the answers' spread, towards 0, and Platt's targets stay away from 0 and 1 by the number of labels.
 
+    Args:
+        p: probability of label 1, [N]; failed answers are left out.
+        truth: labels, [N].
+        pull: strength of the penalty on the squared slope, for each answer.
+
+    Returns:
+        The function from probabilities to calibrated ones.
+
     Raises:
-        ValueError: a label is missing, or all answers are alike.
+        ValueError: a label is missing, or all answers are the same.
     """
     p, truth = np.asarray(p, np.float64), np.asarray(truth)
     seen = np.isfinite(p)

@@ -58,7 +58,18 @@ class Static:
 
 
 def texts_of(rows: Rows, feature: str | None) -> list[str]:
-    """Returns what there is to read of rows. Raises ValueError where it is no text."""
+    """Returns what there is to read of rows.
+
+    Args:
+        rows: B solutions.
+        feature: the feature that is read; None: the solutions themselves.
+
+    Returns:
+        B texts.
+
+    Raises:
+        ValueError: the feature is not kept, or what is read is no text.
+    """
     if feature is not None and feature not in rows.features:
         raise UserError(f"the judge reads {feature!r}, which the search does not keep", f"type keep=[{feature}]")
     column = rows.solutions if feature is None else rows.features[feature]

@@ -21,7 +21,22 @@ _GREED = 2.0  # questions are drawn in proportion to the information gain to thi
 
 
 def select_triplets(key: Array, n: int, x: np.ndarray, samples: Theta) -> np.ndarray:
-    """Draws n triplets [n, 3] of rows x [N, F] by information gain, without replacement (Gumbel top-k); the largest first."""
+    """Draws n triplets by information gain, without replacement (Gumbel top-k), from 1000 random candidates.
+
+    The gain is BALD's (Houlsby et al. 2011): the mutual information of answer and map.
+
+    Args:
+        key: of the candidates and the noise.
+        n: how many, at most 1000.
+        x: features, in the coordinates of the maps, [N, F].
+        samples: S maps of the posterior; weights [S, F, M].
+
+    Returns:
+        Indices of rows, x, a and b, [n, 3]; the largest gain first.
+
+    Raises:
+        ValueError: there are fewer than three rows.
+    """
     candidate_key, noise_key = keys.split(key)
     triplets = comparisons.distinct(candidate_key, _CANDIDATES, len(x))
     gain = np.asarray(_gain(x[triplets], samples))

@@ -23,16 +23,36 @@ class Answers(NamedTuple):
 
 
 def empty(n: int, length: int) -> Answers:
-    """Returns an empty buffer for n answers."""
+    """Returns an empty buffer for n answers.
+
+    Args:
+        n: N, answers that it holds at most.
+        length: F.
+
+    Returns:
+        The buffer, with a count of 0.
+    """
     ids, features = np.full((n, 3), -1, np.int64), np.zeros((n, 3, length), np.float32)
     return Answers(ids, features, np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros((), np.int32))
 
 
 def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads: tuple[str, ...], raters: int = 1) -> Answers:
-    """Asks about ``triplets`` [T, 3], indices of rows, and returns the buffer with their answers.
+    """Asks a judge about T triplets and adds the answers to the buffer.
+
+    Args:
+        judge: answers x, a, b of T rows each; its ability ``raters`` says who answered.
+        answers: the buffer of N; it is not changed.
+        rows: the solutions.
+        triplets: indices of rows, x, a and b, [T, 3].
+        reads: names of the features that are kept, end to end (F).
+        raters: R, that there is room for; with 1 all answers count as one rater's.
+
+    Returns:
+        The buffer with T answers more.
 
     Raises:
         ValueError: the judge's answers are not T of 1, -1 and 0, or its raters not below ``raters``.
+        AssertionError: the buffer has no room for T more.
     """
     x, a, b = (pick(rows, column) for column in triplets.T)
     answer = np.asarray(judge(x, a, b))
@@ -52,7 +72,15 @@ def ask(judge: Judge, answers: Answers, rows: Rows, triplets: np.ndarray, reads:
 
 
 def agreement(descriptor: Any, params: Any) -> tuple[int, int]:
-    """Returns how many clear answers in ``params.answers`` the map of these params agrees with, and how many there are."""
+    """Counts the clear answers that a learned map agrees with: it puts x nearer to the one that was chosen.
+
+    Args:
+        descriptor: from params and features to measures.
+        params: of the descriptor; ``params.answers`` is the buffer.
+
+    Returns:
+        How many clear answers it agrees with, and how many there are; "can't tell" is not clear.
+    """
     comparisons, n = params.answers, int(params.answers.count)
     x, a, b = (np.asarray(descriptor(params, _as_features(descriptor.reads, comparisons.features[:n, i]))) for i in range(3))
     clear = comparisons.answer[:n] != CANT_TELL
@@ -61,12 +89,33 @@ def agreement(descriptor: Any, params: Any) -> tuple[int, int]:
 
 
 def with_replacement(key: Array, n: int, rows: int) -> np.ndarray:
-    """Draws n triplets [n, 3] of row indices; a triplet may name a row twice."""
+    """Draws triplets of row indices; a triplet may name a row twice.
+
+    Args:
+        key: of the draw.
+        n: how many triplets.
+        rows: how many rows.
+
+    Returns:
+        Indices of x, a and b, [n, 3].
+    """
     return keys.integers(key, (n, 3), 0, rows)
 
 
 def distinct(key: Array, n: int, rows: int) -> np.ndarray:
-    """Draws n triplets [n, 3] of three different rows. Raises ValueError where there are fewer than three."""
+    """Draws triplets of three different rows; a triplet may come twice.
+
+    Args:
+        key: of the draw.
+        n: how many triplets.
+        rows: how many rows.
+
+    Returns:
+        Indices of x, a and b, [n, 3].
+
+    Raises:
+        ValueError: there are fewer than three rows.
+    """
     if rows < 3:
         raise UserError(f"a question needs 3 different solutions, but there are {rows}", "start from more seeds (initial=100)")
     x_key, a_key, b_key = keys.split(key, 3)

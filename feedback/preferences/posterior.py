@@ -46,7 +46,16 @@ class Chains(NamedTuple):
 
 
 def log_density(theta: Theta, comparisons: Comparisons, prior: Array) -> Array:
-    """Log of likelihood x prior; ``prior`` is λ."""
+    """Log of likelihood x prior, up to a constant.
+
+    Args:
+        theta: one map W [F, M], with lapse rates and tie threshold.
+        comparisons: N answers.
+        prior: λ, the precision of each weight.
+
+    Returns:
+        Nats, [].
+    """
     delta = ((comparisons.to_b @ theta.weights) ** 2).sum(1) - ((comparisons.to_a @ theta.weights) ** 2).sum(1)
     likely = log_likelihood(
         delta, theta.lapse_logit, theta.log_tie_threshold, comparisons.answer, comparisons.rater, comparisons.valid
@@ -57,7 +66,19 @@ def log_density(theta: Theta, comparisons: Comparisons, prior: Array) -> Array:
 def log_likelihood(
     delta: Array, lapse_logit: Array, log_tie_threshold: Array, answer: Array, rater: Array, valid: Array
 ) -> Array:
-    """Log probability of all answers given Δ [N], whatever map it comes from."""
+    """Log probability of all answers given Δ, whatever map it comes from (Rao and Kupper 1967 with lapses).
+
+    Args:
+        delta: Δ, [N].
+        lapse_logit: u, [R].
+        log_tie_threshold: log τ, []; without effect where no answer is "can't tell".
+        answer: 1 for a, -1 for b, 0 can't tell, [N].
+        rater: index of each answer's rater, [N].
+        valid: bool [N]; False where the buffer is padded.
+
+    Returns:
+        Nats, [].
+    """
     unsure = (valid & (answer == 0)).any()
     e = jax.nn.sigmoid(lapse_logit)[rater] / 2
     tau, w = jnp.where(unsure, jnp.exp(log_tie_threshold), 0.0), jnp.where(unsure, 1 / 3, 0.0)
@@ -68,7 +89,15 @@ def log_likelihood(
 
 
 def log_prior(lapse_logit: Array, log_tie_threshold: Array) -> Array:
-    """u ~ N(-1, 1): a lapse rate of 13 % each way a priori; log τ likewise."""
+    """u ~ N(-1, 1): a lapse rate of 13 % each way a priori; log τ likewise.
+
+    Args:
+        lapse_logit: u, [R].
+        log_tie_threshold: log τ, [].
+
+    Returns:
+        Log density in nats, up to a constant, [].
+    """
     return -(((lapse_logit + 1) ** 2).sum() + (log_tie_threshold + 1) ** 2) / 2
 
 
@@ -76,7 +105,19 @@ def log_prior(lapse_logit: Array, log_tie_threshold: Array) -> Array:
 def find_modes(
     key: Array, comparisons: Comparisons, prior: Array, measures: int, raters: int, steps: int = 600
 ) -> tuple[Theta, Array]:
-    """Returns the modes that C restarts of full-batch Adam reach, and their log densities [C]."""
+    """Returns the modes that C restarts of full-batch Adam reach.
+
+    Args:
+        key: of the initial weights, as key data.
+        comparisons: N answers.
+        prior: λ, the precision of each weight.
+        measures: M.
+        raters: R.
+        steps: of Adam, with a learning rate that falls from 0.03 to 0.
+
+    Returns:
+        The modes [C, ...] and their log densities in nats, [C].
+    """
     length = comparisons.to_a.shape[1]
     weights = 0.3 * jax.random.normal(jax.random.wrap_key_data(key), (CHAINS, length, measures))
     start = Theta(weights, jnp.full((CHAINS, raters), _LAPSE_LOGIT), jnp.full(CHAINS, -1.0))
@@ -96,8 +137,16 @@ def find_modes(
 def hmc_segment(key: Array, chains: Chains, comparisons: Comparisons, prior: Array, burn: Array) -> tuple[Chains, Theta, Array]:
     """One segment of Hamiltonian Monte Carlo (Neal 2011); while ``burn`` steps last, each chain tunes its step size.
 
+    Args:
+        key: of momenta and acceptance, as key data.
+        chains: C chains, with their step sizes.
+        comparisons: N answers.
+        prior: λ, the precision of each weight.
+        burn: steps of the segment's 45 that burn in, [].
+
     Returns:
-        the chains as they stand, S samples [S, ...] and the mean of W W^T [F, F], both of what came after burning in.
+        the chains as they stand, S samples [S, ...] and the mean of W W^T [F, F], both of what came after burning in; where
+        the whole segment burns in, S samples that repeat its last step, and zeros.
     """
     density = lambda theta: _densities(theta, comparisons, prior)
     slope = jax.grad(lambda theta: density(theta).sum())
@@ -126,10 +175,17 @@ def hmc_segment(key: Array, chains: Chains, comparisons: Comparisons, prior: Arr
 
 
 def explore(keys: Array, theta: Theta, comparisons: Comparisons, prior: float) -> tuple[Chains, Theta, Array]:
-    """Runs one segment for each key [K, 2] from modes ``theta`` [C, ...], the first third to burn in.
+    """Runs K segments of Hamiltonian Monte Carlo one after the other, the first third to burn in.
+
+    Args:
+        keys: one for each segment, as key data, [K, 2].
+        theta: where the C chains start, the modes [C, ...].
+        comparisons: N answers.
+        prior: λ, the precision of each weight.
 
     Returns:
-        as ``hmc_segment``.
+        The chains as they stand, S samples [S, ...] thinned from the segments after burning in, and those segments' mean of
+        W W^T, [F, F].
     """
     chains = Chains(theta, jnp.full(CHAINS, 0.02))
     burning, grams, samples = len(keys) // 3, [], []
@@ -144,7 +200,17 @@ def explore(keys: Array, theta: Theta, comparisons: Comparisons, prior: float) -
 
 @jax.jit
 def curvature(key: Array, theta: Theta, comparisons: Comparisons, prior: Array) -> Theta:
-    """S samples around a mode, by the curvature there (Laplace's approximation); lapse rates and tie threshold are fixed."""
+    """S samples around a mode, by the curvature there (Laplace's approximation); lapse rates and tie threshold are fixed.
+
+    Args:
+        key: of the samples, as key data.
+        theta: the mode, W [F, M].
+        comparisons: N answers.
+        prior: λ, the precision of each weight; no curvature counts as less.
+
+    Returns:
+        S samples [S, ...]; only their weights [S, F, M] differ.
+    """
     shape = theta.weights.shape
     negative = lambda flat: -log_density(theta._replace(weights=flat.reshape(shape)), comparisons, prior)
     values, axes = jnp.linalg.eigh(jax.hessian(negative)(theta.weights.reshape(-1)))

@@ -39,16 +39,34 @@ class Canary(NamedTuple):
 
 
 def hostile(text: str, labels: tuple[str, str], truth: int, payload: int) -> str:
-    """Returns a text that asks for the other label."""
+    """Returns a text that asks for the other label.
+
+    Args:
+        text: the plain text.
+        labels: the two labels.
+        truth: index of the label that is right.
+        payload: index of PAYLOADS; beyond the last it begins again.
+
+    Returns:
+        The plain text, then the payload.
+    """
     label, other = labels[1 - truth], labels[truth]
     return f"{text} {PAYLOADS[payload % len(PAYLOADS)].format(label=label, other=other, spaced=' '.join(label))}"
 
 
 def canaries(texts: list[str], truth: list[int], labels: tuple[str, str]) -> list[Canary]:
-    """Returns one canary for each payload, over texts whose label is known, the two labels by turns.
+    """Returns one canary for each payload, over texts with known labels, the two labels by turns.
+
+    Args:
+        texts: the plain ones, [N].
+        truth: index of each text's label, [N].
+        labels: the two labels.
+
+    Returns:
+        As many canaries as PAYLOADS, in their order; texts are used again where there are fewer.
 
     Raises:
-        ValueError: a label has no text.
+        ValueError: a label has no text, or the texts and their labels differ in number.
     """
     kinds = [[text for text, label in zip(texts, truth, strict=True) if label == kind] for kind in (0, 1)]
     if not all(kinds):
@@ -72,7 +90,16 @@ class ProbeResult(NamedTuple):
 
 
 def count_flips(plain: np.ndarray, hostile: np.ndarray, truth: np.ndarray) -> ProbeResult:
-    """Counts flips, from the probabilities [N] of the second label for plain and hostile texts; NaN is no answer."""
+    """Counts the hostile texts that flipped a judge, among those with a plain text that it judged rightly.
+
+    Args:
+        plain: probability of the second label for plain texts, [N]; NaN is no answer.
+        hostile: the same for their hostile texts, [N]; without an answer there is no flip.
+        truth: index of the right label, [N].
+
+    Returns:
+        Plain texts judged rightly, those flipped, and the AUC of the hostile texts alone.
+    """
     right = ((plain > 0.5) == (truth == 1)) & np.isfinite(plain)
     wrong = ((hostile > 0.5) != (truth == 1)) & np.isfinite(hostile)
     return ProbeResult(int(right.sum()), int((right & wrong).sum()), auc(hostile, truth))

@@ -122,7 +122,19 @@ class Book:
 
 
 def book(records: Iterable[Any], source: str) -> Book:
-    """Returns the votes of answers that are whole: those of a store, never edited by hand."""
+    """Returns the votes of answers that are whole: those of a store, never edited by hand.
+
+    Args:
+        records: answers as a JSON line holds them, already read.
+        source: where they come from, for warnings.
+
+    Returns:
+        The votes by question.
+
+    Raises:
+        ValueError: an answer is none of a, b and ?, or its ids or marks do not fit; also KeyError or TypeError where a
+            record lacks a field.
+    """
     votes = Book(source)
     for record in records:
         votes.add(record)

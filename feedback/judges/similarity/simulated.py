@@ -140,13 +140,34 @@ class Shuffled:
 
 
 def pick(rows: Rows, index: Array) -> Rows:
-    """Returns some rows, in the order asked for."""
+    """Returns some rows, in the order of the index.
+
+    Args:
+        rows: N solutions.
+        index: which, whole numbers [T].
+
+    Returns:
+        T solutions.
+    """
     features = {name: column[index] for name, column in rows.features.items()}
     return Rows(rows.ids[index], rows.solutions[index], rows.objective[index], features, rows.valid[index])
 
 
 def distances(x: Rows, a: Rows, b: Rows, feature: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the distances of x to a and to b, each [T]. Raises ValueError where the rows lack the feature."""
+    """Returns the Euclidean distances of x to a and to b in one feature.
+
+    Args:
+        x: T solutions.
+        a: T solutions.
+        b: T solutions.
+        feature: its name; the feature may have any shape.
+
+    Returns:
+        Distances to a and to b in the feature's units, [T] each.
+
+    Raises:
+        ValueError: the rows lack the feature.
+    """
     if feature not in x.features:
         raise UserError(
             f"the judge looks at {feature!r}, which the search neither reads nor keeps (it has "
@@ -158,7 +179,19 @@ def distances(x: Rows, a: Rows, b: Rows, feature: str) -> tuple[np.ndarray, np.n
 
 
 def chance(seed: int, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-    """Returns a number in [0, 1) for each triplet, by its ids and the seed; the order of a and b does not matter."""
+    """Returns a number in [0, 1) for each triplet, by its ids and the seed; the order of a and b does not matter.
+
+    The ids are mixed by SplitMix64's finalizer (Steele et al. 2014).
+
+    Args:
+        seed: the same seed gives the same numbers.
+        x: T solutions.
+        a: T solutions.
+        b: T solutions.
+
+    Returns:
+        float64 [T].
+    """
     low, high = np.minimum(a.ids, b.ids), np.maximum(a.ids, b.ids)
     z = np.full(len(x.ids), np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
     with np.errstate(over="ignore"):

@@ -17,10 +17,16 @@ _PLAIN = 30.0  # seconds between two lines where there is no terminal
 
 
 def wait(db: sqlite3.Connection, numbers: Sequence[int], patience: float, line: "Line") -> None:
-    """Returns when every question has its answers and the last one could be undone for ``patience`` seconds.
+    """Waits until every question has its answers and the last one could be undone, and closes the questions.
+
+    Args:
+        db: the store of questions and answers.
+        numbers: of the questions, in the store.
+        patience: seconds after the last answer in which it can be undone; not waited where no answer was missing at first.
+        line: where the number of missing answers is shown.
 
     Raises:
-        KeyboardInterrupt: it was asked to stop (Ctrl-C, SIGTERM); what was answered is stored.
+        KeyboardInterrupt: the search was to stop (Ctrl-C, SIGTERM); what was answered is stored.
     """
     first = questions.waiting(db, numbers)
     quiet = patience if first.missing else 0.0

@@ -53,7 +53,7 @@ def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
 
     Args:
         db: the store.
-        rater: whose answers are compared with their own repeats, for ``myself``.
+        rater: the rater of ``myself``, which compares first answers with their repeats.
         run: the run's folder, for its newest map.
 
     Returns:

@@ -116,7 +116,7 @@ def find(db: sqlite3.Connection, question: Question) -> int | None:
 
 
 def add(db: sqlite3.Connection, question: Question, want: int = 0, rank: int = 0) -> int:
-    """Adds a question; by default one whose answers the search does not wait for.
+    """Adds a question; by default the search waits for no answer to it.
 
     Args:
         db: the store.

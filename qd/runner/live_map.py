@@ -12,7 +12,7 @@ def draw(job: Job, state: State) -> None:
     """Draws the map of the moment where the settings say live_map=true: from the same records as at the end.
 
     Args:
-        job: the search and its folder; now/ in it is written anew.
+        job: the search and its folder; now/ in it is overwritten.
         state: of the moment.
 
     Raises:

@@ -68,7 +68,7 @@ def fingerprint(*parts: Any) -> dict[str, str]:
 
 
 def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Names the modules whose source differs.
+    """Names the modules that differ in their source.
 
     Args:
         old: module -> hash, as ``fingerprint`` returns it.

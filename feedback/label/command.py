@@ -32,7 +32,23 @@ def main(words: Sequence[str]) -> int:
 
 
 def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None, limit: float) -> int:
-    """Serves the page until it is stopped. Raises ValueError where it cannot."""
+    """Serves the page until it is stopped.
+
+    Args:
+        run: the run's folder.
+        host: address to listen on.
+        port: 1 to 65535.
+        names: further host names by which browsers may call the page.
+        key: secret in the address that raters open; None: none on this machine alone, elsewhere the stored one.
+        limit: forms a second of one rater, at most; above 0.
+
+    Returns:
+        The exit status: 1 where the server could not start.
+
+    Raises:
+        UserError: a package is missing, a value is out of range, the search asks no raters, or its store or secrets cannot be
+            opened.
+    """
     lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if lacks:
         raise UserError(f"qd label needs {', '.join(lacks)}, which is not installed", "type pip install 'qd-atlas[label]'")

@@ -58,12 +58,23 @@ class Rate:
 
 
 def same(one: str, two: str) -> bool:
-    """Compares two secrets in a time that tells nothing."""
+    """Compares two secrets in a time that does not depend on where they differ.
+
+    Args:
+        one: text; it may hold any characters.
+        two: the other.
+    """
     return hmac.compare_digest(one.encode("utf-8", "replace"), two.encode("utf-8", "replace"))
 
 
 def hosts(bound: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
-    """Returns the Host headers that a server bound there answers to, as browsers write them."""
+    """Returns the Host headers that a server bound there answers to, as browsers write them.
+
+    Args:
+        bound: address that it listens on; 0.0.0.0 and :: add the names and addresses of this machine.
+        port: written behind each name; port 80 may also be left out.
+        more: further names.
+    """
     names = {*LOOPBACK, *more} if bound in (*LOOPBACK, "0.0.0.0", "::") else {bound, *more}
     if bound in ("0.0.0.0", "::"):
         here = socket.gethostname()

@@ -49,8 +49,15 @@ def records(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
 def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
     """Stores answers given elsewhere, all or none; they are there when the search asks that question of the same solutions.
 
+    Args:
+        db: the store.
+        given: JSON lines; blank ones are left out.
+
+    Returns:
+        How many answers are new, and how many were there.
+
     Raises:
-        ValueError: a line cannot be read or says another thing than the store; names the first few.
+        UserError: a line cannot be read or says another thing than the store; names the first few.
     """
     bad: list[str] = []
     took = [0, 0]

@@ -201,7 +201,18 @@ class Page:
 
 
 def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit: float, key: str | None = None) -> Guard:
-    """Returns the whole page behind its guard."""
+    """Returns the whole page behind its guard.
+
+    Args:
+        run: the run's folder.
+        db: its store, opened for any thread.
+        hosts: Host headers that it answers to.
+        limit: forms a second of one rater, at most; twice as many at once.
+        key: secret that browsers must bring; None lets all in.
+
+    Raises:
+        UserError: the file of secrets cannot be opened, or is damaged.
+    """
     page = Page(run, db, limit)
     posts = [Route(path, page.act, methods=["POST"]) for path in ("/answer", "/skip", "/undo")]
     routes = [

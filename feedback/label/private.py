@@ -32,7 +32,15 @@ def secret(folder: Path, name: str) -> str:
 
 
 def keep(folder: Path, values: dict[str, str]) -> None:
-    """Adds secrets to the file; those that it holds already stay."""
+    """Adds secrets to the file; those that it holds already stay.
+
+    Args:
+        folder: RUN/labels.
+        values: SESSION or KEY -> secret.
+
+    Raises:
+        UserError: the file cannot be opened, or is damaged.
+    """
     path = folder / FILE
     own(path)
     path.write_text(json.dumps(values | _read(path)), encoding="utf-8")

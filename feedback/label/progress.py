@@ -49,7 +49,17 @@ def progress(db: sqlite3.Connection, rater: str, planned: int | None = None) -> 
 
 
 def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
-    """Returns who agrees with whom, over all answers that stand."""
+    """Returns who agrees with whom, over all answers that stand.
+
+    Args:
+        db: the store.
+        rater: the rater of ``myself``, which compares first answers with their repeats.
+        run: the run's folder, for its newest map.
+
+    Returns:
+        Counts of agreeing pairs, of all: ``others`` of each two raters' first answers to one question, ``map`` as ``of_map``
+        returns it, ``unsure`` the answers *can't tell* of all first answers.
+    """
     pair = "SELECT coalesce(sum(one.answer = two.answer), 0), count(*) FROM answers AS one JOIN answers AS two "
     pair += "ON one.question = two.question AND one.undone = 0 AND two.undone = 0 "
     myself = db.execute(pair + "AND one.rater = two.rater WHERE one.rater = ? AND one.repeat = 0 AND two.repeat = 1", (rater,))

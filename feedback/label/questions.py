@@ -37,7 +37,15 @@ class Wait(NamedTuple):
 def put(db: sqlite3.Connection, questions: Sequence[Question], want: int) -> list[int]:
     """Asks people for ``want`` answers to each question, the first ones first; returns their numbers in the store.
 
-    Questions put earlier and not answered are no longer asked. One that is put again keeps what was answered.
+    Questions put earlier and not closed are no longer waited for. One that is put again keeps its answers.
+
+    Args:
+        db: the store.
+        questions: each once, the most informative first.
+        want: answers to each question, of as many people.
+
+    Returns:
+        The number of each question, in their order.
     """
     with transaction(db):
         db.execute("UPDATE questions SET want = 0 WHERE closed = 0 AND want > 0")
@@ -45,14 +53,25 @@ def put(db: sqlite3.Connection, questions: Sequence[Question], want: int) -> lis
 
 
 def waiting(db: sqlite3.Connection, numbers: Sequence[int]) -> Wait:
-    """Returns how far people have come with these questions."""
+    """Returns how far people have come with these questions.
+
+    Args:
+        db: the store.
+        numbers: of questions, as ``put`` returns them; of closed ones no answer is missing.
+    """
     rows = [_state(db, number) for number in numbers]
     missing = sum(max(want - given, 0) for want, given, _ in rows)
     return Wait(len(rows), missing, max((latest or 0.0 for *_, latest in rows), default=0.0))
 
 
 def close(db: sqlite3.Connection, numbers: Sequence[int], quiet: float) -> bool:
-    """Closes the questions where nothing is missing and nothing was answered for ``quiet`` seconds; says whether it did."""
+    """Closes the questions where nothing is missing and nothing was answered for ``quiet`` seconds; says whether it did.
+
+    Args:
+        db: the store.
+        numbers: of questions, as ``put`` returns them.
+        quiet: seconds since the latest answer, so that it can still be undone.
+    """
     with transaction(db):
         now = waiting(db, numbers)
         if now.missing or abs(time.time() - now.latest) < quiet:
@@ -62,24 +81,52 @@ def close(db: sqlite3.Connection, numbers: Sequence[int], quiet: float) -> bool:
 
 
 def known(db: sqlite3.Connection, names: Sequence[str]) -> set[str]:
-    """Returns which things can be shown already."""
+    """Returns which things can be shown already.
+
+    Args:
+        db: the store.
+        names: "id-mark" of solutions.
+
+    Returns:
+        Those of the names that ``show`` has noted.
+    """
     return {name for name in names if db.execute("SELECT 1 FROM things WHERE name = ?", (name,)).fetchone()}
 
 
 def show(db: sqlite3.Connection, things: Sequence[tuple[str, str, str]]) -> None:
-    """Notes of each thing (name, kind, file) in which file of the folder of shown things it can be seen."""
+    """Notes of each thing (name, kind, file) in which file of the folder of shown things it is.
+
+    Args:
+        db: the store.
+        things: (name "id-mark", kind of rendering such as png, file name) of each; an earlier note of a name is replaced.
+    """
     with transaction(db):
         db.executemany("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", things)
 
 
 def find(db: sqlite3.Connection, question: Question) -> int | None:
-    """Returns a question's number in the store."""
+    """Returns a question's number in the store, None where it is not there.
+
+    Args:
+        db: the store.
+        question: a and b may stand in either order.
+    """
     row = db.execute("SELECT id FROM questions WHERE key = ?", (question.key,)).fetchone()
     return row[0] if row else None
 
 
 def add(db: sqlite3.Connection, question: Question, want: int = 0, rank: int = 0) -> int:
-    """Adds a question; by default one that nobody waits for."""
+    """Adds a question; by default the search waits for no answer to it.
+
+    Args:
+        db: the store.
+        question: one that the store lacks.
+        want: answers that the search waits for; 0: none.
+        rank: the lowest comes first.
+
+    Returns:
+        Its number in the store.
+    """
     values = (question.key, question.kind, question.x, question.a, question.b, rank, want)
     row = db.execute("INSERT INTO questions (key, kind, x, a, b, rank, want) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     assert row.lastrowid is not None

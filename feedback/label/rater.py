@@ -38,9 +38,14 @@ class RaterQuestion(NamedTuple):
 
 
 def upcoming(db: sqlite3.Connection, rater: str) -> RaterQuestion | None:
-    """Returns what the rater is to be shown: what is before them already, a repeat that is due, or the next question.
+    """Returns what the rater is to be shown: the open question, a repeat that is due, or the next question.
 
-    None where nothing waits for them.
+    Args:
+        db: the store.
+        rater: the rater's name.
+
+    Returns:
+        The question with the token of its form; None where nothing waits for this rater.
     """
     found = _before_them(db, rater)
     if found is not None:
@@ -53,10 +58,17 @@ def upcoming(db: sqlite3.Connection, rater: str) -> RaterQuestion | None:
 
 
 def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
-    """Stores an answer: left, right or ? (can't tell).
+    """Stores an answer.
+
+    Args:
+        db: the store.
+        rater: the rater's name.
+        token: of the form that the rater sent.
+        said: left, right or ? (can't tell).
 
     Raises:
-        Refused: the form is unknown, somebody else's, or was sent before; nothing is changed.
+        Refused: the answer is none of these; the form is unknown, another rater's or was sent before; or the rater has answered
+            the question already. Nothing is changed.
     """
     if said not in ("left", "right", "?"):
         raise Refused(400, "An answer is left, right or can't tell.")
@@ -78,13 +90,29 @@ def answer(db: sqlite3.Connection, rater: str, token: str, said: str) -> None:
 
 
 def skip(db: sqlite3.Connection, rater: str, token: str) -> None:
-    """Puts a question off: it comes again after all others, or to somebody else. Raises Refused as ``answer``."""
+    """Puts a question off: it comes again after all others, or to another rater.
+
+    Args:
+        db: the store.
+        rater: the rater's name.
+        token: of the form that the rater sent.
+
+    Raises:
+        Refused: the form is unknown, another rater's or was sent before; nothing is changed.
+    """
     with transaction(db):
         _act(db, rater, _opened(db, rater, token)[0], "skipped")
 
 
 def undo(db: sqlite3.Connection, rater: str) -> str:
     """Takes back the rater's last answer or skip, and shows that question again; returns which it was.
+
+    Args:
+        db: the store.
+        rater: the rater's name.
+
+    Returns:
+        "answered" or "skipped".
 
     Raises:
         Refused: there is nothing to take back, or the search has learned from it already.

@@ -120,13 +120,25 @@ class Disk:
 
 
 def about(db: sqlite3.Connection, name: str, default: str = "") -> str:
-    """Returns what is noted under a name."""
+    """Returns what is noted under a name.
+
+    Args:
+        db: the store.
+        name: as given to ``note``.
+        default: what is returned where nothing is noted.
+    """
     row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
     return row[0] if row else default
 
 
 def note(db: sqlite3.Connection, name: str, value: str) -> None:
-    """Notes something under a name."""
+    """Notes something under a name.
+
+    Args:
+        db: the store.
+        name: of the note.
+        value: it takes the place of an earlier one of that name.
+    """
     db.execute("INSERT INTO about VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
 
 

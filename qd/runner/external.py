@@ -107,7 +107,15 @@ def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
 
 
 def waiting(settings: RunSettings, run: Path) -> Asked | None:
-    """Returns the batch that a run waits for, None where it is finished. Raises ValueError as qd run does."""
+    """Returns the batch that a run waits for, None where it is finished.
+
+    Args:
+        settings: of the run.
+        run: its folder.
+
+    Raises:
+        ValueError: as ``work`` and ``qd.runner.run.run`` raise it.
+    """
     try:
         work(settings, run, None)
     except Asked as asked:
@@ -116,11 +124,20 @@ def waiting(settings: RunSettings, run: Path) -> Asked | None:
 
 
 def work(settings: RunSettings, path: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
-    """Lets a run go on for the one generation that is told of; returns the result of qd.runner.run.
+    """Lets a run go on for one generation by the results that are given; returns the result of qd.runner.run.
+
+    Args:
+        settings: of the run.
+        path: its folder.
+        told: a batch and its results; None where there are none yet.
+
+    Returns:
+        The result; its "status" is finished, stopped (before its budget), spent or skipped.
 
     Raises:
         Asked: it can go no further without an answer.
-        ValueError: the domain is evaluated in this process, or the descriptor wants solutions in between.
+        ValueError: the domain is evaluated in this process, the descriptor wants solutions in between, or the run waits for
+            another batch by now.
     """
     stop, parts = Stop(), compose.assemble(settings, path)
     if not abilities.of_domain(parts.search.domain).external:
@@ -193,8 +210,16 @@ _NAMED = 8  # faults that a message names
 def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
     """Returns the results in the order of the batch.
 
+    Args:
+        lines: each empty or a JSON object: id, objective (null where it failed) and features.
+        asked: the batch of B solutions.
+        domain: an external one, which names the features and their shapes.
+
+    Returns:
+        The evaluation: objective [B], NaN where it failed; features name -> [B, ...].
+
     Raises:
-        ValueError: rows are missing, foreign, twice or malformed; names them.
+        UserError: rows are missing, foreign, twice or malformed; names them.
     """
     evaluation, rows = domain.blank(len(asked.ids)), {number: row for row, number in enumerate(asked.ids.tolist())}
     told: set[int] = set()

@@ -32,7 +32,21 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
 
 
 def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
-    """Writes the archive; and a checkpoint, unless half a generation was done: then the last one and recorded answers go on."""
+    """Ends a run before its budget: writes the archive, and a checkpoint unless a part's own budget is spent.
+
+    Where it is spent in the middle of a generation, the run goes on later from its last checkpoint and from recorded answers.
+
+    Args:
+        job: the search and its folder.
+        recorder: of the run.
+        state: at the end of the last whole generation.
+
+    Returns:
+        The result, which is not written; its "status" is spent or stopped.
+
+    Raises:
+        UserError: a file cannot be written, or the state cannot be pickled.
+    """
     spent = job.stop.spent
     status = "spent" if spent else "stopped"
     recorder.event(status, state)

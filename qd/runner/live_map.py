@@ -9,7 +9,15 @@ from qd.types import State
 
 
 def draw(job: Job, state: State) -> None:
-    """Draws the map of the moment where the settings say live_map=true: from the same records as at the end."""
+    """Draws the map of the moment where the settings say live_map=true: from the same records as at the end.
+
+    Args:
+        job: the search and its folder; now/ in it is overwritten.
+        state: of the moment.
+
+    Raises:
+        UserError: the files cannot be written.
+    """
     if not job.settings.live_map:
         return
     from qd.plots.heatmap import heatmap  # matplotlib, which other runs need at their end only

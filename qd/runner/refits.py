@@ -18,7 +18,15 @@ from qd.support import run_files
 
 
 def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
-    """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix."""
+    """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix.
+
+    Args:
+        settings: its budget [evaluations] and refit say how often the descriptor learns.
+        descriptor: any; only one with questions for two fits or more can have too many.
+
+    Returns:
+        (problem, fix), or None where all are used, or where refit=outside leaves the number of fits open.
+    """
     questions, stops = abilities.of_descriptor(descriptor).questions_per_fit, settings.refit
     if stops == "outside" or len(questions) < 2:
         return None
@@ -60,7 +68,15 @@ class Schedule:
 
 
 def opened(settings: RunSettings, run: Path) -> Schedule:
-    """Returns the schedule of a run that begins or goes on, with the rows that are written."""
+    """Returns the schedule of a run that begins or goes on.
+
+    Args:
+        settings: of the run.
+        run: its folder; for refit=outside the rows of its metrics.csv are read.
+
+    Raises:
+        UserError: metrics.csv is damaged.
+    """
     stops = settings.refit
     if isinstance(stops, int):
         return Schedule(every=stops)

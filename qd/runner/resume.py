@@ -15,6 +15,13 @@ from qd.support.errors import UserError
 def is_enough(job: Job, result: dict[str, Any]) -> bool:
     """Whether a finished run is left as it is; then its archive can be read, for it is rebuilt where it cannot.
 
+    Args:
+        job: the run as its command is given now.
+        result: of the finished run.
+
+    Returns:
+        False where the run is to go on to a larger budget [evaluations].
+
     Raises:
         ValueError: it should grow, but its code has changed; or its archive is lost and so is its checkpoint.
     """

@@ -89,8 +89,13 @@ class Watch:
 def plateau_watch(settings: RunSettings, run: Path, archive: Any) -> Watch:
     """Returns the watch of a run that begins or goes on, with the rows that are written.
 
+    Args:
+        settings: of the run; without stop=plateau the watch never reports a plateau.
+        run: the folder, for its metrics.csv.
+        archive: a pyribs archive.
+
     Raises:
-        ValueError: the archive has no cells, so that it has neither coverage nor QD score.
+        ValueError: the archive has no cells, so that it has neither coverage nor QD score; or metrics.csv is damaged.
     """
     if not settings.stop:
         return Watch(None, 0)

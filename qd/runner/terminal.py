@@ -18,7 +18,19 @@ from qd.support.errors import UserError
 
 
 def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
-    """Runs a search in its folder, tells ``file`` how it goes, and draws what was found; returns its result."""
+    """Runs a search in its folder, reports on ``file`` how it goes, and draws what was found; returns its result.
+
+    Args:
+        settings: of the run.
+        overrides: words of ``qd run``, which name the folder.
+        file: where the console writes; None for standard output.
+
+    Returns:
+        The result of ``qd.runner.run.run``; figures are drawn where it is finished, or skipped and without figures.
+
+    Raises:
+        ValueError: a part cannot be built, or as ``qd.runner.run.run`` raises it.
+    """
     remember()
     console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
     try:

@@ -43,7 +43,18 @@ def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) ->
 
 
 def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: Mapping[str, np.ndarray] | None = None) -> None:
-    """Writes archive.npz, then archive.json with its checksum; ``more`` columns are in the archive's order."""
+    """Writes archive.npz, then archive.json with its checksum. N elites.
+
+    Args:
+        run: the folder, which exists.
+        archive: a pyribs archive.
+        bounds: (low, high) of each of the M measures.
+        about: ``header`` of the run, and whatever else archive.json is to hold.
+        more: further columns, name -> [N, ...], in the archive's order.
+
+    Raises:
+        UserError: a solution cannot be stored as text, or the files cannot be written.
+    """
     given = columns(archive) | dict(more or {})
     packed: dict[str, np.ndarray] = {}
     encodings = {name: _encode(name, column, packed) for name, column in given.items()}

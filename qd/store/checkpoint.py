@@ -32,7 +32,15 @@ class Checkpoint(NamedTuple):
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Adds a checkpoint to the folder and removes the oldest. Raises ValueError where the state cannot be pickled."""
+    """Adds a checkpoint to the folder and removes the oldest; the newest two are kept.
+
+    Args:
+        folder: RUN/checkpoint; it is made where it is missing.
+        checkpoint: the run at the end of a generation.
+
+    Raises:
+        UserError: the state cannot be pickled, the file cannot be written, or the user's key cannot be read or made.
+    """
     atomic.make_folder(folder)
     numbers = [int(path.stem) for path in _newest_first(folder)]
     about = json.dumps({"versions": identity.versions(), "evaluations": checkpoint.state.evaluations}).encode()
@@ -44,10 +52,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     """Returns the newest checkpoint that is whole, or None where there never was one.
 
-    A damaged one is set aside for the one before it, and ``say`` tells so.
+    Damaged ones are passed over, and removed once an older one proves whole.
+
+    Args:
+        folder: RUN/checkpoint.
+        say: is given a line for each damaged checkpoint.
 
     Raises:
-        ValueError: none is whole, or it was signed by somebody else, or written under other versions.
+        ValueError: none is whole, or it was signed with another key, written under other versions or names code that is gone.
     """
     paths = _newest_first(folder)
     for path in paths:

@@ -18,7 +18,17 @@ _APART = 0.1  # of the width of all places: as far from one another are the elit
 def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
     """Writes films/ID.gif of at most 6 elites that differ in ``feature``, in place of older ones; returns how many.
 
-    Nothing where no feature is filmed or the domain draws no films.
+    Args:
+        run: the folder.
+        domain: draws the films, where it can.
+        archive: a pyribs archive.
+        feature: a column of the archive, [N, ...]; None for no films.
+
+    Returns:
+        The number of films; 0, with older ones left as they are, where no feature is named or the domain draws no films.
+
+    Raises:
+        UserError: the archive has no such column, or the files cannot be written.
     """
     folder = run / run_files.FILMS
     draw = abilities.of_domain(domain).film
@@ -38,7 +48,16 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
 
 
 def choice(places: np.ndarray, objective: np.ndarray, count: int) -> np.ndarray:
-    """Returns the ranks of at most ``count`` elites at places [N, K], best first, each away from all before it."""
+    """Returns the ranks of at most ``count`` elites, best first, each away from all before it.
+
+    Args:
+        places: [N, K].
+        objective: [N]
+        count: 1 or more.
+
+    Returns:
+        Rows of ``places``; any two lie further apart than 0.1 of the largest extent of the places along one axis.
+    """
     places = np.asarray(places, float).reshape(len(objective), -1)
     apart = _APART * np.ptp(places, axis=0).max()
     chosen: list[int] = []

@@ -89,7 +89,15 @@ def result(run: Path) -> dict[str, Any] | None:
 
 
 def finish(run: Path, found: dict[str, Any]) -> None:
-    """Writes the result: the last thing that a run does."""
+    """Writes the result, the last thing that a run does, and removes the parts of its history.
+
+    Args:
+        run: the folder.
+        found: the result, of what JSON can hold.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     atomic.write(run / _RESULT, (json.dumps(found, indent=1) + "\n").encode())
     history.drop_parts(run)
 

@@ -65,7 +65,19 @@ class History:
 
 
 def load(run: Path, named: str = HISTORY) -> Columns:
-    """Returns the history of a run, or its film, finished or not. Raises ValueError where there is none."""
+    """Returns the history of a run, or its film, finished or not.
+
+    Args:
+        run: the folder.
+        named: HISTORY or FILM.
+
+    Returns:
+        Columns [N], in order of generation: of HISTORY the accepted rows (see ``Columns``), of FILM all rows that did not fail
+        (see ``FILMED``).
+
+    Raises:
+        UserError: there is none.
+    """
     packed = run / f"{named}.npz"
     if (run / run_files.RESULT).exists() and packed.exists():
         return _read(packed)
@@ -73,7 +85,18 @@ def load(run: Path, named: str = HISTORY) -> Columns:
 
 
 def load_parts(run: Path, named: str = HISTORY) -> Columns:
-    """Returns what the parts hold. Raises ValueError where there are none."""
+    """Returns what the parts hold, as ``load`` does.
+
+    Args:
+        run: the folder.
+        named: HISTORY or FILM.
+
+    Returns:
+        The columns of all parts, joined in order of their numbers.
+
+    Raises:
+        UserError: there are no parts.
+    """
     paths = _parts(run / named)
     if not paths:
         raise UserError(f"{run} holds no {named}; is it the folder of a run, and did its first generation end?")

@@ -25,7 +25,15 @@ def config_hash(config: dict) -> str:
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Says which deciding settings differ, e.g. 'emitter.batch_size was 64 and is now 128'."""
+    """Says which deciding settings differ, e.g. 'emitter.batch_size was 64 and is now 128'.
+
+    Args:
+        old: config of the run that is there.
+        new: config to compare with it.
+
+    Returns:
+        A text for each such setting, by name; none where both decide the same.
+    """
     was, now = (_flat(current_config(_deciding(config))) for config in (old, new))
     names = [name for name in sorted({**was, **now}) if was.get(name, "absent") != now.get(name, "absent")]
     return [f"{name} was {was.get(name, 'absent')} and is now {now.get(name, 'absent')}" for name in names]
@@ -38,7 +46,15 @@ def versions() -> dict[str, str | None]:
 
 
 def origin(config: dict[str, Any], evaluations: int) -> dict[str, Any]:
-    """Returns what a run's result and its archive say of where they are from."""
+    """Returns what a run's result and its archive say of where they are from.
+
+    Args:
+        config: of the run, with its seed.
+        evaluations: done so far.
+
+    Returns:
+        The entries of ``ORIGIN``: evaluations, seed, config_hash, versions and commit.
+    """
     values = evaluations, config["seed"], config_hash(config), versions(), provenance.commit()
     return dict(zip(ORIGIN, values, strict=True))
 
@@ -52,7 +68,15 @@ def fingerprint(*parts: Any) -> dict[str, str]:
 
 
 def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Names the modules whose source differs."""
+    """Names the modules that differ in their source.
+
+    Args:
+        old: module -> hash, as ``fingerprint`` returns it.
+        new: the same of now.
+
+    Returns:
+        Names in alphabetical order, those of modules that only one of the two has among them.
+    """
     return [name for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
 
 

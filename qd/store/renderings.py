@@ -14,7 +14,20 @@ from qd.types import Domain, Rendering
 
 
 def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
-    """Writes renderings/ID.KIND of at most ``cap`` elites, in place of older ones, and returns how many."""
+    """Writes renderings/ID.KIND of at most ``cap`` elites, in place of older ones, and returns how many.
+
+    Args:
+        run: the folder.
+        domain: draws the elites, where it can.
+        archive: a pyribs archive.
+        cap: elites at most; below 1 none is drawn.
+
+    Returns:
+        The number of renderings; 0, with older ones left as they are, where none is drawn.
+
+    Raises:
+        UserError: the files cannot be written.
+    """
     folder = run / run_files.RENDERINGS
     draw = abilities.of_domain(domain).render
     if draw is None or cap < 1:
@@ -30,7 +43,15 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
 
 
 def choice(archive: Any, cap: int) -> np.ndarray:
-    """Returns the ranks of at most ``cap`` elites: the best of each tile of the map, and others at even steps in cell order."""
+    """Returns the ranks of at most ``cap`` elites: the best of each tile of the map, and others at even steps in cell order.
+
+    Args:
+        archive: a pyribs archive of N elites; beyond ``cap`` elites its first two measures are divided into tiles.
+        cap: 1 or more.
+
+    Returns:
+        Positions in the archive's columns, [min(N, cap)].
+    """
     by_cell = np.argsort(archive.data("index"), kind="stable")
     if len(by_cell) <= cap:
         return by_cell
@@ -51,7 +72,15 @@ def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
 
 
 def renderings(where: Path, ids: np.ndarray) -> list[Rendering | None]:
-    """Reads the renderings of elites by id; None where there is none."""
+    """Reads the renderings of elites by id.
+
+    Args:
+        where: the folder of renderings.
+        ids: [N]
+
+    Returns:
+        One for each id, in their order; None where there is none.
+    """
     files = {path.stem: path for path in sorted(where.glob("*.*"))}
     paths = [files.get(str(number)) for number in ids]
     return [None if path is None else Rendering.from_file(path) for path in paths]

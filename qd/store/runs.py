@@ -97,7 +97,15 @@ _MANY = 5  # runs that a message names
 
 
 def check(run: Path, command: str = "qd plot {}") -> None:
-    """Raises ValueError where a folder holds no archive of a run; names runs that are near, for ``command`` with {} in it."""
+    """Checks that a folder holds the archive of a run.
+
+    Args:
+        run: the folder.
+        command: what the message proposes, with {} for the folder of a run nearby.
+
+    Raises:
+        UserError: it holds none; where no run was begun there, the message names runs below it, or else below runs/.
+    """
     if (run / run_files.ARCHIVE_HEADER).is_file():
         return
     begun = (run / run_files.CONFIG).is_file()

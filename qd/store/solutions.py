@@ -62,6 +62,13 @@ class Known:
 def load(source: str, domain: Domain) -> Known:
     """Reads solutions, in the shape and dtype that the domain samples.
 
+    Args:
+        source: the folder of a run, a table (csv, jsonl or parquet), or a folder or prefix of files that QDax saved.
+        domain: samples one solution, for its shape and dtype.
+
+    Returns:
+        The N solutions and what their source claims of them, without empty rows; those of a run in order of id.
+
     Raises:
         ValueError: there is nothing of that name, it holds no solutions, or none that the domain can evaluate.
     """

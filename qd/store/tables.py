@@ -107,7 +107,15 @@ WRITERS: dict[str, Callable[[Columns], bytes]] = {"csv": to_csv, "parquet": to_p
 
 
 def block(columns: Columns, name: str) -> np.ndarray | None:
-    """Returns the column of that name, or name_0, name_1, ... side by side [N, K]; None where there are none."""
+    """Returns the column of that name, or name_0, name_1, ... side by side.
+
+    Args:
+        columns: a table of N rows.
+        name: without the number.
+
+    Returns:
+        The column as it is; [N] objects of a json column; [N, K] of numbered ones; None where there are none of these.
+    """
     if name in columns:
         return columns[name]
     if name + _JSON in columns:
@@ -118,7 +126,19 @@ def block(columns: Columns, name: str) -> np.ndarray | None:
 
 
 def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
-    """Returns a column as floats [N]. Raises ValueError where it holds anything else."""
+    """Returns a column as floats.
+
+    Args:
+        path: the file, for the message.
+        columns: a table of N rows that has the column.
+        name: of the column.
+
+    Returns:
+        [N]
+
+    Raises:
+        UserError: it holds anything else than one number a row.
+    """
     column = columns[name]
     if column.dtype.kind not in "biuf" or column.ndim != 1:
         raise UserError(f"the column {name} of {path} holds something else than one number a row, e.g. {column[0]!r}")

@@ -88,7 +88,7 @@ def folder(settings: RunSettings, overrides: list[str]) -> Path:
 
     Args:
         settings: that the overrides make.
-        overrides: the words after ``qd run``; those that tell no folders apart (seed, budget, workers, console, ...) are left out.
+        overrides: the words after ``qd run``; those that tell no folders apart are left out (seed, budget, workers, ...).
 
     Returns:
         The path; a hash of the settings stands for overrides of over 120 characters, or with others than a folder's name

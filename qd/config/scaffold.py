@@ -65,7 +65,8 @@ def new(name: str, external: bool = False) -> list[Path]:
         external: another program evaluates it: only its config is written.
 
     Returns:
-        The files, relative to the working directory: NAME.py, conf/domain/NAME.yaml and test_NAME.py; of an external one only the yaml.
+        The files, relative to the working directory: NAME.py, conf/domain/NAME.yaml and test_NAME.py; of an external domain
+        only the yaml.
 
     Raises:
         ValueError: the name is none that Python, Hydra and pytest can use, or a file is there already.

@@ -74,8 +74,8 @@ def try_out(trial: Trial, samples: int) -> Finding | None:
 
     Args:
         trial: of a search and its seeds; what the recipe did is kept in it.
-        samples: evaluations after which the search stops; or at the budget, though not before two generations are timed; or
-            after 20 seconds, once one is timed.
+        samples: evaluations after which the search stops, or the budget, whichever is less, but not before two
+            generations are timed; it also stops after 20 seconds, once one is timed.
 
     Returns:
         The fault, from an error of RAISED; None where none was raised, also where no seed can enter the archive and nothing

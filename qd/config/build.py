@@ -40,7 +40,18 @@ def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
 
 
 def locate(target: str, where: str) -> Any:
-    """Imports what a dotted name stands for, also one of an earlier version. Raises ValueError that names the nearest."""
+    """Imports what a dotted name stands for, also one of an earlier version.
+
+    Args:
+        target: e.g. "domains.arm.Arm": a module and what it holds.
+        where: the setting that names it, for messages.
+
+    Returns:
+        What the name stands for, usually a class or a function.
+
+    Raises:
+        ValueError: there is none of that name (names the nearest), it is a module, or a package that it needs is not installed.
+    """
     try:
         return _locate(target, where)
     except ValueError:

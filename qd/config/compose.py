@@ -84,7 +84,16 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:
-    """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder, also one begun in an earlier version."""
+    """Returns runs/NAME/OVERRIDES-s<seed>: the same command is the same folder, also one begun in an earlier version.
+
+    Args:
+        settings: that the overrides make.
+        overrides: the words after ``qd run``; those that tell no folders apart are left out (seed, budget, workers, ...).
+
+    Returns:
+        The path; a hash of the settings stands for overrides of over 120 characters, or with others than a folder's name
+        may have.
+    """
     before = _folder(settings, [_under_name(override, original_setting) for override in overrides])
     now = _folder(settings, [_under_name(override, current_setting) for override in overrides])
     return before if before.exists() and not now.exists() else now
@@ -107,7 +116,18 @@ def _folder(settings: RunSettings, overrides: list[str]) -> Path:
 
 
 def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
-    """Resolves what Hydra composed, and checks the settings of the run itself."""
+    """Resolves what Hydra composed, and checks the settings of the run itself.
+
+    Args:
+        cfg: OmegaConf's, without Hydra's own node; settings under their earlier names are taken over in place.
+        choices: group -> what was chosen, e.g. domain -> arm.
+
+    Returns:
+        The settings, named after the domain where they have no name.
+
+    Raises:
+        ValueError: a setting is not set or cannot be; names what to type.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 

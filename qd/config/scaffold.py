@@ -60,6 +60,14 @@ _WORDS = ("null", "true", "false", "inf", "nan", "conftest", "setup")  # Hydra, 
 def new(name: str, external: bool = False) -> list[Path]:
     """Writes the files of a domain and returns them.
 
+    Args:
+        name: of the domain, and of the choice domain=NAME.
+        external: another program evaluates it: only its config is written.
+
+    Returns:
+        The files, relative to the working directory: NAME.py, conf/domain/NAME.yaml and test_NAME.py; of an external domain
+        only the yaml.
+
     Raises:
         ValueError: the name is none that Python, Hydra and pytest can use, or a file is there already.
     """

@@ -11,9 +11,18 @@ _EXAMPLES = {int: 10, float: 0.5, str: "word", bool: True, tuple: (1, 2)}
 
 
 def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
-    """Raises ValueError where a plain value is of another kind than a plain annotation, or an Optional of one.
+    """Checks that a plain value is of the kind that a plain annotation, or an Optional of one, wants.
 
     Other annotations, and values that are not plain (NumPy's numbers, parts), pass.
+
+    Args:
+        key: dotted, for the message.
+        value: as typed; a whole number passes as a float, a list as a tuple.
+        annotation: int, float, str, bool, tuple or list[...], also with None.
+        default: what the message suggests, where it is of that kind.
+
+    Raises:
+        ValueError: the value is of another kind.
     """
     asked, optional = _asked(annotation)
     if asked is None or type(value) not in (*_KINDS, list, type(None)) or (value is None and optional):
@@ -23,7 +32,17 @@ def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
 
 
 def refused(key: str, value: Any, annotation: Any, default: Any = None) -> str:
-    """Says that a value cannot be, and what to type instead."""
+    """Words the message that a value cannot be, with what to type instead.
+
+    Args:
+        key: dotted.
+        value: as typed.
+        annotation: int, float, str, bool, tuple or list[...], also with None; of others no kind is named.
+        default: what is suggested, where it is of that kind; else an example.
+
+    Returns:
+        The message.
+    """
     asked, _ = _asked(annotation)
     if asked is None:
         return f"{key}={typed(value)} cannot be; type {key}=..."

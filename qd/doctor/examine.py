@@ -27,12 +27,35 @@ class Report(NamedTuple):
 
 
 def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
-    """Returns what is wrong with a recipe. Raises ValueError on words that cannot be."""
+    """Returns what is wrong with a recipe.
+
+    Args:
+        overrides: the words after ``qd run``.
+        samples: about how many evaluations the search is tried for, 1 or more.
+
+    Returns:
+        The faults, as in ``examine``; none where nothing is wrong.
+
+    Raises:
+        ValueError: words that cannot be, or ``samples`` below 1.
+    """
     return examine(overrides, samples).findings
 
 
 def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
-    """Tries a recipe out and probes what it did. Raises ValueError on words that cannot be."""
+    """Tries a recipe out and probes what it did.
+
+    Args:
+        overrides: the words after ``qd run``.
+        samples: about how many evaluations the search is tried for, 1 or more.
+
+    Returns:
+        Facts in words (components, evaluations, measures, time, memory) and faults. A part that cannot be built is a fault;
+        of a domain that another program evaluates only the components are named.
+
+    Raises:
+        ValueError: words that cannot be, or ``samples`` below 1.
+    """
     if samples < 1:
         raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")
     import_users_modules()

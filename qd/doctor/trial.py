@@ -70,7 +70,17 @@ class Trial:
 
 
 def try_out(trial: Trial, samples: int) -> Finding | None:
-    """Lets a recipe run for about so many evaluations, and returns the fault that kept it from going on."""
+    """Lets a recipe run for about so many evaluations, and returns the fault that kept it from going on.
+
+    Args:
+        trial: of a search and its seeds; what the recipe did is kept in it.
+        samples: evaluations after which the search stops, or the budget, whichever is less, but not before two
+            generations are timed; it also stops after 20 seconds, once one is timed.
+
+    Returns:
+        The fault, from an error of RAISED; None where none was raised, also where no seed can enter the archive and nothing
+        is searched.
+    """
     try:
         _evaluate(trial)
         if trial.said is not None and np.isfinite(trial.said.objective).any() and _passes(trial):

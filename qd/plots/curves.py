@@ -71,13 +71,23 @@ def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: Curve
 
 
 def mark_undefined(axes: Any, why: str) -> None:
-    """Says in words why a panel is empty."""
+    """Says in words why a panel is empty, and takes its ticks away.
+
+    Args:
+        axes: of matplotlib.
+        why: follows "not defined:", on a line of its own.
+    """
     axes.set(xticks=[], yticks=[])
     axes.text(0.5, 0.5, f"not defined:\n{why}", ha="center", va="center", color="#555555", transform=axes.transAxes)
 
 
 def against_evaluations(axes: Any, most: float) -> None:
-    """Gives a panel its grid and its axis of evaluations, from 0 to ``most``."""
+    """Gives a panel its grid and its axis of evaluations, from 0 to ``most``.
+
+    Args:
+        axes: of matplotlib.
+        most: evaluations at the right end; where it is below 1, the axis ends at 1.
+    """
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set(xlabel="evaluations", xlim=(0, max(1.0, most)), axisbelow=True)
     axes.margins(y=0.08)

@@ -43,7 +43,18 @@ def draw(axes: Any, renderings: Sequence[Rendering], squares: Sequence[Square]) 
 
 
 def embed(renderings: Sequence[Rendering], squares: Sequence[Square]) -> list[str]:
-    """Returns N svg elements that show N renderings in their squares; a picture within a picture runs no script."""
+    """Returns N svg elements that show N renderings in their squares; a picture within a picture runs no script.
+
+    Args:
+        renderings: N of them; svg, png and gif are shown as pictures, a text as its first lines, of others the kind in words.
+        squares: N of (left, top, side), in svg units.
+
+    Returns:
+        N elements, ``<image>`` or ``<text>``.
+
+    Raises:
+        ValueError: renderings and squares differ in number.
+    """
     contents = [rendering.content for rendering in renderings]
     return [_embed(r.kind, content, square) for r, content, square in zip(renderings, contents, squares, strict=True)]
 

@@ -20,9 +20,19 @@ _LAST = 1500  # milliseconds of the last frame
 
 
 def exploration(generation: Array, objective: Array, place: Array, title: str, frames: int = 40) -> list[Image.Image]:
-    """Draws where N rows ended [N, 2], in the order of their generations [N], which frames divide evenly.
+    """Draws where N rows ended, one frame for each of F evenly spaced generations.
 
-    Who is paid the least of all is grey; the colour of others is their objective, the best on top.
+    The rows of the lowest objective of all are grey; the colour of others is their objective, the best on top.
+
+    Args:
+        generation: [N], ascending.
+        objective: [N].
+        place: [N, 2], where each row ended; both axes are drawn to one scale.
+        title: the first line above the plane.
+        frames: F, 1 or more; 1 shows the first generation only.
+
+    Returns:
+        F images of 384 x 418 pixels; each shows all rows up to its generation.
 
     Raises:
         ValueError: there are no rows, or frames.
@@ -52,7 +62,19 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
 
 
 def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) -> list[Image.Image]:
-    """Lays gifs side by side, each with its title; a shorter one waits at its end. Raises ValueError where there are none."""
+    """Lays gifs side by side, each with its title; a shorter one waits at its end.
+
+    Args:
+        films: each a gif's bytes.
+        titles: one for each film.
+        columns: how many stand in a row at most.
+
+    Returns:
+        Images, as many as the longest film has frames.
+
+    Raises:
+        ValueError: there are no films, or not as many titles.
+    """
     if not films:
         raise UserError("no films lie in the folder films/", "run with film=position, of a domain that draws films")
     reels = [[frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(film)))] for film in films]
@@ -72,7 +94,15 @@ def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) ->
 
 
 def gif(frames: Sequence[Image.Image], milliseconds: int = 100) -> bytes:
-    """Returns frames as one gif that begins anew after a pause."""
+    """Returns frames as one gif that loops, with a pause at its end.
+
+    Args:
+        frames: F of them, 1 or more; each is reduced to 64 colours.
+        milliseconds: how long a frame is shown; the last one 1,500.
+
+    Returns:
+        The gif's bytes.
+    """
     few = [frame.quantize(64) for frame in frames]
     file, pauses = io.BytesIO(), [milliseconds] * (len(few) - 1) + [_LAST]
     few[0].save(file, "GIF", save_all=True, append_images=few[1:], duration=pauses, loop=0)

@@ -47,6 +47,13 @@ def voronoi(centroids: np.ndarray, bounds: Any) -> list[np.ndarray]:
     """Returns the cell of each centroid [C, 2] as a polygon, cut off at the bounds.
 
     Mirrored in each side of the bounds the centroids wall themselves in: the sides become edges of the diagram.
+
+    Args:
+        centroids: [C, 2], within the bounds.
+        bounds: [2, 2], (low, high) of each measure.
+
+    Returns:
+        C arrays, one for each centroid: its corners, two measures each.
     """
     low, high = np.asarray(bounds, float).T
     unit = (np.asarray(centroids, float) - low) / (high - low)

@@ -48,7 +48,15 @@ def colours(record: Map) -> ScalarMappable:
 
 
 def cell_names(record: Map, axis: int) -> list[str]:
-    """Names the cells along a measure of a grid: their words, or their numbers with the words of both ends."""
+    """Names the cells along a measure of a grid: their words, or their numbers with the words of both ends.
+
+    Args:
+        record: of a grid.
+        axis: which measure, 0..M-1.
+
+    Returns:
+        A name for each of the measure's cells, the lowest first; numbers begin at 1.
+    """
     assert record.dims is not None
     words, cells = list(record.axis_labels[axis][1:]) if record.axis_labels else [], record.dims[axis]
     if len(words) == cells:
@@ -59,7 +67,15 @@ def cell_names(record: Map, axis: int) -> list[str]:
 
 
 def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:
-    """Adds the colour bar; its ends are pointed where objectives lie beyond it."""
+    """Adds the colour bar; its ends are pointed where objectives lie beyond it.
+
+    Args:
+        figure: that it is added to.
+        mappable: of ``colours``; its range is the bar's.
+        record: its objectives decide which ends are pointed.
+        axes: beside which it stands; not used where ``layout`` is given.
+        layout: instead of the usual place: arguments of ``Figure.colorbar``.
+    """
     objective, norm = np.asarray(record.objective), mappable.norm
     below, above = bool((objective < norm.vmin).any()), bool((objective > norm.vmax).any())
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(below), int(above)]
@@ -75,5 +91,11 @@ def filled_cells_text(record: Map) -> str:
 
 
 def set_title(axes: Any, record: Map, text: str) -> None:
-    """Writes the title: what was run, and what is shown of it."""
+    """Writes the title: what was run, and what is shown of it.
+
+    Args:
+        axes: of matplotlib.
+        record: its title is the first line.
+        text: the second line.
+    """
     axes.set_title(f"{record.title}\n{text}", loc="left")

@@ -77,7 +77,16 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
 
 
 def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE) -> str:
-    """Returns the same sheet as one svg that holds the renderings themselves and opens in any browser, offline."""
+    """Returns the same sheet as one svg that holds the renderings themselves and opens in any browser, offline.
+
+    Args:
+        record: of N elites.
+        renderings: [N] of the elites of the record; None where one has no rendering.
+        side: how many pictures there are at most along each measure.
+
+    Returns:
+        The svg's source; a picture's tooltip names its objective and measures.
+    """
     columns, rows, taken = seats(record, _render(renderings), side)
     mappable, head = colours(record), 2 * 22
     parts = []

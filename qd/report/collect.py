@@ -33,6 +33,10 @@ class Method(NamedTuple):
 def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     """Writes table.csv and figures of all finished runs below the folders, prints the table and says where they lie.
 
+    Args:
+        folders: where runs are looked for, at any depth; hidden folders are left out.
+        into: folder of table.csv, table.tex and figures/; None: the one that all runs lie in.
+
     Raises:
         ValueError: no finished run, the same run twice, or nowhere to write.
     """
@@ -136,7 +140,19 @@ def _draw(case: str, methods: list[Method], figures: Path, alone: bool) -> list[
 
 
 def band(runs: list[Run], column: str) -> Band | None:
-    """Median and interval of one number where all seeds have it; None where one never recorded it."""
+    """Median and interval of one number where all seeds have it; None where one never recorded it.
+
+    Args:
+        runs: of one method, one for each seed.
+        column: of metrics.csv.
+
+    Returns:
+        Median and 95 % interval over seeds, at no more than 100 counts of evaluations that lie within the records of all
+        runs; of each run the last row up to that count.
+
+    Raises:
+        ValueError: the records of the runs do not overlap.
+    """
     if any(column not in run.curve for run in runs):
         return None
     spots = np.unique(np.concatenate([run.curve["evals"] for run in runs]))

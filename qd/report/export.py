@@ -23,8 +23,16 @@ _FIRST = ("id", "objective", "measures", "solution")
 def write(columns: dict[str, np.ndarray], form: str, out: Path) -> Path:
     """Writes a table and returns its file; csv and parquet have columns as pyribs names them (measures_0, solution_0, ...).
 
+    Args:
+        columns: name -> [N] or [N, ...], a row for each elite.
+        form: csv, parquet or jsonl.
+        out: the file; its folder is made.
+
+    Returns:
+        ``out``.
+
     Raises:
-        ValueError: pyarrow lacks, or two columns would have one name.
+        UserError: pyarrow is not installed, two columns would have one name, or the file cannot be written.
     """
     data = WRITERS[form](columns)
     atomic.make_folder(out.parent)
@@ -103,14 +111,38 @@ def columns_of(run: Path) -> str | None:
 
 
 def keep(numbers: dict[str, float], out: Path) -> dict[str, float]:
-    """Writes the numbers of a whole set beside its table, and returns them."""
+    """Writes the numbers of a whole set beside its table, and returns them.
+
+    Args:
+        numbers: name -> value; NaN and infinity are written as null.
+        out: the json file.
+
+    Returns:
+        ``numbers``, unchanged.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     plain = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
     atomic.write(out, (json.dumps(plain, indent=1) + "\n").encode())
     return numbers
 
 
 def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[str, Any]]:
-    """Exports elites by id and keeps their reports in RUN/deployable.json."""
+    """Exports elites by id and keeps their reports in RUN/deployable.json.
+
+    Args:
+        run: folder of the run.
+        ids: of elites that its archive holds.
+        form: one of ``plugins.exporters()``.
+        folder: of the exported files.
+
+    Returns:
+        The exporter's reports on these elites; in deployable.json they replace earlier ones of the same id and format.
+
+    Raises:
+        UserError: the format is for another domain, the archive cannot be read, or the exporter refuses.
+    """
     choice, stored = exporters()[form], archive_file.load(run)
     node = stored.about.get("config", {}).get("domain") or {}
     if node.get("_target_") != choice["domain"]:  # nothing is built that a stranger's archive.json names
@@ -132,7 +164,21 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
 
 
 def choose(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> list[int]:
-    """Returns ids of elites. Raises ValueError where a cell is empty, or no elite meets the conditions."""
+    """Returns ids of elites, by cell and by conditions.
+
+    Args:
+        run: folder of the run.
+        cells: indices of filled cells.
+        where: conditions of ``query``, all of which must be met.
+        top: how many of the elites that meet them are taken, by objective.
+
+    Returns:
+        Each id once: those of the cells, then those that meet the conditions, the best first.
+
+    Raises:
+        UserError: a cell is empty, a condition cannot be read, no elite meets them all, or neither cells nor
+            conditions are given.
+    """
     columns = archive_file.load(run).columns
     id_of_cell = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
     for cell in cells:

@@ -23,6 +23,13 @@ from qd.support.errors import UserError
 def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
     """Draws all figures of a run from its stored records, and returns their files.
 
+    Args:
+        run: folder of the run.
+        say: called with each file that was written, also where the curves then fail.
+
+    Returns:
+        Files in RUN/figures: the heatmap; a page of texts or a sheet of renderings, where there are any; the curves.
+
     Raises:
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
@@ -67,7 +74,18 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
 
 
 def curves_of(run: Path, title: str) -> Figure:
-    """Draws the metrics of a run, finished or not, against evaluations. Raises UserError where there are none."""
+    """Draws the metrics of a run, finished or not, against evaluations.
+
+    Args:
+        run: folder of the run.
+        title: of the figure.
+
+    Returns:
+        A panel for each number; those of the ground-truth archive where they were recorded; a dotted line at each refit.
+
+    Raises:
+        UserError: there are no metrics yet, or metrics.csv is damaged.
+    """
     rows = metrics(run / run_files.METRICS)
     if not rows:
         raise UserError(f"{run} has no metrics yet", "give its command again")
@@ -123,7 +141,16 @@ def _refits(path: Path) -> list[int]:
 
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:
-    """Writes a figure with each of the endings."""
+    """Writes a figure with each of the endings.
+
+    Args:
+        figure: of matplotlib; written at 200 dots an inch.
+        path: the file; its own ending, if any, is replaced.
+        endings: without a dot, e.g. "png", "pdf"; a pdf has no date in it.
+
+    Returns:
+        The files, one for each ending.
+    """
     paths = [path.with_suffix(f".{ending}") for ending in endings]
     for file in paths:
         figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)

@@ -12,8 +12,16 @@ from qd.support.errors import UserError
 def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     """Writes figures/exploration.gif and its last frame as png; and figures/policies.gif where films of elites lie there.
 
+    Args:
+        run: folder of the run.
+        frames: of exploration.gif, 1 or more.
+        say: called with each file that was written.
+
+    Returns:
+        The files.
+
     Raises:
-        ValueError: the folder is no run, or has kept no film; says what to type instead.
+        ValueError: the folder is no run, or has kept no film, or ``frames`` is below 1; says what to type instead.
     """
     runs.check(run)
     about = archive_file.load(run).about

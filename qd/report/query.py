@@ -58,8 +58,18 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
 
     The nearest fail by the least summed excess, each in units of how far that column's values spread over the archive.
 
+    Args:
+        run: folder of the run.
+        conditions: e.g. "size<=30KB"; all must be met.
+        top: how many elites at most, 1 or more.
+        by: the column that ranks elites of equal excess, highest first; lowest first after a "-".
+
+    Returns:
+        A row for each elite (id, cell, each finite number by its column, solution), and how many elites meet all conditions.
+
     Raises:
-        ValueError: the folder is no run, its archive is empty, or a condition names no column or unit that there is.
+        ValueError: the folder is no run, its archive is empty, a condition or ``by`` names no column or unit that there is,
+            or ``top`` is below 1.
     """
     if top < 1:
         raise UserError(f"--top {top} shows nothing", "type 1 or more")
@@ -100,7 +110,18 @@ def deployable_ids(run: Path) -> list[int]:
 
 
 def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:
-    """Reads a condition, e.g. ``latency<=2ms``. Raises ValueError that lists the columns, or the units, that there are."""
+    """Reads a condition, e.g. ``latency<=2ms``.
+
+    Args:
+        text: a column, a sign (<= >= < > = ==) and a number with or without a unit.
+        numbers: column -> [N], of ``columns``.
+
+    Returns:
+        The condition, its number in the column's own unit: size in KB of 1000 bytes, latency in us.
+
+    Raises:
+        UserError: the text is no condition, or there is no such column or unit; lists those that there are.
+    """
     match = _FORM.fullmatch(text)
     if match is None:
         raise UserError(f"{text!r} is no condition", 'type a column, a sign and a number with or without a unit: "size<=120KB"')
@@ -151,7 +172,15 @@ def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) ->
 
 
 def text(answer: QueryResult, conditions: Sequence[str]) -> str:
-    """Lays an answer out for a terminal."""
+    """Lays an answer out for a terminal.
+
+    Args:
+        answer: of ``query``.
+        conditions: as they were typed; they stand in the first line.
+
+    Returns:
+        A line of how many elites meet the conditions, then two lines for each elite: its numbers and its solution.
+    """
     wanted_words = " and ".join(conditions) or "nothing"
     noun = "elite meets" if answer.met == 1 else "elites meet"
     head = f"{answer.met} {noun} {wanted_words}" if answer.met else f"no elite meets {wanted_words}; the nearest:"

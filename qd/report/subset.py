@@ -65,7 +65,19 @@ def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: 
 
 
 def compare_sets(like: Likeness, objective: np.ndarray, indices: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
-    """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range."""
+    """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range.
+
+    Args:
+        like: how two of the N elites are compared.
+        objective: [N].
+        indices: [n] of the subset, in 0..N-1.
+        seed: of the random subsets: 200 of them, or 20 where n is above 200.
+
+    Returns:
+        "selected", "random" and "best", each with the Vendi score (vendi), the mean distance to the nearest other one
+        (nearest; NaN where n is 1), the mean objective (objective) and the lowest (worst). Those of "random" are means over
+        its subsets, with NAME_low and NAME_high, the 2.5 % and 97.5 % quantiles.
+    """
     n, draw = len(indices), np.random.default_rng(keys.new(seed))
     top = np.argsort(-objective, kind="stable")[:n]
     times = _DRAWS if n <= _LARGE else _FEW

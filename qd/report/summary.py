@@ -40,7 +40,18 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
 
 
 def with_added_columns(columns: Columns, by: Any) -> Columns:
-    """Returns the columns with those that ``by`` adds. Raises ValueError where one is there already."""
+    """Returns the columns with those that ``by`` adds.
+
+    Args:
+        columns: name -> [N] or [N, ...].
+        by: a choice that ``adder`` built; None adds nothing.
+
+    Returns:
+        Name -> [N] or [N, ...], the added ones last.
+
+    Raises:
+        UserError: a column of that name is there already.
+    """
     added = {} if by is None else by.each(columns)
     twice = added.keys() & columns.keys()
     if twice:
@@ -52,7 +63,14 @@ def summary(columns: Columns, about: dict[str, Any], by: Any = None) -> dict[str
     """Says how good, how diverse and how complex a set is: name -> number.
 
     Args:
-        columns: of ``extended``.
+        columns: of ``with_added_columns``.
+        about: the archive's header: bounds, and how many cells there are.
+        by: a choice that ``adder`` built, for numbers of its own; None adds none.
+
+    Returns:
+        elites; coverage in per cent, where the archive has cells; mean, median and best objective; of up to 2,000 elites
+        the mean distance between two and to the nearest, in widths of the bounds; and the numbers of ``by``. An empty set
+        has neither objectives nor distances.
     """
     objective = np.asarray(columns["objective"], float)
     numbers = {"elites": float(len(objective))}
@@ -68,7 +86,15 @@ def summary(columns: Columns, about: dict[str, Any], by: Any = None) -> dict[str
 
 
 def in_bounds(measures: np.ndarray, bounds: Sequence[Sequence[float]]) -> np.ndarray:
-    """Returns measures [N, M] in widths of the bounds, clamped to them as the archive does."""
+    """Returns measures [N, M] in widths of the bounds, clamped to them as the archive does.
+
+    Args:
+        measures: [N, M].
+        bounds: M pairs (low, high).
+
+    Returns:
+        [N, M] in 0..1.
+    """
     low, high = np.asarray(bounds, float).T
     return ((np.asarray(measures, float) - low) / (high - low)).clip(0, 1)
 

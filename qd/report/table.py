@@ -63,7 +63,15 @@ class Runs:
 
 
 def summary(runs: Runs, statistic: Callable[..., np.ndarray] = np.median) -> list[Row]:
-    """Returns a row for each case, method and metric, in the order in which they first ran."""
+    """Returns a row for each case, method and metric, in the order in which they first ran.
+
+    Args:
+        runs: what single runs measured.
+        statistic: over the seeds; takes ``axis``, as np.median and np.mean do.
+
+    Returns:
+        Rows with the statistic, its 95 % interval (of ``interval``) and the number of seeds.
+    """
     names = dict.fromkeys((case, method, metric) for (case, method, _), metrics in runs.records.items() for metric in metrics)
     rows = []
     for case, method, metric in names:
@@ -90,6 +98,17 @@ def difference(
     runs: Runs, case: str, method: str, other: str, metric: str, statistic: Callable[..., np.ndarray] = np.median
 ) -> Row:
     """Returns ``method`` minus ``other``, paired by seed, with the interval of the paired differences.
+
+    Args:
+        runs: what single runs measured.
+        case: on which both methods ran.
+        method: the minuend.
+        other: the subtrahend.
+        metric: of which the difference is taken.
+        statistic: over the differences; takes ``axis``, as np.median and np.mean do.
+
+    Returns:
+        A row of the method "METHOD - OTHER", over the n seeds that both have.
 
     Raises:
         ValueError: they share no seed.
@@ -119,6 +138,14 @@ class Comparison(NamedTuple):
 def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     """Compares two independent samples, which need not be of one size.
 
+    Args:
+        ours: [n] values of independent runs.
+        theirs: [m] values of independent runs.
+
+    Returns:
+        Difference of the means, its standard error from the pooled variance, and p of the two-sided test of Mann and Whitney
+        (1947).
+
     Raises:
         ValueError: a sample has fewer than two values, or one that is not finite.
     """
@@ -134,7 +161,15 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
-    """Writes a csv of six significant digits, whole or not at all."""
+    """Writes a csv of six significant digits, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        rows: [R], one line each below the head.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(Row._fields)
@@ -155,7 +190,16 @@ def read(path: Path) -> list[Row]:
 
 
 def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
-    """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric."""
+    """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric.
+
+    Args:
+        rows: [R] of ``summary``.
+        metrics: the columns, in order; "-" where a method has none.
+        digits: decimals.
+
+    Returns:
+        The lines, the head first; n is the largest of a method's rows.
+    """
     lines = [["case", "method", "n", *metrics]]
     for (case, method), row_of_metric in _by_method(rows).items():
         n = max((row.n for row in row_of_metric.values()), default=0)
@@ -164,13 +208,33 @@ def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
 
 
 def align(rows: Sequence[Sequence[str]], side: str = "<") -> list[str]:
-    """Returns a line for each row, its cells padded to the width of their column; side: "<" or ">"."""
+    """Returns a line for each row, its cells padded to the width of their column.
+
+    Args:
+        rows: [R] of equally many cells.
+        side: "<" pads on the right, ">" on the left.
+
+    Returns:
+        [R] lines, two spaces between cells and none at the end.
+
+    Raises:
+        ValueError: the rows are not of equally many cells.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{side}{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
-    """Lays rows out as a LaTeX tabular (booktabs)."""
+    """Lays rows out as a LaTeX tabular (booktabs).
+
+    Args:
+        rows: [R] of ``summary``.
+        metrics: the columns, in order; "-" where a method has none.
+        digits: decimals.
+
+    Returns:
+        LaTeX source; in the names of cases, methods and metrics special characters are escaped.
+    """
     head = " & ".join(["case", "method", "$n$", *map(_tex, metrics)])
     lines = [r"\begin{tabular}{ll" + "r" * (len(metrics) + 1) + "}", r"\toprule", head + r" \\", r"\midrule"]
     for (case, method), row_of_metric in _by_method(rows).items():

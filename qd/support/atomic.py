@@ -40,6 +40,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def write(path: Path, data: bytes) -> None:
     """Writes a file of a run whole or not at all.
 
+    Args:
+        path: the file, in a folder that exists.
+        data: all that it holds afterwards.
+
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """

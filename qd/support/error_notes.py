@@ -33,10 +33,26 @@ class Noting:
 
 
 def raised_by(role: str, component: object) -> Noting:
-    """Names the component that is called in the block."""
+    """Names the component that is called in the block.
+
+    Args:
+        role: what it is to the search, e.g. "domain".
+        component: its class is named.
+
+    Returns:
+        A context manager that begins the line of an error, where no inner block has begun it.
+    """
     return Noting(lambda error: f"{role} {type(component).__name__} raised {type(error).__name__}", begins=True)
 
 
 def raised_in(generation: int, ids: Sequence[int] = ()) -> Noting:
-    """Adds the generation that the block belongs to and, once they are known, the ids of its rows."""
+    """Adds the generation that the block belongs to and, once they are known, the ids of its rows.
+
+    Args:
+        generation: its number.
+        ids: [B], ascending: the first and the last are named; empty where they are not known.
+
+    Returns:
+        A context manager that adds to the line of an error, where ``raised_by`` has begun it.
+    """
     return Noting(lambda error: f" in generation {generation}" + (f" (rows {ids[0]}..{ids[-1]})" if len(ids) else ""))

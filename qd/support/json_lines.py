@@ -6,7 +6,15 @@ from typing import Any
 
 
 def append(path: Path, records: list[dict[str, Any]]) -> None:
-    """Appends a line for each record."""
+    """Appends a line for each record.
+
+    Args:
+        path: the file; it and its folders are made where there are none.
+        records: each becomes a JSON object.
+
+    Raises:
+        TypeError: a record holds what JSON cannot; none of them is written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell():

@@ -51,7 +51,16 @@ def protocols(search: Search) -> None:
 
 
 def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
-    """Tries the recipe on two solutions. Raises UserError, before any budget is spent."""
+    """Tries the recipe on two solutions. Raises UserError, before any budget is spent.
+
+    Args:
+        search: the recipe.
+        key: uint32 [2].
+        solutions: [B, ...] the initial ones, of which the first two are tried.
+
+    Raises:
+        UserError: a component breaks its protocol, cannot be traced though it says pure, or does not fit the others.
+    """
     protocols(search)
     domain, descriptor, archive, emitter = search[:4]
     for component in (domain, descriptor):
@@ -86,6 +95,14 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
 
 def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
     """Returns measures [N, M] and signals, as qd.programs.describe does, of a descriptor that has just learned.
+
+    Args:
+        descriptor: with M pairs of bounds.
+        params: what it has learned.
+        features: name -> [N, ...], all that the descriptor reads.
+
+    Returns:
+        Measures [N, M], and signals, name -> [N].
 
     Raises:
         UserError: it says pure but cannot be traced (names the line), or its measures do not fit its bounds.
@@ -173,7 +190,15 @@ def not_all_failed(evaluation: Evaluation) -> None:
 
 
 def not_empty(archive: Any, batch: Batch) -> None:
-    """Raises UserError where no initial solution entered the archive: an emitter would have no parents."""
+    """Raises UserError where no initial solution entered the archive: an emitter would have no parents.
+
+    Args:
+        archive: the opened archive, after generation 0.
+        batch: generation 0.
+
+    Raises:
+        UserError: the archive is empty; says whether all measures failed or no objective reached ``threshold_min``.
+    """
     if len(archive) == 0:
         if (batch.status < 0).all():
             raise UserError(
@@ -188,7 +213,15 @@ def not_empty(archive: Any, batch: Batch) -> None:
 
 
 def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
-    """Raises UserError where a refit would leave no elite; nothing is spent yet."""
+    """Raises UserError where a refit would leave no elite; nothing is spent yet.
+
+    Args:
+        descriptor: named in the message.
+        measures: [N, M] the new ones.
+
+    Raises:
+        UserError: no row of the measures is finite.
+    """
     if not np.isfinite(measures).all(axis=1).any():
         raise UserError(
             f"after the refit none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
@@ -197,7 +230,15 @@ def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
 
 
 def offspring(emitter: Emitter, offspring: Offspring) -> None:
-    """Raises UserError where an emitter wants nothing evaluated: a run would never end."""
+    """Raises UserError where an emitter wants nothing evaluated: a run would never end.
+
+    Args:
+        emitter: named in the message.
+        offspring: what its ask returned.
+
+    Raises:
+        UserError: there are no solutions in it.
+    """
     if len(offspring.solutions) == 0:
         raise UserError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
 

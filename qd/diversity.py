@@ -34,7 +34,19 @@ def vendi(vectors: Array, order: float = 1.0, weights: Array | None = None) -> f
 
 
 def profile(vectors: Array, orders: Sequence[float] = ORDERS, weights: Array | None = None) -> dict[float, float]:
-    """Returns order -> Vendi score, from one decomposition. Raises as ``vendi``."""
+    """Returns order -> Vendi score, from one decomposition.
+
+    Args:
+        vectors: [N, V], compared by the cosine kernel; a vector of zeros is like no other.
+        orders: each q of Pasarkar and Dieng (2023), 0 (rank) to infinity.
+        weights: how often each is there, [N]; evenly where None.
+
+    Returns:
+        Order -> score, from 1 to N.
+
+    Raises:
+        UserError: nothing to compare, an order below 0, numbers that are not finite, or weights that are not N of 0 or more.
+    """
     x, p = _checked(vectors), None if weights is None else _shares(weights, len(vectors))
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
     blank = np.flatnonzero(lengths[:, 0] == 0)
@@ -47,9 +59,17 @@ def profile(vectors: Array, orders: Sequence[float] = ORDERS, weights: Array | N
 def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = None) -> float:
     """Returns exp of the order-q entropy of the eigenvalues of a similarity matrix [N, N] (Friedman and Dieng 2023).
 
+    Args:
+        kernel: [N, N], symmetric, 1 on its diagonal, no eigenvalue below 0.
+        order: q of Pasarkar and Dieng (2023), 0 (rank) to infinity.
+        weights: how often each item is there, [N]; evenly where None.
+
+    Returns:
+        The Vendi score, from 1 to N.
+
     Raises:
-        ValueError: the matrix is no kernel: not square, not symmetric, not 1 on its diagonal, or with an eigenvalue
-            plainly below 0.
+        UserError: the matrix is no kernel: not square, not symmetric, not 1 on its diagonal, or with an eigenvalue plainly
+            below 0; or it is empty or not finite; or the order or the weights are below 0.
     """
     k = _checked(kernel)
     n, rounding = len(k), max(1e-8, 8 * float(np.finfo(_float(kernel)).eps))
@@ -69,7 +89,18 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
 
 
 def gaussian(vectors: Array, width: float) -> np.ndarray:
-    """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors whose distances count and not their angles."""
+    """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors whose distances count and not their angles.
+
+    Args:
+        vectors: [N, V].
+        width: the kernel's standard deviation, in the units of the vectors.
+
+    Returns:
+        The kernel [N, N], float64.
+
+    Raises:
+        UserError: a width of 0 or less, nothing to compare, or numbers that are not finite.
+    """
     if not width > 0:
         raise UserError(f"a width of {width} cannot be", "type a distance above 0 at which two are still much alike")
     x = _checked(vectors)
@@ -92,7 +123,18 @@ def pairwise_mean(vectors: Array, kind: str = "euclidean") -> float:
 
 
 def nearest(vectors: Array, kind: str = "euclidean") -> np.ndarray:
-    """Returns the distance of each item to its nearest other, [N]; NaN where there are not two. Kinds: as above."""
+    """Returns the distance of each item to its nearest other, [N]; NaN where there are not two.
+
+    Args:
+        vectors: [N, V].
+        kind: euclidean, or cosine (1 - cos; 1 from a vector of zeros to any).
+
+    Returns:
+        Distances [N], in the units of the vectors where they are euclidean.
+
+    Raises:
+        UserError: nothing to compare, numbers that are not finite, or no such kind.
+    """
     x = _ready(vectors, kind)
     if len(x) < 2:
         return np.full(len(x), math.nan)

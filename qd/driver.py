@@ -47,7 +47,18 @@ def run(search: Search, state: State, until: int, every: int = 10_000) -> Genera
 
 
 def choose(search: Search, name: str = "auto") -> Driver:
-    """Returns the driver of that name (auto, host, fused). Raises UserError on one that cannot run these components."""
+    """Returns the driver of that name (auto, host, fused).
+
+    Args:
+        search: the recipe.
+        name: host; fused; or auto: fused where it can run these components, else host.
+
+    Returns:
+        A function (search, state, until) -> iterator of (state, batch).
+
+    Raises:
+        UserError: no such driver, or one that cannot run these components.
+    """
     if name not in ("auto", "host", "fused"):
         raise UserError(f"there is no driver {name!r}", "type driver=auto, driver=fused or driver=host")
     if name == "host":

@@ -15,7 +15,16 @@ NAME = "held_out"  # the archive's column, and the ending of a result's figures
 
 
 def judged(domain: Domain, archive: Any, seed: int) -> dict[str, np.ndarray]:
-    """Returns the elites' objectives on held-out data, one column in the archive's order; none where a domain has no twin."""
+    """Returns the elites' objectives on held-out data, one column in the archive's order; none where a domain has no twin.
+
+    Args:
+        domain: the search's; its ``held_out`` evaluates.
+        archive: an opened pyribs archive.
+        seed: of the keys for the evaluations.
+
+    Returns:
+        "held_out" -> [N] float32; empty where there is no twin or no elite.
+    """
     twin = abilities.of_domain(domain).held_out
     if twin is None or not len(archive):
         return {}
@@ -25,7 +34,17 @@ def judged(domain: Domain, archive: Any, seed: int) -> dict[str, np.ndarray]:
 
 
 def figures(domain: Domain, archive: Any, told: dict[str, np.ndarray]) -> dict[str, float]:
-    """Returns the QD score of the elites on held-out data, and what the search's best is worth there."""
+    """Returns the QD score of the elites on held-out data, and what the search's best is worth there.
+
+    Args:
+        domain: the search's, for its objective range.
+        archive: an opened pyribs archive.
+        told: what ``judged`` returned.
+
+    Returns:
+        qd_score_held_out, where what is not finite counts as the low end of the objective range (0 without a range), and
+        best_held_out, of the elite with the highest objective in the archive; empty where ``told`` is.
+    """
     if not told:
         return {}
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")

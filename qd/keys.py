@@ -26,7 +26,15 @@ def new(seed: int) -> np.ndarray:
 
 
 def split(key: Array, n: int = 2) -> Array:
-    """Returns n independent keys."""
+    """Returns n independent keys.
+
+    Args:
+        key: a host key (uint32 [2]) or a JAX key; not to be used again.
+        n: how many.
+
+    Returns:
+        Host keys, uint32 [n, 2], by SplitMix64 (Steele et al. 2014), or JAX keys [n].
+    """
     if not _on_host(key):
         import jax
 
@@ -37,14 +45,32 @@ def split(key: Array, n: int = 2) -> Array:
 
 
 def normal(key: Array, shape: tuple[int, ...]) -> Array:
-    """Returns standard normal draws, float32."""
+    """Returns standard normal draws, float32.
+
+    Args:
+        key: a host key (uint32 [2]) or a JAX key.
+        shape: of the draws.
+
+    Returns:
+        Draws of that shape; for a JAX key by Box and Muller (1958).
+    """
     if not _on_host(key):
         return _normal_program()(key, tuple(shape))
     return _generator(key).standard_normal(shape, dtype=np.float32)
 
 
 def uniform(key: Array, shape: tuple[int, ...], low: Array = 0.0, high: Array = 1.0) -> Array:
-    """Returns draws from [low, high), float32."""
+    """Returns draws from [low, high), float32.
+
+    Args:
+        key: a host key (uint32 [2]) or a JAX key.
+        shape: of the draws.
+        low: a number, or an array that broadcasts to shape.
+        high: like ``low``.
+
+    Returns:
+        Draws of that shape.
+    """
     if not _on_host(key):
         import jax
 
@@ -54,7 +80,17 @@ def uniform(key: Array, shape: tuple[int, ...], low: Array = 0.0, high: Array = 
 
 
 def integers(key: Array, shape: tuple[int, ...], low: Array, high: Array) -> Array:
-    """Returns draws from low..high-1, int32; low and high may be arrays that broadcast to shape."""
+    """Returns draws from low..high-1, int32; low and high may be arrays that broadcast to shape.
+
+    Args:
+        key: a host key (uint32 [2]) or a JAX key.
+        shape: of the draws.
+        low: the lowest number drawn.
+        high: one more than the highest.
+
+    Returns:
+        Draws of that shape.
+    """
     if not _on_host(key):
         import jax
 

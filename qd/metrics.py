@@ -26,12 +26,31 @@ class Tally(NamedTuple):
 
 
 def count(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...]) -> Tally:
-    """Adds a batch to the counts."""
+    """Adds a batch to the counts.
+
+    Args:
+        tally: the counts so far.
+        batch: B rows.
+        bounds: M pairs (low, high) of the descriptor.
+
+    Returns:
+        The counts after the batch.
+    """
     return counts(tally, batch, bounds, [len(batch.ids)])[0]
 
 
 def counts(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...], ends: list[int]) -> list[Tally]:
-    """Returns the counts after each of some numbers of its rows, ascending, the last of them all."""
+    """Returns the counts after each of some numbers of a batch's rows.
+
+    Args:
+        tally: the counts before the batch.
+        batch: B rows.
+        bounds: M pairs (low, high) of the descriptor.
+        ends: numbers of rows, 1 or more, each larger than the one before; the last is B.
+
+    Returns:
+        One tally for each end, of all rows before it.
+    """
     low, high = np.asarray(bounds, np.float32).T
     judged = batch.status >= 0
     outside = judged & ((batch.measures < low) | (batch.measures > high)).any(axis=1)
@@ -60,13 +79,29 @@ def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
 
     coverage and qd_score are NaN for archives without cells: theirs are those of a referee's grid. qd_score is NaN
     ("not defined") too where no range is given and an objective is negative.
+
+    Args:
+        archive: an opened pyribs archive.
+        scale: (low, high), the domain's objective range; None: not stated.
+
+    Returns:
+        Name -> number; best and mean are NaN where there are no elites.
     """
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
     return of_objective(objective, archives.count_cells(archive), scale)
 
 
 def of_objective(objective: np.ndarray, cells: int | None, scale: Range | None) -> dict[str, float]:
-    """Like ``of_archive``, of the elites' objectives [N] in the order in which their cells were first filled."""
+    """Like ``of_archive``, of the elites' objectives in the order in which their cells were first filled.
+
+    Args:
+        objective: [N], one for each elite.
+        cells: how many cells the archive has, empty ones too; None: it has none.
+        scale: (low, high), the domain's objective range; None: not stated.
+
+    Returns:
+        Elites, coverage (%), qd_score, best and mean, as ``of_archive`` does.
+    """
     objective, n = objective.astype(np.float64), len(objective)
     return {
         "elites": n,
@@ -81,6 +116,14 @@ def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
     """100 x sum((objective - low) / (high - low)) / cells, negative terms kept.
 
     Without a range it is sum(objective) / cells, and NaN where an objective is negative.
+
+    Args:
+        objective: [N], one for each elite.
+        cells: how many cells the archive has, empty ones too.
+        scale: (low, high), the domain's objective range; None: not stated.
+
+    Returns:
+        The QD score; 0 where there are no elites.
     """
     if len(objective) == 0:
         return 0.0
@@ -100,5 +143,13 @@ def scores(row: dict[str, Any]) -> list[str]:
 
 
 def number(value: float | None, form: str) -> str:
-    """Formats a number of a row; NaN and None are not defined."""
+    """Formats a number of a row; NaN and None are not defined.
+
+    Args:
+        value: the number.
+        form: a format string, e.g. "{:.1f} %".
+
+    Returns:
+        The formatted number, or "not defined".
+    """
     return "not defined" if value is None or value != value else form.format(value)

@@ -31,7 +31,17 @@ class Described(NamedTuple):
 
 
 def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
-    """Evaluates B solutions and returns NumPy columns, of the features only ``names``."""
+    """Evaluates B solutions and returns NumPy columns, of the features only ``names``.
+
+    Args:
+        domain: its evaluate is compiled where it is pure, else called as it stands.
+        names: the features to return.
+        key: uint32 [2], split into one key for each solution.
+        solutions: [B, ...].
+
+    Returns:
+        Objective [B], and features, name -> [B, ...].
+    """
     if domain.pure:
         return _evaluate_program(domain, names)(key, solutions)
     objective, features = _evaluate(domain, names, keys.split(key, len(solutions)), solutions)
@@ -39,7 +49,16 @@ def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions:
 
 
 def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
-    """Returns measures [N, M] and signals of stored features, in chunks of fixed size where the descriptor is pure."""
+    """Returns measures [N, M] and signals of stored features, in chunks of fixed size where the descriptor is pure.
+
+    Args:
+        descriptor: compiled where it is pure, else called as it stands.
+        params: what it has learned.
+        features: name -> [N, ...], all that the descriptor reads.
+
+    Returns:
+        Measures [N, M], and signals, name -> [N]; empty where the descriptor gives none.
+    """
     if not descriptor.pure:
         return _describe_on_host(descriptor, params, features)
     read = {name: features[name] for name in descriptor.reads}
@@ -93,7 +112,17 @@ def remember() -> Path | None:
 
 
 def traced(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool = False) -> Callable:
-    """Returns (params, keys [B], solutions [B, ...]) -> Described, to be traced; keys are JAX keys."""
+    """Returns (params, keys [B], solutions [B, ...]) -> Described, to be traced; keys are JAX keys.
+
+    Args:
+        domain: a pure one.
+        descriptor: a pure one.
+        names: the features to return.
+        gradients: whether to return the jacobian [B, 1+M, D] of (objective, measures) by each solution.
+
+    Returns:
+        The function, not compiled.
+    """
 
     def plain(params: Params, each: Array, solutions: Array) -> Described:
         every = dict.fromkeys((*names, *descriptor.reads))

@@ -101,7 +101,15 @@ class Bench:
 
 
 def aligned_r2(measures: np.ndarray, truth: np.ndarray) -> float:
-    """R² of the truth [N, M] by the measures [N, K] after the best shift, rotation and scale (Procrustes), in 0..1."""
+    """R² of the truth by the measures after the best shift, rotation and scale (Procrustes), in 0..1.
+
+    Args:
+        measures: [N, K] the search's own.
+        truth: [N, M] of the same solutions.
+
+    Returns:
+        R²; NaN where all rows of one of the two are the same.
+    """
     x, y = (np.asarray(a, np.float64) - np.mean(a, axis=0, dtype=np.float64) for a in (measures, truth))
     power = (x**2).sum() * (y**2).sum()
     if power == 0:
@@ -114,6 +122,17 @@ def corrected(search: Search, state: State, repeats: int) -> Any:
 
     For noisy domains, where an archive keeps the lucky (winner's curse; PPGA's corrected metrics, Batra et al. 2023).
     The state is not spent. An elite that fails in any repeat fails.
+
+    Args:
+        search: the recipe.
+        state: its archive, params and key are read.
+        repeats: evaluations of each elite, 1 or more.
+
+    Returns:
+        A pyribs archive opened as the search's is; elites that failed, or found no place in it, are left out.
+
+    Raises:
+        UserError: fewer than 1 repeat.
     """
     if repeats < 1:
         raise UserError(f"{repeats} repeats re-evaluate nothing", "type repeats=1 or more")

@@ -23,6 +23,14 @@ from qd.types import Array, Batch, Descriptor, Features, Fresh, Offspring, Param
 def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
     """Evaluates the initial solutions (generation 0), opens the archive, and lets descriptor and emitter begin.
 
+    Args:
+        search: the recipe.
+        key: a host key (uint32 [2]) or a JAX key.
+        solutions: [B, ...], or a list of B Python objects.
+
+    Returns:
+        The state after generation 0, whose evaluations include those that the descriptor's init made, and the batch of B.
+
     Raises:
         UserError: a component breaks its protocol, or every solution failed; says what to type instead.
     """
@@ -54,7 +62,18 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
 
 
 def step(search: Search, state: State) -> tuple[State, Batch]:
-    """Does one generation. The state given is spent."""
+    """Does one generation. The state given is spent.
+
+    Args:
+        search: the recipe.
+        state: of ``start``, of a refit or of another step.
+
+    Returns:
+        The state after the generation, and its batch, of as many rows as the emitter asked for.
+
+    Raises:
+        UserError: the emitter asked for no solutions.
+    """
     key, ask_key, evaluate_key = keys.split(state.key, 3)
     with raised_in(state.generation), raised_by("emitter", search.emitter):
         memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
@@ -75,6 +94,17 @@ def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch
     """Yields generations until there are ``until`` evaluations; nothing is refitted in it.
 
     It owns its state: assigning ``state`` inside its body changes nothing.
+
+    Args:
+        search: the recipe.
+        state: of ``start``, of a refit or of another run; it is spent.
+        until: evaluations in all, those of ``state`` included; the last generation is done whole and may go beyond.
+
+    Yields:
+        The state after each generation, and the generation's batch.
+
+    Raises:
+        UserError: the emitter asked for no solutions.
     """
     while state.evaluations < until:
         state, batch = step(search, state)
@@ -82,7 +112,18 @@ def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch
 
 
 def refit(search: Search, state: State) -> State:
-    """Fits the descriptor, describes what is stored anew, refills the archive; losers go to the reserve."""
+    """Fits the descriptor, describes again what is stored, and refills the archive; losers go to the reserve.
+
+    Args:
+        search: the recipe.
+        state: it is spent.
+
+    Returns:
+        The state with new params, archive, memory and reserve; its evaluations include those that the fit made.
+
+    Raises:
+        UserError: the descriptor cannot be traced though it says pure, its measures misfit its bounds, or none are finite.
+    """
     key, fit_key = keys.split(state.key, 2)
     counter = _Counter(state.evaluations)
     known = _by_age([HostElites(state.archive).rows(), state.reserve.rows])

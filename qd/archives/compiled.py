@@ -66,6 +66,16 @@ def best_row(archive: Any, objective: Array, status: Array, cell: Array, size: i
     """Returns which of R rows, ``size`` a generation, became the archive's best elite last, or None.
 
     As pyribs has it: only what is strictly better; in one generation the lowest cell, and there the first row.
+
+    Args:
+        archive: the pyribs archive before these rows.
+        objective: [R], in the archive's dtype.
+        status: [R]; above 0 where a row entered.
+        cell: [R].
+        size: rows of one generation.
+
+    Returns:
+        The row's index; None where no row that entered beats the best elite so far.
     """
     entered = np.flatnonzero(status > 0)
     if len(entered) == 0:

@@ -24,6 +24,14 @@ def objects(items: list) -> np.ndarray:
 def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measures: Array, features: Features) -> dict:
     """Offers rows to the archive and leaves out what failed.
 
+    Args:
+        archive: an opened pyribs archive; it changes.
+        ids: [B] running numbers of the evaluations.
+        solutions: [B, ...].
+        objective: [B]; a row fails where it is not finite.
+        measures: [B, M]; a row fails where one is not finite; what is far out of bounds is clamped.
+        features: name -> [B, ...], those that the archive stores.
+
     Returns:
         cell [B] (-1: failed, or no cells), status [B] (-1: failed), value [B] (NaN: failed or none), info: name -> [B].
     """
@@ -62,7 +70,15 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
 
 
 def clamp(archive: Any, measures: Array) -> np.ndarray:
-    """Pulls measures to within 1000 widths of the bounds: far out pyribs' int32 cells overflow to the LOW end."""
+    """Pulls measures to within 1000 widths of the bounds: far out pyribs' int32 cells overflow to the LOW end.
+
+    Args:
+        archive: an opened pyribs archive with bounds of M measures.
+        measures: [B, M].
+
+    Returns:
+        Measures [B, M].
+    """
     reach = FAR * (archive.upper_bounds - archive.lower_bounds)
     return np.clip(measures, archive.lower_bounds - reach, archive.upper_bounds + reach)
 

@@ -77,7 +77,18 @@ def check_bounds(bounds: Bounds) -> None:
 
 
 def check_dims(dims: tuple[int, ...], bounds: Bounds) -> int:
-    """Returns the number of cells. Raises ValueError if dims do not fit the measures."""
+    """Returns the number of cells.
+
+    Args:
+        dims: cells of each measure.
+        bounds: M pairs (low, high).
+
+    Returns:
+        The product of dims.
+
+    Raises:
+        UserError: there are not M dims, or one is below 1.
+    """
     if len(dims) != len(bounds):
         raise UserError(
             f"the archive's dims {tuple(dims)} are for {len(dims)} measures, but the descriptor gives {len(bounds)}",
@@ -101,7 +112,20 @@ def check_names(keep: tuple[str, ...]) -> None:
 
 
 def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> dict[str, Any]:
-    """Returns the keyword arguments that all archives with cells share."""
+    """Returns the keyword arguments that all archives share.
+
+    Args:
+        settings: of the archive: its dtype, and thresholds where it has them.
+        example: rows whose solutions and features show shapes and dtypes.
+        keep: names of the features to store.
+        cells: how many rows the archive has room for at first.
+
+    Returns:
+        Name -> value, for the constructor of a pyribs archive.
+
+    Raises:
+        UserError: pyribs cannot hold a feature of such a name, or this machine's memory cannot hold the archive.
+    """
     check_names(keep)
     solutions = np.asarray(example.solutions)
     columns = {name: (np.shape(example.features[name])[1:], np.asarray(example.features[name]).dtype) for name in keep}

@@ -157,7 +157,15 @@ class OpenDensityGrid(OpenGrid):
 
 
 def with_bounds(archive: Any, bounds: Bounds) -> ArchiveBase:
-    """Gives an archive without bounds those of the descriptor, for the clamp and for random directions."""
+    """Gives an archive without bounds those of the descriptor, for the clamp and for random directions.
+
+    Args:
+        archive: an opened pyribs archive; its ``lower_bounds`` and ``upper_bounds`` are set, [M] float32.
+        bounds: M pairs (low, high).
+
+    Returns:
+        The same archive.
+    """
     low, high = np.asarray(bounds, np.float32).T
     archive.lower_bounds, archive.upper_bounds = low, high
     return archive

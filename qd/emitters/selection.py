@@ -58,7 +58,16 @@ def join(several: list[Known]) -> Known:
 
 
 def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
-    """Mean Euclidean distance to the nearest of the reference, to which the rows themselves belong: the nearest is skipped."""
+    """Mean Euclidean distance to the nearest of the reference, to which the rows themselves belong: the nearest is skipped.
+
+    Args:
+        measures: [N, K].
+        reference: [R, K], R of 1 or more, the N rows among them.
+        neighbours: how many nearest to take the mean over; all where there are fewer.
+
+    Returns:
+        Novelty [N], in the measures' own units; 0 where R is 1.
+    """
     squares = squared_distances(measures, reference)
     count = min(neighbours + 1, len(reference))
     nearest = np.sort(np.partition(squares, count - 1, axis=1)[:, :count], axis=1)[:, 1:]
@@ -66,7 +75,18 @@ def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
 
 
 def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.ndarray:
-    """Mean distance to the nearest that are at least as fit, infinite where there are none; of equals it is novelty."""
+    """Mean distance to the nearest that are at least as fit, infinite where there are none; of equals it is novelty.
+
+    Dominated novelty search (Bahlous-Boldi et al. 2025).
+
+    Args:
+        measures: [N, K].
+        objective: [N].
+        neighbours: how many nearest to take the mean over; all where there are fewer.
+
+    Returns:
+        Distances [N], in the measures' own units.
+    """
     squares = squared_distances(measures, measures)
     np.fill_diagonal(squares, np.inf)
     squares[objective[:, None] > objective] = np.inf
@@ -78,7 +98,16 @@ def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.
 
 
 def best_near(known: Known, others: Known, neighbours: int) -> np.ndarray:
-    """What the best paid of each row's nearest is paid."""
+    """The highest objective among the nearest others of each row, by measures.
+
+    Args:
+        known: N rows.
+        others: R rows, 1 or more.
+        neighbours: how many nearest to look at, 1 or more; all where there are fewer.
+
+    Returns:
+        Objectives [N].
+    """
     squares = squared_distances(known.measures, others.measures)
     count = min(neighbours, len(others.ids))
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
@@ -86,7 +115,15 @@ def best_near(known: Known, others: Known, neighbours: int) -> np.ndarray:
 
 
 def redescribed(several: list[Known], describe: Describe) -> list[Known]:
-    """Measures and signals anew, from the stored features: of all at once, for few rows cost as much as a thousand."""
+    """Describes rows again, from their stored features: all in one call, for few rows cost as much as a thousand.
+
+    Args:
+        several: groups of rows, one or more.
+        describe: the descriptor with its newest params.
+
+    Returns:
+        The same groups, in order, with new measures and signals; a signal that the descriptor does not give stays.
+    """
     both = join(several)
     if len(both.ids):
         signals = both.signals | describe.signals(both.features)
@@ -96,7 +133,15 @@ def redescribed(several: list[Known], describe: Describe) -> list[Known]:
 
 
 def squared_distances(a: Array, b: Array) -> np.ndarray:
-    """Between rows [N, K] and [R, K], [N, R]."""
+    """Squared Euclidean distances between rows [N, K] and [R, K].
+
+    Args:
+        a: [N, K].
+        b: [R, K].
+
+    Returns:
+        [N, R], float64; rounding may leave those near 0 a little below it.
+    """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
 
@@ -131,7 +176,17 @@ def crowding(values: Array) -> np.ndarray:
 
 
 def survivors(values: Array, n: int) -> np.ndarray:
-    """Returns the n best rows of values [N, C]: by one criterion, or by fronts and within a front the least crowded."""
+    """Returns the n best rows of values [N, C]: by one criterion, or by fronts and within a front the least crowded.
+
+    The latter as in NSGA-II (Deb et al. 2002).
+
+    Args:
+        values: [N, C], more is better.
+        n: how many rows to keep.
+
+    Returns:
+        Their indices [n], the best first; [N] where there are fewer rows.
+    """
     values = np.asarray(values, np.float64)
     if values.shape[1] == 1:
         return np.argsort(-values[:, 0], kind="stable")[:n]

@@ -92,7 +92,18 @@ def _opened(work: Work, state: State) -> tuple[Work, Mirror, Features]:
 
 
 def open_mirror(work: Work, state: State) -> Mirror:
-    """Copies the archive. Raises ValueError where memory cannot hold it."""
+    """Copies the archive.
+
+    Args:
+        work: the search made ready; says which columns are copied.
+        state: of the search.
+
+    Returns:
+        A mirror of N cells.
+
+    Raises:
+        UserError: memory cannot hold it.
+    """
     check_memory(state.archive, work)
     return opened(state.archive, work.asked, work.recipe.size)
 
@@ -104,7 +115,19 @@ def buffers(work: Work) -> Features:
 
 
 def place(work: Work, state: State, until: int) -> Place:
-    """Says where the next chunk begins, and how many generations it does."""
+    """Says where the next chunk begins, and how many generations it does.
+
+    Args:
+        work: the search made ready.
+        state: after the last chunk.
+        until: evaluations in all, at which the run ends.
+
+    Returns:
+        The place; it does K generations, or fewer where these reach ``until``.
+
+    Raises:
+        UserError: there would be more than 2^31 - 1 evaluations after the chunk.
+    """
     size = work.recipe.size
     todo = min(work.recipe.length, math.ceil((until - state.evaluations) / size))
     if state.evaluations + todo * size > _LAST_ID:
@@ -113,7 +136,17 @@ def place(work: Work, state: State, until: int) -> Place:
 
 
 def finish(work: Work, state: State, done: Chunk, at: Place) -> tuple[State, Batch]:
-    """Pours a chunk into the pyribs archive, and returns the state after it and its rows."""
+    """Pours a chunk into the pyribs archive, and returns the state after it and its rows.
+
+    Args:
+        work: the search made ready.
+        state: before the chunk; its archive is written into.
+        done: what the program returned.
+        at: the place that the program was called with.
+
+    Returns:
+        The state after the chunk, and one batch of ``at.todo`` B rows, copied out of the chunk's buffers.
+    """
     count = int(at.todo) * work.recipe.size
     rows = {name: _copied(column, count) for name, column in done.rows.items()}
     batch = _batch(rows, state.generation, np.arange(state.evaluations, state.evaluations + count), state.archive)

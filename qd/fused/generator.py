@@ -97,7 +97,18 @@ _THREEFRY = define_prng_impl(
 
 
 def key_of(data: Array, generator: str) -> Array:
-    """Returns the JAX key of uint32 [2], of the generator threefry or hash."""
+    """Returns the JAX key of uint32 [2], of the generator threefry or hash.
+
+    Args:
+        data: uint32 [2].
+        generator: threefry (Threefry-2x32 of 20 rounds, Salmon et al. 2011), or hash (two rounds of Wellons' lowbias32).
+
+    Returns:
+        One JAX key.
+
+    Raises:
+        UserError: no such generator.
+    """
     if generator not in ("threefry", "hash"):
         raise UserError(f"there is no generator {generator!r}", "type generator=threefry or generator=hash")
     return jax.random.wrap_key_data(data, impl=_THREEFRY if generator == "threefry" else HASH)

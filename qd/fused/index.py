@@ -58,7 +58,15 @@ def table(archive: Any) -> Table:
 
 
 def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
-    """Returns the cells [B] of measures [B, M] float32, and the measures clamped as the host does; NaN falls anywhere."""
+    """Returns the cells [B] of measures [B, M] float32, and the measures clamped as the host does; NaN falls anywhere.
+
+    Args:
+        lookup: the table of the archive, of ``table``.
+        measures: [B, M] float32, traced.
+
+    Returns:
+        Cells [B] int32, in 0..N-1 for finite measures, and the clamped measures [B, M].
+    """
     measures = clamp(measures, lookup.low, lookup.high)
     found = _in_grid(lookup, measures) if isinstance(lookup, GridTable) else _in_cvt(lookup, measures)
     return found, measures

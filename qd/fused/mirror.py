@@ -99,7 +99,14 @@ def apart(sure: Array, function: Callable[[], Any]) -> Any:
     """Computes a function by itself, never merged into what reads its result; ``sure`` is traced and always true.
 
     XLA merges a gather into what varies its rows, which is then computed number by number (ten times slower), and computes
-    a solution anew wherever it is read, each time rounded otherwise. Its own optimization_barrier is dropped on CPU.
+    a solution again wherever it is read, each time rounded otherwise. Its own optimization_barrier is dropped on CPU.
+
+    Args:
+        sure: a traced bool, always true, which XLA cannot know.
+        function: takes nothing and returns a pytree of arrays.
+
+    Returns:
+        What the function returns.
     """
     traced = jax.jit(function)
     blank = jax.eval_shape(traced)
@@ -107,7 +114,16 @@ def apart(sure: Array, function: Callable[[], Any]) -> Any:
 
 
 def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
-    """Copies a pyribs archive, with the columns ``names`` besides solutions and objectives."""
+    """Copies a pyribs archive.
+
+    Args:
+        archive: an open grid or CVT of N cells.
+        names: the columns to copy besides solutions, objectives and ids.
+        batch: B.
+
+    Returns:
+        A mirror without stamps; with thresholds where the archive has a finite ``threshold_min``.
+    """
     cells = archives.occupied(archive)
     solutions, objective, ids, held, *more = HostElites(archive).take(
         np.arange(len(cells)), "solution", "objective", "id", "threshold", *names
@@ -134,7 +150,16 @@ def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
 
 
 def closed(mirror: Mirror, first: Array, batch: int) -> Mirror:
-    """Forgets the stamps at the end of a chunk, whose first row has the id ``first``."""
+    """Forgets the stamps at the end of a chunk.
+
+    Args:
+        mirror: after the chunk's last generation.
+        first: id of the chunk's first row.
+        batch: B.
+
+    Returns:
+        The mirror with every elite's id, and all stamps 0.
+    """
     return mirror._replace(ids=_ids(mirror.ids, mirror.stamp, first, batch), stamp=jnp.zeros_like(mirror.stamp))
 
 

@@ -27,6 +27,15 @@ def unordered(i: Array) -> Array:
 
 
 def clamp(x: Array, low: Array, high: Array) -> Array:
-    """Like clip, and exact on subnormal numbers, in a trace."""
+    """Like clip, and exact on subnormal numbers, in a trace.
+
+    Args:
+        x: float32, of any shape.
+        low: float32, broadcasts with x.
+        high: like ``low``, and not below it.
+
+    Returns:
+        x, with ``low`` where it is below and ``high`` where it is above.
+    """
     i = ordered(x)
     return jnp.where(i < ordered(low), low, jnp.where(i > ordered(high), high, x))

@@ -41,7 +41,21 @@ class Work(NamedTuple):
 
 
 def prepare(search: Search, state: State, generator: str = "threefry", length: int | None = None, share: int = 1) -> Work:
-    """Finds out all that a program needs to know; a ``share``-th of the bytes is for this search."""
+    """Finds out all that a program needs to know.
+
+    Args:
+        search: the recipe, all of whose parts are pure.
+        state: of the search; its archive, memory and params are read.
+        generator: threefry or hash.
+        length: generations in a chunk, at most; None: as many as the bytes hold.
+        share: a chunk's rows take at most this part (1 / share) of 16 MB, but always hold one generation.
+
+    Returns:
+        The search made ready. Nothing is evaluated.
+
+    Raises:
+        UserError: cells cannot be found exactly, the emitter takes a column that the archive lacks, or no such generator.
+    """
     archive = state.archive
     if archive not in _tables:
         _tables[archive] = jax.tree.map(jnp.asarray, index.table(archive))  # on the device, once
@@ -57,7 +71,15 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
 
 
 def check_memory(archive: Any, work: Work) -> None:
-    """Raises ValueError where memory cannot hold the mirror beside the archive."""
+    """Raises UserError where memory cannot hold the mirror beside the archive.
+
+    Args:
+        archive: an opened pyribs archive of N cells.
+        work: the search made ready; says which columns the mirror holds.
+
+    Raises:
+        UserError: the mirror takes more than 0.4 of the memory of the device, or of the machine where JAX states none.
+    """
     columns = HostElites(archive).take(np.arange(0), "solution", *work.asked)
     why = _too_large(archives.capacity(archive), sum(math.prod(column.shape[1:]) * 4 for column in columns))
     if why is not None:

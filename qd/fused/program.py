@@ -51,7 +51,20 @@ class Chunk(NamedTuple):
 def chunk(
     recipe: Recipe, rows: Features, mirror: Mirror, memory: Memory, params: Params, table: index.Table, at: Place
 ) -> Chunk:
-    """Does ``at.todo`` generations and writes their rows into the buffers ``rows``, one generation after another."""
+    """Does ``at.todo`` generations and writes their rows into the buffers ``rows``, one generation after another.
+
+    Args:
+        recipe: what is fixed when the program is traced.
+        rows: name -> [K B, ...], the buffers.
+        mirror: of the archive, N cells, without stamps.
+        memory: the emitter's.
+        params: the descriptor's.
+        table: that cells are looked up in.
+        at: where the chunk begins.
+
+    Returns:
+        The chunk; its first ``at.todo`` B rows are of this chunk, the others are what the buffers held before.
+    """
 
     def body(i: Array, carry: tuple) -> tuple:
         mirror, memory, rows = carry
@@ -68,7 +81,20 @@ def chunk(
 def generation(
     recipe: Recipe, mirror: Mirror, memory: Memory, params: Params, table: index.Table, at: Place, i: Array
 ) -> tuple[Mirror, Memory, Features]:
-    """Does generation i of a chunk; returns its rows as named columns too."""
+    """Does generation i of a chunk; returns its rows as named columns too.
+
+    Args:
+        recipe: what is fixed when the program is traced.
+        mirror: of the archive before the generation, N cells.
+        memory: the emitter's.
+        params: the descriptor's.
+        table: that cells are looked up in.
+        at: where the chunk begins.
+        i: number of the generation in the chunk, from 0; traced.
+
+    Returns:
+        Mirror and memory after the generation, and its rows, name -> [B, ...].
+    """
     size, number = recipe.size, at.generation + i
     key = jax.random.fold_in(key_of(at.key, recipe.generator), number)  # not carried: where chunks end changes nothing
     ask_key, evaluate_key = jax.random.split(key)

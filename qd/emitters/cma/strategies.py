@@ -199,7 +199,16 @@ def _walked(
 
 
 def aged(old: State, new: State, weights: Array) -> State:
-    """Takes the new state where there were parents; every strategy gets older."""
+    """Takes the new state where there were parents; every strategy gets older.
+
+    Args:
+        old: E strategies before an update.
+        new: the same after it.
+        weights: [E, b] of the samples; all 0 where a strategy had no parents.
+
+    Returns:
+        The state, with 1 added to each age.
+    """
     told = weights.sum(1) > 0
     chosen = jax.tree.map(lambda a, b: jnp.where(told.reshape(-1, *(1,) * (b.ndim - 1)), b, a), old, new)
     return chosen._replace(age=old.age + 1)

@@ -72,7 +72,16 @@ class Elitist:
 
 
 def begin(known: Known, row: int, others: np.ndarray) -> Climber:
-    """Sigma is a third of the way to the nearest other solution [N, D], or 0.05 where that is no way at all."""
+    """Makes a climber of a row; sigma is a third of the way to the nearest other solution, or 0.05 where that is no way at all.
+
+    Args:
+        known: the rows.
+        row: index of the ancestor in them.
+        others: [N, D] solutions, the ancestor among them.
+
+    Returns:
+        A climber that has done no step; its sigma is in the units of the genes.
+    """
     nearest = np.sqrt(np.partition(((others - known.solutions[row]) ** 2).sum(axis=1), 1)[1]) if len(others) > 1 else 0.0
     ancestor = known.take(np.array([row]))
     return Climber(ancestor, float(nearest / 3) or 0.05, ancestor.take(np.arange(0)))
@@ -86,7 +95,15 @@ def parents(climber: Climber) -> Known:
 
 
 def climbed(climber: Climber, children: Known) -> Climber:
-    """The best 6 of people and children live on."""
+    """The best 6 of people and children live on.
+
+    Args:
+        climber: before the step.
+        children: those of the step that did not fail.
+
+    Returns:
+        The climber after the step, whose mean and best reward are noted.
+    """
     both = selection.join([climber.people, children])
     if len(both.ids) == 0:  # all of the first have failed
         both = climber.ancestor
@@ -95,14 +112,31 @@ def climbed(climber: Climber, children: Known) -> Climber:
 
 
 def noted(climber: Climber, mean: float, best: float) -> Climber:
-    """Notes a step's mean and best reward, and by how much the means have risen."""
+    """Notes a step's mean and best reward, and by how much the means have risen.
+
+    Args:
+        climber: its means and bests are those of the steps before.
+        mean: mean reward of the step.
+        best: best reward of the step.
+
+    Returns:
+        The climber; its gain is the mean of the last 3 means less that of the first 3, or 0 where that is negative.
+    """
     means, bests = (*climber.means, mean), (*climber.bests, best)
     gain = max(0.0, float(np.mean(means[-_RECORDED:]) - np.mean(means[:_RECORDED])))
     return climber._replace(means=means, bests=bests, gain=gain)
 
 
 def best_new(climber: Climber, children: Known) -> tuple[Climber, Known | None]:
-    """Returns what the reward archive gets: the best child, where it is paid more than all that the climber gave before."""
+    """Returns what the reward archive gets: the best child, where it is paid more than all that the climber gave before.
+
+    Args:
+        climber: its ``paid`` is the best reward that it gave before.
+        children: of its last step, those that did not fail.
+
+    Returns:
+        The climber, its ``paid`` raised where a child is better, and that child as one row, else None.
+    """
     if len(children.ids) == 0 or not children.objective.max() > climber.paid:
         return climber, None
     best = int(np.argmax(children.objective))

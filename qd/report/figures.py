@@ -137,7 +137,7 @@ def _refits(path: Path) -> list[int]:
     """Returns the evaluations at which the descriptor learned anew."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     events = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [event["evaluations"] for event in events if event["event"] in ("refit", "refit")]
+    return [event["evaluations"] for event in events if event["event"] in ("refit", "relearn")]
 
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:

@@ -42,7 +42,7 @@ def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
 
 def learned(path: Path) -> list[int]:
     events = map(json.loads, (path / "events.jsonl").read_text().splitlines())
-    return [event["evaluations"] for event in events if event["event"] in ("refit", "refit")]
+    return [event["evaluations"] for event in events if event["event"] in ("refit", "relearn")]
 
 
 def test_the_share_outside_since_the_last_refit_decides():

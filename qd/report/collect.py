@@ -16,7 +16,7 @@ from qd.report import table
 from qd.report.figures import save
 from qd.report.table import Row, interval
 from qd.store import identity
-from qd.store.runs import Run, finished
+from qd.store.runs import Run, finished_runs
 from qd.support import atomic
 from qd.support.errors import UserError
 
@@ -40,7 +40,7 @@ def collect(folders: Sequence[Path], into: Path | None = None) -> None:
     Raises:
         ValueError: no finished run, the same run twice, or nowhere to write.
     """
-    runs = finished(folders)
+    runs = finished_runs(folders)
     into = into or shared_folder(runs)
     methods = _methods(runs)
     rows = []
@@ -94,7 +94,7 @@ def _check_seeds(name: str, runs: list[Run]) -> None:
         if seed in folders:
             raise UserError(f"seed {seed} of {name} is there twice: {folders[seed]} and {run.folder}", "collect one of them")
         folders[seed] = run.folder
-        changed = identity.changed(runs[0].sources, run.sources)
+        changed = identity.changed_modules(runs[0].sources, run.sources)
         if changed:
             print(f"note: the code of {', '.join(changed)} was another in {run.folder} than in {runs[0].folder}")
 

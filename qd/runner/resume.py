@@ -26,7 +26,7 @@ def is_enough(job: Job, result: dict[str, Any]) -> bool:
         ValueError: it should grow, but its code has changed; or its archive is lost and so is its checkpoint.
     """
     path, budget, evaluations = job.path, job.settings.budget, result["evaluations"]
-    changed = identity.changed(result["sources"], identity.fingerprint(job.parts.search, job.parts.referee))
+    changed = identity.changed_modules(result["sources"], identity.fingerprint(job.parts.search, job.parts.referee))
     since = f"since {path} finished, the code of {', '.join(changed)} has changed"
     if evaluations < budget and result.get("ended") != "plateau":
         if changed:
@@ -54,7 +54,9 @@ def load_checkpoint(job: Job) -> Checkpoint | None:
             raise
         saved, changed = None, ["all"]
     else:
-        changed = identity.changed(saved.sources, identity.fingerprint(job.parts.search, job.parts.referee)) if saved else []
+        changed = (
+            identity.changed_modules(saved.sources, identity.fingerprint(job.parts.search, job.parts.referee)) if saved else []
+        )
     if not changed:
         return saved
     if again:

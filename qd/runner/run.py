@@ -48,7 +48,7 @@ def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, s
     """
     check(settings)
     job = Job(settings, parts, path, console, stop or Stop())
-    with folder.locked(path):
+    with folder.lock(path):
         folder.admit(path, to_config(settings), settings.again)
         result = folder.result(path)
         if result is not None and is_enough(job, result):
@@ -109,9 +109,9 @@ def _start(job: Job, recorder: Recorder) -> State:
         initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
     state, batch = start(search, key, initial)
     archive_file.columns(state.archive)  # what cannot be stored is told of now
-    recorder.event("started", state, seed=settings.seed, **(source.compared(batch) if source else {}))
+    recorder.event("started", state, seed=settings.seed, **(source.compare(batch) if source else {}))
     if source:
-        console.say(source.said(batch))
+        console.say(source.summary(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
     if unasked := refits.unasked(settings, search.descriptor):
@@ -133,13 +133,13 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
                 recorder.save(state)
             live_map.draw(job, state)
             continue
-        end = min(length.end(state.evaluations, recorder.rested(settings.save_seconds)), settings.budget)
+        end = min(length.end(state.evaluations, recorder.is_checkpoint_due(settings.save_seconds)), settings.budget)
         began = time.monotonic()
         state = _segment(job, recorder, state, min(end, next_refit or end), (watch, refit_schedule))
         length.adapt(time.monotonic() - began)
         saved = recorder.saved.evaluations if recorder.saved else 0
         crossed = state.evaluations // settings.save_every > saved // settings.save_every
-        if crossed and not stop.spent and recorder.rested(settings.save_seconds):
+        if crossed and not stop.spent and recorder.is_checkpoint_due(settings.save_seconds):
             recorder.save(state)
     return state
 

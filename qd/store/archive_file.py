@@ -33,7 +33,7 @@ class Stored(NamedTuple):
 
 
 def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what archive.json says of the run that an archive is from.
+    """Returns the entries of archive.json that describe the run.
 
     Args:
         origin: ``identity.origin`` of the run; or its result, which holds the same and more.
@@ -55,12 +55,12 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
     Raises:
         UserError: a solution cannot be stored as text, or the files cannot be written.
     """
-    given = columns(archive) | dict(more or {})
+    elite_columns = columns(archive) | dict(more or {})
     packed: dict[str, np.ndarray] = {}
-    encodings = {name: _encode(name, column, packed) for name, column in given.items()}
-    opened = abilities.of_opened(archive)
-    if opened.centroids is not None:
-        packed["archive.centroids"] = np.asarray(opened.centroids)
+    encodings = {name: _encode(name, column, packed) for name, column in elite_columns.items()}
+    traits = abilities.of_opened(archive)
+    if traits.centroids is not None:
+        packed["archive.centroids"] = np.asarray(traits.centroids)
     buffer = io.BytesIO()
     np.savez(buffer, **packed)  # type: ignore[arg-type]
     data = buffer.getvalue()
@@ -68,11 +68,11 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "format": FORMAT,
         "version": VERSION,
         "kind": _kind(archive),
-        "elites": len(given["objective"]),
+        "elites": len(elite_columns["objective"]),
         "bounds": [[float(low), float(high)] for low, high in bounds],
-        "dims": None if opened.dims is None else [int(n) for n in opened.dims],
-        "cells": None if opened.cells is None else int(opened.cells),
-        "dtypes": {name: str(column.dtype) for name, column in given.items()},
+        "dims": None if traits.dims is None else [int(n) for n in traits.dims],
+        "cells": None if traits.cells is None else int(traits.cells),
+        "dtypes": {name: str(column.dtype) for name, column in elite_columns.items()},
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
@@ -96,19 +96,19 @@ def load(run: Path) -> Stored:
         )
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-            found = {name: packed[name] for name in packed.files}
-        given = {name: _decode(name, encoding, found) for name, encoding in about["encodings"].items()}
+            arrays = {name: packed[name] for name in packed.files}
+        decoded = {name: _decode(name, encoding, arrays) for name, encoding in about["encodings"].items()}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{npz} is no archive of this project ({error}); a foreign file must be converted first") from error
-    return Stored(given, about, found.get("archive.centroids"))
+    return Stored(decoded, about, arrays.get("archive.centroids"))
 
 
 def columns(archive: Any) -> dict[str, np.ndarray]:
     """Returns all columns of a pyribs archive's elites. Raises ValueError where a solution can be stored as no text."""
-    given = {name: np.asarray(column) for name, column in archive.data(return_type="dict").items()}
-    for name, column in given.items():
+    elite_columns = {name: np.asarray(column) for name, column in archive.data(return_type="dict").items()}
+    for name, column in elite_columns.items():
         _encode(name, column, {})
-    return given
+    return elite_columns
 
 
 def _kind(archive: Any) -> str:
@@ -118,7 +118,7 @@ def _kind(archive: Any) -> str:
 
 
 def _encode(name: str, column: np.ndarray, packed: dict[str, np.ndarray]) -> str:
-    """Puts a column into ``packed`` and says how: array, text or json."""
+    """Puts a column into ``packed`` and returns its encoding: array, text or json."""
     if column.dtype != object:
         packed[name] = column
         return "array"
@@ -139,10 +139,10 @@ def _json(name: str, item: Any) -> str:
         ) from error
 
 
-def _decode(name: str, encoding: str, found: dict[str, np.ndarray]) -> np.ndarray:
+def _decode(name: str, encoding: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
     if encoding == "array":
-        return found[name]
-    data, offsets = found[f"{name}.bytes"].tobytes(), found[f"{name}.offsets"]
+        return arrays[name]
+    data, offsets = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.offsets"]
     column = np.empty(len(offsets) - 1, dtype=object)
     for i in range(len(column)):
         piece = data[offsets[i] : offsets[i + 1]].decode()

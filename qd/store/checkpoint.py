@@ -44,7 +44,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     atomic.make_folder(folder)
     numbers = [int(path.stem) for path in _newest_first(folder)]
     about = json.dumps({"versions": identity.versions(), "evaluations": checkpoint.state.evaluations}).encode()
-    atomic.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickled(checkpoint)))
+    atomic.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickle(checkpoint)))
     for path in _newest_first(folder)[_KEPT:]:
         path.unlink()
 
@@ -73,9 +73,9 @@ def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
                 newer.unlink()
         about, _, pickled = content.partition(b"\n")
         _check_versions(path, json.loads(about)["versions"])
-        return _unpickled(path, pickled)
+        return _unpickle(path, pickled)
     if paths:
-        raise UserError(f"no checkpoint in {folder} is whole", "type again=true to start anew")
+        raise UserError(f"no checkpoint in {folder} is whole", "type again=true to start over")
     return None
 
 
@@ -83,7 +83,7 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob("*.ckpt") if path.stem.isdigit()), reverse=True)
 
 
-def _pickled(checkpoint: Checkpoint) -> bytes:
+def _pickle(checkpoint: Checkpoint) -> bytes:
     try:
         return pickle.dumps(checkpoint, protocol=5)
     except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -104,22 +104,24 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class(there, last)
 
 
-def _unpickled(path: Path, pickled: bytes) -> Checkpoint:
+def _unpickle(path: Path, pickled: bytes) -> Checkpoint:
     try:
-        found = _Unpickler(io.BytesIO(pickled)).load()  # signed by this user, and checked above
+        checkpoint = _Unpickler(io.BytesIO(pickled)).load()  # signed by this user, and checked above
     except (AttributeError, ImportError, TypeError) as error:
         raise UserError(
-            f"{path} names code that is no longer there ({error})", "put it back, or type again=true to start anew"
+            f"{path} names code that is no longer there ({error})", "put it back, or type again=true to start over"
         ) from error
     if hasty.imported():
         hasty.settle()
-    return found
+    return checkpoint
 
 
-def _check_versions(path: Path, written: dict[str, str]) -> None:
+def _check_versions(path: Path, recorded: dict[str, str]) -> None:
     here = identity.versions()
-    other = [f"{name} {written.get(name)} (here {here[name]})" for name in here if written.get(name) != here[name]]
+    other = [f"{name} {recorded.get(name)} (here {here[name]})" for name in here if recorded.get(name) != here[name]]
     if other:
-        pip = " ".join(f"{name}=={written.get(name)}" for name in here if name != "python" and written.get(name) != here[name])
-        fix = f"type pip install {pip}" if pip else f"use Python {written.get('python')}"
-        raise UserError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start anew")
+        pip = " ".join(
+            f"{name}=={recorded.get(name)}" for name in here if name != "python" and recorded.get(name) != here[name]
+        )
+        fix = f"type pip install {pip}" if pip else f"use Python {recorded.get('python')}"
+        raise UserError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start over")

@@ -60,10 +60,10 @@ def choice(places: np.ndarray, objective: np.ndarray, count: int) -> np.ndarray:
     """
     places = np.asarray(places, float).reshape(len(objective), -1)
     apart = _APART * np.ptp(places, axis=0).max()
-    chosen: list[int] = []
+    ranks: list[int] = []
     for rank in np.argsort(-np.asarray(objective), kind="stable"):
-        if all(np.linalg.norm(places[rank] - places[other]) > apart for other in chosen):
-            chosen.append(int(rank))
-        if len(chosen) == count:
+        if all(np.linalg.norm(places[rank] - places[other]) > apart for other in ranks):
+            ranks.append(int(rank))
+        if len(ranks) == count:
             break
-    return np.array(chosen, int)
+    return np.array(ranks, int)

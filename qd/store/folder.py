@@ -1,4 +1,4 @@
-"""The folder of one run: who works in it, whose config it holds, and whether it has its result."""
+"""The folder of one run: its lock, its config and its result."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
+def lock(run: Path) -> Iterator[None]:
     """Makes the folder and keeps other processes out of it; the system opens the lock when this process dies.
 
     A folder that was made here goes again where what was to be done in it is refused before anything is recorded.
@@ -30,11 +30,11 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         ValueError: the folder cannot be written, or another process works in it.
     """
-    made = [path for path in (run, *run.parents) if not path.exists()]
+    new_folders = [path for path in (run, *run.parents) if not path.exists()]
     atomic.make_folder(run)
     try:
         with atomic.user_facing_os_errors(run):
-            lock = locks.acquire(run / _LOCK)
+            holder = locks.acquire(run / _LOCK)
     except locks.InUseError as error:
         raise UserError(
             f"{run} is in use by process {error.holder}",
@@ -43,10 +43,10 @@ def locked(run: Path) -> Iterator[None]:
     try:
         with atomic.user_facing_os_errors(run):
             atomic.tidy(run)
-        with _unmade_unless_recorded(run, made):
+        with _unmade_unless_recorded(run, new_folders):
             yield
     finally:
-        lock.release()
+        holder.release()
 
 
 def admit(run: Path, config: dict[str, Any], again: bool = False) -> None:
@@ -62,9 +62,9 @@ def admit(run: Path, config: dict[str, Any], again: bool = False) -> None:
     there = None if again and not _begun_again(run, config) else _config(run)
     if again and there is None:
         wipe(run)
-    elif there is None and (strangers := [name for name in _OURS if (run / name).exists()]):
+    elif there is None and (leftovers := [name for name in _OURS if (run / name).exists()]):
         raise UserError(
-            f"{run} holds {', '.join(strangers)} but no {_CONFIG}, so nobody knows which run it is; "
+            f"{run} holds {', '.join(leftovers)} but no {_CONFIG}, so its run is unknown; "
             "type another name, or again=true to replace it"
         )
     elif there is not None and identity.config_hash(there) != identity.config_hash(config):
@@ -85,10 +85,10 @@ def result(run: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error})", "remove it and give the same command, which makes it anew") from error
+        raise UserError(f"{path} is damaged ({error})", "remove it and give the same command, which writes it again") from error
 
 
-def finish(run: Path, found: dict[str, Any]) -> None:
+def finish(run: Path, outcome: dict[str, Any]) -> None:
     """Writes the result, the last thing that a run does, and removes the parts of its history.
 
     Args:
@@ -98,7 +98,7 @@ def finish(run: Path, found: dict[str, Any]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    atomic.write(run / _RESULT, (json.dumps(found, indent=1) + "\n").encode())
+    atomic.write(run / _RESULT, (json.dumps(outcome, indent=1) + "\n").encode())
     history.drop_parts(run)
 
 
@@ -121,17 +121,17 @@ def wipe(run: Path) -> None:
 
 
 @contextmanager
-def _unmade_unless_recorded(run: Path, made: list[Path]) -> Iterator[None]:
+def _unmade_unless_recorded(run: Path, new_folders: list[Path]) -> Iterator[None]:
     """Removes the folders that were made, the innermost first, where it is refused and nothing is in the run."""
     try:
         yield
     except ValueError:  # refused; what else may end it, a batch that waits for its results too, keeps the folder
-        held = (path for path in run.rglob("*") if path.is_file() and path not in (run / _LOCK, run / _CONFIG))
-        if made and not any(path.stat().st_size for path in held):
+        records = (path for path in run.rglob("*") if path.is_file() and path not in (run / _LOCK, run / _CONFIG))
+        if new_folders and not any(path.stat().st_size for path in records):
             wipe(run)
             (run / _LOCK).unlink(missing_ok=True)
-            with suppress(OSError):  # somebody else's, or no longer empty
-                for path in made:
+            with suppress(OSError):  # of another user, or no longer empty
+                for path in new_folders:
                     path.rmdir()
         raise
 

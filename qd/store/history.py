@@ -54,7 +54,7 @@ class History:
     def write_part(self, generation: int) -> None:
         """Writes the rows since the last part, before a checkpoint of ``generation``."""
         if self._rows:
-            rows = _joined(self._rows)
+            rows = _join(self._rows)
             if len(rows["generation"]):
                 atomic.write(self._parts / f"{self._next:06d}.npz", _npz(rows))
         self._rows, self._next = [], generation
@@ -64,7 +64,7 @@ class History:
         atomic.write(self._parts.with_suffix(".npz"), _npz(load_parts(self._run, self._parts.name)))
 
 
-def load(run: Path, named: str = HISTORY) -> Columns:
+def load(run: Path, kind: str = HISTORY) -> Columns:
     """Returns the history of a run, or its film, finished or not.
 
     Args:
@@ -78,13 +78,13 @@ def load(run: Path, named: str = HISTORY) -> Columns:
     Raises:
         UserError: there is none.
     """
-    packed = run / f"{named}.npz"
+    packed = run / f"{kind}.npz"
     if (run / run_files.RESULT).exists() and packed.exists():
         return _read(packed)
-    return load_parts(run, named)
+    return load_parts(run, kind)
 
 
-def load_parts(run: Path, named: str = HISTORY) -> Columns:
+def load_parts(run: Path, kind: str = HISTORY) -> Columns:
     """Returns what the parts hold, as ``load`` does.
 
     Args:
@@ -97,28 +97,28 @@ def load_parts(run: Path, named: str = HISTORY) -> Columns:
     Raises:
         UserError: there are no parts.
     """
-    paths = _parts(run / named)
+    paths = _parts(run / kind)
     if not paths:
-        raise UserError(f"{run} holds no {named}; is it the folder of a run, and did its first generation end?")
-    return _joined([_read(path) for path in paths])
+        raise UserError(f"{run} holds no {kind}; is it the folder of a run, and did its first generation end?")
+    return _join([_read(path) for path in paths])
 
 
 def drop_parts(run: Path) -> None:
     """Removes the parts of a run that has its result."""
-    for named in (HISTORY, FILM):
-        if (run / named).exists():
-            shutil.rmtree(run / named)
+    for kind in (HISTORY, FILM):
+        if (run / kind).exists():
+            shutil.rmtree(run / kind)
 
 
 def unpack(run: Path) -> None:
     """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
     if not (run / "history.npz").exists():
         raise UserError(f"{run / 'history.npz'} is gone, so the run cannot go on", "put it back, or type again=true")
-    packed = {named: _read(run / f"{named}.npz") for named in (HISTORY, FILM) if (run / f"{named}.npz").exists()}
+    packed = {kind: _read(run / f"{kind}.npz") for kind in (HISTORY, FILM) if (run / f"{kind}.npz").exists()}
     drop_parts(run)
-    for named, columns in packed.items():
-        atomic.make_folder(run / named)
-        atomic.write(run / named / "000000.npz", _npz(columns))
+    for kind, columns in packed.items():
+        atomic.make_folder(run / kind)
+        atomic.write(run / kind / "000000.npz", _npz(columns))
 
 
 def _cut_last(folder: Path, generation: int) -> None:
@@ -146,13 +146,13 @@ def _npz(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
-def _joined(several: list[Columns]) -> Columns:
+def _join(several: list[Columns]) -> Columns:
     if "parents" in several[0]:
         width = max(rows["parents"].shape[1] for rows in several)
-        several = [rows | {"parents": _widened(rows["parents"], width)} for rows in several]
+        several = [rows | {"parents": _widen(rows["parents"], width)} for rows in several]
     return {name: np.concatenate([rows[name] for rows in several]) for name in several[0]}
 
 
-def _widened(parents: np.ndarray, width: int) -> np.ndarray:
+def _widen(parents: np.ndarray, width: int) -> np.ndarray:
     missing = width - parents.shape[1]
     return np.pad(parents, [(0, 0), (0, missing)], constant_values=-1).astype(np.int64) if missing else parents.astype(np.int64)

@@ -25,7 +25,7 @@ def config_hash(config: dict) -> str:
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Says which deciding settings differ, e.g. 'emitter.batch_size was 64 and is now 128'.
+    """Lists the deciding settings that differ, e.g. 'emitter.batch_size was 64 and is now 128'.
 
     Args:
         old: config of the run that is there.
@@ -46,7 +46,7 @@ def versions() -> dict[str, str | None]:
 
 
 def origin(config: dict[str, Any], evaluations: int) -> dict[str, Any]:
-    """Returns what a run's result and its archive say of where they are from.
+    """Returns the provenance that a run's result and its archive hold.
 
     Args:
         config: of the run, with its seed.
@@ -67,7 +67,7 @@ def fingerprint(*parts: Any) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
+def changed_modules(old: dict[str, str], new: dict[str, str]) -> list[str]:
     """Names the modules that differ in their source.
 
     Args:
@@ -81,10 +81,10 @@ def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
 
 
 def _deciding(config: dict) -> dict:
-    kept = {name: value for name, value in current_config(config).items() if name not in _LEFT_OUT}
-    for model in (name for name in _MODELS if isinstance(kept.get(name), dict)):
-        kept[model] = {name: value for name, value in kept[model].items() if name not in _LEFT_OUT_OF_MODELS}
-    return _without_workers(original(kept))
+    deciding = {name: value for name, value in current_config(config).items() if name not in _LEFT_OUT}
+    for model in (name for name in _MODELS if isinstance(deciding.get(name), dict)):
+        deciding[model] = {name: value for name, value in deciding[model].items() if name not in _LEFT_OUT_OF_MODELS}
+    return _without_workers(original(deciding))
 
 
 def _without_workers(node: Any) -> Any:

@@ -1,7 +1,7 @@
 """What is written while a search runs: rows of metrics, events, history and checkpoints.
 
 Rows are written where the evaluations cross a multiple of ``log_every``, so that the same run writes the same rows. Where
-several fall into one batch of many generations, each says how the archive stood then; only its time is reckoned, evenly.
+several fall into one batch of many generations, each describes the archive at its own generation; its time is interpolated.
 """
 
 import json
@@ -98,7 +98,7 @@ class Recorder:
                 self.event("failed", state, id=int(batch.ids[row]), solution=np.asarray(batch.solutions[row]).tolist())
 
     def refit(self, state: State) -> None:
-        """Notes that the descriptor has learned, and the archive was filled anew."""
+        """Records that the descriptor was refitted and the archive refilled."""
         self.last_refit = state.evaluations
         elites, reserve = len(state.archive), state.reserve
         self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.dropped)
@@ -112,7 +112,7 @@ class Recorder:
         """Returns the numbers of the moment, without the referee's."""
         return self._row(state, self.wall, metrics.of_archive(state.archive, self._range))
 
-    def rested(self, seconds: float) -> bool:
+    def is_checkpoint_due(self, seconds: float) -> bool:
         """Whether the newest checkpoint is so old."""
         return self.wall - self._saved_at >= seconds
 
@@ -149,8 +149,8 @@ class Recorder:
             then = state._replace(generation=batch.first + end, evaluations=state.evaluations - (whole - end) * size)
             if self._due(then.evaluations):
                 wall = began + (self._seen - began) * end / whole
-                found = metrics.of_objective(self._past.objective(order), self._past.cells, self._range)
-                row = self._write_row(self._row(then, wall, found), then, wall)
+                scores = metrics.of_objective(self._past.objective(order), self._past.cells, self._range)
+                row = self._write_row(self._row(then, wall, scores), then, wall)
         return row
 
     def _due(self, evaluations: int) -> bool:
@@ -162,7 +162,7 @@ class Recorder:
         after = state.evaluations - size * np.arange(whole, -1, -1)
         return sorted({*map(int, np.flatnonzero(np.diff(after // self.log_every)) + 1), whole})
 
-    def _row(self, state: State, wall: float, found: dict[str, float]) -> Row:
+    def _row(self, state: State, wall: float, scores: dict[str, float]) -> Row:
         before = self._last_row["evals"] if self._last_row else 0
         rate = (state.evaluations - before) / max(wall - self._last_wall, 1e-9)
         return {
@@ -170,7 +170,7 @@ class Recorder:
             "generation": state.generation,
             "wall_s": round(wall, 3),
             "evals_per_s": round(rate, 1),
-            **found,
+            **scores,
             **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
             "reserve": len(state.reserve.rows.ids),
             "dropped": state.reserve.dropped,

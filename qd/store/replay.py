@@ -42,8 +42,8 @@ class Past:
         cell, objective, part = cell[order], objective[order], part[order]
         last = np.append((cell[1:] != cell[:-1]) | (part[1:] != part[:-1]), np.ones(min(len(cell), 1), bool))
         cell, objective, part = cell[last], objective[last], part[last]
-        opened = np.flatnonzero(batch.status == 2)
-        first = opened[np.unique(batch.cell[opened], return_index=True)[1]]
+        new_rows = np.flatnonzero(batch.status == 2)
+        first = new_rows[np.unique(batch.cell[new_rows], return_index=True)[1]]
         new = np.bincount(np.searchsorted(ends, first // size, "right"), minlength=len(ends))
         bounds = np.searchsorted(part, np.arange(len(ends) + 1))
         for i, (start, end) in enumerate(pairwise(bounds)):

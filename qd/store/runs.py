@@ -1,4 +1,4 @@
-"""Runs that are there: finds their folders and reads what they say, for `qd collect`.
+"""Finds finished runs below folders and reads their config and metrics, for `qd collect`.
 
 G rows of metrics.csv.
 """
@@ -20,7 +20,7 @@ _LEFT_OUT = ("evals", "generation", "evals_per_s")  # no results
 
 
 class Run(NamedTuple):
-    """What a finished run's folder says."""
+    """Config, sources and metrics of a finished run."""
 
     folder: Path
     config: dict[str, Any]
@@ -33,12 +33,12 @@ class Run(NamedTuple):
         return identity.config_hash(self.config | {"seed": None})
 
     def differences(self, other: "Run") -> list[str]:
-        """Says what differs in the other's recipe."""
+        """Lists the settings in which the other run differs, seeds aside."""
         return identity.differences(self.config | {"seed": None}, other.config | {"seed": None})
 
     @property
     def label(self) -> str:
-        """What the folder's name says besides the seed."""
+        """The folder's name without the seed."""
         name, end = self.folder.name, f"s{self.config['seed']}"
         return name.removesuffix(end).removesuffix("-") or "default"
 
@@ -48,27 +48,27 @@ class Run(NamedTuple):
         return {name: float(column[row]) for name, column in self.curve.items() if name not in _LEFT_OUT}
 
 
-def finished(folders: Sequence[Path]) -> list[Run]:
-    """Reads all finished runs below the folders, and says which are left out. Raises ValueError where there is none."""
-    found = {path.resolve(): path for top in folders for path in _below(top)}
-    runs = [run for path in found.values() if (run := _read(path))]
+def finished_runs(folders: Sequence[Path]) -> list[Run]:
+    """Reads all finished runs below the folders and prints which are left out. Raises UserError where none is finished."""
+    paths = {path.resolve(): path for top in folders for path in _below(top)}
+    runs = [run for path in paths.values() if (run := _read(path))]
     if not runs:
         where = ", ".join(str(top) for top in folders)
-        seen = f"none of the {len(found)} runs in {where} is finished" if found else f"there is no run in {where}"
-        raise UserError(f"{seen}", "type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
+        problem = f"none of the {len(paths)} runs in {where} is finished" if paths else f"no run in {where}"
+        raise UserError(f"{problem}", "type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
     return runs
 
 
 def _read(path: Path) -> Run | None:
-    """Reads a run; says so and returns None where it is not finished or not whole."""
-    done = folder.result(path)
+    """Reads a run; prints a line and returns None where it is unfinished or damaged."""
+    outcome = folder.result(path)
     try:
         curve = metrics(path / run_files.METRICS)
     except ValueError as error:
         print(f"left out: {error}; type its command with again=true")
         return None
     evaluations = curve.get("evals", [])
-    if done is None:
+    if outcome is None:
         reached = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
         print(f"left out: {path} is not finished{reached}; give its command again")
         return None
@@ -77,11 +77,11 @@ def _read(path: Path) -> Run | None:
             print(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
     config = json.loads((path / run_files.ARCHIVE_HEADER).read_bytes())["config"]
-    return Run(path, config, done["sources"], curve)
+    return Run(path, config, outcome["sources"], curve)
 
 
 def _below(top: Path) -> Iterator[Path]:
-    """Yields folders of runs, in order of their names. Raises ValueError where there is no such folder."""
+    """Yields folders of runs, in order of their names. Raises UserError where the folder does not exist."""
     if not top.is_dir():
         raise UserError(
             f"{top} is {'no folder' if top.exists() else 'not there'}", "type a folder of runs, e.g. qd collect runs/arm"
@@ -108,11 +108,11 @@ def check(run: Path, command: str = "qd plot {}") -> None:
     """
     if (run / run_files.ARCHIVE_HEADER).is_file():
         return
-    begun = (run / run_files.CONFIG).is_file()
-    what = "has no archive yet" if begun else "is no folder of a run" if run.exists() else "does not exist"
-    if begun:
+    has_config = (run / run_files.CONFIG).is_file()
+    what = "has no archive yet" if has_config else "is no folder of a run" if run.exists() else "does not exist"
+    if has_config:
         raise UserError(f"{run} {what}: archive.json is written when a run ends", "give the command of the run once more")
-    near = next((found for root in (run, Path("runs")) if (found := _runs(root))), [])
+    near = next((nearby for root in (run, Path("runs")) if (nearby := _runs(root))), [])
     typed = command.format(near[0] if near else "the folder that it names")
     instead = f"type {typed}" if near else f"type qd run first, then {typed}"
     others = f" (there are also {', '.join(map(str, near[1:_MANY]))})" if near[1:] else ""

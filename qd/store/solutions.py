@@ -1,7 +1,7 @@
-"""Solutions that somebody has found already: a run's archive, a pyribs data frame, a QDax map, a table of ours.
+"""Solutions found earlier or elsewhere: a run's archive, a pyribs data frame, a QDax map, a table of ours.
 
-They are the seeds of a run (``from=``); what their file claims is compared with what the domain says of them now.
-N solutions, D genes, M measures.
+They are the initial population of a run (``from=``); the claims of their file are compared with the domain's own
+evaluation. N solutions, D genes, M measures.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _QDAX = ("genotypes", "fitnesses", "descriptors")  # QDax' names of its files
 
 
 @dataclass(frozen=True)
-class Known:
-    """Solutions, and what their file says of them."""
+class ImportedSolutions:
+    """Solutions, and the objectives and measures that their file claims."""
 
     source: str
     solutions: Array  # [N, ...]
@@ -30,10 +30,10 @@ class Known:
     measures: np.ndarray | None  # [N, M] as claimed
     empty: int = 0  # rows that hold no solution
 
-    def compared(self, batch: Batch) -> dict[str, Any]:
-        """Returns what a domain's own evaluation of the solutions says of the claims."""
-        said, failed = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
-        off = np.abs(said - self.objective)[~failed]
+    def compare(self, batch: Batch) -> dict[str, Any]:
+        """Compares the claims with a domain's own evaluation of the solutions."""
+        objective, failed = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
+        off = np.abs(objective - self.objective)[~failed]
         spread = float(np.ptp(self.objective)) if len(self.objective) else 0.0
         table: dict[str, Any] = {
             "source": self.source,
@@ -48,18 +48,18 @@ class Known:
             table["measures_differ"] = int((far > _SAME * width).any(axis=1).sum())
         return table
 
-    def said(self, batch: Batch) -> str:
-        """Says the comparison in a line."""
-        table, left = self.compared(batch), f" ({self.empty} empty rows left out)" if self.empty else ""
+    def summary(self, batch: Batch) -> str:
+        """Returns the comparison as a line of text."""
+        table, left = self.compare(batch), f" ({self.empty} empty rows left out)" if self.empty else ""
         differ = [f"the objective of {table['objective_differs']:,} (by up to {table['objective_differs_by']:.4g})"]
         differ = differ if table["objective_differs"] else []
         differ += [f"the measures of {table['measures_differ']:,}"] if table.get("measures_differ") else []
         claims = f"{' and '.join(differ)} differ from what it claims" if differ else "all as it claims"
         failed = f", {table['failed']:,} failed" if table["failed"] else ""
-        return f"{table['solutions']:,} solutions of {self.source}{left}, evaluated anew: {claims}{failed}"
+        return f"{table['solutions']:,} solutions of {self.source}{left}, evaluated again: {claims}{failed}"
 
 
-def load(source: str, domain: Domain) -> Known:
+def load(source: str, domain: Domain) -> ImportedSolutions:
     """Reads solutions, in the shape and dtype that the domain samples.
 
     Args:
@@ -70,36 +70,36 @@ def load(source: str, domain: Domain) -> Known:
         The N solutions and what their source claims of them, without empty rows; those of a run in order of id.
 
     Raises:
-        ValueError: there is nothing of that name, it holds no solutions, or none that the domain can evaluate.
+        ValueError: nothing of that name exists, it holds no solutions, or none that the domain can evaluate.
     """
     path = Path(source)
     if (path / run_files.ARCHIVE_HEADER).is_file():
-        known = _of_run(path)
+        imported = _of_run(path)
     elif npy := _qdax_files(path):
-        known = _of_qdax(path, npy)
+        imported = _of_qdax(path, npy)
     elif path.suffix in tables.READERS and path.is_file():
-        known = _of_table(path)
+        imported = _of_table(path)
     else:
-        seen = "is a folder without archive.json or genotypes.npy" if path.is_dir() else "is no such file"
-        seen = seen if path.exists() else "does not exist"
+        problem = "is a folder without archive.json or genotypes.npy" if path.is_dir() else "is no such file"
+        problem = problem if path.exists() else "does not exist"
         raise UserError(
-            f"{source} {seen}",
+            f"{source} {problem}",
             f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
             "solution_0, solution_1, ... and objective, or a folder that QDax saved",
         )
-    if len(known.solutions) == 0:
+    if len(imported.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")
-    return _fitted(known, domain)
+    return _fit_to_domain(imported, domain)
 
 
-def _of_run(path: Path) -> Known:
+def _of_run(path: Path) -> ImportedSolutions:
     columns = archive_file.load(path).columns
     oldest_first = np.argsort(columns["id"], kind="stable")
     solutions, objective, measures = (columns[name][oldest_first] for name in ("solution", "objective", "measures"))
-    return Known(str(path), solutions, objective.astype(float), measures.astype(float))
+    return ImportedSolutions(str(path), solutions, objective.astype(float), measures.astype(float))
 
 
-def _of_table(path: Path) -> Known:
+def _of_table(path: Path) -> ImportedSolutions:
     columns = tables.READERS[path.suffix](path)
     if "objective" not in columns:
         raise UserError(f"{path} has no column objective; it has {', '.join(list(columns)[:10])}")
@@ -124,12 +124,12 @@ def _qdax_files(path: Path) -> dict[str, Path] | None:
     return None
 
 
-def _of_qdax(path: Path, files: dict[str, Path]) -> Known:
-    found = {name: _npy(file) for name, file in files.items()}
-    solutions, objective, measures = (found[name] for name in _QDAX)
+def _of_qdax(path: Path, files: dict[str, Path]) -> ImportedSolutions:
+    arrays = {name: _npy(file) for name, file in files.items()}
+    solutions, objective, measures = (arrays[name] for name in _QDAX)
     objective = objective.reshape(len(objective), -1)
-    if len({len(column) for column in found.values()}) != 1 or objective.shape[1] != 1 or solutions.ndim < 2:
-        shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in found.items())
+    if len({len(column) for column in arrays.values()}) != 1 or objective.shape[1] != 1 or solutions.ndim < 2:
+        shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in arrays.items())
         raise UserError(f"{path} is no map of QDax with one fitness a cell: it holds {shapes}; solutions must be [cells, D]")
     return _without_empty(str(path), solutions, objective[:, 0].astype(float), measures.astype(float))
 
@@ -138,42 +138,44 @@ def _npy(file: Path) -> np.ndarray:
     try:
         column = np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{file} is no plain array of numbers ({error})", "save it anew with numpy.save") from error
+        raise UserError(f"{file} is no plain array of numbers ({error})", "save it again with numpy.save") from error
     if column.dtype.kind not in "biuf" or column.ndim < 1:
         raise UserError(f"{file} holds {column.dtype} {list(column.shape)}; numbers are wanted, one row a cell")
     return column
 
 
-def _without_empty(source: str, solutions: Array, objective: np.ndarray, measures: np.ndarray | None) -> Known:
+def _without_empty(source: str, solutions: Array, objective: np.ndarray, measures: np.ndarray | None) -> ImportedSolutions:
     """Leaves out empty cells: their objective is -inf or NaN."""
     there = np.isfinite(objective)
     if solutions.dtype != object and not np.isfinite(solutions[there]).all():
         row = int(np.flatnonzero(there)[~np.isfinite(solutions[there]).reshape(int(there.sum()), -1).all(axis=1)][0])
-        raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "mend or remove it")
-    kept = None if measures is None else measures[there]
-    return Known(source, solutions[there], objective[there], kept, int((~there).sum()))
+        raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "correct or remove it")
+    finite = None if measures is None else measures[there]
+    return ImportedSolutions(source, solutions[there], objective[there], finite, int((~there).sum()))
 
 
-def _fitted(known: Known, domain: Domain) -> Known:
+def _fit_to_domain(imported: ImportedSolutions, domain: Domain) -> ImportedSolutions:
     """Gives solutions of numbers the dtype and shape of the domain's own."""
-    solutions = known.solutions
+    solutions = imported.solutions
     like = domain.sample(np.zeros(2, np.uint32), 1)
     like = objects(like) if isinstance(like, list) else np.asarray(like)
     if (solutions.dtype == object) != (like.dtype == object):
         theirs, ours = ("Python objects" if column.dtype == object else "numbers" for column in (solutions, like))
-        raise UserError(f"the solutions of {known.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=...")
+        raise UserError(
+            f"the solutions of {imported.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=..."
+        )
     if like.dtype == object:
-        return known
+        return imported
     if np.prod(solutions.shape[1:]) != np.prod(like.shape[1:]):
         raise UserError(
-            f"the solutions of {known.source} have shape {list(solutions.shape[1:])}, but {_name(domain)} samples "
+            f"the solutions of {imported.source} have shape {list(solutions.shape[1:])}, but {_name(domain)} samples "
             f"{list(like.shape[1:])}",
             "type the settings of the domain that they come from (domain=..., domain.KEY=...)",
         )
     fitted = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
     if like.dtype.kind in "biu" and not np.array_equal(fitted.reshape(solutions.shape), solutions):
-        raise UserError(f"{_name(domain)} searches whole numbers, but {known.source} holds others", "type domain=...")
-    return Known(known.source, fitted, known.objective, known.measures, known.empty)
+        raise UserError(f"{_name(domain)} searches whole numbers, but {imported.source} holds others", "type domain=...")
+    return ImportedSolutions(imported.source, fitted, imported.objective, imported.measures, imported.empty)
 
 
 def _name(part: Any) -> str:

@@ -1,6 +1,6 @@
 """Tables of solutions as csv, jsonl or parquet: columns named as pyribs' data frames name them (solution_0, measures_1).
 
-Text is safe in all of them: whatever a solution says, it comes back. N rows.
+Text is safe in all of them: it comes back unchanged. N rows.
 """
 
 import csv
@@ -73,7 +73,9 @@ def from_csv(path: Path) -> Columns:
         raise UserError(f"{path} cannot be read as csv in UTF-8: {error}") from error
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
-            raise UserError(f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns", "mend that row")
+            raise UserError(
+                f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns", "correct that row"
+            )
     return _read({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} if rows else {})
 
 
@@ -90,7 +92,7 @@ def from_jsonl(path: Path) -> Columns:
             raise UserError(f"row {number} of {path} is no object with the keys of the first row; each row needs them all")
         for name, item in row.items():
             table.setdefault(name, []).append(item)
-    return {name: _stacked(path, name, items) for name, items in table.items()}
+    return {name: _stack(path, name, items) for name, items in table.items()}
 
 
 def from_parquet(path: Path) -> Columns:
@@ -120,9 +122,9 @@ def block(columns: Columns, name: str) -> np.ndarray | None:
         return columns[name]
     if name + _JSON in columns:
         return objects([json.loads(cell) for cell in columns[name + _JSON]])
-    found = [columns[f"{name}_{i}"] for i in range(sum(title.startswith(f"{name}_") for title in columns))
+    numbered = [columns[f"{name}_{i}"] for i in range(sum(title.startswith(f"{name}_") for title in columns))
              if f"{name}_{i}" in columns]  # fmt: skip
-    return np.stack(found, axis=1) if found else None
+    return np.stack(numbered, axis=1) if numbered else None
 
 
 def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
@@ -167,7 +169,7 @@ def _numbers(cells: list) -> np.ndarray:
         return objects(cells)
 
 
-def _stacked(path: Path, name: str, items: list) -> np.ndarray:
+def _stack(path: Path, name: str, items: list) -> np.ndarray:
     if all(isinstance(item, int | float | list) or item is None for item in items) and (name != "solution" or _is_flat(items)):
         try:
             return np.array(items, float)

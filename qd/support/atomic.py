@@ -65,7 +65,7 @@ def tidy(folder: Path) -> None:
 
 @contextmanager
 def user_facing_os_errors(path: Path) -> Iterator[None]:
-    """Turns an error of the file system into a message that says what to do."""
+    """Turns an error of the file system into a message with a remedy."""
     try:
         yield
     except OSError as error:
@@ -91,8 +91,8 @@ class Growing:
             if size < length:
                 self._file.close()
                 raise UserError(
-                    f"{path} has {size} bytes, but the checkpoint knows {length}: it was shortened by another hand; "
-                    "put it back, or type again=true to start anew"
+                    f"{path} has {size} bytes, but {length} at the checkpoint: another program shortened it; "
+                    "put it back, or type again=true to start over"
                 )
             self._file.truncate(length)
 

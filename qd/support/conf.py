@@ -11,4 +11,4 @@ def conf() -> Path:
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "config.yaml").is_file():
             return folder
-    raise UserError(f"there is no conf in {package} or beside it", "install qd-atlas anew")
+    raise UserError(f"no conf in {package} or beside it", "install qd-atlas again")

@@ -6,7 +6,7 @@ class UserError(ValueError):
 
     Args:
         problem: what is wrong, with the value at fault.
-        fix: what to type or do instead; empty where ``problem`` says it.
+        fix: what to type or do instead; empty where ``problem`` implies it.
     """
 
     def __init__(self, problem: str, fix: str = "") -> None:

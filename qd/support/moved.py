@@ -13,33 +13,33 @@ from qd.support.conf import conf
 
 def current(name: str) -> str:
     """Returns where a dotted name stands now; the name itself where it never moved."""
-    return _replaced(name, _table())
+    return _replace(name, _table())
 
 
 def current_setting(key: str) -> str:
     """Returns what a setting is called now, e.g. refit for relearn; the key itself where it was never renamed."""
-    return _replaced(key, _settings())
+    return _replace(key, _settings())
 
 
 def original_setting(key: str) -> str:
     """Returns the oldest name of a setting."""
-    return _replaced(key, _reversed_settings())
+    return _replace(key, _reverse_settings())
 
 
 def current_config(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a stored config with the settings' names of now."""
-    return _renamed(config, _settings())
+    return _rename(config, _settings())
 
 
 def original(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config in which everything has its oldest name, so that a new name changes no hash and no comparison."""
-    return _with_original_targets(_renamed(config, _reversed_settings()))
+    return _with_original_targets(_rename(config, _reverse_settings()))
 
 
 def _with_original_targets(node: Any) -> Any:
     if isinstance(node, dict):
         return {
-            key: _replaced(value, _reversed())
+            key: _replace(value, _reverse_table())
             if key == "_target_" and isinstance(value, str)
             else _with_original_targets(value)
             for key, value in node.items()
@@ -47,18 +47,18 @@ def _with_original_targets(node: Any) -> Any:
     return [_with_original_targets(value) for value in node] if isinstance(node, list | tuple) else node
 
 
-def _renamed(config: dict[str, Any], table: dict[str, str]) -> dict[str, Any]:
+def _rename(config: dict[str, Any], table: dict[str, str]) -> dict[str, Any]:
     """Renames the keys of a config, and those of its components."""
     renamed = {}
     for key, value in config.items():
         if isinstance(value, dict):
-            value = {_replaced(f"{key}.{name}", table).rpartition(".")[2]: each for name, each in value.items()}
+            value = {_replace(f"{key}.{name}", table).rpartition(".")[2]: each for name, each in value.items()}
         renamed[table.get(key, key)] = value
     return renamed
 
 
-def _replaced(name: str, table: dict[str, str]) -> str:
-    """Replaces the longest prefix that the table knows."""
+def _replace(name: str, table: dict[str, str]) -> str:
+    """Replaces the longest prefix that the table has."""
     words = name.split(".")
     for length in range(len(words), 0, -1):
         there = table.get(".".join(words[:length]))
@@ -73,7 +73,7 @@ def _table() -> dict[str, str]:
 
 
 @cache
-def _reversed() -> dict[str, str]:
+def _reverse_table() -> dict[str, str]:
     return {now: before for before, now in _table().items()}
 
 
@@ -83,5 +83,5 @@ def _settings() -> dict[str, str]:
 
 
 @cache
-def _reversed_settings() -> dict[str, str]:
+def _reverse_settings() -> dict[str, str]:
     return {now: before for before, now in _settings().items()}

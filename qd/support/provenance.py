@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 class Processor(NamedTuple):
     name: str
-    flags: frozenset[str]  # instruction sets; empty where the system does not say
+    flags: frozenset[str]  # instruction sets; empty where the system does not list them
     fingerprint: str  # 12 hex digits: programs compiled for one of these run on no other
 
 
 @cache
 def processor() -> Processor:
-    """Returns what the system says of this machine's processor."""
+    """Returns this machine's processor, as the system describes it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     name = _field(lines, "model name") or platform.processor() or platform.machine()

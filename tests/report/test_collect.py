@@ -116,7 +116,7 @@ def test_other_code_and_other_defaults_under_one_name_are_said(tmp_path, capsys)
     [
         (["nowhere"], "nowhere is not there; type a folder of runs, e.g. qd collect runs/arm"),
         (["a_file"], "a_file is no folder"),
-        (["empty"], "there is no run in empty; type qd run -m seed=0,1,2 and then qd collect"),
+        (["empty"], "no run in empty; type qd run -m seed=0,1,2 and then qd collect"),
         (["begun"], "none of the 1 runs in begun is finished"),
         (["arm", "copy"], "seed 0 of default is there twice: arm/s0 and copy/s0; collect one of them"),
     ],
@@ -142,7 +142,7 @@ def test_runs_that_share_no_folder_need_into():
 
 
 def test_a_band_holds_the_last_row_of_each_seed_and_ends_where_the_first_seed_ends(tmp_path):
-    found = runs.finished([several(tmp_path)])
+    found = runs.finished_runs([several(tmp_path)])
     isoline = [run for run in found if "isoline" in run.folder.name]
     band = collect.band(isoline, "coverage")
     assert list(band.evaluations) == [100, 500, 501, 502, 1000]

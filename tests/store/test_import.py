@@ -1,4 +1,4 @@
-"""qd import and from=: what others found, and what an older run found, evaluated anew."""
+"""qd import and from=: solutions found elsewhere or by an older run, evaluated again."""
 
 import json
 from pathlib import Path
@@ -20,19 +20,19 @@ SMALL = ["domain.joints=4", "archive.dims=[10,10]", "console=off", "renderings=0
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 
-def told(n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def evaluated_arms(n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Arms, their objectives and where their grippers are."""
     arm = Arm(joints=4)
     solutions = np.asarray(arm.sample(keys.new(5), n))
-    said = arm.evaluate(keys.split(keys.new(0), n), solutions)
-    return solutions, np.asarray(said.objective), np.asarray(said.features["gripper"])
+    evaluation = arm.evaluate(keys.split(keys.new(0), n), solutions)
+    return solutions, np.asarray(evaluation.objective), np.asarray(evaluation.features["gripper"])
 
 
 def pyribs_archive():
     from ribs.archives import GridArchive
 
     archive = GridArchive(solution_dim=4, dims=(10, 10), ranges=[(-1, 1), (-1, 1)], dtype=np.float32)
-    archive.add(*told())
+    archive.add(*evaluated_arms())
     return archive
 
 
@@ -70,8 +70,8 @@ def test_differences_to_the_claims_are_counted(capsys):
     text = ["solution_0,solution_1,solution_2,solution_3,objective", *(",".join(map(str, row)) for row in rows)]
     Path("theirs.csv").write_text("\n".join(text))
     assert main(["import", "theirs.csv", *SMALL, "console=plain"]) == 0
-    said = capsys.readouterr().out
-    assert "(1 empty rows left out), evaluated anew: the objective of 3 (by up to 50) differ from what it claims" in said
+    output = capsys.readouterr().out
+    assert "(1 empty rows left out), evaluated again: the objective of 3 (by up to 50) differ from what it claims" in output
     started = the_run()[1]
     assert started["objective_differs"] == 3 and abs(started["objective_differs_by"] - 50) < 1e-3
 
@@ -79,7 +79,7 @@ def test_differences_to_the_claims_are_counted(capsys):
 @pytest.mark.parametrize("prefix", ["theirs/", "theirs/map_"])
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_saved_map_of_qdax(prefix, deep):
-    solutions, objective, gripper = told(30)
+    solutions, objective, gripper = evaluated_arms(30)
     empty = np.arange(30) % 3 == 0
     objective = np.where(empty, np.where(np.arange(30) % 2, -np.inf, np.nan), objective)
     Path("theirs").mkdir()
@@ -97,7 +97,7 @@ def test_a_saved_map_of_qdax(prefix, deep):
     assert {s.tobytes() for s in columns["solution"]} == {solutions[row].tobytes() for row in best.values()}
 
 
-def test_no_code_of_a_stranger_is_run():
+def test_no_foreign_code_is_run():
     class Bomb:
         def __reduce__(self):
             return (Path("boom").touch, ())
@@ -141,8 +141,8 @@ def test_from_and_a_sweep():
 
 def test_text_and_shapes():
     Path("words.csv").write_text('objective,solution\n1,"a,\nb"\n2,12\n')
-    known = solutions.load("words.csv", Words())
-    assert known.solutions.tolist() == ["a,\nb", "12"] and known.measures is None
+    imported = solutions.load("words.csv", Words())
+    assert imported.solutions.tolist() == ["a,\nb", "12"] and imported.measures is None
     with pytest.raises(ValueError, match="are Python objects, but Arm samples numbers; type domain="):
         solutions.load("words.csv", Arm())
     Path("n.csv").write_text("objective,solution_0,solution_1\n1,0.5,2\n")
@@ -187,7 +187,7 @@ def test_messages(name, text, message):
         solutions.load(name, Arm(joints=1))
 
 
-def test_how_it_is_asked(capsys):
+def test_usage(capsys):
     assert main(["import", "domain=arm", "x.csv"]) == 1
     assert "type the file first" in capsys.readouterr().err
     assert main(["import", "--help"]) == 0 and "usage: qd import FILE" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The files of a run folder: whole or refused, and never code from a stranger."""
+"""The files of a run folder: whole or refused, and never foreign code."""
 
 import errno
 import json
@@ -56,9 +56,9 @@ def test_archive_comes_back_column_for_column(run_path: Path, settings) -> None:
     ],
 )
 def test_objects_are_stored_without_pickle(run_path: Path, items: list, encoding: str) -> None:
-    given = rows(4, objects(items))
-    given = given._replace(features={"seen": np.array([[-0.9, -0.9], [0.9, 0.9], [-0.9, 0.9], [0.9, -0.9]], np.float32)})
-    archive_file.save(run_path, filled(given=given), BOUNDS, {})
+    batch = rows(4, objects(items))
+    batch = batch._replace(features={"seen": np.array([[-0.9, -0.9], [0.9, 0.9], [-0.9, 0.9], [0.9, -0.9]], np.float32)})
+    archive_file.save(run_path, filled(batch=batch), BOUNDS, {})
     with np.load(run_path / "archive.npz", allow_pickle=False) as packed:
         assert all(packed[name].dtype != object for name in packed.files)
     stored = archive_file.load(run_path)
@@ -67,9 +67,9 @@ def test_objects_are_stored_without_pickle(run_path: Path, items: list, encoding
 
 
 def test_solutions_that_no_text_can_hold_are_refused() -> None:
-    given = rows(2, objects([object(), object()]))
+    batch = rows(2, objects([object(), object()]))
     with pytest.raises(ValueError, match=r"'solution' cannot be stored as text .* make solutions of text"):
-        archive_file.columns(filled(given=given))
+        archive_file.columns(filled(batch=batch))
 
 
 def test_truncated_and_foreign_archives_are_refused(run_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_truncated_and_foreign_archives_are_refused(run_path: Path) -> None:
         archive_file.load(run_path)
     archive_file.save(run_path, filled(), BOUNDS, {})
     npz, about = run_path / "archive.npz", run_path / "archive.json"
-    whole, told = npz.read_bytes(), json.loads(about.read_text())
+    whole, header = npz.read_bytes(), json.loads(about.read_text())
 
     npz.write_bytes(whole[:-100])
     with pytest.raises(ValueError, match=rf"is truncated \({len(whole) - 100} bytes\)"):
@@ -90,7 +90,7 @@ def test_truncated_and_foreign_archives_are_refused(run_path: Path) -> None:
     about.write_text(json.dumps({"cells": 3}))
     with pytest.raises(ValueError, match="describes no archive of this project"):
         archive_file.load(run_path)
-    about.write_text(json.dumps(told | {"version": 2}))
+    about.write_text(json.dumps(header | {"version": 2}))
     with pytest.raises(ValueError, match="is of version 2, and this program reads up to 1; type pip install"):
         archive_file.load(run_path)
 
@@ -103,10 +103,10 @@ def test_a_pickle_in_an_archive_is_not_run(run_path: Path) -> None:
             return (os.mkdir, (str(run_path / "trapped"),))
 
     archive_file.save(run_path, filled(), BOUNDS, {})
-    told = json.loads((run_path / "archive.json").read_text())
+    header = json.loads((run_path / "archive.json").read_text())
     np.savez(run_path / "archive.npz", solution=np.array([Trap()], dtype=object))
-    told["sha256"] = hashlib.sha256((run_path / "archive.npz").read_bytes()).hexdigest()
-    (run_path / "archive.json").write_text(json.dumps(told))
+    header["sha256"] = hashlib.sha256((run_path / "archive.npz").read_bytes()).hexdigest()
+    (run_path / "archive.json").write_text(json.dumps(header))
     with pytest.raises(ValueError, match="is no archive of this project"):
         archive_file.load(run_path)
     assert not (run_path / "trapped").exists()
@@ -125,13 +125,13 @@ def test_key_is_private_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [slice(0, -1), slice(0, 20), slice(0, 0), slice(1, None)])
-def test_damage_is_seen(tmp_path: Path, cut: slice) -> None:
+def test_damage_is_detected(tmp_path: Path, cut: slice) -> None:
     (tmp_path / "a").write_bytes(seal.seal(b"content")[cut])
     with pytest.raises(seal.Damaged, match="is damaged"):
         seal.unseal(tmp_path / "a")
 
 
-def test_every_flipped_byte_is_seen(tmp_path: Path) -> None:
+def test_every_flipped_byte_is_detected(tmp_path: Path) -> None:
     sealed = seal.seal(b"content")
     for i in range(len(sealed)):
         (tmp_path / "a").write_bytes(sealed[:i] + bytes([sealed[i] ^ 1]) + sealed[i + 1 :])
@@ -139,7 +139,7 @@ def test_every_flipped_byte_is_seen(tmp_path: Path) -> None:
             seal.unseal(tmp_path / "a")
 
 
-def test_somebody_elses_checkpoint_is_never_unpickled(run_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_checkpoint_is_never_unpickled(run_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Trap:
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "trapped"),))
@@ -147,28 +147,28 @@ def test_somebody_elses_checkpoint_is_never_unpickled(run_path: Path, tmp_path: 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "theirs"))
     checkpoint.save(run_path, a_checkpoint(memory=Trap()))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
-    with pytest.raises(ValueError, match=r"was not signed with your key .* Type again=true to start anew"):
+    with pytest.raises(ValueError, match=r"was not signed with your key .* Type again=true to start over"):
         checkpoint.load(run_path, print)
     assert not (tmp_path / "trapped").exists()
 
 
 def test_two_checkpoints_are_kept_and_the_older_serves_when_the_newer_is_damaged(run_path: Path) -> None:
-    said: list[str] = []
-    assert checkpoint.load(run_path, said.append) is None
+    lines: list[str] = []
+    assert checkpoint.load(run_path, lines.append) is None
     for evaluations in (64, 128, 192):
         checkpoint.save(run_path, a_checkpoint(evaluations))
     assert sorted(path.name for path in run_path.iterdir()) == ["000002.ckpt", "000003.ckpt"]
-    newest = checkpoint.load(run_path, said.append)
-    assert newest is not None and newest.state.evaluations == 192 and newest.wall == 1.5 and not said
+    newest = checkpoint.load(run_path, lines.append)
+    assert newest is not None and newest.state.evaluations == 192 and newest.wall == 1.5 and not lines
 
     (run_path / "000003.ckpt").write_bytes((run_path / "000003.ckpt").read_bytes()[:-7])
-    older = checkpoint.load(run_path, said.append)
+    older = checkpoint.load(run_path, lines.append)
     assert older is not None and older.state.evaluations == 128
-    assert "000003.ckpt is damaged" in said[0] and "going on from the checkpoint before it" in said[0]
+    assert "000003.ckpt is damaged" in lines[0] and "going on from the checkpoint before it" in lines[0]
 
     checkpoint.save(run_path, a_checkpoint(256))  # in place of the damaged one, which must not be found again
-    newest = checkpoint.load(run_path, said.append)
-    assert newest is not None and newest.state.evaluations == 256 and len(said) == 1
+    newest = checkpoint.load(run_path, lines.append)
+    assert newest is not None and newest.state.evaluations == 256 and len(lines) == 1
 
 
 def test_no_whole_checkpoint_is_refused(run_path: Path) -> None:
@@ -188,20 +188,20 @@ def test_checkpoint_of_other_versions_is_refused(run_path: Path, monkeypatch: py
         checkpoint.load(run_path, print)
 
 
-def test_state_that_cannot_be_pickled_is_told_of(run_path: Path) -> None:
+def test_state_that_cannot_be_pickled_is_refused(run_path: Path) -> None:
     with pytest.raises(ValueError, match=r"the run cannot be stored: .* must be picklable"):
         checkpoint.save(run_path, a_checkpoint(memory=lambda: 0))
     assert list(run_path.iterdir()) == []
 
 
 def test_history_keeps_accepted_rows_with_their_generation(run_path: Path) -> None:
-    kept = history.History(run_path, 0)
-    kept.add(*accepted(1, 0, [0, 1, 2], [2, -1, 2], [[], [], []]))
-    kept.write_part(1)
-    kept.add(*accepted(3, 1, [3, 4, 5, 6], [1, 0, 2, 2], [[0, 2]] * 4))  # two generations in one batch
-    kept.write_part(3)
+    writer = history.History(run_path, 0)
+    writer.add(*accepted(1, 0, [0, 1, 2], [2, -1, 2], [[], [], []]))
+    writer.write_part(1)
+    writer.add(*accepted(3, 1, [3, 4, 5, 6], [1, 0, 2, 2], [[0, 2]] * 4))  # two generations in one batch
+    writer.write_part(3)
     assert sorted(path.name for path in (run_path / "history").iterdir()) == ["000000.npz", "000001.npz"]
-    kept.pack()
+    writer.pack()
     packed = history.load(run_path)
     np.testing.assert_array_equal(packed["generation"], [0, 0, 1, 2, 2])
     np.testing.assert_array_equal(packed["id"], [0, 2, 3, 5, 6])
@@ -211,28 +211,28 @@ def test_history_keeps_accepted_rows_with_their_generation(run_path: Path) -> No
 
 
 def test_history_newer_than_the_checkpoint_is_removed(run_path: Path) -> None:
-    kept = history.History(run_path, 0)
+    writer = history.History(run_path, 0)
     for generation in range(4):
-        kept.add(*accepted(generation + 1, generation, [generation], [2], [[0]]))
-        kept.write_part(generation + 1)
+        writer.add(*accepted(generation + 1, generation, [generation], [2], [[0]]))
+        writer.write_part(generation + 1)
     history.History(run_path, 2)
     np.testing.assert_array_equal(history.load(run_path)["generation"], [0, 1])
 
 
 def test_packed_history_goes_on_and_is_cut_to_an_older_checkpoint(run_path: Path) -> None:
-    kept = history.History(run_path, 0)
+    writer = history.History(run_path, 0)
     for generation in range(4):
-        kept.add(*accepted(generation + 1, generation, [generation], [2], [[0]]))
-    kept.write_part(4)
-    kept.pack()
+        writer.add(*accepted(generation + 1, generation, [generation], [2], [[0]]))
+    writer.write_part(4)
+    writer.pack()
     folder.finish(run_path, {"evaluations": 4})
     assert not (run_path / "history").exists()
     np.testing.assert_array_equal(history.load(run_path)["id"], [0, 1, 2, 3])
     folder.reopen(run_path)
     assert folder.result(run_path) is None
-    kept = history.History(run_path, 3)
-    kept.add(*accepted(4, 3, [33], [2], [[0]]))
-    kept.write_part(4)
+    writer = history.History(run_path, 3)
+    writer.add(*accepted(4, 3, [33], [2], [[0]]))
+    writer.write_part(4)
     np.testing.assert_array_equal(history.load(run_path)["id"], [0, 1, 2, 33])
 
 
@@ -285,22 +285,22 @@ def test_a_folder_without_config_is_refused(run_path: Path) -> None:
         folder.admit(run_path, CONFIG)
 
 
-def test_second_process_is_refused_and_told_who_works_there(run_path: Path) -> None:
+def test_second_process_is_refused_and_the_first_is_named(run_path: Path) -> None:
     with (
-        folder.locked(run_path),
+        folder.lock(run_path),
         pytest.raises(ValueError, match=f"in use by process {os.getpid()}; wait for it"),
-        folder.locked(run_path),
+        folder.lock(run_path),
     ):
         pass
-    with folder.locked(run_path):
+    with folder.lock(run_path):
         pass
 
 
-def test_unwritable_folder_is_told_of(tmp_path: Path) -> None:
+def test_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(ValueError, match=r"cannot be written \(Not a directory\); type runs=FOLDER"),
-        folder.locked(tmp_path / "file" / "run"),
+        folder.lock(tmp_path / "file" / "run"),
     ):
         pass
 
@@ -328,7 +328,7 @@ def test_growing_file_is_cut_to_the_checkpoint(run_path: Path) -> None:
     again.add("three")
     again.close()
     assert (run_path / "a").read_text() == "one\nthree\n"
-    with pytest.raises(ValueError, match="has 10 bytes, but the checkpoint knows 99"):
+    with pytest.raises(ValueError, match="has 10 bytes, but 99 at the checkpoint"):
         atomic.Growing(run_path / "a", 99)
 
 
@@ -354,10 +354,10 @@ def test_renderings_are_few_spread_and_hold_the_best(run_path: Path) -> None:
     assert renderings.save(run_path, arm, archive, 10_000) == len(archive)
 
 
-def test_fingerprint_sees_parts_within_parts() -> None:
+def test_fingerprint_covers_parts_within_parts() -> None:
     from qd.emitters.pool import Pool
     from qd.emitters.vary import IsoLine, Vary
 
-    seen = identity.fingerprint(Pool((Vary(IsoLine(), 4),)), Select("a", BOUNDS), None)
-    assert set(seen) == {"qd.emitters.pool", "qd.emitters.vary", "feedback.descriptors.select"}
-    assert identity.changed(seen, seen | {"qd.emitters.vary": "0"}) == ["qd.emitters.vary"]
+    sources = identity.fingerprint(Pool((Vary(IsoLine(), 4),)), Select("a", BOUNDS), None)
+    assert set(sources) == {"qd.emitters.pool", "qd.emitters.vary", "feedback.descriptors.select"}
+    assert identity.changed_modules(sources, sources | {"qd.emitters.vary": "0"}) == ["qd.emitters.vary"]

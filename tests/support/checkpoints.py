@@ -23,10 +23,10 @@ def rows(n: int = 30, solutions: np.ndarray | None = None) -> Rows:
     return Rows(np.arange(n), solutions, rng.normal(size=n).astype(np.float32), {"seen": features["place"]}, np.ones(n, bool))
 
 
-def filled(settings=Grid((5, 5)), given: Rows | None = None):  # noqa: B008 - settings are frozen
-    given = rows() if given is None else given
-    archive = settings.open(given, BOUNDS, ("seen",), 0)
-    insert(archive, given.ids, given.solutions, given.objective, given.features["seen"], given.features)
+def filled(settings=Grid((5, 5)), batch: Rows | None = None):  # noqa: B008 - settings are frozen
+    batch = rows() if batch is None else batch
+    archive = settings.open(batch, BOUNDS, ("seen",), 0)
+    insert(archive, batch.ids, batch.solutions, batch.objective, batch.features["seen"], batch.features)
     return archive
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint is a pickle, and unpickling runs code: it is signed with a key that only this user has.
+"""A checkpoint is a pickle, and unpickling runs code: it is signed with a key that only this user has. So is config.yaml.
 
 A sealed file: magic line; SHA-256 of all that follows; HMAC of all that follows it; the content.
 """
@@ -15,6 +15,7 @@ from qd.support.errors import UserError
 _MAGIC = b"qd-checkpoint 1\n"
 _LINE = 65  # 64 hex digits and a newline
 _KEY_BYTES = 32
+_SIGNED = b"qd file\n"  # so that no signature of a file is one of a checkpoint
 
 
 class Damaged(ValueError):
@@ -49,10 +50,25 @@ def unseal(path: Path) -> bytes:
     signature, content = signed[:_LINE], signed[_LINE:]
     if not hmac.compare_digest(signature, _line(hmac.new(_key(), content, hashlib.sha256).hexdigest())):
         raise Foreign(
-            f"{path} was not signed with your key ({key_path()}): somebody else's checkpoint, which could run any code, "
-            "is never opened. Type again=true to start anew; if it is your own from another machine, copy that key here"
+            f"{path} was not signed with your key ({key_path()}): a foreign checkpoint, which could run any code, "
+            "is never opened. Type again=true to start over; if it is your own from another machine, copy that key here"
         )
     return content
+
+
+def signature(content: bytes) -> str:
+    """Returns this user's signature of a file that holds no checkpoint, 64 hex digits; the key is made where there is none."""
+    return hmac.new(_key(), _SIGNED + content, hashlib.sha256).hexdigest()
+
+
+def is_signature(content: bytes, signature_text: str) -> bool:
+    """Whether a text is this user's signature of a content; makes no key.
+
+    Args:
+        content: of the file.
+        signature_text: as ``signature`` returned it once.
+    """
+    return key_path().exists() and hmac.compare_digest(signature(content).encode(), signature_text.encode())
 
 
 def key_path() -> Path:

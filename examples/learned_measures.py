@@ -12,8 +12,8 @@ from feedback.descriptors.autoencoder import Autoencoder
 from qd.archives import Grid
 from qd.emitters import IsoLine, Vary
 
-learned = Autoencoder(reads=("angles",), hidden=(32,), steps=500)
-search = qd.Search(Arm(joints=10), learned, Grid((30, 30)), Vary(IsoLine(), batch_size=256))
+autoencoder = Autoencoder(reads=("angles",), hidden=(32,), steps=500)
+search = qd.Search(Arm(joints=10), autoencoder, Grid((30, 30)), Vary(IsoLine(), batch_size=256))
 state, _ = qd.start(search, qd.keys.new(0), search.domain.sample(qd.keys.new(1), 256))  # trained on these, for the first time
 
 for refit_at in (5_000, 10_000):

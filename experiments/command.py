@@ -1,11 +1,11 @@
-"""``qd study NAME [KEY=VALUE ...]``: finds a study, checks the words typed after its name, and runs it.
+"""``qd study NAME [KEY=VALUE ...]``: finds a study, checks its settings, and runs it.
 
-A study is a module of this package with a function ``main``. The parameters of ``main`` are what may be typed:
+A study is a module of this package with a function ``main``. The parameters of ``main`` are its settings:
 
     def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, methods: Annotated[Names, METHODS] = ()) -> None:
 
-``Annotated`` names the allowed values, a dict or tuple of this file or of one that it imports. All of it is read from the
-source, so that a wrong word is refused, and the list of studies printed, before anything large is imported.
+``Annotated`` names the allowed values, a dict or tuple of this file or of one that it imports. Both are read from the
+source, so that errors and the list of studies are printed before anything large is imported.
 """
 
 import ast
@@ -54,7 +54,7 @@ def dispatch(words: list[str]) -> None:
 
 
 def run() -> None:
-    """Does the same for ``python -m experiments.NAME``, where errors must be printed here."""
+    """Does the same for ``python -m experiments.NAME``, and prints errors."""
     try:
         dispatch([_name(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
     except UserError as error:
@@ -71,7 +71,7 @@ def overview() -> str:
             folder = file.parent
             lines += ["", _docstring(folder / "__init__.py").splitlines()[0]]
         lines.append(f"  {name:24} {_docstring(file).splitlines()[0]}")
-    return "\n".join([*lines, "", "qd study NAME --help says what a study does and what it takes."])
+    return "\n".join([*lines, "", "qd study NAME --help describes a study and its settings."])
 
 
 def names() -> dict[str, Path]:
@@ -84,7 +84,7 @@ def names() -> dict[str, Path]:
 
 
 def current(name: str) -> str:
-    """Returns the name that a study has now; prints it where an earlier version's was typed."""
+    """Returns the current name of a study; an old name is accepted, with a line that prints the new one."""
     now = moved.current(f"experiments.{name}").removeprefix("experiments.")
     if now != name:
         print(f"qd: {name} is called {now} now; type qd study {now}", file=sys.stderr)
@@ -92,7 +92,7 @@ def current(name: str) -> str:
 
 
 def find(name: str) -> Path:
-    """Returns the file of a study. Raises UserError where there is none of that name."""
+    """Returns the file of a study. Raises UserError on an unknown name."""
     files = names()
     if name not in files:
         raise UserError(f"unknown study {name!r}", f"choose one of: {nearest(name, files)}")
@@ -100,7 +100,7 @@ def find(name: str) -> Path:
 
 
 def parse(file: Path, words: list[str]) -> dict[str, Any]:
-    """Returns the settings typed for the study in a file. Raises UserError on a word or value that it does not take."""
+    """Returns the settings of a command for the study in ``file``. Raises UserError on an unknown setting or value."""
     settings = {setting.name: setting for setting in settings_of(file)}
     values: dict[str, Any] = {}
     for word in words:
@@ -112,7 +112,7 @@ def parse(file: Path, words: list[str]) -> dict[str, Any]:
         values[name] = _value(settings[name], text)
     for setting in settings.values():
         if setting.required and setting.name not in values:
-            raise UserError(f"qd study {_name(file)} needs {setting.name}=...", "qd study NAME --help says more")
+            raise UserError(f"qd study {_name(file)} needs {setting.name}=...", f"see qd study {_name(file)} --help")
     return values
 
 

@@ -4,9 +4,9 @@ Settings are those of pyribs' sphere example (icaros-usc/pyribs, examples/sphere
 Nikolaidis 2023: 540 solutions an iteration (15 emitters of 36, or one of 540), sigma0 0.5, x0 = 0, 100 x 100 cells;
 CMA-MAE with alpha 0.01 and threshold_min 0; MAP-Elites (line) with iso 0.5 and line 0.2; CMA-MEGA with sigma0 10,
 gradient ascent of rate 1, selection rule mu, 15 emitters of 35 + 1. Both sides share the jitted evaluation; ours begins
-from the one solution 0, pyribs from an empty archive. On the arm that solution is the best there is, and an iso+line search
-keeps what it has: "pyribs from 0" is pyribs given it too. Scores are those of a plain grid of everything evaluated, which
-neither search sees.
+from the one solution 0, pyribs from an empty archive. On the arm that solution is the best one, and an iso+line search
+keeps it: "pyribs from 0" starts with it too. Scores are those of a plain grid of everything evaluated, which
+neither search uses.
 
     qd study reproduce budget=quick|first|full seeds=5
 
@@ -93,8 +93,8 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "
     plan = {f"{case} {name} {BUDGETS[budget]}": (case, name) for case, name in PLANS[budget]}
     folder = study.folder("reproduce", budget, out)
     runs = study.runs(folder)
-    wanted = ((key, method, seed) for key, (_, name) in plan.items() for seed in range(seeds) for method in sides(name))
-    for key, method, seed in study.missing(runs, wanted):
+    todo = ((key, method, seed) for key, (_, name) in plan.items() for seed in range(seeds) for method in sides(name))
+    for key, method, seed in study.missing(runs, todo):
         case, name = plan[key]
         begin = time.process_time()
         scores = sides(name)[method](CASES[case], ALGORITHMS[name], BUDGETS[budget], seed)
@@ -117,8 +117,8 @@ def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[s
     emitter = Ribs(algorithm.emitter, algorithm.settings, algorithm.count, x0=0.0)  # type: ignore[arg-type]
     search = Search(case.domain, case.descriptor, algorithm.archive, emitter)
     state, batch = start(search, keys.new(seed), np.zeros((1, _dim(case)), np.float32))
-    evaluated = Rows(batch.ids, batch.solutions, *batch.evaluation, batch.status >= 0)
-    everything = Grid(CELLS).open(evaluated, case.descriptor.bounds, (), seed)
+    first = Rows(batch.ids, batch.solutions, *batch.evaluation, batch.status >= 0)
+    everything = Grid(CELLS).open(first, case.descriptor.bounds, (), seed)
     for _, batch in run(search, state, until=1 + iterations * ITERATION):
         _judge(everything, batch)
     return _scores(everything)

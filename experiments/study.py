@@ -4,11 +4,11 @@
     runs = study.runs(folder)
     for case, method, seed in study.missing(runs, product(CASES, METHODS, range(seeds))):
         study.add(runs, case, method, seed, play(case, method, seed))
-    study.report(folder, rows(runs), SHOWN)
+    study.report(folder, rows(runs), METRICS)
 
-A run is one (case, method, seed) and a dict of what it measured, a line of ``runs.jsonl``: what is there is not run again, so
-that a study cut off anywhere goes on when its command is given again. ``table.csv`` is in long form, a number a row
-(case, method, metric, value, low, high, n); ``about.json`` says how it came to be.
+A run is one (case, method, seed) and a dict of its metrics, a line of ``runs.jsonl``. Finished runs are not run again, so the
+same command continues a study that was cut off. ``table.csv`` is in long form, a number a row
+(case, method, metric, value, low, high, n); ``about.json`` records how it was made.
 """
 
 import json
@@ -30,36 +30,36 @@ Key = tuple[str, str, int]  # case, method, seed
 
 
 def folder(name: str, budget: str = "first", out: str = "") -> Path:
-    """Returns where a study's results are kept: with the claims, or among the runs where the budget is ``quick``."""
+    """Returns the folder of a study's results: experiments/results, or runs where the budget is ``quick``."""
     if out:
         return Path(out)
     return Path("runs", f"{name}-quick") if budget == "quick" else Path("experiments", "results", name)
 
 
 def runs(folder: Path) -> Runs:
-    """Returns the runs that a folder holds already."""
+    """Returns the finished runs of a folder."""
     return Runs(folder / "runs.jsonl")
 
 
 def missing(runs: Runs, keys: Iterable[Key]) -> Iterator[Key]:
-    """Yields those keys, in their order, of which there is no run when their turn comes."""
+    """Yields the keys without a run, in order; each is checked when its turn comes."""
     return (key for key in keys if not runs.has(*key))
 
 
-def add(runs: Runs, case: str, method: str, seed: int, metrics: dict[str, float], shown: Sequence[str] = ()) -> None:
-    """Stores a run and prints a line of it: the metrics ``shown``, or all."""
+def add(runs: Runs, case: str, method: str, seed: int, metrics: dict[str, float], names: Sequence[str] = ()) -> None:
+    """Stores a run and prints its metrics called ``names`` in a line; all of them where there are no names."""
     runs.add(case, method, seed, metrics)
-    values = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or metrics if name in metrics)
+    values = ", ".join(f"{name} {metrics[name]:.4g}" for name in names or metrics if name in metrics)
     print(f"{case}, {method}, seed {seed}: {values}", flush=True)
 
 
 def beginning(cases: Iterable[str], prefix: str) -> list[str]:
-    """Returns the cases whose names begin so. Raises UserError where there is none."""
+    """Returns the cases that begin with ``prefix``. Raises UserError where there are none."""
     cases = list(dict.fromkeys(cases))
-    selected = [case for case in cases if case.startswith(prefix)]
-    if not selected:
+    matches = [case for case in cases if case.startswith(prefix)]
+    if not matches:
         raise UserError(f"no case begins with {prefix!r}", f"choose one of: {nearest(prefix, cases)}")
-    return selected
+    return matches
 
 
 def cases(runs: Runs) -> list[str]:
@@ -78,7 +78,7 @@ def differences(
     metrics: Iterable[str],
     statistic: Callable[..., np.ndarray] = np.median,
 ) -> list[Row]:
-    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed, wherever they share one."""
+    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed."""
     rows = []
     for case, method, other in pairs:
         for metric in metrics:
@@ -88,21 +88,22 @@ def differences(
 
 
 def report(
-    folder: Path, rows: list[Row], shown: Sequence[str], digits: int = 2, packages: Sequence[str] = ("jax", "numpy", "ribs")
+    folder: Path, rows: list[Row], metrics: Sequence[str], digits: int = 2, packages: Sequence[str] = ("jax", "numpy", "ribs")
 ) -> None:
-    """Writes table.csv and about.json, and prints the metrics ``shown``.
+    """Writes table.csv and about.json, and prints some of its metrics.
 
     Args:
+        metrics: names of those to print.
         digits: after the decimal point, in print; the file has six significant digits.
-        packages: those of which about.json names the versions.
+        packages: the versions of these are written to about.json.
     """
     table.write(folder / "table.csv", rows)
     about(folder / "about.json", packages)
-    print(table.text([row for row in rows if row.metric in shown], tuple(shown), digits))
+    print(table.text([row for row in rows if row.metric in metrics], tuple(metrics), digits))
 
 
 def about(path: Path, packages: Sequence[str] = ("jax", "numpy", "ribs")) -> None:
-    """Writes how a table came to be: command, commit, versions, cores, processor."""
+    """Writes how a table was made: command, commit, versions, cores, processor."""
     facts = {
         "command": _command(),
         "commit": provenance.commit(mark_changes=False),
@@ -116,7 +117,7 @@ def about(path: Path, packages: Sequence[str] = ("jax", "numpy", "ribs")) -> Non
 
 
 def _command() -> str:
-    """Returns the command that was typed, as ``qd study ...`` and without where it wrote to."""
+    """Returns the command as typed, ``qd study ...``, without ``out=``."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = spec.name if spec else ""
     words = [word for word in sys.argv[1:] if not word.startswith("out=")]

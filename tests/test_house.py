@@ -31,9 +31,9 @@ def blocks(language: str) -> list[str]:
 def python(args: list[str], where: Path) -> str:
     """Runs Python in another folder and returns what it says."""
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, *args], cwd=where, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run([sys.executable, *args], cwd=where, env=env, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda path: str(path.relative_to(HOUSE)))
@@ -53,8 +53,8 @@ def test_the_smallest_program_is_small_and_runs(tmp_path):
     program = blocks("python")[0]
     assert len(program.splitlines()) <= 15
     (tmp_path / "smallest.py").write_text(program, encoding="utf-8")
-    said = python(["smallest.py"], tmp_path)
-    assert float(re.search(r"coverage=array\(([\d.]+)", said).group(1)) > 0.7
+    output = python(["smallest.py"], tmp_path)
+    assert float(re.search(r"coverage=array\(([\d.]+)", output).group(1)) > 0.7
 
 
 def test_the_smallest_domain_is_small_and_runs_from_its_own_folder(tmp_path):
@@ -76,9 +76,9 @@ def test_readme_never_tells_to_install_somebody_elses_package():
 
 
 def test_readme_shows_pictures_that_are_there():
-    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert shown
-    for picture in shown:
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
+    assert pictures
+    for picture in pictures:
         assert (HOUSE / picture).stat().st_size > 0
 
 
@@ -109,12 +109,12 @@ def test_the_wheel_holds_every_choice_and_every_room(tmp_path):
     pytest.importorskip("hatchling")
     python(["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(HOUSE)], tmp_path)
     (wheel,) = tmp_path.glob("qd_atlas-*.whl")
-    held = set(zipfile.ZipFile(wheel).namelist())
+    files = set(zipfile.ZipFile(wheel).namelist())
     choices = {f"qd/conf/{path.relative_to(HOUSE / 'conf')}" for path in (HOUSE / "conf").rglob("*.yaml")}
     assert choices
-    assert {name for name in held if name.endswith(".yaml")} == choices
-    assert {str(room.relative_to(HOUSE)) for room in ROOMS} <= held
-    assert {f"{package}/py.typed" for package in PACKAGES} <= held
+    assert {name for name in files if name.endswith(".yaml")} == choices
+    assert {str(room.relative_to(HOUSE)) for room in ROOMS} <= files
+    assert {f"{package}/py.typed" for package in PACKAGES} <= files
 
 
 def test_the_wheel_is_told_of_every_package_and_of_conf():

@@ -19,7 +19,7 @@ from experiments import command, study
 from experiments.benchmarks import qdax_sides, rounds
 from experiments.benchmarks.equivalence import mean_differences, verdicts
 from experiments.benchmarks.rounds import BUDGETS, Side
-from experiments.benchmarks.sides import continuing, describe, end, jitted, scheduling
+from experiments.benchmarks.sides import continuing, describe, end, jit_evaluation, scheduling
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.cma.cma_me import EvolutionStrategies
@@ -39,7 +39,7 @@ QUALITY = {  # name -> as above, with the evaluations of a whole run; then wheth
     "quality, 100-D, 15 separable": ("sep_cma_es", 100, 15, 54_000, False),
     "quality, CMA-MAE, 10-D, 5 full": ("cma_es", 10, 5, 54_000, True),
 }
-SHOWN, COMPARED = ("elites", "best", "qd_score"), ("fused, threefry", "pyribs")
+METRICS, QUALITY_METHODS = ("elites", "best", "qd_score"), ("fused, threefry", "pyribs")
 RULES: dict[str, Any] = {"learning_rate": 0.01, "threshold_min": 0.0}  # of CMA-MAE's archive
 PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyribs": ("fused, threefry", "pyribs")} | {
     "fused threefry / QDax": ("fused, threefry", "QDax")
@@ -52,15 +52,15 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = 
     runs = study.runs(folder)
     for case, settings in CASES.items():
         rounds.race(runs, case, lambda settings=settings: sides(*settings), BUDGETS[budget])
-    wanted = ((case, method, seed) for case in QUALITY for seed in range(seeds) for method in COMPARED)
-    for case, method, seed in study.missing(runs, wanted):
+    todo = ((case, method, seed) for case in QUALITY for seed in range(seeds) for method in QUALITY_METHODS)
+    for case, method, seed in study.missing(runs, todo):
         study.add(runs, case, method, seed, quality(method, seed, *QUALITY[case]))
     rounds.report(folder, rows(runs))
     print(verdicts(rows(runs)))
 
 
 def rows(runs: Runs) -> list[Row]:
-    return [*rounds.rows(runs, PAIRS), *mean_differences(runs, QUALITY, SHOWN, *COMPARED)]
+    return [*rounds.rows(runs, PAIRS), *mean_differences(runs, QUALITY, METRICS, *QUALITY_METHODS)]
 
 
 def sides(es: str, dim: int, count: int, evaluations: int) -> dict[str, Side]:
@@ -69,7 +69,7 @@ def sides(es: str, dim: int, count: int, evaluations: int) -> dict[str, Side]:
         "fused, threefry": _continuing(es, dim, count, evaluations, "threefry"),
         "pyribs": _pyribs(es, dim, count, 0, evaluations // 4)[0],
     }
-    if es == "cma_es" and qdax_sides.installed():
+    if es == "cma_es" and qdax_sides.is_installed():
         sides["QDax"] = qdax_sides.cma_me(_ours(es, dim, count, 0)[0], DIMS, count, SAMPLES, SIGMA, evaluations // 10)
     return sides
 
@@ -110,7 +110,7 @@ def _pyribs(
     settings: dict[str, Any] = {"sigma0": SIGMA, "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)} | rules
     emitters = [EvolutionStrategyEmitter(archive, **settings, seed=1000 * seed + i) for i in range(count)]
     scheduler = Scheduler(archive, emitters)
-    evaluate = jitted(Search(domain, describe(domain), Grid(DIMS), None))  # type: ignore[arg-type]
+    evaluate = jit_evaluation(Search(domain, describe(domain), Grid(DIMS), None))  # type: ignore[arg-type]
     return scheduling(scheduler, evaluate, count * SAMPLES, evaluations), archive
 
 

@@ -126,7 +126,7 @@ def _costs(panel: Axes, runs: Runs, axis: str) -> None:
             panel.plot(points, middle, color=color, marker="o", markersize=3, label=method)
             low, high = [v.min() for _, v in there], [v.max() for _, v in there]
             panel.fill_between(points, low, high, color=color, alpha=0.15, linewidth=0)
-    _framed(panel, LABELS[axis], "CPU ns an evaluation")
+    _frame(panel, LABELS[axis], "CPU ns an evaluation")
 
 
 def _memory(panel: Axes, runs: Runs) -> None:
@@ -136,10 +136,10 @@ def _memory(panel: Axes, runs: Runs) -> None:
             (point, megabytes) for case, point in cases.items() for megabytes in runs.column(case, "memory", metric).values()
         )
         panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
-    _framed(panel, LABELS["cells"], "MB, 100-D")
+    _frame(panel, LABELS["cells"], "MB, 100-D")
 
 
-def _framed(panel: Axes, x: str, y: str) -> None:
+def _frame(panel: Axes, x: str, y: str) -> None:
     panel.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
     panel.grid(alpha=0.25, linewidth=0.5)
     low, high = panel.get_ylim()

@@ -33,7 +33,7 @@ PAIRS = {
 
 
 @dataclass(frozen=True)
-class Square:
+class UnitCube:
     """Solutions are their own measures; the objective is the distance to the middle."""
 
     dim: int
@@ -56,7 +56,7 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 def sides(measures: int, cells: int, batch: int, evaluations: int) -> dict[str, Side]:
     describe = Select("x", ((0.0, 1.0),) * measures)
-    search = Search(Square(measures), describe, CVT(cells, samples=10 * cells), Vary(Gaussian(0.05, 0.0, 1.0), batch))
+    search = Search(UnitCube(measures), describe, CVT(cells, samples=10 * cells), Vary(Gaussian(0.05, 0.0, 1.0), batch))
     grid = search._replace(archive=Grid((round(cells ** (1 / measures)),) * measures))
     state = begin(search)
     return {

@@ -74,8 +74,8 @@ def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def difference() -> float:
     """The largest difference of the two jacobians over solutions near and beyond the bounds, relative to the largest slope."""
     x = 4 * keys.normal(keys.new(0), (500, DIM))
-    described = programs.evaluate_and_describe(DOMAIN, describe(DOMAIN), ("projection",), None, keys.new(1), x, gradients=True)
-    ours, theirs = np.asarray(described.jacobian), by_hand(x)[2]
+    batch = programs.evaluate_and_describe(DOMAIN, describe(DOMAIN), ("projection",), None, keys.new(1), x, gradients=True)
+    ours, theirs = np.asarray(batch.jacobian), by_hand(x)[2]
     return float((np.abs(ours - theirs).max((0, 2)) / np.abs(theirs).max((0, 2))).max())
 
 
@@ -96,15 +96,15 @@ def _pyribs(emitter: str, settings: dict, count: int, evaluations: int) -> Side:
     scheduler = Scheduler(archive, [emitters[emitter](archive, x0=x0, seed=i, **settings) for i in range(count)])
 
     def side() -> int:
-        evaluated = 0
-        while evaluated < evaluations:
+        total = 0
+        while total < evaluations:
             x = scheduler.ask_dqd()
             scheduler.tell_dqd(*by_hand(x))
-            evaluated += len(x)
+            total += len(x)
             x = scheduler.ask()
             scheduler.tell(*by_hand(x)[:2])
-            evaluated += len(x)
-        return evaluated
+            total += len(x)
+        return total
 
     return side
 

@@ -1,4 +1,4 @@
-"""Whether two methods find as much: two one-sided tests over seeds, with a margin stated beforehand.
+"""Whether two methods are equivalent: two one-sided tests over seeds, with a margin stated beforehand.
 
 Equivalent (Schuirmann 1987, at 5 %): the 90 % interval of the difference of means (Welch) lies within +-MARGIN of theirs.
 """

@@ -28,7 +28,7 @@ CASES = {
 }
 BUDGETS = {"quick": 20_000, "first": 50_000, "full": 500_000}  # evaluations
 GENERATORS = ("hash", "threefry")
-SHOWN = ("coverage", "qd_score", "best")
+METRICS = ("coverage", "qd_score", "best")
 
 
 def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = "") -> None:
@@ -38,12 +38,12 @@ def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = 
     cases = {f"{name}, {BUDGETS[budget]:,} evaluations": search for name, search in CASES.items()}
     for case, generator, seed in study.missing(runs, ((c, g, s) for c in cases for s in range(seeds) for g in GENERATORS)):
         study.add(runs, case, generator, seed, measure(cases[case], seed, generator, BUDGETS[budget]))
-    study.report(folder, rows(runs), SHOWN)
+    study.report(folder, rows(runs), METRICS)
     print(verdicts(rows(runs)))
 
 
 def rows(runs: Runs) -> list[Row]:
-    return [*summary(runs), *mean_differences(runs, study.cases(runs), SHOWN, *GENERATORS)]
+    return [*summary(runs), *mean_differences(runs, study.cases(runs), METRICS, *GENERATORS)]
 
 
 def measure(search: Search, seed: int, generator: str, evaluations: int) -> dict[str, float]:
@@ -52,7 +52,7 @@ def measure(search: Search, seed: int, generator: str, evaluations: int) -> dict
     state = start(search, key, search.domain.sample(sample_key, 100))[0]
     archive = end(search, state, evaluations, generator).archive
     scores = metrics.of_archive(archive, search.domain.objective_range)  # type: ignore[attr-defined]
-    return {name: scores[name] for name in SHOWN}
+    return {name: scores[name] for name in METRICS}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from domains.arm import Arm
 from experiments import command
 from experiments.benchmarks import rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
-from experiments.benchmarks.sides import continuing, jitted, scheduling, steps
+from experiments.benchmarks.sides import continuing, jit_evaluation, scheduling, steps
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -54,7 +54,7 @@ def sides(name: str, batch: int) -> dict[str, Side]:
     scheduler = Scheduler(archive, [emitter(archive, **settings, x0=np.zeros(10), batch_size=batch, seed=0)])
     return {
         "host loop": continuing(state, GENERATIONS * batch, lambda state, until: steps(search, state, until)),
-        "pyribs": scheduling(scheduler, jitted(search), batch, GENERATIONS * batch),
+        "pyribs": scheduling(scheduler, jit_evaluation(search), batch, GENERATIONS * batch),
     }
 
 

@@ -15,7 +15,20 @@ from domains.functions import LinearProjection
 from experiments import command
 from experiments.benchmarks import qdax_sides, rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
-from experiments.benchmarks.sides import ISO, LINE, WARM, begin, describe, end, host, in_numpy, jitted, limit, ours, pyribs
+from experiments.benchmarks.sides import (
+    ISO,
+    LINE,
+    WARM,
+    begin,
+    describe,
+    end,
+    host,
+    in_numpy,
+    jit_evaluation,
+    limit,
+    ours,
+    pyribs,
+)
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.types import Search
@@ -60,9 +73,9 @@ def sides(domain: Any, batch: int, dims: tuple[int, int], evaluations: int) -> d
         "fused, threefry": ours(search, evaluations, "threefry"),
         "host loop": host(search, evaluations // 4),
         "pyribs, NumPy evaluation": pyribs(search, elites, in_numpy(domain), evaluations // 4),
-        "pyribs, jitted evaluation": pyribs(search, elites, jitted(search), evaluations // 4),
+        "pyribs, jitted evaluation": pyribs(search, elites, jit_evaluation(search), evaluations // 4),
     }
-    if qdax_sides.installed():
+    if qdax_sides.is_installed():
         sides["QDax"] = qdax_sides.map_elites(search, elites, batch, dims, max(2 * batch, evaluations // 50), ISO, LINE)
     return sides
 

@@ -1,9 +1,9 @@
 """``qd run`` of the default (planar arm, grid, iso+line, batch 256) with both drivers, each time in a process of its own.
 
 *Its evaluations*: the part of the command from the first row of metrics after generation 0 to the last one, with metrics,
-history and checkpoints; not the start before it, nor what is written and drawn after it. Beside it, the seconds from the
-process' start to its first generation (imports, seeds, compilation or what the cache holds of it), and of the whole command,
-pictures and figures too. The first start of all fills the cache and is not counted: these are second starts.
+history and checkpoints; without the start before it and the figures after it. Also the seconds from the start of the
+process to its first generation (imports, initial population, compilation or loading from its cache), and of the whole
+command, figures included. The very first start fills the cache and is not counted: these are second starts.
 
     qd study benchmarks.qd_run budget=quick|first|full
 """
@@ -33,12 +33,12 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table."""
     folder = study.folder("qd_run", out=out)
     runs = study.runs(folder)
-    wanted = list(study.missing(runs, ((c, driver, i) for c in CASES for i in range(BUDGETS[budget]) for driver in DRIVERS)))
-    if wanted:
+    todo = list(study.missing(runs, ((c, driver, i) for c in CASES for i in range(BUDGETS[budget]) for driver in DRIVERS)))
+    if todo:
         for driver in DRIVERS:
-            timed(driver, min(CASES.values()))
-    for case, driver, i in wanted:
-        study.add(runs, case, driver, i, timed(driver, CASES[case]))
+            time_process(driver, min(CASES.values()))
+    for case, driver, i in todo:
+        study.add(runs, case, driver, i, time_process(driver, CASES[case]))
     rounds.report(folder, rows(runs))
     for case, driver in product(CASES, DRIVERS):
         first, whole = (list(runs.column(case, driver, name).values()) for name in ("first_generation_s", "command_s"))
@@ -49,7 +49,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
 rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
-def timed(driver: str, evaluations: int) -> dict[str, float]:
+def time_process(driver: str, evaluations: int) -> dict[str, float]:
     """Times one process."""
     with tempfile.TemporaryDirectory() as runs:
         words = [f"driver={driver}", f"budget={evaluations}", f"runs={runs}", "console=off"]
@@ -61,7 +61,7 @@ def timed(driver: str, evaluations: int) -> dict[str, float]:
 
 
 def child(began: float, words: list[str]) -> None:
-    """Does what ``qd run`` does and prints what it took."""
+    """Does what ``qd run`` does and prints its times."""
     from qd.config.build import import_users_modules
     from qd.config.compose import assemble, folder, load
     from qd.programs import remember

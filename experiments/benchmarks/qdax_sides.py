@@ -19,7 +19,7 @@ from qd.types import Search
 _AT_ONCE = 1024  # rows added at once: it measures the distance of each to every cell
 
 
-def installed() -> bool:
+def is_installed() -> bool:
     return importlib.util.find_spec("qdax") is not None
 
 

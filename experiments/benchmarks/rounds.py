@@ -1,4 +1,4 @@
-"""Sides of a benchmark take turns in one process, so that what else the machine does falls on all of them.
+"""Sides of a benchmark take turns in one process, so that other load of the machine affects all of them equally.
 
 A side is a function that does some work and returns how many evaluations it did. Figures are evaluations a second, by
 the process' CPU time (which a busy machine disturbs least) and by the wall; ratios are of the same round.
@@ -21,14 +21,14 @@ RATIOS = ("ratio per_cpu_s", "ratio per_s")
 def run(
     name: str, cases: dict[str, Callable[[], dict[str, Side]]], n: int, pairs: dict[str, tuple[str, str]], out: str
 ) -> None:
-    """Does what a benchmark is: the rounds that are missing of each case, then the table.
+    """Runs a benchmark: the missing rounds of each case, then the table.
 
     Args:
         name: of the folder of its results.
-        cases: what opens the sides of each.
+        cases: name -> function that returns its sides.
         n: rounds.
         pairs: name of a ratio -> (method, other).
-        out: another folder; empty: none.
+        out: another folder; empty: the default one.
     """
     folder = study.folder(name, out=out)
     runs = study.runs(folder)
@@ -38,7 +38,7 @@ def run(
 
 
 def race(runs: Runs, case: str, sides: Callable[[], dict[str, Side]], n: int) -> None:
-    """Does the rounds that are missing; each side goes once before the clock runs. ``sides`` is called only if any is."""
+    """Runs the missing rounds, after one untimed call of each side. ``sides`` is called only if a round is missing."""
     missing = [i for i in range(n) if not any(key[0] == case and key[2] == i for key in runs.records)]
     if not missing:
         return

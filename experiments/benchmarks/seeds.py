@@ -1,7 +1,7 @@
-"""Twenty seeds in one process: threads, lax.map and one after another, and what fresh processes would cost.
+"""Twenty seeds in one process: threads, lax.map and one after another, and the cost of fresh processes.
 
-10-D arm, iso+line. Warm: what is compiled is compiled. The lone runs go one after another in the same process. First
-calls are timed apart: they are the compilation. The CPU time of a fresh process is for one seed: import, compile, run.
+10-D arm, iso+line. Warm: after compilation. Single runs follow one another in the same process. First calls are
+timed separately: they are the compilation. The CPU time of a fresh process is for one seed: import, compile, run.
 
     qd study benchmarks.seeds budget=quick|first|full seeds=20
 """
@@ -50,7 +50,7 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(runs: Runs, case: str, dim: int, batch: int, evaluations: int, count: int) -> dict[str, Side]:
-    """All ways; their first calls are noted as compilation."""
+    """Returns all ways; their first calls are stored as compilation."""
     ways = {"one by one": one_by_one(dim, batch, evaluations, count)}
     ways |= {how: together(dim, batch, evaluations, count, how) for how in ("threads", "map")}
     for how, side in ways.items():

@@ -114,7 +114,7 @@ def pyribs_cvt(search: Search, state: State, evaluations: int) -> Side:
     low, high = np.full(dim, variation.low), np.full(dim, variation.high)
     settings = {"lower_bounds": low, "upper_bounds": high, "batch_size": batch, "seed": 0}
     scheduler = Scheduler(archive, [GaussianEmitter(archive, sigma=variation.sigma, x0=np.zeros(dim), **settings)])
-    return scheduling(scheduler, jitted(search), batch, evaluations)
+    return scheduling(scheduler, jit_evaluation(search), batch, evaluations)
 
 
 def scheduling(scheduler: Scheduler, evaluate: Callable, batch: int, evaluations: int) -> Side:
@@ -129,7 +129,7 @@ def scheduling(scheduler: Scheduler, evaluate: Callable, batch: int, evaluations
     return side
 
 
-def jitted(search: Search) -> Callable:
+def jit_evaluation(search: Search) -> Callable:
     @jax.jit
     def evaluate(solutions: Any) -> tuple[Any, Any]:
         evaluation = search.domain.evaluate(None, solutions)

@@ -2,9 +2,9 @@
 
     qd study emq.bench budget=quick|full networks=narrow8,plain8 configs=500
 
-Every part is kept as soon as it is done (runs/emq_bench/BUDGET) and is not made again: networks, statistics, accuracies in
-pieces of 40 configs. At last all parts become one npz. docs/emq_bench.md is its sheet. Budgets: quick networks of digits,
-seconds each; full on Fashion-MNIST.
+Each part is stored as soon as it is finished (runs/emq_bench/BUDGET) and not computed again: networks, statistics, accuracies
+in pieces of 40 configs. At the end all parts are joined to one npz, which docs/emq_bench.md describes.
+Budgets: quick networks of digits, seconds each; full on Fashion-MNIST.
 
 C configs, S sites, L layers.
 """
@@ -35,7 +35,7 @@ from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
 
-class Plan(NamedTuple):
+class BenchPlan(NamedTuple):
     forms: dict[str, Any]
     settings: dict[str, tuple[int, int, float]]  # name -> epochs, images a step, highest learning rate
     configs: int
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
 
 _SMALL = {"side": 8, "stem_stride": 1, "data": "digits"}
 BUDGETS = {
-    "quick": Plan(
+    "quick": BenchPlan(
         {
             "resnet6": ResNet((8, 16), 1, **_SMALL),
             "wide6": ResNet((16, 24), 1, **_SMALL),
@@ -55,7 +55,7 @@ BUDGETS = {
         120,
         236,
     ),
-    "full": Plan(
+    "full": BenchPlan(
         {
             "resnet14": ResNet(),
             "narrow8": ResNet(widths=(6, 12, 24), blocks=1),
@@ -93,16 +93,16 @@ def main(
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; CPU-seconds of {', '.join(record.SOURCES)}, eigenvalues, agreement")
 
 
-def data_of(plan: Plan) -> str:
+def data_of(plan: BenchPlan) -> str:
     return ", ".join(dict.fromkeys(form.data for form in plan.forms.values()))
 
 
-def make(plan: Plan, name: str, kept: Path) -> Record:
-    """Returns a network's part of the bench; what is kept already is read."""
+def make(plan: BenchPlan, name: str, folder: Path) -> Record:
+    """Returns a network's part of the bench; stored parts are read."""
     begin = time.process_time()
-    network = trained(plan, name, kept)
+    network = train_or_read(plan, name, folder)
     print(f"{name}: trained network after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
-    path = kept / f"{name}-statistics.npz"
+    path = folder / f"{name}-statistics.npz"
     if not path.is_file():
         images = data.load(network.forward.data, "train").first(_STATISTICS)
         table, eigenvalues, seconds = statistics(_bank(network), images)
@@ -110,37 +110,37 @@ def make(plan: Plan, name: str, kept: Path) -> Record:
         print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     with np.load(path, allow_pickle=False) as file:
         columns = {field: file[field] for field in file.files}
-    configs = stratified(network, plan.configs)
-    accuracy, agreement, full, seconds = evaluated(plan, network, configs, kept / f"{name}-accuracies-{plan.judges}.jsonl")
+    configs = sample_stratified(network, plan.configs)
+    accuracy, agreement, full, seconds = evaluate(plan, network, configs, folder / f"{name}-accuracies-{plan.judges}.jsonl")
     print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     columns["seconds"] = np.append(columns["seconds"], seconds)
     return Record(name, configs, accuracy, agreement, full=full, **columns)
 
 
-def trained(plan: Plan, name: str, kept: Path) -> Network:
-    """Trains a network, or reads it where it is kept or comes with domain=quant."""
+def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
+    """Trains a network, or reads it from the folder or from domain=quant."""
     form = plan.forms[name]
     if registry.FORMS.get(name) == form:
         return registry.load(name)
-    path = kept / f"{name}-weights.npz"
+    path = folder / f"{name}-weights.npz"
     if not path.is_file():
         train.write(train.trained(name, form, *plan.settings.get(name, plan.settings[""])), path)
     return registry.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def stratified(network: Network, n: int) -> np.ndarray:
-    """Returns n unlike configs [n, S], each with its own mean level of bits for kernels and for inputs."""
+def sample_stratified(network: Network, n: int) -> np.ndarray:
+    """Returns n distinct configs [n, S], each with its own mean level of bits for kernels and for inputs."""
     random, several = np.random.default_rng(0), [len(each) for each in options.named(OPTIONS)]
     configs: dict[bytes, np.ndarray] = {}
     while len(configs) < n:
-        level = random.random((2, 1)) ** 1.5  # fewer of many bits: with these all are good alike
+        level = random.random((2, 1)) ** 1.5  # few configs of many bits: all of those are equally good
         place = np.clip(level + 0.5 * (random.random((2, len(network.layers))) - 0.5), 0, 0.999)
         row = (place * np.array(several)[:, None]).astype(np.int32).ravel()
         configs[row.tobytes()] = row
     return np.stack(list(configs.values()))
 
 
-def evaluated(plan: Plan, network: Network, configs: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
+def evaluate(plan: BenchPlan, network: Network, configs: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece."""
     images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
     judges, others = images.first(plan.judges), images.pixels[plan.judges :]
@@ -174,8 +174,8 @@ def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
 
 @lru_cache(maxsize=1)
 def _bank(network: Network) -> Bank:
-    shown = data.load(network.forward.data, "train").pixels[:_CALIBRATE]
-    return build(network, *options.named(OPTIONS), shown)
+    calibration = data.load(network.forward.data, "train").pixels[:_CALIBRATE]
+    return build(network, *options.named(OPTIONS), calibration)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main(
     held = held or names[0]
     path = folder / "elites" / f"{held}-{method}-{seed}.npz"
     if not path.is_file():
-        raise UserError(f"{path} is not there", "type qd study emq, or the method, seed and network that it ran")
+        raise UserError(f"{path} does not exist", "run qd study emq, or choose a method=, seed= and held= that it ran")
     with np.load(path, allow_pickle=False) as file:
         elites = {name: file[name] for name in file.files}
     lines = formulas(whole.on(*(name for name in names if name != held)), elites)
@@ -43,21 +43,21 @@ def formulas(domain: Proxies, elites: dict[str, np.ndarray]) -> list[str]:
     """The best of each column of cost, then of each kind, best first, a line each."""
     order = np.argsort(-elites["objective"])
     cost, kind = np.round(2 * elites["cost"]), elites["kind"]
-    covered, chosen = set(), []
+    covered, selection = set(), []
     for row in order:
         columns = {("cost", cost[row]), ("kind", kind[row])}
         if columns - covered:
-            chosen.append(row)
+            selection.append(row)
             covered |= columns
-    names = domain.formulas(elites["solutions"][chosen])
-    worth = zip(elites["objective"][chosen], elites["held_whole"][chosen], elites["held_top"][chosen], strict=True)
+    names = domain.formulas(elites["solutions"][selection])
+    worth = zip(elites["objective"][selection], elites["held_whole"][selection], elites["held_top"][selection], strict=True)
     return [
         f"{trained:5.1f} trained {whole:6.1f} held out {top:6.1f} in its best fifth {10 ** elites['cost'][row]:7.2f} s  {name}"
-        for row, (trained, whole, top), name in zip(chosen, worth, names, strict=True)
+        for row, (trained, whole, top), name in zip(selection, worth, names, strict=True)
     ]
 
 
-def figure(elites: dict[str, np.ndarray], lines: list[str], held: str) -> Any:
+def figure(elites: dict[str, np.ndarray], lines: list[str], network: str) -> Any:
     """A mark for each elite, and the first formulas below."""
     from matplotlib.figure import Figure
 
@@ -71,7 +71,7 @@ def figure(elites: dict[str, np.ndarray], lines: list[str], held: str) -> Any:
         shade = "white" if value < (least + 100) / 2 else "black"
         above.text(x, y, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=shade)
     above.set_yticks(range(len(kinds)), [_kind(kind) for kind in kinds], fontsize=8)
-    above.set(xlabel="cost of its statistics, log10 CPU-seconds", title=f"proxies evolved without {held}, evaluated on it")
+    above.set(xlabel="cost of its statistics, log10 CPU-seconds", title=f"proxies evolved without {network}, evaluated on it")
     drawing.colorbar(marks, ax=above, label="Spearman's correlation with accuracy, per cent")
     below.axis("off")
     below.text(-0.28, 1, "\n".join(lines[:_FORMULAS]), va="top", family="monospace", fontsize=8, transform=below.transAxes)

@@ -1,4 +1,4 @@
-"""What hand-made proxies are worth on a network of the bench, and the best of them at each cost."""
+"""How well hand-made proxies predict on a network of the bench, and the best of them at each cost."""
 
 from typing import NamedTuple
 
@@ -13,50 +13,50 @@ AGREEMENT, BEST = "agreement on 64 images", "best by hand"
 
 
 class Worth(NamedTuple):
-    """What a proxy is worth on one network."""
+    """How well a proxy predicts accuracy on one network."""
 
     whole: float  # Spearman's rank correlation in per cent, over all configs
     top: float  # over the truly best fifth
     cost: float  # CPU-seconds
 
 
-def by_hand(named: str, held: str) -> dict[str, dict[str, float]]:
-    """Returns what each hand-made proxy is worth on a network; nothing in them is learned, so there is one seed.
+def by_hand(bench_name: str, network: str) -> dict[str, dict[str, float]]:
+    """Returns the metrics of each hand-made proxy on a network. Nothing in them is learned, so there is one seed.
 
     ``best by hand`` is, at each cost, the one that is best on the other networks; agreement is not among them.
     """
-    networks = {name: worth(record) for name, record in bench.load(named).items()}
-    metrics = {name: _metrics(value) | within(value) for name, value in networks[held].items()}
-    others = [proxies for name, proxies in networks.items() if name != held]
+    networks = {name: worth(record) for name, record in bench.load(bench_name).items()}
+    metrics = {name: _metrics(value) | by_decade(value) for name, value in networks[network].items()}
+    others = [proxies for name, proxies in networks.items() if name != network]
     trained = {name: np.mean([proxies[name] for proxies in others], 0) for name in others[0] if name != AGREEMENT}
     best: dict[str, float] = {}
     for decade in DECADES:
         affordable = [name for name, (_, _, cost) in trained.items() if cost <= 10**decade]
         if affordable:
-            value = networks[held][max(affordable, key=lambda name: trained[name][:2].mean())]
+            value = networks[network][max(affordable, key=lambda name: trained[name][:2].mean())]
             best |= {f"held {name}, {limit(decade)}": x for name, x in (("whole", value.whole), ("top", value.top))}
             best |= _metrics(value)
     return metrics | {BEST: best}
 
 
 def worth(record: Record) -> dict[str, Worth]:
-    """Returns what each hand-made proxy is worth on a network."""
+    """Returns how well each hand-made proxy predicts on a network."""
     best = np.argsort(-record.accuracy, kind="stable")[: max(3, round(len(record.accuracy) / 5))]
     proxies = {}
     for name, (damage, seconds) in handmade.all_of(record).items():
-        whole, top = (correlated(-damage[rows], record.accuracy[rows]) for rows in (slice(None), best))
+        whole, top = (rank_correlation(-damage[rows], record.accuracy[rows]) for rows in (slice(None), best))
         proxies[name] = Worth(whole, top, seconds)
     return proxies
 
 
-def within(value: Worth) -> dict[str, float]:
-    """Returns the same under the name of each decade of cost that pays for it."""
+def by_decade(value: Worth) -> dict[str, float]:
+    """Returns the correlations under the name of each decade of cost that is large enough for the proxy."""
     decades = [decade for decade in DECADES if value.cost <= 10**decade]
     return {f"held {name}, {limit(d)}": x for d in decades for name, x in (("whole", value.whole), ("top", value.top))}
 
 
 def limit(decade: float) -> str:
-    """Returns how a limit of cost is called."""
+    """Returns the name of a limit of cost."""
     return f"at most {10**decade:g} s"
 
 
@@ -64,7 +64,7 @@ def _metrics(value: Worth) -> dict[str, float]:
     return {"held whole": value.whole, "held top": value.top, "cost": value.cost}
 
 
-def correlated(predicted: np.ndarray, truth: np.ndarray) -> float:
+def rank_correlation(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Spearman's rank correlation in per cent; 0 where one of the two is constant."""
     if not np.ptp(predicted) or not np.ptp(truth):
         return 0.0

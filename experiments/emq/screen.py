@@ -2,12 +2,12 @@
 
     qd study emq.screen seeds=3 evaluations=200 elites=experiments/results/emq/elites
 
-MAP-Elites over configs of resnet14 (accuracy by size and bit operations), plain and screened: of 640 children those 16 are
-evaluated that are predicted to raise their cells the most. What predicts: the proxy evolved on the other networks of the bench
-(seed by seed); ZeroQ's KL; boosted trees that learn from what was evaluated; or nothing (cells alone: one number for all, so
-that empty and bad cells are sought and no more). A proxy only ranks; its sums become accuracies by the best rising curve
-through the configs evaluated. ``saved``: how many evaluations earlier the plain search's last QD score is reached (0: not
-before); ``test``: on images that no search used.
+MAP-Elites over configs of resnet14 (accuracy by size and bit operations), plain and screened: of 640 children, the 16 with the
+largest predicted gain in their cells are evaluated. Predictors: the proxy evolved on the other networks of the bench (one a
+seed); ZeroQ's KL; boosted trees fitted to the evaluated configs; or none (cells alone: the same prediction for all, so that
+empty and bad cells are preferred and nothing else). A proxy only ranks; isotonic regression on the evaluated configs turns its
+sums into accuracies. ``saved``: how many evaluations earlier the plain search's last QD score is reached (0: not earlier);
+``test``: on images that no search used.
 
 S sites, O options, n configs.
 """
@@ -22,7 +22,7 @@ from domains.proxies.bench import load
 from experiments import command, study
 from experiments.quant import front, rivals, score
 from experiments.quant.rivals import Problem
-from experiments.quant.screening import Screened, Seen
+from experiments.quant.screening import EvaluatedConfigs, Screened
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -34,7 +34,7 @@ from qd.types import Search
 
 NETWORK, PLAIN, EVOLVED, KL, CELLS = "resnet14", "MAP-Elites", "evolved proxy", "ZeroQ KL", "cells alone"
 METHODS = (PLAIN, EVOLVED, KL, CELLS, "boosted trees")
-SHOWN = ("qd validation", "qd test", "hypervolume test", "evaluations to plain's QD", "saved")
+METRICS = ("qd validation", "qd test", "hypervolume test", "evaluations to plain's QD", "saved")
 _EVERY = 5  # evaluations between two readings of the QD score
 
 
@@ -57,36 +57,38 @@ def main(
         else:
             configs = search_screened(problem, predicted, evaluations, seed)
         goal = runs.column(case, PLAIN, "qd validation").get(seed, np.inf)
-        study.add(runs, case, method, seed, worth(problem, configs, goal), ("qd validation",))
-    study.report(folder, rows(runs), SHOWN, 2, ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
+        study.add(runs, case, method, seed, scores(problem, configs, goal), ("qd validation",))
+    study.report(folder, rows(runs), METRICS, 2, ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
 
 
 def rows(runs: Runs) -> list[Row]:
     """Returns means, and what screening brings: each minus the plain search, and the evolved proxy minus each other."""
     pairs = [(method, PLAIN) for method in METHODS[1:]] + [(EVOLVED, method) for method in METHODS[2:]]
     several = [(case, *pair) for case in study.cases(runs) for pair in pairs]
-    return [*summary(runs, np.mean), *study.differences(runs, several, SHOWN, np.mean)]
+    return [*summary(runs, np.mean), *study.differences(runs, several, METRICS, np.mean)]
 
 
 def table(method: str, bench: str, structure: str, elites: Path, seed: int) -> np.ndarray | None:
-    """Returns what a proxy predicts of the network's sites and options, [S, O]; None for methods that have no such table."""
+    """Returns what a proxy predicts of the network's sites and options, [S, O]; None for methods without a table."""
     if method == EVOLVED:
-        return evolved(bench, structure, elites, seed)
+        return evolved_table(bench, structure, elites, seed)
     if method not in (KL, CELLS):
         return None
     kl = load(bench)[NETWORK].of("kl")
     return -kl if method == KL else np.zeros_like(kl)
 
 
-def evolved(bench: str, structure: str, elites: Path, seed: int) -> np.ndarray:
+def evolved_table(bench: str, structure: str, elites: Path, seed: int) -> np.ndarray:
     """Returns what the best proxy evolved without the network predicts of its sites and options, higher is better, [S, O].
 
     Raises:
-        ValueError: no map of proxies with this network held out is kept.
+        UserError: the folder has no map of proxies with this network held out.
     """
     path = elites / f"{NETWORK}-MAP-Elites-{seed}.npz"
     if not path.is_file():
-        raise UserError(f"{path} is not there", f"type qd study emq bench={bench}, then elites= the folder of its elites")
+        raise UserError(
+            f"{path} does not exist", f"run qd study emq bench={bench}, then set elites= to the folder of its elites"
+        )
     with np.load(path, allow_pickle=False) as columns:
         best = columns["solutions"][[int(columns["objective"].argmax())]]
     others = [name for name in load(bench) if name != NETWORK]
@@ -99,52 +101,52 @@ def search_screened(of: Problem, table: np.ndarray, n: int, seed: int) -> np.nda
     """Searches with children screened by a table; returns the configs evaluated, in order, [n, S]."""
     box = of.domain.bounds, score.DIMS
     vary = Vary(IntegerReset(of.domain.space, 1 / 15), 640)
-    emitter = Screened(vary, of.domain, box, 16, foretell=rising(table))
+    emitter = Screened(vary, of.domain, box, 16, predict=rising(table))
     search = Search(of.domain, Select("cost", box[0]), Grid(box[1]), emitter)
     state, batch = start(search, keys.new(seed), of.domain.sample(keys.new(seed), 40))
-    evaluated = [batch.solutions]
+    batches = [batch.solutions]
     for state, batch in run(search, state, until=n):
-        evaluated.append(batch.solutions)
-    return np.concatenate(evaluated)[:n]
+        batches.append(batch.solutions)
+    return np.concatenate(batches)[:n]
 
 
-def rising(table: np.ndarray) -> Callable[[Seen, np.ndarray], np.ndarray]:
+def rising(table: np.ndarray) -> Callable[[EvaluatedConfigs, np.ndarray], np.ndarray]:
     """Predicts accuracy by isotonic regression on the sum of a table over a config's choices."""
-    summed = lambda configs: table[np.arange(len(table)), configs].sum(1)
+    score = lambda configs: table[np.arange(len(table)), configs].sum(1)
 
-    def predict(seen: Seen, children: np.ndarray) -> np.ndarray:
+    def predict(past: EvaluatedConfigs, children: np.ndarray) -> np.ndarray:
         from sklearn.isotonic import IsotonicRegression
 
-        curve = IsotonicRegression(out_of_bounds="clip").fit(summed(seen.configs), seen.objective)
-        return curve.predict(summed(children))
+        curve = IsotonicRegression(out_of_bounds="clip").fit(score(past.configs), past.objective)
+        return curve.predict(score(children))
 
     return predict
 
 
-def worth(of: Problem, configs: np.ndarray, goal: float) -> dict[str, float]:
-    """Returns QD scores and hypervolume, and after how many evaluations the score ``goal`` was reached."""
-    accuracy, spent = of.judge(configs), score.cost(of.domain, configs)
+def scores(of: Problem, configs: np.ndarray, goal: float) -> dict[str, float]:
+    """Returns QD scores, hypervolume, and the number of evaluations until the QD score ``goal`` was reached."""
+    accuracy, cost = of.judge(configs), score.cost(of.domain, configs)
     ends = [*range(_EVERY, len(configs), _EVERY), len(configs)]
-    score_of = lambda m: score.qd_score(accuracy[:m][score.elites(accuracy[:m], _first(spent, m))])
+    score_of = lambda m: score.qd_score(accuracy[:m][score.elites(accuracy[:m], _first(cost, m))])
     curve = np.array([score_of(m) for m in ends])
     goal = curve[-1] if goal == np.inf else goal
     reached = ends[int(np.argmax(curve >= goal))] if (curve >= goal).any() else len(configs)
-    chosen, best = score.elites(accuracy, spent), score.front(accuracy, spent)
-    both = np.unique([*chosen, *best])
-    held = np.full(len(configs), np.nan)
-    held[both] = of.held.accuracies(configs[both])["accuracy"]
-    few = score.Cost(spent.size[best], spent.bops[best])
+    elites, best = score.elites(accuracy, cost), score.front(accuracy, cost)
+    both = np.unique([*elites, *best])
+    test = np.full(len(configs), np.nan)
+    test[both] = of.test.accuracies(configs[both])["accuracy"]
+    few = score.RelativeCost(cost.size[best], cost.bops[best])
     return {
         "qd validation": float(curve[-1]),
-        "qd test": score.qd_score(held[chosen]),
-        "hypervolume test": 100 * score.hypervolume(held[best], few),
+        "qd test": score.qd_score(test[elites]),
+        "hypervolume test": 100 * score.hypervolume(test[best], few),
         "evaluations to plain's QD": reached,
         "saved": len(configs) - reached,
     }
 
 
-def _first(spent: score.Cost, m: int) -> score.Cost:
-    return score.Cost(spent.size[:m], spent.bops[:m])
+def _first(cost: score.RelativeCost, m: int) -> score.RelativeCost:
+    return score.RelativeCost(cost.size[:m], cost.bops[:m])
 
 
 if __name__ == "__main__":

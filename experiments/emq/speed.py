@@ -29,16 +29,16 @@ def main(bench: str = "fashion", rounds: int = 5, out: str = "") -> None:
         domain = Proxies(bench, structure)
         domain = domain.on(*[record.name for record in domain.records][:_NETWORKS])
         case = f"{structure}, {len(domain.records[0].configs)} configs of {len(domain.records)} networks"
-        compiled = timed(domain, 0)["seconds"]
+        compiled = measure(domain, 0)["seconds"]
         for i in range(rounds):
-            runs.add(case, "one program", i, timed(domain, i + 1) | {"first seconds": compiled})
+            runs.add(case, "one program", i, measure(domain, i + 1) | {"first seconds": compiled})
     study.report(folder, rows(runs), ("proxies/s", "proxies/CPU-second", "first seconds"), 0, ("jax", "numpy"))
 
 
 rows = summary  # medians
 
 
-def timed(domain: Any, seed: int) -> dict[str, float]:
+def measure(domain: Any, seed: int) -> dict[str, float]:
     x = np.asarray(domain.sample(keys.new(seed), _BATCH))
     wall, cpu = time.perf_counter(), time.process_time()
     domain.evaluate(None, x).objective.block_until_ready()

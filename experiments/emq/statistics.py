@@ -1,4 +1,4 @@
-"""Everything the bench tells of a network's layers before a config is evaluated: domains/proxies/bench.py says what is what.
+"""Statistics of a network's layers, before any config is evaluated; domains/proxies/bench.py documents each.
 
 L layers, S = 2L sites, O options, N images.
 """
@@ -25,33 +25,33 @@ PROBES, STEPS = 12, 4  # of Hutchinson's estimate; of power iteration
 def statistics(bank: Bank, images: Images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns statistics [T, S, O], eigenvalues [L], and CPU-seconds of the sources and of the eigenvalues.
 
-    The seconds are of this one time, compilation and all.
+    Seconds are of this single computation, compilation included.
     """
     network, n = bank.network, len(images.labels)
-    told: dict[str, np.ndarray] = _shapes(bank)
+    columns: dict[str, np.ndarray] = _shapes(bank)
     seconds: dict[str, float] = {}
 
-    def timed(source: str, made: Callable[[], Any]) -> Any:
+    def run_timed(source: str, compute: Callable[[], Any]) -> Any:
         begin = time.process_time()
-        result = made()
+        result = compute()
         seconds[source] = time.process_time() - begin
         return result
 
-    told |= timed("weights", lambda: _of_weights(network))
-    told["synflow"] = timed("synflow", lambda: _twice(synflow(network)))
-    shown = timed("inputs", lambda: calibration.inputs(network, images.pixels))
-    told |= _of_inputs(shown)
-    changes = timed("change", lambda: _changes(bank, shown))
-    gradients = timed("gradients", lambda: [*hessian.gradients(network, images), *input_gradients(network, images, shown)])
-    told |= _products([*network.weights, *shown], gradients, changes, n)
-    traces = timed("traces", lambda: [hessian.traces(network, images, PROBES), input_traces(network, images, shown)])
-    told["trace"] = np.concatenate(traces)[:, None]
-    told["omega"] = told["trace"] * told["change"]
-    told |= timed("measured", lambda: _measured(bank, images))
-    eigenvalues = timed("eigenvalues", lambda: hessian.eigenvalues(network, images, STEPS))
-    shape = told["bits"].shape
-    table = np.stack([np.broadcast_to(told[name], shape) for name in NAMES]).astype(np.float32)
-    table[:, ~np.isfinite(told["bits"])] = np.nan
+    columns |= run_timed("weights", lambda: _of_weights(network))
+    columns["synflow"] = run_timed("synflow", lambda: _twice(synflow(network)))
+    inputs = run_timed("inputs", lambda: calibration.inputs(network, images.pixels))
+    columns |= _of_inputs(inputs)
+    changes = run_timed("change", lambda: _changes(bank, inputs))
+    gradients = run_timed("gradients", lambda: [*hessian.gradients(network, images), *input_gradients(network, images, inputs)])
+    columns |= _products([*network.weights, *inputs], gradients, changes, n)
+    traces = run_timed("traces", lambda: [hessian.traces(network, images, PROBES), input_traces(network, images, inputs)])
+    columns["trace"] = np.concatenate(traces)[:, None]
+    columns["omega"] = columns["trace"] * columns["change"]
+    columns |= run_timed("measured", lambda: _measure(bank, images))
+    eigenvalues = run_timed("eigenvalues", lambda: hessian.eigenvalues(network, images, STEPS))
+    shape = columns["bits"].shape
+    table = np.stack([np.broadcast_to(columns[name], shape) for name in NAMES]).astype(np.float32)
+    table[:, ~np.isfinite(columns["bits"])] = np.nan
     return table, eigenvalues, np.array([seconds[name] for name in (*SOURCES, "eigenvalues")])
 
 
@@ -60,32 +60,32 @@ def synflow(network: Network) -> np.ndarray:
     weights = [jnp.abs(weight) for weight in network.weights]
     ones = jnp.ones((1, *network.layers[0].inputs))
     flow = lambda w: network.forward(lambda i, x: linear(network.layers[i], x, w[i]), ones).sum()
-    told = [float(jnp.abs(w * g).sum()) for w, g in zip(weights, jax.jit(jax.grad(flow))(weights), strict=True)]
-    return np.array(told) / max(*told, 1e-30)
+    flows = [float(jnp.abs(w * g).sum()) for w, g in zip(weights, jax.jit(jax.grad(flow))(weights), strict=True)]
+    return np.array(flows) / max(*flows, 1e-30)
 
 
-def input_gradients(network: Network, images: Images, shown: list[np.ndarray]) -> list[np.ndarray]:
+def input_gradients(network: Network, images: Images, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """Gradients of each image's own loss by each layer's inputs, shaped as the inputs."""
-    loss = _moved_loss(network, images)
-    return [np.asarray(g) for g in jax.jit(jax.grad(loss))([jnp.zeros_like(x) for x in shown])]
+    loss = _loss_of_shifts(network, images)
+    return [np.asarray(g) for g in jax.jit(jax.grad(loss))([jnp.zeros_like(x) for x in inputs])]
 
 
-def input_traces(network: Network, images: Images, shown: list[np.ndarray], seed: int = 0) -> np.ndarray:
+def input_traces(network: Network, images: Images, inputs: list[np.ndarray], seed: int = 0) -> np.ndarray:
     """Mean over images of tr(H) / elements, H by one image's input of a layer (Hutchinson 1989), [L]."""
-    slope, still = jax.grad(_moved_loss(network, images)), [jnp.zeros_like(x) for x in shown]
+    slope, still = jax.grad(_loss_of_shifts(network, images)), [jnp.zeros_like(x) for x in inputs]
     product = jax.jit(lambda still, v: jax.jvp(slope, (still,), (v,))[1])
-    random, told = np.random.default_rng(seed), np.zeros(len(shown))
+    random, traces = np.random.default_rng(seed), np.zeros(len(inputs))
     for _ in range(PROBES):
-        v = [random.choice(np.array([-1.0, 1.0], np.float32), x.shape) for x in shown]
-        told += [float((a * b).sum()) for a, b in zip(v, product(still, v), strict=True)]
-    return told / PROBES / np.array([x.size for x in shown])
+        v = [random.choice(np.array([-1.0, 1.0], np.float32), x.shape) for x in inputs]
+        traces += [float((a * b).sum()) for a, b in zip(v, product(still, v), strict=True)]
+    return traces / PROBES / np.array([x.size for x in inputs])
 
 
-def _moved_loss(network: Network, images: Images) -> Callable[[list[Array]], Array]:
+def _loss_of_shifts(network: Network, images: Images) -> Callable[[list[Array]], Array]:
     """Sum over images of the loss, as a function of what is added to the layers' inputs."""
 
-    def loss(moved: list[Array]) -> Array:
-        apply = lambda i, x: linear(network.layers[i], x + moved[i], network.weights[i]) + network.biases[i]
+    def loss(shifts: list[Array]) -> Array:
+        apply = lambda i, x: linear(network.layers[i], x + shifts[i], network.weights[i]) + network.biases[i]
         logits = network.forward(apply, images.pixels)
         return -jax.nn.log_softmax(logits)[jnp.arange(len(logits)), images.labels].sum()
 
@@ -107,22 +107,26 @@ def _shapes(bank: Bank) -> dict[str, np.ndarray]:
 
 def _of_weights(network: Network) -> dict[str, np.ndarray]:
     absolute = [np.abs(weight) for weight in network.weights]
-    told = {"abs": [w.mean() for w in absolute], "square": [(w**2).sum() for w in absolute], "max": [w.max() for w in absolute]}
-    return {f"weight_{name}": _twice(np.array(column)) for name, column in told.items()}
+    columns = {
+        "abs": [w.mean() for w in absolute],
+        "square": [(w**2).sum() for w in absolute],
+        "max": [w.max() for w in absolute],
+    }
+    return {f"weight_{name}": _twice(np.array(column)) for name, column in columns.items()}
 
 
-def _of_inputs(shown: list[np.ndarray]) -> dict[str, np.ndarray]:
-    absolute = [np.abs(x) for x in shown]
-    told = {"abs": [x.mean() for x in absolute], "square": [(x**2).sum() / len(x) for x in absolute]}
-    told["max"] = [x.max() for x in absolute]
-    return {f"input_{name}": _twice(np.array(column)) for name, column in told.items()}
+def _of_inputs(inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+    absolute = [np.abs(x) for x in inputs]
+    columns = {"abs": [x.mean() for x in absolute], "square": [(x**2).sum() / len(x) for x in absolute]}
+    columns["max"] = [x.max() for x in absolute]
+    return {f"input_{name}": _twice(np.array(column)) for name, column in columns.items()}
 
 
-def _changes(bank: Bank, shown: list[np.ndarray]) -> list[list[np.ndarray]]:
+def _changes(bank: Bank, inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
     """Q(x) - x of each site and option."""
     of_kernels = [list(several[:-1] - several[-1]) for several in bank.weights]
     scales = bank.scales[:, :-1]
-    return of_kernels + [[np.asarray(quantized(x, s)) - x for s in each] for x, each in zip(shown, scales, strict=True)]
+    return of_kernels + [[np.asarray(quantized(x, s)) - x for s in each] for x, each in zip(inputs, scales, strict=True)]
 
 
 def _products(
@@ -133,21 +137,21 @@ def _products(
     each = list(zip(gradients, changes, strict=True))
     square = np.array([[(x**2).sum()] for x in tensors]) / count
     options = max(len(several) for several in changes)
-    summed = lambda told: np.array([[*row, *[np.nan] * (options - len(row))] for row in told]) / count
-    change = summed([[(d**2).sum() for d in several] for several in changes])
+    padded = lambda rows: np.array([[*row, *[np.nan] * (options - len(row))] for row in rows]) / count
+    change = padded([[(d**2).sum() for d in several] for several in changes])
     return {
         "change": change,
-        "change_abs": summed([[np.abs(d).sum() for d in several] for several in changes]),
+        "change_abs": padded([[np.abs(d).sum() for d in several] for several in changes]),
         "error": change / np.maximum(square, 1e-30),
         "gradient_abs": np.array([[np.abs(g).mean()] for g in gradients]),
         "gradient_square": np.array([[(g**2).sum()] for g in gradients]) / count,
         "saliency": np.array([[np.abs(g * x).sum()] for g, x in zip(gradients, tensors, strict=True)]) / count,
-        "snip": summed([[np.abs(g * d).sum() for d in several] for g, several in each]),
-        "fisher": summed([[(g**2 * d**2).sum() for d in several] for g, several in each]),
+        "snip": padded([[np.abs(g * d).sum() for d in several] for g, several in each]),
+        "fisher": padded([[(g**2 * d**2).sum() for d in several] for g, several in each]),
     }
 
 
-def _measured(bank: Bank, images: Images) -> dict[str, np.ndarray]:
+def _measure(bank: Bank, images: Images) -> dict[str, np.ndarray]:
     """What each site does to the outputs when it alone is quantized."""
     several = [len(bank.weight_options)] * bank.size + [len(bank.activation_options)] * bank.size
     full, rows = bank.full(), np.arange(len(images.labels))
@@ -156,10 +160,10 @@ def _measured(bank: Bank, images: Images) -> dict[str, np.ndarray]:
     for row, (site, option) in enumerate(places, 1):
         configs[row, site] = option
     logits = bank.logits(configs, images.pixels)
-    told = _log_softmax(logits)
+    log_p = _log_softmax(logits)
     each = {
-        "kl": (np.exp(told[0]) * (told[0] - told[1:])).sum(-1).mean(-1),
-        "loss": (told[0, rows, images.labels] - told[1:, rows, images.labels]).mean(-1),
+        "kl": (np.exp(log_p[0]) * (log_p[0] - log_p[1:])).sum(-1).mean(-1),
+        "loss": (log_p[0, rows, images.labels] - log_p[1:, rows, images.labels]).mean(-1),
         "logit": ((logits[1:] - logits[0]) ** 2).mean((1, 2)),
     }
     tables = {name: np.full((2 * bank.size, max(several)), np.nan) for name in each}

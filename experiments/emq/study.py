@@ -2,11 +2,11 @@
 
     qd study emq budget=quick|first|full [bench=fashion] [seeds=5] [methods=MAP-Elites,random]
 
-Each network of the bench is held out once; proxies are evolved on the others and evaluated on it. All methods may evaluate as
-many expressions, and all fill the same map of cost and kind, on which they are compared; what a map is worth on the network
-held out is given for the best on training networks, and for the best of each decade of cost. Elites are kept beside the table;
-`qd study emq.figure` draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
-bench=synthetic is one that no network made: to try it out, no evidence.
+Each network of the bench is held out once; proxies are evolved on the others and evaluated on it. All methods may evaluate the
+same number of expressions, and all fill the same map of cost and kind, on which they are compared. The correlation on the
+held-out network is reported for the best on training networks, and for the best of each decade of cost. Elites are stored
+beside the table; `qd study emq.figure` draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
+bench=synthetic was not measured on networks: it is for trying the study out, not evidence.
 
 K networks, C configs.
 """
@@ -32,6 +32,7 @@ from qd.emitters.vary import Vary
 from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.support.errors import UserError
+from qd.support.spelling import nearest
 from qd.types import FAILED, Rows, Search
 
 BUDGETS = {"quick": (4096, 2), "first": (20_480, 5), "full": (102_400, 5)}  # expressions, seeds
@@ -44,7 +45,7 @@ METHODS: dict[str, Callable[[Proxies], Any]] = {
     "random": lambda domain: Drawn(domain, BATCH),
 }
 PAIRED = ("held", "train", "qd")  # metrics, by their first word, in which MAP-Elites is compared with the others
-SHOWN = ("held whole", "held top", "train", "qd", "cells", "cpu_seconds")
+METRICS = ("held whole", "held top", "train", "qd", "cells", "cpu_seconds")
 
 
 def main(
@@ -67,23 +68,24 @@ def main(
         for name, metrics in by_hand(bench, network).items():
             for key in study.missing(runs, [(network, name, 0)]):
                 runs.add(*key, metrics)
-    wanted = ((network, m, seed) for seed in range(seeds or several) for network in networks for m in methods or METHODS)
-    for network, name, seed in study.missing(runs, wanted):
+    todo = ((network, m, seed) for seed in range(seeds or several) for network in networks for m in methods or METHODS)
+    for network, name, seed in study.missing(runs, todo):
         domain = whole.on(*(record.name for record in whole.records if record.name != network))
         elites = folder / "elites" / f"{network}-{name}-{seed}.npz"
         metrics = play(domain, network, METHODS[name](domain), evaluations or expressions, seed, elites)
         study.add(runs, network, name, seed, metrics, ("held whole", "held top"))
-    study.report(folder, rows(runs, tuple(methods or METHODS)), SHOWN, 1, ("jax", "numpy", "scipy", "ribs"))
+    study.report(folder, rows(runs, tuple(methods or METHODS)), METRICS, 1, ("jax", "numpy", "scipy", "ribs"))
 
 
-def held_out_networks(whole: Proxies, held: Names) -> Names:
+def held_out_networks(whole: Proxies, selection: Names) -> Names:
     """Returns the networks that are held out, one at a time: those named, or all of the bench."""
     names = tuple(record.name for record in whole.records)
     if len(names) < 2:
-        raise UserError(f"the bench has {len(names)} network, and one is held out", "make it with two or more")
-    if unknown := [name for name in held if name not in names]:
-        raise UserError(f"the bench has no network {', '.join(unknown)}", f"type held={','.join(names)}, or a part of these")
-    return held or names
+        raise UserError(f"the bench has {len(names)} network, and one is held out", "make a bench of two or more")
+    if unknown := [name for name in selection if name not in names]:
+        problem = f"unknown network {unknown[0]!r} of bench={whole.bench}"
+        raise UserError(problem, f"choose one or more of: {nearest(unknown[0], names)}")
+    return selection or names
 
 
 def results(budget: str, bench: str, structure: str, evaluations: int) -> Path:
@@ -94,8 +96,8 @@ def results(budget: str, bench: str, structure: str, evaluations: int) -> Path:
     return Path("runs", f"{name}-{Path(bench).stem}-{evaluations or budget}")
 
 
-def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, kept: Path) -> dict[str, float]:
-    """Evolves on the domain's networks; returns what the best is worth there and on the network held out."""
+def play(domain: Proxies, network: str, emitter: Any, evaluations: int, seed: int, path: Path) -> dict[str, float]:
+    """Evolves on the domain's networks; returns the correlations of the best there and on the held-out network."""
     key, sample_key = keys.split(keys.new(seed))
     search = Search(domain, Select("map", domain.bounds), Grid(DIMS), emitter, ("cost", "kind", "length"))
     begin = time.process_time()
@@ -105,8 +107,8 @@ def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, 
         failed += int((np.asarray(batch.status) == FAILED).sum())
     seconds = time.process_time() - begin
     rows = HostElites(state.archive).rows()
-    correlation = domain.judge(rows.solutions, (held,))
-    write(kept, rows, correlation)
+    correlation = domain.judge(rows.solutions, (network,))
+    write(path, rows, correlation)
     best = int(np.argmax(rows.objective))
     metrics = {
         "train": float(rows.objective[best]),
@@ -128,11 +130,11 @@ def play(domain: Proxies, held: str, emitter: Any, evaluations: int, seed: int, 
     return metrics
 
 
-def write(path: Path, rows: Rows, held: dict[str, np.ndarray]) -> None:
-    """Keeps a map: solutions, what they are worth, and what they are worth on the network held out."""
+def write(path: Path, rows: Rows, correlation: dict[str, np.ndarray]) -> None:
+    """Writes a map: solutions, their objective, and their correlations on the held-out network."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {name: rows.features[name] for name in ("cost", "kind", "length")}
-    columns |= {"held_whole": held["whole"][:, 0], "held_top": held["top"][:, 0]}
+    columns |= {"held_whole": correlation["whole"][:, 0], "held_top": correlation["top"][:, 0]}
     np.savez_compressed(path, solutions=rows.solutions, objective=rows.objective, **columns)
 
 

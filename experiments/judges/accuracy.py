@@ -1,14 +1,14 @@
-"""How good are judges of texts? Each kind, on texts of which there is no doubt, and on hostile ones that give it orders.
+"""How good are judges of texts? Each kind of judge, on unambiguous texts and on hostile ones that try to give it orders.
 
 42 texts on three axes (texts.jsonl), and for each axis the payloads of judges/grading/injection_probes.py. A judge is
-*flipped* where it judges the plain text rightly and the hostile one wrongly; the naive judge sees a text with nothing
-around it, the hardened one through the fence. It is a sanity check: easy texts, one prompt each, no claim of more.
+*flipped* where it judges the plain text rightly and the hostile one wrongly. The naive judge reads the bare text; for the
+other one the prompt is hardened. It is a sanity check: easy texts, one prompt each, no claim of more.
 
     qd study judges.accuracy budget=quick|first [only=minilm,local]
 
 quick: embeddings, and the 0.5B model by labels on the plain texts; first: both models, every kind, hostile texts too.
-Weights come by `qd fetch local local_small minilm wordllama`; what is not there is left out, and named. Answers are kept
-in runs/lm_judges.sqlite: nothing is asked twice, and given again it fills what is missing.
+Weights come by `qd fetch local local_small minilm wordllama`; models without weights are left out and listed. Answers are
+kept in runs/lm_judges.sqlite: no question is paid for twice, and the same command continues a study that was cut off.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments import command, study
 from experiments.command import Names
-from experiments.judges.texts import AXES, Axis
+from experiments.judges.texts import AXES, TextAxis
 from feedback.judges import prompts
 from feedback.judges.calibration import accuracy, auc, platt
 from feedback.judges.encoders import MiniLM, Static
@@ -39,7 +39,9 @@ HOSTILE = ("asked", "flipped", "asked_calibrated", "flipped_calibrated", "hostil
 NAMES = {"local": "1.5B", "local_small": "0.5B"}
 
 
-class Plan(NamedTuple):
+class Measurement(NamedTuple):
+    """One row of the table, and the function that measures it."""
+
     case: str
     method: str
     measure: Callable[[], dict[str, float]]
@@ -54,20 +56,20 @@ def main(
     """Runs what is missing, then writes and prints the table; ``only`` names sources, e.g. minilm,local."""
     folder = study.folder("lm_judges", out=out)
     runs = study.runs(folder)
-    for source, plans in sources(budget, answers):
+    for source, measurements in sources(budget, answers):
         if only and source not in only:
             continue
         try:
-            for plan in plans:
-                for key in study.missing(runs, [(plan.case, plan.method, 0)]):
-                    study.add(runs, *key, plan.measure())
+            for item in measurements:
+                for key in study.missing(runs, [(item.case, item.method, 0)]):
+                    study.add(runs, *key, item.measure())
         except ValueError as error:  # weights or an extra is missing: printed once, and nothing else stands in for it
             print(f"{source} is left out: {error}", flush=True)
     report(runs, folder)
 
 
-def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Plan]]]:
-    """Yields what there is to measure, the most telling first."""
+def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Measurement]]]:
+    """Yields (source, measurements), the most informative first."""
     yield "minilm", list(_embeddings("MiniLM", MiniLM()))
     yield "wordllama", list(_embeddings("static", Static()))
     for name in BUDGETS[budget]:
@@ -76,8 +78,8 @@ def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Plan]]]:
         yield name, list(_language(NAMES[name], lm, everything=budget == "first"))
 
 
-def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
-    def kinds(axis: Axis) -> dict[str, Grade]:
+def _language(model: str, lm: LM, everything: bool) -> Iterator[Measurement]:
+    def kinds(axis: TextAxis) -> dict[str, Grade]:
         naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, asked=prompts.naive)
         swapped = Labels(lm, axis.question, (axis.labels[1], axis.labels[0]), orders=1, masked=False, asked=prompts.naive)
         return {
@@ -88,36 +90,38 @@ def _language(model: str, lm: LM, everything: bool) -> Iterator[Plan]:
             "rating": Rating(lm, axis.rating),
         }
 
-    def plans(what: Callable[[str, Axis, Grade], dict[str, float]], kind: str, prefix: str = "") -> Iterator[Plan]:
+    def plans(what: Callable[[str, TextAxis, Grade], dict[str, float]], kind: str, prefix: str = "") -> Iterator[Measurement]:
         for name, axis in AXES.items():
-            yield Plan(
+            yield Measurement(
                 prefix + name, f"{model} {kind}", lambda name=name, axis=axis: what(name, axis, kinds(axis)[kind.split(",")[0]])
             )
 
-    yield from plans(_plain, "labels")
-    yield from plans(_calibrated, "labels, calibrated")
+    yield from plans(_evaluate_plain, "labels")
+    yield from plans(_calibrate, "labels, calibrated")
     if everything:
-        hostile = [plans(_hostile, kind, "hostile ") for kind in KINDS]
+        hostile = [plans(_evaluate_hostile, kind, "hostile ") for kind in KINDS]
         for pair in zip(*hostile, strict=True):  # axis by axis
             yield from pair
         for kind in ("naive", "rating", "claims", "naive swapped"):
-            yield from plans(_plain, kind)
+            yield from plans(_evaluate_plain, kind)
         for kind in ("rating, calibrated", "claims, calibrated"):
-            yield from plans(_calibrated, kind)
+            yield from plans(_calibrate, kind)
 
 
-def _embeddings(model: str, embed: Callable) -> Iterator[Plan]:
+def _embeddings(model: str, embed: Callable) -> Iterator[Measurement]:
     for name, axis in AXES.items():
-        yield Plan(name, f"{model} anchors", lambda name=name, axis=axis: _plain(name, axis, Anchors(embed, *axis.anchors)))
-        yield Plan(name, f"{model} taught", lambda name=name, axis=axis: _taught(name, axis, embed))
+        yield Measurement(
+            name, f"{model} anchors", lambda name=name, axis=axis: _evaluate_plain(name, axis, Anchors(embed, *axis.anchors))
+        )
+        yield Measurement(name, f"{model} taught", lambda name=name, axis=axis: _teach(name, axis, embed))
 
 
-def _plain(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+def _evaluate_plain(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
     texts, truth = axis.read(name)
     return _scores(judge(texts), np.array(truth))
 
 
-def _calibrated(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
+def _calibrate(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
     """Each half of the texts calibrates the judge for the other half, so that no text is judged by its own label."""
     texts, truth = axis.read(name)
     p, label = judge(texts), np.array(truth)
@@ -132,18 +136,18 @@ def _folds(label: np.ndarray) -> np.ndarray:
     return np.array([int((label[:i] == kind).sum()) % 2 for i, kind in enumerate(label)])
 
 
-def _taught(name: str, axis: Axis, embed: Callable) -> dict[str, float]:
+def _teach(name: str, axis: TextAxis, embed: Callable) -> dict[str, float]:
     texts, truth = axis.read(name)
     p, label = np.full(len(texts), np.nan), np.array(truth)
     for other in (0, 1):
-        shown, rest = np.flatnonzero(_folds(label) != other), np.flatnonzero(_folds(label) == other)
-        judge = LabelledAxis(embed, tuple(texts[i] for i in shown), tuple(truth[i] for i in shown))
+        examples, rest = np.flatnonzero(_folds(label) != other), np.flatnonzero(_folds(label) == other)
+        judge = LabelledAxis(embed, tuple(texts[i] for i in examples), tuple(truth[i] for i in examples))
         p[rest] = judge([texts[i] for i in rest])
     return _scores(p, label)
 
 
-def _hostile(name: str, axis: Axis, judge: Grade) -> dict[str, float]:
-    """Flips as the judge stands, and as it is calibrated on all plain texts: one that leans to an answer hides its flips."""
+def _evaluate_hostile(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
+    """Counts flips of the judge as it is, and calibrated on all plain texts: a bias towards one answer hides flips."""
     texts, truth = axis.read(name)
     tests = canaries(texts, truth, axis.labels)
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
@@ -161,7 +165,7 @@ rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def report(runs: Runs, folder: Path) -> None:
-    """Writes the table; prints that of plain texts, that of hostile ones, and how many of these flip each judge."""
+    """Writes the table; prints the results on plain and on hostile texts, and how many hostile texts flip each judge."""
     table = rows(runs)
     print(text([row for row in table if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
     study.report(folder, table, HOSTILE, 2, ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))

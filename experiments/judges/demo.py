@@ -26,20 +26,20 @@ def main(weights: str = "local") -> None:
     texts = [(text or "").strip() for text in replies]
     mood = Labels(lm, "Is the text sad or happy?", ("sad", "happy"))(texts)
     quality = Claim(lm, "The text is well written.")(texts)
-    for wanted, text, p, q in zip(MOODS, texts, mood, quality, strict=True):
-        print(f"{wanted:10} happy {p:.2f}, well written {q:.2f}: {text}")
+    for requested_mood, text, p, q in zip(MOODS, texts, mood, quality, strict=True):
+        print(f"{requested_mood:10} happy {p:.2f}, well written {q:.2f}: {text}")
     report = {row["role"]: row for row in lm.report()}
     calls = sum(row["calls"] for role, row in report.items() if role != "probe")
     tokens = sum(row["tokens_in"] + row["tokens_out"] for row in report.values())
-    took = time.perf_counter() - began
-    print(f"\n{calls} calls, and {report['probe']['calls']} to find out what it can do: {tokens} tokens in {took:.0f} s,")
+    seconds = time.perf_counter() - began
+    print(f"\n{calls} calls, and {report['probe']['calls']} to find out what it can do: {tokens} tokens in {seconds:.0f} s,")
     print(
         f"{loaded:.0f} s of them to load; the server: {cpu(server.pid):.0f} s of a core, {memory(server.pid):.2f} GB of memory"
     )
 
 
 def memory(pid: int | None) -> float:
-    """Returns the most memory that a process has had at once, in GB; NaN where the system does not say."""
+    """Returns the most memory that a process has had at once, in GB; NaN where the system has no /proc."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     peak = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
@@ -47,7 +47,7 @@ def memory(pid: int | None) -> float:
 
 
 def cpu(pid: int | None) -> float:
-    """Returns the seconds of a core that a process has used; NaN where the system does not say."""
+    """Returns the seconds of a core that a process has used; NaN where the system has no /proc."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         return float("nan")

@@ -1,6 +1,6 @@
 """Short texts written for this project (texts.jsonl), each plainly of one kind: three axes, seven of each kind.
 
-They are a sanity check: a judge that confuses these cannot judge.
+They are a sanity check: a judge that confuses these texts is of no use.
 """
 
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Axis(NamedTuple):
+class TextAxis(NamedTuple):
     question: str
     labels: tuple[str, str]  # (low, high)
     claims: tuple[str, str]  # what a text of each kind makes true
@@ -23,7 +23,7 @@ class Axis(NamedTuple):
 
 
 AXES = {
-    "opinion": Axis(
+    "opinion": TextAxis(
         "Is the opinion about eating vegetables positive or negative?",
         ("negative", "positive"),
         ("The author dislikes eating vegetables.", "The author likes eating vegetables."),
@@ -33,14 +33,14 @@ AXES = {
             ("I love vegetables, they are delicious.", "a positive opinion about eating vegetables"),
         ),
     ),
-    "genre": Axis(
+    "genre": TextAxis(
         "Is this story a horror story or a romance story?",
         ("horror", "romance"),
         ("This is a horror story.", "This is a romance story."),
         "How romantic is this story, from 1 (it is horror) to 9 (it is a romance)?",
         (("a horror story full of fear and death",), ("a romance story full of love and tenderness",)),
     ),
-    "ending": Axis(
+    "ending": TextAxis(
         "Does the story have a tragic ending or a happy ending?",
         ("tragic", "happy"),
         ("The story ends in tragedy.", "The story ends happily."),

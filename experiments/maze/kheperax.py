@@ -1,4 +1,4 @@
-"""The Kheperax package as a peer of our maze: the same policies and settings, judged by the other's code.
+"""The Kheperax package as a peer of our maze: the same policies and settings, evaluated by its code.
 
 The package (kheperax 0.2.0, which brings qdax) is no dependency of ours: it is the extra ``peers``, best installed in an
 environment of its own. As a study it writes the reference transitions that the tests compare with:
@@ -116,7 +116,7 @@ def _repair() -> None:
 
 
 def _poses(n: int, seed: int) -> np.ndarray:
-    """Half anywhere, half within two radii of a wall, on either side of it; [N, 3] float32."""
+    """Returns poses [N, 3], half of them anywhere, half within two radii of a wall, on either side of it; float32."""
     rng = np.random.default_rng(seed)
     anywhere = rng.random((n - n // 2, 2))
     walls = np.array(Maze().walls)[rng.integers(len(Maze().walls), size=n // 2)]
@@ -129,9 +129,9 @@ def _poses(n: int, seed: int) -> np.ndarray:
 
 def _step(environment, state, pose: Array, action: Array) -> tuple[Array, Array, Array, Array]:
     posture = state.robot.posture.replace(x=pose[0], y=pose[1], angle=pose[2])
-    moved = environment.step(state.replace(robot=state.robot.replace(posture=posture)), action)
-    after = moved.robot.posture
-    return jnp.stack([after.x, after.y, after.angle]), moved.obs, moved.reward, jnp.asarray(moved.done)
+    next_state = environment.step(state.replace(robot=state.robot.replace(posture=posture)), action)
+    after = next_state.robot.posture
+    return jnp.stack([after.x, after.y, after.angle]), next_state.obs, next_state.reward, jnp.asarray(next_state.done)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 The tutorial's settings (icaros-usc/pyribs, tutorials/ns_maze.ipynb): target maze, 250 steps, a network of (8, 8), five
 CMA-ES emitters of 30 ranked by novelty, a proximity archive (k = 15, threshold 0.01) and a result grid of 100 x 100
-that sees everything evaluated; 2,500 iterations. One loop drives pyribs on both sides, only ``evaluate`` differs. The
-tutorial has no seed; here one seeds x0, the emitters and the archives, alike on both sides. Its own single run ended
+that receives everything evaluated; 2,500 iterations. One loop drives pyribs on both sides, only ``evaluate`` differs. The
+tutorial has no seed; here one seed sets x0, the emitters and the archives, the same on both sides. Its own single run ended
 with a coverage of 88.9 %.
 
     qd study maze.novelty budget=quick|first|full seeds=10
@@ -48,14 +48,14 @@ def main(
     runs = study.runs(folder)
     case, iterations = f"target maze {BUDGETS[budget]}", BUDGETS[budget]
     for method in methods:
-        wanted = list(study.missing(runs, product([case], [method], range(seeds))))
-        if not wanted:
+        todo = list(study.missing(runs, product([case], [method], range(seeds))))
+        if not todo:
             continue
-        if not installed(method):
+        if not is_installed(method):
             print(f"the package {method} is not installed (the extra peers): its side is left out")
             continue
         evaluate = evaluator(method)
-        for *_, seed in wanted:
+        for *_, seed in todo:
             novelty_search(evaluate, seed, 2)  # what compiles on first use is no part of the times
             study.add(runs, case, method, seed, novelty_search(evaluate, seed, iterations))
     report(runs, folder)
@@ -99,7 +99,7 @@ def evaluator(method: str) -> Evaluate:
     return lambda policies: jax.device_get(program(np.asarray(policies, np.float32)))
 
 
-def installed(method: str) -> bool:
+def is_installed(method: str) -> bool:
     """Whether a side can run here."""
     return method == "ours" or importlib.util.find_spec(method) is not None
 
@@ -118,10 +118,10 @@ def report(runs: Runs, folder: Path) -> None:
 
 def rows(runs: Runs) -> list[Row]:
     """Returns medians, and ours beside the package's."""
-    return [*summary(runs), *(row for case in study.cases(runs) for row in _compared(runs, case))]
+    return [*summary(runs), *(row for case in study.cases(runs) for row in _compare(runs, case))]
 
 
-def _compared(runs: Runs, case: str) -> list[Row]:
+def _compare(runs: Runs, case: str) -> list[Row]:
     """Compares coverage as two samples, and the ratios of median times; n is the smaller sample."""
     ours, theirs = ([*runs.column(case, method, "coverage").values()] for method in METHODS)
     if min(len(ours), len(theirs)) < 2:

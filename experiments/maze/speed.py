@@ -11,7 +11,7 @@ from typing import Annotated
 from experiments import command
 from experiments.benchmarks import rounds
 from experiments.benchmarks.rounds import BUDGETS, Side
-from experiments.maze.novelty import BATCH, MAZE, METHODS, evaluator, installed, novelty_search
+from experiments.maze.novelty import BATCH, MAZE, METHODS, evaluator, is_installed, novelty_search
 from qd import keys
 
 CALLS, ITERATIONS = 10, 100  # batches of episodes, and iterations of novelty search, in a round
@@ -44,7 +44,7 @@ def episodes() -> dict[str, Side]:
 
         return evaluate_batches
 
-    return {method: side(method) for method in METHODS if installed(method)}
+    return {method: side(method) for method in METHODS if is_installed(method)}
 
 
 def searches() -> dict[str, Side]:
@@ -54,7 +54,7 @@ def searches() -> dict[str, Side]:
         evaluate = evaluator(method)
         return lambda: int(novelty_search(evaluate, 0, ITERATIONS)["evaluations"])
 
-    return {method: side(method) for method in METHODS if installed(method)}
+    return {method: side(method) for method in METHODS if is_installed(method)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the judge's score of the map grows with calls, drawn from the logs of texts that the study keeps."""
+"""How the judge's score of the map grows with calls, from the logs of texts of the study."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A judge that no search looks at: vectors of MiniLM, drawn to the scale of the judge that guides the searches.
+"""A judge that no search looks at: vectors of MiniLM, scaled like the judge that guides the searches.
 
 B texts, M axes.
 """
@@ -21,9 +21,9 @@ ENDING = (0.06, 0.12, 0.17, 0.2, 0.23, 0.26, 0.3, 0.4, 0.6)
 BOTH = (0.32, 0.4, 0.46, 0.56), (0.12, 0.19, 0.24, 0.32)
 
 
-class Axis(NamedTuple):
-    """p = sigmoid(slope logit(p of the anchors) + offset): of the texts of a start, logits have the guiding judge's mean and
-    spread.
+class AnchorAxis(NamedTuple):
+    """p = sigmoid(slope logit(p of the anchors) + offset): on initial texts its logits have the guiding judge's mean
+    and spread.
     """
 
     low: tuple[str, ...]
@@ -34,7 +34,7 @@ class Axis(NamedTuple):
 
 class Ruler(NamedTuple):
     embed: Any
-    axes: tuple[Axis, ...]
+    axes: tuple[AnchorAxis, ...]
     ticks: tuple[tuple[float, ...], ...]  # the map's own
     topic: tuple[tuple[str, ...], tuple[str, ...]]  # off it, on it
 
@@ -44,10 +44,10 @@ class Ruler(NamedTuple):
         return np.stack([sigmoid(a.slope * logit(p) + a.offset) for a, p in zip(self.axes, raw, strict=True)], axis=1)
 
     def quality(self, texts: Sequence[str]) -> np.ndarray:
-        """Returns how much texts are on the topic, [B], from 0 to 1: vectors know nothing of style."""
+        """Returns how much texts are on the topic, [B], from 0 to 1; vectors do not measure style."""
         return Anchors(self.embed, *self.topic, width=0.1)(texts)
 
-    def filled(self, texts: Sequence[str]) -> dict[tuple[int, ...], float]:
+    def fill(self, texts: Sequence[str]) -> dict[tuple[int, ...], float]:
         """Returns cell -> the best quality in it."""
         best: dict[tuple[int, ...], float] = {}
         if not len(texts):
@@ -60,20 +60,20 @@ class Ruler(NamedTuple):
         return best
 
     def qd_score(self, texts: Sequence[str], cells: int) -> float:
-        return metrics.qd_score(np.array(list(self.filled(texts).values())), cells, (0.0, 1.0))
+        return metrics.qd_score(np.array(list(self.fill(texts).values())), cells, (0.0, 1.0))
 
 
-_GENRE = Axis(("a horror story full of fear and death",), ("a romance story full of love and tenderness",), 0.41)
-_ENDING = Axis(("the story ends in death, loss and grief",), ("the story ends in joy, reunion and success",), 0.42, -0.79)
+_GENRE = AnchorAxis(("a horror story full of fear and death",), ("a romance story full of love and tenderness",), 0.41)
+_ENDING = AnchorAxis(("the story ends in death, loss and grief",), ("the story ends in joy, reunion and success",), 0.42, -0.79)
 _STORY = (("a list of facts", "advice to the reader"), ("a story about a spy and a politician",))
-_VEGETABLES = Axis(
+_VEGETABLES = AnchorAxis(
     ("I hate vegetables, they are disgusting.", "a negative opinion about eating vegetables"),
     ("I love vegetables, they are delicious.", "a positive opinion about eating vegetables"),
     2.15,  # of nine texts, before any run
     -1.8,
 )
 TICKS = {"opinions": (OPINIONS,), "stories_genre": (GENRE,), "stories_ending": (ENDING,), "stories": BOTH}
-_KNOWN = {
+_AXES = {
     "opinions": ((_VEGETABLES,), (("a story about people", "a question"), ("an opinion about eating vegetables",))),
     "stories_genre": ((_GENRE,), _STORY),
     "stories_ending": ((_ENDING,), _STORY),
@@ -83,12 +83,12 @@ _KNOWN = {
 
 @lru_cache(maxsize=1)
 def ruler(case: str) -> Ruler | None:
-    """Returns the held-out judge of a case; None, and a word about it, where MiniLM is not there."""
+    """Returns the held-out judge of a case; None, with a printed line, where MiniLM is missing."""
     embed = MiniLM()
     try:
         embed(["Is it there?"])
     except ValueError as missing:
         print(f"the held-out judge is left out: {missing}", flush=True)
         return None
-    axes, topic = _KNOWN[case]
+    axes, topic = _AXES[case]
     return Ruler(embed, axes, TICKS[case], topic)

@@ -1,4 +1,4 @@
-"""The log of all texts that a run wrote, and what it is worth by the judge that guided the search.
+"""The log of all texts that a run wrote, and its scores by the judge that guided the search.
 
 A log is a file of JSON lines in the order in which the texts were written: id, calls (to write and to judge, after the start,
 until then), text, quality, kind (its place on each axis) and status.
@@ -15,9 +15,9 @@ from domains.text.overlap import rouge_l
 from feedback.judges.calibration import logit, sigmoid
 from qd.types import Batch
 
-_COPIED = 0.8
+_COPY_OVERLAP = 0.8
 Lines = list[dict[str, Any]]
-Ticks = tuple[tuple[float, ...], ...]  # of each axis: the borders between cells
+Borders = tuple[tuple[float, ...], ...]  # of each axis: the borders between cells
 
 
 def log_lines(batch: Batch, calls: int) -> Lines:
@@ -54,8 +54,8 @@ def read_logs(folder: Path, case: str, method: str) -> list[Lines]:
     return [[json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
 
 
-def score_curve(lines: Lines, ticks: Ticks) -> tuple[np.ndarray, np.ndarray]:
-    """Returns after how many calls the QD score of the map was what, in per cent of the best there can be."""
+def score_curve(lines: Lines, ticks: Borders) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (calls, QD score after them, in per cent of the maximum)."""
     best: dict[tuple[int, ...], float] = {}
     cells = int(np.prod([len(each) + 1 for each in ticks]))
     calls, scores = [], []
@@ -69,15 +69,15 @@ def score_curve(lines: Lines, ticks: Ticks) -> tuple[np.ndarray, np.ndarray]:
     return np.array(calls), np.array(scores)
 
 
-def score_text_log(lines: Lines, ticks: Ticks, start: int) -> dict[str, float]:
-    """Returns the score of the start alone; that in cells a quarter as wide, which no search was asked to fill; and how much of
-    what followed the start is copied: texts that share 80 % of their words, in order, with an earlier one (ROUGE-L).
+def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]:
+    """Returns scores of a log: of the initial texts alone; in cells a quarter as wide, which no search used; and the share of
+    later texts that are copies: 80 % of their words, in order, are those of an earlier one (ROUGE-L).
 
     Args:
-        start: how many texts the start has.
+        start: number of initial texts.
     """
     texts = [line["text"] for line in lines]
-    copied = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPIED for i in range(start, len(texts))]
+    copied = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPY_OVERLAP for i in range(start, len(texts))]
     return {
         "start_qd_score": float(score_curve(lines[:start], ticks)[1][-1]),
         "finer_qd_score": float(score_curve(lines, tuple(map(narrower, ticks)))[1][-1]),

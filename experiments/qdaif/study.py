@@ -2,13 +2,13 @@
 
     qd study qdaif budget=quick|first|full [iterations=100] [seeds=3] [cases=opinions] ['methods=QDAIF,random search']
 
-Every method starts from the same texts and ends once it has made as many calls as QDAIF makes in so many iterations: calls
-to write and calls to judge count alike, and one that the cache answers counts too. What each wrote is laid out on one map.
+Every method starts from the same texts and may make as many calls as QDAIF makes in ``iterations``. Calls to write and calls
+to judge both count, also where the cache answers. All methods are compared on the same map.
 
-*judge*: the score of the map by the language model that the search was guided by. *held out*: the same elites placed, and
-found on the topic or not, by vectors of MiniLM, which guides no search; they are drawn to the judge's scale by the texts of
-the start, and laid out in the same cells. *finer*: the judge's score of all texts in cells a quarter as wide. *copied*: texts
-that are nearly an earlier one, in per cent. Answers are kept in runs/qdaif.sqlite, so that a run cut off goes on call by call.
+*judge*: the score of the map by the language model that guided the search. *held out*: the score of the same elites by vectors
+of MiniLM, which guide no search: their axes are scaled to the judge's on the initial texts, and the cells are the same.
+*finer*: the judge's score of all texts in cells a quarter as wide. *copied*: per cent of texts that nearly repeat an earlier
+one. Answers are stored in runs/qdaif.sqlite, so that a run that was cut off continues call by call.
 """
 
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ METRICS = (
     "writer_calls",
     "judge_calls",
 )
-START = 12  # texts of the start, those written by hand included
+START = 12  # initial texts, hand-written ones included
 
 
 def main(
@@ -79,8 +79,8 @@ def main(
     folder = study.folder("qdaif", budget, out)
     runs = study.runs(folder)
     plan = {f"{domain}, {n} iterations": domain for domain in cases or domains}
-    wanted = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or compared)
-    for case, method, seed in study.missing(runs, wanted):
+    todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or compared)
+    for case, method, seed in study.missing(runs, todo):
         cache = [] if model == "toy" else [f"lm.cache={answers}"]
         words = [f"domain={plan[case]}", f"lm={model}", *METHODS[method], *cache, "lm.folder=null"]
         metrics, lines = play(words, seed, n, ruler(plan[case]))
@@ -92,7 +92,7 @@ def main(
         curves.savefig(folder / f"{case.replace(', ', '-').replace(' ', '_')}.png", dpi=110)
 
 
-def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tuple[dict[str, float], Lines]:
+def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) -> tuple[dict[str, float], Lines]:
     """Runs one method to the end of its calls; returns what was measured, and the log of its texts."""
     search, _, _, services = assemble(load([*words, f"seed={seed}"]))
     lm, domain = services[0], search.domain
@@ -105,33 +105,33 @@ def play(words: list[str], seed: int, iterations: int, held: Ruler | None) -> tu
         lines += log_lines(batch, calls)
         if calls >= most:
             break
-    metrics = judged(search, state) | {"texts": len(lines), "failed": sum(not line["text"] for line in lines)}
+    metrics = judge_scores(search, state) | {"texts": len(lines), "failed": sum(not line["text"] for line in lines)}
     metrics |= {f"{role}_calls": float(n - before.get(role, 0)) for role, n in _calls(lm).items()}
     metrics |= _tokens(lm)
     lm.close()
-    return metrics | (held_out(state, lines, held) if held else {}), lines
+    return metrics | (held_out(state, lines, referee) if referee else {}), lines
 
 
-def judged(search: Search, state: State) -> dict[str, float]:
-    """Returns what the map is worth by the judge that guided the search."""
+def judge_scores(search: Search, state: State) -> dict[str, float]:
+    """Returns the scores of the map by the judge that guided the search."""
     scores = of_archive(state.archive, abilities.of_domain(search.domain).objective_range)
     return {"qd_score": scores["qd_score"], "coverage": scores["coverage"], "quality": 100 * scores["mean"]}
 
 
-def held_out(state: State, lines: Lines, held: Ruler) -> dict[str, float]:
-    """Returns what the elites and all that was written are worth by the held-out judge, and how far it agrees on places."""
+def held_out(state: State, lines: Lines, referee: Ruler) -> dict[str, float]:
+    """Returns the held-out judge's scores of the elites and of all texts, and how far both judges agree on measures."""
     (elites,) = HostElites(state.archive).take(np.arange(len(state.archive)), "solution")
-    written = [line["text"] for line in lines if line["text"]]
+    texts = [line["text"] for line in lines if line["text"]]
     axes = np.array([line["kind"] for line in lines if line["text"]])
-    placed, cells = held.places(written), int(np.prod(state.archive.dims))
+    placed, cells = referee.places(texts), int(np.prod(state.archive.dims))
     ranks = [_spearman(placed[:, i], axes[:, i]) for i in range(axes.shape[1])]
     return {
-        "held_qd_score": held.qd_score(list(elites), cells),
-        "held_coverage": 100 * len(held.filled(list(elites))) / cells,
-        "held_qd_score_all": held.qd_score(written, cells),
-        "held_coverage_all": 100 * len(held.filled(written)) / cells,
+        "held_qd_score": referee.qd_score(list(elites), cells),
+        "held_coverage": 100 * len(referee.fill(list(elites))) / cells,
+        "held_qd_score_all": referee.qd_score(texts, cells),
+        "held_coverage_all": 100 * len(referee.fill(texts)) / cells,
         "agreement": float(np.nanmean(ranks)),  # Spearman's rank correlation of both judges' axes
-        "vendi": diversity.vendi(held.embed(written[: START + 30])),  # of as many texts in each run
+        "vendi": diversity.vendi(referee.embed(texts[: START + 30])),  # of as many texts in each run
     }
 
 
@@ -143,7 +143,7 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def _calls(lm: Any) -> dict[str, int]:
-    """Calls by role, those that the cache answered too; what was tried again counts once."""
+    """Returns calls by role, with those that the cache answered; a retried call counts once."""
     rows = [row for row in lm.report() if row["role"] != "probe"]
     return {row["role"]: row["calls"] - sum(row["why"].values()) + row["cached"] for row in rows}
 

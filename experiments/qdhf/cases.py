@@ -1,7 +1,7 @@
-"""What experiments/qdhf/study.py compares: tasks with a known truth, and ways to learn what is alike.
+"""What experiments/qdhf/study.py compares: tasks with a known truth, and ways to learn similarity.
 
 A task is a domain, the feature that holds the truth, and the features that a learner may look at. A method is a
-descriptor, whether it is refitted on QDHF's schedule, and the room for elites that lose their cell at a refit.
+descriptor, whether it is refitted on QDHF's schedule, and the size of the reserve.
 """
 
 import math
@@ -39,7 +39,7 @@ class Task:
     coarse: tuple[int, int] = (25, 25)
 
 
-class Method(NamedTuple):
+class MeasureMethod(NamedTuple):
     descriptor: Any
     refits: bool = True
     reserve: int | None = None
@@ -47,7 +47,7 @@ class Method(NamedTuple):
 
 @dataclass(frozen=True)
 class Rotated:
-    """A control: the first two measures of a descriptor, turned by an angle that says nothing new."""
+    """A control: the first two measures of a descriptor, turned by an angle, which carries no information."""
 
     of: Select
     degrees: float
@@ -80,14 +80,14 @@ def task(name: str) -> Task:
         whole = task(name.removesuffix("-quick"))
         return replace(whole, generations=min(whole.generations, 150), batch=min(whole.batch, 100))
     if name not in _TASKS:
-        raise UserError(f"there is no task {name!r}; there is {', '.join(_TASKS)}")
+        raise UserError(f"unknown task {name!r}", f"choose one of: {', '.join(_TASKS)}")
     return _TASKS[name]()
 
 
-def method(name: str, of: Task, answers: int, flips: float, seed: int) -> Method:
-    """Returns a method by name for a task whose judge flips a share of its answers."""
+def method(name: str, of: Task, answers: int, flips: float, seed: int) -> MeasureMethod:
+    """Returns a method by name, for a task and a judge that flips a share of its answers."""
     if name not in METHODS:
-        raise UserError(f"there is no method {name!r}; there is {', '.join(METHODS)}")
+        raise UserError(f"unknown method {name!r}", f"choose one of: {', '.join(METHODS)}")
     judge: Judge = Oracle(of.truth.feature)
     if flips:
         judge = Flips(judge, flips, seed)
@@ -126,22 +126,24 @@ def _digits() -> Task:
 _TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
-# "wide": the prior holds that what matters is what varies most
-METHODS: dict[str, Callable[[Task, Judge, int, int], Method]] = {
-    "truth": lambda of, judge, n, seed: Method(of.truth, False),
-    "truth turned 15": lambda of, judge, n, seed: Method(Rotated(of.truth, 15.0), False),
-    "paper": lambda of, judge, n, seed: Method(QDHFPaper(judge, of.reads, _quarters(n)), reserve=0),
-    "base": lambda of, judge, n, seed: Method(QDHFPaper(judge, of.reads, (n,)), False),
-    "pca": lambda of, judge, n, seed: Method(PCA(of.reads, margin=0.0), reserve=0),
-    "pca once": lambda of, judge, n, seed: Method(PCA(of.reads, margin=0.0), False),
-    "autoencoder": lambda of, judge, n, seed: Method(Autoencoder(of.reads), reserve=0),
-    "autoencoder once": lambda of, judge, n, seed: Method(Autoencoder(of.reads), False),
-    "random": lambda of, judge, n, seed: Method(RandomProjection(of.reads), reserve=0),
-    "ours": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n))),
-    "ours uniform": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), active=False)),
-    "ours wide": lambda of, judge, n, seed: Method(Triplets(judge, of.reads, _quarters(n), covariance_power=1.0)),
-    "ours wide uniform": lambda of, judge, n, seed: Method(
+# "wide": the prior is that directions of large variance matter most
+METHODS: dict[str, Callable[[Task, Judge, int, int], MeasureMethod]] = {
+    "truth": lambda of, judge, n, seed: MeasureMethod(of.truth, False),
+    "truth turned 15": lambda of, judge, n, seed: MeasureMethod(Rotated(of.truth, 15.0), False),
+    "paper": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, _quarters(n)), reserve=0),
+    "base": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, (n,)), False),
+    "pca": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), reserve=0),
+    "pca once": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), False),
+    "autoencoder": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), reserve=0),
+    "autoencoder once": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), False),
+    "random": lambda of, judge, n, seed: MeasureMethod(RandomProjection(of.reads), reserve=0),
+    "ours": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n))),
+    "ours uniform": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n), active=False)),
+    "ours wide": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n), covariance_power=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: MeasureMethod(
         Triplets(judge, of.reads, _quarters(n), active=False, covariance_power=1.0)
     ),
-    "ours shuffled": lambda of, judge, n, seed: Method(Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)),
+    "ours shuffled": lambda of, judge, n, seed: MeasureMethod(
+        Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)
+    ),
 }

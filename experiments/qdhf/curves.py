@@ -50,39 +50,39 @@ PANELS = (
 def main(results: str = "experiments/results/qdhf") -> None:
     """Draws ``results``/curves.png from the table there."""
     folder = Path(results)
-    drawn(table.read(folder / "table.csv")).savefig(folder / "curves.png", dpi=110)
+    draw(table.read(folder / "table.csv")).savefig(folder / "curves.png", dpi=110)
     print(folder / "curves.png")
 
 
-def drawn(rows: list[Row]) -> Figure:
+def draw(rows: list[Row]) -> Figure:
     """Returns a figure of all panels for which there are at least two points of a method."""
-    kept = [panel for panel in PANELS if any(len(points(rows, panel, method)) > 1 for method in METHODS)]
-    across = min(len(kept), 3) or 1
-    down = -(-len(kept) // across) or 1
+    panels = [panel for panel in PANELS if any(len(points(rows, panel, method)) > 1 for method in METHODS)]
+    across = min(len(panels), 3) or 1
+    down = -(-len(panels) // across) or 1
     figure = Figure(figsize=(3.9 * across, 3.2 * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for at, panel in zip(axes, kept, strict=False):
+    for at, panel in zip(axes, panels, strict=False):
         _panel(at, rows, panel)
-    for at in axes[len(kept) :]:
+    for at in axes[len(panels) :]:
         at.axis("off")
-    named = {label: handle for at in axes for handle, label in zip(*at.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named) or 1, frameon=False)
+    handles = {label: handle for at in axes for handle, label in zip(*at.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles) or 1, frameon=False)
     return figure
 
 
 def points(rows: list[Row], panel: Panel, method: str) -> list[Point]:
     """Returns a method's points of a panel, from left to right."""
-    found = []
+    matches = []
     for row in rows:
         case = _CASE.match(row.case)
         if case is None or (row.method, row.metric, case["task"]) != (method, panel.metric, panel.task):
             continue
         answers, flips = int(case["answers"]), int(case["flips"] or 0)
         if panel.answers is None and flips == panel.flips:
-            found.append(Point(answers, row))
+            matches.append(Point(answers, row))
         elif panel.flips is None and answers == panel.answers:
-            found.append(Point(flips, row))
-    return sorted(found)
+            matches.append(Point(flips, row))
+    return sorted(matches)
 
 
 def _panel(axes: Axes, rows: list[Row], panel: Panel) -> None:

@@ -1,7 +1,7 @@
 """The figure of README: pictures laid out by axes learned from 1000 answers, the best of each cell.
 
-The learned map knows no names and no up: it is turned and squeezed to lie on what the judge saw, then each axis is spread
-evenly over its ranks.
+A learned map has no names and no orientation: an affine map aligns it with the features that the judge compared, then each
+axis is spread evenly over its ranks.
 
     qd study qdhf.picture seed=0 out=experiments/results/qdhf/pictures.png
 """
@@ -19,7 +19,7 @@ from matplotlib.colors import to_rgb
 from domains.images import Pictures
 from experiments import command
 from experiments.qdhf.cases import Task, method, task
-from experiments.qdhf.study import RELEARN
+from experiments.qdhf.study import REFITS
 from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary
@@ -27,20 +27,20 @@ from qd.referee import aligned_r2
 from qd.search import refit, start
 from qd.types import Array, Rows, Search
 
-ENDS = (("coarse", "fine"), ("lopsided", "symmetric"))  # what the judge saw; the learner was never told
+ENDS = (("coarse", "fine"), ("lopsided", "symmetric"))  # ends of the judge's two features, which the learner does not read
 ANSWERS, CELLS, SIDE, GAP = 1000, 12, 72, 3
 INK, PAPER = "#d8dee9", "#14161b"
 
 
 def main(seed: int = 0, out: str = "experiments/results/qdhf/pictures.png") -> None:
-    """Searches, lays out, draws."""
+    """Searches, aligns the measures and draws."""
     of = replace(task("images"), domain=Pictures(spread=1.5), generations=200, batch=100)
     rows, measures = learn(of, seed)
     look = rows.features["look"]
-    figure = drawn(of.domain, rows, spread(turned(measures, look)), aligned_r2(measures, look))
+    figure = draw(of.domain, rows, spread(align(measures, look)), aligned_r2(measures, look))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=100, facecolor=PAPER)
-    print(f"{len(rows.ids)} elites, R² to what the judge saw {aligned_r2(measures, look):.3f}: {out}")
+    print(f"{len(rows.ids)} elites, R² to the judge's features {aligned_r2(measures, look):.3f}: {out}")
 
 
 def learn(of: Task, seed: int) -> tuple[Rows, Array]:
@@ -49,7 +49,7 @@ def learn(of: Task, seed: int) -> tuple[Rows, Array]:
     search = Search(of.domain, learner, Grid(of.dims), Vary(Gaussian(of.sigma), of.batch), of.truth.reads)
     key, sample_key = keys.split(keys.new(seed))
     state, _ = start(search, key, of.domain.sample(sample_key, of.initial))
-    for share in (*RELEARN, 1.0):
+    for share in (*REFITS, 1.0):
         for state, _ in fused.run(search, state, round(share * of.generations) * of.batch + of.initial):
             pass
         if share < 1:
@@ -58,7 +58,7 @@ def learn(of: Task, seed: int) -> tuple[Rows, Array]:
     return elites.rows(), elites.take(np.arange(elites.size), "measures")[0]
 
 
-def turned(measures: Array, truth: Array) -> np.ndarray:
+def align(measures: Array, truth: Array) -> np.ndarray:
     """Returns the affine image of the measures that lies best on the truth [N, 2] (least squares)."""
     x = np.column_stack([measures, np.ones(len(measures))])
     return x @ np.linalg.lstsq(x, truth, rcond=None)[0]
@@ -69,7 +69,7 @@ def spread(measures: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(measures, axis=0), axis=0) / len(measures)
 
 
-def drawn(domain, rows: Rows, place: np.ndarray, likeness: float):
+def draw(domain, rows: Rows, place: np.ndarray, likeness: float):
     """Returns a figure: the best picture of each of CELLS x CELLS cells of places in 0..1."""
     cells = (place * CELLS).astype(int)
     best = {(int(cells[i, 0]), int(cells[i, 1])): int(i) for i in np.argsort(rows.objective)}

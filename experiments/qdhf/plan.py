@@ -25,8 +25,8 @@ _CLAIMS: Plan = (
     Entry("arm", 200, 0.2, (*_LEARNERS, "ours wide uniform", "ours wide")),
     Entry("arm", 1000, 0.2, ("paper", "ours")),
     Entry("arm", 1000, 0.3, ("paper", "ours")),
-    Entry("arm", 1000, 0.5, ("ours",)),  # a control: answers that say nothing
-    Entry("arm", 400, 0.0, ("ours uniform",)),  # is reached by how many active questions?
+    Entry("arm", 1000, 0.5, ("ours",)),  # a control: random answers
+    Entry("arm", 400, 0.0, ("ours uniform",)),  # as a reference: how many active questions reach it?
     Entry("arm", 120, 0.0, ("ours", "ours uniform")),
     Entry("arm", 400, 0.1, ("ours uniform",)),
     Entry("arm", 240, 0.1, ("ours", "ours uniform")),

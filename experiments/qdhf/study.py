@@ -2,11 +2,11 @@
 
     qd study qdhf budget=quick|first|full [seeds=20] [cases=arm] [methods=ours,pca]
 
-*current*: the final elites judged by the truth; *all*: everything evaluated; both in per cent of the truth's grid.
+*current*: the final elites by their true measures; *all*: everything evaluated; both in per cent of the truth's grid.
 A rotated truth shows what the grid itself costs: no learned map can be expected to do better than that.
 
 Budgets: quick small tasks and two seeds, first 20 seeds of the plan on the arm and 10 elsewhere, full three times as many.
-``cases`` keeps those whose name begins so, ``methods=ours,pca`` those methods.
+``cases=arm`` runs the cases that begin with arm, ``methods=ours,pca`` these methods.
 """
 
 import time
@@ -31,7 +31,7 @@ from qd.report.table import Row, Runs, summary
 from qd.search import refit, run, start
 from qd.types import Batch, Search
 
-RELEARN = (0.10, 0.25, 0.50)  # of all generations; the first fit is that of the seeds
+REFITS = (0.10, 0.25, 0.50)  # of all generations; the first fit is to the initial population
 METRICS = (
     "qd_score_current",
     "coverage_current",
@@ -41,7 +41,7 @@ METRICS = (
     "aligned_r2",
     "failures",
 )
-SHUFFLED = "ours shuffled"  # a control, whose answers belong to other questions
+SHUFFLED = "ours shuffled"  # a control: answers of other questions
 BUDGETS = {"quick": 2, "first": 20, "full": 60}  # seeds on the arm; half as many elsewhere
 
 
@@ -54,17 +54,17 @@ def main(
 ) -> None:
     """Runs what is missing, then writes and prints the table, and draws its curves."""
     plan = {entry: case_of(entry) for entry in (QUICK if budget == "quick" else PLAN)}
-    selected = study.beginning(plan.values(), cases)
+    names = study.beginning(plan.values(), cases)
     folder = study.folder("qdhf", budget, out)
     runs = study.runs(folder)
     for entry, case in plan.items():
-        compared = [name for name in entry.methods if not methods or name in methods] if case in selected else []
+        compared = [name for name in entry.methods if not methods or name in methods] if case in names else []
         several = range(seeds or BUDGETS[budget] // (1 if entry.task.startswith("arm") else 2))
         for _, name, seed in study.missing(runs, product([case], compared, several)):
             study.add(runs, case, name, seed, play(task(entry.task), name, entry.answers, entry.flips, seed), METRICS)
     table = rows(runs)
     study.report(folder, table, METRICS)
-    curves.drawn(table).savefig(folder / "curves.png", dpi=110)
+    curves.draw(table).savefig(folder / "curves.png", dpi=110)
 
 
 def case_of(entry: Entry) -> str:
@@ -73,7 +73,7 @@ def case_of(entry: Entry) -> str:
 
 
 def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
-    """Runs one search and returns what it is worth on the ground truth."""
+    """Runs one search and returns its scores on ground truth."""
     begin = time.process_time()
     descriptor, refits, reserve = method(name, of, answers, flips, seed)
     referee = Referee(of.truth, Grid(of.dims), of.coarse)
@@ -85,7 +85,7 @@ def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str
     bench.add(batch)
     drive = fused.run if fused.applies(search) is None else run
     for stop in _stops(of.generations, refits):
-        until = state.evaluations + of.batch * (stop + 1 - state.generation)  # fresh solutions shown to people come on top
+        until = state.evaluations + of.batch * (stop + 1 - state.generation)  # fresh solutions for raters are added
         batches = []
         for state, batch in drive(search, state, until):
             batches.append(batch)
@@ -109,7 +109,7 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def _pairs(runs: Runs) -> list[tuple[str, str, str]]:
-    """Each of ours beside each neighbour, also beside the one with shuffled answers."""
+    """Returns (case, method, other) for each of our methods and each other one, shuffled answers included."""
     pairs = list(dict.fromkeys((case, method) for case, method, _ in runs.records))
     ours = [(case, method) for case, method in pairs if method.startswith("ours") and method != SHUFFLED]
     others = [pair for pair in pairs if pair not in ours]
@@ -117,11 +117,11 @@ def _pairs(runs: Runs) -> list[tuple[str, str, str]]:
 
 
 def _stops(generations: int, refits: bool) -> Iterable[int]:
-    return [*(round(generations * share) for share in RELEARN if refits), generations]
+    return [*(round(generations * share) for share in REFITS if refits), generations]
 
 
 def _join(batches: list[Batch]) -> Batch:
-    """One batch of all rows, in order: the referee judges a stretch at once."""
+    """Joins batches to one, in order: the referee scores a segment at once."""
     columns = jax.tree.map(lambda *column: np.concatenate(column), *(b._replace(first=()) for b in batches))
     return columns._replace(first=batches[0].first)
 

@@ -3,7 +3,7 @@
     qd study quant.forms
 
 Weights in one option everywhere, inputs in 8 bit (clipped by squared error); and inputs alone, weights in full precision.
-512 validation and 2,000 test images; nothing is random, so there is one row each and no interval but the sampling error
+512 validation and 2,000 test images; nothing is random, so there is one row each, and the only interval is the sampling error
 of the images (about 1.4 and 0.7 points).
 """
 
@@ -50,9 +50,9 @@ def uniform(bank: Bank) -> dict[tuple[str, str], np.ndarray]:
 
 def evaluate(configs: np.ndarray, images: int) -> list[dict[str, float]]:
     """Returns for each config its accuracy on both splits, and its worst class and flips on test images."""
-    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
+    table = str(Path("runs") / "quant_front" / "evaluations.sqlite")
     split = {
-        name: Quant("resnet14", "every", min(n, images), name, table=kept).accuracies(configs) for name, n in SPLITS.items()
+        name: Quant("resnet14", "every", min(n, images), name, table=table).accuracies(configs) for name, n in SPLITS.items()
     }
     columns = {name: columns["accuracy"] for name, columns in split.items()}
     columns |= {"worst class": split["test"]["worst_class"], "flips": split["test"]["flips"]}

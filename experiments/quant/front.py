@@ -3,9 +3,9 @@
     qd study quant.front budget=quick|first|full [seeds=5] [cases=200] [methods=ours,ILP]
     qd study quant.front budget=full cases=minilm          # the sentence encoder: qd fetch minilm_f32
 
-Every method may have so many configs truly evaluated (512 validation images); what it then chose is told on images that
-it never saw: the best of each cell of an 8 x 8 map (qd), the configs that no other betters (hypervolume), the best within
-each of four budgets. True evaluations are kept in one table, so that a config costs once, whoever asks.
+Every method may evaluate the same number of configs (on 512 validation images); its selection is then reported on test
+images: the best of each cell of an 8 x 8 map (qd), the configs that no other betters (hypervolume), the best within
+each of four budgets. True evaluations are stored in one table, so that each config is evaluated once.
 
 Budgets: quick the network of digits, first 200 evaluations of the residual network, full 500 and 2,000 too, and 200 of the
 sentence encoder (64 sentences; its map goes from 3 bit to 8, and accuracy is 100 times the mean cosine to full precision).
@@ -32,9 +32,9 @@ BUDGETS = {  # (network, evaluations)
     "full": (*(("resnet14", n) for n in (200, 500, 2000)), ("minilm", 200)),
 }
 SEEDS = {"digits": 2, "resnet14": 5, "minilm": 3}
-IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 64)}  # to choose by, and to tell on
-OPTIONS = {"minilm": "encoder"}  # of others: bits
-FEW = {"minilm": ("ours", "stratified", "ILP", "NSGA-II seeded")}  # of others: every method
+IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 64)}  # to search on, and to report on
+OPTIONS = {"minilm": "encoder"}  # other networks: bits
+FEW = {"minilm": ("ours", "stratified", "ILP", "NSGA-II seeded")}  # other networks: every method
 
 
 def main(
@@ -47,16 +47,16 @@ def main(
     """Runs what is missing, seed by seed; then writes and prints the table."""
     folder = study.folder("quant_front", budget, out)
     runs = study.runs(folder)
-    for name, n in selected(budget, cases):
+    for name, n in plan_of(budget, cases):
         compared = methods or FEW.get(name, tuple(METHODS))
-        wanted = ((f"{name}, {n} evaluations", m, seed) for seed in range(seeds or SEEDS[name]) for m in compared)
-        for case, method, seed in study.missing(runs, wanted):
+        todo = ((f"{name}, {n} evaluations", m, seed) for seed in range(seeds or SEEDS[name]) for m in compared)
+        for case, method, seed in study.missing(runs, todo):
             study.add(runs, case, method, seed, play(problem(name), method, n, seed), ("qd test",))
     table = rows(runs)
     study.report(folder, table, test_metrics(table), packages=("jax", "numpy", "scipy", "ribs", "scikit-learn"))
 
 
-def selected(budget: str, cases: Names) -> list[tuple[str, int]]:
+def plan_of(budget: str, cases: Names) -> list[tuple[str, int]]:
     """Returns (network, evaluations) of a budget, or those of ``cases``: 200, resnet14 or resnet14-200."""
     names = {pair: {pair[0], str(pair[1]), f"{pair[0]}-{pair[1]}"} for pair in BUDGETS[budget]}
     every = sorted(set.union(*names.values()))
@@ -67,28 +67,28 @@ def selected(budget: str, cases: Names) -> list[tuple[str, int]]:
 
 
 def problem(name: str) -> Problem:
-    """A network, its validation images to search on and its test images to tell on, and one table for both."""
-    kept = str(Path("runs") / "quant_front" / "evaluations.sqlite")
-    (search, held), chosen = IMAGES[name], OPTIONS.get(name, "bits")
-    return Problem(Quant(name, chosen, search, table=kept), Quant(name, chosen, held, "test", table=kept))
+    """A network, its validation images to search on, its test images to report on, and one table for both."""
+    table = str(Path("runs") / "quant_front" / "evaluations.sqlite")
+    (search, test), option_set = IMAGES[name], OPTIONS.get(name, "bits")
+    return Problem(Quant(name, option_set, search, table=table), Quant(name, option_set, test, "test", table=table))
 
 
 def play(of: Problem, method: str, n: int, seed: int) -> dict[str, float]:
-    """Spends n evaluations and tells what came of it, on validation and on test images."""
+    """Spends n evaluations; returns the scores on validation and on test images."""
     begin = time.process_time()
     configs = np.unique(METHODS[method](of, n, seed), axis=0)
     assert len(configs) <= n
-    accuracy, spent = of.judge(configs), score.cost(of.domain, configs)
+    accuracy, cost = of.judge(configs), score.cost(of.domain, configs)
     seconds = time.process_time() - begin
-    elites = score.elites(accuracy, spent, score.corner(of.domain))
-    front, best = score.front(accuracy, spent), score.best(accuracy, spent, score.budgets(of.domain))
-    chosen = np.unique([*elites, *front, *(row for row in best.values() if row >= 0)])
+    elites = score.elites(accuracy, cost, score.corner(of.domain))
+    front, best = score.front(accuracy, cost), score.best(accuracy, cost, score.budgets(of.domain))
+    selection = np.unique([*elites, *front, *(row for row in best.values() if row >= 0)])
     test = np.full(len(configs), np.nan)
-    test[chosen] = of.held.accuracies(configs[chosen])["accuracy"]
+    test[selection] = of.test.accuracies(configs[selection])["accuracy"]
     metrics: dict[str, float] = {"evaluations": len(configs), "cells": len(elites), "search_cpu_seconds": seconds}
     for name, column in (("validation", accuracy), ("test", test)):
         metrics[f"qd {name}"] = score.qd_score(column[elites])
-        few = score.Cost(spent.size[front], spent.bops[front])
+        few = score.RelativeCost(cost.size[front], cost.bops[front])
         metrics[f"hypervolume {name}"] = 100 * score.hypervolume(column[front], few)
         for budget, row in best.items():
             metrics[f"{budget} {name}"] = float(column[row]) if row >= 0 else 0.0
@@ -100,8 +100,8 @@ def rows(runs: Runs) -> list[Row]:
     table = summary(runs, np.mean)
     for case in study.cases(runs):
         others = [method for method in study.methods(runs, case) if method != "ours"]
-        shown = test_metrics([row for row in table if row.case == case])
-        table += study.differences(runs, [(case, "ours", other) for other in others], shown, np.mean)
+        metrics = test_metrics([row for row in table if row.case == case])
+        table += study.differences(runs, [(case, "ours", other) for other in others], metrics, np.mean)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Does our exact solver choose the bits that HAWQ-V3 published? Its 18 allocations of 4 or 8 bit, from its own numbers.
+"""Does our exact solver choose the bits that HAWQ-V3 published? The 18 allocations of 4 or 8 bit, from its own numbers.
 
     qd study quant.hawq
 
@@ -6,7 +6,7 @@ One row an allocation: how many layers differ, the summed sensitivity (relative 
 of the published bits, both within the budget, and seconds. Their accuracies on ImageNet are after training with
 quantization: nothing here compares with them.
 
-hawq_v3.json holds what their notebook gave and what it chose, and names its source and licence (Zhen-Dong/HAWQ, MIT):
+hawq_v3.json holds the inputs and the results of their notebook, with its source and licence (Zhen-Dong/HAWQ, MIT):
 ResNet-18 and ResNet-50 on ImageNet, 4 or 8 bit for weights and input of each layer; one budget at a time, a fraction of the
 way from all 4 bit to all 8 bit.
 
@@ -25,14 +25,14 @@ from domains.quant.solve.allocation import Budget, Chosen, solve
 from experiments import command, study
 from qd.report.table import Row
 
-SHOWN = ("layers that differ", "sensitivity", "published", "seconds")
+METRICS = ("layers that differ", "sensitivity", "published", "seconds")
 BUDGETS = ("quick", "first", "full")  # all are the same: it takes a second
 BITS = (4, 8)  # option 0 and option 1
 KINDS, FRACTIONS = ("modelsize", "bops", "latency"), (0.75, 0.5, 0.25)
 MODELS = ("resnet18", "resnet50")
 
 
-class Case(NamedTuple):
+class PublishedAllocation(NamedTuple):
     """One of the 18 published allocations."""
 
     name: str  # e.g. resnet50 modelsize_0.25
@@ -53,24 +53,24 @@ class Case(NamedTuple):
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Solves all 18, then writes and prints the table."""
-    cases()[0].solve()  # what is imported on first use is no part of the times
+    cases()[0].solve()  # imports on first use are not timed
     table = [row for case in cases() for row in rows(case)]
-    study.report(study.folder("hawq_ilp", out=out), table, SHOWN, 4, ("scipy", "numpy"))
-    exact = sum(row.value == 0 for row in table if row.metric == SHOWN[0])
+    study.report(study.folder("hawq_ilp", out=out), table, METRICS, 4, ("scipy", "numpy"))
+    exact = sum(row.value == 0 for row in table if row.metric == METRICS[0])
     print(f"{exact} of {len(cases())} are the published bits exactly")
 
 
-def rows(case: Case) -> list[Row]:
+def rows(case: PublishedAllocation) -> list[Row]:
     """Solves one allocation."""
     begin = time.perf_counter()
-    chosen = case.solve()
+    solution = case.solve()
     seconds = time.perf_counter() - begin
-    ours, published = case.of(chosen.options)[0], case.of(case.published)[0]
-    values = (float((chosen.options != case.published).sum()), ours, published, seconds)
-    return [Row(case.name, "exact", m, v, float("nan"), float("nan"), 1) for m, v in zip(SHOWN, values, strict=True)]
+    ours, published = case.of(solution.options)[0], case.of(case.published)[0]
+    values = (float((solution.options != case.published).sum()), ours, published, seconds)
+    return [Row(case.name, "exact", m, v, float("nan"), float("nan"), 1) for m, v in zip(METRICS, values, strict=True)]
 
 
-def cases() -> list[Case]:
+def cases() -> list[PublishedAllocation]:
     """Returns the 18 allocations."""
     return [_case(model, kind, fraction) for model in MODELS for kind in KINDS for fraction in FRACTIONS]
 
@@ -90,7 +90,7 @@ def costs(model: dict[str, Any], kind: str) -> np.ndarray:
     return np.outer(np.asarray(model[column], float), [factor(b) for b in BITS])
 
 
-def _case(name: str, kind: str, fraction: float) -> Case:
+def _case(name: str, kind: str, fraction: float) -> PublishedAllocation:
     model = record()["models"][name]
     trace = np.asarray(model["hessian_trace_per_parameter"])
     sensitivity = np.stack([trace * np.asarray(model[f"weight_error_sq_{b}bit"]) for b in BITS], axis=1)
@@ -99,7 +99,7 @@ def _case(name: str, kind: str, fraction: float) -> Case:
     published = np.array([int(digit == "8") for digit in model["published_bits"][f"{kind}_{fraction}"]])
     limit = float(low + fraction * (high - low))
     tied = tuple(tuple(pair) for pair in model["tied_layers"])
-    return Case(f"{name} {kind}_{fraction}", sensitivity, Budget(kind, cost, limit), tied, published)
+    return PublishedAllocation(f"{name} {kind}_{fraction}", sensitivity, Budget(kind, cost, limit), tied, published)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The figure that a practitioner keeps: size by latency, what is deployable, and where the exact solver's points lie.
+"""The figure for practitioners: size by latency, what is deployable, and where the exact solver's points lie.
 
     qd run recipe=quant_speed
     qd study quant.map run=runs/quant_speed/s0
 
-Elites are evaluated on held-out images (1,000); the best of each part of the sizes are exported, run
+Elites are evaluated on held-out images (1,000); the best of each range of sizes are exported, run
 and marked (see qd export). The solver's points are its optima by the tables as measured, at budgets over the plane.
 """
 
@@ -20,10 +20,10 @@ from qd.report import export, query
 from qd.report.table import Row
 from qd.store import archive_file
 
-HELD, LEVELS = 1000, 6  # images; budgets of the solver on each axis
+TEST_IMAGES, LEVELS = 1000, 6  # images; budgets of the solver on each axis
 
 
-class Points(NamedTuple):
+class ConfigPoints(NamedTuple):
     """What the figure shows of n configs."""
 
     size: np.ndarray  # [n] KB
@@ -33,25 +33,27 @@ class Points(NamedTuple):
 
 
 def main(run: str = "runs/quant_speed/s0", exported: int = 8, out: str = "") -> None:
-    """Evaluates, exports, draws; what is exported already is not exported again."""
+    """Evaluates, exports, draws; finished exports are not repeated."""
     folder, target = Path(run), study.folder("quant_map", out=out)
     stored = archive_file.load(folder)
     node = {name: value for name, value in stored.about["config"]["domain"].items() if name != "_target_"}
-    held = Quant(**(node | {"split": "test", "images": HELD}))
-    chosen = _worth_exporting(stored.columns, exported)
+    test_domain = Quant(**(node | {"split": "test", "images": TEST_IMAGES}))
+    selection = _worth_exporting(stored.columns, exported)
     existing = {report["id"] for report in _reports(folder)}
-    missing = [int(i) for i in stored.columns["id"][chosen] if int(i) not in existing]
+    missing = [int(i) for i in stored.columns["id"][selection] if int(i) not in existing]
     if missing:
         export.export(folder, missing, "onnx", folder / "deployable")
     reports = _reports(folder)
-    elites = _points(held, stored.columns["solution"], [r["id"] for r in reports if r["deployable"]], stored.columns["id"])
-    solver = _points(held, solved(held, elites), [], np.zeros(0))
+    elites = _points(
+        test_domain, stored.columns["solution"], [r["id"] for r in reports if r["deployable"]], stored.columns["id"]
+    )
+    solver = _points(test_domain, solver_optima(test_domain, elites), [], np.zeros(0))
     rows = list(_rows(reports, elites, solver))
     study.report(target, rows, tuple(dict.fromkeys(row.metric for row in rows)))
     figure(elites, solver).savefig(target / "map.png", dpi=160)
 
 
-def solved(domain: Quant, elites: Points) -> np.ndarray:
+def solver_optima(domain: Quant, elites: ConfigPoints) -> np.ndarray:
     """Returns the solver's distinct optima, [n, 2L], at budgets spread over what the elites cover."""
     configs: dict[bytes, np.ndarray] = {}
     for size in np.linspace(elites.size.min(), elites.size.max(), LEVELS):
@@ -62,7 +64,7 @@ def solved(domain: Quant, elites: Points) -> np.ndarray:
     return np.stack(list(configs.values()))
 
 
-def figure(elites: Points, solver: Points) -> Any:
+def figure(elites: ConfigPoints, solver: ConfigPoints) -> Any:
     """Draws size by latency; colour is held-out accuracy, a ring is a checked file, a cross a point of the solver."""
     from matplotlib.figure import Figure
 
@@ -79,27 +81,27 @@ def figure(elites: Points, solver: Points) -> Any:
                  label="file run and checked")  # fmt: skip
     axes.set_xlabel("size with scales, KB")
     axes.set_ylabel("latency an image (sum of measured layers), µs")
-    figure.colorbar(dots, ax=axes, extend="min").set_label(f"accuracy on {HELD:,} held-out images, %")
+    figure.colorbar(dots, ax=axes, extend="min").set_label(f"accuracy on {TEST_IMAGES:,} held-out images, %")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, frameon=False, fontsize=8)
     axes.grid(alpha=0.25)
     return figure
 
 
 def _worth_exporting(columns: dict[str, np.ndarray], n: int) -> np.ndarray:
-    """Returns rows of n elites spread over the plane: of each n-th of sizes the most accurate, in turn of its quicker and
-    its slower half."""
-    chosen = []
+    """Returns rows of n elites spread over the plane: the most accurate of each n-th of sizes, alternately
+    of its faster and its slower half."""
+    rows = []
     for i, part in enumerate(np.array_split(np.argsort(columns["size"], kind="stable"), n)):
         by_time = part[np.argsort(columns["latency"][part], kind="stable")]
         half = np.array_split(by_time, 2)[i % 2]
-        chosen += [half[np.argmax(columns["objective"][half])]] if len(half) else []
-    return np.array(chosen)
+        rows += [half[np.argmax(columns["objective"][half])]] if len(half) else []
+    return np.array(rows)
 
 
-def _points(held: Quant, solutions: np.ndarray, ready: list[int], ids: np.ndarray) -> Points:
-    evaluation = held.evaluate(np.zeros((len(solutions), 2), np.uint32), solutions)
+def _points(domain: Quant, solutions: np.ndarray, ready: list[int], ids: np.ndarray) -> ConfigPoints:
+    evaluation = domain.evaluate(np.zeros((len(solutions), 2), np.uint32), solutions)
     marks = np.isin(ids, ready) if len(ids) else np.zeros(len(solutions), bool)
-    return Points(evaluation.features["size"], evaluation.features["latency"], np.asarray(evaluation.objective), marks)
+    return ConfigPoints(evaluation.features["size"], evaluation.features["latency"], np.asarray(evaluation.objective), marks)
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
@@ -107,7 +109,7 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
-def _rows(reports: list[dict[str, Any]], elites: Points, solver: Points):
+def _rows(reports: list[dict[str, Any]], elites: ConfigPoints, solver: ConfigPoints):
     one = lambda method, metric, value: Row("ResNet, Fashion-MNIST", method, metric, value, np.nan, np.nan, 1)
     for report in sorted(reports, key=lambda report: report["size_predicted_KB"]):
         method = f"{report['format']}, cell {report['cell']}"

@@ -1,6 +1,6 @@
-"""Ways to spend n true evaluations on configs of a network: what quant_front compares.
+"""Ways to spend n true evaluations on configs of a network, compared by experiments/quant/front.py.
 
-Each takes (problem, n, seed) and returns the configs that it had evaluated, at most n, in order, [m, 2L].
+Each takes (problem, n, seed) and returns the evaluated configs, at most n, in order, [m, 2L].
 """
 
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from qd.types import Emitter, Search
 
 class Problem(NamedTuple):
     domain: Quant  # what is searched: validation images
-    held: Quant  # what is told: test images
+    test: Quant  # test images, on which the result is reported
 
     def judge(self, configs: np.ndarray) -> np.ndarray:
         return self.domain.accuracies(configs)["accuracy"]
 
 
-Method = Callable[[Problem, int, int], np.ndarray]
+Rival = Callable[[Problem, int, int], np.ndarray]
 
 
 def uniform(problem: Problem, n: int, seed: int) -> np.ndarray:
@@ -42,19 +42,19 @@ def uniform(problem: Problem, n: int, seed: int) -> np.ndarray:
 
 
 def random(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Each gene evenly."""
+    """Each gene uniformly."""
     return np.random.default_rng(seed).integers(0, problem.domain.space, (n, len(problem.domain.space))).astype(np.int32)
 
 
-def stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
+def sample_stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
     """The domain's own samples, spread over size and bits."""
     return problem.domain.sample(keys.new(seed), n)
 
 
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
     """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
-    told = problem.domain
-    plain = Quant(told.network, told.option_set, proxy=told.proxy)  # whatever else a domain says, the optima are the same
+    domain = problem.domain
+    plain = Quant(domain.network, domain.option_set, proxy=domain.proxy)  # the optima depend on nothing else
     return _optima(plain)[:n]
 
 
@@ -66,39 +66,39 @@ def _optima(domain: Quant) -> np.ndarray:
 
 
 def seeds(problem: Problem, n: int) -> np.ndarray:
-    """What seeded methods begin with: the optima of the tables, then uniform configs; at most half of what may be spent."""
+    """What seeded methods begin with: the optima of the tables, then uniform configs; at most half of the evaluations."""
     both = np.concatenate([ilp_front(problem, n, 0), uniform(problem, n, 0)])
     _, first = np.unique(both, axis=0, return_index=True)
     return both[np.sort(first)][: n // 2]
 
 
 def genetic(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """A genetic algorithm for each of the four budgets, a quarter of the evaluations each: what one does without a map."""
+    """A genetic algorithm for each of the four budgets, a quarter of the evaluations each: the usual way without a map."""
     parts = []
     for i, (size, bops) in enumerate(score.budgets(problem.domain).values()):
 
-        def worth(configs: np.ndarray, size: float = size, bops: float = bops) -> np.ndarray:
-            spent = score.cost(problem.domain, configs)
-            over = np.maximum(spent.size / size - 1, 0) + np.maximum(spent.bops / bops - 1, 0)
+        def penalized(configs: np.ndarray, size: float = size, bops: float = bops) -> np.ndarray:
+            cost = score.cost(problem.domain, configs)
+            over = np.maximum(cost.size / size - 1, 0) + np.maximum(cost.bops / bops - 1, 0)
             return problem.judge(configs) - 200 * over
 
-        parts.append(_genetic(problem, worth, n // 4, seed * 4 + i))
+        parts.append(_genetic(problem, penalized, n // 4, seed * 4 + i))
     return np.concatenate(parts)
 
 
-def _genetic(problem: Problem, worth: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> np.ndarray:
+def _genetic(problem: Problem, objective: Callable[[np.ndarray], np.ndarray], n: int, seed: int) -> np.ndarray:
     random, several = np.random.default_rng(seed), min(16, n // 2)
     all_of_them = problem.domain.sample(keys.new(seed), several)
-    told = worth(all_of_them)
+    values = objective(all_of_them)
     while len(all_of_them) < n:
-        rivals = random.integers(0, len(told), (2 * several, 3))
-        parents = all_of_them[rivals[np.arange(len(rivals)), told[rivals].argmax(1)]]
+        rivals = random.integers(0, len(values), (2 * several, 3))
+        parents = all_of_them[rivals[np.arange(len(rivals)), values[rivals].argmax(1)]]
         children = _children(random, parents, problem.domain.space)[: n - len(all_of_them)]
         all_of_them = np.concatenate([all_of_them, children])
-        told = np.concatenate([told, worth(children)])
-        kept = np.argsort(-told, kind="stable")[: 2 * several]  # only these are drawn from
-        order = np.concatenate([kept, np.setdiff1d(np.arange(len(told)), kept)])
-        all_of_them, told = all_of_them[order], np.where(np.arange(len(told)) < 2 * several, told[order], -np.inf)
+        values = np.concatenate([values, objective(children)])
+        pool = np.argsort(-values, kind="stable")[: 2 * several]  # parents
+        order = np.concatenate([pool, np.setdiff1d(np.arange(len(values)), pool)])
+        all_of_them, values = all_of_them[order], np.where(np.arange(len(values)) < 2 * several, values[order], -np.inf)
     return all_of_them
 
 
@@ -120,15 +120,15 @@ def nsga2(problem: Problem, n: int, seed: int, seeded: bool = False) -> np.ndarr
 
 def _by_crowding(problem: Problem, population: np.ndarray) -> np.ndarray:
     """Rows from best to worst: front by front, within a front the least crowded first."""
-    accuracy, spent = problem.judge(population), score.cost(problem.domain, population)
-    costs = np.stack([-accuracy, spent.size, np.log2(spent.bops)], 1)
+    accuracy, cost = problem.judge(population), score.cost(problem.domain, population)
+    costs = np.stack([-accuracy, cost.size, np.log2(cost.bops)], 1)
     rank = fronts(-costs)
     several = (np.flatnonzero(rank == front) for front in range(rank.max() + 1))
     return np.concatenate([rows[np.argsort(-crowding(costs[rows]), kind="stable")] for rows in several])
 
 
 def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
-    """Half as many as parents: each gene of one of two, and one in fifteen drawn anew."""
+    """Half as many as parents: each gene of one of two, and one in fifteen sampled."""
     one, two = np.split(parents[: len(parents) // 2 * 2], 2)
     children = np.where(random.random(one.shape) < 0.5, one, two)
     return np.where(random.random(one.shape) < 1 / 15, random.integers(0, space, one.shape), children).astype(np.int32)
@@ -136,38 +136,38 @@ def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int
 
 def map_elites(problem: Problem, n: int, seed: int) -> np.ndarray:
     """MAP-Elites from sampled configs."""
-    return _searched(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), stratified(problem, 40, seed), n, seed)
+    return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), sample_stratified(problem, 40, seed), n, seed)
 
 
 def map_elites_seeded(problem: Problem, n: int, seed: int) -> np.ndarray:
     """MAP-Elites from the tables' optima and uniform configs."""
-    return _searched(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), seeds(problem, n), n, seed)
+    return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), seeds(problem, n), n, seed)
 
 
 def surrogate(problem: Problem, n: int, seed: int) -> np.ndarray:
     """MAP-Elites whose children are screened by boosted trees, of 40 for each that is evaluated (after Quantune)."""
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 640)
-    return _searched(
-        problem, Screened(vary, problem.domain, _box(problem), 16, "trees"), stratified(problem, 40, seed), n, seed
+    return _search(
+        problem, Screened(vary, problem.domain, _box(problem), 16, "trees"), sample_stratified(problem, 40, seed), n, seed
     )
 
 
 def ilp_emitter(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """The tables' optima for empty and weak cells, refitted to what was seen."""
-    return _searched(problem, _solver(problem, 16), seeds(problem, n), n, seed)
+    """The tables' optima for empty and weak cells; tables are refitted to the evaluated configs."""
+    return _search(problem, _solver(problem, 16), seeds(problem, n), n, seed)
 
 
 def ours(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Seeds from tables and uniform configs; then half exact solutions of refitted tables, half screened children."""
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 320)
     screened = Screened(vary, problem.domain, _box(problem), 8, "tables and trees")
-    return _searched(problem, Together((_solver(problem, 8), screened)), seeds(problem, n), n, seed)
+    return _search(problem, Together((_solver(problem, 8), screened)), seeds(problem, n), n, seed)
 
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Rival] = {
     "uniform": uniform,
     "random": random,
-    "stratified": stratified,
+    "stratified": sample_stratified,
     "ILP": ilp_front,
     "GA x 4 budgets": genetic,
     "NSGA-II": nsga2,
@@ -188,11 +188,11 @@ def _solver(problem: Problem, batch: int) -> ILP:
     return ILP(problem.domain, *_box(problem), batch_size=batch, chance=10.0, nodes=50)
 
 
-def _searched(problem: Problem, emitter: Emitter, begin: np.ndarray, n: int, seed: int) -> np.ndarray:
+def _search(problem: Problem, emitter: Emitter, begin: np.ndarray, n: int, seed: int) -> np.ndarray:
     limits, dims = _box(problem)
     search = Search(problem.domain, Select("cost", limits), Grid(dims), emitter)
     state, batch = start(search, keys.new(seed), begin)
-    told = [batch.solutions]
+    batches = [batch.solutions]
     for state, batch in run(search, state, until=n):
-        told.append(batch.solutions)
-    return np.concatenate(told)[:n]
+        batches.append(batch.solutions)
+    return np.concatenate(batches)[:n]

@@ -1,4 +1,4 @@
-"""How good is a set of evaluated configs: its map, its hypervolume, its best within a budget; chosen here, told elsewhere.
+"""How good is a set of evaluated configs: its map, its hypervolume, its best within a budget.
 
 n configs; fractions are of the network with 8 bit everywhere.
 """
@@ -18,7 +18,7 @@ BUDGETS: Budgets = {
     "bops/8": (np.inf, 1 / 8),
     "size/2, bops/4": (1 / 2, 1 / 4),
 }
-OF_ENCODER: Budgets = {  # whose weights have 3 bits at least and whose inputs 6
+OF_ENCODER: Budgets = {  # its weights have at least 3 bits, its inputs at least 6
     "size/2": (1 / 2, np.inf),
     "bops/2": (np.inf, 1 / 2),
     "bops/3": (np.inf, 1 / 3),
@@ -26,7 +26,7 @@ OF_ENCODER: Budgets = {  # whose weights have 3 bits at least and whose inputs 6
 }
 
 
-class Cost(NamedTuple):
+class RelativeCost(NamedTuple):
     size: np.ndarray  # [n] share of W8A8's
     bops: np.ndarray  # [n] share of W8A8's
 
@@ -41,11 +41,11 @@ class Corner(NamedTuple):
 CORNER = Corner(1 / 4, -4.0)  # 2 bit everywhere
 
 
-def cost(domain: Quant, configs: np.ndarray) -> Cost:
+def cost(domain: Quant, configs: np.ndarray) -> RelativeCost:
     """Returns what configs cost as shares of the uniform 8-bit network's."""
     last = domain.bank.uniform(_eight(domain, 0), _eight(domain, 1))
-    told = domain.cost(np.concatenate([configs, last[None]]))
-    return Cost(told["size"][:-1] / told["size"][-1], 2.0 ** told["bops"][:-1])
+    columns = domain.cost(np.concatenate([configs, last[None]]))
+    return RelativeCost(columns["size"][:-1] / columns["size"][-1], 2.0 ** columns["bops"][:-1])
 
 
 def corner(domain: Quant) -> Corner:
@@ -58,43 +58,43 @@ def budgets(domain: Quant) -> Budgets:
     return OF_ENCODER if domain.network == "minilm" else BUDGETS
 
 
-def cells(spent: Cost, begin: Corner = CORNER) -> np.ndarray:
+def cells(costs: RelativeCost, begin: Corner = CORNER) -> np.ndarray:
     """Returns each config's cell in the map, what lies outside in the nearest, [n]."""
-    of_size = np.clip(DIMS[0] * (spent.size - begin.size) / (1 - begin.size), 0, DIMS[0] - 1).astype(int)
-    of_bops = np.clip(DIMS[1] * (1 - np.log2(spent.bops) / begin.bops), 0, DIMS[1] - 1).astype(int)
+    of_size = np.clip(DIMS[0] * (costs.size - begin.size) / (1 - begin.size), 0, DIMS[0] - 1).astype(int)
+    of_bops = np.clip(DIMS[1] * (1 - np.log2(costs.bops) / begin.bops), 0, DIMS[1] - 1).astype(int)
     return of_size * DIMS[1] + of_bops
 
 
-def elites(accuracy: np.ndarray, spent: Cost, begin: Corner = CORNER) -> np.ndarray:
+def elites(accuracy: np.ndarray, costs: RelativeCost, begin: Corner = CORNER) -> np.ndarray:
     """Returns the rows of the best config of each cell."""
     order = np.argsort(-accuracy, kind="stable")
-    _, first = np.unique(cells(spent, begin)[order], return_index=True)
+    _, first = np.unique(cells(costs, begin)[order], return_index=True)
     return order[first]
 
 
-def front(accuracy: np.ndarray, spent: Cost) -> np.ndarray:
+def front(accuracy: np.ndarray, costs: RelativeCost) -> np.ndarray:
     """Returns the rows that no other betters in accuracy, size and bit operations at once."""
-    return np.flatnonzero(fronts(np.stack([accuracy, -spent.size, -spent.bops], 1)) == 0)
+    return np.flatnonzero(fronts(np.stack([accuracy, -costs.size, -costs.bops], 1)) == 0)
 
 
-def best(accuracy: np.ndarray, spent: Cost, budgets: Budgets = BUDGETS) -> dict[str, int]:
+def best(accuracy: np.ndarray, costs: RelativeCost, budgets: Budgets = BUDGETS) -> dict[str, int]:
     """Returns budget -> the row of the best config within it; -1 where none is."""
-    told = {}
+    rows = {}
     for name, (size, bops) in budgets.items():
-        within = np.flatnonzero((spent.size <= size) & (spent.bops <= bops))
-        told[name] = int(within[accuracy[within].argmax()]) if len(within) else -1
-    return told
+        within = np.flatnonzero((costs.size <= size) & (costs.bops <= bops))
+        rows[name] = int(within[accuracy[within].argmax()]) if len(within) else -1
+    return rows
 
 
-def hypervolume(accuracy: np.ndarray, spent: Cost) -> float:
+def hypervolume(accuracy: np.ndarray, costs: RelativeCost) -> float:
     """Returns the share of (size, bops, accuracy) in [0, 1]^3 that some config dominates, accuracy in per cent.
 
     Slab by slab of accuracy: the area that is dominated in size and bops by those at least so good.
     """
-    inside = (spent.size < 1) & (spent.bops < 1)
+    inside = (costs.size < 1) & (costs.bops < 1)
     order = np.argsort(-accuracy[inside])
     heights = np.append(accuracy[inside][order] / 100, 0)
-    points = np.stack([spent.size, spent.bops], 1)[inside][order]
+    points = np.stack([costs.size, costs.bops], 1)[inside][order]
     return float(sum((heights[i] - heights[i + 1]) * _area(points[: i + 1]) for i in range(len(points))))
 
 

@@ -1,6 +1,6 @@
-"""An emitter that looks before it leaps: many children, of which a cheap prediction lets a few be evaluated.
+"""An emitter that screens: of many children, a cheap prediction selects the few that are evaluated.
 
-B evaluated, V children looked at, n configs seen.
+B evaluated children, V screened children, n configs evaluated before.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from qd.emitters.vary import Vary
 from qd.types import Array, Batch, Elites, Offspring
 
 
-class Seen(NamedTuple):
+class EvaluatedConfigs(NamedTuple):
     configs: np.ndarray  # [n, 2L]
     objective: np.ndarray  # [n]
 
 
 @dataclass(frozen=True)
 class Screened:
-    """Lets those children pass that are predicted to raise their cell the most, at most one of each cell before any second.
+    """Selects the children with the largest predicted gain in their cell, one of each cell before any second.
 
-    ``by``: trees (boosted trees on the bits of each layer), tables (refitted additive tables), or both: then trees also see
-    the tables' sum, and the two predictions are averaged. ``foretell`` predicts instead of both, where one is given.
+    ``by``: trees (boosted trees on the bits of each layer), tables (refitted additive tables), or both: then trees also read
+    the tables' sum, and the two predictions are averaged. ``predict`` replaces them.
     """
 
     vary: Vary
@@ -34,41 +34,41 @@ class Screened:
     box: tuple[tuple[tuple[float, float], ...], tuple[int, ...]]  # bounds and cells of the map
     batch_size: int
     by: str = "tables and trees"
-    foretell: Callable[[Seen, np.ndarray], np.ndarray] | None = None  # what was seen, children [V, 2L] -> their objective [V]
+    predict: Callable[[EvaluatedConfigs, np.ndarray], np.ndarray] | None = None  # (past, children [V, 2L]) -> objective [V]
     pure: bool = False
 
-    def init(self, key: Array, elites: Elites) -> Seen:
-        return Seen(*elites.take(np.arange(elites.size), "solution", "objective"))
+    def init(self, key: Array, elites: Elites) -> EvaluatedConfigs:
+        return EvaluatedConfigs(*elites.take(np.arange(elites.size), "solution", "objective"))
 
-    def tell(self, memory: Seen, batch: Batch) -> Seen:
+    def tell(self, memory: EvaluatedConfigs, batch: Batch) -> EvaluatedConfigs:
         both = zip(memory, (batch.solutions, batch.evaluation.objective), strict=True)
-        return Seen(*(np.concatenate([old, np.asarray(new)]) for old, new in both))
+        return EvaluatedConfigs(*(np.concatenate([old, np.asarray(new)]) for old, new in both))
 
-    def ask(self, key: Array, memory: Seen, elites: Elites) -> tuple[Seen, Offspring]:
+    def ask(self, key: Array, memory: EvaluatedConfigs, elites: Elites) -> tuple[EvaluatedConfigs, Offspring]:
         _, offspring = self.vary.ask(key, (), elites)
         children = np.unique(np.asarray(offspring.solutions), axis=0)
-        known = {row.tobytes() for row in memory.configs.astype(np.int32)}
-        children = children[[row.tobytes() not in known for row in children.astype(np.int32)]]
+        past = {row.tobytes() for row in memory.configs.astype(np.int32)}
+        children = children[[row.tobytes() not in past for row in children.astype(np.int32)]]
         there = dict(zip(self._cells(memory.configs).tolist(), np.zeros(len(memory.configs)), strict=True))
         for cell, objective in zip(self._cells(memory.configs).tolist(), memory.objective, strict=True):
             there[cell] = max(there[cell], objective)
         cells = self._cells(children)
-        gain = self._predicted(memory, children) - np.array([there.get(cell, 0.0) for cell in cells.tolist()])
-        return memory, Offspring(children[_one_of_each_cell(gain, cells)[: self.batch_size]])
+        gain = self._predict(memory, children) - np.array([there.get(cell, 0.0) for cell in cells.tolist()])
+        return memory, Offspring(children[_best_of_each_cell_first(gain, cells)[: self.batch_size]])
 
-    def _predicted(self, memory: Seen, children: np.ndarray) -> np.ndarray:
-        if self.foretell:
-            return self.foretell(memory, children)
-        told = []
+    def _predict(self, memory: EvaluatedConfigs, children: np.ndarray) -> np.ndarray:
+        if self.predict:
+            return self.predict(memory, children)
+        predictions = []
         if "tables" in self.by:
             quality = np.clip((memory.objective - 10) / 90, 0, 1)
             tables = refit(self.domain.sensitivity, memory.configs, quality).expected()
-            told.append(10 + 90 * np.exp(-np.maximum(tables.damage(children), 0)))
+            predictions.append(10 + 90 * np.exp(-np.maximum(tables.damage(children), 0)))
         if "trees" in self.by:
-            told.append(self._trees(memory).predict(self._inputs(children)))
-        return np.mean(told, axis=0)
+            predictions.append(self._trees(memory).predict(self._inputs(children)))
+        return np.mean(predictions, axis=0)
 
-    def _trees(self, memory: Seen) -> Any:
+    def _trees(self, memory: EvaluatedConfigs) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
@@ -79,31 +79,31 @@ class Screened:
     def _inputs(self, configs: np.ndarray) -> np.ndarray:
         bits = self.domain.bank
         of_weights, of_inputs = bits.split(configs)
-        told = [np.array([option.bits for option in bits.weight_options])[of_weights]]
-        told.append(np.array([option.bits for option in bits.activation_options])[of_inputs])
+        columns = [np.array([option.bits for option in bits.weight_options])[of_weights]]
+        columns.append(np.array([option.bits for option in bits.activation_options])[of_inputs])
         if "tables" in self.by:
-            told.append(np.log(self.domain.sensitivity.of(bits, configs) + 1e-9)[:, None])
-        return np.concatenate(told, 1)
+            columns.append(np.log(self.domain.sensitivity.of(bits, configs) + 1e-9)[:, None])
+        return np.concatenate(columns, 1)
 
     def _cells(self, configs: np.ndarray) -> np.ndarray:
-        (bounds, dims), told = self.box, self.domain.cost(configs)["cost"]
+        (bounds, dims), cost = self.box, self.domain.cost(configs)["cost"]
         low, high = np.array(bounds).T
-        place = np.clip(np.array(dims) * (told - low) / (high - low), 0, np.array(dims) - 1).astype(int)
+        place = np.clip(np.array(dims) * (cost - low) / (high - low), 0, np.array(dims) - 1).astype(int)
         return place[:, 0] * dims[1] + place[:, 1]
 
 
-def _one_of_each_cell(gain: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Rows by gain, the best of each cell before any second of one."""
+def _best_of_each_cell_first(gain: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Orders rows by gain, the best of each cell before any second of one."""
     order = np.argsort(-gain, kind="stable")
-    turn, seen = np.zeros(len(order), int), dict[int, int]()
+    turn, ranks = np.zeros(len(order), int), dict[int, int]()
     for i, cell in enumerate(cells[order].tolist()):
-        turn[i] = seen[cell] = seen.get(cell, -1) + 1
+        turn[i] = ranks[cell] = ranks.get(cell, -1) + 1
     return order[np.argsort(turn, kind="stable")]
 
 
 @dataclass(frozen=True)
 class Together:
-    """Emitters side by side, each of which is told everything (a pool tells each only what it asked for)."""
+    """Emitters side by side; each receives all rows in ``tell`` (in a pool, only its own)."""
 
     emitters: tuple[Any, ...]
     pure: bool = False
@@ -113,8 +113,8 @@ class Together:
 
     def ask(self, key: Array, memory: tuple[Any, ...], elites: Elites) -> tuple[tuple[Any, ...], Offspring]:
         each = zip(self.emitters, keys.split(key, len(self.emitters)), memory, strict=True)
-        asked = [emitter.ask(one, held, elites) for emitter, one, held in each]
-        return tuple(held for held, _ in asked), Offspring(np.concatenate([offspring.solutions for _, offspring in asked]))
+        answers = [emitter.ask(one, part, elites) for emitter, one, part in each]
+        return tuple(part for part, _ in answers), Offspring(np.concatenate([offspring.solutions for _, offspring in answers]))
 
     def tell(self, memory: tuple[Any, ...], batch: Batch) -> tuple[Any, ...]:
-        return tuple(emitter.tell(held, batch) for emitter, held in zip(self.emitters, memory, strict=True))
+        return tuple(emitter.tell(part, batch) for emitter, part in zip(self.emitters, memory, strict=True))

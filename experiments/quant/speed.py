@@ -31,16 +31,16 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     """Does the rounds that are missing, prints and writes the table: medians over rounds."""
     folder = study.folder("quant_speed", out=out)
     runs = study.runs(folder)
-    wanted = list(study.missing(runs, [(CASE, FIRST, 0), *((CASE, name, i) for i in range(BUDGETS[budget]) for name in LATER)]))
+    todo = list(study.missing(runs, [(CASE, FIRST, 0), *((CASE, name, i) for i in range(BUDGETS[budget]) for name in LATER)]))
     domain = Quant("resnet14", "bits")
     configs = domain.sample(keys.new(0), CONFIGS)
-    methods = ways(domain, configs) if wanted else {}
-    warm = {FIRST, ALONE}  # what is compiled anew each time
-    for _, name, i in wanted:
+    methods = ways(domain, configs) if todo else {}
+    warm = {FIRST, ALONE}  # compiled again each time
+    for _, name, i in todo:
         if name not in warm:
             methods[name]()  # compiled before it is timed, also where an earlier process did the first rounds
             warm.add(name)
-        study.add(runs, CASE, name, i, timed(methods[name], 1 if name == ALONE else len(configs)))
+        study.add(runs, CASE, name, i, measure(methods[name], 1 if name == ALONE else len(configs)))
     study.report(folder, rows(runs), ("configs/s", "CPU-seconds a config"), 3)
 
 
@@ -55,11 +55,11 @@ def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
         FIRST: lambda: bank.logits(configs, images),
         TOGETHER: lambda: bank.logits(configs, images),
         CALLS: lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(configs), 1)],
-        ALONE: lambda: _compiled(domain, configs[:1], images),
+        ALONE: lambda: _compile_and_run(domain, configs[:1], images),
     }
 
 
-def timed(way: Callable[[], object], count: int) -> dict[str, float]:
+def measure(way: Callable[[], object], count: int) -> dict[str, float]:
     """Returns configs a second and CPU-seconds a config, of a way that evaluates ``count``."""
     wall, cpu = time.perf_counter(), time.process_time()
     way()
@@ -67,7 +67,7 @@ def timed(way: Callable[[], object], count: int) -> dict[str, float]:
     return {"configs/s": count / wall, "CPU-seconds a config": cpu / count}
 
 
-def _compiled(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarray:
+def _compile_and_run(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarray:
     """As one does without a bank: the config's own weights and ranges are constants of a program of its own."""
     network, pair = domain.bank.network, np.stack(domain.bank.split(config), 1)[0]
     weights = [several[option] for several, option in zip(domain.bank.weights, pair[0], strict=True)]

@@ -43,12 +43,12 @@ def sides(domain: Any) -> dict[str, Side]:
     def side(domain: Any, reads: str) -> Side:
         program: Callable = jax.jit(lambda k, x: domain.evaluate(k, x).features[reads])
 
-        def evaluated() -> int:
+        def evaluate() -> int:
             for _ in range(REPEATS):
                 np.asarray(program(several, solutions))
             return REPEATS * BATCH
 
-        return evaluated
+        return evaluate
 
     filmed = lambda frames: replace(domain, camera=Camera(frames=frames), points=domain.points or frames)
     return {

@@ -1,7 +1,7 @@
 """The methods of experiments/sparse/study.py: on ground truth, on learned measures, and controls.
 
 A method is a descriptor, an archive, an emitter, and whether it refits on TAXONS' schedule. Methods on ground truth
-look at where an episode ends; learned ones at an image of its end, 32 x 32 pixels, without the goals.
+read the final position of an episode; learned ones an image of its end, 32 x 32 pixels, without the goals.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.sparse.tasks import Task
+from experiments.sparse.tasks import SparseTask
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from feedback.descriptors.random_projection import RandomProjection
 from qd import keys
@@ -25,7 +25,7 @@ from qd.support.errors import UserError
 from qd.types import Archive, Array, Batch, Descriptor, Elites, Emitter, Features, Fresh, Memory, Offspring, Rows
 
 
-class Method(NamedTuple):
+class SparseMethod(NamedTuple):
     descriptor: Descriptor
     archive: Archive
     emitter: Emitter
@@ -34,7 +34,7 @@ class Method(NamedTuple):
 
 @dataclass(frozen=True)
 class Sampling:
-    """A control: every generation is sampled afresh."""
+    """A control: every generation is sampled from scratch."""
 
     domain: Any
     batch_size: int = 200
@@ -74,37 +74,37 @@ class Pixels:
         return image.reshape(len(image), self.side, block, self.side, block, 3).mean(axis=(2, 4)).reshape(len(image), -1)
 
 
-def method(name: str, of: Task) -> Method:
+def method(name: str, of: SparseTask) -> SparseMethod:
     """Returns a method by name."""
     if name not in METHODS:
-        raise UserError(f"there is no method {name!r}", f"type one of {', '.join(METHODS)}")
+        raise UserError(f"unknown method {name!r}", f"choose one of: {', '.join(METHODS)}")
     return METHODS[name](of)
 
 
-def _on_truth(emitter: Callable[[Task], Emitter]) -> Callable[[Task], Method]:
-    return lambda of: Method(of.truth, Grid((50, 50)), emitter(of))
+def _on_truth(emitter: Callable[[SparseTask], Emitter]) -> Callable[[SparseTask], SparseMethod]:
+    return lambda of: SparseMethod(of.truth, Grid((50, 50)), emitter(of))
 
 
-def _on_images(emitter: Emitter, **changed: Any) -> Callable[[Task], Method]:
-    """Its archive only stores: what guides the search is in the emitter's memory."""
+def _on_images(emitter: Emitter, **overrides: Any) -> Callable[[SparseTask], SparseMethod]:
+    """The archive only stores; the search is guided by the emitter's memory."""
 
-    def made(of: Task) -> Method:
-        settings: dict[str, Any] = {"frames": of.domain.camera.frames, "steps": of.steps, **changed}
+    def build(of: SparseTask) -> SparseMethod:
+        settings: dict[str, Any] = {"frames": of.domain.camera.frames, "steps": of.steps, **overrides}
         learner = ConvAutoencoder(("image",), **settings)
-        return Method(learner, Proximity(0.5), emitter, refits=learner.steps > 0)
+        return SparseMethod(learner, Proximity(0.5), emitter, refits=learner.steps > 0)
 
-    return made
-
-
-def _on_random_features(of: Task) -> Method:
-    return Method(RandomProjection(("image",), measures=10), Proximity(0.5), NoveltySearch())
+    return build
 
 
-def _on_pixels(of: Task) -> Method:
-    return Method(Pixels(), Proximity(1.0), NoveltySearch())
+def _on_random_features(of: SparseTask) -> SparseMethod:
+    return SparseMethod(RandomProjection(("image",), measures=10), Proximity(0.5), NoveltySearch())
 
 
-def _cma_me(of: Task) -> Emitter:
+def _on_pixels(of: SparseTask) -> SparseMethod:
+    return SparseMethod(Pixels(), Proximity(1.0), NoveltySearch())
+
+
+def _cma_me(of: SparseTask) -> Emitter:
     settings: Any = {"ranker": "2imp", "sigma0": 0.5, "batch_size": 40}
     return Ribs("EvolutionStrategyEmitter", settings, 5)
 
@@ -115,7 +115,7 @@ def _ours(criteria: tuple[str, ...] = ("novelty",), sigma: float = 0.2, archive:
 
 
 _BOTH = ("novelty", "surprise")
-METHODS: dict[str, Callable[[Task], Method]] = {
+METHODS: dict[str, Callable[[SparseTask], SparseMethod]] = {
     "random": _on_truth(lambda of: Sampling(of.domain)),
     "novelty": _on_truth(lambda of: NoveltySearch()),
     "map-elites": _on_truth(lambda of: Vary(Gaussian(0.05, *of.domain.space), 200)),

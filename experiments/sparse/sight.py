@@ -1,9 +1,9 @@
-"""What the autoencoder of this study sees: what it redraws of images it was not trained on, and what its code tells.
+"""What the autoencoder of this study learns: how well it redraws new images, and what can be read from its code.
 
     qd study sparse.sight budget=quick|first|full
 
-On 1,000 images of a novelty search and 500 others: the share of what varies that is redrawn (1 - squared error / variance,
-in light), how well the end's true place is read from the code (R² of the mean of the 10 nearest), seconds of a processor.
+Trained on 1,000 images of a novelty search, tested on 500 others. ``redrawn``: 1 - squared error / variance of the light.
+``place_r2``: R² of the true final position as the mean of the 10 nearest codes. ``cpu_seconds``: of one training.
 """
 
 import time
@@ -16,14 +16,14 @@ import numpy as np
 
 from experiments import command, study
 from experiments.sparse.methods import method
-from experiments.sparse.tasks import TASKS, Task, task
+from experiments.sparse.tasks import TASKS, SparseTask, task
 from feedback.descriptors.conv_autoencoder import ConvAutoencoder
 from qd import keys
 from qd.report.table import summary
 from qd.search import run, start
 from qd.types import Rows, Search
 
-TRAINED, HELD, NEAREST = 1000, 500, 10
+TRAIN_IMAGES, TEST_IMAGES, NEAREST = 1000, 500, 10
 BUDGETS = {"quick": 1, "first": 3, "full": 10}  # seeds
 PLAIN = ConvAutoencoder(("image",))
 LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained": replace(PLAIN, steps=0)}
@@ -31,10 +31,10 @@ LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained"
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
     """Runs what is missing, then writes and prints the table and draws the images of one seed."""
-    selected = study.beginning(TASKS, cases)
+    names = study.beginning(TASKS, cases)
     folder = study.folder("stax_sight", budget, out)
     runs = study.runs(folder)
-    for case, seed in product(selected, range(seeds or BUDGETS[budget])):
+    for case, seed in product(names, range(seeds or BUDGETS[budget])):
         learners = [name for _, name, _ in study.missing(runs, product([case], LEARNERS, [seed]))]
         if not learners:
             continue
@@ -49,36 +49,36 @@ rows = summary  # medians
 
 
 def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict[str, float]:
-    """Trains twice, as a search would by its second training, and judges by images that it was not shown."""
-    shown, held = (_part(rows, slice(0, TRAINED)), _part(rows, slice(TRAINED, None)))
-    params = learner.init(keys.new(seed), shown, _nothing)
+    """Trains twice, as a search does until its second training, and tests on images outside the training set."""
+    train, test = (_part(rows, slice(0, TRAIN_IMAGES)), _part(rows, slice(TRAIN_IMAGES, None)))
+    params = learner.init(keys.new(seed), train, _nothing)
     before = time.process_time()
-    params = learner.fit(keys.new(seed + 100), params, shown, _nothing)
+    params = learner.fit(keys.new(seed + 100), params, train, _nothing)
     seconds = time.process_time() - before
-    light = held.features["image"] / np.float32(255)
-    again = learner.reconstructed(params, held.features["image"])
+    light = test.features["image"] / np.float32(255)
+    again = learner.reconstructed(params, test.features["image"])
     if seed == 0:
         _draw(light[:12, -1], again[:12, -1], picture)
-    codes, others = (np.asarray(learner(params, part.features)) for part in (shown, held))
+    codes, others = (np.asarray(learner(params, part.features)) for part in (train, test))
     far = ((others[:, None] - codes[None]) ** 2).sum(axis=2)
-    guess = shown.features["position"][np.argsort(far, axis=1)[:, :NEAREST]].mean(axis=1)
+    guess = train.features["position"][np.argsort(far, axis=1)[:, :NEAREST]].mean(axis=1)
     return {
         "redrawn": _r2(again, light),
-        "place_r2": _r2(guess, held.features["position"]),
+        "place_r2": _r2(guess, test.features["position"]),
         "cpu_seconds": seconds,
     }
 
 
-def images(of: Task, seed: int) -> Rows:
-    """Rows drawn evenly from 8,000 evaluations of novelty search on the truth."""
-    chosen = method("novelty", of)
-    search = Search(of.domain, chosen.descriptor, chosen.archive, chosen.emitter, ("image", "position"), reserve=0)
+def images(of: SparseTask, seed: int) -> Rows:
+    """Samples rows uniformly from 8,000 evaluations of novelty search on ground truth."""
+    novelty = method("novelty", of)
+    search = Search(of.domain, novelty.descriptor, novelty.archive, novelty.emitter, ("image", "position"), reserve=0)
     state, batch = start(search, keys.new(seed), of.domain.sample(keys.new(seed + 1), 200))
     features = [batch.evaluation.features, *(b.evaluation.features for _, b in run(search, state, 8000))]
     all_of_them = {name: np.concatenate([f[name] for f in features]) for name in ("image", "position")}
-    kept = np.random.default_rng(seed).permutation(len(all_of_them["position"]))[: TRAINED + HELD]
-    columns = {name: column[kept] for name, column in all_of_them.items()}
-    n = len(kept)
+    selection = np.random.default_rng(seed).permutation(len(all_of_them["position"]))[: TRAIN_IMAGES + TEST_IMAGES]
+    columns = {name: column[selection] for name, column in all_of_them.items()}
+    n = len(selection)
     return Rows(np.arange(n), np.zeros((n, 1)), np.zeros(n), columns, np.ones(n, bool))
 
 
@@ -92,7 +92,7 @@ def _r2(predicted: np.ndarray, true: np.ndarray) -> float:
 
 
 def _draw(light: np.ndarray, again: np.ndarray, path: Path) -> None:
-    """Above what was shown, below what was redrawn, four times as large."""
+    """Draws the images above and their reconstructions below, four times as large."""
     from PIL import Image
 
     frame = [
@@ -104,7 +104,7 @@ def _draw(light: np.ndarray, again: np.ndarray, path: Path) -> None:
 
 
 def _nothing(key: np.ndarray, n: int) -> Rows:
-    raise AssertionError("an autoencoder asks for nothing fresh")
+    raise AssertionError("an autoencoder needs no fresh solutions")
 
 
 if __name__ == "__main__":

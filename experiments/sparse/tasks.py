@@ -15,8 +15,8 @@ from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
-class Task:
-    """A domain whose ``position`` is the truth, and the box of its coverage."""
+class SparseTask:
+    """A domain with the true feature ``position``, and the box in which coverage is measured."""
 
     domain: Any
     box: tuple[float, float]
@@ -27,18 +27,18 @@ class Task:
         return Select("position", (self.box, self.box))
 
 
-TASKS: dict[str, Callable[[], Task]] = {
-    "redundant arm": lambda: Task(RedundantArm(), (0.0, 1.0)),
-    "maze": lambda: Task(Maze(controller=OneBias((5, 5)), goal=Areas()), (0.0, 1.0)),
-    "curling": lambda: Task(Curling(), (-1.35, 1.35)),
+TASKS: dict[str, Callable[[], SparseTask]] = {
+    "redundant arm": lambda: SparseTask(RedundantArm(), (0.0, 1.0)),
+    "maze": lambda: SparseTask(Maze(controller=OneBias((5, 5)), goal=Areas()), (0.0, 1.0)),
+    "curling": lambda: SparseTask(Curling(), (-1.35, 1.35)),
 }
 
 
 @lru_cache(maxsize=16)
-def task(name: str) -> Task:
+def task(name: str) -> SparseTask:
     """Returns a task by name; "-quick" at its end makes its trainings short."""
     if name.endswith("-quick"):
         return replace(task(name.removesuffix("-quick")), steps=40)
     if name not in TASKS:
-        raise UserError(f"there is no task {name!r}", f"type one of {', '.join(TASKS)}")
+        raise UserError(f"unknown task {name!r}", f"choose one of: {', '.join(TASKS)}")
     return TASKS[name]()

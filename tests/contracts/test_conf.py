@@ -37,7 +37,7 @@ ASKED = {
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 
-def composed(choice: Path) -> compose.Assembled:
+def assemble_choice(choice: Path) -> compose.Assembled:
     return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
 
 
@@ -48,17 +48,17 @@ def test_every_group_has_choices():
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
     text = (conf() / choice).with_suffix(".yaml").read_text(encoding="utf-8")
-    said = [line for line in text.splitlines() if not line.startswith("# @package")]
-    assert said[0].startswith("# ")
+    lines = [line for line in text.splitlines() if not line.startswith("# @package")]
+    assert lines[0].startswith("# ")
     assert isinstance(yaml.safe_load(text), dict)
 
-    made, again = composed(choice), composed(choice)
-    parts = made.search
+    components, again = assemble_choice(choice), assemble_choice(choice)
+    parts = components.search
     assert isinstance(parts.domain, types.Domain) and isinstance(parts.descriptor, types.Descriptor)
-    assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(made.run)
-    assert made.referee is None or isinstance(made.referee, Referee)
-    assert made[:3] == again[:3]
-    assert repr(made.services) == repr(again.services)  # a client is itself alone: a copy would be a second budget
+    assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(components.run)
+    assert components.referee is None or isinstance(components.referee, Referee)
+    assert components[:3] == again[:3]
+    assert repr(components.services) == repr(again.services)  # a client is itself alone: a copy would be a second budget
     for part in parts[:4]:
         assert hash(part) == hash(copied(part)) and type(part).__name__ in repr(part)
     archives.check_bounds(parts.descriptor.bounds)
@@ -70,13 +70,13 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     settings = compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])])
     parts, referee, run = compose.assemble(settings)[:3]
     state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), settings.initial))
-    begun, bench = len(state.archive), referee.open(batch) if referee else None
-    evaluated = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh
-    assert begun > 0 and evaluated >= settings.initial
-    assert evaluated == settings.initial or abilities.of_descriptor(parts.descriptor).learns is not False
+    size, bench = len(state.archive), referee.open(batch) if referee else None
+    before = state.evaluations  # the seeds, and what a descriptor that learns asked for afresh
+    assert size > 0 and before >= settings.initial
+    assert before == settings.initial or abilities.of_descriptor(parts.descriptor).learns is not False
     ((state, batch),) = run(parts, state, state.evaluations + 1)
-    assert state.evaluations == evaluated + len(batch.ids) == batch.ids[-1] + 1 <= settings.budget
-    assert (batch.status >= 0).any() and len(state.archive) >= begun
+    assert state.evaluations == before + len(batch.ids) == batch.ids[-1] + 1 <= settings.budget
+    assert (batch.status >= 0).any() and len(state.archive) >= size
     assert len(batch.ids) == 1 or any(not np.array_equal(solution, batch.solutions[0]) for solution in batch.solutions)
     if bench is not None:
         bench.add(batch)

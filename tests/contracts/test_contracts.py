@@ -51,17 +51,17 @@ def test_domain(name) -> None:
     if any(not np.array_equal(solution, x[0]) for solution in x):  # else all start from one place
         assert not np.array_equal(x, domain.sample(keys.new(1), N))
     names = tuple(stored(of_domain(name)))
-    said, again, other = (programs.evaluate(domain, names, keys.new(seed), x) for seed in (0, 0, 1))
-    assert said.objective.shape == (N,) and all(len(said.features[f]) == N for f in names)
-    jax.tree.map(np.testing.assert_array_equal, said, again)
-    assert jax.tree.map(np.shape, said) == jax.tree.map(np.shape, other)
+    evaluation, again, other = (programs.evaluate(domain, names, keys.new(seed), x) for seed in (0, 0, 1))
+    assert evaluation.objective.shape == (N,) and all(len(evaluation.features[f]) == N for f in names)
+    jax.tree.map(np.testing.assert_array_equal, evaluation, again)
+    assert jax.tree.map(np.shape, evaluation) == jax.tree.map(np.shape, other)
     able = abilities.of_domain(domain)
     if able.objective_range is not None:
         low, high = able.objective_range
-        assert low < high and np.nanmax(said.objective) <= high
+        assert low < high and np.nanmax(evaluation.objective) <= high
     if able.render is not None:
-        drawn = able.render(x[:3])
-        assert len(drawn) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in drawn)
+        renderings = able.render(x[:3])
+        assert len(renderings) == 3 and all(isinstance(picture, Rendering) and picture.data for picture in renderings)
     if domain.pure:
         _traces_like_python(domain, names, x)
 
@@ -151,8 +151,8 @@ WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS} 
 @pytest.mark.parametrize("emitter", choices("emitter"))
 def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(archive, emitter) -> None:
     ranker = RANKED_BY.get(emitter)
-    wanted = emitter not in NOT_FOR_NUMBERS and emitter not in WANTS
-    if not (wanted and (ranker is None or archive in SERVED_BY[ranker])):
+    fits = emitter not in NOT_FOR_NUMBERS and emitter not in WANTS
+    if not (fits and (ranker is None or archive in SERVED_BY[ranker])):
         with pytest.raises(ValueError, match=WANTS.get(emitter, "type|choose")) as caught:
             begin(_pair(archive, emitter), n=N)
         assert ranker is None or f"{ranker!r}" in str(caught.value) or "value" in str(caught.value)

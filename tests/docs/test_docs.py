@@ -50,9 +50,9 @@ def test_commands_exist_and_runs_compose(page, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
 def test_python_blocks_run_in_order(page, tmp_path):
-    named = [text for words, text in blocks(page, "python")]
+    whole_files = [text for words, text in blocks(page, "python")]
     runs = any("run=" in words for words, _ in blocks(page, "python"))
-    (tmp_path / "page.py").write_text("\n\n".join(named), encoding="utf-8")
+    (tmp_path / "page.py").write_text("\n\n".join(whole_files), encoding="utf-8")
     env = {
         "PYTHONPATH": str(HOUSE),
         "JAX_PLATFORMS": "cpu",
@@ -63,8 +63,8 @@ def test_python_blocks_run_in_order(page, tmp_path):
     if runs:
         words = ["run", "budget=2000", "name=example"]
         subprocess.run([sys.executable, "-m", "qd", *words], cwd=tmp_path, env=env, check=True, capture_output=True)
-    done = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
 
 
 def algorithms():
@@ -91,8 +91,8 @@ def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="wants the extra docs")
     pytest.importorskip("mkdocstrings", reason="wants the extra docs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) >= 20
     for page in pages:  # nothing is loaded from other machines

@@ -14,9 +14,9 @@ def numbers(name: str, folder: Path) -> list[float]:
     """Runs a script and returns the numbers in its last lines, those after the progress."""
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, HOUSE / "examples" / f"{name}.py"]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("gen ")]
+    process = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr
+    lines = [line for line in process.stdout.splitlines() if not line.startswith("gen ")]
     return [float(number.replace(",", "")) for number in re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?", "\n".join(lines))]
 
 
@@ -31,8 +31,8 @@ def test_every_example_is_short_and_in_the_table():
 
 
 def test_own_domain(tmp_path):
-    filled, cells = numbers("own_domain", tmp_path)
-    assert cells == 2500 and filled > 1500
+    occupied, cells = numbers("own_domain", tmp_path)
+    assert cells == 2500 and occupied > 1500
 
 
 def test_own_descriptor(tmp_path):

@@ -29,17 +29,17 @@ def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, 
     study.main(seeds=1, methods=("MAP-Elites", "EMQ's selection"), **settings)
     after = (tmp_path / "out" / "runs.jsonl").read_text()
     assert after.startswith(before) and len(after.splitlines()) == 2 + 16
-    written = (tmp_path / "out" / "table.csv").read_text()
-    assert "all networks,MAP-Elites - EMQ's selection,held whole" in written and "agreement on 64 images" in written
-    assert "all networks,MAP-Elites - agreement on 64 images,held top" in written and "best by hand" in written
-    said = capsys.readouterr().out
-    assert "ZeroQ KL" in said and "held whole" in said
+    table = (tmp_path / "out" / "table.csv").read_text()
+    assert "all networks,MAP-Elites - EMQ's selection,held whole" in table and "agreement on 64 images" in table
+    assert "all networks,MAP-Elites - agreement on 64 images,held top" in table and "best by hand" in table
+    output = capsys.readouterr().out
+    assert "ZeroQ KL" in output and "held whole" in output
     figure.main(runs=str(tmp_path / "out"), bench=made, held="made1")
     assert (tmp_path / "out" / "map.png").stat().st_size > 10_000
     assert "sum of" in (tmp_path / "out" / "formulas.txt").read_text()
-    with pytest.raises(ValueError, match="is not there; type qd study emq"):
+    with pytest.raises(ValueError, match="does not exist; run qd study emq"):
         figure.main(runs=str(tmp_path / "nowhere"), bench=made)
-    with pytest.raises(ValueError, match="type held=made0,made1, or a part"):
+    with pytest.raises(ValueError, match="choose one or more of: made0, made1"):
         study.main(**settings | {"held": ("made7",)})
     with pytest.raises(ValueError, match="unknown method 'annealing'; choose one or more of: MAP-Elites"):
         command.parse(command.find("emq"), ["methods=annealing"])
@@ -50,21 +50,21 @@ def test_speed_is_told_by_the_clock_and_by_the_cpu(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(speed, "STRUCTURES", ("linear",))
     monkeypatch.setattr(speed, "_BATCH", 64)
     speed.main(str(tmp_path / "made.npz"), 2, str(tmp_path / "out"))
-    written = (tmp_path / "out" / "table.csv").read_text()
-    assert '"linear, 40 configs of 2 networks",one program,proxies/CPU-second' in written
+    table = (tmp_path / "out" / "table.csv").read_text()
+    assert '"linear, 40 configs of 2 networks",one program,proxies/CPU-second' in table
 
 
 @pytest.mark.slow
 def test_statistics_are_what_domain_quant_measures() -> None:
     network = registry.load("digits")
     images = data.load("digits", "train").first(16)
-    made = build(network, *named("bits"), images.pixels)
-    table, eigenvalues, seconds = statistics(made, images)
+    bank = build(network, *named("bits"), images.pixels)
+    table, eigenvalues, seconds = statistics(bank, images)
     layers = len(network.layers)
     assert table.shape == (len(record.NAMES), 2 * layers, 5) and eigenvalues.shape == (layers,) and (seconds >= 0).all()
     of = {name: table[i] for i, name in enumerate(record.NAMES)}
     for name, other in (("kl", "kl"), ("fisher", "fisher"), ("error", "layer_error")):
-        whole = sensitivity.tables(other, made, images)
+        whole = sensitivity.tables(other, bank, images)
         np.testing.assert_allclose(of[name], np.concatenate([whole.weights, whole.activations]), rtol=1e-2, atol=1e-6)
     np.testing.assert_allclose(of["omega"], of["trace"] * of["change"], rtol=1e-4)
     assert (of["bits"] == [2, 3, 4, 6, 8]).all() and of["synflow"].max() == 1
@@ -76,14 +76,14 @@ def test_a_transformer_is_a_network_like_others() -> None:
     weights = tuple(random.normal(0, 0.2, layer.shape).astype(np.float32) for layer in form.layers)
     network = Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
     images = data.load("digits", "train").first(8)
-    made = build(network, *named("bits"), images.pixels)
-    logits = made.logits(np.stack([made.full(), made.uniform(0, 0)]), images.pixels)
+    bank = build(network, *named("bits"), images.pixels)
+    logits = bank.logits(np.stack([bank.full(), bank.uniform(0, 0)]), images.pixels)
     np.testing.assert_allclose(logits[0], network(images.pixels), atol=1e-4)
     assert logits.shape == (2, 8, 10) and np.abs(logits[0] - logits[1]).max() > 0.01
 
 
 def test_configs_are_spread_and_wrong_words_are_told() -> None:
-    configs = bench_study.stratified(registry.load("digits"), 50)
+    configs = bench_study.sample_stratified(registry.load("digits"), 50)
     assert configs.shape == (50, 14) and len(np.unique(configs, axis=0)) == 50
     assert configs[:, :7].mean(1).min() < 1.2 and configs[:, :7].mean(1).max() > 3.2
     with pytest.raises(ValueError, match="unknown network 'resnet99' of budget=quick; choose one or more of: resnet6"):
@@ -97,14 +97,14 @@ def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setattr(bench_study, "_LOOK", 50)
     network, file = registry.load("digits"), tmp_path / "accuracies.jsonl"
     plan = bench_study.BUDGETS["quick"]._replace(judges=50)
-    configs = bench_study.stratified(network, 6)
-    whole = bench_study.evaluated(plan, network, configs, file)
+    configs = bench_study.sample_stratified(network, 6)
+    whole = bench_study.evaluate(plan, network, configs, file)
     lines = file.read_text().splitlines()
     file.write_text("\n".join(lines[:4]) + "\n" + lines[4][:20])  # killed while it wrote
-    again = bench_study.evaluated(plan, network, configs, file)
+    again = bench_study.evaluate(plan, network, configs, file)
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
     written = file.read_text().splitlines()
     assert written[:4] == lines[:4] and len(written) == 4 + 1 + 3  # the torn line, then its piece once more
-    assert bench_study.evaluated(plan, network, configs, file)[0].tolist() == whole[0].tolist()
+    assert bench_study.evaluate(plan, network, configs, file)[0].tolist() == whole[0].tolist()
     assert file.read_text().splitlines() == written and whole[2] > 50

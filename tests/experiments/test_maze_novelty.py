@@ -28,10 +28,10 @@ def test_given_again_it_runs_what_is_missing(runs):
 
 
 def test_a_seed_repeats_itself(runs):
-    kept = table.Runs(runs[0] / "runs.jsonl").records["target maze 4", "ours", 1]
+    stored_run = table.Runs(runs[0] / "runs.jsonl").records["target maze 4", "ours", 1]
     again = novelty.novelty_search(novelty.evaluator("ours"), 1, 4)
-    assert {again[name] == kept[name] for name in ("coverage", "novel", "evaluations")} == {True}
-    assert kept["evaluations"] == 600 and kept["novel"] <= 600
+    assert {again[name] == stored_run[name] for name in ("coverage", "novel", "evaluations")} == {True}
+    assert stored_run["evaluations"] == 600 and stored_run["novel"] <= 600
 
 
 def test_two_samples_are_compared_where_both_are_there(tmp_path):
@@ -42,6 +42,6 @@ def test_two_samples_are_compared_where_both_are_there(tmp_path):
                 "case", method, seed, {"coverage": coverage, "cpu_seconds": 1 + 5 * (method == "kheperax"), "wall_seconds": 1}
             )
     novelty.report(several, tmp_path)
-    said = {row.metric: row.value for row in table.read(tmp_path / "table.csv") if row.method == novelty.VERSUS}
-    assert said["cpu_seconds_ratio"] == 6 and said["wall_seconds_ratio"] == 1
-    assert np.isclose(said["coverage_mean_difference"], -0.5) and said["coverage_p_mann_whitney"] > 0.5
+    values = {row.metric: row.value for row in table.read(tmp_path / "table.csv") if row.method == novelty.VERSUS}
+    assert values["cpu_seconds_ratio"] == 6 and values["wall_seconds_ratio"] == 1
+    assert np.isclose(values["coverage_mean_difference"], -0.5) and values["coverage_p_mann_whitney"] > 0.5

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from experiments import command
 from experiments.qdaif import held_out, study
-from experiments.qdaif.held_out import TICKS, Axis, Ruler
+from experiments.qdaif.held_out import TICKS, AnchorAxis, Ruler
 from experiments.qdaif.scores import narrower, score_curve, score_text_log
 from qd.report import table
 from qd.support.errors import UserError
@@ -19,9 +19,9 @@ from tests.support.hashed import Hashed
 @pytest.fixture
 def hashed_ruler(monkeypatch) -> Ruler:
     """A held-out judge that needs no weights."""
-    made = Ruler(Hashed(), (Axis(("hate",), ("love",)),), TICKS["opinions"], (("rain",), ("vegetables",)))
-    monkeypatch.setattr(study, "ruler", lambda case: made)
-    return made
+    ruler = Ruler(Hashed(), (AnchorAxis(("hate",), ("love",)),), TICKS["opinions"], (("rain",), ("vegetables",)))
+    monkeypatch.setattr(study, "ruler", lambda case: ruler)
+    return ruler
 
 
 def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):
@@ -31,16 +31,17 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
     runs = table.Runs(tmp_path / "runs.jsonl")
     assert len(runs.records) == 3
     starts = set()
-    for (_, method, _), told in runs.records.items():
-        made = told["writer_calls"] + told["judge_calls"]
-        assert 12 <= made < 12 + 10, method  # 4 x (1 + 2), and what the last generation makes beyond it
-        assert np.isfinite(told["held_qd_score"]) and 0 <= told["held_coverage"] <= 100 and told["failed"] == 0
+    for (_, method, _), metrics in runs.records.items():
+        total = metrics["writer_calls"] + metrics["judge_calls"]
+        assert 12 <= total < 12 + 10, method  # 4 x (1 + 2), and what the last generation makes beyond it
+        assert np.isfinite(metrics["held_qd_score"]) and 0 <= metrics["held_coverage"] <= 100 and metrics["failed"] == 0
         file = Path(tmp_path, "texts", f"opinions-4_iterations-{method}-0.jsonl".replace(" ", "_"))
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         starts.add(tuple(line["text"] for line in lines[:12]))
         calls, values = score_curve(lines, TICKS["opinions"])
-        assert 0 < told["start_qd_score"] <= told["qd_score"] and told["finer_qd_score"] > 0 and 0 <= told["copied"] <= 100
-        assert values[-1] == pytest.approx(told["qd_score"], abs=0.01) and calls[-1] == made
+        assert 0 < metrics["start_qd_score"] <= metrics["qd_score"]
+        assert metrics["finer_qd_score"] > 0 and 0 <= metrics["copied"] <= 100
+        assert values[-1] == pytest.approx(metrics["qd_score"], abs=0.01) and calls[-1] == total
     assert len(starts) == 1
     names = {(row.method, row.metric) for row in table.read(tmp_path / "table.csv")}
     assert ("QDAIF - best of 4", "held_qd_score") in names and ("QDAIF", "qd_score") in names
@@ -52,21 +53,21 @@ def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, has
 
 @pytest.mark.parametrize("case", study.CASES)
 def test_cells_are_those_of_the_domain(case):
-    said = OmegaConf.load(Path(study.__file__).parents[2] / "conf" / "domain" / f"{case}.yaml")
-    assert OmegaConf.to_container(said["domain_defaults"]["ticks"]) == [list(each) for each in TICKS[case]]
+    settings = OmegaConf.load(Path(study.__file__).parents[2] / "conf" / "domain" / f"{case}.yaml")
+    assert OmegaConf.to_container(settings["domain_defaults"]["ticks"]) == [list(each) for each in TICKS[case]]
 
 
 def test_copies_and_narrower_cells_are_counted():
     assert narrower((0.2, 0.5, 0.8), 2) == pytest.approx((0.2, 1 / 3, 0.5, 2 / 3, 0.8))
-    said = ("a b c d e", "f g h i j", "a b c d e", "a b c d x", "k l m n o")
+    texts = ("a b c d e", "f g h i j", "a b c d e", "a b c d x", "k l m n o")
     lines = [
         {"text": text, "quality": 0.5, "kind": [p], "calls": i}
-        for i, (text, p) in enumerate(zip(said, (0.1, 0.6, 0.1, 0.4, 0.3), strict=True))
+        for i, (text, p) in enumerate(zip(texts, (0.1, 0.6, 0.1, 0.4, 0.3), strict=True))
     ]
-    told = score_text_log(lines, ((0.2, 0.8),), 2)
-    assert told["copied"] == pytest.approx(200 / 3)  # word for word, and four of five words; not the last
-    assert told["start_qd_score"] == pytest.approx(100 * 1 / 3)  # two of three cells, half as good as can be
-    assert told["finer_qd_score"] == pytest.approx(100 * 4 * 0.5 / 6)  # .1 | .2 .33 | .33 .5 | .5 .67 | .67 .8 |
+    scores = score_text_log(lines, ((0.2, 0.8),), 2)
+    assert scores["copied"] == pytest.approx(200 / 3)  # word for word, and four of five words; not the last
+    assert scores["start_qd_score"] == pytest.approx(100 * 1 / 3)  # two of three cells, half as good as can be
+    assert scores["finer_qd_score"] == pytest.approx(100 * 4 * 0.5 / 6)  # .1 | .2 .33 | .33 .5 | .5 .67 | .67 .8 |
 
 
 def test_unknown_words_are_refused():
@@ -90,6 +91,6 @@ def _missing(self, texts):
 
 
 def test_a_ruler_fills_cells_by_its_own_axis(hashed_ruler):
-    filled = hashed_ruler.filled(["love love", "hate hate", "hate", "vegetables"])
-    assert len(filled) == 3 and min(filled)[0] == 0 and max(filled)[0] == 9
-    assert hashed_ruler.filled([]) == {} and hashed_ruler.qd_score([], 10) == 0
+    fill = hashed_ruler.fill(["love love", "hate hate", "hate", "vegetables"])
+    assert len(fill) == 3 and min(fill)[0] == 0 and max(fill)[0] == 9
+    assert hashed_ruler.fill([]) == {} and hashed_ruler.qd_score([], 10) == 0

@@ -13,7 +13,7 @@ from experiments.quant.screening import _one_of_each_cell
 from qd.support.errors import UserError
 
 RANDOM = np.random.default_rng(0)
-SPENT = score.Cost(RANDOM.random(40) * 1.2, RANDOM.random(40) * 1.2)
+SPENT = score.RelativeCost(RANDOM.random(40) * 1.2, RANDOM.random(40) * 1.2)
 ACCURACY = RANDOM.uniform(0, 100, 40)
 
 
@@ -28,23 +28,23 @@ def test_hypervolume_equals_counting_points() -> None:
     beaten = np.zeros(len(points), bool)
     for accuracy, size, bops in zip(ACCURACY, *SPENT, strict=True):
         beaten |= (points[:, 0] >= size) & (points[:, 1] >= bops) & (100 * points[:, 2] <= accuracy)
-    told = score.hypervolume(ACCURACY, SPENT)
-    assert told == pytest.approx(beaten.mean(), abs=0.005) and 0.3 < told < 1
+    volume = score.hypervolume(ACCURACY, SPENT)
+    assert volume == pytest.approx(beaten.mean(), abs=0.005) and 0.3 < volume < 1
     rows = score.front(ACCURACY, SPENT)
-    few = score.Cost(SPENT.size[rows], SPENT.bops[rows])
-    assert 1 < len(rows) < 40 and score.hypervolume(ACCURACY[rows], few) == pytest.approx(told)
-    one = score.Cost(np.array([0.5]), np.array([0.25]))
+    few = score.RelativeCost(SPENT.size[rows], SPENT.bops[rows])
+    assert 1 < len(rows) < 40 and score.hypervolume(ACCURACY[rows], few) == pytest.approx(volume)
+    one = score.RelativeCost(np.array([0.5]), np.array([0.25]))
     assert score.hypervolume(np.array([80.0]), one) == pytest.approx(0.8 * 0.5 * 0.75)
 
 
 def test_the_best_of_each_cell_and_budget() -> None:
-    spent = score.Cost(np.array([0.26, 0.27, 1.0, 0.3]), np.array([1 / 16, 1 / 16, 1.0, 0.2]))
+    costs = score.RelativeCost(np.array([0.26, 0.27, 1.0, 0.3]), np.array([1 / 16, 1 / 16, 1.0, 0.2]))
     accuracy = np.array([10.0, 20, 90, 50])
-    cells = score.cells(spent)
+    cells = score.cells(costs)
     assert cells[0] == cells[1] == 0 and cells[2] == 63
-    assert sorted(score.elites(accuracy, spent)) == [1, 2, 3]
-    assert score.best(accuracy, spent) == {"size/3": 3, "bops/4": 3, "bops/8": 1, "size/2, bops/4": 3}
-    assert score.best(accuracy[2:3], score.Cost(spent.size[2:3], spent.bops[2:3]))["bops/4"] == -1
+    assert sorted(score.elites(accuracy, costs)) == [1, 2, 3]
+    assert score.best(accuracy, costs) == {"size/3": 3, "bops/4": 3, "bops/8": 1, "size/2, bops/4": 3}
+    assert score.best(accuracy[2:3], score.RelativeCost(costs.size[2:3], costs.bops[2:3]))["bops/4"] == -1
     assert score.qd_score(np.array([64.0, 32])) == 1.5
     assert _one_of_each_cell(np.array([3.0, 9, 8, 1]), np.array([0, 1, 1, 2])).tolist() == [1, 0, 3, 2]
 
@@ -63,11 +63,11 @@ def test_the_experiment_fills_what_is_missing(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(front.BUDGETS, "quick", (("digits", 24),))
     monkeypatch.setitem(front.IMAGES, "digits", (60, 60))  # as above: nothing is compiled anew
-    told = {"budget": "quick", "out": str(tmp_path / "out")}
-    front.main(seeds=1, methods=("uniform", "stratified"), **told)
-    front.main(seeds=2, methods=("uniform", "stratified", "ours"), **told)
+    settings = {"budget": "quick", "out": str(tmp_path / "out")}
+    front.main(seeds=1, methods=("uniform", "stratified"), **settings)
+    front.main(seeds=2, methods=("uniform", "stratified", "ours"), **settings)
     lines = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
     assert len(lines) == 6
     assert "ours - stratified" in (tmp_path / "out" / "table.csv").read_text() and "qd test" in capsys.readouterr().out
     with pytest.raises(UserError, match="unknown case 'moon' of budget=quick; choose one or more of: 24, digits, digits-24"):
-        front.main(cases=("moon",), **told)
+        front.main(cases=("moon",), **settings)

@@ -119,7 +119,7 @@ def test_pixels_are_block_means_of_the_last_image():
 
 
 def test_what_is_seen_is_told_and_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(sight, "TRAINED", 40)
+    monkeypatch.setattr(sight, "TRAIN_IMAGES", 40)
     features = programs.evaluate(TINY.domain, ("image", "position"), keys.new(0), TINY.domain.sample(keys.new(1), 60))[1]
     rows = Rows(np.arange(60), np.zeros((60, 1)), np.zeros(60), features, np.ones(60, bool))
     scores = sight.look(replace(sight.PLAIN, steps=2, rows=40), rows, 0, tmp_path / "seen.png")

@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from feedback.label import private, progress, run_view, store
 from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
 from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
+from qd.support import links
 
 HERE = Path(__file__).parent
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Page:
     async def map(self, request: Request) -> Response:
         """The map of the moment, as a picture."""
         path = run_view.picture(self.run)
-        if path is None:
+        if path is None or not links.is_inside(self.run, path):
             raise Refused(404, "There is no map yet.")
         return FileResponse(path, media_type="image/png")
 
@@ -190,7 +191,7 @@ class Page:
 
     def _thing(self, name: str) -> Thing | None:
         row = self.db.execute("SELECT name, kind FROM things WHERE name = ?", (name,)).fetchone()
-        if row is None or not self._file(name).is_file():
+        if row is None or not links.is_inside(self.run, self._file(name)) or not self._file(name).is_file():
             return None
         text = self._file(name).read_text("utf-8", "replace") if row[1] == "text" else ""
         return Thing(row[0], row[1], text if len(text) <= _TEXT else text[:_TEXT] + " …")

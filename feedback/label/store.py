@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from feedback.label import private
-from qd.support import run_files, sqlite
+from qd.support import links, run_files, sqlite
 from qd.support.errors import UserError
 
 FOLDER, FILE, SHOWN = run_files.LABELS, "labels.sqlite", "shown"
@@ -82,8 +82,9 @@ def opened(run: Path, any_thread: bool = False) -> Iterator[sqlite3.Connection]:
         any_thread: another thread than this one will use the connection, one at a time.
 
     Raises:
-        ValueError: the file is no store, or was made by a later version.
+        UserError: the file is no store, or was made by a later version; or the folder holds a link.
     """
+    links.check(run)
     folder = run / FOLDER
     (folder / SHOWN).mkdir(parents=True, exist_ok=True)
     with closing(_connect(folder / FILE, any_thread)) as db:

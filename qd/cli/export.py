@@ -23,7 +23,10 @@ def main(words: Sequence[str]) -> int:
         help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(exporters()),
     )
     table = parser.add_argument_group("a table")
-    table.add_argument("lm", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm")
+    table.add_argument(
+        "settings", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm; for files that "
+        "others run, settings of a foreign run's domain that you trust"
+    )  # fmt: skip
     table.add_argument("--columns", metavar="NAME", help="more columns, a choice of conf/columns.yaml; none for none")
     table.add_argument(
         "--summary", action="store_true", help="also write and print numbers of the whole set, as texts always do"
@@ -37,15 +40,15 @@ def main(words: Sequence[str]) -> int:
     makes_files, of_files = args.format in formats, [word for word in words if word.startswith(("--cell", "--where", "--top"))]
     if of_files and not makes_files:
         raise UserError(f"{of_files[0]} chooses cells to make files of", f"type --format {' or --format '.join(formats)} too")
-    if makes_files and (args.lm or args.columns or args.summary):
-        parser.error(f"KEY=VALUE, --columns and --summary are for tables, and --format {args.format} makes files")
+    if makes_files and (args.columns or args.summary):
+        parser.error(f"--columns and --summary are for tables, and --format {args.format} makes files")
 
     from qd.report import export, summary
 
     if makes_files:
-        reports = export.export_cells(args.run, args.format, args.cell, args.where, args.top, args.out)
+        reports = export.export_cells(args.run, args.format, args.cell, args.where, args.top, args.out, args.settings)
         return 0 if all(report["deployable"] for report in reports) else 3
-    path, numbers = export.export_table(args.run, args.format, args.out, args.columns, args.summary, args.lm)
+    path, numbers = export.export_table(args.run, args.format, args.out, args.columns, args.summary, args.settings)
     print(path)
     if numbers is not None:
         print(summary.lines(numbers))

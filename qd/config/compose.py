@@ -18,6 +18,7 @@ from qd.config import schedule
 from qd.config.build import build
 from qd.config.overrides import check, opened, prepared, saying
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
+from qd.support import links
 from qd.support.errors import UserError
 from qd.support.moved import current_setting, original_setting
 
@@ -68,6 +69,8 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     from qd.driver import choose  # with JAX, which --help does without
     from qd.types import Search
 
+    if run is not None:
+        links.check(run)  # parts write there before the folder is locked
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
     for name in _ORDER:
         node = getattr(settings, name)

@@ -11,9 +11,9 @@ from qd.config.build import build, locate
 from qd.config.plugins import TABLES, exporters
 from qd.report import summary
 from qd.report.query import MARKS, query
-from qd.store import archive_file, runs
+from qd.store import archive_file, runs, trusted
 from qd.store.tables import WRITERS
-from qd.support import atomic
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
@@ -67,7 +67,13 @@ def export_table(
 
 
 def export_cells(
-    run: Path, form: str, cells: Sequence[int], where: Sequence[str], top: int = 1, out: Path | None = None
+    run: Path,
+    form: str,
+    cells: Sequence[int],
+    where: Sequence[str],
+    top: int = 1,
+    out: Path | None = None,
+    words: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Writes chosen elites as files that others run, and returns a report on each, which says whether it is "deployable".
 
@@ -76,12 +82,13 @@ def export_cells(
         cells: of which the elites are exported.
         where: conditions of ``query``; the ``top`` best that meet them are exported too.
         out: folder; None: RUN/deployable.
+        words: settings of a foreign run's domain that are trusted, e.g. "domain.network=mine".
 
     Raises:
-        UserError: the run's domain has no such export, a cell is empty, or the exporter refuses.
+        UserError: the run's domain has no such export or is not trusted, a cell is empty, or the exporter refuses.
     """
     runs.check(run, "qd export {}")
-    return export(run, choose(run, cells, where, top), form, out or run / "deployable")
+    return export(run, choose(run, cells, where, top), form, out or run / run_files.EXPORTS, words)
 
 
 def table(run: Path, by: Any = None) -> dict[str, np.ndarray]:
@@ -128,7 +135,7 @@ def keep(numbers: dict[str, float], out: Path) -> dict[str, float]:
     return numbers
 
 
-def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[str, Any]]:
+def export(run: Path, ids: Sequence[int], form: str, folder: Path, words: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Exports elites by id and keeps their reports in RUN/deployable.json.
 
     Args:
@@ -136,20 +143,23 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path) -> list[dict[
         ids: of elites that its archive holds.
         form: one of ``plugins.exporters()``.
         folder: of the exported files.
+        words: settings of a foreign run's domain that are trusted.
 
     Returns:
         The exporter's reports on these elites; in deployable.json they replace earlier ones of the same id and format.
 
     Raises:
-        UserError: the format is for another domain, the archive cannot be read, or the exporter refuses.
+        UserError: the format is for another domain, the domain is not trusted, the archive cannot be read, or the exporter
+            refuses.
     """
     choice, stored = exporters()[form], archive_file.load(run)
     node = stored.about.get("config", {}).get("domain") or {}
-    if node.get("_target_") != choice["domain"]:  # nothing is built that a stranger's archive.json names
+    if node.get("_target_") != choice["domain"]:
         raise UserError(
             f"--format {form} is for runs of {choice['domain']}, and this one is of {node.get('_target_', 'no domain')}; "
             "type --format csv, jsonl or parquet"
         )
+    trusted.check(run, stored.about["config"], ("domain",), words)
     rows = [int((stored.columns["id"] == number).argmax()) for number in ids]
     domain = build(node, {}, "domain")
     exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")

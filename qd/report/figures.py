@@ -1,6 +1,5 @@
 """Figures of a run from what its folder holds; no component of it is built, and no code in it is run."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
-from qd.support import run_files
+from qd.support import json_lines, run_files
 from qd.support.errors import UserError
 
 
@@ -135,9 +134,8 @@ def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str
 
 def _refits(path: Path) -> list[int]:
     """Returns the evaluations at which the descriptor learned anew."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    events = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [event["evaluations"] for event in events if event["event"] in ("refit", "relearn")]
+    events = [event for event in json_lines.read(path) if event.get("event") in ("refit", "relearn")]
+    return [event["evaluations"] for event in events if isinstance(event.get("evaluations"), int)]
 
 
 def save(figure: Any, path: Path, *endings: str) -> list[Path]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from matplotlib.figure import Figure
 
 from qd.metrics import scores
@@ -25,7 +24,7 @@ from qd.report import figures
 from qd.report.export import oldest_first
 from qd.report.policy import Policy, build_policy
 from qd.store import archive_file, folder, history, metrics_file, renderings, runs
-from qd.support import run_files
+from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import Array, Domain
@@ -46,6 +45,7 @@ def load_run(path: str | Path) -> "StoredRun":
         UserError: there is no run; names those that are near.
     """
     run = Path(path).expanduser()
+    links.check(run)
     if not (run / run_files.CONFIG).is_file():
         runs.check(run, 'qd.load_run("{}")')
     return StoredRun(run)
@@ -84,11 +84,7 @@ class StoredRun:
         path = self.folder / run_files.CONFIG
         if not path.is_file():
             return self._archive.about.get("config", {})
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise UserError(f"{path} is damaged ({error})", "put it back") from error
-        return config if isinstance(config, dict) else {}
+        return read_files.yaml_mapping(path, "put it back")
 
     @property
     def finished(self) -> bool:

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from qd import abilities
 from qd.config import compose
 from qd.config.build import import_users_modules
-from qd.config.settings import RunSettings, from_config
+from qd.config.settings import RunSettings, from_config, to_config
 from qd.report import figures
 from qd.runner.run import run
 from qd.runner.stopping import Stop
-from qd.store import checkpoint
-from qd.support import run_files
+from qd.store import checkpoint, trusted
+from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
@@ -83,27 +82,28 @@ def tell(folder: str, file: str) -> Progress:
 def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
     """Returns settings and folder of the run that is named by its folder, or by the words of qd run.
 
+    Args:
+        args: a folder, and where it is foreign the settings of it that are trusted; or words of qd run.
+
     Raises:
-        ValueError: the folder holds no run, or a word cannot be.
+        UserError: the folder holds no run, or would build what is not trusted; or a word is invalid.
     """
     import_users_modules()
     run = Path(args[0])
-    if len(args) > 1 or ("=" in args[0] and not run.exists()):
+    file = run / run_files.CONFIG
+    if not file.exists() and (len(args) > 1 or ("=" in args[0] and not run.exists())):
         settings = compose.load(list(args))
         return settings, compose.folder(settings, list(args))
-    file = run / run_files.CONFIG
+    links.check(run)
     if not file.is_file():
         raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
+    config = read_files.yaml_mapping(file, "put it back, or begin again")
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} cannot be read ({error})", "put it back, or begin anew") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{file} holds no config of a run", "put it back, or begin anew")
-    try:
-        return from_config(config | {"again": False}), run
+        settings = from_config(config | {"again": False})
     except UserError as error:
-        raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin anew") from error
+        raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin again") from error
+    trusted.check(run, to_config(settings), trusted.COMPONENTS, args[1:])
+    return settings, run
 
 
 def waiting(settings: RunSettings, run: Path) -> Asked | None:

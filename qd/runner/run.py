@@ -58,7 +58,7 @@ def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, s
             if result is not None:
                 if saved is None:
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
-                folder.reopen(path)
+                folder.reopen(path, saved.lengths)
             with reporting_usage(parts.services, console.say):
                 result = _work(job, saved)
     console.close(result)

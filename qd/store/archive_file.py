@@ -6,7 +6,7 @@ Version 1 is a promise: later versions of this project read it. Text is stored a
 import hashlib
 import io
 import json
-import zipfile
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,16 @@ import numpy as np
 
 from qd import abilities
 from qd.store import identity
-from qd.support import atomic, run_files
+from qd.support import atomic, read_files, run_files
 from qd.support.errors import UserError
 from qd.support.moved import current_config
 from qd.types import Search
 
 FORMAT, VERSION = "qd-archive", 1
+_CHECKSUM = "header_sha256"  # of archive.json without this entry; earlier versions wrote none
+_LACKS = "name the folder of a run that has finished or was stopped, or give the run's command once more"
+_AGAIN = "copy both files again, or give the run's command once more"
+_SHAPES = {"id": ("iu", 1), "index": ("iu", 1), "objective": ("iuf", 1), "measures": ("iuf", 2)}  # column -> kinds, axes
 Bounds = tuple[tuple[float, float], ...]
 
 
@@ -77,30 +81,43 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     atomic.write(run / run_files.ARCHIVE, data)
-    atomic.write(run / run_files.ARCHIVE_HEADER, (json.dumps(head | about, indent=1) + "\n").encode())
+    atomic.write(run / run_files.ARCHIVE_HEADER, encode_header(head | about))
+
+
+def encode_header(content: Mapping[str, Any]) -> bytes:
+    """Returns archive.json: the content with its own checksum.
+
+    Args:
+        content: of what JSON can hold; a checksum in it is replaced.
+    """
+    plain = {name: value for name, value in content.items() if name != _CHECKSUM}
+    return (json.dumps(plain | {_CHECKSUM: _checksum(plain)}, indent=1) + "\n").encode()
 
 
 def load(run: Path) -> Stored:
     """Reads an archive without running any code in it.
 
     Raises:
-        ValueError: a file lacks, is truncated, is not ours, or comes from a later version.
+        UserError: a file is missing, damaged, not ours, or comes from a later version.
     """
     about = _about(run / run_files.ARCHIVE_HEADER)
     npz = run / run_files.ARCHIVE
-    data = _bytes(npz)
+    data = read_files.data(npz, _LACKS)
     if hashlib.sha256(data).hexdigest() != about.get("sha256"):
         raise UserError(
             f"{npz} does not fit archive.json beside it: it is truncated ({len(data)} bytes), or belongs to another run; "
             "copy both files again, or give the run's command once more"
         )
+    arrays = read_files.npz(npz, _AGAIN, data)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-            arrays = {name: packed[name] for name in packed.files}
         decoded = {name: _decode(name, encoding, arrays) for name, encoding in about["encodings"].items()}
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{npz} is no archive of this project ({error}); a foreign file must be converted first") from error
-    return Stored(decoded, about, arrays.get("archive.centroids"))
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise UserError(f"{npz} is damaged: it is no archive of this project ({error!r})", _AGAIN) from error
+    _check_columns(npz, decoded, about)
+    centroids = arrays.get("archive.centroids")
+    if centroids is not None and (centroids.ndim != 2 or centroids.shape[1] != len(about["bounds"])):
+        raise UserError(f"{npz} is damaged: its centroids are {centroids.dtype} {list(centroids.shape)}", _AGAIN)
+    return Stored(decoded, about, centroids)
 
 
 def columns(archive: Any) -> dict[str, np.ndarray]:
@@ -150,30 +167,70 @@ def _decode(name: str, encoding: str, arrays: dict[str, np.ndarray]) -> np.ndarr
     return column
 
 
+def _checksum(header: Mapping[str, Any]) -> str:
+    stored = json.loads(json.dumps(header))  # as it will be read: tuples are lists, keys are text
+    return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+
+
+def _check_columns(npz: Path, columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """Raises UserError where a column is missing, or is not what archive.json and the archive's other columns say."""
+    for name in (*_SHAPES, "solution"):
+        if name not in columns:
+            raise UserError(f"{npz} is damaged: it has no column {name!r}", _AGAIN)
+    for name, (kinds, axes) in _SHAPES.items():
+        column = columns[name]
+        if column.dtype.kind not in kinds or column.ndim != axes:
+            raise UserError(f"{npz} is damaged: the column {name!r} is {column.dtype} {list(column.shape)}", _AGAIN)
+    counts = {name: len(column) if column.ndim else None for name, column in columns.items()}
+    n = about.get("elites", counts["id"])
+    wrong = [f"{name!r} has {count} rows" for name, count in counts.items() if count != n]
+    if wrong:
+        raise UserError(f"{npz} is damaged: the column {wrong[0]}, but there are {n} elites", _AGAIN)
+    if columns["measures"].shape[1] != len(about["bounds"]):
+        raise UserError(
+            f"{npz} is damaged: {columns['measures'].shape[1]} measures, but archive.json has {len(about['bounds'])} bounds",
+            _AGAIN,
+        )
+
+
+def _check_header(path: Path, about: Mapping[str, Any]) -> None:
+    """Raises UserError where an entry that figures and tables are made from is not of its kind."""
+    if about.get(_CHECKSUM) not in (None, _checksum({name: value for name, value in about.items() if name != _CHECKSUM})):
+        raise UserError(f"{path} is damaged: its checksum does not fit what it holds", _AGAIN)
+    bounds, dims, scale = about.get("bounds"), about.get("dims"), about.get("objective_range")
+    sound = {
+        "kind": isinstance(about.get("kind"), str),
+        "bounds": isinstance(bounds, list) and len(bounds) > 0 and all(_is_pair(each) and each[0] < each[1] for each in bounds),
+        "dims": dims is None or (isinstance(dims, list) and all(_is_count(n) for n in dims)),
+        "cells": about.get("cells") is None or _is_count(about["cells"]),
+        "elites": "elites" not in about or about["elites"] == 0 or _is_count(about["elites"]),
+        "encodings": isinstance(about["encodings"], dict)
+        and all(isinstance(each, str) for each in about["encodings"].values()),
+        "config": isinstance(about.get("config", {}), dict),
+        "evaluations": isinstance(about.get("evaluations", 0), int),
+        "objective_range": scale is None or _is_pair(scale),
+    }
+    wrong = [name for name, is_sound in sound.items() if not is_sound]
+    if wrong:
+        raise UserError(f"{path} is damaged: its {wrong[0]} is {str(about.get(wrong[0]))[:60]}", _AGAIN)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(n, int | float) and math.isfinite(n) for n in value)
+
+
 def _about(path: Path) -> dict[str, Any]:
-    try:
-        about = json.loads(_bytes(path))
-    except ValueError as error:
-        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-            raise UserError(
-                f"{path} is truncated or no JSON ({error})", "copy it again, or give the run's command once more"
-            ) from error
-        raise
-    if not isinstance(about, dict) or about.get("format") != FORMAT or "encodings" not in about:
+    about = read_files.json_object(path, _AGAIN if path.exists() else _LACKS)
+    if about.get("format") != FORMAT or "encodings" not in about:
         raise UserError(f"{path} describes no archive of this project (its format is not {FORMAT!r})", "name a run's folder")
     if not isinstance(about.get("version"), int) or about["version"] > VERSION:
         raise UserError(
             f"{path} is of version {about.get('version')}, and this program reads up to {VERSION}",
             "type pip install -U qd-atlas",
         )
-    return about | {"config": current_config(about["config"])} if isinstance(about.get("config"), dict) else about
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror})",
-            "name the folder of a run that has finished or was stopped, or give the run's command once more",
-        ) from error
+    _check_header(path, about)
+    return about | {"config": current_config(about["config"])} if "config" in about else about

@@ -2,28 +2,30 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from qd.store import history, identity
-from qd.support import atomic, locks, run_files
+from qd.store import history, identity, trusted
+from qd.support import atomic, links, locks, read_files, run_files
 from qd.support.errors import UserError
 
 _CONFIG, _RESULT, _LOCK = run_files.CONFIG, run_files.RESULT, run_files.LOCK
+_RESULT_ENTRIES = {"evaluations": int, "sources": dict}
+_REMOVE = "remove it and give the run's command, which writes it again"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
     _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, "history", "history.npz", run_files.ARCHIVE_HEADER,
     run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES, run_files.LIVE,
-    run_files.LM, _CONFIG,
+    run_files.LM, run_files.SIGNATURE, _CONFIG,
 )  # fmt: skip
 
 
 @contextmanager
 def lock(run: Path) -> Iterator[None]:
-    """Makes the folder and keeps other processes out of it; the system opens the lock when this process dies.
+    """Makes the folder and keeps other processes out of it; the system releases the lock when this process dies.
 
     A folder that was made here goes again where what was to be done in it is refused before anything is recorded.
 
@@ -32,6 +34,7 @@ def lock(run: Path) -> Iterator[None]:
     """
     new_folders = [path for path in (run, *run.parents) if not path.exists()]
     atomic.make_folder(run)
+    links.check(run)
     try:
         with atomic.user_facing_os_errors(run):
             holder = locks.acquire(run / _LOCK)
@@ -43,6 +46,8 @@ def lock(run: Path) -> Iterator[None]:
     try:
         with atomic.user_facing_os_errors(run):
             atomic.tidy(run)
+            if (run / _RESULT).exists():
+                history.drop_packed_parts(run)
         with _unmade_unless_recorded(run, new_folders):
             yield
     finally:
@@ -73,8 +78,9 @@ def admit(run: Path, config: dict[str, Any], again: bool = False) -> None:
             "Type another name (name=...), or again=true to replace it"
         )
     text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
-    if there is None or _plain(config) != there:
+    if there is None or _plain(config) != there or not trusted.is_signed(run):
         atomic.write(run / _CONFIG, text.encode())
+        trusted.sign(run)
 
 
 def result(run: Path) -> dict[str, Any] | None:
@@ -82,10 +88,11 @@ def result(run: Path) -> dict[str, Any] | None:
     path = run / _RESULT
     if not path.exists():
         return None
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error})", "remove it and give the same command, which writes it again") from error
+    content = read_files.json_object(path, _REMOVE)
+    for name, kind in _RESULT_ENTRIES.items():
+        if not isinstance(content.get(name), kind):
+            raise UserError(f"{path} is damaged: its {name} is {str(content.get(name))[:60]}", _REMOVE)
+    return content
 
 
 def finish(run: Path, outcome: dict[str, Any]) -> None:
@@ -102,8 +109,18 @@ def finish(run: Path, outcome: dict[str, Any]) -> None:
     history.drop_parts(run)
 
 
-def reopen(run: Path) -> None:
-    """Takes the result back, so that a finished run goes on to a larger budget."""
+def reopen(run: Path, lengths: Mapping[str, int]) -> None:
+    """Takes the result back, so that a finished run goes on to a larger budget.
+
+    Args:
+        run: the folder.
+        lengths: bytes of its growing files at the checkpoint.
+
+    Raises:
+        UserError: a file that the run goes on with is damaged; then nothing is changed.
+    """
+    for name, length in lengths.items():
+        atomic.check_length(run / name, length)
     history.unpack(run)
     (run / _RESULT).unlink()
     for name in ("history.npz", "film.npz"):
@@ -126,7 +143,7 @@ def _unmade_unless_recorded(run: Path, new_folders: list[Path]) -> Iterator[None
     try:
         yield
     except ValueError:  # refused; what else may end it, a batch that waits for its results too, keeps the folder
-        records = (path for path in run.rglob("*") if path.is_file() and path not in (run / _LOCK, run / _CONFIG))
+        records = (path for path in run.rglob("*") if path.is_file() and path.name not in (_LOCK, _CONFIG, run_files.SIGNATURE))
         if new_folders and not any(path.stat().st_size for path in records):
             wipe(run)
             (run / _LOCK).unlink(missing_ok=True)
@@ -147,15 +164,7 @@ def _begun_again(run: Path, config: dict[str, Any]) -> bool:
 
 def _config(run: Path) -> dict[str, Any] | None:
     path = run / _CONFIG
-    if not path.exists():
-        return None
-    try:
-        there = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} cannot be read ({error})", "type again=true to replace the run") from error
-    if not isinstance(there, dict):
-        raise UserError(f"{path} holds no config", "type again=true to replace the run")
-    return there
+    return read_files.yaml_mapping(path, "type again=true to replace the run") if path.exists() else None
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,22 @@ A part's number is the first generation in it. N accepted rows, P parents of one
 
 import io
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from qd.support import atomic, run_files
+from qd.support import atomic, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Batch, State
 
 Columns = dict[str, np.ndarray]  # generation [N], id [N], parents [N, P] (-1 none), cell [N], objective [N]
-_NAMES = ("generation", "id", "parents", "cell", "objective")
 HISTORY, FILM = "history", "film"  # folders of parts, and names of the packed files
-FILMED = ("generation", "objective", "place")  # of every row that did not fail: place [N, 2] is the feature that is filmed
+_AGAIN = "put it back from a copy, or type again=true to run it again"
+_AXES = {"generation": 1, "id": 1, "parents": 2, "cell": 1, "objective": 1}  # column -> axes
+_FILM_AXES = {"generation": 1, "objective": 1, "place": 2}
+_KINDS = {name: "biuf" if name in ("objective", "place") else "iu" for name in (*_AXES, *_FILM_AXES)}
+FILMED = tuple(_FILM_AXES)  # of every row that did not fail: place [N, 2] is the feature that is filmed
 
 
 class History:
@@ -48,7 +52,7 @@ class History:
                 raise UserError(f"film={self._film} is {shape} in each row, but places have two numbers", "type film=position")
             rows = dict(zip(FILMED, (generation, objective, place), strict=True))
         else:
-            rows = dict(zip(_NAMES, (generation, batch.ids, batch.parents, batch.cell, objective), strict=True))
+            rows = dict(zip(_AXES, (generation, batch.ids, batch.parents, batch.cell, objective), strict=True))
         self._rows.append({name: np.asarray(column)[accepted] for name, column in rows.items()})
 
     def write_part(self, generation: int) -> None:
@@ -110,6 +114,15 @@ def drop_parts(run: Path) -> None:
             shutil.rmtree(run / kind)
 
 
+def drop_packed_parts(run: Path) -> None:
+    """Removes the parts that a run left behind when it was killed right after its result, if all of them are packed."""
+    for kind in (HISTORY, FILM):
+        if (run / kind).is_dir():
+            with suppress(UserError):  # a damaged file: then the parts are all that is left
+                _read(run / f"{kind}.npz")
+                shutil.rmtree(run / kind)
+
+
 def unpack(run: Path) -> None:
     """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
     if not (run / "history.npz").exists():
@@ -136,8 +149,17 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Columns:
-    with np.load(path, allow_pickle=False) as columns:
-        return {name: columns[name] for name in (FILMED if "place" in columns else _NAMES)}
+    """Reads a part or a packed file. Raises UserError where it is damaged."""
+    arrays = read_files.npz(path, _AGAIN)
+    axes = _FILM_AXES if "place" in arrays else _AXES
+    for name in axes:
+        if name not in arrays:
+            raise UserError(f"{path} is damaged: it has no column {name!r}", _AGAIN)
+    columns = {name: arrays[name] for name in axes}
+    for name, column in columns.items():
+        if column.ndim != axes[name] or len(column) != len(columns["generation"]) or column.dtype.kind not in _KINDS[name]:
+            raise UserError(f"{path} is damaged: the column {name!r} is {column.dtype} {list(column.shape)}", _AGAIN)
+    return columns
 
 
 def _npz(columns: Columns) -> bytes:

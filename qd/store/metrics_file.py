@@ -1,9 +1,11 @@
 """Reads metrics.csv."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
+from qd.support import read_files
 from qd.support.errors import UserError
 
 
@@ -12,13 +14,15 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_files.text(path).splitlines(keepends=True)
         names, *rows = [line.rstrip().split(",") for line in lines if line.endswith("\n")] or [[]]  # the last may be cut short
         if not rows:
             return {}
         if "evals" not in names:
             raise UserError("its first line names no evals")
         numbers = [[float(cell or "nan") for cell in row] for row in rows]
+        if not all(math.isfinite(row[names.index("evals")]) for row in numbers):
+            raise UserError("a row has no evals")
         return dict(zip(names, np.array(numbers).reshape(len(rows), len(names)).T, strict=True))
-    except (ValueError, OSError) as error:
+    except (ValueError, IndexError) as error:
         raise UserError(f"{path} is damaged ({error})") from error

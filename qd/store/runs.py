@@ -3,7 +3,6 @@
 G rows of metrics.csv.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from qd.store import folder, identity
 from qd.store.metrics_file import metrics
-from qd.support import run_files
+from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 
 _LEFT_OUT = ("evals", "generation", "evals_per_s")  # no results
@@ -61,7 +60,12 @@ def finished_runs(folders: Sequence[Path]) -> list[Run]:
 
 def _read(path: Path) -> Run | None:
     """Reads a run; prints a line and returns None where it is unfinished or damaged."""
-    outcome = folder.result(path)
+    try:
+        links.check(path)
+        outcome = folder.result(path)
+    except UserError as error:
+        print(f"left out: {error}")
+        return None
     try:
         curve = metrics(path / run_files.METRICS)
     except ValueError as error:
@@ -76,7 +80,14 @@ def _read(path: Path) -> Run | None:
         if not (path / name).is_file():
             print(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
-    config = json.loads((path / run_files.ARCHIVE_HEADER).read_bytes())["config"]
+    try:
+        config = read_files.json_object(path / run_files.ARCHIVE_HEADER, "type its command with again=true").get("config")
+    except UserError as error:
+        print(f"left out: {error}")
+        return None
+    if not isinstance(config, dict) or "seed" not in config:
+        print(f"left out: {path / run_files.ARCHIVE_HEADER} holds no config; type its command with again=true")
+        return None
     return Run(path, config, outcome["sources"], curve)
 
 
@@ -106,6 +117,7 @@ def check(run: Path, command: str = "qd plot {}") -> None:
     Raises:
         UserError: it holds none; where no run was begun there, the message names runs below it, or else below runs/.
     """
+    links.check(run)
     if (run / run_files.ARCHIVE_HEADER).is_file():
         return
     has_config = (run / run_files.CONFIG).is_file()

@@ -12,7 +12,7 @@ import numpy as np
 
 from qd.archives import objects
 from qd.store import archive_file, tables
-from qd.support import run_files
+from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
 
@@ -93,6 +93,7 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
 
 
 def _of_run(path: Path) -> ImportedSolutions:
+    links.check(path)
     columns = archive_file.load(path).columns
     oldest_first = np.argsort(columns["id"], kind="stable")
     solutions, objective, measures = (columns[name][oldest_first] for name in ("solution", "objective", "measures"))
@@ -135,10 +136,7 @@ def _of_qdax(path: Path, files: dict[str, Path]) -> ImportedSolutions:
 
 
 def _npy(file: Path) -> np.ndarray:
-    try:
-        column = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{file} is no plain array of numbers ({error})", "save it again with numpy.save") from error
+    column = read_files.npy(file, "save it again with numpy.save")
     if column.dtype.kind not in "biuf" or column.ndim < 1:
         raise UserError(f"{file} holds {column.dtype} {list(column.shape)}; numbers are wanted, one row a cell")
     return column

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from qd.support import links
 from qd.support.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,7 +26,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{_BESIDE}")
     try:
-        with beside.open("wb") as file:
+        beside.unlink(missing_ok=True)  # of a killed process of the same number
+        with os.fdopen(links.open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -47,6 +49,8 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
+    if not path.name or path.is_dir():
+        raise UserError(f"{str(path)!r} is a folder, not a file", "name a file")
     with user_facing_os_errors(path), replacing(path) as file:
         file.write(data)
 
@@ -55,6 +59,21 @@ def make_folder(path: Path) -> None:
     """Makes a folder and its parents. Raises UserError where that is not permitted."""
     with user_facing_os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def check_length(path: Path, length: int) -> None:
+    """Raises UserError where a growing file is shorter than at the checkpoint.
+
+    Args:
+        path: the file; none has length 0.
+        length: bytes at the checkpoint.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if size < length:
+        raise UserError(
+            f"{path} has {size} bytes, but {length} at the checkpoint: another program shortened it",
+            "put it back, or type again=true to start over",
+        )
 
 
 def tidy(folder: Path) -> None:
@@ -86,14 +105,12 @@ class Growing:
         """Opens the file and cuts it. Raises UserError where it is shorter than ``length``, or cannot be written."""
         self.path = path
         with user_facing_os_errors(path):
-            self._file = path.open("ab")
-            size = self._file.tell()
-            if size < length:
+            self._file = os.fdopen(links.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
+            try:
+                check_length(path, length)
+            except UserError:
                 self._file.close()
-                raise UserError(
-                    f"{path} has {size} bytes, but {length} at the checkpoint: another program shortened it; "
-                    "put it back, or type again=true to start over"
-                )
+                raise
             self._file.truncate(length)
 
     def add(self, line: str) -> None:

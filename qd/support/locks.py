@@ -5,6 +5,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from qd.support import links
+
 
 class InUseError(Exception):
     """Another process, or another thread, holds the lock.
@@ -23,8 +25,10 @@ def acquire(path: Path) -> BaseFileLock:
 
     Raises:
         InUseError: it is taken.
+        UserError: the lock file is a link.
         OSError: the file cannot be made, or its file system has no locks.
     """
+    os.close(links.open_file(path, os.O_RDWR | os.O_CREAT))
     lock = FileLock(path, timeout=0, thread_local=False, preserve_lock_file=True, on_acquired=_sign)
     try:
         lock.acquire()

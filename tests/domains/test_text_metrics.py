@@ -11,6 +11,7 @@ from domains.text import metrics
 from domains.text.columns import TextColumns
 from qd.archives import objects
 from qd.cli.main import main
+from qd.store.archive_file import encode_header
 from tests.support.endpoint import serving
 from tests.support.stored import numbers, stored
 
@@ -178,9 +179,9 @@ def test_what_a_run_folder_says_is_not_built(tmp_path):
     of_texts(tmp_path / "run")
     about = json.loads((tmp_path / "run/archive.json").read_text())
     evil = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "touched")}
-    (tmp_path / "run/archive.json").write_text(json.dumps(about | {"config": {"columns": evil}}))
+    (tmp_path / "run/archive.json").write_bytes(encode_header(about | {"config": {"columns": evil}}))
     assert main(["export", str(tmp_path / "run")]) == 0 and not (tmp_path / "touched").exists()
-    (tmp_path / "run/archive.json").write_text(json.dumps(about | {"config": {"columns": "text"}}))
+    (tmp_path / "run/archive.json").write_bytes(encode_header(about | {"config": {"columns": "text"}}))
     assert main(["export", str(tmp_path / "run")]) == 0 and (tmp_path / "run/archive.summary.json").exists()
 
 

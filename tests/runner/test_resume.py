@@ -230,7 +230,7 @@ def lose(path: Path, how: str) -> None:
     elif how == "foreign":
         about.write_text('{"format": "other"}')
     else:
-        about.write_text(json.dumps(json.loads(about.read_text()) | {"config_hash": "other"}))
+        about.write_bytes(archive_file.encode_header(json.loads(about.read_text()) | {"config_hash": "other"}))
 
 
 def test_a_lost_archive_of_a_finished_run_is_rebuilt_or_told_of(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
 
 
 def test_the_folder_holds_what_it_promises(whole: Path) -> None:
-    names = {path.name for path in whole.iterdir()} - {".lock"}
+    names = {path.name for path in whole.iterdir()} - {".lock", ".signature"}
     assert names == {"config.yaml", "metrics.csv", "events.jsonl", "archive.npz", "archive.json", "history.npz",
                      "renderings", "checkpoint", "result.json"}  # fmt: skip
     assert len(list((whole / "renderings").glob("*.svg"))) == 4 and len(list((whole / "checkpoint").iterdir())) == 2

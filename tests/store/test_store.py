@@ -85,10 +85,13 @@ def test_truncated_and_foreign_archives_are_refused(run_path: Path) -> None:
     npz.write_bytes(whole)
 
     about.write_text(about.read_text()[:-30])
-    with pytest.raises(ValueError, match=r"archive.json is truncated or no JSON"):
+    with pytest.raises(ValueError, match=r"archive.json is damaged: truncated or no JSON .* copy both files again"):
         archive_file.load(run_path)
     about.write_text(json.dumps({"cells": 3}))
     with pytest.raises(ValueError, match="describes no archive of this project"):
+        archive_file.load(run_path)
+    about.write_text(json.dumps(header | {"elites": 3}))
+    with pytest.raises(ValueError, match="archive.json is damaged: its checksum does not fit what it holds; copy both files"):
         archive_file.load(run_path)
     about.write_text(json.dumps(header | {"version": 2}))
     with pytest.raises(ValueError, match="is of version 2, and this program reads up to 1; type pip install"):
@@ -106,8 +109,8 @@ def test_a_pickle_in_an_archive_is_not_run(run_path: Path) -> None:
     header = json.loads((run_path / "archive.json").read_text())
     np.savez(run_path / "archive.npz", solution=np.array([Trap()], dtype=object))
     header["sha256"] = hashlib.sha256((run_path / "archive.npz").read_bytes()).hexdigest()
-    (run_path / "archive.json").write_text(json.dumps(header))
-    with pytest.raises(ValueError, match="is no archive of this project"):
+    (run_path / "archive.json").write_bytes(archive_file.encode_header(header))
+    with pytest.raises(ValueError, match=r"archive.npz is damaged \(Object arrays cannot be loaded"):
         archive_file.load(run_path)
     assert not (run_path / "trapped").exists()
 
@@ -228,7 +231,7 @@ def test_packed_history_goes_on_and_is_cut_to_an_older_checkpoint(run_path: Path
     folder.finish(run_path, {"evaluations": 4})
     assert not (run_path / "history").exists()
     np.testing.assert_array_equal(history.load(run_path)["id"], [0, 1, 2, 3])
-    folder.reopen(run_path)
+    folder.reopen(run_path, {})
     assert folder.result(run_path) is None
     writer = history.History(run_path, 3)
     writer.add(*accepted(4, 3, [33], [2], [[0]]))
@@ -281,7 +284,9 @@ def test_a_folder_without_config_is_refused(run_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds metrics.csv but no config.yaml.*again=true"):
         folder.admit(run_path, CONFIG)
     (run_path / "config.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match=r"config.yaml cannot be read"):
+    with pytest.raises(
+        ValueError, match=r"config.yaml is damaged: no YAML of plain settings .* type again=true to replace the run"
+    ):
         folder.admit(run_path, CONFIG)
 
 

@@ -8,6 +8,7 @@ recorded, the same answers give the same run bit for bit.
 T questions.
 """
 
+import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from feedback.judges.similarity.simulated import A, B, chance
 from feedback.judges.similarity.waiting import Line, wait
 from feedback.label import jsonl, questions, store
 from feedback.label.questions import Question
-from qd.support import atomic
+from qd.support import atomic, links
 from qd.support.errors import UserError
 from qd.support.sqlite import transaction
 from qd.types import Rows
@@ -103,7 +104,9 @@ class People:
             data, file = rendering.content, f"{name}.{rendering.ending}"
             if len(data) > _LARGEST:
                 raise UserError(f"what a solution looks like has {len(data):,} bytes", f"draw it smaller, below {_LARGEST:,}")
-            (run / store.FOLDER / store.SHOWN / file).write_bytes(data)
+            path = run / store.FOLDER / store.SHOWN / file
+            with os.fdopen(links.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as drawing:
+                drawing.write(data)
             things.append((name, rendering.kind, file))
         questions.show(db, things)
 

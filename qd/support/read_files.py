@@ -1,0 +1,161 @@
+"""Files that are read whole, or refused by their name: a damaged one is a message, never a traceback."""
+
+import io
+import json
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from qd.support.errors import UserError
+
+_BROKEN_ARRAYS = (  # whatever NumPy and zipfile raise on bytes that are no npy or npz
+    ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError,
+    RuntimeError, MemoryError, OverflowError, SyntaxError, tokenize.TokenError,
+)  # fmt: skip
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # byte order marks
+
+
+def data(path: Path, fix: str) -> bytes:
+    """Returns the bytes of a file.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})", fix) from error
+
+
+def text(path: Path, fix: str = "save it as UTF-8") -> str:
+    """Returns the text of a file in UTF-8, or in UTF-16 with a byte order mark; the mark itself is left out.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it cannot be read, or is in another encoding.
+    """
+    content = data(path, fix)
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no text in {encoding.upper()} (byte {error.start:,} is {error.object[error.start]:#x})", fix
+        ) from error
+
+
+def json_object(path: Path, fix: str) -> dict[str, Any]:
+    """Returns the JSON object that a file holds.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it cannot be read, is no JSON, or holds something else than an object.
+    """
+    content = json_value(path, fix)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (it holds a {type(content).__name__}, not an object)", fix)
+    return content
+
+
+def json_value(path: Path, fix: str) -> Any:
+    """Returns what a JSON file holds, as ``json_object`` does, of any kind.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+    """
+    try:
+        return json.loads(text(path, fix))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: truncated or no JSON ({_line(error)})", fix) from error
+
+
+def yaml_mapping(path: Path, fix: str) -> dict[str, Any]:
+    """Returns the settings that a YAML file holds, of what JSON can hold.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it cannot be read, is no YAML of plain settings, has aliases (which can stand for any amount of text), or
+            holds something else than a mapping.
+    """
+    try:
+        content = yaml.load(text(path, fix), _Plain)  # a safe loader
+        content = json.loads(json.dumps(content))  # keys are text, dates are refused
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is damaged: no YAML of plain settings ({_line(error)})", fix) from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (it holds no settings)", fix)
+    return content
+
+
+def npz(path: Path, fix: str, content: bytes | None = None) -> dict[str, np.ndarray]:
+    """Returns the arrays of an npz file by name; never a pickle.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+        content: its bytes, where they are read already.
+
+    Raises:
+        UserError: it cannot be read, or is damaged.
+    """
+    content = data(path, fix) if content is None else content
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except AttributeError as error:  # a single array
+        raise UserError(f"{path} is damaged (it holds one array, not several by name)", fix) from error
+    except _BROKEN_ARRAYS as error:
+        raise UserError(f"{path} is damaged ({_line(error)})", fix) from error
+
+
+def npy(path: Path, fix: str) -> np.ndarray:
+    """Returns the array of an npy file; never a pickle.
+
+    Args:
+        path: the file.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it cannot be read, or is no plain array.
+    """
+    try:
+        array = np.load(io.BytesIO(data(path, fix)), allow_pickle=False)
+    except _BROKEN_ARRAYS as error:
+        raise error if isinstance(error, UserError) else UserError(f"{path} is no plain array ({_line(error)})", fix) from error
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path} is no plain array (it is an archive of several)", fix)
+    return array
+
+
+class _Plain(yaml.SafeLoader):
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases")
+        return super().compose_node(parent, index)
+
+
+def _line(error: BaseException) -> str:
+    """Returns what an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feedback.label import guard, jsonl, private, run_view, store
+from qd.support import links
 from qd.support.errors import UserError
 
 _NEEDS = ("starlette", "itsdangerous", "uvicorn", "jinja2")
@@ -111,6 +112,7 @@ def _import(words: Sequence[str]) -> int:
 
 def _check_asks(run: Path) -> None:
     """Raises UserError where a folder is no run's, or its search asks no raters; nothing is made there."""
+    links.check(run)
     if not store.there(run):
         raise UserError(f"{run} is no folder of a run", "type qd run recipe=label_images, and then what it says")
     if not (run / store.FOLDER / store.FILE).is_file() and not run_view.asks_raters(run):
@@ -119,6 +121,7 @@ def _check_asks(run: Path) -> None:
 
 def _check_answers(run: Path) -> None:
     """Raises UserError where a folder holds no answers; nothing is made there."""
+    links.check(run)
     if not (run / store.FOLDER / store.FILE).is_file():
         problem = "holds no answers" if store.there(run) else "is no folder of a run"
         raise UserError(f"{run} {problem}", "type qd run recipe=label_images, and then what it says")

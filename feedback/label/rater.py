@@ -172,10 +172,10 @@ def _fresh(db: sqlite3.Connection, rater: str) -> int | None:
     lacking = """
         SELECT id FROM questions WHERE closed = 0 AND given < want
           AND given + (SELECT count(*) FROM asks WHERE question = questions.id AND state = 'open' AND repeat = 0
-                       AND rater != :rater AND shown > :since) < want
+                       AND rater != :rater AND abs(shown - :now) < :claim) < want
           AND NOT EXISTS (SELECT 1 FROM answers WHERE question = questions.id AND rater = :rater AND repeat = 0 AND undone = 0)
         """
-    who = {"rater": rater, "since": time.time() - _CLAIM}
+    who = {"rater": rater, "now": time.time(), "claim": _CLAIM}  # abs: a clock that was set back hides no question for long
     row = db.execute(f"{lacking} AND {acts} = 0 ORDER BY rank LIMIT 1", who).fetchone()
     row = row or db.execute(f"{lacking} ORDER BY {acts}, rank LIMIT 1", who).fetchone()
     return row[0] if row else None

@@ -6,6 +6,7 @@ html and audio, matplotlib shows the kind in words, while the svg sheet shows an
 
 import base64
 import io
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from qd.types import Rendering
 Square = tuple[float, float, float]  # left, bottom, side
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PAINT = ("fill", "stroke", "stroke-width", "opacity")
+_LARGEST = 1e30  # coordinate that is drawn: float32 of larger ones overflows
 _LINES, _LETTERS = 6, 16  # of a text that fit in a square
 Paint = dict[str, str]
 
@@ -99,11 +101,13 @@ def _draw_svg(axes: Any, source: str, square: Square) -> bool:
     try:
         root = ElementTree.fromstring(source)
         left, top, width, height = _numbers(root.get("viewBox", f"0 0 {root.get('width', '1')} {root.get('height', '1')}"))
+        if not 0 < max(width, height) < math.inf:
+            raise UserError("viewBox")
         scale = square[2] / max(width, height)
         place = Affine2D().translate(-left - width / 2, -top - height / 2).scale(scale, -scale)
         place.translate(square[0] + square[2] / 2, square[1] + square[2] / 2)
         artists = list(_artists(root, {"fill": "black", "stroke": "none", "stroke-width": "1", "opacity": "1"}))
-    except (ElementTree.ParseError, ValueError, KeyError):
+    except (ElementTree.ParseError, ValueError, KeyError, IndexError, RecursionError):
         return False
     point = scale * 72 * axes.get_window_extent().width / axes.figure.dpi / np.ptp(axes.get_xlim())  # of one svg unit
     for artist in artists:
@@ -135,8 +139,8 @@ def _style(paint: Paint) -> dict[str, Any]:
     return {
         "facecolor": paint["fill"],
         "edgecolor": paint["stroke"],
-        "linewidth": float(paint["stroke-width"]) if paint["stroke"] != "none" else 0.0,
-        "alpha": float(paint["opacity"]),
+        "linewidth": _finite(paint["stroke-width"]) if paint["stroke"] != "none" else 0.0,
+        "alpha": _finite(paint["opacity"]),
     }
 
 
@@ -172,8 +176,15 @@ _SHAPES: dict[str, Any] = {
 
 
 def _at(element: ElementTree.Element, name: str) -> float:
-    return float(element.get(name, "0"))
+    return _finite(element.get(name, "0"))
 
 
 def _numbers(words: str) -> list[float]:
-    return [float(number) for number in _NUMBER.findall(words)]
+    return [_finite(number) for number in _NUMBER.findall(words)]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not abs(number) < _LARGEST:
+        raise UserError(f"number {text}")
+    return number

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qd.plots import film
-from qd.store import archive_file, history, runs
+from qd.store import archive_file, history, renderings, runs
 from qd.support import run_files
 from qd.support.errors import UserError
 
@@ -38,7 +38,7 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
     paths = [figures / "exploration.gif", figures / "exploration.png"]
     reels = _reels(run)
     if reels:
-        policies = film.together([path.read_bytes() for _, path in reels], [words for words, _ in reels])
+        policies = film.together([renderings.read(path).content for _, path in reels], [words for words, _ in reels])
         (figures / "policies.gif").write_bytes(film.gif(policies, 60))
         paths.append(figures / "policies.gif")
     for path in paths:

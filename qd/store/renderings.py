@@ -1,16 +1,23 @@
 """What elites look like, by id, at most so many: spread evenly over the archive, the best always among them."""
 
+import io
 import math
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from qd import abilities
 from qd.archives import HostElites
 from qd.support import atomic, run_files
+from qd.support.errors import UserError
 from qd.types import Domain, Rendering
+
+_PIXELS = 4096 * 4096
+_REMOVE = "remove it, or give the run's command with again=true"
 
 
 def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
@@ -83,4 +90,29 @@ def renderings(where: Path, ids: np.ndarray) -> list[Rendering | None]:
     """
     files = {path.stem: path for path in sorted(where.glob("*.*"))}
     paths = [files.get(str(number)) for number in ids]
-    return [None if path is None else Rendering.from_file(path) for path in paths]
+    return [None if path is None else read(path) for path in paths]
+
+
+def read(path: Path) -> Rendering:
+    """Reads a rendering; of a picture of pixels its first frame is decoded, so that a damaged one is named here.
+
+    Args:
+        path: RUN/renderings/ID.KIND, or a film.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, or has more than 16.8 million pixels.
+    """
+    try:
+        rendering = Rendering.from_file(path)
+        if rendering.kind in ("png", "gif"):
+            with Image.open(io.BytesIO(rendering.content), formats=("PNG", "GIF")) as picture:
+                if picture.width * picture.height > _PIXELS:
+                    raise UserError(
+                        f"{path} has {picture.width:,} x {picture.height:,} pixels", "remove it, or draw it smaller"
+                    )
+                picture.load()
+    except (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is damaged ({error})", _REMOVE) from error
+    except ValueError as error:
+        raise error if isinstance(error, UserError) else UserError(f"{path} is damaged ({error})", _REMOVE) from error
+    return rendering

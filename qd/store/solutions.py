@@ -16,7 +16,12 @@ from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
 
-_SAME = 1e-4  # of the objectives' spread: what rounding may do
+_SAME = 1e-4  # of the spread of the domain's own numbers: what another machine's arithmetic may do
+_ROUNDING = 2.0**-22  # of a number: two roundings to float32
+_SIGNS = {  # first bytes of files that are read by other programs
+    b"PAR1": "a parquet file", b"PK": "a zip file, e.g. npz or xlsx", b"\x1f\x8b": "a gzip file", b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "one NumPy array", b"\x80": "a pickle, which could run any code",
+}  # fmt: skip
 _QDAX = ("genotypes", "fitnesses", "descriptors")  # QDax' names of its files
 
 
@@ -34,18 +39,16 @@ class ImportedSolutions:
         """Compares the claims with a domain's own evaluation of the solutions."""
         objective, failed = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
         off = np.abs(objective - self.objective)[~failed]
-        spread = float(np.ptp(self.objective)) if len(self.objective) else 0.0
         table: dict[str, Any] = {
             "source": self.source,
             "solutions": len(self.objective),
             "failed": int(failed.sum()),
-            "objective_differs": int((off > _SAME * max(spread, 1e-6)).sum()),
+            "objective_differs": int(_differs(self.objective[~failed], objective[~failed]).sum()),
             "objective_differs_by": float(off.max()) if len(off) else 0.0,
         }
         if self.measures is not None and self.measures.shape == np.shape(batch.measures):
-            far = np.abs(np.asarray(batch.measures, float) - self.measures)[~failed]
-            width = np.maximum(np.ptp(self.measures, axis=0), 1e-6)
-            table["measures_differ"] = int((far > _SAME * width).any(axis=1).sum())
+            measures = np.asarray(batch.measures, float)[~failed]
+            table["measures_differ"] = int(_differs(self.measures[~failed], measures).any(axis=1).sum())
         return table
 
     def summary(self, batch: Batch) -> str:
@@ -57,6 +60,12 @@ class ImportedSolutions:
         claims = f"{' and '.join(differ)} differ from what it claims" if differ else "all as it claims"
         failed = f", {table['failed']:,} failed" if table["failed"] else ""
         return f"{table['solutions']:,} solutions of {self.source}{left}, evaluated again: {claims}{failed}"
+
+
+def _differs(claims: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Says of each claim [N, ...] whether it differs from the domain's own number by more than arithmetic does; NaN does."""
+    spread = np.ptp(own, axis=0) if len(own) else 0.0
+    return ~(np.abs(claims - own) <= _SAME * np.maximum(spread, 1e-6) + _ROUNDING * np.abs(own))
 
 
 def load(source: str, domain: Domain) -> ImportedSolutions:
@@ -77,19 +86,28 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
         imported = _of_run(path)
     elif npy := _qdax_files(path):
         imported = _of_qdax(path, npy)
-    elif path.suffix in tables.READERS and path.is_file():
+    elif path.suffix.lower() in tables.READERS and path.is_file():
         imported = _of_table(path)
     else:
-        problem = "is a folder without archive.json or genotypes.npy" if path.is_dir() else "is no such file"
-        problem = problem if path.exists() else "does not exist"
         raise UserError(
-            f"{source} {problem}",
+            f"{source} {_kind(path)}",
             f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
             "solution_0, solution_1, ... and objective, or a folder that QDax saved",
         )
     if len(imported.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")
     return _fit_to_domain(imported, domain)
+
+
+def _kind(path: Path) -> str:
+    """Says what a path is that holds no solutions in a form that is read."""
+    if not path.exists():
+        return "does not exist"
+    if path.is_dir():
+        return "is a folder without archive.json or genotypes.npy"
+    start = read_files.data(path, "name another file")[:8]
+    sign = next((words for mark, words in _SIGNS.items() if start.startswith(mark)), None)
+    return f"is of a kind that is not read ({path.suffix or 'no ending'}{f': it looks like {sign}' if sign else ''})"
 
 
 def _of_run(path: Path) -> ImportedSolutions:
@@ -101,7 +119,7 @@ def _of_run(path: Path) -> ImportedSolutions:
 
 
 def _of_table(path: Path) -> ImportedSolutions:
-    columns = tables.READERS[path.suffix](path)
+    columns = tables.READERS[path.suffix.lower()](path)
     if "objective" not in columns:
         raise UserError(f"{path} has no column objective; it has {', '.join(list(columns)[:10])}")
     solutions = columns.get("solution")
@@ -113,6 +131,8 @@ def _of_table(path: Path) -> ImportedSolutions:
             f"solution; it has {', '.join(list(columns)[:10])}"
         )
     measures = tables.block(columns, "measures")
+    if measures is not None and measures.dtype == object:
+        measures = tables.parse_printed(measures)
     return _without_empty(str(path), solutions, tables.numbers(path, columns, "objective"), measures)
 
 
@@ -128,7 +148,7 @@ def _qdax_files(path: Path) -> dict[str, Path] | None:
 def _of_qdax(path: Path, files: dict[str, Path]) -> ImportedSolutions:
     arrays = {name: _npy(file) for name, file in files.items()}
     solutions, objective, measures = (arrays[name] for name in _QDAX)
-    objective = objective.reshape(len(objective), -1)
+    objective = objective.reshape(len(objective), int(np.prod(objective.shape[1:])))
     if len({len(column) for column in arrays.values()}) != 1 or objective.shape[1] != 1 or solutions.ndim < 2:
         shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in arrays.items())
         raise UserError(f"{path} is no map of QDax with one fitness a cell: it holds {shapes}; solutions must be [cells, D]")
@@ -157,6 +177,9 @@ def _fit_to_domain(imported: ImportedSolutions, domain: Domain) -> ImportedSolut
     solutions = imported.solutions
     like = domain.sample(np.zeros(2, np.uint32), 1)
     like = objects(like) if isinstance(like, list) else np.asarray(like)
+    if solutions.dtype == object and like.dtype != object:
+        printed = tables.parse_printed(solutions)
+        solutions = solutions if printed is None else printed
     if (solutions.dtype == object) != (like.dtype == object):
         theirs, ours = ("Python objects" if column.dtype == object else "numbers" for column in (solutions, like))
         raise UserError(
@@ -170,7 +193,10 @@ def _fit_to_domain(imported: ImportedSolutions, domain: Domain) -> ImportedSolut
             f"{list(like.shape[1:])}",
             "type the settings of the domain that they come from (domain=..., domain.KEY=...)",
         )
-    fitted = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitted = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
+    if like.dtype.kind == "f" and not np.isfinite(fitted).all():
+        raise UserError(f"a solution of {imported.source} is not finite as {like.dtype}", "correct or remove it")
     if like.dtype.kind in "biu" and not np.array_equal(fitted.reshape(solutions.shape), solutions):
         raise UserError(f"{_name(domain)} searches whole numbers, but {imported.source} holds others", "type domain=...")
     return ImportedSolutions(imported.source, fitted, imported.objective, imported.measures, imported.empty)

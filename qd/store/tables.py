@@ -6,6 +6,7 @@ Text is safe in all of them: it comes back unchanged. N rows.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import objects
+from qd.support import read_files
 from qd.support.errors import UserError
 
 Columns = dict[str, np.ndarray]  # name -> [N], or [N, ...] where it was nested
@@ -64,32 +66,46 @@ def to_parquet(columns: Columns) -> bytes:
 
 
 def from_csv(path: Path) -> Columns:
-    """Reads a csv file, e.g. of ``archive.data(return_type="pandas").to_csv(path)``. Raises ValueError on ragged rows."""
+    """Reads a csv file, e.g. of ``archive.data(return_type="pandas").to_csv(path)``.
+
+    Args:
+        path: of text in UTF-8, or in UTF-16 with a byte order mark. Where its first line has no comma, semicolons or tabs
+            separate the cells; with semicolons numbers may have decimal commas.
+
+    Raises:
+        UserError: it is no csv, its rows differ in length, or two columns have one name.
+    """
     csv.field_size_limit(2**31 - 1)  # a solution may be a long text
+    content = read_files.text(path)
+    first = content.partition("\n")[0]
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            names, *rows = [row for row in csv.reader(file) if row] or [[]]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as csv in UTF-8: {error}") from error
+        names, *rows = [row for row in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter) if row] or [[]]
+    except csv.Error as error:
+        raise UserError(f"{path} is no csv ({error})", "save it again as csv in UTF-8") from error
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"two columns of {path} are named {twice[0]!r}", "rename one")
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
             raise UserError(
-                f"row {number} of {path} has {len(row)} cells, but there are {len(names)} columns", "correct that row"
+                f"row {number} of {path} has {len(row)} cells, and its first row {len(names)}, separated by {delimiter!r}",
+                "correct that row, or separate the cells by commas",
             )
-    return _read({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} if rows else {})
+    cells = {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)} if rows else {}
+    return _read({name: _with_points(name, column) for name, column in cells.items()} if delimiter == ";" else cells)
 
 
 def from_jsonl(path: Path) -> Columns:
     """Reads one object a row, as ``to_jsonl`` writes it. Raises ValueError that names a row that cannot be read."""
-    rows = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    rows = [line for line in read_files.text(path).split("\n") if line.strip()]
     table: dict[str, list] = {}
     for number, line in enumerate(rows, 1):
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"row {number} of {path} is no json ({error})") from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UserError(f"row {number} of {path} is no json ({error})", "correct or remove it") from error
         if not isinstance(row, dict) or (table and row.keys() != table.keys()):
-            raise UserError(f"row {number} of {path} is no object with the keys of the first row; each row needs them all")
+            raise UserError(f"row {number} of {path} is no object with the keys of the first row", "give each row all of them")
         for name, item in row.items():
             table.setdefault(name, []).append(item)
     return {name: _stack(path, name, items) for name, items in table.items()}
@@ -100,11 +116,14 @@ def from_parquet(path: Path) -> Columns:
     arrow, parquet = _pyarrow()
     try:
         return _read(parquet.read_table(path).to_pydict())
-    except arrow.ArrowInvalid as error:
-        raise UserError(f"{path} is no parquet file ({error})") from error
+    except (arrow.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path} is no parquet file, or damaged ({what})", "save it again") from error
 
 
-READERS: dict[str, Callable[[Path], Columns]] = {".csv": from_csv, ".jsonl": from_jsonl, ".parquet": from_parquet}
+READERS: dict[str, Callable[[Path], Columns]] = {
+    ".csv": from_csv, ".jsonl": from_jsonl, ".parquet": from_parquet, ".tsv": from_csv,
+}  # fmt: skip
 WRITERS: dict[str, Callable[[Columns], bytes]] = {"csv": to_csv, "parquet": to_parquet, "jsonl": to_jsonl}
 
 
@@ -117,14 +136,43 @@ def block(columns: Columns, name: str) -> np.ndarray | None:
 
     Returns:
         The column as it is; [N] objects of a json column; [N, K] of numbered ones; None where there are none of these.
+
+    Raises:
+        UserError: a number is missing, e.g. solution_1 between solution_0 and solution_2; or a cell is no json.
     """
     if name in columns:
         return columns[name]
     if name + _JSON in columns:
-        return objects([json.loads(cell) for cell in columns[name + _JSON]])
-    numbered = [columns[f"{name}_{i}"] for i in range(sum(title.startswith(f"{name}_") for title in columns))
-             if f"{name}_{i}" in columns]  # fmt: skip
-    return np.stack(numbered, axis=1) if numbered else None
+        try:
+            return objects([json.loads(cell) for cell in columns[name + _JSON]])
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"a cell of the column {name + _JSON} is no json ({error})", "correct it") from error
+    numbers_of_columns = sorted(int(title[len(name) + 1 :]) for title in columns if re.fullmatch(rf"{name}_\d+", title))
+    for i, number in enumerate(numbers_of_columns):
+        if f"{name}_{i}" not in columns:
+            raise UserError(f"there is a column {name}_{number}, but none {name}_{i}", "add it, or number the columns from 0")
+    return np.stack([columns[f"{name}_{i}"] for i in numbers_of_columns], axis=1) if numbers_of_columns else None
+
+
+def parse_printed(column: np.ndarray) -> np.ndarray | None:
+    """Reads arrays that were printed as text, e.g. "[0.5 1. ]" or "[0.5, 1.0]".
+
+    Args:
+        column: [N] of texts.
+
+    Returns:
+        [N, K] numbers; None where a text is no whole array (NumPy shortens long ones with "..."), or their lengths differ.
+    """
+    rows = []
+    for cell in column:
+        inner = re.fullmatch(r"\s*\[([^\[\]]*)\]\s*", cell) if isinstance(cell, str) else None
+        if inner is None:
+            return None
+        rows.append(inner[1].replace(",", " ").split())
+    try:
+        return np.array(rows, float) if len({len(row) for row in rows}) == 1 else None
+    except ValueError:
+        return None
 
 
 def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
@@ -162,20 +210,35 @@ def _read(table: dict[str, list]) -> Columns:
     return columns
 
 
+def _with_points(name: str, cells: list[str]) -> list[str]:
+    """Returns a column of numbers with decimal commas as one with points; any other column as it is."""
+    decimal = name != "solution" and all(re.fullmatch(r"\s*|[-+\d]*,?\d+([eE][-+]?\d+)?|nan|-?inf", cell) for cell in cells)
+    return [cell.replace(",", ".") for cell in cells] if decimal else cells
+
+
 def _numbers(cells: list) -> np.ndarray:
     try:
-        return np.array([float("nan" if cell in ("", None) else cell) for cell in cells])
-    except (ValueError, TypeError):
+        return np.array([float("nan" if cell in ("", None) else _without_underscores(cell)) for cell in cells])
+    except (ValueError, TypeError, OverflowError):
         return objects(cells)
+
+
+def _without_underscores(cell: Any) -> Any:
+    """Python reads 1_000 as a number, no other program does."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(cell)
+    return cell
 
 
 def _stack(path: Path, name: str, items: list) -> np.ndarray:
     if all(isinstance(item, int | float | list) or item is None for item in items) and (name != "solution" or _is_flat(items)):
         try:
             return np.array(items, float)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             if name != "solution":
-                raise UserError(f"the rows of {path} hold a {name} of different lengths") from error
+                raise UserError(
+                    f"the rows of {path} hold a {name} of different lengths, or too large", "correct them"
+                ) from error
     return objects(items)
 
 

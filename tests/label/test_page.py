@@ -49,6 +49,25 @@ def site(tmp_path_factory):
         yield run, port
 
 
+def test_a_link_is_not_served(tmp_path):
+    """A file of the user's that a link in the folder names is neither shown on the page nor served."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "diary.txt").write_text("my secret")
+    fill(run, [Rendering("text", f"poem {i}") for i in range(3)], 1)
+    with served(run) as port:
+        ann = Person(port, "ann")
+        assert "poem 0" in ann.get("/")[1] and ann.get("/shown/0-00000000") == (200, "poem 0")
+        (run / "figures").mkdir()
+        for link in (run / "labels/shown/0-00000000.text", run / "figures/sheet.png"):
+            link.unlink(missing_ok=True)
+            link.symlink_to(tmp_path / "diary.txt")
+        assert ann.get("/shown/0-00000000")[0] == 404 and ann.get("/map")[0] == 404
+        assert "secret" not in ann.get("/")[1]
+    with pytest.raises(ValueError, match="figures/sheet.png is a link to"), store.opened(run):
+        pass
+
+
 def test_there_are_thirty_hostile_words():
     assert len(set(HOSTILE)) == 30
 

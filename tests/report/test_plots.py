@@ -268,7 +268,7 @@ def test_a_line_of_metrics_that_was_cut_short_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (b"\xff\xfe\x00", "can't decode"),
+        (b"\xff\xfe\x00", "no text in UTF-16"),
         (b"evals,best\n60,1\n12", "its last rows are gone"),
         (b"evals,best\n60,1\n1234\n", "inhomogeneous"),
         (b"evals,best\n60\n1234\n", "cannot reshape"),
@@ -279,7 +279,7 @@ def test_a_line_of_metrics_that_was_cut_short_is_left_out(tmp_path):
 )
 def test_damaged_metrics_are_told_of_and_no_old_curves_pass_for_theirs(tmp_path, capsys, damage, why):
     stored_run(tmp_path, Grid((6, 7)), renderings=False)
-    (tmp_path / "result.json").write_text("{}")
+    (tmp_path / "result.json").write_text('{"evaluations": 1234, "sources": {}}')
     file, figures = tmp_path / "metrics.csv", tmp_path / "figures"
     figures.mkdir()
     (figures / "curves.png").write_text("old")

@@ -166,11 +166,11 @@ def test_text_and_shapes():
     ("name", "text", "message"),
     [
         ("gone.csv", None, "gone.csv does not exist; name the folder of a run"),
-        ("a.txt", "x", "a.txt is no such file"),
+        ("a.txt", "x", r"a.txt is of a kind that is not read \(.txt\); name the folder of a run"),
         ("a.csv", "x,y\n1,2\n", "has no column objective; it has x, y"),
         ("a.csv", "objective,x\n1,2\n", "has no columns solution_0, solution_1"),
         ("a.csv", "objective,solution_0\nhigh,2\n", "the column objective of a.csv holds something else .* 'high'"),
-        ("a.csv", "objective,solution_0\n1,2\n3\n", "row 3 of a.csv has 1 cells, but there are 2 columns"),
+        ("a.csv", "objective,solution_0\n1,2\n3\n", "row 3 of a.csv has 1 cells, and its first row 2, separated by ','"),
         ("a.csv", "objective,solution_0\nnan,2\n", "holds no solutions"),
         ("a.csv", "objective,solution_0\n1,\n", "row 1 of a.csv has an objective, but its solution is not finite"),
         ("a.jsonl", '{"objective": 1, "solution": [1]}\n{"x"', "row 2 of a.jsonl is no json"),
@@ -191,3 +191,85 @@ def test_usage(capsys):
     assert main(["import", "domain=arm", "x.csv"]) == 1
     assert "type the file first" in capsys.readouterr().err
     assert main(["import", "--help"]) == 0 and "usage: qd import FILE" in capsys.readouterr().out
+
+
+SIX = [(float(i), 0.1 * i, 0.2, 0.3, -0.4) for i in range(6)]  # objective, four joints
+NAMES = ["objective", *(f"solution_{i}" for i in range(4))]
+
+
+def _lines(separator: str, point: str = ".") -> str:
+    rows = [separator.join(str(number).replace(".", point) for number in row) for row in SIX]
+    return "\n".join([separator.join(NAMES), *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", _lines(",").encode()),
+        ("mark.csv", _lines(",").encode("utf-8-sig")),
+        ("wide.csv", _lines(",").encode("utf-16")),
+        ("semicolons.csv", _lines(";").encode()),
+        ("commas.csv", _lines(";", ",").encode()),
+        ("tabs.tsv", _lines("\t").encode()),
+        ("windows.csv", _lines(",").replace("\n", "\r\n").encode()),
+        ("CAPITALS.CSV", _lines(",").encode()),
+        ("printed.csv", "".join(["objective,solution\n", *(f'{o},"{np.array(x)}"\n' for o, *x in SIX)]).encode()),
+        ("lists.csv", "".join(["objective,solution\n", *(f'{o},"{x}"\n' for o, *x in SIX)]).encode()),
+        ("mark.jsonl", "".join(json.dumps({"objective": o, "solution": x}) + "\n" for o, *x in SIX).encode("utf-8-sig")),
+        ("wide.jsonl", "".join(json.dumps({"objective": o, "solution": x}) + "\n" for o, *x in SIX).encode("utf-16")),
+    ],
+)
+def test_what_other_programs_write_is_read(name, content):
+    Path(name).write_bytes(content)
+    imported = solutions.load(name, Arm(joints=4))
+    np.testing.assert_array_equal(imported.objective, [row[0] for row in SIX])
+    np.testing.assert_array_equal(imported.solutions, np.array([row[1:] for row in SIX], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"objective,solution_0,solution_2\n1,2,3\n", "there is a column solution_2, but none solution_1; add it"),
+        ("a.csv", b"objective,solution_1\n1,2\n", "there is a column solution_1, but none solution_0"),
+        ("a.csv", b"objective,objective,solution_0\n1,2,3\n", "two columns of a.csv are named 'objective'; rename one"),
+        ("a.csv", "objective,solution_0\n1,2\u00e9\n".encode("latin-1"), r"a.csv is no text in UTF-8 \(byte 24 is 0xe9\); save it as"),
+        ("a.csv", b"objective,solution_0\n1_000,2\n", "holds something else than one number a row, e.g. '1_000'"),
+        ("a.csv", b"objective,solution_0\n1,1e300\n", "a solution of a.csv is not finite as float32"),
+        ("a.csv", b"objective;x y,solution_0\n1,2\n", "has no column objective"),
+        ("a.csv", b'objective,solution\n1,"[0.1 ... 0.2]"\n', "are Python objects, but Arm samples numbers"),
+        ("a.jsonl", b'{"objective": 1, "solution": [1]}\n\xff', "a.jsonl is no text in UTF-8"),
+        ("a.jsonl", b"[" * 100_000, "row 1 of a.jsonl is no json"),
+        ("a.xlsx", b"PK\x03\x04", r"a.xlsx is of a kind that is not read \(.xlsx: it looks like a zip file, e.g. npz"),
+        ("a.pkl", b"\x80\x04K\x01.", "it looks like a pickle, which could run any code"),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_named(name, content, message):
+    Path(name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        solutions.load(name, Arm(joints=1))
+
+
+def _compared(objective, measures, claims, claimed_measures) -> dict:
+    imported = solutions.ImportedSolutions(
+        "x", np.zeros((len(claims), 1)), np.array(claims, float), np.array(claimed_measures, float)
+    )
+    batch = type("Batch", (), {})()
+    batch.evaluation = type("Evaluation", (), {"objective": np.array(objective, np.float32)})()
+    batch.status, batch.measures = np.ones(len(claims)), np.array(measures, np.float32)
+    return imported.compare(batch)
+
+
+def test_a_claim_of_nan_hides_no_wrong_one():
+    own = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    table = _compared([1, 2, 3], own, [1, 2, 3], [[0.1, 0.2], [np.nan, 0.4], [0.9, 0.6]])
+    assert (table["objective_differs"], table["measures_differ"]) == (0, 2)
+
+
+def test_one_huge_claim_hides_no_wrong_one():
+    assert _compared([1, 2, 3], np.zeros((3, 1)), [1, 2.5, 1e30], np.zeros((3, 1)))["objective_differs"] == 2
+
+
+def test_rounding_to_float32_is_no_difference():
+    exact = [20_000_001.3, 20_000_000.7, 0.1]
+    assert _compared(exact, [[x] for x in exact], exact, [[x] for x in exact])["measures_differ"] == 0
+    assert _compared(exact[:1], [[0]], exact[:1], [[0]])["objective_differs"] == 0

@@ -172,7 +172,10 @@ def test_a_run_of_ones_own_is_asked_by_its_folder_alone(here, capsys):
     (run / ".signature").unlink()
     capsys.readouterr()
     assert main(["ask", str(run)]) == 1
-    assert "would build domain._target_=mine.Mine, descriptor.feature=spot, which your conf does not name" in capsys.readouterr().err
+    assert (
+        "would build domain._target_=mine.Mine, descriptor.feature=spot, which your conf does not name"
+        in capsys.readouterr().err
+    )
     assert main(["ask", str(run), "domain._target_=mine.Mine", "descriptor.feature=spot"]) == 0
     assert trusted.is_signed(run) and main(["ask", str(run)]) == 0  # from then on it is the user's own
 

@@ -232,7 +232,7 @@ def test_what_other_programs_write_is_read(name, content):
         ("a.csv", b"objective,solution_0,solution_2\n1,2,3\n", "there is a column solution_2, but none solution_1; add it"),
         ("a.csv", b"objective,solution_1\n1,2\n", "there is a column solution_1, but none solution_0"),
         ("a.csv", b"objective,objective,solution_0\n1,2,3\n", "two columns of a.csv are named 'objective'; rename one"),
-        ("a.csv", "objective,solution_0\n1,2\u00e9\n".encode("latin-1"), r"a.csv is no text in UTF-8 \(byte 24 is 0xe9\); save it as"),
+        ("a.csv", "objective,solution_0\n1,2\u00e9\n".encode("latin-1"), r"a.csv is no text in UTF-8 \(byte 24 is 0xe9\)"),
         ("a.csv", b"objective,solution_0\n1_000,2\n", "holds something else than one number a row, e.g. '1_000'"),
         ("a.csv", b"objective,solution_0\n1,1e300\n", "a solution of a.csv is not finite as float32"),
         ("a.csv", b"objective;x y,solution_0\n1,2\n", "has no column objective"),

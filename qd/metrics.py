@@ -136,9 +136,9 @@ def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
 def scores(row: dict[str, Any]) -> list[str]:
     """Says coverage, QD score and best of a row; what is NaN or None is not defined."""
     return [
-        "coverage " + number(row["coverage"], "{:.1f} %"),
-        "QD score " + number(row["qd_score"], "{:.2f}"),
-        "best " + number(row["best"], "{:.4g}"),
+        "coverage " + number(row.get("coverage"), "{:.1f} %"),
+        "QD score " + number(row.get("qd_score"), "{:.2f}"),
+        "best " + number(row.get("best"), "{:.4g}"),
     ]
 
 

@@ -70,7 +70,7 @@ class StoredRun:
         path = self.folder / run_files.METRICS
         if not metrics_file.metrics(path):  # says what is damaged
             return pandas.DataFrame()
-        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]  # the last line may be cut short
+        whole = read_files.text(path).rpartition("\n")[0]  # the last line may be cut short
         return pandas.read_csv(io.StringIO(whole))
 
     @cached_property

@@ -4,6 +4,7 @@ import io
 import math
 import shutil
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +101,27 @@ def read(path: Path) -> Rendering:
         path: RUN/renderings/ID.KIND, or a film.
 
     Raises:
-        UserError: the file cannot be read, is damaged, or has more than 16.8 million pixels.
+        UserError: the file cannot be read, is damaged, or has more than 4,096 x 4,096 pixels.
     """
     try:
         rendering = Rendering.from_file(path)
         if rendering.kind in ("png", "gif"):
-            with Image.open(io.BytesIO(rendering.content), formats=("PNG", "GIF")) as picture:
-                if picture.width * picture.height > _PIXELS:
-                    raise UserError(
-                        f"{path} has {picture.width:,} x {picture.height:,} pixels", "remove it, or draw it smaller"
-                    )
-                picture.load()
-    except (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is damaged ({error})", _REMOVE) from error
-    except ValueError as error:
+            _decode(path, rendering.content)
+    except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
         raise error if isinstance(error, UserError) else UserError(f"{path} is damaged ({error})", _REMOVE) from error
     return rendering
+
+
+def _decode(path: Path, content: bytes) -> None:
+    """Decodes the first frame. Raises UserError where there are too many pixels, and whatever PIL raises on a damaged file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(content), formats=("PNG", "GIF")) as picture:
+                too_large = picture.width * picture.height > _PIXELS
+                if not too_large:
+                    picture.load()
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            too_large = True
+    if too_large:
+        raise UserError(f"{path} has more than {_PIXELS:,} pixels", "remove it, or draw it smaller")

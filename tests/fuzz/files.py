@@ -112,7 +112,8 @@ def _runs(folder: Path) -> list[Attack]:
 
 def _check_metrics(path: Path, frame: Any) -> None:
     """Compares a table with what the csv module reads of complete lines."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    content = path.read_bytes() if path.is_file() else b""
+    text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig").replace("\r\n", "\n")
     complete = text[: text.rfind("\n") + 1]
     rows = list(csv.reader(io.StringIO(complete)))
     if len(rows) < 2:

@@ -220,7 +220,7 @@ def _read(path: str, changed: int, size: int) -> Book:
             continue
         try:
             votes.add(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
+        except (ValueError, KeyError, TypeError, RecursionError) as error:  # json's own error is a ValueError
             bad.append(f"line {number}: {type(error).__name__}: {error}")
     if bad:
         examples = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")

@@ -232,10 +232,10 @@ def test_qwix_gives_the_same_where_inputs_stay_as_they_are(mlp):
 
 
 def test_the_figure_shows_elites_files_and_the_solvers_points():
-    from experiments.quant.map import Points, figure
+    from experiments.quant.map import ConfigPoints, figure
 
     n = np.arange(6.0)
-    elites, solver = Points(n + 10, 40 - n, 80 + n, n > 3), Points(n[:3] + 9, 41 - n[:3], 79 + n[:3], n[:3] > 9)
+    elites, solver = ConfigPoints(n + 10, 40 - n, 80 + n, n > 3), ConfigPoints(n[:3] + 9, 41 - n[:3], 79 + n[:3], n[:3] > 9)
     axes, _ = figure(elites, solver).axes
     assert [len(drawn.get_offsets()) for drawn in axes.collections] == [6, 3, 2]
     assert "KB" in axes.get_xlabel() and "latency" in axes.get_ylabel() and len(axes.get_legend().get_texts()) == 3

@@ -87,8 +87,15 @@ def opened(run: Path, any_thread: bool = False) -> Iterator[sqlite3.Connection]:
     links.check(run)
     folder = run / FOLDER
     (folder / SHOWN).mkdir(parents=True, exist_ok=True)
+    if os.name != "nt" and folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)  # answers.jsonl and what raters look at lie there, too
     with closing(_connect(folder / FILE, any_thread)) as db:
-        yield db
+        try:
+            yield db
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # locked, full, or a fault of ours
+                raise
+            raise _damaged(folder / FILE, error) from error
 
 
 class Disk:
@@ -159,9 +166,17 @@ def _connect(path: Path, any_thread: bool) -> sqlite3.Connection:
             raise UserError(
                 f"{path} is in use by another program ({error})", "end it, or give the command once more"
             ) from error
-        raise UserError(f"{path} is no store of answers ({error})", "move it away, and the search asks again") from error
+        raise _damaged(path, error) from error
     db.execute("PRAGMA foreign_keys = ON")
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if missing := sorted({"about", "things", "questions", "asks", "answers"} - names):
+        db.close()
+        raise _damaged(path, f"it has no table {missing[0]}")
     return db
+
+
+def _damaged(path: Path, why: object) -> UserError:
+    return UserError(f"{path} is no store of answers, or damaged ({why})", "move it away, and the search asks again")
 
 
 def _create(db: sqlite3.Connection, folder: Path) -> None:

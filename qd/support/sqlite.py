@@ -43,6 +43,7 @@ def connect(
     try:
         _log_ahead(db, time.monotonic() + patience)
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA trusted_schema = OFF")  # the file may be foreign
         if _version(db) < version:
             with transaction(db):
                 if _version(db) < version:  # else another process has just made them

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from feedback.judges.similarity.waiting import Line
 from feedback.label import command, jsonl, private, progress, questions, run_view, store
 from feedback.label.questions import Wait
 from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
+from qd.support.errors import UserError
 from qd.support.sqlite import transaction
 from qd.types import Rendering, Rows
 from tests.support.asking import fill, spot
@@ -408,6 +409,21 @@ def test_the_page_imports_nothing_else_of_feedback():
             assert all(not name.startswith("feedback") or name.startswith("feedback.label") for name in names), room
 
 
+@pytest.mark.parametrize("damage", ["pages", "tables"])
+def test_a_damaged_store_is_named(tmp_path, damage):
+    fill(tmp_path, [spot(i) for i in range(9)], 60)
+    file = tmp_path / "labels/labels.sqlite"
+    if damage == "tables":
+        with closing(sqlite3.connect(file)) as db:
+            db.execute("DROP TABLE answers")
+    else:
+        content = file.read_bytes()
+        file.write_bytes(content[:4096] + b"\x07" * (len(content) - 4096))
+    message = r"labels.sqlite is no store of answers, or damaged .*; move it away"
+    with pytest.raises(UserError, match=message), store.opened(tmp_path) as db:
+        list(jsonl.records(db)), db.execute("SELECT * FROM questions").fetchall()
+
+
 def test_only_the_owner_reads_the_store_and_its_secrets_stand_apart(tmp_path):
     folder = tmp_path / "labels"
     folder.mkdir()
@@ -423,6 +439,7 @@ def test_only_the_owner_reads_the_store_and_its_secrets_stand_apart(tmp_path):
         store.note(db, "seed", "3")
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("labels.sqlite*")} == {0o600}
         assert dict(db.execute("SELECT name, value FROM about").fetchall()) == {"words": "Which?", "seed": "3"}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700  # with answers.jsonl and the solutions that were shown
     secrets = folder / "secrets.json"
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     assert private.secret(folder, private.SESSION) == "s" * 64 and private.secret(folder, private.KEY) == "k" * 22

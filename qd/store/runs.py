@@ -80,6 +80,9 @@ def _read(path: Path) -> Run | None:
         if not (path / name).is_file():
             print(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
+    if not len(evaluations):
+        print(f"left out: {path / run_files.METRICS} holds no rows; type its command with again=true")
+        return None
     try:
         config = read_files.json_object(path / run_files.ARCHIVE_HEADER, "type its command with again=true").get("config")
     except UserError as error:

@@ -112,8 +112,7 @@ def _runs(folder: Path) -> list[Attack]:
 
 def _check_metrics(path: Path, frame: Any) -> None:
     """Compares a table with what the csv module reads of complete lines."""
-    content = path.read_bytes() if path.is_file() else b""
-    text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig").replace("\r\n", "\n")
+    text = _text(path).replace("\r\n", "\n") if path.is_file() else ""
     complete = text[: text.rfind("\n") + 1]
     rows = list(csv.reader(io.StringIO(complete)))
     if len(rows) < 2:
@@ -127,8 +126,14 @@ def _check_metrics(path: Path, frame: Any) -> None:
 
 
 def _yaml(path: Path) -> Any:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(_text(path))
     return content if isinstance(content, dict) else {}
+
+
+def _text(path: Path) -> str:
+    """A text in UTF-8, or in UTF-16 with a byte order mark."""
+    content = path.read_bytes()
+    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
 
 
 # --- a run that was stopped, and goes on

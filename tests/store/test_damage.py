@@ -194,6 +194,30 @@ def test_metrics_without_evaluations_are_damaged(run, content):
         metrics_file.metrics(run / "metrics.csv")
 
 
+def test_collect_leaves_out_what_is_damaged_and_says_why(run, capsys):
+    for name, content in (
+        ("config.yaml", "{}"),
+        ("archive.json", '{"config": {"seed": 0}}'),
+        ("metrics.csv", "evals,best\n1,2\n"),
+    ):
+        (run / name).write_text(content)
+    whole = '{"evaluations": 1, "sources": {}}'
+    for name, content, message in (
+        ("result.json", "{", "result.json is damaged: truncated or no JSON"),
+        ("archive.json", "[]", "archive.json is damaged (it holds a list, not an object)"),
+        ("archive.json", "{}", "archive.json holds no config; type its command with again=true"),
+        ("metrics.csv", "", "metrics.csv holds no rows; type its command with again=true"),
+        ("metrics.csv", "evals\nx\n", "metrics.csv is damaged"),
+    ):
+        (run / "result.json").write_text(whole)
+        (run / name).write_text(content)
+        assert main(["collect", str(run)]) == 1
+        output = capsys.readouterr()
+        assert f"left out: {run}" in output.out and message in output.out and "none of the 1 runs" in output.err
+        for file, text in (("archive.json", '{"config": {"seed": 0}}'), ("metrics.csv", "evals,best\n1,2\n")):
+            (run / file).write_text(text)
+
+
 def test_damaged_lines_of_events_are_left_out(run):
     (run / "events.jsonl").write_bytes(b'{"event": "started"}\n3\n[1]\n{"cut\n' + b"[" * 100_000 + b'\n{"event": "refit"}\n')
     assert [event["event"] for event in json_lines.read(run / "events.jsonl")] == ["started", "refit"]

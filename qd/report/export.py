@@ -11,6 +11,7 @@ from qd.config.build import build, locate
 from qd.config.plugins import TABLES, exporters
 from qd.report import summary
 from qd.report.query import MARKS, query
+from qd.report.query import reports as reports_of
 from qd.store import archive_file, runs, trusted
 from qd.store.tables import WRITERS
 from qd.support import atomic, run_files
@@ -165,11 +166,9 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path, words: Sequen
     exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")
     cells = [int(stored.columns["index"][i]) for i in rows]
     reports = exporter(domain, list(ids), cells, stored.columns["solution"][rows], folder)
-    marks = run / MARKS
-    kept = json.loads(marks.read_text(encoding="utf-8")) if marks.exists() else []
     fresh = {(report["id"], report["format"]) for report in reports}
-    kept = [report for report in kept if (report["id"], report["format"]) not in fresh] + reports
-    atomic.write(marks, (json.dumps(kept, indent=1) + "\n").encode())
+    earlier = [report for report in reports_of(run) if (report["id"], report["format"]) not in fresh]
+    atomic.write(run / MARKS, (json.dumps(earlier + reports, indent=1) + "\n").encode())
     return reports
 
 

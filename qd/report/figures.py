@@ -15,7 +15,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
-from qd.support import json_lines, run_files
+from qd.support import atomic, json_lines, run_files
 from qd.support.errors import UserError
 
 
@@ -37,16 +37,15 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     map_record = record(stored)
     pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
     figures = run / run_files.FIGURES
-    figures.mkdir(exist_ok=True)
+    atomic.make_folder(figures)
     paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
     if stored.about["encodings"].get("solution") == "text":
-        (figures / "texts.html").write_text(
-            page(map_record, stored.columns["solution"], stored.columns["id"]), encoding="utf-8"
-        )
+        texts = page(map_record, stored.columns["solution"], stored.columns["id"])
+        atomic.write(figures / "texts.html", texts.encode())
         paths.append(figures / "texts.html")
     elif any(picture is not None for picture in pictures):
         paths += save(sheet(map_record, pictures), (run / run_files.SHEET).with_suffix(""), "png")
-        (figures / "sheet.svg").write_text(sheet_svg(map_record, pictures), encoding="utf-8")
+        atomic.write(figures / "sheet.svg", sheet_svg(map_record, pictures).encode())
         paths.append(figures / "sheet.svg")
     try:
         paths += _curves(run, map_record.title, stored.about)
@@ -93,17 +92,21 @@ def curves_of(run: Path, title: str) -> Figure:
 
 
 def record(stored: archive_file.Stored) -> Map:
-    """Returns the Map that figures of a stored archive are drawn from."""
+    """Returns the Map that figures of a stored archive are drawn from. Raises UserError where its config is damaged."""
     about, columns = stored.about, stored.columns
     config, scale = about.get("config", {}), about.get("objective_range")
-    axis_labels = _axis_labels(config, len(about["bounds"]))
+    try:
+        axis_labels = _axis_labels(config, len(about["bounds"]))
+        names = _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels)
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        raise UserError(f"the config in archive.json is damaged ({error})", "give the run's command once more") from error
     return Map(
         columns["measures"],
         columns["objective"],
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
-        _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels),
-        f"{config.get('name', 'archive')}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
+        [plain_text(name) for name in names],
+        f"{plain_text(config.get('name', 'archive'))}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
@@ -118,7 +121,7 @@ def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | Non
     if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
         return None
     labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
-    return [[str(word) for word in each] for each in labels] if len(labels) == measures else None
+    return [[plain_text(word) for word in each] for each in labels] if len(labels) == measures else None
 
 
 def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
@@ -132,8 +135,13 @@ def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str
     return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
 
 
+def plain_text(text: Any) -> str:
+    """Returns what a folder calls something, as a text in which matplotlib reads no mathematics."""
+    return str(text).replace("$", r"\$") if str(text).count("$") > 1 else str(text)
+
+
 def _refits(path: Path) -> list[int]:
-    """Returns the evaluations at which the descriptor learned anew."""
+    """Returns the evaluations at which the descriptor was fitted again."""
     events = [event for event in json_lines.read(path) if event.get("event") in ("refit", "relearn")]
     return [event["evaluations"] for event in events if isinstance(event.get("evaluations"), int)]
 
@@ -151,5 +159,6 @@ def save(figure: Any, path: Path, *endings: str) -> list[Path]:
     """
     paths = [path.with_suffix(f".{ending}") for ending in endings]
     for file in paths:
-        figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
+        with atomic.user_facing_os_errors(file):
+            figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
     return paths

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qd.plots import film
 from qd.store import archive_file, history, renderings, runs
-from qd.support import run_files
+from qd.support import atomic, run_files
 from qd.support.errors import UserError
 
 
@@ -32,14 +32,15 @@ def draw(run: Path, frames: int, say: Callable[[Path], None]) -> list[Path]:
         raise UserError(f"{run} has kept no film", "give its command again with film=position again=true") from error
     frames_of_exploration = film.exploration(columns["generation"], columns["objective"], columns["place"], title, frames)
     figures = run / run_files.FIGURES
-    figures.mkdir(exist_ok=True)
-    frames_of_exploration[-1].save(figures / "exploration.png")
-    (figures / "exploration.gif").write_bytes(film.gif(frames_of_exploration))
+    atomic.make_folder(figures)
+    with atomic.user_facing_os_errors(figures / "exploration.png"):
+        frames_of_exploration[-1].save(figures / "exploration.png")
+    atomic.write(figures / "exploration.gif", film.gif(frames_of_exploration))
     paths = [figures / "exploration.gif", figures / "exploration.png"]
     reels = _reels(run)
     if reels:
         policies = film.together([renderings.read(path).content for _, path in reels], [words for words, _ in reels])
-        (figures / "policies.gif").write_bytes(film.gif(policies, 60))
+        atomic.write(figures / "policies.gif", film.gif(policies, 60))
         paths.append(figures / "policies.gif")
     for path in paths:
         say(path)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qd.store import archive_file, runs
+from qd.support import read_files
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 
@@ -106,7 +107,25 @@ def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
 
 def deployable_ids(run: Path) -> list[int]:
     """Returns ids of elites whose exported file was run and agreed."""
-    return [report["id"] for report in json.loads((run / MARKS).read_text(encoding="utf-8")) if report["deployable"]]
+    return [report["id"] for report in reports(run) if report["deployable"]]
+
+
+def reports(run: Path) -> list[dict[str, Any]]:
+    """Returns the reports of elites that were exported, none where there are none.
+
+    Raises:
+        UserError: RUN/deployable.json is damaged.
+    """
+    marks, fix = run / MARKS, "remove it, and export the elites again"
+    content = read_files.json_value(marks, fix) if marks.exists() else []
+    names = {"id": int, "format": str, "deployable": bool}
+    sound = isinstance(content, list) and all(
+        isinstance(report, dict) and all(isinstance(report.get(name), kind) for name, kind in names.items())
+        for report in content
+    )
+    if not sound:
+        raise UserError(f"{marks} is damaged: it holds no list of reports", fix)
+    return content
 
 
 def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:

@@ -161,7 +161,7 @@ class StoredRun:
 
     @property
     def _title(self) -> str:
-        return f"{self.config.get('name', 'run')}, seed {self.config.get('seed', '?')}"
+        return f"{figures.plain_text(self.config.get('name', 'run'))}, seed {self.config.get('seed', '?')}"
 
     def _summary(self) -> str:
         if self.metrics.empty:

@@ -94,7 +94,8 @@ def user_facing_os_errors(path: Path) -> Iterator[None]:
                 "free some room and give the same command: it goes on from there"
             ) from error
         raise UserError(
-            f"{path} cannot be written ({error.strerror})", "type runs=FOLDER with a folder that you may write in"
+            f"{path} cannot be written ({error.strerror})",
+            "type runs=FOLDER, or --out FILE, with a folder that you may write in",
         ) from error
 
 

@@ -300,3 +300,41 @@ def test_it_runs_without_assertions(own_folder, level):
         code = f"from qd.cli.main import main\nraise SystemExit(main({words}))"
         ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"descriptor": "x"}, "the config in archive.json is damaged .*; give the run's command once more"),
+        ({"descriptor": {"feature": "a", "columns": 7}}, "the config in archive.json is damaged"),
+        ({"descriptor": {"feature": []}, "axis_labels": {"a": 3}}, "the config in archive.json is damaged"),
+        ({"name": r"$\frac$ $", "descriptor": {"feature": r"$\no$"}}, None),
+    ],
+)
+def test_figures_of_a_config_that_says_anything(run, config, message):
+    from qd.report import figures
+
+    archive_file.save(run, filled(), BOUNDS, {"config": config})
+    if message is None:
+        assert all(path.stat().st_size for path in figures.draw(run))
+        return
+    with pytest.raises(UserError, match=message):
+        figures.draw(run)
+
+
+def test_figures_that_cannot_be_written_are_named(run, capsys):
+    archive_file.save(run, filled(), BOUNDS, {})
+    (run / "figures").write_text("a file")
+    assert main(["plot", str(run)]) == 1
+    assert "figures cannot be written (File exists)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[1]", '[{"id": "x", "format": "onnx", "deployable": true}]', '[{"id": 1}]'])
+def test_damaged_reports_of_exports_are_named(run, capsys, content):
+    archive_file.save(run, filled(), BOUNDS, {})
+    (run / "deployable.json").write_text(content)
+    assert main(["query", str(run), "objective>=0"]) == 1
+    assert (
+        "deployable.json is damaged" in (message := capsys.readouterr().err)
+        and "remove it, and export the elites again" in message
+    )

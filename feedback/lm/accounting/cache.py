@@ -145,7 +145,13 @@ class Cache:
 
     def _rows(self, query: str, values: list) -> list[tuple]:
         with self._lock:
-            return self._db.execute(query, values).fetchall()
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise UserError(
+                    f"{self.path or 'the cache in memory'} cannot be read, or is damaged ({error})",
+                    "move it away, or type lm.cache=another/file",
+                ) from error
 
 
 def _create(db: sqlite3.Connection) -> None:

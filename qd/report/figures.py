@@ -97,6 +97,7 @@ def record(stored: archive_file.Stored) -> Map:
     config, scale = about.get("config", {}), about.get("objective_range")
     try:
         axis_labels = _axis_labels(config, len(about["bounds"]))
+        title = plain_text(config.get("name", "archive"))
         names = _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels)
     except (TypeError, AttributeError, LookupError, ValueError) as error:
         raise UserError(f"the config in archive.json is damaged ({error})", "give the run's command once more") from error
@@ -106,7 +107,7 @@ def record(stored: archive_file.Stored) -> Map:
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
         [plain_text(name) for name in names],
-        f"{plain_text(config.get('name', 'archive'))}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
+        f"{title}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         stored.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),

@@ -1,5 +1,6 @@
 """``qd``: finds the command, and says in one line what went wrong. Light: commands are imported when they are called."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def main(args: list[str] | None = None) -> int:
     except Spent as error:  # before there was anything to save
         print(f"qd: {error}", file=sys.stderr)
         return 3
+    except OSError as error:  # a word of many letters where a path belongs
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"qd: {str(error.filename)[:60]}... is too long for the name of a file; type a shorter one", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("qd: stopped", file=sys.stderr)
         return 130

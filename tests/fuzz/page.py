@@ -50,8 +50,8 @@ def attack(report: Report, folder: Path, cases: int) -> None:
     sentinel, run = Sentinel(folder), folder / "run"
     run.mkdir()
     fill(run, [spot(i) for i in range(12)], 200)
-    (run / "labels" / "shown" / "diary.svg").symlink_to(sentinel.outside / "diary.txt")
     with served(run, "--limit", "100000") as port:
+        (run / "labels" / "shown" / "diary.svg").symlink_to(sentinel.outside / "diary.txt")  # before the start it is refused
         person = Person(port, "rater")
         answers = 0
         for number in range(cases):
@@ -63,6 +63,7 @@ def attack(report: Report, folder: Path, cases: int) -> None:
                 outcome, message = observe(lambda: _answer(person), sentinel)
                 answers += outcome == "harmless"
                 report.add("answer between", outcome, f"after case {number}: {message}")
+        (run / "labels" / "shown" / "diary.svg").unlink()
         outcome, message = observe(lambda: _count(run, answers), sentinel)
         report.add("answers kept", outcome, message)
 

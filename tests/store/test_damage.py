@@ -284,6 +284,14 @@ def test_out_must_be_a_file(own_folder, capsys, command, out):
     assert "is a folder, not a file; name a file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["collect"], ["plot"], ["export"], ["ask"], ["import"], ["query"], ["label"]])
+def test_a_name_that_is_too_long_for_a_file_is_a_message(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "x" * 5000]) in (1, 2)
+    message = capsys.readouterr().err
+    assert message.startswith(f"qd: {'x' * 60}... is too long for the name of a file; type a shorter one")
+
+
 @pytest.mark.parametrize("level", ["1", "2"])
 def test_it_runs_without_assertions(own_folder, level):
     env = os.environ | {"PYTHONPATH": str(HOUSE), "PYTHONOPTIMIZE": level, "JAX_PLATFORMS": "cpu"}

@@ -168,8 +168,8 @@ def _decode(name: str, encoding: str, arrays: dict[str, np.ndarray]) -> np.ndarr
 
 
 def _checksum(header: Mapping[str, Any]) -> str:
-    stored = json.loads(json.dumps(header))  # as it will be read: tuples are lists, keys are text
-    return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+    content = json.loads(json.dumps(header))  # as it will be read: tuples are lists, keys are text
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _check_columns(npz: Path, columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:

@@ -61,13 +61,13 @@ def check(run: Path, config: Mapping[str, Any], names: Iterable[str], words: Seq
         raise UserError(
             f"{surplus[0]} is no setting of {run} that needs your word", "leave it out; settings are changed by qd run alone"
         )
-    refused = [] if own else [word for word in foreign if word not in words]
-    if refused:
-        more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+    untrusted = [] if own else [word for word in foreign if word not in words]
+    if untrusted:
+        more = f" and {len(untrusted) - _SHOWN} more" if len(untrusted) > _SHOWN else ""
         raise UserError(
-            f"{run} was not written by your own command, and would build {', '.join(refused[:_SHOWN])}{more}, which your "
+            f"{run} was not written by your own command, and would build {', '.join(untrusted[:_SHOWN])}{more}, which your "
             "conf does not name: that could run any code",
-            f"if you trust it, add {shlex.join(refused)} to the command",
+            f"if you trust it, add {shlex.join(untrusted)} to the command",
         )
 
 

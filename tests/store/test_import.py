@@ -249,7 +249,7 @@ def test_what_is_not_read_is_named(name, content, message):
         solutions.load(name, Arm(joints=1))
 
 
-def _compared(objective, measures, claims, claimed_measures) -> dict:
+def _compare(objective, measures, claims, claimed_measures) -> dict:
     imported = solutions.ImportedSolutions(
         "x", np.zeros((len(claims), 1)), np.array(claims, float), np.array(claimed_measures, float)
     )
@@ -261,15 +261,15 @@ def _compared(objective, measures, claims, claimed_measures) -> dict:
 
 def test_a_claim_of_nan_hides_no_wrong_one():
     own = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
-    table = _compared([1, 2, 3], own, [1, 2, 3], [[0.1, 0.2], [np.nan, 0.4], [0.9, 0.6]])
+    table = _compare([1, 2, 3], own, [1, 2, 3], [[0.1, 0.2], [np.nan, 0.4], [0.9, 0.6]])
     assert (table["objective_differs"], table["measures_differ"]) == (0, 2)
 
 
 def test_one_huge_claim_hides_no_wrong_one():
-    assert _compared([1, 2, 3], np.zeros((3, 1)), [1, 2.5, 1e30], np.zeros((3, 1)))["objective_differs"] == 2
+    assert _compare([1, 2, 3], np.zeros((3, 1)), [1, 2.5, 1e30], np.zeros((3, 1)))["objective_differs"] == 2
 
 
 def test_rounding_to_float32_is_no_difference():
     exact = [20_000_001.3, 20_000_000.7, 0.1]
-    assert _compared(exact, [[x] for x in exact], exact, [[x] for x in exact])["measures_differ"] == 0
-    assert _compared(exact[:1], [[0]], exact[:1], [[0]])["objective_differs"] == 0
+    assert _compare(exact, [[x] for x in exact], exact, [[x] for x in exact])["measures_differ"] == 0
+    assert _compare(exact[:1], [[0]], exact[:1], [[0]])["objective_differs"] == 0

@@ -35,7 +35,7 @@ def outside(tmp_path) -> Path:
     return tmp_path
 
 
-def _unchanged(outside: Path) -> bool:
+def _is_unchanged(outside: Path) -> bool:
     papers = [path.name for path in (outside / "papers").iterdir()]
     return (outside / "diary.txt").read_text() == (outside / "papers/000001.npz").read_text() == "mine" and papers == [
         "000001.npz"
@@ -49,7 +49,7 @@ def test_a_run_in_a_folder_with_a_link_is_refused(run, outside, name):
     message = f"{run / name} is a link to {target}, and links inside a run folder are not followed"
     with pytest.raises(UserError, match=message), folder.lock(run):
         folder.admit(run, CONFIG, again=True)
-    assert _unchanged(outside) and (run / name).is_symlink()
+    assert _is_unchanged(outside) and (run / name).is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_readers_name_the_link(run, outside, capsys, reader, name):
         message = capsys.readouterr().err
     except UserError as error:
         message = str(error)
-    assert f"{run / name} is a link to {outside / 'diary.txt'}" in message and _unchanged(outside)
+    assert f"{run / name} is a link to {outside / 'diary.txt'}" in message and _is_unchanged(outside)
 
 
 def test_collect_leaves_out_a_run_with_a_link(run, outside, capsys):
@@ -122,7 +122,7 @@ def test_no_writer_follows_a_link_that_appears_later(run, outside):
         with pytest.raises(UserError, match=f"{link} is a link to {outside / 'diary.txt'}"):
             write()
     atomic.write(link, b"new")  # takes the place of the link
-    assert link.read_bytes() == b"new" and not link.is_symlink() and _unchanged(outside)
+    assert link.read_bytes() == b"new" and not link.is_symlink() and _is_unchanged(outside)
 
 
 def test_a_link_under_the_name_of_a_half_written_file_is_replaced(run, outside, monkeypatch):
@@ -130,10 +130,10 @@ def test_a_link_under_the_name_of_a_half_written_file_is_replaced(run, outside, 
 
     (run / f"a.{os.getpid()}-{threading.get_ident()}.new").symlink_to(outside / "diary.txt")
     atomic.write(run / "a", b"new")
-    assert (run / "a").read_bytes() == b"new" and _unchanged(outside)
+    assert (run / "a").read_bytes() == b"new" and _is_unchanged(outside)
     (run / "b.new").symlink_to(outside / "diary.txt")
     atomic.tidy(run)
-    assert not (run / "b.new").is_symlink() and _unchanged(outside)
+    assert not (run / "b.new").is_symlink() and _is_unchanged(outside)
 
 
 def test_is_inside(run, outside):

@@ -280,7 +280,7 @@ def test_again_replaces_a_run_but_goes_on_with_its_own(run_path: Path) -> None:
 
 
 def test_a_folder_without_config_is_refused(run_path: Path) -> None:
-    (run_path / "metrics.csv").write_text("whose?")
+    (run_path / "metrics.csv").write_text("of which run?")
     with pytest.raises(ValueError, match=r"holds metrics.csv but no config.yaml.*again=true"):
         folder.admit(run_path, CONFIG)
     (run_path / "config.yaml").write_text("a: [")

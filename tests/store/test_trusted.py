@@ -47,7 +47,7 @@ READERS: dict[str, Callable[[], Any]] = {
     "qd label export": lambda: main(["label", "export", RUN]),
     "the labelling page": lambda: (run_view.asks_raters(Path(RUN)), run_view.planned(Path(RUN)), run_view.picture(Path(RUN))),
     "qd.load_run": lambda: _read_all(qd.load_run(RUN)),
-    "run.policy": lambda: _refused(lambda: qd.load_run(RUN).policy(0)),
+    "run.policy": lambda: _refuse(lambda: qd.load_run(RUN).policy(0)),
 }
 
 
@@ -57,7 +57,7 @@ def _read_all(run) -> None:
         run.figure(kind)
 
 
-def _refused(call: Callable) -> None:
+def _refuse(call: Callable) -> None:
     with pytest.raises(UserError):
         call()
 

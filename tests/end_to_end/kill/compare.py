@@ -12,16 +12,16 @@ from qd.store import checkpoint
 from qd.store.recorder import TIMES
 
 
-def compare(expected: Path, found: Path) -> None:
+def compare(expected: Path, actual: Path) -> None:
     """Raises AssertionError where anything but times differs."""
     for name in ("archive.npz", "history.npz"):
-        _equal_npz(expected / name, found / name)
-    was, now = (json.loads((path / "archive.json").read_bytes()) | {"commit": None} for path in (expected, found))
+        _equal_npz(expected / name, actual / name)
+    was, now = (json.loads((path / "archive.json").read_bytes()) | {"commit": None} for path in (expected, actual))
     assert was == now
-    was, now = (_rows_without_times(path / "metrics.csv") for path in (expected, found))
+    was, now = (_rows_without_times(path / "metrics.csv") for path in (expected, actual))
     assert was == now, "metrics differ"
     assert len(was) > 6
-    was, now = (_last(path) for path in (expected, found))
+    was, now = (_last(path) for path in (expected, actual))
     benches = zip(*((saved.bench.archive, saved.bench.coarse) for saved in (was, now) if saved.bench), strict=True)
     for one, other in benches:
         _equal_columns(one.data(return_type="dict"), other.data(return_type="dict"))
@@ -38,8 +38,8 @@ def _last(path: Path) -> checkpoint.Checkpoint:
 
 
 def _leaves(state: Any) -> list[np.ndarray]:
-    known = (state.key, state.params, state.reserve, state.generation, state.evaluations)
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(known)]
+    remembered = (state.key, state.params, state.reserve, state.generation, state.evaluations)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(remembered)]
 
 
 def _rows_without_times(path: Path) -> list[dict[str, str]]:
@@ -47,8 +47,8 @@ def _rows_without_times(path: Path) -> list[dict[str, str]]:
         return [{name: cell for name, cell in row.items() if name not in TIMES} for row in csv.DictReader(file)]
 
 
-def _equal_npz(expected: Path, found: Path) -> None:
-    with np.load(expected, allow_pickle=False) as one, np.load(found, allow_pickle=False) as other:
+def _equal_npz(expected: Path, actual: Path) -> None:
+    with np.load(expected, allow_pickle=False) as one, np.load(actual, allow_pickle=False) as other:
         _equal_columns(dict(one), dict(other))
 
 

@@ -25,23 +25,23 @@ def trial(case: Case, folder: Path, key_home: str, dice: random.Random) -> tuple
         The seconds of the whole run, and what was done.
     """
     whole, cut = folder / f"{case}-whole", folder / f"{case}-killed"
-    _check(not killed(case, whole, key_home), "the run that is not killed did not end")
+    _check(not run_and_kill(case, whole, key_home), "the run that is not killed did not end")
     writes, seconds = map(float, (whole / "measured").read_text().split())
     for _ in range(_TRIES):
         shutil.rmtree(cut, ignore_errors=True)
         write, moment = dice.randrange(1, int(writes)), dice.uniform(0, seconds)
-        if not killed(case, cut, key_home, in_write=write):
+        if not run_and_kill(case, cut, key_home, in_write=write):
             continue  # the whole run wrote more: it made the key, and filled the caches
-        if killed(case, cut, key_home, after=moment):
+        if run_and_kill(case, cut, key_home, after=moment):
             break
     else:
         raise RuntimeError(f"{case} was never caught before its end")
-    _check(not killed(case, cut, key_home), "the last run did not end")
+    _check(not run_and_kill(case, cut, key_home), "the last run did not end")
     compare(whole, cut)
     return seconds, f"killed in step {write} of {writes:.0f} of its writes, then after {moment:.2f} s"
 
 
-def killed(case: Case, path: Path, key_home: str, after: float | None = None, in_write: int | None = None) -> bool:
+def run_and_kill(case: Case, path: Path, key_home: str, after: float | None = None, in_write: int | None = None) -> bool:
     """Gives the command in a process of its own and kills it; returns whether that came before its end."""
     context = _context()
     ours, theirs = context.Pipe()
@@ -116,6 +116,6 @@ def _die_in_write(at: int | None) -> list[int]:
     return steps
 
 
-def _check(held: bool, what: str) -> None:
-    if not held:
+def _check(condition: bool, what: str) -> None:
+    if not condition:
         raise RuntimeError(what)

@@ -107,8 +107,10 @@ def read(path: Path) -> Rendering:
         rendering = Rendering.from_file(path)
         if rendering.kind in ("png", "gif"):
             _decode(path, rendering.content)
+    except UserError:
+        raise
     except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
-        raise error if isinstance(error, UserError) else UserError(f"{path} is damaged ({error})", _REMOVE) from error
+        raise UserError(f"{path} is damaged ({error})", _REMOVE) from error
     return rendering
 
 

@@ -97,12 +97,11 @@ def yaml_mapping(path: Path, fix: str) -> dict[str, Any]:
         UserError: it cannot be read, is no YAML of plain settings, has aliases (which can stand for any amount of text), or
             holds something else than a mapping.
     """
+    source = text(path, fix)
     try:
-        content = yaml.load(text(path, fix), _Plain)  # a safe loader
+        content = yaml.load(source, _Plain)  # a safe loader
         content = json.loads(json.dumps(content))  # keys are text, dates are refused
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"{path} is damaged: no YAML of plain settings ({_line(error)})", fix) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged (it holds no settings)", fix)
@@ -140,10 +139,11 @@ def npy(path: Path, fix: str) -> np.ndarray:
     Raises:
         UserError: it cannot be read, or is no plain array.
     """
+    content = data(path, fix)
     try:
-        array = np.load(io.BytesIO(data(path, fix)), allow_pickle=False)
+        array = np.load(io.BytesIO(content), allow_pickle=False)
     except _BROKEN_ARRAYS as error:
-        raise error if isinstance(error, UserError) else UserError(f"{path} is no plain array ({_line(error)})", fix) from error
+        raise UserError(f"{path} is no plain array ({_line(error)})", fix) from error
     if not isinstance(array, np.ndarray):
         raise UserError(f"{path} is no plain array (it is an archive of several)", fix)
     return array

@@ -292,6 +292,19 @@ def test_a_name_that_is_too_long_for_a_file_is_a_message(tmp_path, monkeypatch, 
     assert message.startswith(f"qd: {'x' * 60}... is too long for the name of a file; type a shorter one")
 
 
+def test_a_damaged_cache_of_a_language_model_is_named(tmp_path):
+    from feedback.lm.accounting.cache import Cache
+
+    file = tmp_path / "lm.sqlite"
+    cache = Cache(str(file))
+    cache._db.executemany("INSERT INTO failures VALUES (?, ?)", [(b"%d" % i, "x" * 200) for i in range(200)])
+    cache.close()
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"\x07" * (len(content) - 4096))
+    with pytest.raises(UserError, match=r"lm\.sqlite cannot be (read|opened).*type lm\.cache=another/file"):
+        Cache(str(file)).find_failures([b"%d" % i for i in range(200)])
+
+
 @pytest.mark.parametrize("level", ["1", "2"])
 def test_it_runs_without_assertions(own_folder, level):
     env = os.environ | {"PYTHONPATH": str(HOUSE), "PYTHONOPTIMIZE": level, "JAX_PLATFORMS": "cpu"}

@@ -1,8 +1,8 @@
 """Which components of a run folder may be built: building runs code, and a folder may come from anyone.
 
 A config.yaml that the user's own command wrote is signed with the key of their checkpoints (RUN/.signature). Of any other
-folder only what conf names is built, ours and the user's: each target and each text among the settings must stand there;
-numbers are free. Whatever goes beyond that is shown, and built where the user types it.
+folder only what conf names is built, ours and the user's: each target must be that of a choice there, and each other text a
+text there; numbers are free. Whatever goes beyond that is shown, and built where the user types it.
 """
 
 import json
@@ -21,6 +21,7 @@ from qd.support.moved import current, current_config
 
 COMPONENTS = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee", "driver")
 _BILLED = ("lm", "judge_lm")  # they cost money and send data away: a foreign folder builds none
+_TARGET = "_target_"
 _SHOWN = 6  # settings that a message shows
 
 
@@ -82,17 +83,18 @@ def _own_config(run: Path) -> dict[str, Any]:
 
 def _foreign(nodes: Mapping[str, Any]) -> list[str]:
     """Lists the settings KEY=VALUE of some nodes that conf does not name."""
-    texts = _conf_texts()
-    return [
-        f"{key}={value}"
-        for name, node in nodes.items()
-        for key, value in _texts(node, name)
-        if (name in _BILLED and key == f"{name}._target_") or not {value, current(value)} & texts
-    ]
+    targets, texts = _conf_texts()
+    foreign = []
+    for name, node in nodes.items():
+        for key, value in _texts(node, name):
+            billed = name in _BILLED and key == f"{name}.{_TARGET}"
+            if billed or not {value, current(value)} & (targets if _is_target(key) else texts):
+                foreign.append(f"{key}={value}")
+    return foreign
 
 
 def _texts(node: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Yields the dotted key and the value of each text in a node, names of settings that no component has included."""
+    """Yields the dotted key and the value of each text in a node."""
     if isinstance(node, str):
         yield where, node
     elif isinstance(node, Mapping):
@@ -103,14 +105,20 @@ def _texts(node: Any, where: str) -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{where}.{i}")
 
 
-def _conf_texts() -> set[str]:
-    """Returns all texts in the values of conf, ours and the user's beside the working directory."""
-    files = [file for folder in (conf(), Path("conf")) for file in sorted(folder.rglob("*.yaml"))]
+def _is_target(key: str) -> bool:
+    return key.rpartition(".")[2] == _TARGET
+
+
+def _conf_texts() -> tuple[set[str], set[str]]:
+    """Returns the targets and the other texts of all choices in conf, ours and the user's beside the working directory."""
+    files = [file for folder in (conf(), Path("conf")) for file in sorted(folder.glob("*/**/*.yaml"))]
+    targets: set[str] = set()
     texts: set[str] = set()
     for file in files:
         try:
             content = yaml.safe_load(file.read_bytes())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read ({error})", "correct it") from error
-        texts |= {value for _, value in _texts(content, "")}
-    return texts
+        for key, value in _texts(content, ""):
+            (targets if _is_target(key) else texts).add(value)
+    return targets, texts

@@ -158,6 +158,9 @@ def test_what_conf_names_is_built_and_numbers_are_free(here):
     Path("conf/domain/mine.yaml").write_text("domain: {_target_: mine.Domain}")
     config["domain"] = {"_target_": "mine.Domain", "joints": 3}
     trusted.check(Path(RUN), config, trusted.COMPONENTS)
+    for text in ("feedback.label.command.main", "position"):  # of a command, and a plain text of conf: no targets of choices
+        with pytest.raises(UserError, match=f"would build domain._target_={text}, which your conf does not name"):
+            trusted.check(Path(RUN), config | {"domain": {"_target_": text}}, trusted.COMPONENTS)
     config["domain"]["path"] = "/etc/passwd"
     with pytest.raises(UserError, match="would build domain.path=/etc/passwd, which your conf does not name"):
         trusted.check(Path(RUN), config, trusted.COMPONENTS)

@@ -83,7 +83,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
     services = {id(part): part for part in shared.values() if abilities.of_service(part).report}
-    return Assembled(search, shared.get("referee"), choose(search, settings.driver["name"]), tuple(services.values()))
+    return Assembled(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:

@@ -7,10 +7,11 @@ and archive.json hold. ``Settings`` adds what may only be typed: it is the schem
 from collections.abc import Mapping
 from dataclasses import MISSING as REQUIRED
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from omegaconf import MISSING
 
+from qd.config import values
 from qd.support.errors import UserError
 from qd.support.moved import current_config
 from qd.support.spelling import nearest
@@ -29,6 +30,7 @@ _LEFT_OUT = (
 )  # where they are not set
 
 
+COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 EARLIER = ("relearn", "called", "now", "suits")  # names of the previous version, which a user's own yaml may hold
 
 
@@ -113,6 +115,9 @@ class Settings(RunSettings):
     suits: Any = None
 
 
+_TABLES = {"plateau": Plateau, "outside": Outside}
+
+
 def to_config(settings: RunSettings) -> dict[str, Any]:
     """Returns the plain dict that config.yaml and archive.json hold.
 
@@ -132,7 +137,7 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
     """Reads what ``to_config`` wrote, also in an earlier version.
 
     Raises:
-        UserError: a setting is lacking or unknown.
+        UserError: a setting is missing, unknown or of the wrong kind.
     """
     config = current_config(dict(config))
     table = {f.name: f for f in fields(RunSettings)}
@@ -141,6 +146,34 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
         raise UserError(f"it lacks {', '.join(lacking)}")
     if unknown := [name for name in config if name not in table]:
         raise UserError(f"there is no setting {unknown[0]!r}; there is {nearest(unknown[0], sorted(table), most=3)}")
-    typed = {"keep": tuple(config.get("keep", ()))}
-    typed |= {name: made(**config[name]) for name, made in (("plateau", Plateau), ("outside", Outside)) if name in config}
+    _check_kinds(config)
+    typed: dict[str, Any] = {"keep": tuple(config.get("keep", ()))}
+    for name, table_type in _TABLES.items():
+        if name in config:
+            typed[name] = _table(name, table_type, config[name])
     return RunSettings(**{**config, **typed})
+
+
+def _check_kinds(config: Mapping[str, Any]) -> None:
+    """Raises UserError where a setting is of another kind than its annotation says."""
+    hints = get_type_hints(RunSettings)
+    for name, value in config.items():
+        if name in _TABLES:
+            continue
+        if isinstance(value, dict) and hints[name] is not Any:
+            raise UserError(f"its {name} is a table", f"type {name}=...")
+        if name in COMPONENTS and value is not None and not isinstance(value, dict):
+            raise UserError(f"its {name} is {str(value)[:60]}, no component", f"type {name}=...")
+        values.check(name, value, hints[name])
+
+
+def _table(name: str, table_type: Any, value: Any) -> Any:
+    """Returns a table of settings. Raises UserError where a name or a value of it is wrong."""
+    hints = get_type_hints(table_type)
+    if not isinstance(value, Mapping) or not value.keys() <= hints.keys():
+        raise UserError(
+            f"its {name} is {str(value)[:60]}, no table of {' and '.join(hints)}", f"type {name}.{next(iter(hints))}=..."
+        )
+    for key, each in value.items():
+        values.check(f"{name}.{key}", each, hints[key])
+    return table_type(**value)

@@ -17,7 +17,7 @@ import numpy as np
 from qd import abilities
 from qd.config import compose
 from qd.config.build import import_users_modules
-from qd.config.settings import RunSettings, from_config, to_config
+from qd.config.settings import COMPONENTS, RunSettings, from_config, to_config
 from qd.report import figures
 from qd.runner.run import run
 from qd.runner.stopping import Stop
@@ -102,7 +102,7 @@ def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
         settings = from_config(config | {"again": False})
     except UserError as error:
         raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin again") from error
-    trusted.check(run, to_config(settings), trusted.COMPONENTS, args[1:])
+    trusted.check(run, to_config(settings), COMPONENTS, args[1:])
     return settings, run
 
 

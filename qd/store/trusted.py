@@ -19,7 +19,6 @@ from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current, current_config
 
-COMPONENTS = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee", "driver")
 _BILLED = ("lm", "judge_lm")  # they cost money and send data away: a foreign folder builds none
 _TARGET = "_target_"
 _SHOWN = 6  # settings that a message shows
@@ -46,7 +45,7 @@ def check(run: Path, config: Mapping[str, Any], names: Iterable[str], words: Seq
     Args:
         run: the folder that the config is from.
         config: of config.yaml or archive.json.
-        names: components of it that are about to be built, some of COMPONENTS.
+        names: components of it that are about to be built, e.g. domain.
         words: settings that the user typed beside the folder, as the message of a refusal shows them.
 
     Raises:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from domains.arm import Arm
 from qd.cli.main import main
@@ -216,6 +218,30 @@ def test_collect_leaves_out_what_is_damaged_and_says_why(run, capsys):
         assert f"left out: {run}" in output.out and message in output.out and "none of the 1 runs" in output.err
         for file, text in (("archive.json", '{"config": {"seed": 0}}'), ("metrics.csv", "evals,best\n1,2\n")):
             (run / file).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"budget": "many"}, "budget=many is no whole number"),
+        ({"budget": {}}, "its budget is a table"),
+        ({"driver": "host"}, "its driver is host, no component"),
+        ({"domain": [1]}, r"its domain is \[1\], no component"),
+        ({"plateau": {"x": 1}}, r"its plateau is {'x': 1}, no table of share and over"),
+        ({"plateau": 3}, "its plateau is 3"),
+        ({"keep": 3}, "keep=3 is no list"),
+        ({"nothing": 1}, "there is no setting 'nothing'"),
+        ({"seed": "x"}, "seed=x is no whole number"),
+    ],
+)
+def test_ask_names_what_is_wrong_in_a_config(own_folder, capsys, change, message):
+    assert main(["run", *SMALL, "budget=20"]) == 0
+    (run,) = Path("runs/arm").iterdir()
+    config = run / "config.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | change))
+    assert main(["ask", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"qd: {config} holds no config of a run: ") and re.search(message, error)
 
 
 def test_damaged_lines_of_events_are_left_out(run):

@@ -12,6 +12,7 @@ import yaml
 import qd
 from feedback.label import run_view
 from qd.cli.main import main
+from qd.config.settings import COMPONENTS
 from qd.report.export import export
 from qd.store import archive_file, folder, trusted
 from qd.support.errors import UserError
@@ -146,24 +147,24 @@ def test_export_builds_a_foreign_domain_only_by_the_users_words(here):
 def test_a_language_model_of_a_foreign_folder_is_not_built_even_if_conf_names_it(here):
     _hostile({"lm": {"_target_": "feedback.lm.client.LM", "model": "toy"}})
     with pytest.raises(UserError, match=r"would build lm\._target_=feedback\.lm\.client\.LM"):
-        trusted.check(Path(RUN), yaml.safe_load(Path(RUN, "config.yaml").read_text()), trusted.COMPONENTS)
+        trusted.check(Path(RUN), yaml.safe_load(Path(RUN, "config.yaml").read_text()), COMPONENTS)
 
 
 def test_what_conf_names_is_built_and_numbers_are_free(here):
     config = yaml.safe_load(Path(RUN, "config.yaml").read_text())
     assert not trusted.is_signed(Path(RUN))  # by another user's key
     config["domain"]["joints"] = 77
-    trusted.check(Path(RUN), config, trusted.COMPONENTS)
+    trusted.check(Path(RUN), config, COMPONENTS)
     Path("conf/domain").mkdir(parents=True)
     Path("conf/domain/mine.yaml").write_text("domain: {_target_: mine.Domain}")
     config["domain"] = {"_target_": "mine.Domain", "joints": 3}
-    trusted.check(Path(RUN), config, trusted.COMPONENTS)
+    trusted.check(Path(RUN), config, COMPONENTS)
     for text in ("feedback.label.command.main", "position"):  # of a command, and a plain text of conf: no targets of choices
         with pytest.raises(UserError, match=f"would build domain._target_={text}, which your conf does not name"):
-            trusted.check(Path(RUN), config | {"domain": {"_target_": text}}, trusted.COMPONENTS)
+            trusted.check(Path(RUN), config | {"domain": {"_target_": text}}, COMPONENTS)
     config["domain"]["path"] = "/etc/passwd"
     with pytest.raises(UserError, match="would build domain.path=/etc/passwd, which your conf does not name"):
-        trusted.check(Path(RUN), config, trusted.COMPONENTS)
+        trusted.check(Path(RUN), config, COMPONENTS)
 
 
 def test_a_run_of_ones_own_is_asked_by_its_folder_alone(here, capsys):

@@ -30,7 +30,7 @@ def append(path: Path, records: list[dict[str, Any]]) -> None:
 def read(path: Path) -> list[dict[str, Any]]:
     """Returns the records of a file, without lines that are damaged; none where there is no file."""
     records = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else ():
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError):

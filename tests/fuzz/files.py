@@ -105,6 +105,8 @@ def _runs(folder: Path) -> list[Attack]:
         (1.0, "qd query", command("query")),
         (1.0, "qd select", command("select", "--n", "4")),
         (1.0, "qd collect", command("collect")),
+        (0.5, "qd ask", command("ask")),
+        (0.5, "qd export onnx", command("export", "--format", "onnx", "--where", "objective>=0")),
         (0.3, "qd plot", command("plot")),
     ]
     return [(weight / len(RUN_FILES), kind, whole, name, read) for weight, kind, read in readers for name in RUN_FILES]

@@ -20,9 +20,15 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
             return {}
         if "evals" not in names:
             raise UserError("its first line names no evals")
-        numbers = [[float(cell or "nan") for cell in row] for row in rows]
+        numbers = [[_number(cell) for cell in row] for row in rows]
         if not all(math.isfinite(row[names.index("evals")]) for row in numbers):
             raise UserError("a row has no evals")
         return dict(zip(names, np.array(numbers).reshape(len(rows), len(names)).T, strict=True))
     except (ValueError, IndexError) as error:
         raise UserError(f"{path} is damaged ({error})") from error
+
+
+def _number(cell: str) -> float:
+    if "_" in cell or not cell.isascii():  # Python reads 1_000 and other alphabets' digits, pandas does not
+        raise ValueError(f"could not convert {cell!r} to a number")
+    return float(cell or "nan")

@@ -189,6 +189,13 @@ def test_yaml_of_anything_but_plain_settings_is_refused(run, content, monkeypatc
     assert not Path("marker").exists()
 
 
+def test_numbers_that_only_python_reads_are_damage(run):
+    for cell in ("1_000", "\u0661"):
+        (run / "metrics.csv").write_text(f"evals,best\n{cell},1\n", encoding="utf-8")
+        with pytest.raises(UserError, match=r"metrics\.csv is damaged \(could not convert"):
+            metrics_file.metrics(run / "metrics.csv")
+
+
 @pytest.mark.parametrize("content", [b"evals,best\nnan,1\n", b"evals,best\n,1\n", b"evals,best\ninf,1\n"])
 def test_metrics_without_evaluations_are_damaged(run, content):
     (run / "metrics.csv").write_bytes(content)

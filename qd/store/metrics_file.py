@@ -23,6 +23,9 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
         numbers = [[_number(cell) for cell in row] for row in rows]
         if not all(math.isfinite(row[names.index("evals")]) for row in numbers):
             raise UserError("a row has no evals")
+        evals = [row[names.index("evals")] for row in numbers]
+        if evals != sorted(evals):
+            raise UserError("its rows are not in order of evals")
         return dict(zip(names, np.array(numbers).reshape(len(rows), len(names)).T, strict=True))
     except (ValueError, IndexError) as error:
         raise UserError(f"{path} is damaged ({error})") from error

@@ -100,12 +100,12 @@ def yaml_mapping(path: Path, fix: str) -> dict[str, Any]:
     source = text(path, fix)
     try:
         content = yaml.load(source, _Plain)  # a safe loader
-        content = json.loads(json.dumps(content))  # keys are text, dates are refused
+        plain = json.loads(json.dumps(content))  # keys are text, dates are refused
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged: no YAML of plain settings ({_line(error)})", fix) from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise UserError(f"{path} is damaged (it holds no settings)", fix)
-    return content
+    return plain
 
 
 def npz(path: Path, fix: str, content: bytes | None = None) -> dict[str, np.ndarray]:

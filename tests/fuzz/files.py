@@ -209,7 +209,7 @@ def _tables(folder: Path) -> list[Attack]:
 def _plain_csv(path: Path) -> list[tuple[float, ...] | None]:
     """What the csv module reads of the columns objective and solution_*; None for a row that is not all numbers."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+        rows = list(csv.DictReader(io.StringIO(_text(path))))
     except (ValueError, csv.Error):
         return []
     return [_row([row.get("objective"), *(row.get(f"solution_{i}") for i in range(JOINTS))]) for row in rows]
@@ -217,7 +217,7 @@ def _plain_csv(path: Path) -> list[tuple[float, ...] | None]:
 
 def _plain_jsonl(path: Path) -> list[tuple[float, ...] | None]:
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+        rows = [json.loads(line) for line in _text(path).split("\n") if line.strip()]
     except (ValueError, RecursionError):
         return []
     rows = [row for row in rows if isinstance(row, dict) and isinstance(row.get("solution"), list)]

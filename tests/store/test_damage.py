@@ -178,6 +178,7 @@ def test_a_damaged_result_is_named(run, content, message):
     "content",
     [
         b"a: [", b"- 1", b"", b"a: !!python/object/apply:os.mkdir [marker]", b"a: &x [1]\nb: [*x, *x]", b"a: 2020-01-01",
+        b"? \n", b"3: 4",
         b"a: !!binary aGk=", b"\xff\xfe\x00", b"- " * 5000, b"a: \x00", "a: é".encode("latin-1"),
     ],
 )  # fmt: skip
@@ -200,6 +201,12 @@ def test_numbers_that_only_python_reads_are_damage(run):
 def test_metrics_without_evaluations_are_damaged(run, content):
     (run / "metrics.csv").write_bytes(content)
     with pytest.raises(UserError, match=r"metrics\.csv is damaged \(a row has no evals\)"):
+        metrics_file.metrics(run / "metrics.csv")
+
+
+def test_rows_out_of_order_are_damage(run):
+    (run / "metrics.csv").write_text("evals,best\n2,1\n1,1\n")
+    with pytest.raises(UserError, match=r"metrics\.csv is damaged \(its rows are not in order of evals\)"):
         metrics_file.metrics(run / "metrics.csv")
 
 

@@ -18,6 +18,8 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
         names, *rows = [line.rstrip().split(",") for line in lines if line.endswith("\n")] or [[]]  # the last may be cut short
         if not rows:
             return {}
+        if '"' in "".join(lines):
+            raise UserError("it holds a quotation mark")
         if "evals" not in names:
             raise UserError("its first line names no evals")
         numbers = [[_number(cell) for cell in row] for row in rows]

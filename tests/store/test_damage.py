@@ -204,6 +204,12 @@ def test_metrics_without_evaluations_are_damaged(run, content):
         metrics_file.metrics(run / "metrics.csv")
 
 
+def test_quotation_marks_in_metrics_are_damage(run):
+    (run / "metrics.csv").write_text('evals,"best\n1,2\n')
+    with pytest.raises(UserError, match=r"metrics\.csv is damaged \(it holds a quotation mark\)"):
+        metrics_file.metrics(run / "metrics.csv")
+
+
 def test_rows_out_of_order_are_damage(run):
     (run / "metrics.csv").write_text("evals,best\n2,1\n1,1\n")
     with pytest.raises(UserError, match=r"metrics\.csv is damaged \(its rows are not in order of evals\)"):

@@ -14,6 +14,7 @@ from qd.types import Spent
 COMMANDS = {  # name -> (function of the words after it, what it does)
     "run": ("qd.cli.run.main", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot.main", "draw a run's figures: qd plot runs/arm/s0"),
+    "report": ("qd.cli.report.main", "write a run as one page to click on: qd report runs/arm/s0"),
     "collect": ("qd.cli.collect.main", "compare runs: a table and curves over seeds: qd collect runs/arm"),
     "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select.main", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),

@@ -144,6 +144,19 @@ class StoredRun:
             return self._sheet()
         raise UserError(f"there is no figure {kind!r}", f"choose one of {nearest(kind, _FIGURES)}")
 
+    def report(self, out: str | Path | None = None) -> Path:
+        """Writes the run as one page that needs no network, as `qd report` does, and returns its path.
+
+        Args:
+            out: the file; by default report.html in the run's folder.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        from qd.report.page import write  # it reads runs by this file
+
+        return write.write(self.folder, None if out is None else Path(out))
+
     def _sheet(self) -> Figure:
         pictures = renderings.renderings(self.folder / run_files.RENDERINGS, self._archive.columns["id"])
         if not any(pictures):

@@ -1,0 +1,278 @@
+"""What the page shows of a run, from its folder alone: no component is built, and no code that it names is run.
+
+N elites, M measures, D genes, F frames of the timeline.
+"""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+
+from qd.plots.heatmap import voronoi
+from qd.plots.records import Map
+from qd.report import figures
+from qd.report.page import lineage, timeline
+from qd.store import archive_file, folder, history, metrics_file, renderings
+from qd.support import provenance, run_files
+from qd.support.errors import UserError
+
+_OWN = ("id", "solution", "objective", "measures", "index", "threshold")  # columns that are no features
+_PICTURES = 3_500_000  # bytes of renderings at most
+_SOLUTIONS = 1_500_000  # bytes of solutions at most
+_FRAMES, _CHANGES = 120, 400_000  # of the timeline, at most
+_CURVES = 2_000  # rows of metrics at most
+_PALETTES = ("viridis", "cividis", "gray")  # the second for colour-blind eyes, the third for print
+
+
+_CITE = """@software{{qd-atlas,
+  title = {{qd-atlas}},
+  author = {{the qd-atlas authors}},
+  version = {{{version}}},
+}}"""
+
+
+class Contents(NamedTuple):
+    facts: dict[str, Any]  # what JSON can hold
+    arrays: dict[str, np.ndarray]
+
+
+def collect(path: Path) -> Contents:
+    """Reads everything that the page shows.
+
+    Args:
+        path: the folder of a run, finished or not.
+
+    Raises:
+        UserError: it is no run, or nothing of it can be read.
+    """
+    notes: list[str] = []
+    stored = _archive(path, notes)
+    facts: dict[str, Any] = _about_run(path, stored, notes)
+    arrays: dict[str, np.ndarray] = {f"palette {name}": _palette(name) for name in _PALETTES}
+    _add_curves(path, facts, arrays, notes)
+    if stored is not None and len(stored.columns["id"]):
+        stored = _in_cell_order(stored)
+        record = figures.record(stored)
+        _add_elites(stored, record, facts, arrays, notes)
+        _add_map(record, facts, arrays)
+        _add_pictures(path, stored, facts, arrays, notes)
+        _add_history(path, stored, record, facts, arrays, notes)
+    else:
+        notes.append("The archive holds no elites yet.")
+    return Contents(facts, arrays)
+
+
+def _archive(path: Path, notes: list[str]) -> archive_file.Stored | None:
+    """Returns the archive of a finished run; or the last one that was stored while it runs."""
+    for place, note in (
+        (path, ""),
+        (path / run_files.LIVE, "The run is not finished: this is its map of the last checkpoint."),
+    ):
+        if (place / run_files.ARCHIVE_HEADER).is_file():
+            notes += [note] if note else []
+            try:
+                return archive_file.load(place)
+            except UserError as error:
+                notes.append(f"The archive cannot be read: {error}")
+                return None
+    return None
+
+
+def _in_cell_order(stored: archive_file.Stored) -> archive_file.Stored:
+    order = np.argsort(stored.columns["index"], kind="stable")
+    return stored._replace(columns={name: column[order] for name, column in stored.columns.items()})
+
+
+def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) -> dict[str, Any]:
+    about = stored.about if stored else {}
+    config = _read(lambda: folder.stored_config(run), None, notes) or about.get("config", {})
+    result = _read(lambda: folder.result(run), None, notes) or {}
+    return {
+        "name": str(config.get("name", run.name)),
+        "folder": str(run),
+        "seed": config.get("seed", about.get("seed")),
+        "config": config,
+        "status": result.get("status", "not finished"),
+        "evaluations": about.get("evaluations", result.get("evaluations")),
+        "budget": config.get("budget"),
+        "metrics": result.get("metrics", {}),
+        "wall_s": result.get("wall_s"),
+        "versions": about.get("versions", {}),
+        "commit": about.get("commit"),
+        "config_hash": about.get("config_hash"),
+        "domain_code": _domain_code(config.get("domain")),
+        "cite": _CITE.format(version=provenance.version("qd-atlas")),
+        "events": _events(run / run_files.EVENTS),
+        "notes": notes,
+    }
+
+
+def _domain_code(node: Any) -> list[str] | None:
+    """Returns two lines of Python that build a domain of plain settings: an import and a call; None for others."""
+    if not isinstance(node, dict) or not re.fullmatch(r"[\w.]+\.\w+", str(node.get("_target_"))):
+        return None
+    module, _, name = str(node["_target_"]).rpartition(".")
+    settings = {key: value for key, value in node.items() if key != "_target_"}
+    if not all(
+        key.isidentifier() and (value is None or isinstance(value, (int, float, str))) for key, value in settings.items()
+    ):
+        return None
+    return [f"from {module} import {name}", f"{name}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"]
+
+
+def _add_curves(run: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]) -> None:
+    """Adds the columns of metrics.csv, thinned where they are long."""
+    rows = _read(lambda: metrics_file.metrics(run / run_files.METRICS), {}, notes)
+    count = len(rows.get("evals", ()))
+    step = max(1, count // _CURVES)
+    selection = np.unique(np.append(np.arange(0, count, step), count - 1)) if count else np.zeros(0, int)
+    facts["curves"] = [name for name, column in rows.items() if np.isfinite(column).any()]
+    if step > 1:
+        notes.append(f"Curves show each {step}th of {count:,} rows.")
+    for name in facts["curves"]:
+        arrays[f"curve {name}"] = rows[name][selection]
+
+
+def _add_elites(
+    stored: archive_file.Stored, record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+) -> None:
+    columns = stored.columns
+    arrays |= {name: columns[name] for name in ("id", "objective", "measures")} | {"cell": columns["index"]}
+    facts["measures"] = [str(name) for name in record.names]
+    facts["axis_labels"] = record.axis_labels
+    facts["features"] = []
+    for name, column in columns.items():
+        wide = column.reshape(len(column), -1) if column.dtype.kind in "fiub" else np.zeros((0, 0))
+        if name in _OWN or not 0 < wide.shape[1] <= 8 or np.array_equal(wide, columns["measures"]):
+            continue
+        for i in range(wide.shape[1]):
+            title = name if wide.shape[1] == 1 else f"{name}[{i}]"
+            facts["features"].append(title)
+            arrays[f"feature {title}"] = wide[:, i].astype(np.float32)
+    solutions = columns["solution"]
+    if solutions.dtype.kind in "fiub":
+        if solutions.nbytes <= _SOLUTIONS:
+            arrays["solution"] = solutions.reshape(len(solutions), -1)
+            facts["solution_shape"] = list(solutions.shape[1:])
+    else:
+        texts = [str(solution) for solution in solutions.tolist()]
+        if sum(map(len, texts)) <= _SOLUTIONS:
+            facts["solutions"] = texts
+    if "solution" not in arrays and "solutions" not in facts:
+        notes.append("Solutions are too large for this page: qd export writes them.")
+
+
+def _add_map(record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Adds what cells look like: their number along each measure, or polygons, or neither."""
+    scale = record.scale
+    facts["bounds"] = [[float(low), float(high)] for low, high in record.bounds]
+    facts["dims"] = None if record.dims is None else list(record.dims)
+    facts["cells"] = record.cells
+    facts["scale"] = None if scale is None else list(scale)
+    if record.dims is None and record.centroids is not None and len(record.bounds) == 2:
+        polygons = voronoi(record.centroids, record.bounds)
+        arrays["polygon start"] = np.append(0, np.cumsum([len(polygon) for polygon in polygons]))
+        arrays["polygon"] = np.concatenate(polygons).astype(np.float32)
+
+
+def _add_pictures(
+    path: Path, stored: archive_file.Stored, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+) -> None:
+    """Adds renderings, the best elites first, as long as there is room."""
+    pictures = _read(lambda: renderings.renderings(path / run_files.RENDERINGS, stored.columns["id"]), [], notes)
+    best_first = np.argsort(-stored.columns["objective"], kind="stable")
+    drawn, used, left_out = {}, 0, 0
+    for row in best_first if pictures else ():
+        picture = pictures[row]
+        if picture is None:
+            continue
+        data = picture.content
+        if used + len(data) > _PICTURES:
+            left_out += 1
+            continue
+        used += len(data)
+        is_text = picture.kind in ("svg", "text", "html")
+        drawn[str(stored.columns["id"][row])] = [
+            picture.kind,
+            data.decode("utf-8", "replace") if is_text else base64.b64encode(data).decode(),
+        ]
+    facts["pictures"] = drawn
+    if left_out:
+        notes.append(f"{left_out:,} pictures of elites are left out: they would make this page too large.")
+
+
+def _add_history(
+    path: Path, stored: archive_file.Stored, record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+) -> None:
+    """Adds the timeline and the ancestors."""
+    columns, total = stored.columns, int(facts["evaluations"] or 0)
+    rows = _read(lambda: history.load(path), None, notes)
+    film = None
+    if rows is not None and len(rows["id"]) and record.cells is not None and not _refits(facts["events"]):
+        film = _short(rows, total, _clock(path))
+        if timeline.last_frame(film) != dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True)):
+            film = None
+    if film is None:
+        film = timeline.by_birth(columns["id"], columns["index"], columns["objective"], total)
+        facts["film"] = "births"
+    else:
+        facts["film"] = "replay"
+    for name in ("evaluations", "start", "cell", "id", "objective"):
+        arrays[f"film {name}"] = getattr(film, name)
+    if rows is None:
+        return
+    family = lineage.trace(rows, columns["id"])
+    for name in ("id", "generation", "objective", "parents"):
+        arrays[f"family {name}"] = getattr(family, name)
+    if family.left_out:
+        notes.append("Older ancestors are left out: they would make this page too large.")
+
+
+def _short(rows: history.Columns, total: int, clock: timeline.Clock | None = None) -> timeline.Timeline:
+    """Replays in as many frames as there is room for."""
+    film = timeline.replay(rows, total, _FRAMES, clock)
+    changes = len(film.cell)
+    return film if changes <= _CHANGES else timeline.replay(rows, total, max(20, _FRAMES * _CHANGES // changes), clock)
+
+
+def _clock(path: Path) -> timeline.Clock | None:
+    """Returns when generations ended, where metrics.csv can be read."""
+    rows = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, [])
+    return (rows["generation"], rows["evals"]) if {"generation", "evals"} <= rows.keys() else None
+
+
+def _refits(events: list[dict[str, Any]]) -> bool:
+    return any(event.get("event") in ("refit", "relearn") for event in events)
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of events.jsonl that can be read."""
+    if not path.is_file() or path.is_symlink():
+        return []
+    events = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events
+
+
+def _read(reader: Any, default: Any, notes: list[str]) -> Any:
+    """Returns what a reader returns; what cannot be read is named on the page."""
+    try:
+        return reader()
+    except (UserError, OSError) as error:
+        notes.append(str(error))
+        return default
+
+
+def _palette(name: str) -> np.ndarray:
+    """Returns 256 colours, uint8 [256, 3]."""
+    return (colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)

@@ -1,0 +1,57 @@
+"""Puts the page together: one file with its styles, scripts and data, and a policy that forbids everything else."""
+
+import base64
+import hashlib
+from html import escape
+from pathlib import Path
+
+from qd.report.page import bundle, contents
+from qd.store import runs
+from qd.support import atomic, run_files
+
+FILE = "report.html"
+_STATIC = Path(__file__).parent / "static"
+_SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "detail.js", "table.js", "page.js")
+
+
+def write(run: Path, out: Path | None = None) -> Path:
+    """Writes the report of a run and returns its path.
+
+    Args:
+        run: the folder of a run, finished or not.
+        out: the file; by default report.html in the folder.
+
+    Raises:
+        UserError: the folder is no run, or the file cannot be written.
+    """
+    if not (run / run_files.CONFIG).is_file():
+        runs.check(run, "qd report {}")
+    file = run / FILE if out is None else out
+    with atomic.user_facing_os_errors(file):
+        atomic.write(file, html(contents.collect(run)).encode())
+    return file
+
+
+def html(page: contents.Contents) -> str:
+    """Returns the page as text. Whatever the run says is data in it, never markup."""
+    script = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    style = (_STATIC / "page.css").read_text(encoding="utf-8")
+    frame = (_STATIC / "page.html").read_text(encoding="utf-8")
+    parts = {
+        "POLICY": policy(script),
+        "TITLE": escape(f"{page.facts['name']}, seed {page.facts['seed']}"),
+        "STYLE": style,
+        "DATA": bundle.pack(page.facts, page.arrays),
+        "SCRIPT": script,
+    }
+    pieces = frame.split("@@")  # text, name, text, name, ..., text
+    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def policy(script: str) -> str:
+    """Returns the Content-Security-Policy: this very script, pictures and sounds that stand in the file, nothing else."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -102,7 +102,7 @@ def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _
     width, height = columns * _EDGE, head + rows * _EDGE + 30
     up = f"; upwards: {record.names[1]}" if len(record.bounds) > 1 else ""
     words = (record.title, _caption(record, taken), f"to the right: {record.names[0]}{up}")
-    texts = "".join(f'<text x="4" y="{y}">{escape(w)}</text>' for y, w in zip((16, 36, height - 10), words, strict=True))
+    texts = "".join([f'<text x="4" y="{y}">{escape(w)}</text>' for y, w in zip((16, 36, height - 10), words, strict=True)])
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     paper = '<rect width="100%" height="100%" fill="white"/>'
     return f'{opening} font-family="sans-serif" font-size="14">{paper}{texts}{"".join(parts)}</svg>'

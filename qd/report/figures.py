@@ -68,7 +68,7 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
         raise UserError(
             f"{error}: curves not drawn{note}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
-    return save(curves_of(run, title), target, "png", "pdf") if rows else []
+    return save(_figure_of_curves(run, rows, title), target, "png", "pdf") if rows else []
 
 
 def curves_of(run: Path, title: str) -> Figure:
@@ -87,6 +87,10 @@ def curves_of(run: Path, title: str) -> Figure:
     rows = metrics(run / run_files.METRICS)
     if not rows:
         raise UserError(f"{run} has no metrics yet", "give its command again")
+    return _figure_of_curves(run, rows, title)
+
+
+def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
     return curves(rows, title, panels, _refits(run / run_files.EVENTS))
 

@@ -43,7 +43,8 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     if folder.exists():
         shutil.rmtree(folder)
     atomic.make_folder(folder)
-    ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
+    ranks = choice(archive, cap)
+    ids, solutions = HostElites(archive).take(ranks, "id", "solution")
     with atomic.user_facing_os_errors(folder):
         for number, rendering in zip(ids, draw(solutions), strict=True):
             (folder / f"{number}.{rendering.ending}").write_bytes(rendering.content)
@@ -60,22 +61,23 @@ def choice(archive: Any, cap: int) -> np.ndarray:
     Returns:
         Positions in the archive's columns, [min(N, cap)].
     """
-    by_cell = np.argsort(archive.data("index"), kind="stable")
+    cell, measures, objective = archive.data(["index", "measures", "objective"], return_type="tuple")
+    by_cell = np.argsort(cell, kind="stable")
     if len(by_cell) <= cap:
         return by_cell
-    best = np.array(sorted(_best_of_tiles(archive, cap).values()))
+    bounds = np.asarray([archive.lower_bounds, archive.upper_bounds], float)[:, :2]
+    best = np.array(sorted(_best_of_tiles(np.asarray(measures, float)[:, :2], objective, bounds, cap).values()))
     others = by_cell[~np.isin(by_cell, best)]
     steps = np.linspace(0, len(others), cap - len(best), endpoint=False).astype(int)
     return np.concatenate([best, others[steps]])
 
 
-def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
-    """Lays at most ``cap`` tiles over the first two measures and returns the rank of the best elite in each."""
-    measures = np.asarray(archive.data("measures"), float)[:, :2]
-    low, high = np.asarray(archive.lower_bounds, float)[:2], np.asarray(archive.upper_bounds, float)[:2]
+def _best_of_tiles(measures: np.ndarray, objective: np.ndarray, bounds: np.ndarray, cap: int) -> dict[tuple[int, ...], int]:
+    """Lays at most ``cap`` tiles over one or two measures [N, M] and returns the rank of the best elite in each."""
+    low, high = bounds
     side = cap if len(low) == 1 else math.isqrt(cap)
     tiles = ((measures - low) / (high - low) * side).astype(int).clip(0, side - 1)
-    worst_first = np.argsort(archive.data("objective"), kind="stable")
+    worst_first = np.argsort(objective, kind="stable")
     return {tuple(tiles[rank]): int(rank) for rank in worst_first}
 
 

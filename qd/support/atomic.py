@@ -114,10 +114,10 @@ class Growing:
                 raise
             self._file.truncate(length)
 
-    def add(self, line: str) -> None:
-        """Adds a line and hands it to the system."""
+    def add(self, *lines: str) -> None:
+        """Adds lines and hands them to the system."""
         with user_facing_os_errors(self.path):
-            self._file.write(line.encode() + b"\n")
+            self._file.write("".join([f"{line}\n" for line in lines]).encode())
             self._file.flush()
 
     def sync(self) -> int:

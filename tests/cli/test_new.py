@@ -60,7 +60,7 @@ def test_any_name_does(here, monkeypatch, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my-domain", "'my-domain' can be no module of Python; type .* qd new my_domain"),
+        ("my-domain", "'my-domain' is no valid Python module name; type .* qd new my_domain"),
         ("2d", "qd new d$"),
         ("größe", "can be no module"),
         ("", "can be no module"),

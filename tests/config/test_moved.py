@@ -78,7 +78,7 @@ def test_old_words_are_taken(before, now, capsys):
 def test_old_words_say_what_to_type(capsys):
     from qd.config import overrides
 
-    overrides._print_renamed.cache_clear()
+    overrides.print_renamed.cache_clear()
     compose.load(["relearn=null"])
     assert capsys.readouterr().err == "qd: relearn= is now refit=; the old word works in this version only\n"
 
@@ -108,7 +108,7 @@ def test_a_yaml_of_the_previous_version_works(tmp_path, monkeypatch, capsys):
     settings = compose.load(["domain=mine"])
     assert settings.archive["dims"] == [7, 7] and settings.descriptor["feature"] == "gripper"
     assert settings.axis_labels["gripper"][0] == ["x", "left", "right"]
-    assert "a yaml of yours says suits: which is now domain_defaults:" in capsys.readouterr().err
+    assert "a yaml of yours sets suits: which is now domain_defaults:" in capsys.readouterr().err
     assert compose.load(["domain=mine", "domain_defaults.dims=[9,9]"]).archive["dims"] == [9, 9]
 
 

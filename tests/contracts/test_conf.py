@@ -37,7 +37,7 @@ ASKED = {
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 
-def assemble_choice(choice: Path) -> compose.Assembled:
+def assemble_choice(choice: Path) -> compose.Components:
     return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
 
 

@@ -34,8 +34,10 @@ def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
     Raises:
         UserError: a component breaks its protocol, or every solution failed; the message names the fix.
     """
-    with naming_component(search, lambda: in_generation(0, range(len(solutions)))):
-        return _start(search, keys.to_host(key), _as_batch(solutions))
+    key, solutions = keys.to_host(key), _as_batch(solutions)
+    ids = range(len(np.atleast_1d(solutions)))
+    with naming_component(search, lambda: in_generation(0, ids)):
+        return _start(search, key, solutions)
 
 
 def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[State, Batch]:

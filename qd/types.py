@@ -3,7 +3,6 @@
 B batch, M measures, D solution dimension, N rows, P parents of one solution, T triplets.
 """
 
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Array = Any  # np.ndarray on the host, jax.Array in a trace; one code serves both
@@ -35,8 +34,7 @@ class Rows(NamedTuple):
     valid: Array  # [N] False only where a compiled mirror pads
 
 
-_FILE_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
-_KINDS = {ending: kind for kind, ending in _FILE_ENDINGS.items()}
+FILE_ENDINGS = {"text": "txt", "audio": "wav"}  # of renderings; other kinds are their own ending
 
 
 class Rendering(NamedTuple):
@@ -48,18 +46,12 @@ class Rendering(NamedTuple):
     @property
     def ending(self) -> str:
         """The ending of a file that holds it."""
-        return _FILE_ENDINGS.get(self.kind, self.kind)
+        return FILE_ENDINGS.get(self.kind, self.kind)
 
     @property
     def content(self) -> bytes:
         """What a file holds of it."""
         return self.data.encode() if isinstance(self.data, str) else self.data
-
-    @classmethod
-    def from_file(cls, path: Path) -> "Rendering":
-        """Reads a file of one; texts stay bytes."""
-        ending = path.suffix[1:]
-        return cls(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
 
 
 @runtime_checkable

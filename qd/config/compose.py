@@ -79,9 +79,9 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
             shared[name] = shared["lm"]
     components = [shared[name] for name in ("domain", "descriptor", "archive", "emitter")]
     search = Search(*components, keep=_features_to_keep(settings, shared), reserve=settings.reserve)
+    services = {id(service): service for service in shared.values() if abilities.of_service(service).report}
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
-    services = {id(service): service for service in shared.values() if abilities.of_service(service).report}
     return Components(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))
 
 

@@ -161,35 +161,35 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
         raise UserError(f"unknown setting {unknown[0]!r}; choose {nearest(unknown[0], sorted(names), most=3)}")
     _check_kinds(config)
     typed: dict[str, Any] = {"keep": tuple(config.get("keep", ()))}
-    for name, table_type in _TABLES.items():
-        if name in config:
-            typed[name] = _table(name, table_type, config[name])
+    typed |= {name: table_type(**config[name]) for name, table_type in _TABLES.items() if name in config}
     return RunSettings(**{**config, **typed})
 
 
 def _check_kinds(config: Mapping[str, Any]) -> None:
     """Raises UserError where a setting is of another kind than its annotation says."""
     hints = get_type_hints(RunSettings)
+    annotated: list[tuple[str, Any, Any]] = []  # key, value, annotation
     for name, value in config.items():
         if name in _TABLES:
+            annotated += _entries(name, value)
             continue
         if isinstance(value, dict) and hints[name] is not Any:
             raise UserError(f"its {name} is a table", f"type {name}=...")
         if name in COMPONENTS and value is not None and not isinstance(value, dict):
             raise UserError(f"its {name} is {str(value)[:60]}, no component", f"type {name}=...")
-        values.check(name, value, hints[name])
+        annotated.append((name, value, hints[name]))
+    for entry in annotated:
+        values.check(*entry)
 
 
-def _table(name: str, table_type: Any, value: Any) -> Any:
-    """Returns a table of settings. Raises UserError where a name or a value of it is wrong."""
-    hints = get_type_hints(table_type)
+def _entries(name: str, value: Any) -> list[tuple[str, Any, Any]]:
+    """Returns (key, value, annotation) of each setting of a table. Raises UserError where it is no such table."""
+    hints = get_type_hints(_TABLES[name])
     if not isinstance(value, Mapping) or not value.keys() <= hints.keys():
         raise UserError(
             f"its {name} is {str(value)[:60]}, no table of {' and '.join(hints)}", f"type {name}.{next(iter(hints))}=..."
         )
-    for key, each in value.items():
-        values.check(f"{name}.{key}", each, hints[key])
-    return table_type(**value)
+    return [(f"{name}.{key}", each, hints[key]) for key, each in value.items()]
 
 
 def _check(settings: RunSettings) -> None:

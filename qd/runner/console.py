@@ -6,8 +6,7 @@ import shlex
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -169,20 +168,17 @@ def _referee_lines(row: dict[str, Any]) -> list[str]:
     return ["by the referee, " + "; ".join(parts)]
 
 
-@contextmanager
-def reporting_usage(services: Sequence[Any], say: Callable[[str], None]) -> Iterator[None]:
-    """Reports what shared components did and cost when the work ends, however it ends; then closes them.
+def report_usage(services: Sequence[Any], say: Callable[[str], None]) -> None:
+    """Reports what shared components did and cost, and closes them; called when the work ends, however it ends.
 
     Args:
         services: components that offer ``report() -> rows``, a dict for each role.
+        say: prints a line.
     """
-    try:
-        yield
-    finally:
-        for service in services:
-            for line in _usage(service.report()):
-                say(line)
-            abilities.of_service(service).close()
+    for service in services:
+        for line in _usage(service.report()):
+            say(line)
+        abilities.of_service(service).close()
 
 
 def _usage(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -20,11 +20,11 @@ def launch(words: Sequence[str]) -> int:
     Raises:
         UserError: a word is wrong, or a component cannot be built.
     """
-    import_users_modules()
     words, flags = list(words), {word for word in words if word.startswith("-")}
     several = any(word.startswith(SEEDS) for word in words)
     if several and flags:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    import_users_modules()
     settings = None if several or flags else load(words)
 
     from qd.runner import many_seeds, outcomes, sweep, terminal  # with JAX: misspelt words are answered without it

@@ -11,7 +11,7 @@ from qd import keys
 from qd.config.compose import Components
 from qd.config.settings import RunSettings, to_config
 from qd.runner import live_map, refits
-from qd.runner.console import reporting_usage
+from qd.runner.console import report_usage
 from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint
@@ -58,8 +58,10 @@ def run(settings: RunSettings, parts: Components, path: Path, console: Display, 
                 if saved is None:
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path, saved.lengths)
-            with reporting_usage(parts.services, console.say):
+            try:
                 result = _work(job, saved)
+            finally:
+                report_usage(parts.services, console.say)
     console.close(result)
     return result
 
@@ -109,7 +111,7 @@ def _start(job: Job, recorder: Recorder) -> State:
 def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
     """Segments between refits. A segment also ends for console and checkpoint, which changes no elite."""
     settings, stop, search = job.settings, job.stop, job.parts.search
-    refit_schedule, length = refits.open_schedule(settings, job.path), SegmentLength(settings, job.parts.referee)
+    length, refit_schedule = SegmentLength(settings, job.parts.referee), refits.open_schedule(settings, job.path)
     while state.evaluations < settings.budget and not stop.is_requested and not watch.is_reached(recorder.last_refit):
         next_refit = refit_schedule.next(recorder.last_refit)
         if next_refit is not None and state.evaluations >= next_refit:

@@ -81,8 +81,9 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+    header_data = encode_header(head | about)
     atomic.write(run / run_files.ARCHIVE, data)
-    atomic.write(run / run_files.ARCHIVE_HEADER, encode_header(head | about))
+    atomic.write(run / run_files.ARCHIVE_HEADER, header_data)
 
 
 def encode_header(content: Mapping[str, Any]) -> bytes:

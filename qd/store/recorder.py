@@ -52,12 +52,15 @@ class Recorder:
         self.saved = saved.state if saved else None  # what the newest checkpoint holds
         self._last_row = saved.last_row if saved else None
         self._started = time.perf_counter() - (saved.wall if saved else 0.0)
-        self._saved_at, self._seen = time.perf_counter(), self.wall  # of the newest checkpoint, of the last batch
+        self._saved_at, self._seen = (
+            time.perf_counter(),
+            saved.wall if saved else 0.0,
+        )  # of the newest checkpoint, of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._past: Past | None = None
         generation = saved.state.generation if saved else 0
-        atomic.make_folder(run / run_files.CHECKPOINTS)
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
+        atomic.make_folder(run / run_files.CHECKPOINTS)
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
         self._metrics, self._events = [Growing(run / name, lengths[name]) for name in _FILES]
         self._range = abilities.of_domain(search.domain).objective_range
@@ -90,7 +93,7 @@ class Recorder:
         if whole == 1 or self._past is None:
             self._past = None
             self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
-            return self._write_row(state, self.wall) if due else None
+            return self._write_row(state, self._seen) if due else None
         return self._rows_inside(state, batch, whole, began)
 
     def _note_failures(self, state: State, batch: Batch) -> None:

@@ -58,6 +58,6 @@ def _innermost(search: Any, trace: TracebackType | None) -> str | None:
     innermost = None
     for frame, _ in traceback.walk_tb(trace):
         code = frame.f_code
-        receiver = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        receiver = frame.f_locals.get("self") if code.co_varnames[:1] == ("self",) else None
         innermost = next((role for role in _ROLES if receiver is not None and receiver is getattr(search, role)), innermost)
     return innermost

@@ -58,7 +58,7 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     said = capsys.readouterr()
     assert "qd: unknown command 'rnu'; choose run (the nearest)" in said.err
     assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
-    assert said.err.count("qd: unknown domain 'amr'; there is arm (the nearest)") == 2
+    assert said.err.count("qd: unknown domain 'amr'; choose arm (the nearest)") == 2
     assert "qd: qd experiment is called qd study now" in said.err
     assert len(said.err.splitlines()) == 5 and not said.out
 

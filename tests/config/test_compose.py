@@ -1,5 +1,6 @@
 """Composing: who wins, what a misspelling is told, what a part may refer to, where a run lies."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,14 @@ def test_settings_of_parts_need_no_plus():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["domain=amr"], r"unknown domain 'amr'; there is arm \(the nearest\), arm_cma"),
-        (["emitter=cmame"], r"unknown emitter 'cmame'; there is cma_\w+ \(the nearest\)"),
+        (["domain=amr"], r"unknown domain 'amr'; choose arm \(the nearest\), arm_cma"),
+        (["emitter=cmame"], r"unknown emitter 'cmame'; choose cma_\w+ \(the nearest\)"),
         (["bugdet=3"], r"unknown setting 'bugdet'; choose budget \(the nearest\)"),
-        (["+bugdet=3"], r"there is budget \(the nearest\)"),
-        (["domain_defaults.fature=x"], r"no setting 'domain_defaults.fature'; domain_defaults has feature \(the nearest\)"),
+        (["+bugdet=3"], r"choose budget \(the nearest\)"),
+        (
+            ["domain_defaults.fature=x"],
+            r"unknown setting 'domain_defaults.fature'; domain_defaults has feature \(the nearest\)",
+        ),
         (["domain.jonts=3"], r"domain.jonts: Arm takes no 'jonts'; it takes joints \(the nearest\)"),
         (["emitter.variation.isso=3"], r"emitter.variation.isso: IsoLine takes no 'isso'; it takes iso \(the nearest\)"),
         (["emitter=cma_me", "emitter.settings.sigma=3"], r"takes no setting 'sigma'; it takes sigma0 \(the nearest\)"),
@@ -100,7 +104,11 @@ def test_settings_of_parts_need_no_plus():
         (["domain.length=far"], r"domain.length=far is no number; type domain.length=1.0"),
         (["domain.pure=1"], "domain.pure=1 is neither true nor false; type domain.pure=true"),
         (["descriptor.feature=nan"], r"descriptor.feature=nan is no text; type \"descriptor.feature='nan'\" if"),
-        (["archive.dims=50"], r"archive.dims=50 is no list; type archive.dims=\[1,2\]"),
+        (["archive=cvt", "archive.cells=0"], r"^archive.cells=0 is too small; type archive.cells=1 or more$"),
+        (["archive.dims=[9,0]"], r"^archive.dims=\[9,0\] is too small; type archive.dims=\[9,50\]$"),
+        (["emitter.batch_size=0"], r"^emitter.batch_size=0 is too small; type emitter.batch_size=1 or more$"),
+        (["budget=0"], r"^budget=0 is too small; type budget=1 or more$"),
+        (["archive.dims=50"], r"archive.dims=50 is no list of cells, one number a measure; type archive.dims=\[50,50\]"),
         (["emitter.variation.iso=[1]"], r"emitter.variation.iso=\[1\] is no number; type emitter.variation.iso=0.01"),
         (["domain.joints=0"], "type joints=1 or more"),
         (["domain._target_=domains.amr.Arm"], r"domains has no 'amr'; it has arm \(the nearest\)"),
@@ -138,7 +146,7 @@ def test_settings_of_parts_need_no_plus():
         (["name="], "name= is empty; type name=WORD"),
         (["name=' '"], "name= is empty; type name=WORD"),
         (["name=../../x"], "leaves the folder of runs"),
-        (["renderings=-1"], "type 0 for none"),
+        (["renderings=-1"], "type renderings=0 or more"),
     ],
 )
 def test_messages(overrides, message):
@@ -150,7 +158,7 @@ def test_their_own_conf_is_searched(elsewhere):
     settings = compose.load(["domain=disc", "descriptor.feature=there"])
     assert (settings.name, settings.domain) == ("disc", {"_target_": "mine.Disc"})
     assert settings.descriptor["feature"] == "there" and settings.descriptor["bounds"] == [[-1, 1], [-1, 1]]
-    with pytest.raises(ValueError, match=r"there is disc \(the nearest\)"):
+    with pytest.raises(ValueError, match=r"choose disc \(the nearest\)"):
         compose.load(["domain=disk"])
     with pytest.raises(ValueError, match=r"descriptor.reads needs domain_defaults.reads, which domain=disc does not set; type"):
         compose.load(["domain=disc", "descriptor=pca"])
@@ -159,7 +167,7 @@ def test_their_own_conf_is_searched(elsewhere):
 def test_their_own_mistakes_are_named(elsewhere):
     (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("domain_defaults:", "domain_default:"))
     with pytest.raises(
-        ValueError, match=r"In 'domain/disc'.*Key 'domain_default' not in 'Settings'; there is domain_defaults \(the nearest\)"
+        ValueError, match=r"In 'domain/disc'.*Key 'domain_default' not in 'Settings'; choose domain_defaults \(the nearest\)"
     ):
         compose.load(["domain=disc"])
     (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("feature", "fature"))
@@ -265,12 +273,17 @@ def test_folders(overrides, path):
     assert compose.folder(compose.load(overrides), overrides) == Path("runs", path)
 
 
-def test_long_or_slashed_folders_are_hashed():
+def test_long_or_slashed_folders_are_shortened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     slashed, other = ["descriptor.feature=a/b"], ["descriptor.feature=a/c"]
     there = compose.folder(compose.load(slashed), slashed)
-    assert there.parent == Path("runs/arm") and there.name.endswith("-s0") and "feature" not in there.name
+    assert re.fullmatch("runs/arm/descriptor.feature=a_b-[0-9a-f]{6}-s0", str(there))
     assert there != compose.folder(compose.load(other), other)
     assert there == compose.folder(compose.load([*slashed, "budget=9"]), [*slashed, "budget=9"])
     long = [f"emitter.variation.iso=0.{'1' * 120}", "runs=/tmp/x"]
     assert compose.folder(compose.load(long), long).parent == Path("/tmp/x/arm")
-    assert len(compose.folder(compose.load(long), long).name) < 30
+    name = compose.folder(compose.load(long), long).name
+    assert re.fullmatch("emitter.variation.iso=0.1{30,50}-[0-9a-f]{6}-s0", name) and len(name) < 80
+    hashed = Path("runs/arm", f"{compose._hash(compose.load(slashed))}-s0")  # its name in an earlier version
+    hashed.mkdir(parents=True)
+    assert compose.folder(compose.load(slashed), slashed) == hashed

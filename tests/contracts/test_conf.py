@@ -8,8 +8,9 @@ import yaml
 
 from qd import abilities, archives, keys, search, types
 from qd.archives import HostElites
-from qd.config import compose, schedule
+from qd.config import compose
 from qd.referee import Referee
+from qd.runner import refits
 from qd.support.conf import conf
 from tests.support.choices import LMX, TEXTS, copied
 
@@ -81,5 +82,5 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     if bench is not None:
         bench.add(batch)
         assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
-    for stop in schedule.points(settings):
+    for stop in refits.points(settings):
         assert settings.initial < stop < settings.budget

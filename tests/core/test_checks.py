@@ -353,10 +353,10 @@ def test_a_part_that_cannot_be_hashed() -> None:
     ("seeds", "words"),
     [
         (SEEDS[:0], ["no initial solutions", "initial=100"]),
-        (SEEDS[:, :3], ["seeds have shape [10, 3]", "Bowl samples [n, 4]", "domain.sample(key, 10)"]),
-        (SEEDS[0], ["seeds have shape [4]", "Bowl samples [n, 4]"]),
-        (SEEDS[0, 0], ["seeds have shape []", "[n, 4]"]),
-        (SEEDS.astype(str), ["seeds are <U32", "float32"]),
+        (SEEDS[:, :3], ["initial solutions have shape [10, 3]", "Bowl samples [n, 4]", "domain.sample(key, 10)"]),
+        (SEEDS[0], ["initial solutions have shape [4]", "Bowl samples [n, 4]"]),
+        (SEEDS[0, 0], ["initial solutions have shape []", "[n, 4]"]),
+        (SEEDS.astype(str), ["initial solutions are <U32", "float32"]),
     ],
     ids=["none", "narrow", "one", "number", "words"],
 )

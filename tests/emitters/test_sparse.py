@@ -64,7 +64,7 @@ def test_settings_that_cannot_be_are_refused():
         Evolving("cma")
     with pytest.raises(ValueError, match="samples of 2 or more"):
         Evolving(samples=1)
-    with pytest.raises(ValueError, match="unknown archive 'grid' of 1024; type archive=append, or archive=dns"):
+    with pytest.raises(ValueError, match="there is no archive 'grid' of 1024; type archive=append, or archive=dns"):
         replace(EXPLORER, archive="grid")
     with pytest.raises(ValueError, match=r"no areas pay nobody; type areas=\[\[0.1, 0.9, 0.08\]\]"):
         Areas(())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qd.config import compose, schedule
+from qd.config import compose
 from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
@@ -82,7 +82,7 @@ def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
     settings = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
     learner = compose.assemble(settings).search.descriptor
     assert (
-        len(schedule.points(settings)) + 1 == len(learner.questions_per_fit)
+        len(refits.points(settings)) + 1 == len(learner.questions_per_fit)
         and refits.unused_questions(settings, learner) is None
     )
     message = "; ".join(refits.unused_questions(replace(settings, refit=None), learner) or ())

@@ -82,6 +82,8 @@ def check(overrides: list[str]) -> None:
         if key.startswith("hydra"):
             continue
         _check_key(key, groups)
+        if override.is_delete() and not isinstance(override.value(), str | None):
+            raise UserError(f"cannot read {override.input_line!r}", f"type ~{key}")
         if key in groups and not override.is_delete():
             for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
                 below = "/".join([key, *str(choice).split("/")[:-1]])

@@ -216,6 +216,10 @@ def _check_count(settings: RunSettings, key: str, count: Any) -> None:
         dims = [count if isinstance(count, int) and count >= 1 else 50] * (len(measures) if isinstance(measures, list) else 2)
         raise UserError(f"{key}={count} is no list of cells, one number a measure", f"type {key}={format_value(dims)}")
     numbers = count if isinstance(count, list) else [count]
+    if isinstance(count, list) and not all(type(number) is int for number in count):
+        raise UserError(
+            f"{key}={format_value(count)} is no list of whole numbers", f"type {key}={format_value([50] * len(count))}"
+        )
     if any(isinstance(number, int | float) and number < 1 for number in numbers):
         least = [number if isinstance(number, int) and number >= 1 else 50 for number in numbers]
         fix = f"type {key}={format_value(least)}" if isinstance(count, list) else f"type {key}=1 or more"

@@ -21,7 +21,7 @@ from hydra.types import HydraContext, RunMode
 
 from qd.config.build import import_users_modules
 from qd.config.compose import compose_settings, folder, resolve
-from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra
+from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra, translate_errors
 from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.terminal import job
 from qd.support.errors import UserError
@@ -99,7 +99,8 @@ def _combinations(master: Any) -> list[tuple[str, list[str]]]:
 def _plan(name: str, overrides: list[str]) -> PlannedRun:
     """Composes a run and names its folder; one with a wrong config does not stop the others."""
     try:
-        return PlannedRun(name, overrides, folder(compose_settings(overrides), overrides))
+        with translate_errors():
+            return PlannedRun(name, overrides, folder(compose_settings(overrides), overrides))
     except ValueError as error:
         return PlannedRun(name, overrides, None, str(error))
 

@@ -105,6 +105,11 @@ def test_settings_of_parts_need_no_plus():
         (["domain.pure=1"], "domain.pure=1 is neither true nor false; type domain.pure=true"),
         (["descriptor.feature=nan"], r"descriptor.feature=nan is no text; type \"descriptor.feature='nan'\" if"),
         (["archive=cvt", "archive.cells=0"], r"^archive.cells=0 is too small; type archive.cells=1 or more$"),
+        (
+            ["archive.dims=[[9],[9]]"],
+            r"^archive.dims=\[\[9\],\[9\]\] is no list of whole numbers; type archive.dims=\[50,50\]$",
+        ),
+        (["~lm=-inf"], "^cannot read '~lm=-inf'; type ~lm$"),
         (["archive.dims=[9,0]"], r"^archive.dims=\[9,0\] is too small; type archive.dims=\[9,50\]$"),
         (["emitter.batch_size=0"], r"^emitter.batch_size=0 is too small; type emitter.batch_size=1 or more$"),
         (["budget=0"], r"^budget=0 is too small; type budget=1 or more$"),
@@ -171,7 +176,7 @@ def test_their_own_mistakes_are_named(elsewhere):
     ):
         compose.load(["domain=disc"])
     (elsewhere / "conf/domain/disc.yaml").write_text(DISC.replace("feature", "fature"))
-    with pytest.raises(ValueError, match=r"Key 'fature' not in 'DomainDefaults'; there is feature \(the nearest\)"):
+    with pytest.raises(ValueError, match=r"Key 'fature' not in 'DomainDefaults'; choose feature \(the nearest\)"):
         compose.load(["domain=disc"])
     (elsewhere / "conf/domain/arm.yaml").write_text(DISC)
     with pytest.raises(ValueError, match="arm.yaml has the name of one of our own choices, which would hide it; rename it"):

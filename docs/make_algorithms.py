@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from hydra import compose
 
-from qd.config.overrides import opened, prepared
+from qd.config.overrides import hydra_overrides, open_hydra
 
 DOCS = Path(__file__).parent
 _GROUPS = ("domain", "descriptor", "archive", "emitter")
@@ -34,8 +34,8 @@ def entries() -> list[dict]:
 
 
 def _row(entry: dict) -> str:
-    with opened():
-        config = compose("config", prepared(entry["run"].split()), return_hydra_config=True)
+    with open_hydra():
+        config = compose("config", hydra_overrides(entry["run"].split()), return_hydra_config=True)
     choices = config.hydra.runtime.choices
     components = ", ".join(f"{choices[group]}" for group in _GROUPS)
     also = f"<br>also {', '.join(f'`{words}`' for words in entry['also'])}" if "also" in entry else ""

@@ -2,8 +2,8 @@
 
     python examples/noisy_domain.py
 
-An archive keeps the luckiest evaluation of each cell. `qd.referee.corrected` evaluates all elites again, several times, and
-returns an archive of their means: report that one.
+An archive keeps the luckiest evaluation of each cell. `qd.referee.corrected_archive` evaluates all elites again,
+several times, and returns an archive of their means: report that one.
 """
 
 from dataclasses import dataclass
@@ -36,5 +36,5 @@ search = qd.Search(NoisyBowl(), Select("spot", ((-1, 1), (-1, 1))), Grid((10, 10
 state, _ = qd.start(search, qd.keys.new(0), search.domain.sample(qd.keys.new(1), 100))
 for state, batch in qd.run(search, state, until=5_000):
     pass
-corrected = qd.referee.corrected(search, state, repeats=50)
+corrected = qd.referee.corrected_archive(search, state, repeats=50)
 print(f"mean objective of the elites: {state.archive.stats.obj_mean:.2f} as archived, {corrected.stats.obj_mean:.2f} corrected")

@@ -3,7 +3,7 @@
     abilities.of_domain(domain).objective_range      # (low, high), or None where the domain states none
 
 A component inherits nothing: whatever object has an attribute of that name has the ability. This is the one place where
-components are asked for attributes that they need not have; B batch, T triplets.
+attributes that a component need not have are looked up; B batch, T triplets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -94,7 +94,7 @@ class JudgeAbilities(Protocol):
     """Of a judge of similarity, beyond ``__call__``."""
 
     keep: tuple[str, ...] = ()  # features that the search must keep for it
-    raters: Callable[[Rows, Rows, Rows], Array] | None = None  # x, a, b -> [T] who answers, numbered from 0; None: one rater
+    raters: Callable[[Rows, Rows, Rows], Array] | None = None  # x, a, b -> [T] rater, numbered from 0; None: one
 
 
 class GradeAbilities(Protocol):

@@ -1,6 +1,6 @@
 """What is checked before any budget is spent: protocols, shapes, names and tracing, on two solutions that do not count.
 
-Each message says what was seen, why it cannot be, and what to type instead.
+Each message names the value, the reason and the fix.
 """
 
 import traceback
@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from qd import abilities, archives, keys, programs
-from qd.support.error_notes import raised_by
 from qd.support.errors import UserError
 from qd.support.spelling import nearest
 from qd.types import (
@@ -42,12 +41,13 @@ _PROTOCOLS = {"domain": Domain, "descriptor": Descriptor, "archive": Archive, "e
 
 
 def protocols(search: Search) -> None:
-    """Raises UserError where a component lacks an attribute that its protocol in qd.types asks for."""
+    """Raises UserError where a component lacks an attribute of its protocol in qd.types."""
     for (role, protocol), component in zip(_PROTOCOLS.items(), search, strict=False):
-        names = [name for name in vars(protocol) if name == "__call__" or not name.startswith("_")]
-        if lacking := abilities.lacking(component, names):
+        if not isinstance(component, protocol):
+            names = [name for name in vars(protocol) if name == "__call__" or not name.startswith("_")]
             what = "a node without _target_" if isinstance(component, dict) else _name(component)
-            raise UserError(f"{what} is no {role}: it lacks {', '.join(lacking)}", f"see {protocol.__name__} in qd.types")
+            lacking = ", ".join(abilities.lacking(component, names))
+            raise UserError(f"{what} is no {role}: it lacks {lacking}", f"see {protocol.__name__} in qd.types")
 
 
 def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
@@ -59,7 +59,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         solutions: [B, ...] the initial ones, of which the first two are tried.
 
     Raises:
-        UserError: a component breaks its protocol, cannot be traced though it says pure, or does not fit the others.
+        UserError: a component breaks its protocol, cannot be traced though it states pure = True, or does not fit the others.
     """
     protocols(search)
     domain, descriptor, archive, emitter = search[:4]
@@ -73,24 +73,21 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         raise UserError(f"{_name(descriptor)} reads no feature", "set reads to the names of the features that it looks at")
 
     two = solutions[:2]
-    with raised_by("domain", domain):
-        tried = _try(domain, _evaluate, domain, key, two)
-    _evaluation(domain, tried, len(two), names)
-    rows = _example(two, tried, names)
+    evaluation = _try(domain, _evaluate, domain, key, two)
+    _evaluation(domain, evaluation, len(two), names)
+    rows = _example(two, evaluation, names)
     learns = abilities.of_descriptor(descriptor).learns
-    if learns is False:  # else its init may ask people: checked after generation 0
-        with raised_by("descriptor", descriptor):
-            params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
-            _measures(descriptor, _try(descriptor, _describe, descriptor, params, rows.features), len(two))
+    if learns is False:  # else its init may need answers of raters: checked after generation 0
+        params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
+        _measures(descriptor, _try(descriptor, _describe, descriptor, params, rows.features), len(two))
     _has_what_it_needs(search)
     if learns and abilities.of_archive(archive).fixed_descriptors_only:
         raise UserError(
             f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns",
             "type archive=grid, or a descriptor that is hand-made (descriptor=select)",
         )
-    opened = archive.open(rows, descriptor.bounds, names, 0)
-    with raised_by("emitter", emitter):
-        abilities.of_emitter(emitter).check(key, two, opened)
+    empty_archive = archive.open(rows, descriptor.bounds, names, 0)
+    abilities.of_emitter(emitter).check(key, two, empty_archive)
 
 
 def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
@@ -105,7 +102,7 @@ def describe(descriptor: Descriptor, params: Params, features: Features) -> tupl
         Measures [N, M], and signals, name -> [N].
 
     Raises:
-        UserError: it says pure but cannot be traced (names the line), or its measures do not fit its bounds.
+        UserError: it states pure = True but cannot be traced (names the line), or its measures do not fit its bounds.
     """
     measures, signals = _try(descriptor, programs.describe, descriptor, params, features)
     _measures(descriptor, measures, len(features[descriptor.reads[0]]))
@@ -116,7 +113,7 @@ def _initial(domain: Domain, solutions: np.ndarray) -> None:
     """Raises UserError where there are no initial solutions, or where they are not like what a pure domain samples."""
     if solutions.ndim and len(solutions) == 0:
         raise UserError(
-            "there are no seeds", "type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)"
+            "there are no initial solutions", "type domain.sample(key, n) with n of 1 or more (initial=100 on the command line)"
         )
     if solutions.ndim and not domain.pure:  # to sample may cost
         return
@@ -124,12 +121,13 @@ def _initial(domain: Domain, solutions: np.ndarray) -> None:
     shape, n = f"[{', '.join(map(str, ('n', *like.shape[1:])))}]", len(solutions) if solutions.ndim else 100
     if solutions.shape[1:] != like.shape[1:] or not solutions.ndim:
         raise UserError(
-            f"the seeds have shape {list(solutions.shape)}, but {_name(domain)} samples {shape}",
+            f"the initial solutions have shape {list(solutions.shape)}, but {_name(domain)} samples {shape}",
             f"type domain.sample(key, {n})",
         )
     if solutions.dtype.kind not in "biuf" and like.dtype.kind in "biuf":
         raise UserError(
-            f"the seeds are {solutions.dtype}, but {_name(domain)} samples {like.dtype}", f"type domain.sample(key, {n})"
+            f"the initial solutions are {solutions.dtype}, but {_name(domain)} samples {like.dtype}",
+            f"type domain.sample(key, {n})",
         )
 
 
@@ -162,7 +160,7 @@ def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...])
             raise UserError(
                 f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
                 f"{nearest(name, list(features)) or 'none'}",
-                f"type one of these where the search says {name} (domain_defaults.feature, descriptor.features, keep, film)",
+                f"type one of these in place of {name} (domain_defaults.feature, descriptor.features, keep, film)",
             )
 
 
@@ -197,16 +195,17 @@ def not_empty(archive: Any, batch: Batch) -> None:
         batch: generation 0.
 
     Raises:
-        UserError: the archive is empty; says whether all measures failed or no objective reached ``threshold_min``.
+        UserError: the archive is empty; tells whether all measures failed or no objective reached ``threshold_min``.
     """
     if len(archive) == 0:
         if (batch.status < 0).all():
             raise UserError(
-                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite", "mend the descriptor"
+                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite",
+                "correct the descriptor",
             )
         best = np.nanmax(batch.evaluation.objective)
         raise UserError(
-            f"no seed entered the archive: the best objective is {best:g}, and threshold_min is "
+            f"no initial solution entered the archive: the best objective is {best:g}, and threshold_min is "
             f"{float(archive.threshold_min):g}",
             "type a lower archive.threshold_min",
         )
@@ -230,7 +229,7 @@ def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
 
 
 def offspring(emitter: Emitter, offspring: Offspring) -> None:
-    """Raises UserError where an emitter wants nothing evaluated: a run would never end.
+    """Raises UserError where an emitter proposes nothing: a run would never end.
 
     Args:
         emitter: named in the message.
@@ -240,7 +239,7 @@ def offspring(emitter: Emitter, offspring: Offspring) -> None:
         UserError: there are no solutions in it.
     """
     if len(offspring.solutions) == 0:
-        raise UserError(f"{_name(emitter)} asked for no solutions; its ask must return Offspring of 1 or more")
+        raise UserError(f"{_name(emitter)} proposed no solutions; its ask must return Offspring of 1 or more")
 
 
 def _has_what_it_needs(search: Search) -> None:
@@ -252,8 +251,8 @@ def _has_what_it_needs(search: Search) -> None:
     if wants.gradients and not (domain.pure and descriptor.pure):
         host = _name(descriptor if domain.pure else domain)
         raise UserError(
-            f"{_name(emitter)} asks for gradients, which JAX gives only of pure parts, but {host} says pure = False; "
-            "choose an emitter without gradients, or write that part with jax.numpy"
+            f"{_name(emitter)} asks for gradients, which need pure components, but {host} has pure = False; "
+            f"choose an emitter without gradients, or write {host} with jax.numpy"
         )
 
 
@@ -262,7 +261,7 @@ def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
     if not domain.pure:
         return domain.evaluate(keys.split(key, len(two)), two)
     if two.dtype == object:
-        raise UserError(f"{_name(domain)} says pure = True, but its solutions are Python objects", "say pure = False")
+        raise UserError(f"{_name(domain)} has pure = True, but its solutions are Python objects", "set pure = False")
     return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
 
 
@@ -275,19 +274,19 @@ def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any
 def _example(two: np.ndarray, evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
     """The rows of the rehearsal; what was only traced is filled with zeros."""
 
-    def column(given: Any) -> np.ndarray:
-        return np.zeros(given.shape, given.dtype) if isinstance(given, jax.ShapeDtypeStruct) else np.asarray(given)
+    def column(leaf: Any) -> np.ndarray:
+        return np.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else np.asarray(leaf)
 
     features = {name: column(evaluation.features[name]) for name in names}
     return Rows(np.arange(len(two)), two, column(evaluation.objective), features, np.ones(len(two), bool))
 
 
 def _no_fresh(key: Array, n: int) -> Rows:
-    raise AssertionError("a descriptor with learns = False asked for fresh solutions")
+    raise AssertionError("a descriptor with learns = False called fresh")
 
 
 def _try(component: Any, call: Callable, *args: Any) -> Any:
-    """Calls, and turns a failed trace of a component that says pure into a message that names its line."""
+    """Calls, and turns a failed trace of a pure component into a message that names its line."""
     try:
         return call(*args)
     except _TRACING as error:
@@ -298,9 +297,9 @@ def _try(component: Any, call: Callable, *args: Any) -> Any:
         ]
         line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
         raise UserError(
-            f"{_name(component)} says pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
+            f"{_name(component)} has pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
             "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
-            "or say pure = False"
+            "or set pure = False"
         ) from error
 
 
@@ -308,13 +307,13 @@ def _is_library(filename: str) -> bool:
     return not {"jax", "jaxlib", "numpy"}.isdisjoint(Path(filename).parts)
 
 
-def _hashable(part: Any) -> None:
+def _hashable(component: Any) -> None:
     try:
-        hash(part)
+        hash(component)
     except TypeError as error:
         raise UserError(
-            f"{_name(part)} cannot be hashed ({error}), and programs are cached by part",
-            "make it a @dataclass(frozen=True) whose fields are numbers, strings, tuples and other parts (no lists, no arrays)",
+            f"{_name(component)} is not hashable ({error}), and programs are cached by component",
+            "make it a @dataclass(frozen=True) of numbers, strings, tuples and other components (no lists, no arrays)",
         ) from error
 
 
@@ -322,5 +321,5 @@ def _dtype(column: Any) -> np.dtype:
     return np.dtype(column.dtype) if isinstance(column, jax.ShapeDtypeStruct) else np.asarray(column).dtype
 
 
-def _name(part: Any) -> str:
-    return type(part).__name__
+def _name(component: Any) -> str:
+    return type(component).__name__

@@ -57,10 +57,10 @@ def choose(search: Search, name: str = "auto") -> Driver:
         A function (search, state, until) -> iterator of (state, batch).
 
     Raises:
-        UserError: no such driver, or one that cannot run these components.
+        UserError: an unknown driver, or one that cannot run these components.
     """
     if name not in ("auto", "host", "fused"):
-        raise UserError(f"there is no driver {name!r}", "type driver=auto, driver=fused or driver=host")
+        raise UserError(f"unknown driver {name!r}", "type driver=auto, driver=fused or driver=host")
     if name == "host":
         return run_on_host
     why = fused.applies(search)

@@ -15,13 +15,13 @@ Range = tuple[float, float]
 
 
 class Tally(NamedTuple):
-    """Running counts of a search; part of what a checkpoint holds."""
+    """Running counts of a search; stored in each checkpoint."""
 
-    evaluated: int = 0
+    evaluations: int = 0
     failed: int = 0
     new: int = 0
     improved: int = 0
-    outside: int = 0  # judged rows whose measures lie outside the bounds: they crowd the border cells
+    outside: int = 0  # valid rows with measures outside the bounds: they crowd the border cells
     best: float = float("-inf")  # highest objective ever, also where the archive has lost it
 
 
@@ -52,18 +52,18 @@ def counts(tally: Tally, batch: Batch, bounds: tuple[tuple[float, float], ...], 
         One tally for each end, of all rows before it.
     """
     low, high = np.asarray(bounds, np.float32).T
-    judged = batch.status >= 0
-    outside = judged & ((batch.measures < low) | (batch.measures > high)).any(axis=1)
-    objective = np.where(judged, np.asarray(batch.evaluation.objective), -np.inf)
+    valid = batch.status >= 0
+    outside = valid & ((batch.measures < low) | (batch.measures > high)).any(axis=1)
+    objective = np.where(valid, np.asarray(batch.evaluation.objective), -np.inf)
     starts = [0, *ends[:-1]]
-    added = [
-        np.add.reduceat(flags, starts, dtype=np.int64) for flags in (~judged, batch.status == 2, batch.status == 1, outside)
+    per_segment = [
+        np.add.reduceat(flags, starts, dtype=np.int64) for flags in (~valid, batch.status == 2, batch.status == 1, outside)
     ]
-    failed, new, improved, beyond = (np.cumsum(numbers).tolist() for numbers in added)
+    failed, new, improved, beyond = (np.cumsum(numbers).tolist() for numbers in per_segment)
     best = np.maximum.accumulate(np.maximum.reduceat(objective, starts)).tolist()
     return [
         Tally(
-            evaluated=tally.evaluated + end,
+            evaluations=tally.evaluations + end,
             failed=tally.failed + failed[i],
             new=tally.new + new[i],
             improved=tally.improved + improved[i],
@@ -134,7 +134,7 @@ def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
 
 
 def scores(row: dict[str, Any]) -> list[str]:
-    """Says coverage, QD score and best of a row; what is NaN or None is not defined."""
+    """Words for coverage, QD score and best of a row; NaN and None are "not defined"."""
     return [
         "coverage " + number(row.get("coverage"), "{:.1f} %"),
         "QD score " + number(row.get("qd_score"), "{:.2f}"),

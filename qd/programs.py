@@ -1,4 +1,4 @@
-"""What is pure is one XLA program, cached by its parts; what is not runs as it stands.
+"""Evaluation and description: one cached XLA program where components are pure, plain calls where they are not.
 
 B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside.
 """
@@ -14,20 +14,24 @@ import numpy as np
 
 from qd import abilities, keys
 from qd.support.cache_dirs import cache_path
-from qd.support.error_notes import raised_by
 from qd.support.provenance import processor
-from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params
+from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params, Search
 
 _CHUNK = 1024  # rows described at once: one compilation, and one rounding, whatever the number of elites
 
 
-class Described(NamedTuple):
+class Results(NamedTuple):
     """B solutions, evaluated and described."""
 
     evaluation: Evaluation
     measures: Array  # [B, M]
     signals: Features
     jacobian: Array | None = None  # [B, 1+M, D]
+
+
+def feature_names(search: Search) -> tuple[str, ...]:
+    """Returns the names of the features that are stored with each elite and handed out in batches."""
+    return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
 
 
 def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
@@ -63,9 +67,9 @@ def describe(descriptor: Descriptor, params: Params, features: Features) -> tupl
         return _describe_on_host(descriptor, params, features)
     read = {name: features[name] for name in descriptor.reads}
     program, n = _describe_program(descriptor), len(next(iter(read.values())))
-    chunks = [_padded(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
-    described = [program(params, chunk) for chunk in chunks]
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *described)
+    chunks = [_pad(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
+    chunk_results = [program(params, chunk) for chunk in chunks]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *chunk_results)
 
 
 def evaluate_and_describe(
@@ -76,7 +80,7 @@ def evaluate_and_describe(
     key: np.ndarray,
     solutions: Array,
     gradients: bool = False,
-) -> Described:
+) -> Results:
     """Evaluates and describes B solutions: one program where both components are pure.
 
     Args:
@@ -88,8 +92,8 @@ def evaluate_and_describe(
     evaluation = evaluate(domain, names, key, solutions)
     if descriptor.pure:
         read = {name: evaluation.features[name] for name in descriptor.reads}
-        return Described(evaluation, *_describe_program(descriptor)(params, read))
-    return Described(evaluation, *_describe_on_host(descriptor, params, evaluation.features))
+        return Results(evaluation, *_describe_program(descriptor)(params, read))
+    return Results(evaluation, *_describe_on_host(descriptor, params, evaluation.features))
 
 
 def remember() -> Path | None:
@@ -111,8 +115,8 @@ def remember() -> Path | None:
     return folder
 
 
-def traced(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool = False) -> Callable:
-    """Returns (params, keys [B], solutions [B, ...]) -> Described, to be traced; keys are JAX keys.
+def evaluator(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool = False) -> Callable:
+    """Returns (params, keys [B], solutions [B, ...]) -> Results, to be traced; keys are JAX keys.
 
     Args:
         domain: a pure one.
@@ -124,35 +128,33 @@ def traced(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradi
         The function, not compiled.
     """
 
-    def plain(params: Params, each: Array, solutions: Array) -> Described:
+    def plain(params: Params, each: Array, solutions: Array) -> Results:
         every = dict.fromkeys((*names, *descriptor.reads))
         objective, features = _evaluate(domain, tuple(every), each, solutions)
         evaluation = Evaluation(jnp.asarray(objective), {name: features[name] for name in names})
-        return Described(evaluation, *_describe(descriptor, params, features))
+        return Results(evaluation, *_describe(descriptor, params, features))
 
-    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Described]:
-        described = jax.tree.map(lambda column: column[0], plain(params, key[None], solution[None]))
-        return jnp.concatenate([described.evaluation.objective[None], described.measures]), described
+    def one(solution: Array, params: Params, key: Array) -> tuple[Array, Results]:
+        result = jax.tree.map(lambda column: column[0], plain(params, key[None], solution[None]))
+        return jnp.concatenate([result.evaluation.objective[None], result.measures]), result
 
-    def with_gradients(params: Params, each: Array, solutions: Array) -> Described:
+    def with_gradients(params: Params, each: Array, solutions: Array) -> Results:
         gradient = jax.vmap(jax.jacrev(one, has_aux=True), in_axes=(0, None, 0))
-        jacobian, described = gradient(solutions, params, each)
-        return described._replace(jacobian=jacobian)
+        jacobian, result = gradient(solutions, params, each)
+        return result._replace(jacobian=jacobian)
 
     return with_gradients if gradients else plain
 
 
 def _evaluate(domain: Domain, names: tuple[str, ...], each: Array, solutions: Array) -> Evaluation:
-    with raised_by("domain", domain):
-        evaluation = domain.evaluate(each, solutions)
-        return Evaluation(evaluation.objective, {name: evaluation.features[name] for name in names})
+    evaluation = domain.evaluate(each, solutions)
+    return Evaluation(evaluation.objective, {name: evaluation.features[name] for name in names})
 
 
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[Array, Features]:
     signals = abilities.of_descriptor(descriptor).signals
-    with raised_by("descriptor", descriptor):
-        read = {name: features[name] for name in descriptor.reads}
-        return descriptor(params, read), signals(params, read) if signals else {}
+    read = {name: features[name] for name in descriptor.reads}
+    return descriptor(params, read), signals(params, read) if signals else {}
 
 
 def _describe_on_host(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
@@ -162,21 +164,21 @@ def _describe_on_host(descriptor: Descriptor, params: Params, features: Features
 
 @lru_cache(maxsize=64)
 def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
-    return _compiled(lambda key, solutions: _evaluate(domain, names, _each(key, solutions), solutions))
+    return _compile(lambda key, solutions: _evaluate(domain, names, _each(key, solutions), solutions))
 
 
 @lru_cache(maxsize=64)
 def _describe_program(descriptor: Descriptor) -> Callable:
-    return _compiled(lambda params, read: _describe(descriptor, params, read))
+    return _compile(lambda params, read: _describe(descriptor, params, read))
 
 
 @lru_cache(maxsize=64)
 def _whole_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gradients: bool) -> Callable:
-    function = traced(domain, descriptor, names, gradients)
-    return _compiled(lambda params, key, solutions: function(params, _each(key, solutions), solutions))
+    function = evaluator(domain, descriptor, names, gradients)
+    return _compile(lambda params, key, solutions: function(params, _each(key, solutions), solutions))
 
 
-def _compiled(function: Callable) -> Callable:
+def _compile(function: Callable) -> Callable:
     """jax.jit with NumPy results. Leaf by leaf: jax.device_get costs more than a small program itself."""
     structure = []  # the tree of the results, and which output each of its leaves is; the same at every shape
 
@@ -203,6 +205,6 @@ def _each(key: Array, solutions: Array) -> Array:
     return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
 
 
-def _padded(read: Features, start: int, n: int) -> Features:
+def _pad(columns: Features, start: int, n: int) -> Features:
     rows = np.minimum(np.arange(start, start + _CHUNK), n - 1)
-    return {name: np.asarray(column)[rows] for name, column in read.items()}
+    return {name: np.asarray(column)[rows] for name, column in columns.items()}

@@ -1,4 +1,4 @@
-"""A second archive that judges by ground truth, never seen by the search (facts: QDHF's evaluation, sections 6 and 9).
+"""A second archive with ground-truth measures, which the search never uses (facts: QDHF's evaluation, sections 6 and 9).
 
 *all*: everything evaluated; *current*: the final elites only; both also on a coarser grid. N elites, M measures.
 """
@@ -16,7 +16,7 @@ from qd.types import Archive, Batch, Descriptor, Params, Rows, Search, State
 
 @dataclass(frozen=True)
 class Referee:
-    """Settings: a hand-made descriptor of the ground truth, and the archive that it is judged on.
+    """Settings: a hand-made descriptor of the ground truth, and the archive that is filled by it.
 
     The features it reads must be in the search's ``keep``.
     """
@@ -29,9 +29,8 @@ class Referee:
     def __post_init__(self) -> None:
         if abilities.of_descriptor(self.descriptor).learns:
             raise UserError(
-                f"{type(self.descriptor).__name__} learns, but a referee's descriptor must be hand-made, or it would judge by "
-                "what it was taught",
-                "type one that is, e.g. Select of a feature",
+                f"a referee's descriptor must be hand-made, but {type(self.descriptor).__name__} learns",
+                "type a hand-made one, e.g. Select of a feature",
             )
 
     @property
@@ -117,7 +116,7 @@ def aligned_r2(measures: np.ndarray, truth: np.ndarray) -> float:
     return min(1.0, float(np.linalg.svd(x.T @ y, compute_uv=False).sum() ** 2 / power))
 
 
-def corrected(search: Search, state: State, repeats: int) -> Any:
+def corrected_archive(search: Search, state: State, repeats: int) -> Any:
     """Re-evaluates every elite ``repeats`` times and returns a new archive of their mean objectives and measures.
 
     For noisy domains, where an archive keeps the lucky (winner's curse; PPGA's corrected metrics, Batra et al. 2023).
@@ -139,10 +138,10 @@ def corrected(search: Search, state: State, repeats: int) -> Any:
     elites = HostElites(state.archive)
     rows, names = elites.rows(), elites.features
     seed = np.random.SeedSequence([*map(int, keys.to_host(state.key)), repeats]).generate_state(2)
-    parts = search.domain, search.descriptor, names, state.params
-    described = [programs.evaluate_and_describe(*parts, key, rows.solutions) for key in keys.split(seed, repeats)]
-    objective = np.mean([each.evaluation.objective for each in described], axis=0)
-    measures = np.mean([each.measures for each in described], axis=0)
+    components = search.domain, search.descriptor, names, state.params
+    results = [programs.evaluate_and_describe(*components, key, rows.solutions) for key in keys.split(seed, repeats)]
+    objective = np.mean([each.evaluation.objective for each in results], axis=0)
+    measures = np.mean([each.measures for each in results], axis=0)
     archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
     archives.insert(archive, rows.ids, rows.solutions, objective, measures, rows.features)
     archives.restart_thresholds(archive)
@@ -154,4 +153,4 @@ def _rows(batch: Batch) -> Rows:
 
 
 def _no_fresh(key: Any, n: int) -> Rows:
-    raise UserError("a referee's descriptor must be hand-made: one that learns would judge by what it was taught")
+    raise UserError("a referee's descriptor must be hand-made: this one asks for new solutions to learn from")

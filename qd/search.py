@@ -4,7 +4,7 @@
     while state.evaluations < budget:
         for state, batch in run(search, state, until=next_stop):
             ...                                # what to log, plot and save is the caller's
-        state = refit(search, state)         # between stretches, in the open
+        state = refit(search, state)         # between segments, in the open
 
 B batch, N rows, M measures.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from qd import abilities, archives, checks, keys, programs
 from qd.archives import HostElites
-from qd.support.error_notes import raised_by, raised_in
+from qd.support.error_notes import in_generation, naming_component
 from qd.types import Array, Batch, Descriptor, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
 
 
@@ -32,32 +32,31 @@ def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
         The state after generation 0, whose evaluations include those that the descriptor's init made, and the batch of B.
 
     Raises:
-        UserError: a component breaks its protocol, or every solution failed; says what to type instead.
+        UserError: a component breaks its protocol, or every solution failed; the message names the fix.
     """
     key, solutions = keys.to_host(key), _as_batch(solutions)
-    with raised_in(0, range(len(np.atleast_1d(solutions)))):
+    ids = range(len(np.atleast_1d(solutions)))
+    with naming_component(search, lambda: in_generation(0, ids)):
         return _start(search, key, solutions)
 
 
 def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[State, Batch]:
     checks.rehearse(search, key, solutions)
-    names = stored(search)
+    names = programs.feature_names(search)
     key, evaluate_key, learn_key, archive_key, emit_key = keys.split(key, 5)
     evaluation = programs.evaluate(search.domain, names, evaluate_key, solutions)
     checks.not_all_failed(evaluation)
 
     counter = _Counter(len(solutions))
     rows = _finite(Rows(np.arange(len(solutions)), solutions, *evaluation, np.ones(len(solutions), bool)))
-    with raised_by("descriptor", search.descriptor):
-        params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
+    params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
     measures, signals = checks.describe(search.descriptor, params, evaluation.features)
 
     archive = search.archive.open(rows, search.descriptor.bounds, names, int(archive_key[0]))
     state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
-    batch = _insert(state, Offspring(solutions), programs.Described(evaluation, measures, signals))
+    batch = _insert(state, Offspring(solutions), programs.Results(evaluation, measures, signals))
     checks.not_empty(archive, batch)
-    with raised_by("emitter", search.emitter):
-        memory = search.emitter.init(emit_key, HostElites(archive))
+    memory = search.emitter.init(emit_key, HostElites(archive))
     return state._replace(memory=memory, generation=1, evaluations=counter.evaluations), batch
 
 
@@ -75,18 +74,18 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
         UserError: the emitter asked for no solutions.
     """
     key, ask_key, evaluate_key = keys.split(state.key, 3)
-    with raised_in(state.generation), raised_by("emitter", search.emitter):
+    ids = range(0)  # of the offspring, once there are some
+    with naming_component(search, lambda: in_generation(state.generation, ids)):
         memory, offspring = search.emitter.ask(ask_key, state.memory, HostElites(state.archive))
-    checks.offspring(search.emitter, offspring)
-    evaluations = state.evaluations + len(offspring.solutions)
-    with raised_in(state.generation, range(state.evaluations, evaluations)):
-        components = search.domain, search.descriptor, stored(search)
-        described = programs.evaluate_and_describe(
+        checks.offspring(search.emitter, offspring)
+        evaluations = state.evaluations + len(offspring.solutions)
+        ids = range(state.evaluations, evaluations)
+        components = search.domain, search.descriptor, programs.feature_names(search)
+        result = programs.evaluate_and_describe(
             *components, state.params, evaluate_key, offspring.solutions, offspring.gradients
         )
-        batch = _insert(state, offspring, described)
-        with raised_by("emitter", search.emitter):
-            memory = search.emitter.tell(memory, batch)
+        batch = _insert(state, offspring, result)
+        memory = search.emitter.tell(memory, batch)
     return state._replace(key=key, memory=memory, generation=state.generation + 1, evaluations=evaluations), batch
 
 
@@ -124,27 +123,24 @@ def refit(search: Search, state: State) -> State:
     Raises:
         UserError: the descriptor cannot be traced though it says pure, its measures misfit its bounds, or none are finite.
     """
+    with naming_component(search, lambda: in_generation(state.generation)):
+        return _refit(search, state)
+
+
+def _refit(search: Search, state: State) -> State:
     key, fit_key = keys.split(state.key, 2)
     counter = _Counter(state.evaluations)
-    known = _by_age([HostElites(state.archive).rows(), state.reserve.rows])
-    lessons = _by_age([known, *_recalled(search, state)])
-    with raised_by("descriptor", search.descriptor):
-        params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
-    measures, _ = checks.describe(search.descriptor, params, known.features)
+    rows = _by_age([HostElites(state.archive).rows(), state.reserve.rows])
+    lessons = _by_age([rows, *_recall(search, state)])
+    params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
+    measures, _ = checks.describe(search.descriptor, params, rows.features)
     checks.not_all_lost(search.descriptor, measures)
     state.archive.clear()
-    archives.insert(state.archive, known.ids, known.solutions, known.objective, measures, known.features)
+    archives.insert(state.archive, rows.ids, rows.solutions, rows.objective, measures, rows.features)
     archives.restart_thresholds(state.archive)
-    with raised_by("emitter", search.emitter):
-        describe = _Describe(search.descriptor, params)
-        memory = abilities.of_emitter(search.emitter).redescribe(state.memory, describe)
-    reserve = _reserve(search, state, known)
+    memory = abilities.of_emitter(search.emitter).redescribe(state.memory, _Describe(search.descriptor, params))
+    reserve = _reserve(search, state, rows)
     return state._replace(key=key, params=params, memory=memory, reserve=reserve, evaluations=counter.evaluations)
-
-
-def stored(search: Search) -> tuple[str, ...]:
-    """Names of the features that are kept beside each elite and handed out in batches."""
-    return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
 
 
 class _Describe(NamedTuple):
@@ -172,18 +168,17 @@ class _Counter:
 def _fresh(search: Search, counter: _Counter) -> Fresh:
     def fresh(key: Array, n: int) -> Rows:
         sample_key, evaluate_key = keys.split(keys.to_host(key))
-        with raised_by("domain", search.domain):
-            solutions = _as_batch(search.domain.sample(sample_key, n))
-        evaluation = programs.evaluate(search.domain, stored(search), evaluate_key, solutions)
+        solutions = _as_batch(search.domain.sample(sample_key, n))
+        evaluation = programs.evaluate(search.domain, programs.feature_names(search), evaluate_key, solutions)
         return Rows(counter.take(n), solutions, *evaluation, np.isfinite(evaluation.objective))
 
     return fresh
 
 
-def _insert(state: State, offspring: Offspring, described: programs.Described) -> Batch:
+def _insert(state: State, offspring: Offspring, result: programs.Results) -> Batch:
     solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
     ids = np.arange(state.evaluations, state.evaluations + n)
-    evaluation, measures = described.evaluation, described.measures
+    evaluation, measures = result.evaluation, result.measures
     added = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
     return Batch(
         first=state.generation,
@@ -192,15 +187,14 @@ def _insert(state: State, offspring: Offspring, described: programs.Described) -
         solutions=solutions,
         evaluation=evaluation,
         measures=measures,
-        signals=described.signals,
-        jacobian=described.jacobian,
+        signals=result.signals,
+        jacobian=result.jacobian,
         **added,
     )
 
 
-def _recalled(search: Search, state: State) -> list[Rows]:
-    with raised_by("emitter", search.emitter):
-        rows = abilities.of_emitter(search.emitter).recall(state.memory)
+def _recall(search: Search, state: State) -> list[Rows]:
+    rows = abilities.of_emitter(search.emitter).recall(state.memory)
     return [] if rows is None else [_finite(rows)]
 
 
@@ -226,13 +220,13 @@ def _empty_reserve(rows: Rows) -> Reserve:
     return Reserve(_take(rows, [rows], np.arange(0)), 0)
 
 
-def _reserve(search: Search, state: State, known: Rows) -> Reserve:
-    (kept,) = HostElites(state.archive).take(np.arange(len(state.archive)), "id")
-    losers = np.flatnonzero(~np.isin(known.ids, kept))
+def _reserve(search: Search, state: State, rows: Rows) -> Reserve:
+    (elite_ids,) = HostElites(state.archive).take(np.arange(len(state.archive)), "id")
+    losers = np.flatnonzero(~np.isin(rows.ids, elite_ids))
     room = archives.capacity(state.archive) if search.reserve is None else search.reserve
-    best = losers[np.argsort(-known.objective[losers], kind="stable")[:room]]
-    dropped = state.reserve.dropped + len(losers) - len(best)
-    return Reserve(_take(known, [known], np.sort(best)), dropped)
+    best = losers[np.argsort(-rows.objective[losers], kind="stable")[:room]]
+    discarded = state.reserve.n_dropped + len(losers) - len(best)
+    return Reserve(_take(rows, [rows], np.sort(best)), discarded)
 
 
 def _as_batch(solutions: Array) -> np.ndarray:

@@ -1,9 +1,8 @@
-"""The nouns of a quality-diversity search; every part of this project speaks in these and nothing else.
+"""The nouns of a quality-diversity search; the whole project uses these types.
 
 B batch, M measures, D solution dimension, N rows, P parents of one solution, T triplets.
 """
 
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Array = Any  # np.ndarray on the host, jax.Array in a trace; one code serves both
@@ -15,11 +14,11 @@ FAILED, REJECTED, IMPROVED, NEW = -1, 0, 1, 2  # Batch.status
 
 
 class Spent(Exception):
-    """What a part may spend on others, a language model's budget, is spent: the run ends cleanly and can go on with more."""
+    """A component's budget, such as a language model's, is used up: the run ends cleanly and goes on once there is more."""
 
 
 class Evaluation(NamedTuple):
-    """What a domain says of B solutions."""
+    """The result of evaluating B solutions."""
 
     objective: Array  # [B] higher is better; NaN = failed: enters no archive, is counted and shown
     features: Features  # all that a descriptor may look at
@@ -35,8 +34,7 @@ class Rows(NamedTuple):
     valid: Array  # [N] False only where a compiled mirror pads
 
 
-_FILE_ENDINGS = {"text": "txt", "audio": "wav"}  # other kinds are their own ending
-_KINDS = {ending: kind for kind, ending in _FILE_ENDINGS.items()}
+FILE_ENDINGS = {"text": "txt", "audio": "wav"}  # of renderings; other kinds are their own ending
 
 
 class Rendering(NamedTuple):
@@ -48,23 +46,17 @@ class Rendering(NamedTuple):
     @property
     def ending(self) -> str:
         """The ending of a file that holds it."""
-        return _FILE_ENDINGS.get(self.kind, self.kind)
+        return FILE_ENDINGS.get(self.kind, self.kind)
 
     @property
     def content(self) -> bytes:
         """What a file holds of it."""
         return self.data.encode() if isinstance(self.data, str) else self.data
 
-    @classmethod
-    def from_file(cls, path: Path) -> "Rendering":
-        """Reads a file of one; texts stay bytes."""
-        ending = path.suffix[1:]
-        return cls(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
-
 
 @runtime_checkable
 class Domain(Protocol):
-    """What is searched. What it may have besides stands in qd.abilities.DomainAbilities."""
+    """What is searched. Its optional abilities are in qd.abilities.DomainAbilities."""
 
     @property
     def pure(self) -> bool:
@@ -76,7 +68,7 @@ class Domain(Protocol):
         ...
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Judges B solutions; keys [B], one for each, so that chunking changes nothing."""
+        """Evaluates B solutions; keys [B], one for each, so that chunking changes nothing."""
         ...
 
 
@@ -109,7 +101,7 @@ class Descriptor(Protocol):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The only features it is handed, kept beside each elite."""
+        """The only features that it receives; they are stored with each elite."""
         ...
 
     @property
@@ -145,7 +137,7 @@ class Elites(Protocol):
         ...
 
     def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
-        """Draws n elites evenly, with replacement -> (ids, solutions), or the columns that ``names`` asks for."""
+        """Draws n elites evenly, with replacement -> (ids, solutions), or the columns ``names``."""
         ...
 
     def take(self, index: Array, *names: str) -> tuple[Array, ...]:
@@ -162,7 +154,7 @@ class Elites(Protocol):
 
 
 class Offspring(NamedTuple):
-    """Solutions that an emitter wants evaluated."""
+    """Solutions that an emitter proposes for evaluation."""
 
     solutions: Array  # [B, ...]
     parents: Array | None = None  # [B, P] ids, -1 where a solution has fewer
@@ -182,7 +174,7 @@ class Batch(NamedTuple):
     cell: Array  # [B] -1 none (failed, or an archive without cells)
     status: Array  # [B] -1 failed, 0 rejected, 1 improved, 2 new cell
     value: Array  # [B] NaN where failed or where the archive has none
-    info: Features  # name -> [B]: all else that the archive's add said (novelty, dns, density, ...)
+    info: Features  # name -> [B]: what else the archive's add returns (novelty, dns, density, ...)
     jacobian: Array | None = None  # [B, 1+M, D] where the offspring asked for gradients
 
 
@@ -219,6 +211,7 @@ class Variation(Protocol):
         ...
 
 
+@runtime_checkable
 class Archive(Protocol):
     """Settings of a pyribs archive, and how to open one. See also qd.abilities.ArchiveAbilities."""
 
@@ -231,7 +224,7 @@ class Reserve(NamedTuple):
     """Elites that lost their cell at a refit, offered again at each later one."""
 
     rows: Rows
-    dropped: int  # how many found no room in it since the start
+    n_dropped: int  # how many found no room in it since the start
 
 
 class Search(NamedTuple):
@@ -253,5 +246,5 @@ class State(NamedTuple):
     memory: Memory
     params: Params
     reserve: Reserve
-    generation: int  # generations done; generation 0 is the seeds
+    generation: int  # generations done; generation 0 is the initial population
     evaluations: int

@@ -1,6 +1,7 @@
 """A descriptor with cells of uneven width along each axis."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,7 +48,7 @@ class Ticks:
     def learns(self) -> bool:
         return self.ticks is None
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         return (self.feature,)
 

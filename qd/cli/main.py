@@ -60,11 +60,13 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _command(name: str) -> Callable[[list[str]], int | None]:
-    targets = {name: target for name, (target, _) in COMMANDS.items()}
-    targets |= {name: command["_target_"] for name, command in plugins.commands().items()}
-    if name not in targets | OLD:
-        raise UserError(f"there is no command {name!r}; there is {nearest(name, targets)}")
-    return locate((targets | OLD)[name], f"the command {name}")
+    if name in COMMANDS:
+        return locate(COMMANDS[name][0], f"the command {name}")
+    targets = {name: command["_target_"] for name, command in plugins.commands().items()} | OLD
+    if name not in targets:
+        names = [*COMMANDS, *(targets.keys() - OLD.keys())]
+        raise UserError(f"unknown command {name!r}; choose {nearest(name, names)}")
+    return locate(targets[name], f"the command {name}")
 
 
 def _help() -> str:

@@ -18,10 +18,12 @@ from qd.config.overrides import choices
 
 def main(words: Sequence[str]) -> int:
     """Composes, builds and runs. Raises UserError where that cannot be."""
-    parser = command_parser("run", __doc__, "qd run [KEY=VALUE ...]")
-    parser.epilog = choices()
-    _, rest = parser.parse_known_args(words)  # all but --help, in order: Hydra reads them
+    if {"-h", "--help"} & set(words):
+        parser = command_parser("run", __doc__, "qd run [KEY=VALUE ...]")
+        parser.epilog = choices()
+        parser.print_help()
+        return 0
 
     from qd.runner.launch import launch
 
-    return launch(rest)
+    return launch(words)

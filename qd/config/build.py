@@ -1,6 +1,6 @@
-"""Builds parts from plain nodes: ``_target_`` is what to call, the rest are its keyword arguments.
+"""Builds components from plain nodes: ``_target_`` is what to call, the rest are its keyword arguments.
 
-A string "@domain" or "@domain.bounds" stands for a part that is already built, or for one of its attributes; "@@" at
+A string "@domain" or "@domain.bounds" stands for a component that is already built, or for one of its attributes; "@@" at
 the start is a plain "@". Lists become tuples. Building runs code: build only configurations that you trust.
 """
 
@@ -50,7 +50,7 @@ def locate(target: str, where: str) -> Any:
         What the name stands for, usually a class or a function.
 
     Raises:
-        ValueError: there is none of that name (names the nearest), it is a module, or a package that it needs is not installed.
+        UserError: the name is unknown (names the nearest), it is a module, or a package that it needs is not installed.
     """
     try:
         return _locate(target, where)
@@ -62,22 +62,22 @@ def locate(target: str, where: str) -> Any:
 
 
 def _locate(target: str, where: str) -> Any:
-    module, found = None, target.split(".")
-    for depth in range(1, len(found) + 1):
+    module, words = None, target.split(".")
+    for depth in range(1, len(words) + 1):
         try:
-            module = importlib.import_module(".".join(found[:depth]))
+            module = importlib.import_module(".".join(words[:depth]))
         except ModuleNotFoundError as error:
             if error.name is None or not f"{target}.".startswith(f"{error.name}."):
                 raise UserError(
                     f"{where}: {target} needs the package {error.name!r}, which is not installed",
                     f"type pip install {error.name}",
                 ) from error
-            return _attribute(module, found[: depth - 1], found[depth - 1 :], where)
+            return _attribute(module, words[: depth - 1], words[depth - 1 :], where)
     raise UserError(f"{where}: _target_ {target!r} is a module", f"name a class in it: {', '.join(_public(module))}")
 
 
 def import_users_modules() -> None:
-    """Makes the modules in the working directory importable, last, so that none hides one of ours; says where one does."""
+    """Makes the modules in the working directory importable, last, so that none hides one of ours; reports where one does."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -87,7 +87,7 @@ def import_users_modules() -> None:
 
 
 def foreign_domains() -> str | None:
-    """Says where ``domains`` comes from if it is not ours: a folder of that name shadows it."""
+    """Reports which folder shadows our package ``domains``; None where none does."""
     spec, ours = importlib.util.find_spec("domains"), Path(__file__).parents[2] / "domains"
     if spec is None or spec.origin is None or Path(spec.origin).parent.resolve() == ours.resolve():
         return None
@@ -97,7 +97,7 @@ def foreign_domains() -> str | None:
 def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
     name, *path = reference[1:].split(".")
     if name not in shared:
-        raise UserError(f"{where}: {reference!r} is not built before it; there is {nearest(name, shared) or 'nothing yet'}")
+        raise UserError(f"{where}: {reference!r} is not built before it; choose {nearest(name, shared) or 'nothing yet'}")
     part = shared[name]
     for attribute in path:
         if not hasattr(part, attribute):
@@ -111,36 +111,36 @@ def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
 
 def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
     target = settings.pop("_target_")
-    made = locate(target, where)
-    if not callable(made):
-        raise UserError(f"{where}: _target_ {target!r} is a {type(made).__name__}", "name a class or a function")
-    _check_keywords(made, settings, where)
-    _check_kinds(made, node, where)
+    factory = locate(target, where)
+    if not callable(factory):
+        raise UserError(f"{where}: _target_ {target!r} is a {type(factory).__name__}", "name a class or a function")
+    _check_keywords(factory, settings, where)
+    _check_kinds(factory, node, where)
     try:
-        return made(**settings)
+        return factory(**settings)
     except TypeError as error:  # a string where a number belongs
-        given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-        raise UserError(f"{where}: {made.__name__}({given}) cannot be: {error}") from error
+        arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        raise UserError(f"{where}: {factory.__name__}({arguments}) fails: {error}") from error
 
 
-def _check_keywords(made: Any, settings: dict[str, Any], where: str) -> None:
-    parameters = inspect.signature(made).parameters
+def _check_keywords(factory: Any, settings: dict[str, Any], where: str) -> None:
+    parameters = inspect.signature(factory).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     for name in settings:
         if name not in parameters:
             raise UserError(
-                f"{where}.{name}: {made.__name__} takes no {name!r}; it takes {nearest(name, parameters) or 'nothing'}"
+                f"{where}.{name}: {factory.__name__} takes no {name!r}; it takes {nearest(name, parameters) or 'nothing'}"
             )
     for name, p in parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
-            raise UserError(f"{where}.{name} is not set, and {made.__name__} needs it", f"type {where}.{name}=...")
+            raise UserError(f"{where}.{name} is not set, and {factory.__name__} needs it", f"type {where}.{name}=...")
 
 
-def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
-    """Raises ValueError where a plain annotation asks for another kind of value; what references stand for is not looked at."""
+def _check_kinds(factory: Any, node: Mapping[str, Any], where: str) -> None:
+    """Raises ValueError where a value has another type than a plain annotation; references are not checked."""
     try:
-        parameters = inspect.signature(made, eval_str=True).parameters
+        parameters = inspect.signature(factory, eval_str=True).parameters
     except (NameError, AttributeError, TypeError):  # annotations that only a type checker can read
         return
     for name in node.keys() & parameters.keys():
@@ -150,16 +150,16 @@ def _check_kinds(made: Any, node: Mapping[str, Any], where: str) -> None:
             values.check(f"{where}.{name}", value, p.annotation, p.default)
 
 
-def _attribute(module: Any, found: list[str], rest: list[str], where: str) -> Any:
+def _attribute(module: Any, path: list[str], rest: list[str], where: str) -> Any:
     if module is None:
         note = "; is its folder below the working directory, or installed?"
-        raise UserError(f"{where}: there is no package {rest[0]!r} for _target_ {'.'.join(rest)!r}{note}")
+        raise UserError(f"{where}: unknown package {rest[0]!r} in _target_ {'.'.join(rest)!r}{note}")
     part = module
     for i, name in enumerate(rest):
         if not hasattr(part, name):
-            said = ".".join([*found, *rest[:i]])
+            parent = ".".join([*path, *rest[:i]])
             raise UserError(
-                f"{where}: {said} has no {name!r}; it has {nearest(name, _public(part)) or 'nothing'}{_shadow(found)}"
+                f"{where}: {parent} has no {name!r}; it has {nearest(name, _public(part)) or 'nothing'}{_shadow(path)}"
             )
         part = getattr(part, name)
     return part
@@ -173,6 +173,6 @@ def _public(part: Any) -> list[str]:
     return own + [m.name for m in pkgutil.iter_modules(getattr(part, "__path__", []))]
 
 
-def _shadow(found: list[str]) -> str:
-    foreign = foreign_domains() if found[0] == "domains" else None
+def _shadow(path: list[str]) -> str:
+    foreign = foreign_domains() if path[0] == "domains" else None
     return f" ({foreign})" if foreign else ""

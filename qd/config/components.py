@@ -10,7 +10,7 @@ from qd.referee import Referee
 from qd.types import Search
 
 
-class Composed(NamedTuple):
+class Composition(NamedTuple):
     """What the words of ``qd run`` stand for."""
 
     search: Search
@@ -19,7 +19,7 @@ class Composed(NamedTuple):
     settings: RunSettings  # seed, budget, initial, ...
 
 
-def compose(words: Sequence[str] = ()) -> Composed:
+def compose(words: Sequence[str] = ()) -> Composition:
     """Builds the components that the words of ``qd run`` name; nothing is run and nothing is written.
 
         search, referee, run, settings = qd.compose(["domain=arm", "archive=cvt", "seed=3"])
@@ -35,4 +35,4 @@ def compose(words: Sequence[str] = ()) -> Composed:
     """
     settings = load(list(words))
     components = assemble(settings)
-    return Composed(components.search, components.referee, components.run, settings)
+    return Composition(components.search, components.referee, components.run, settings)

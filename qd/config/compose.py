@@ -1,4 +1,4 @@
-"""From what is typed after ``qd run`` to the parts of a search.
+"""From what is typed after ``qd run`` to the components of a search.
 
     settings = load(["domain=sphere", "seed=3"])
     search, referee, run, services = assemble(settings)
@@ -14,56 +14,55 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import schedule
 from qd.config.build import build
-from qd.config.overrides import check, opened, prepared, saying
+from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support import links
 from qd.support.errors import UserError
-from qd.support.moved import current_setting, original_setting
+from qd.support.moved import current_override, current_setting, earlier_settings, original_override
 
-# each part may refer to those before it
+# each component may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
-_ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # tell no folders apart
+_ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # not part of a folder's name
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
-_LONGEST = 120  # characters of overrides in a folder's name
+_LONGEST, _SLUG = 120, 60  # characters of overrides in a folder's name; and where they are cut short
+_PLAIN = re.compile(r"[\w.,=+~@:\[\]{}-]*")
 
 
-class Assembled(NamedTuple):
+class Components(NamedTuple):
     search: Any  # qd.types.Search
     referee: Any  # qd.referee.Referee or None
     run: Callable  # the driver: qd.search.run, or another of its signature
-    services: tuple[Any, ...] = ()  # shared parts that offer report(), what they did and spent, a row for each role
+    services: tuple[Any, ...] = ()  # shared components with report(): calls and cost, a row for each role
 
 
 def load(overrides: list[str]) -> RunSettings:
     """Returns the settings that the words of ``qd run`` make. Raises ValueError that names the nearest valid key or choice."""
-    with opened():
+    with open_hydra():
         check(overrides)
-        return composed(overrides)
+        return compose_settings(overrides)
 
 
-def composed(overrides: list[str]) -> RunSettings:
-    """``load`` without the check of keys and choices; Hydra must be ``opened``."""
+def compose_settings(overrides: list[str]) -> RunSettings:
+    """``load`` without the check of keys and choices; Hydra must be open: ``open_hydra``."""
     from hydra import compose
     from omegaconf import open_dict
 
-    with saying():
-        cfg = compose("config", prepared(overrides), return_hydra_config=True)
-        choices = dict(cfg.hydra.runtime.choices)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        return resolve(cfg, choices)
+    cfg = compose("config", hydra_overrides(overrides), return_hydra_config=True)
+    choices = dict(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return resolve(cfg, choices)
 
 
-def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
-    """Builds the parts, each once, in order.
+def assemble(settings: RunSettings, run: Path | None = None) -> Components:
+    """Builds the components, each once, in order.
 
     Args:
-        run: the folder of the run, which parts may ask for as "@run"; None where nothing is to be written.
+        run: the folder of the run, which components may refer to as "@run"; None where nothing is to be written.
 
     Raises:
-        ValueError: a part cannot be built or breaks its protocol.
+        UserError: a component cannot be built or breaks its protocol.
     """
     from qd import checks
     from qd.driver import choose  # with JAX, which --help does without
@@ -78,12 +77,12 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Assembled:
             shared[name] = build(node, shared, name)
         elif name == "judge_lm" and "lm" in shared:
             shared[name] = shared["lm"]
-    components = (shared[name] for name in ("domain", "descriptor", "archive", "emitter"))
-    search = Search(*components, keep=_kept(settings, shared), reserve=settings.reserve)
+    components = [shared[name] for name in ("domain", "descriptor", "archive", "emitter")]
+    search = Search(*components, keep=_features_to_keep(settings, shared), reserve=settings.reserve)
+    services = {id(service): service for service in shared.values() if abilities.of_service(service).report}
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
-    services = {id(part): part for part in shared.values() if abilities.of_service(part).report}
-    return Assembled(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))
+    return Components(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:
@@ -91,31 +90,34 @@ def folder(settings: RunSettings, overrides: list[str]) -> Path:
 
     Args:
         settings: that the overrides make.
-        overrides: the words after ``qd run``; those that tell no folders apart are left out (seed, budget, workers, ...).
+        overrides: the words after ``qd run``; those that do not belong in the name are left out (seed, budget, workers, ...).
 
     Returns:
-        The path; a hash of the settings stands for overrides of over 120 characters, or with others than a folder's name
-        may have.
+        The path. Overrides of over 120 characters, or with others than a folder's name may have, are cut short, and six
+        digits of a hash of the settings follow.
     """
-    before = _folder(settings, [_under_name(override, original_setting) for override in overrides])
-    now = _folder(settings, [_under_name(override, current_setting) for override in overrides])
-    return before if before.exists() and not now.exists() else now
+    texts = [
+        ",".join(_distinguishing(settings, [rename(override) for override in overrides]))
+        for rename in (current_override, original_override)
+    ]
+    digest = "" if all(map(_is_plain, texts)) else _hash(settings)
+    slug = re.sub(r"[^\w.,=+-]+", "_", texts[0])[:_SLUG].rstrip(",._-")
+    now = texts[0] if _is_plain(texts[0]) else f"{slug}-{digest[:6]}"
+    earlier = [text if _is_plain(text) else digest for text in texts]  # names that earlier versions gave
+    paths = [Path(settings.runs, settings.name, f"{text}-s{settings.seed}".lstrip("-")) for text in (now, *earlier)]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
-def _under_name(override: str, name_of: Callable[[str], str]) -> str:
-    key, equals, value = override.lstrip("+~").partition("=")
-    return f"{name_of(key)}{equals}{value}"
+def _distinguishing(settings: RunSettings, overrides: list[str]) -> list[str]:
+    """Returns the overrides that belong in a folder's name, in order."""
+    redundant = [f"{group}={settings.name}" for group in ("domain", "recipe", "experiment")]  # NAME says it already
+    words = sorted(f"from={settings.source}" if _key(o) == "source" else o.lstrip("+~") for o in overrides)
+    words = [o for o in words if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
+    return [o for o in words if not o.startswith("hydra") and o not in redundant]
 
 
-def _folder(settings: RunSettings, overrides: list[str]) -> Path:
-    named = [f"{group}={settings.name}" for group in ("domain", "recipe", "experiment")]  # NAME says it already
-    said = sorted(f"from={settings.source}" if _key(o) == "source" else o.lstrip("+") for o in overrides)
-    said = [o for o in said if _key(o) not in _ELSEWHERE and not _NOR.match(_key(o))]
-    said = [o for o in said if not o.startswith("hydra") and o not in named]
-    text = ",".join(said)
-    if len(text) > _LONGEST or not re.fullmatch(r"[\w.,=+~@:\[\]{}-]*", text):
-        text = _hash(settings)
-    return Path(settings.runs, settings.name, f"{text}-s{settings.seed}" if text else f"s{settings.seed}")
+def _is_plain(text: str) -> bool:
+    return len(text) <= _LONGEST and _PLAIN.fullmatch(text) is not None
 
 
 def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
@@ -129,7 +131,7 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
         The settings, named after the domain where they have no name.
 
     Raises:
-        ValueError: a setting is not set or cannot be; names what to type.
+        UserError: a setting is missing or impossible; names what to type.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
@@ -141,13 +143,15 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     except InterpolationToMissingValueError as error:
         lacks, domain = re.findall(r"domain_defaults\.\w+", str(error))[0], choices["domain"]
         raise UserError(
-            f"{error.full_key} asks for {lacks}, which domain={domain} does not say; "
-            f"type {error.full_key}=..., or say {lacks} in conf/domain/{domain}.yaml"
+            f"{error.full_key} needs {lacks}, which domain={domain} does not set; "
+            f"type {error.full_key}=..., or set {lacks} in conf/domain/{domain}.yaml"
         ) from error
     if unset:
         raise UserError(f"{unset[0]} is not set", f"type {unset[0]}=...")
     for name in ("domain_defaults", *EARLIER):
         del config[name]
+    for before, now in earlier_settings(config).items():  # of a user's yaml: typed ones have been renamed
+        print_renamed(before, now)
     config["name"] = str(choices["domain"]) if config["name"] is None else config["name"]
     settings = from_config(config)
     _check_settings(settings)
@@ -155,14 +159,14 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
 
 
 def _take_over(cfg: Any) -> None:
-    """Takes over what a user's own yaml still says in the words of the previous version."""
+    """Renames settings of the previous version in a user's own yaml."""
     from omegaconf import OmegaConf, open_dict
 
     for before in EARLIER:
         now, value = current_setting(before), cfg[before]
         if value is None:
             continue
-        print(f"qd: a yaml of yours says {before}: which is now {now}:", file=sys.stderr)
+        print(f"qd: a yaml of yours sets {before}:, which is now {now}:; type the new name", file=sys.stderr)
         with open_dict(cfg):
             if before != "suits":
                 cfg[now] = value if cfg[now] is None else cfg[now]
@@ -176,9 +180,6 @@ def _take_over(cfg: Any) -> None:
 
 
 def _check_settings(settings: RunSettings) -> None:
-    if settings.renderings < 0:
-        raise UserError(f"renderings={settings.renderings} is below 0", "type 0 for none")
-    schedule.check(settings)
     axis_labels, name = {} if settings.axis_labels is None else settings.axis_labels, settings.name
     if not isinstance(axis_labels, dict) or not all(isinstance(columns, list) for columns in axis_labels.values()):
         raise UserError(
@@ -197,7 +198,7 @@ def _check_settings(settings: RunSettings) -> None:
         raise UserError(f"name={name} leaves the folder of runs", "type a plain name, or runs=FOLDER")
 
 
-def _kept(settings: RunSettings, shared: dict[str, Any]) -> tuple[str, ...]:
+def _features_to_keep(settings: RunSettings, shared: dict[str, Any]) -> tuple[str, ...]:
     """Names the features that are stored whether or not the descriptor reads them."""
     filmed = (settings.film,) if settings.film else ()
     domain, judge = abilities.of_domain(shared["domain"]).keep, abilities.of_judge(shared.get("judge")).keep

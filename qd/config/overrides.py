@@ -1,6 +1,6 @@
-"""What may be typed after ``qd run``: where the choices lie, which keys and names there are, and which was meant.
+"""What may be typed after ``qd run``: where the choices lie, which keys and names there are, and what a typo meant.
 
-conf is ours, and the user's ./conf beside it. Hydra's errors are said as ours.
+conf is ours, and the user's ./conf beside it. Hydra's errors become UserErrors.
 """
 
 import filecmp
@@ -26,11 +26,11 @@ from qd.config import values
 from qd.config.settings import EARLIER, DomainDefaults, Plateau, Settings
 from qd.support.conf import conf
 from qd.support.errors import UserError
-from qd.support.moved import current_setting
+from qd.support.moved import current_override
 from qd.support.spelling import nearest
 
 SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
-_PARTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
+_COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
 @cache
@@ -43,49 +43,51 @@ def register() -> None:
 
 
 @contextmanager
-def opened() -> Iterator[None]:
-    """Opens Hydra on our conf, and says its errors as ours."""
+def open_hydra() -> Iterator[None]:
+    """Opens Hydra on our conf, and turns its errors into ours."""
     register()
-    with saying(), initialize_config_dir(str(conf()), version_base="1.3"):
+    with translate_errors(), initialize_config_dir(str(conf()), version_base="1.3"):
         yield
 
 
 @contextmanager
-def saying() -> Iterator[None]:
-    """Says Hydra's errors as ours: raises ValueError in their place."""
+def translate_errors() -> Iterator[None]:
+    """Turns Hydra's errors into UserErrors."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_said(error)) from error
+        raise UserError(_message(error)) from error
 
 
-def prepared(overrides: list[str]) -> list[str]:
-    """Returns what Hydra is given: parts take any key (what builds them knows which), and ./conf is searched too."""
-    parts = re.compile(rf"({'|'.join(_PARTS)})\.[^=]*=")
+def hydra_overrides(overrides: list[str]) -> list[str]:
+    """Returns Hydra's overrides: components take any key (checked when they are built), and ./conf is searched too."""
+    components = re.compile(rf"({'|'.join(_COMPONENTS)})\.[^=]*=")
     theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
-    return [f"++{o}" if parts.match(o) else o for o in map(_as_hydra_reads, overrides)] + theirs
+    return [f"++{o}" if components.match(o) else o for o in _as_hydra_reads(overrides)] + theirs
 
 
 def check(overrides: list[str]) -> None:
     """Raises ValueError on a misspelt key or an unknown choice of a group; sweeps are judged choice by choice.
 
-    Hydra must be ``opened``.
+    Hydra must be open: ``open_hydra``.
     """
-    loader, given = GlobalHydra.instance().config_loader(), prepared(overrides)
+    loader, arguments = GlobalHydra.instance().config_loader(), hydra_overrides(overrides)
 
-    def listed(group: str, kind: ObjectType) -> list[str]:
-        return loader.get_group_options(group, kind, config_name="config", overrides=given)
+    def options(group: str, kind: ObjectType) -> list[str]:
+        return loader.get_group_options(group, kind, config_name="config", overrides=arguments)
 
-    groups = listed("", ObjectType.GROUP)
-    for override in OverridesParser.create().parse_overrides([_as_hydra_reads(override) for override in overrides]):
+    groups = options("", ObjectType.GROUP)
+    for override in OverridesParser.create().parse_overrides(_as_hydra_reads(overrides)):
         key = override.key_or_group
         if key.startswith("hydra"):
             continue
         _check_key(key, groups)
+        if override.is_delete() and not isinstance(override.value(), str | None):
+            raise UserError(f"cannot read {override.input_line!r}", f"type ~{key}")
         if key in groups and not override.is_delete():
             for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
                 below = "/".join([key, *str(choice).split("/")[:-1]])
-                _check_choice(key, choice, listed(below, ObjectType.CONFIG))
+                _check_choice(key, choice, options(below, ObjectType.CONFIG))
 
 
 def choices() -> str:
@@ -97,13 +99,19 @@ def choices() -> str:
     return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])
 
 
-def _as_hydra_reads(override: str) -> str:
-    """Returns an override under the setting's name of now, and from=PATH as Hydra reads it.
+def _as_hydra_reads(overrides: list[str]) -> list[str]:
+    """Returns overrides under the settings' names of now, and from=PATH as Hydra reads it; prints each old name once.
 
     ``from`` can be no name in Python, and a run's folder has = and , in its name.
     """
-    if not override.startswith("from="):
-        return _under_its_name(override)
+    current = [current_override(override) for override in overrides]
+    for before, now in zip(overrides, current, strict=True):
+        if before != now:
+            print_renamed(_key(before), _key(now))
+    return [_as_source(override) if override.startswith("from=") else override for override in current]
+
+
+def _as_source(override: str) -> str:
     path = override.removeprefix("from=")
     if not Path(path).exists():
         return f"source={path}"
@@ -111,37 +119,36 @@ def _as_hydra_reads(override: str) -> str:
     return f"source='{quoted}'"
 
 
-def _under_its_name(override: str) -> str:
-    """Returns an override of an earlier version under its name of now, and prints once what to type."""
-    key, equals, value = override.partition("=")
-    plain = key.lstrip("+~")
-    name = current_setting(plain)
-    if name == plain:
-        return override
-    _print_renamed(plain, name)
-    return f"{key[: len(key) - len(plain)]}{name}{equals}{value}"
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 @cache
-def _print_renamed(before: str, now: str) -> None:
+def print_renamed(before: str, now: str) -> None:
+    """Prints once what to type for a setting of an earlier version.
+
+    Args:
+        before: its name then, e.g. relearn.
+        now: its name now.
+    """
     print(f"qd: {before}= is now {now}=; the old word works in this version only", file=sys.stderr)
 
 
 def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
-    known = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
-    if "/" not in top and top not in known:
-        raise UserError(f"there is no setting {top!r}; there is {_listed(top, known)}")
+    names = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
+    if "/" not in top and top not in names:
+        raise UserError(f"unknown setting {top!r}; choose {_suggest(top, names)}")
     for name, table in (("domain_defaults", DomainDefaults), ("plateau", Plateau)):
         there = [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in there:
-            raise UserError(f"there is no setting {key!r}; {name} has {nearest(rest, there)}")
+            raise UserError(f"unknown setting {key!r}; {name} has {nearest(rest, there)}")
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
     if str(choice).split("/")[-1] in options or (choice is None and group == "recipe"):
         return
-    raise UserError(f"there is no {group} {str(choice)!r}; there is {nearest(str(choice), options)}")
+    raise UserError(f"unknown {group} {str(choice)!r}; choose {nearest(str(choice), options)}")
 
 
 def _yours() -> list[str]:
@@ -155,32 +162,31 @@ def _yours() -> list[str]:
     return [f"hydra.searchpath=['file://{yours}']"]
 
 
-def _said(error: BaseException) -> str:
-    """Says a Hydra error in one line, with its cause."""
-    ours = _unreadable(error) or _mistyped(error)
+def _message(error: BaseException) -> str:
+    """Returns a Hydra error in one line, with its cause."""
+    ours = _unreadable(error) or _wrong_kind(error)
     if ours:
         return ours
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
-    said = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
+    text = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
     tables = {table.__name__: table for table in (Settings, DomainDefaults, Plateau)}
-    unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", said)
+    unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", text)
     if unknown:
-        known = tables[unknown[2]]
-        said += f"; there is {_listed(unknown[1], [f.name for f in fields(known)])}"
-    return said
+        text += f"; choose {_suggest(unknown[1], [f.name for f in fields(tables[unknown[2]])])}"
+    return text
 
 
-def _listed(name: str, known: Iterable[str]) -> str:
-    return f"{nearest(name, sorted(known), most=3)}; qd run --help lists all"
+def _suggest(name: str, names: Iterable[str]) -> str:
+    return f"{nearest(name, sorted(names), most=3)}; qd run --help lists all"
 
 
 def _unreadable(error: BaseException) -> str | None:
-    """Says that an override is no key=value, or several values where one is wanted."""
+    """The message about an override that is no key=value, or lists several values where one is expected."""
     override = getattr(error, "override", None)
-    listed = re.match(r"Ambiguous value for argument '(.*)'$", str(error).splitlines()[0])
-    key, _, text = (listed[1] if listed else override or "").partition("=")
-    if listed:
+    ambiguous = re.match(r"Ambiguous value for argument '(.*)'$", str(error).splitlines()[0])
+    key, _, text = (ambiguous[1] if ambiguous else override or "").partition("=")
+    if ambiguous:
         return (
             f"{key}={text} lists values; type qd run -m {key}={text} for a sweep, {key}=[{text}] for a list, "
             f"or \"{key}='{text}'\" for text"
@@ -191,8 +197,8 @@ def _unreadable(error: BaseException) -> str | None:
     return f'cannot read {override!r}; type key=value; blanks and signs in a value need inner quotes: type "{quoted}"'
 
 
-def _mistyped(error: BaseException) -> str | None:
-    """Says that a setting of the run is of another kind than what is typed."""
+def _wrong_kind(error: BaseException) -> str | None:
+    """The message about a value of another type than its setting."""
     typed = re.match(r"Error merging override (.*)", str(error))
     if not typed or not isinstance(error.__cause__, ValidationError):
         return None
@@ -203,6 +209,6 @@ def _mistyped(error: BaseException) -> str | None:
     if table is None or name not in get_type_hints(table):
         return None
     defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))
-    return values.refused(
+    return values.mismatch(
         key, override.value(), get_type_hints(table)[name], None if defaults[name] == MISSING else defaults[name]
     )

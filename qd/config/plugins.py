@@ -1,6 +1,6 @@
 """What conf adds to commands by name: commands of other packages, exporters of domains, columns of tables.
 
-qd imports none of what these tables name; it is located when it is asked for.
+These tables name dotted paths, which are imported on use.
 """
 
 from pathlib import Path

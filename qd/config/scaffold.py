@@ -91,7 +91,7 @@ def _check_name(name: str, external: bool) -> None:
     if not (name.isascii() and name.isidentifier() and name[0].isalpha()) or keyword.iskeyword(name):
         plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_0123456789") or "mine"
         plain = plain + "_domain" if keyword.iskeyword(plain) else plain
-        raise UserError(f"{name!r} can be no module of Python", f"type letters, digits and _, e.g. qd new {plain}")
+        raise UserError(f"{name!r} is no valid Python module name", f"type letters, digits and _, e.g. qd new {plain}")
     if name.lower() in _WORDS:
         raise UserError(f"{name!r} means something else to Hydra, pytest or pip", f"type another name, e.g. qd new my_{name}")
     if _is_choice(name):
@@ -106,13 +106,13 @@ def _is_choice(name: str) -> bool:
 
 
 def _hides(name: str) -> str | None:
-    """Says which module a file of that name would hide, or be hidden by."""
+    """Names the module that a file of that name would hide, or be hidden by."""
     if name in sys.stdlib_module_names:
         return f"Python's own module {name!r}"
     if Path(name, "__init__.py").exists():
         return f"the package {name!r} in this folder"
     here = {"", str(Path.cwd())}
-    found = PathFinder.find_spec(name, [entry for entry in sys.path if entry not in here])
-    if found is None or found.origin is None:  # a folder without __init__.py hides nothing
+    spec = PathFinder.find_spec(name, [entry for entry in sys.path if entry not in here])
+    if spec is None or spec.origin is None:  # a folder without __init__.py hides nothing
         return None
-    return f"the package {name!r} that is installed ({found.origin})"
+    return f"the package {name!r} that is installed ({spec.origin})"

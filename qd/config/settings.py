@@ -1,4 +1,4 @@
-"""What a run may be told, the default of each setting, and its one form in files.
+"""The settings of a run, their defaults, their limits, and their one form in files.
 
 ``RunSettings`` is what all code is handed; ``to_config`` and ``from_config`` lead to and from the plain dict that config.yaml
 and archive.json hold. ``Settings`` adds what may only be typed: it is the schema of conf/config.yaml.
@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from omegaconf import MISSING
 
 from qd.config import values
+from qd.config.values import format_value
 from qd.support.errors import UserError
 from qd.support.moved import current_config
 from qd.support.spelling import nearest
@@ -29,16 +30,24 @@ _LEFT_OUT = (
     "columns",
 )  # where they are not set
 
-
 COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
+_COUNTS = ("budget", "initial", "log_every", "save_every")
+_COMPONENT_COUNTS = {
+    "archive": ("dims", "cells", "samples", "capacity"),
+    "emitter": ("batch_size", "count"),
+}  # of our own components: whole numbers, 1 or more, or lists of such
+_REFIT = (
+    "type refit=10000 for every so many evaluations, refit=[10000,25000] for these, refit=[0.1,0.25,0.5] for shares of "
+    "the budget, or refit=outside"
+)
 EARLIER = ("relearn", "called", "now", "suits")  # names of the previous version, which a user's own yaml may hold
 
 
 @dataclass(frozen=True)
 class DomainDefaults:
-    """What suits a domain; the choices in conf refer to it as ${domain_defaults.feature}."""
+    """Defaults that fit a domain; the choices in conf refer to it as ${domain_defaults.feature}."""
 
-    feature: str = MISSING  # the hand-made feature whose columns are the measures
+    feature: str = MISSING  # the hand-made feature: its columns are the measures
     bounds: Any = MISSING  # of that feature: (low, high) per column
     reads: list[str] = MISSING  # what a learner looks at
     dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid
@@ -70,8 +79,8 @@ class RunSettings:
     name: str  # of the folder
     seed: int = 0
     budget: int = 50_000  # evaluations
-    initial: int = 100  # seeds, sampled by the domain: generation 0
-    source: str | None = None  # typed as from=...: a run or a file whose solutions are generation 0, instead of samples
+    initial: int = 100  # size of the initial population, sampled by the domain: generation 0
+    source: str | None = None  # typed as from=...: a run or a file: its solutions are generation 0, instead of samples
     stop: str | None = None  # plateau: end before the budget where nothing gets better
     plateau: Plateau = field(default_factory=Plateau)
     refit: Any = None  # None: never; a number: every so many evaluations; a list: at these, or shares of the budget; outside
@@ -81,14 +90,14 @@ class RunSettings:
     save_seconds: float = 2.0  # but a checkpoint at most this often: each waits for the disk
     renderings: int = 100  # pictures of elites, at most
     film: str | None = None  # a feature of two numbers, such as position: where all ended is kept, for qd plot --film
-    live_map: bool | None = None  # draw the map at each refit too, into the folder now/: for people who answer meanwhile
+    live_map: bool | None = None  # draw the map at each refit too, into the folder now/: for raters who answer meanwhile
     runs: str = "runs"  # the root of all run folders
-    again: bool = False  # run anew where a finished run is
+    again: bool = False  # start again where there is a finished run
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
     axis_labels: Any = (
         None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
     )
-    columns: str | None = None  # a choice of conf/columns.yaml: what `qd export` says of each solution besides
+    columns: str | None = None  # a choice of conf/columns.yaml: more columns of `qd export`
     keep: tuple[str, ...] = ()  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a refit; None: as many as there are cells
     lm: Any = None  # shared services, built first and handed on by name
@@ -101,6 +110,10 @@ class RunSettings:
     emitter: Any
     referee: Any = None
     driver: Any
+
+    def __post_init__(self) -> None:
+        """Refuses impossible numbers. Raises UserError that names what to type."""
+        _check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,40 +153,107 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
         UserError: a setting is missing, unknown or of the wrong kind.
     """
     config = current_config(dict(config))
-    table = {f.name: f for f in fields(RunSettings)}
-    required = [name for name, f in table.items() if f.default is REQUIRED and f.default_factory is REQUIRED]
+    names = {f.name: f for f in fields(RunSettings)}
+    required = [name for name, f in names.items() if f.default is REQUIRED and f.default_factory is REQUIRED]
     if lacking := [name for name in required if name not in config]:
         raise UserError(f"it lacks {', '.join(lacking)}")
-    if unknown := [name for name in config if name not in table]:
-        raise UserError(f"there is no setting {unknown[0]!r}; there is {nearest(unknown[0], sorted(table), most=3)}")
+    if unknown := [name for name in config if name not in names]:
+        raise UserError(f"unknown setting {unknown[0]!r}; choose {nearest(unknown[0], sorted(names), most=3)}")
     _check_kinds(config)
     typed: dict[str, Any] = {"keep": tuple(config.get("keep", ()))}
-    for name, table_type in _TABLES.items():
-        if name in config:
-            typed[name] = _table(name, table_type, config[name])
+    typed |= {name: table_type(**config[name]) for name, table_type in _TABLES.items() if name in config}
     return RunSettings(**{**config, **typed})
 
 
 def _check_kinds(config: Mapping[str, Any]) -> None:
     """Raises UserError where a setting is of another kind than its annotation says."""
     hints = get_type_hints(RunSettings)
+    annotated: list[tuple[str, Any, Any]] = []  # key, value, annotation
     for name, value in config.items():
         if name in _TABLES:
+            annotated += _entries(name, value)
             continue
         if isinstance(value, dict) and hints[name] is not Any:
             raise UserError(f"its {name} is a table", f"type {name}=...")
         if name in COMPONENTS and value is not None and not isinstance(value, dict):
             raise UserError(f"its {name} is {str(value)[:60]}, no component", f"type {name}=...")
-        values.check(name, value, hints[name])
+        annotated.append((name, value, hints[name]))
+    for entry in annotated:
+        values.check(*entry)
 
 
-def _table(name: str, table_type: Any, value: Any) -> Any:
-    """Returns a table of settings. Raises UserError where a name or a value of it is wrong."""
-    hints = get_type_hints(table_type)
+def _entries(name: str, value: Any) -> list[tuple[str, Any, Any]]:
+    """Returns (key, value, annotation) of each setting of a table. Raises UserError where it is no such table."""
+    hints = get_type_hints(_TABLES[name])
     if not isinstance(value, Mapping) or not value.keys() <= hints.keys():
         raise UserError(
             f"its {name} is {str(value)[:60]}, no table of {' and '.join(hints)}", f"type {name}.{next(iter(hints))}=..."
         )
-    for key, each in value.items():
-        values.check(f"{name}.{key}", each, hints[key])
-    return table_type(**value)
+    return [(f"{name}.{key}", each, hints[key]) for key, each in value.items()]
+
+
+def _check(settings: RunSettings) -> None:
+    """Raises UserError where a number of a run, or of its archive or emitter, is impossible."""
+    for name in _COUNTS:
+        if getattr(settings, name) < 1:
+            raise UserError(f"{name}={getattr(settings, name)} is too small", f"type {name}=1 or more")
+    for name in ("renderings", "save_seconds"):
+        if not getattr(settings, name) >= 0:
+            raise UserError(f"{name}={getattr(settings, name)} is below 0", f"type {name}=0 or more")
+    for role, names in _COMPONENT_COUNTS.items():
+        node = getattr(settings, role)
+        if isinstance(node, dict) and str(node.get("_target_")).startswith("qd."):
+            for name in names:
+                if name in node:
+                    _check_count(settings, f"{role}.{name}", node[name])
+    _check_refit(settings)
+    _check_plateau(settings)
+
+
+def _check_count(settings: RunSettings, key: str, count: Any) -> None:
+    if key == "archive.dims" and isinstance(count, int | float | str):
+        measures = settings.descriptor.get("bounds") if isinstance(settings.descriptor, dict) else None
+        dims = [count if isinstance(count, int) and count >= 1 else 50] * (len(measures) if isinstance(measures, list) else 2)
+        raise UserError(f"{key}={count} is no list of cells, one number a measure", f"type {key}={format_value(dims)}")
+    numbers = count if isinstance(count, list) else [count]
+    if isinstance(count, list) and not all(type(number) is int for number in count):
+        raise UserError(
+            f"{key}={format_value(count)} is no list of whole numbers", f"type {key}={format_value([50] * len(count))}"
+        )
+    if any(isinstance(number, int | float) and number < 1 for number in numbers):
+        least = [number if isinstance(number, int) and number >= 1 else 50 for number in numbers]
+        fix = f"type {key}={format_value(least)}" if isinstance(count, list) else f"type {key}=1 or more"
+        raise UserError(f"{key}={format_value(count)} is too small", fix)
+
+
+def _check_refit(settings: RunSettings) -> None:
+    stops = settings.refit
+    if stops == "outside":
+        rule = settings.outside
+        if not (0 < rule.share < 1 and rule.over >= 1):
+            raise UserError(
+                f"outside.share={rule.share}, outside.over={rule.over} is impossible; "
+                "type outside.share=0.05 (between 0 and 1) and outside.over=2000 (evaluations)"
+            )
+        return
+    if stops is None or (isinstance(stops, int) and not isinstance(stops, bool) and stops >= 1):
+        return
+    if not isinstance(stops, list) or not all(_is_point(stop) for stop in stops):
+        raise UserError(f"refit={stops} is no count of evaluations; {_REFIT}")
+
+
+def _is_point(stop: Any) -> bool:
+    if isinstance(stop, bool):
+        return False
+    return stop >= 1 if isinstance(stop, int) else isinstance(stop, float) and 0 < stop < 1
+
+
+def _check_plateau(settings: RunSettings) -> None:
+    stop, rule = settings.stop, settings.plateau
+    if stop not in (None, "plateau"):
+        raise UserError(f"unknown stop={stop}", "type stop=plateau, or leave it out and the run ends at its budget")
+    if stop and not (rule.over >= 1 and rule.share >= 0):
+        raise UserError(
+            f"plateau.share={rule.share}, plateau.over={rule.over} is impossible; "
+            "type plateau.share=0.01 (a share, 0 or more) and plateau.over=10000 (evaluations)"
+        )

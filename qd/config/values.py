@@ -1,4 +1,4 @@
-"""Whether a setting is of the kind that its annotation asks for, and what to type where it is not."""
+"""Checks the type of a setting against its annotation, and words the message where it differs."""
 
 import math
 import types
@@ -11,9 +11,9 @@ _EXAMPLES = {int: 10, float: 0.5, str: "word", bool: True, tuple: (1, 2)}
 
 
 def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
-    """Checks that a plain value is of the kind that a plain annotation, or an Optional of one, wants.
+    """Checks that a plain value has the type of a plain annotation, or of an Optional of one.
 
-    Other annotations, and values that are not plain (NumPy's numbers, parts), pass.
+    Other annotations, and values that are not plain (NumPy's numbers, components), pass.
 
     Args:
         key: dotted, for the message.
@@ -24,15 +24,15 @@ def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
     Raises:
         ValueError: the value is of another kind.
     """
-    asked, optional = _asked(annotation)
-    if asked is None or type(value) not in (*_KINDS, list, type(None)) or (value is None and optional):
+    kind, optional = _plain_kind(annotation)
+    if kind is None or type(value) not in (*_KINDS, list, type(None)) or (value is None and optional):
         return
-    if not _fits(value, asked):
-        raise UserError(refused(key, value, annotation, default))
+    if not _fits(value, kind):
+        raise UserError(mismatch(key, value, annotation, default))
 
 
-def refused(key: str, value: Any, annotation: Any, default: Any = None) -> str:
-    """Words the message that a value cannot be, with what to type instead.
+def mismatch(key: str, value: Any, annotation: Any, default: Any = None) -> str:
+    """Words the message about a value of the wrong type, with what to type instead.
 
     Args:
         key: dotted.
@@ -43,33 +43,33 @@ def refused(key: str, value: Any, annotation: Any, default: Any = None) -> str:
     Returns:
         The message.
     """
-    asked, _ = _asked(annotation)
-    if asked is None:
-        return f"{key}={typed(value)} cannot be; type {key}=..."
-    if asked is int and type(value) is float and math.isfinite(value):
-        instead = typed(int(value))
-    elif asked is str and value is not None:
-        return f"{key}={typed(value)} is no text; type \"{key}='{typed(value)}'\" if it is meant as text"
+    kind, _ = _plain_kind(annotation)
+    if kind is None:
+        return f"{key}={format_value(value)} has the wrong type; type {key}=..."
+    if kind is int and type(value) is float and math.isfinite(value):
+        instead = format_value(int(value))
+    elif kind is str and value is not None:
+        return f"{key}={format_value(value)} is no text; type \"{key}='{format_value(value)}'\" if it is meant as text"
     else:
-        instead = typed(default if _fits(default, asked) else _EXAMPLES[asked])
-    return f"{key}={typed(value)} is {_KINDS[asked]}; type {key}={instead}"
+        instead = format_value(default if _fits(default, kind) else _EXAMPLES[kind])
+    return f"{key}={format_value(value)} is {_KINDS[kind]}; type {key}={instead}"
 
 
-def typed(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A plain value as it is typed on the command line."""
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(typed, value))}]"
+        return f"[{','.join(map(format_value, value))}]"
     return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def _asked(annotation: Any) -> tuple[type | None, bool]:
-    """The plain kind that is asked for, None where it is no plain one; and whether null will do as well."""
-    given = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    kinds = [kind for kind in given if kind is not type(None)]
+def _plain_kind(annotation: Any) -> tuple[type | None, bool]:
+    """The plain type of an annotation, None where it is another one; and whether null is allowed."""
+    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    kinds = [kind for kind in options if kind is not type(None)]
     if len(kinds) != 1:
         return None, True
     kind = tuple if get_origin(kinds[0]) in (tuple, list) else kinds[0]
-    return (kind if kind in _KINDS else None), len(kinds) < len(given)
+    return (kind if kind in _KINDS else None), len(kinds) < len(options)
 
 
 def _fits(value: Any, kind: type) -> bool:

@@ -14,7 +14,6 @@ from qd.config.settings import RunSettings
 from qd.doctor.probes import PROBES
 from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
 from qd.runner.console import clock
-from qd.runner.run import check
 from qd.store import solutions
 from qd.support.errors import UserError
 
@@ -60,7 +59,6 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
         raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")
     import_users_modules()
     settings = compose.load(overrides)
-    check(settings)
     try:
         parts = compose.assemble(replace(settings, refit=None))  # a refit of what does not learn has a probe of its own
     except ValueError as error:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qd import abilities, archives
-from qd.config import schedule
 from qd.doctor.trial import Finding, Trial
 from qd.runner import refits
 from qd.store import archive_file
@@ -188,11 +187,11 @@ def budget(trial: Trial) -> Iterator[Finding]:
     if stops and abilities.of_descriptor(trial.search.descriptor).learns is False:
         who = type(trial.search.descriptor).__name__
         yield Finding("refit", f"refit={stops}, but {who} does not learn", "refit=null, or another descriptor")
-    late = [stop for stop in ([stops] if isinstance(stops, int) else schedule.points(trial.settings)) if stop >= asked]
+    late = [stop for stop in ([stops] if isinstance(stops, int) else refits.points(trial.settings)) if stop >= asked]
     if late:
         yield Finding("refit", f"refit={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
-    if unasked := refits.unasked(trial.settings, trial.search.descriptor):
-        problem, fix = unasked
+    if unused := refits.unused_questions(trial.settings, trial.search.descriptor):
+        problem, fix = unused
         yield Finding("questions", problem, fix.removeprefix("type "))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from qd import abilities, archives, checks, keys, programs
 from qd.config.settings import RunSettings
-from qd.search import start, step, stored
+from qd.search import start, step
 from qd.store import archive_file
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
@@ -103,7 +103,7 @@ def fault(error: BaseException) -> Finding:
 
 def _evaluate(trial: Trial) -> None:
     """Evaluates the seeds twice by the same key, and once uncompiled where the domain is pure."""
-    domain, names = trial.search.domain, stored(trial.search)
+    domain, names = trial.search.domain, programs.feature_names(trial.search)
     key = keys.new(1)
     checks.rehearse(trial.search, key, trial.seeds)
     trial.said = programs.evaluate(domain, names, key, trial.seeds)

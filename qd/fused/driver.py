@@ -18,6 +18,7 @@ from qd.archives import CVT, Grid
 from qd.fused.mirror import Mirror, opened
 from qd.fused.prepare import Work, check_memory, prepare, too_large
 from qd.fused.program import Chunk, Place, compiled
+from qd.support.error_notes import in_generation, naming_component
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Features, Search, State
 
@@ -54,15 +55,16 @@ def run(
     if state.evaluations >= until:
         return
     asked = search, generator, length
-    work, mirror, rows = _taken_up(asked, state) or _opened(prepare(search, state, generator, length), state)
-    while state.evaluations < until:
-        at = place(work, state, until)
-        done: Chunk = compiled(work.recipe)(rows, mirror, work.memory, work.params, work.table, at)
-        work, mirror, rows = work._replace(memory=done.memory), done.mirror, done.rows
-        state, batch = finish(work, state, done, at)
-        version = archives.version(state.archive)
-        _left[state.archive] = Left(version, asked, state._replace(archive=None), work, mirror, rows)
-        yield state, batch
+    with naming_component(search, lambda: in_generation(state.generation)):
+        work, mirror, rows = _taken_up(asked, state) or _opened(prepare(search, state, generator, length), state)
+        while state.evaluations < until:
+            at = place(work, state, until)
+            done: Chunk = compiled(work.recipe)(rows, mirror, work.memory, work.params, work.table, at)
+            work, mirror, rows = work._replace(memory=done.memory), done.mirror, done.rows
+            state, batch = finish(work, state, done, at)
+            version = archives.version(state.archive)
+            _left[state.archive] = Left(version, asked, state._replace(archive=None), work, mirror, rows)
+            yield state, batch
 
 
 def applies(search: Search) -> str | None:

@@ -13,13 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import archives, keys
+from qd import archives, keys, programs
 from qd.archives import CVT, HostElites
 from qd.fused import index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
 from qd.fused.program import Place, Recipe, generation
-from qd.search import stored
-from qd.support.error_notes import raised_by
 from qd.support.errors import UserError
 from qd.types import Array, Features, Memory, Search, State
 
@@ -60,7 +58,7 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
     if archive not in _tables:
         _tables[archive] = jax.tree.map(jnp.asarray, index.table(archive))  # on the device, once
     memory, params = jax.tree.map(jnp.asarray, (state.memory, state.params))
-    parts = Recipe(search.domain, search.descriptor, search.emitter, stored(search), False, 0, 0, generator)
+    parts = Recipe(search.domain, search.descriptor, search.emitter, programs.feature_names(search), False, 0, 0, generator)
     recipe, asked, shapes = _rehearsed(
         parts, share, _shapes_of(archive), _Static(memory), _Static(params), _Static(_tables[archive])
     )
@@ -142,8 +140,7 @@ def _rehearsed(
 
     def asking(key: Array, memory: Memory, mirror: Mirror) -> tuple:
         elites = MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked)
-        with raised_by("emitter", parts.emitter):
-            carried, offspring = parts.emitter.ask(key, memory, elites)
+        carried, offspring = parts.emitter.ask(key, memory, elites)
         gradients.append(offspring.gradients)
         return carried, offspring._replace(gradients=None)
 

@@ -13,7 +13,6 @@ from qd import programs
 from qd.fused import index
 from qd.fused.generator import key_of
 from qd.fused.mirror import Mirror, MirrorElites, apart, closed, insert
-from qd.support.error_notes import raised_by
 from qd.types import Array, Batch, Descriptor, Domain, Emitter, Features, Memory, Params
 
 
@@ -101,13 +100,12 @@ def generation(
     elites = MirrorElites(mirror, recipe.names, at.first, size, set())
 
     def ask() -> tuple[Memory, Array, Array | None]:
-        with raised_by("emitter", recipe.emitter):
-            carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
+        carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
         return carried, offspring.solutions, offspring.parents
 
     sure = at.todo > 0
     carried, solutions, parents = apart(sure, ask)
-    evaluate = programs.traced(recipe.domain, recipe.descriptor, recipe.names, recipe.gradients)
+    evaluate = programs.evaluator(recipe.domain, recipe.descriptor, recipe.names, recipe.gradients)
     described = apart(sure, lambda: evaluate(params, jax.random.split(evaluate_key, size), solutions))
 
     objective, measures = described.evaluation.objective.astype(jnp.float32), described.measures.astype(jnp.float32)
@@ -129,8 +127,7 @@ def generation(
         info={},
         jacobian=described.jacobian,
     )
-    with raised_by("emitter", recipe.emitter):
-        told = recipe.emitter.tell(carried, batch)
+    told = recipe.emitter.tell(carried, batch)
     told = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), told, memory)
     return mirror, told, _columns(batch, added)
 

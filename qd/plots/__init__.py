@@ -1,1 +1,1 @@
-"""Figures from stored records, never from live objects: one room a plot, one function from records to a Figure."""
+"""Figures from stored records, never from live objects: one file a plot, one function from records to a Figure."""

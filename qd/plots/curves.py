@@ -39,11 +39,11 @@ _ACROSS = 3  # panels in a row
 def curves(
     metrics: Mapping[str, Array], title: str, panels: Sequence[CurvePanel] = PANELS, refits: Sequence[int] = ()
 ) -> Figure:
-    """Draws one panel for each column; what is not defined is said in words.
+    """Draws one panel for each column; undefined values are explained in words.
 
     Args:
         metrics: name -> [G], among them evals.
-        refits: the evaluations at which the descriptor learned; each is a dotted line.
+        refits: the evaluations at which the descriptor was refitted; each is a dotted line.
     """
     with rc_context(STYLE | {"axes.spines.top": False, "axes.spines.right": False}):
         across = min(_ACROSS, len(panels))
@@ -71,7 +71,7 @@ def _draw(axes: Any, evaluations: np.ndarray, column: Array | None, panel: Curve
 
 
 def mark_undefined(axes: Any, why: str) -> None:
-    """Says in words why a panel is empty, and takes its ticks away.
+    """Writes why a panel is empty, and removes its ticks.
 
     Args:
         axes: of matplotlib.

@@ -1,4 +1,4 @@
-"""Films from stored records: where all that was tried has ended, generation by generation; elites' own films side by side.
+"""Films from stored records: final positions of all solutions, generation by generation; films of elites side by side.
 
 F frames, N rows.
 """
@@ -15,7 +15,7 @@ from qd.support.errors import UserError
 from qd.types import Array
 
 _SIDE, _HEAD, _EDGE = 360, 34, 12  # pixels of the plane, of the lines over it, and around
-_OLD, _NEW = (205, 205, 205), (110, 110, 110)  # what ended there before this frame, and in it
+_OLD, _NEW = (205, 205, 205), (110, 110, 110)  # final positions before this frame, and of it
 _LAST = 1500  # milliseconds of the last frame
 
 
@@ -41,7 +41,7 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
         raise UserError(f"{len(place)} rows in {frames} frames show nothing", "type --frames 1 or more, of a run with a film")
     dots, colours = _dots(place), _colours(objective)
     rewarded = np.flatnonzero(objective > objective.min())
-    frames_done, before = [], 0
+    images, before = [], 0
     below = Image.new("RGB", (_SIDE + 2 * _EDGE, _SIDE + 2 * _EDGE + _HEAD), "white")
     ImageDraw.Draw(below).rectangle((_EDGE, _EDGE + _HEAD, _SIDE + _EDGE, _SIDE + _EDGE + _HEAD), outline="#999999")
     for last in np.linspace(generation.min(), generation.max(), frames).round():
@@ -56,9 +56,9 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
             pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colours[row])
         best = f"best {objective[:until].max():.3f}, {len(visible):,} paid" if until else ""
         pen.text((_EDGE, 6), f"{title}\ngeneration {last:,.0f}, {until:,} evaluations   {best}", fill="black")
-        frames_done.append(image)
+        images.append(image)
         before = until
-    return frames_done
+    return images
 
 
 def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) -> list[Image.Image]:
@@ -81,7 +81,7 @@ def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) ->
     side = max(max(reel[0].size) for reel in reels)
     columns = min(columns, len(reels))
     rows, cell = -(-len(reels) // columns), side + 16
-    frames_drawn = []
+    images = []
     for i in range(max(map(len, reels))):
         image = Image.new("RGB", (columns * cell, rows * (cell + 12)), "white")
         pen = ImageDraw.Draw(image)
@@ -89,8 +89,8 @@ def together(films: Sequence[bytes], titles: Sequence[str], columns: int = 3) ->
             x, y = k % columns * cell, k // columns * (cell + 12)
             image.paste(reel[min(i, len(reel) - 1)], (x + 8, y + 16))
             pen.text((x + 8, y + 2), title, fill="black")
-        frames_drawn.append(image)
-    return frames_drawn
+        images.append(image)
+    return images
 
 
 def gif(frames: Sequence[Image.Image], milliseconds: int = 100) -> bytes:

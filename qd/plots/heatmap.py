@@ -16,7 +16,7 @@ from scipy.spatial import Voronoi
 
 from qd.plots.records import EMPTY, STYLE, Map, bar, colours, filled_cells_text, set_title
 
-_BINS = 50  # a side, where elites must be binned to be seen
+_BINS = 50  # a side, where elites are binned to be visible
 _PAIRED = 4  # more measures than this would give more than six panels
 
 

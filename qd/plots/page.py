@@ -20,7 +20,7 @@ def page(record: Map, texts: Array, ids: Array) -> str:
     """Returns the page: a line for each cell of one measure, a table of two; of more, or without cells, a list by measure.
 
     Args:
-        texts: [N] the solutions; whatever they hold is shown and not run.
+        texts: [N] the solutions; their markup is shown as text.
         ids: [N] of the elites.
     """
     mappable = colours(record)
@@ -41,7 +41,7 @@ def page(record: Map, texts: Array, ids: Array) -> str:
 
 
 def _axes(record: Map) -> str:
-    """Says what each measure is, where it is named in words."""
+    """Names each measure, where it has a name in words."""
     if not record.axis_labels or record.dims is None or len(record.dims) > 2:
         return ""
     sides = ("Downwards",) if len(record.dims) == 1 else ("To the right", "Upwards")

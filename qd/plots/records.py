@@ -1,4 +1,4 @@
-"""What every figure shares: the record it is drawn from, its colours and its frame.
+"""What all figures share: their record, colours and frame.
 
 N elites, M measures, C cells.
 """
@@ -19,7 +19,7 @@ STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.
 
 
 class Map(NamedTuple):
-    """What a figure needs to know of an archive."""
+    """What a figure needs of an archive."""
 
     measures: Array  # [N, M]
     objective: Array  # [N]
@@ -85,7 +85,7 @@ def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layo
 
 
 def filled_cells_text(record: Map) -> str:
-    """Says how much of the archive is filled."""
+    """Words for how much of the archive is filled."""
     n, cells = len(record.objective), record.cells
     return f"{n:,} elites" + (f" in {cells:,} cells ({100 * n / cells:.1f} %)" if cells else "")
 

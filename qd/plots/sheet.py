@@ -89,6 +89,10 @@ def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _
     """
     columns, rows, taken = seats(record, _render(renderings), side)
     mappable, head = colours(record), 2 * 22
+    width, height = columns * _EDGE, head + rows * _EDGE + 30
+    up = f"; upwards: {record.names[1]}" if len(record.bounds) > 1 else ""
+    words = (record.title, _caption(record, taken), f"to the right: {record.names[0]}{up}")
+    texts = "".join([f'<text x="4" y="{y}">{escape(w)}</text>' for y, w in zip((16, 36, height - 10), words, strict=True)])
     parts = []
     pictures = [rendering for seat in taken if (rendering := renderings[seat.elite]) is not None]
     corners = [(seat.column * _EDGE + 3, head + (rows - 1 - seat.row) * _EDGE + 3) for seat in taken]
@@ -99,10 +103,6 @@ def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _
         where = ", ".join(f"{n} {v:.3g}" for n, v in zip(record.names, record.measures[seat.elite], strict=True))
         label = f"<title>objective {record.objective[seat.elite]:.4g}; {escape(where)}</title>"
         parts.append(f"<g>{label}{image}{frame} stroke-width='2'/></g>")
-    width, height = columns * _EDGE, head + rows * _EDGE + 30
-    up = f"; upwards: {record.names[1]}" if len(record.bounds) > 1 else ""
-    words = (record.title, _caption(record, taken), f"to the right: {record.names[0]}{up}")
-    texts = "".join(f'<text x="4" y="{y}">{escape(w)}</text>' for y, w in zip((16, 36, height - 10), words, strict=True))
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     paper = '<rect width="100%" height="100%" fill="white"/>'
     return f'{opening} font-family="sans-serif" font-size="14">{paper}{texts}{"".join(parts)}</svg>'

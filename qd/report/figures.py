@@ -1,5 +1,6 @@
 """Figures of a run from what its folder holds; no component of it is built, and no code in it is run."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
     stored = archive_file.load(run)
     map_record = record(stored)
     pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
+    has_pictures = any(picture is not None for picture in pictures)
     figures = run / run_files.FIGURES
     atomic.make_folder(figures)
     paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
@@ -43,7 +45,7 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
         texts = page(map_record, stored.columns["solution"], stored.columns["id"])
         atomic.write(figures / "texts.html", texts.encode())
         paths.append(figures / "texts.html")
-    elif any(picture is not None for picture in pictures):
+    elif has_pictures:
         paths += save(sheet(map_record, pictures), (run / run_files.SHEET).with_suffix(""), "png")
         atomic.write(figures / "sheet.svg", sheet_svg(map_record, pictures).encode())
         paths.append(figures / "sheet.svg")
@@ -68,7 +70,7 @@ def _curves(run: Path, title: str, about: dict[str, Any]) -> list[Path]:
         raise UserError(
             f"{error}: curves not drawn{note}. Put metrics.csv back, or give the run's command with again=true"
         ) from error
-    return save(curves_of(run, title), target, "png", "pdf") if rows else []
+    return save(_figure_of_curves(run, rows, title), target, "png", "pdf") if rows else []
 
 
 def curves_of(run: Path, title: str) -> Figure:
@@ -87,6 +89,10 @@ def curves_of(run: Path, title: str) -> Figure:
     rows = metrics(run / run_files.METRICS)
     if not rows:
         raise UserError(f"{run} has no metrics yet", "give its command again")
+    return _figure_of_curves(run, rows, title)
+
+
+def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
     panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
     return curves(rows, title, panels, _refits(run / run_files.EVENTS))
 
@@ -158,8 +164,10 @@ def save(figure: Any, path: Path, *endings: str) -> list[Path]:
     Returns:
         The files, one for each ending.
     """
+    buffers = {ending: io.BytesIO() for ending in endings}
+    for ending, buffer in buffers.items():
+        figure.savefig(buffer, format=ending, dpi=200, metadata={"CreationDate": None} if ending == "pdf" else None)
     paths = [path.with_suffix(f".{ending}") for ending in endings]
-    for file in paths:
-        with atomic.user_facing_os_errors(file):
-            figure.savefig(file, dpi=200, metadata={"CreationDate": None} if file.suffix == ".pdf" else None)
+    for file, buffer in zip(paths, buffers.values(), strict=True):
+        atomic.write(file, buffer.getvalue())
     return paths

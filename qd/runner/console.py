@@ -1,4 +1,4 @@
-"""What a person sees while a search runs: one live line on a terminal, plain lines elsewhere, a summary at the end."""
+"""Output while a search runs: one live line on a terminal, plain lines elsewhere, a summary at the end."""
 
 import importlib.util
 import os
@@ -6,8 +6,7 @@ import shlex
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +19,7 @@ from qd.support.spelling import nearest
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
 _FEWEST, _WINDOW = 4, 20  # updates that the speed is an average over; the first ones compile
-_CROWD = 0.01  # share of rows outside the bounds that the summary tells of
+_CROWD = 0.01  # share of rows outside the bounds that the summary reports
 _FILES = ("archive.npz", "metrics.csv", "history.npz", "renderings", "figures")
 
 
@@ -29,7 +28,7 @@ class Console:
 
     def __init__(self, budget: int, mode: str = "auto", file: TextIO | None = None, every: float = _EVERY) -> None:
         if mode not in _MODES:
-            raise UserError(f"there is no console {mode!r}; there is {nearest(mode, _MODES)}")
+            raise UserError(f"unknown console {mode!r}; choose {nearest(mode, _MODES)}")
         self.budget, self.every, self.file = budget, every, file or sys.stdout
         self.mode = mode if mode != "auto" else "live" if _shows_live(self.file) else "plain"
         self._seen: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
@@ -47,7 +46,7 @@ class Console:
             self._print(self.line(row))
 
     def line(self, row: dict[str, Any]) -> str:
-        """Says a row, the speed and the time left."""
+        """Returns a row, the speed and the time left in words."""
         speed = self._speed()
         left = None if speed is None else max(self.budget - row["evals"], 0) / speed
         return "  ".join(
@@ -62,7 +61,7 @@ class Console:
         ).rstrip()
 
     def say(self, text: str) -> None:
-        """Says something besides; the live line stays below it."""
+        """Prints a line; the live line stays below it."""
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         elif self.mode != "off":
@@ -71,7 +70,7 @@ class Console:
     def close(self, summary: dict[str, Any]) -> None:
         """Ends the live line and sums up a result of qd.runner.run: figures, files, the next command."""
         self.stop()
-        for line in summed_up(summary):
+        for line in summary_lines(summary):
             self.say(line)
 
     def stop(self) -> None:
@@ -83,7 +82,7 @@ class Console:
     def _print(self, line: str) -> None:
         try:
             print(line, file=self.file, flush=True)
-        except BrokenPipeError:  # whoever read has left (qd run | head -1): the run goes on unheard
+        except BrokenPipeError:  # the reader has left (qd run | head -1): the run goes on without output
             self.mode = "off"
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())  # else what is left in its buffer fails once more at the exit
@@ -101,7 +100,7 @@ class Console:
         self._live.update(text, refresh=True)
 
     def _speed(self) -> float | None:
-        """Evaluations a second of late; None until a few updates were seen."""
+        """Recent evaluations a second; None until there are a few updates."""
         if len(self._seen) < _FEWEST:
             return None
         (then, before), (now, evals) = self._seen[0], self._seen[-1]
@@ -114,26 +113,26 @@ def _shows_live(file: TextIO) -> bool:
     return file.isatty() or in_notebook
 
 
-def summed_up(result: dict[str, Any]) -> list[str]:
-    """Says a result in a few lines."""
+def summary_lines(result: dict[str, Any]) -> list[str]:
+    """Returns a result as a few lines."""
     row, run = result["metrics"], Path(result["folder"])
     wall = max(result["wall_s"], 1e-9)
     there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
     goes_on = result["status"] in ("stopped", "spent")
-    onward = "give the same command, and it goes on" if goes_on else f"qd plot {shlex.quote(str(run))}"
+    onward = "type the same command to go on" if goes_on else f"qd plot {shlex.quote(str(run))}"
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),
-        *_searched(row),
-        *_outside(row),
-        *_refereed(row),
+        *_search_score_lines(row),
+        *_outside_lines(row),
+        *_referee_lines(row),
         f"{run}: {', '.join(there)}",
         f"next: {onward}",
     ]
 
 
 def clock(seconds: float) -> str:
-    """Says 75 seconds as 1:15."""
+    """Formats 75 seconds as 1:15."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -144,45 +143,42 @@ def _held_out(row: dict[str, Any]) -> dict[str, Any]:
     return row | {name: row[f"{name}_held_out"] for name in ("qd_score", "best") if f"{name}_held_out" in row}
 
 
-def _searched(row: dict[str, Any]) -> list[str]:
+def _search_score_lines(row: dict[str, Any]) -> list[str]:
     if "best_held_out" not in row:
         return []
     _, score, best = scores(row)
     return [f"QD score and best are on held-out data; the search chose by others, where they were {score} and {best}"]
 
 
-def _outside(row: dict[str, Any]) -> list[str]:
-    """Says how many judged rows lie outside the bounds, where they are many and there are cells that they crowd."""
-    outside, judged = row.get("outside") or 0, row["evals"] - row["failed"]
-    if outside <= _CROWD * judged or number(row["coverage"], "") == "not defined":
+def _outside_lines(row: dict[str, Any]) -> list[str]:
+    """Reports how many valid rows lie outside the bounds, where they are many and crowd the border cells."""
+    outside, valid = row.get("outside") or 0, row["evals"] - row["failed"]
+    if outside <= _CROWD * valid or number(row["coverage"], "") == "not defined":
         return []
-    return [f"outside {outside:,} ({100 * outside / judged:.1f} %): they crowd the border cells; widen the bounds"]
+    return [f"outside {outside:,} ({100 * outside / valid:.1f} %): they crowd the border cells; widen the bounds"]
 
 
-def _refereed(row: dict[str, Any]) -> list[str]:
+def _referee_lines(row: dict[str, Any]) -> list[str]:
     if "qd_score_current" not in row:
         return []
-    said = []
+    parts = []
     for when in ("current", "all"):
         coverage, score = number(row[f"coverage_{when}"], "{:.1f} %"), number(row[f"qd_score_{when}"], "{:.2f}")
-        said.append(f"{when}: coverage {coverage}, QD score {score}")
-    return ["by the referee, " + "; ".join(said)]
+        parts.append(f"{when}: coverage {coverage}, QD score {score}")
+    return ["by the referee, " + "; ".join(parts)]
 
 
-@contextmanager
-def reporting_usage(services: Sequence[Any], say: Callable[[str], None]) -> Iterator[None]:
-    """Says what shared parts did and spent when the work ends, however it ends; then closes them.
+def report_usage(services: Sequence[Any], say: Callable[[str], None]) -> None:
+    """Reports what shared components did and cost, and closes them; called when the work ends, however it ends.
 
     Args:
-        services: parts that offer ``report() -> rows``, a dict for each role.
+        services: components that offer ``report() -> rows``, a dict for each role.
+        say: prints a line.
     """
-    try:
-        yield
-    finally:
-        for service in services:
-            for line in _usage(service.report()):
-                say(line)
-            abilities.of_service(service).close()
+    for service in services:
+        for line in _usage(service.report()):
+            say(line)
+        abilities.of_service(service).close()
 
 
 def _usage(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,6 @@
-"""A search whose domain another program evaluates: the next batch, and the results brought back.
+"""A search whose domain another program evaluates: the next batch out, and its results back in.
 
-Nothing is kept between the two: a batch follows from the checkpoint alone, so that asked twice it is the same batch.
+Nothing is kept between the two: a batch follows from the checkpoint alone, so that two calls give the same batch.
 B batch.
 """
 
@@ -27,7 +27,7 @@ from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
 
-class Asked(Exception):
+class PendingBatch(Exception):
     """A batch that waits for its results: no error, but the search can go no further without them."""
 
     def __init__(self, first: int, solutions: Array, keys: Array) -> None:
@@ -46,21 +46,21 @@ class Progress(NamedTuple):
     figures: list[Path] | None  # None where the run goes on
 
 
-def ask(words: Sequence[str]) -> tuple[Asked | None, Path]:
+def ask(words: Sequence[str]) -> tuple[PendingBatch | None, Path]:
     """Returns the batch that a run waits for, None where it is finished; and the run's folder.
 
     Args:
         words: the folder of a run, or the words of qd run.
 
     Raises:
-        UserError: there is no such run, or its domain is evaluated in this process.
+        UserError: no such run, or its domain is evaluated in this process.
     """
     settings, run = which(words)
     return waiting(settings, run), run
 
 
 def tell(folder: str, file: str) -> Progress:
-    """Hands the results in a file to a run, which goes on for a generation; draws it where it is finished.
+    """Hands the results in a file to a run, which goes on for a generation; draws figures once it is finished.
 
     Args:
         file: of json objects, one a line; "-" reads standard input.
@@ -75,8 +75,8 @@ def tell(folder: str, file: str) -> Progress:
     evaluation = read(_lines(file), batch, compose.assemble(settings).search.domain)
     result = work(settings, run, (batch, evaluation))
     failed = int(np.isnan(evaluation.objective).sum())
-    drawn = figures.draw(run) if result["status"] == "finished" else None
-    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, drawn)
+    paths = figures.draw(run) if result["status"] == "finished" else None
+    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, paths)
 
 
 def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
@@ -101,12 +101,12 @@ def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
     try:
         settings = from_config(config | {"again": False})
     except UserError as error:
-        raise UserError(f"{file} holds no config of a run: {error.problem}", "put it back, or begin again") from error
+        raise UserError(f"{file} holds no config of a run: {error.problem}", "restore it, or start again") from error
     trusted.check(run, to_config(settings), COMPONENTS, args[1:])
     return settings, run
 
 
-def waiting(settings: RunSettings, run: Path) -> Asked | None:
+def waiting(settings: RunSettings, run: Path) -> PendingBatch | None:
     """Returns the batch that a run waits for, None where it is finished.
 
     Args:
@@ -118,25 +118,25 @@ def waiting(settings: RunSettings, run: Path) -> Asked | None:
     """
     try:
         work(settings, run, None)
-    except Asked as asked:
-        return asked
+    except PendingBatch as batch:
+        return batch
     return None
 
 
-def work(settings: RunSettings, path: Path, told: tuple[Asked, Evaluation] | None) -> dict[str, Any]:
+def work(settings: RunSettings, path: Path, answer: tuple[PendingBatch, Evaluation] | None) -> dict[str, Any]:
     """Lets a run go on for one generation by the results that are given; returns the result of qd.runner.run.
 
     Args:
         settings: of the run.
         path: its folder.
-        told: a batch and its results; None where there are none yet.
+        answer: a batch and its results; None where there are none yet.
 
     Returns:
         The result; its "status" is finished, stopped (before its budget), spent or skipped.
 
     Raises:
-        Asked: it can go no further without an answer.
-        ValueError: the domain is evaluated in this process, the descriptor wants solutions in between, or the run waits for
+        PendingBatch: it can go no further without an answer.
+        ValueError: the domain is evaluated in this process, the descriptor evaluates solutions in between, or the run waits for
             another batch by now.
     """
     stop, parts = Stop(), compose.assemble(settings, path)
@@ -145,55 +145,55 @@ def work(settings: RunSettings, path: Path, told: tuple[Asked, Evaluation] | Non
             f"{type(parts.search.domain).__name__} is evaluated in this process",
             "type qd run, or make a domain of another program by qd new NAME --external",
         )
-    desk = _Desk(path, parts.search.domain, told, stop)
+    desk = _AnswerSource(path, parts.search.domain, answer, stop)
     domain = dataclasses.replace(parts.search.domain, answers=desk.answer)  # type: ignore[type-var]
-    parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watched(parts.run))
+    parts = parts._replace(search=parts.search._replace(domain=domain), run=desk.watch(parts.run))
     return run(settings, parts, path, _Aside(), stop)
 
 
-class _Desk:
-    """Where a run asks: it is given the batch that was told, and then asked to stop."""
+class _AnswerSource:
+    """Evaluates one batch by the results of another program, then requests a stop."""
 
-    def __init__(self, run: Path, domain: Any, told: tuple[Asked, Evaluation] | None, stop: Stop) -> None:
-        self.run, self.domain, self.told, self.stop = run, domain, told, stop
-        self.asked_for, self.stepping = 0, False
+    def __init__(self, run: Path, domain: Any, answer: tuple[PendingBatch, Evaluation] | None, stop: Stop) -> None:
+        self.run, self.domain, self.results, self.stop = run, domain, answer, stop
+        self.calls, self.stepping = 0, False
 
     def answer(self, keys: Array, solutions: Array) -> Evaluation:
-        """Evaluates by what was told."""
+        """Returns the results of the batch."""
         saved = checkpoint.load(self.run / run_files.CHECKPOINTS, lambda text: None)
-        self.asked_for += 1
-        if saved is None and self.asked_for == 1:
+        self.calls += 1
+        if saved is None and self.calls == 1:
             return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept
-        if not self.stepping and (saved is not None or self.asked_for > 2):
+        if not self.stepping and (saved is not None or self.calls > 2):
             raise UserError(
-                "the descriptor wants solutions of its own evaluated while it learns, which cannot be asked for; "
+                "the descriptor evaluates solutions of its own while it learns, which another program cannot do; "
                 "type another descriptor"
             )
-        if self.told is None:
-            raise Asked(saved.state.evaluations if saved else 0, np.asarray(solutions), np.asarray(keys))
-        (asked, evaluation), self.told = self.told, None
-        if not np.array_equal(asked.solutions, solutions):
+        if self.results is None:
+            raise PendingBatch(saved.state.evaluations if saved else 0, np.asarray(solutions), np.asarray(keys))
+        (batch, evaluation), self.results = self.results, None
+        if not np.array_equal(batch.solutions, solutions):
             raise UserError(
                 f"{self.run} went on in the meantime", f"type qd ask {self.run} for the batch that it waits for now"
             )
-        self.stop.asked = True
+        self.stop.request()
         return evaluation
 
-    def watched(self, run: Callable) -> Callable:
-        """Tells evaluations of a generation from those that a learner wants."""
+    def watch(self, run: Callable) -> Callable:
+        """Separates evaluations of a generation from those of a learner."""
 
-        def watched(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
+        def driver(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
             self.stepping = True
             try:
                 yield from run(search, state, until)
             finally:
                 self.stepping = False
 
-        return watched
+        return driver
 
 
 class _Aside:
-    """Standard output is the batch's; what else there is to say goes beside it."""
+    """Standard output carries the batch; messages go to standard error."""
 
     def update(self, row: dict) -> None: ...
 
@@ -207,12 +207,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 _NAMED = 8  # faults that a message names
 
 
-def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
+def read(lines: list[str], batch: PendingBatch, domain: Any) -> Evaluation:
     """Returns the results in the order of the batch.
 
     Args:
         lines: each empty or a JSON object: id, objective (null where it failed) and features.
-        asked: the batch of B solutions.
+        batch: of B solutions.
         domain: an external one, which names the features and their shapes.
 
     Returns:
@@ -221,30 +221,30 @@ def read(lines: list[str], asked: Asked, domain: Any) -> Evaluation:
     Raises:
         UserError: rows are missing, foreign, twice or malformed; names them.
     """
-    evaluation, rows = domain.blank(len(asked.ids)), {number: row for row, number in enumerate(asked.ids.tolist())}
-    told: set[int] = set()
+    evaluation, rows = domain.blank(len(batch.ids)), {number: row for row, number in enumerate(batch.ids.tolist())}
+    ids: set[int] = set()
     faults: list[str] = []
     for line, text in enumerate(lines, 1):
         if not text.strip():
             continue
         try:
-            number, objective, features = _parsed(text, dict(domain.features))
+            number, objective, features = _parse_row(text, dict(domain.features))
         except ValueError as error:
             faults.append(f"line {line} is malformed: {error}")
             continue
         if number not in rows:
-            faults.append(f"line {line}: id {number} is foreign, no id of this batch ({asked.ids[0]} to {asked.ids[-1]})")
-        elif number in told:
+            faults.append(f"line {line}: id {number} is foreign, no id of this batch ({batch.ids[0]} to {batch.ids[-1]})")
+        elif number in ids:
             faults.append(f"line {line}: id {number} is there twice")
         else:
-            told.add(number)
+            ids.add(number)
             evaluation.objective[rows[number]] = objective
             for name, value in features.items():
                 evaluation.features[name][rows[number]] = value
-    faults += list(_missing(rows.keys() - told))
+    faults += list(_missing(rows.keys() - ids))
     if faults:
         more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise UserError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Mend the results and type the same again")
+        raise UserError(f"nothing is changed: {'; '.join(faults[:_NAMED])}{more}. Correct the results and type the same again")
     return evaluation
 
 
@@ -255,8 +255,8 @@ def _lines(file: str) -> list[str]:
         raise UserError(f"{file} cannot be read ({error})", "name the file of results, one json object a line") from error
 
 
-def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:
-    """Reads one row. Raises ValueError that says what is wrong with it."""
+def _parse_row(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:
+    """Reads one row. Raises UserError that names what is wrong with it."""
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
@@ -264,16 +264,16 @@ def _parsed(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, 
     if not isinstance(row, dict) or isinstance(row.get("id"), bool) or not isinstance(row.get("id"), int):
         raise UserError("a row is an object with a whole number as id")
     if "objective" not in row:
-        raise UserError("it has no objective (null says that it failed)")
+        raise UserError("it has no objective (null: it failed)")
     objective, number = row["objective"], row["id"]
     if objective is None or (isinstance(objective, float) and math.isnan(objective)):
         return number, math.nan, {}
     if isinstance(objective, bool) or not isinstance(objective, int | float) or not abs(objective) <= _LARGEST:
-        raise UserError(f"objective {objective!r} is no finite number (null says that it failed)")
+        raise UserError(f"objective {objective!r} is no finite number (null: it failed)")
     features = row.get("features")
     if not isinstance(features, dict) or features.keys() != shapes.keys():
-        seen = sorted(features) if isinstance(features, dict) else features
-        raise UserError(f"its features are {seen}, but the domain's yaml says {sorted(shapes)}")
+        names = sorted(features) if isinstance(features, dict) else features
+        raise UserError(f"its features are {names}, but the domain's yaml has {sorted(shapes)}")
     return number, float(objective), {name: _feature(name, features[name], shape) for name, shape in shapes.items()}
 
 
@@ -285,11 +285,11 @@ def _feature(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     except ValueError:  # lists of different lengths
         numbers = None
     if numbers is None or numbers.shape != shape or not np.isfinite(numbers).all():
-        raise UserError(f"feature {name!r} is {json.dumps(value)[:60]}, but finite numbers of shape {list(shape)} are wanted")
+        raise UserError(f"feature {name!r} is {json.dumps(value)[:60]}, but it must be finite numbers of shape {list(shape)}")
     return numbers
 
 
 def _missing(numbers: set[int]) -> Iterator[str]:
     if numbers:
-        named = ", ".join(map(str, sorted(numbers)[:_NAMED]))
-        yield f"missing: {len(numbers)} ids ({named}{', ...' if len(numbers) > _NAMED else ''})"
+        shown_ids = ", ".join(map(str, sorted(numbers)[:_NAMED]))
+        yield f"missing: {len(numbers)} ids ({shown_ids}{', ...' if len(numbers) > _NAMED else ''})"

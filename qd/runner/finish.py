@@ -20,21 +20,21 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
         ended: by what: budget or plateau.
     """
     row, domain, settings = recorder.last_row(state), job.parts.search.domain, job.settings
-    columns = held_out.judged(domain, state.archive, settings.seed)
-    _write_archive(job, state, columns)
-    row |= held_out.figures(domain, state.archive, columns)
+    columns, figures = held_out.evaluate(domain, state.archive, settings.seed)
+    about = _write_archive(job, state, columns)
+    row |= figures
     renderings.save(job.path, domain, state.archive, settings.renderings)
     films.save(job.path, domain, state.archive, settings.film)
+    result = _result(job, recorder, state, row, about) | {"status": "finished", "ended": ended}
     recorder.pack()
-    result = _result(job, recorder, state, row) | {"status": "finished", "ended": ended}
     folder.finish(job.path, result)
     return result
 
 
 def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
-    """Ends a run before its budget: writes the archive, and a checkpoint unless a part's own budget is spent.
+    """Ends a run before its budget: writes the archive, and a checkpoint unless a component's own budget is used up.
 
-    Where it is spent in the middle of a generation, the run goes on later from its last checkpoint and from recorded answers.
+    Where it is used up in the middle of a generation, the run goes on later from its last checkpoint and from recorded answers.
 
     Args:
         job: the search and its folder.
@@ -47,27 +47,29 @@ def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
     Raises:
         UserError: a file cannot be written, or the state cannot be pickled.
     """
-    spent = job.stop.spent
-    status = "spent" if spent else "stopped"
+    reason = job.stop.reason
+    status = "spent" if reason else "stopped"
     recorder.event(status, state)
-    if not spent:
+    if not reason:
         recorder.save(state)
-    _write_archive(job, state)
-    how = f", archive saved: {spent}" if spent else " with a checkpoint; the same command goes on from there"
+    about = _write_archive(job, state)
+    how = f", archive saved: {reason}" if reason else " with a checkpoint; the same command goes on from there"
     job.console.say(f"stopped at {state.evaluations} evaluations{how}")
-    return _result(job, recorder, state, recorder.row(state)) | {"status": status}
+    return _result(job, recorder, state, recorder.row(state), about) | {"status": status}
 
 
-def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None = None) -> None:
+def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
+    """Writes the archive and returns its header."""
     search, config = job.parts.search, to_config(job.settings)
     header = archive_file.header(search, config, identity.origin(config, state.evaluations))
     archive_file.save(job.path, state.archive, search.descriptor.bounds, header, more)
+    return header
 
 
-def _result(job: Job, recorder: Recorder, state: State, row: Row) -> dict[str, Any]:
+def _result(job: Job, recorder: Recorder, state: State, row: Row, about: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: None if number != number else number for name, number in row.items()}  # JSON knows no NaN
-    best_ever = recorder.tally.best if recorder.tally.evaluated > recorder.tally.failed else None
-    return identity.origin(to_config(job.settings), state.evaluations) | {
+    best_ever = recorder.tally.best if recorder.tally.evaluations > recorder.tally.failed else None
+    return {name: about[name] for name in identity.ORIGIN} | {
         "generation": state.generation,
         "budget": job.settings.budget,
         "folder": str(job.path),

@@ -1,15 +1,15 @@
-"""One search in one folder, and where a person looks on: what each stage of a run is given."""
+"""One search in one folder, and its output: what each stage of a run receives."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from qd.config.compose import Assembled
+from qd.config.compose import Components
 from qd.config.settings import RunSettings
 from qd.runner.stopping import Stop
 
 
 class Display(Protocol):
-    """Where a person looks on."""
+    """Shows a run on a terminal, a notebook or nowhere."""
 
     def update(self, row: dict[str, Any]) -> None:
         """Shows a row of metrics."""
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     """A search that runs in a folder."""
 
     settings: RunSettings
-    parts: Assembled
+    parts: Components
     path: Path  # the folder
     console: Display
     stop: Stop

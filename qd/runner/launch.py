@@ -1,4 +1,4 @@
-"""From the words of ``qd run`` to one run, many seeds, a sweep, or what else Hydra offers."""
+"""From the words of ``qd run`` to one run, many seeds, a sweep, or Hydra's other modes."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from qd.config.build import import_users_modules
 from qd.config.compose import load, resolve
-from qd.config.overrides import SEEDS, SWEEP, check, opened, prepared, register
+from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
 from qd.support.conf import conf
 from qd.support.errors import UserError
 
@@ -18,13 +18,13 @@ def launch(words: Sequence[str]) -> int:
     """Does what the words of ``qd run`` ask for and returns the exit status.
 
     Raises:
-        UserError: a word cannot be, or a part cannot be built.
+        UserError: a word is wrong, or a component cannot be built.
     """
-    import_users_modules()
     words, flags = list(words), {word for word in words if word.startswith("-")}
     several = any(word.startswith(SEEDS) for word in words)
     if several and flags:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    import_users_modules()
     settings = None if several or flags else load(words)
 
     from qd.runner import many_seeds, outcomes, sweep, terminal  # with JAX: misspelt words are answered without it
@@ -43,8 +43,8 @@ def _by_hydra(words: list[str], job: Callable) -> int:
 
     register()
     if not any(word.startswith(("--config", "-cd", "-cn", "-cp")) for word in words):  # else the choices are not ours to know
-        with opened():
+        with open_hydra():
             check([word for word in words if "=" in word and not word.startswith("-")])
-    sys.argv = ["qd run", *prepared(words)]
+    sys.argv = ["qd run", *hydra_overrides(words)]
     hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")(task)()
     return 0

@@ -1,4 +1,4 @@
-"""The map of a search that still runs: RUN/now/ holds it, for people who look at it and answer."""
+"""The map of a search that still runs: RUN/now/ holds it, for raters who look at it and answer."""
 
 from qd import abilities
 from qd.config.settings import to_config
@@ -9,7 +9,7 @@ from qd.types import State
 
 
 def draw(job: Job, state: State) -> None:
-    """Draws the map of the moment where the settings say live_map=true: from the same records as at the end.
+    """Draws the map of the moment where the settings have live_map=true: from the same records as at the end.
 
     Args:
         job: the search and its folder; now/ in it is overwritten.

@@ -13,33 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from qd import fused
-from qd.config.compose import Assembled, assemble, composed, folder
-from qd.config.overrides import SEEDS, check, opened
+from qd.config.compose import Components, assemble, compose_settings, folder
+from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner.console import Console, scores
 from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.run import run
-from qd.runner.stopping import Stop, stopping
+from qd.runner.stopping import Stop
 from qd.support.errors import UserError
+from qd.support.signals import on_stop_signal
 
 _MEANS, _SUMS = ("coverage", "qd_score"), ("evals", "failed")
 
 
 def many(args: list[str]) -> int:
-    """Runs the words of ``qd run`` for as many seeds as they say, from ``seed`` on; returns the exit status.
+    """Runs the words of ``qd run`` for the number of seeds that they state, from ``seed`` on; returns the exit status.
 
     Raises:
-        ValueError: there is no such number of seeds, or a part is not compiled with the rest; it is named.
+        UserError: not a number of seeds, or a component that is not compiled with the rest; it is named.
     """
     remember()
     typed = [arg for arg in args if not arg.startswith(SEEDS)]
     count = _count([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
-    with opened():
+    with open_hydra():
         check(typed)
-        first = composed(typed)
+        first = compose_settings(typed)
         others = range(first.seed + 1, first.seed + count)
-        each = [first, *(composed([*typed, f"seed={seed}"]) for seed in others)]
+        each = [first, *(compose_settings([*typed, f"seed={seed}"]) for seed in others)]
     paths = [folder(settings, typed) for settings in each]
     jobs = [(settings, assemble(settings, path), path) for settings, path in zip(each, paths, strict=True)]
     _check_fused(jobs[0][1], count)
@@ -50,17 +51,17 @@ def many(args: list[str]) -> int:
         console.stop()
     status = conclude(outcomes, "the command", show=console.mode != "off")
     if any(outcome.status == "stopped" for outcome in outcomes):
-        console.say("given again, the same command goes on with what is not finished")
+        console.say("the same command continues what is not finished")
     return status
 
 
-def _count(said: list[str]) -> int:
-    if len(said) != 1 or not said[0].isdecimal() or int(said[0]) < 1:
-        raise UserError(f"seeds={','.join(said)} is no number of seeds", "type seeds=20, or -m seed=0,3,7 for chosen ones")
-    return int(said[0])
+def _count(counts: list[str]) -> int:
+    if len(counts) != 1 or not counts[0].isdecimal() or int(counts[0]) < 1:
+        raise UserError(f"seeds={','.join(counts)} is no number of seeds", "type seeds=20, or -m seed=0,3,7 for chosen ones")
+    return int(counts[0])
 
 
-def _check_fused(parts: Assembled, count: int) -> None:
+def _check_fused(parts: Components, count: int) -> None:
     why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
     if why is not None:
         raise UserError(f"seeds={count} share a program, and this search has none: {why}", f"type -m seed=range(0,{count})")
@@ -101,18 +102,18 @@ class Seat:
 
     def close(self, summary: dict[str, Any]) -> None:
         if summary["status"] != "skipped":
-            told = f"{summary['status']}: {summary['evaluations']:,} evaluations", *scores(summary["metrics"])
-            self.say("  ".join([*told, summary["folder"]]))
+            figures = f"{summary['status']}: {summary['evaluations']:,} evaluations", *scores(summary["metrics"])
+            self.say("  ".join([*figures, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[RunSettings, Assembled, Path]], board: Board) -> list[Outcome]:
+def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board) -> list[Outcome]:
     """Runs all, as many at a time as there are cores."""
     stop, door = Stop(), threading.Lock()
-    with stopping(stop), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+    with on_stop_signal(stop.request), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop, door: threading.Lock) -> Outcome:
+def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop, door: threading.Lock) -> Outcome:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
     settings, parts, path = job
     with ExitStack() as inside:
@@ -123,7 +124,7 @@ def _run_one(job: tuple[RunSettings, Assembled, Path], board: Board, stop: Stop,
                 inside.close()
                 yield pair
 
-        if stop.asked:
+        if stop.is_requested:
             return Outcome(str(path), path, "stopped")
         attempt, status = Attempt(path), "failed"
         with attempt:

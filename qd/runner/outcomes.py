@@ -1,4 +1,4 @@
-"""What becomes of several runs, seeds in one process or a sweep: one that fails stops no other, and is named at the end."""
+"""The outcomes of several runs, seeds in one process or a sweep: one that fails stops no other, and is named at the end."""
 
 import sys
 import traceback
@@ -15,14 +15,14 @@ EXIT = {"failed": 1, "stopped": 130, "spent": 3}  # status of a run -> exit stat
 class Outcome(NamedTuple):
     """What became of one of them."""
 
-    name: str  # what tells the run from the others
-    folder: Path | None  # None where its settings cannot be
+    name: str  # distinguishes the run from the others
+    folder: Path | None  # None where its settings are wrong
     status: str  # finished, skipped, stopped, spent or failed
     why: str = ""  # it failed
 
 
 class Attempt:
-    """Turns whatever a run raises into ``why``, words that any process can hand on; a foreign error's traceback is printed."""
+    """Turns whatever a run raises into ``why``, text that any process can hand on; a foreign error's traceback is printed."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder, self.why = folder, ""
@@ -46,7 +46,7 @@ def conclude(outcomes: Sequence[Outcome], what: str, show: bool = True) -> int:
     """Collects what is finished into one table, names what failed, and returns the exit status.
 
     Args:
-        what: is given again to do what is missing, e.g. "the sweep".
+        what: is typed again to do what is missing, e.g. "the sweep".
         show: also print the table.
     """
     finished = [each.folder for each in outcomes if each.folder and each.status in ("finished", "skipped")]
@@ -55,7 +55,7 @@ def conclude(outcomes: Sequence[Outcome], what: str, show: bool = True) -> int:
         collect(finished)
     failed = [each for each in outcomes if each.status == "failed"]
     if failed:
-        print(f"\nqd: {len(failed)} of {len(outcomes)} runs failed; given again, {what} does only these:", file=sys.stderr)
+        print(f"\nqd: {len(failed)} of {len(outcomes)} runs failed; typed again, {what} does only these:", file=sys.stderr)
         for each in failed:
             print(f"  {each.name}: {each.why}", file=sys.stderr)
     statuses = {each.status for each in outcomes}

@@ -1,4 +1,4 @@
-"""The progress of a search in a script or a notebook: one live line, or plain lines where there is no terminal."""
+"""The progress of a search in a script or a notebook: one live line, or plain lines outside a terminal."""
 
 import time
 from collections.abc import Iterator

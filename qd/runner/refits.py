@@ -2,7 +2,7 @@
 
     refit=10000        refit=[10000,25000]        refit=[0.1,0.25,0.5]        refit=outside
 
-Looked at between stretches and, for the last, where rows of metrics are written: a run that was cut off learns again at
+Checked between segments and, for the last, where rows of metrics are written: a run that was cut off learns again at
 the same places. Shares are of the budget that the run has now.
 """
 
@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from qd import abilities
-from qd.config.schedule import points
 from qd.config.settings import RunSettings
 from qd.store import metrics_file
 from qd.support import run_files
 
 
-def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
+def unused_questions(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
     """Returns which questions of a descriptor with ``questions_per_fit`` this run will not ask, and the fix.
 
     Args:
-        settings: its budget [evaluations] and refit say how often the descriptor learns.
+        settings: its budget [evaluations] and refit set how often the descriptor learns.
         descriptor: any; only one with questions for two fits or more can have too many.
 
     Returns:
@@ -36,14 +35,14 @@ def unasked(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
     n = sum(questions[:fits])
     more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[...] with {len(questions) - 1} points"
     return (
-        f"only {n} of {sum(questions)} questions will be asked: refit={stops}",
+        f"only {n} of {sum(questions)} questions will be asked with refit={stops}",
         f"type {more}, or descriptor.questions_per_fit=[{sum(questions)}]",
     )
 
 
 @dataclass
 class Schedule:
-    """Sees rows of metrics, and says when the descriptor learns next."""
+    """Follows rows of metrics, and decides when the descriptor is refitted next."""
 
     every: int | None = None
     points: tuple[int, ...] = ()
@@ -67,7 +66,15 @@ class Schedule:
         return now[0]
 
 
-def opened(settings: RunSettings, run: Path) -> Schedule:
+def points(settings: RunSettings) -> list[int]:
+    """Returns the evaluations at which a list schedules a refit, in order; none for another schedule."""
+    stops = settings.refit
+    if not isinstance(stops, list):
+        return []
+    return sorted(stop if isinstance(stop, int) else max(1, round(stop * settings.budget)) for stop in stops)
+
+
+def open_schedule(settings: RunSettings, run: Path) -> Schedule:
     """Returns the schedule of a run that begins or goes on.
 
     Args:
@@ -83,7 +90,7 @@ def opened(settings: RunSettings, run: Path) -> Schedule:
     if stops != "outside":
         return Schedule(points=tuple(points(settings)))
     schedule = Schedule(share=settings.outside.share, over=settings.outside.over)
-    written = metrics_file.metrics(run / run_files.METRICS)
-    if written:
-        schedule.rows += [(int(n), int(out)) for n, out in zip(written["evals"], written["outside"], strict=True)]
+    table = metrics_file.metrics(run / run_files.METRICS)
+    if table:
+        schedule.rows += [(int(n), int(out)) for n, out in zip(table["evals"], table["outside"], strict=True)]
     return schedule

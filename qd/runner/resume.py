@@ -1,4 +1,4 @@
-"""A run whose command is given again: what is finished is left as it is, made whole, or grows; what was cut off goes on."""
+"""The same command typed again: a finished run is left as it is, repaired, or grows; one that was cut off goes on."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ def is_enough(job: Job, result: dict[str, Any]) -> bool:
     """Whether a finished run is left as it is; then its archive can be read, for it is rebuilt where it cannot.
 
     Args:
-        job: the run as its command is given now.
+        job: the run with its settings of now.
         result: of the finished run.
 
     Returns:
@@ -30,22 +30,22 @@ def is_enough(job: Job, result: dict[str, Any]) -> bool:
     since = f"since {path} finished, the code of {', '.join(changed)} has changed"
     if evaluations < budget and result.get("ended") != "plateau":
         if changed:
-            raise UserError(f"{since}, so it cannot go on to {budget} evaluations", "type again=true to run it anew")
+            raise UserError(f"{since}, so it cannot go on to {budget} evaluations", "type again=true to start again")
         return False
     _rebuild_lost_archive(job, result)
     job.console.say(f"{path} is finished ({evaluations} evaluations): skipped")
     if budget < min(archive_file.load(path).about["config"]["budget"], evaluations):
         job.console.say(
-            f"more was already done ({evaluations:,} >= {budget:,} asked), so the numbers are those of "
+            f"it has more evaluations already ({evaluations:,} >= {budget:,}), so the numbers are those of "
             f"{evaluations:,} evaluations; type again=true, or name=... for a run of its own"
         )
     if changed:
-        job.console.say(f"{since}; type again=true to run it anew")
+        job.console.say(f"{since}; type again=true to start again")
     return True
 
 
 def load_checkpoint(job: Job) -> Checkpoint | None:
-    """Returns where the run goes on; ``again`` starts anew where its checkpoint is refused or its code has changed."""
+    """Returns where the run goes on; ``again`` starts again where its checkpoint is refused or its code has changed."""
     again = job.settings.again
     try:
         saved = checkpoint.load(job.path / run_files.CHECKPOINTS, job.console.say)
@@ -65,13 +65,13 @@ def load_checkpoint(job: Job) -> Checkpoint | None:
         return None
     job.console.say(
         f"the code of {', '.join(changed)} has changed since the checkpoint; going on with the new code. "
-        "Type again=true to run it anew"
+        "Type again=true to start again"
     )
     return saved
 
 
 def _rebuild_lost_archive(job: Job, result: dict[str, Any]) -> None:
-    """Writes the archive anew from the checkpoint where it is not the one that the result tells of."""
+    """Writes the archive again from the checkpoint where it does not match the result."""
     path, search = job.path, job.parts.search
     fault = _archive_fault(job, result)
     if fault is None:
@@ -83,15 +83,15 @@ def _rebuild_lost_archive(job: Job, result: dict[str, Any]) -> None:
         saved, notes = None, [str(error)]
     if saved is None or saved.state.evaluations != result["evaluations"]:
         why = "; ".join(notes) or "its checkpoint is gone"
-        raise UserError(f"{path} is finished, but {fault}; and it cannot be rebuilt: {why}. Type again=true to run it anew")
+        raise UserError(f"{path} is finished, but {fault}; and it cannot be rebuilt: {why}. Type again=true to start again")
     config = to_config(replace(job.settings, budget=result.get("budget", job.settings.budget)))
-    columns = held_out.judged(search.domain, saved.state.archive, result["seed"])
+    columns, _ = held_out.evaluate(search.domain, saved.state.archive, result["seed"])
     archive_file.save(path, saved.state.archive, search.descriptor.bounds, archive_file.header(search, config, result), columns)
     job.console.say(f"{fault}; archive.npz and archive.json are rebuilt from the checkpoint")
 
 
 def _archive_fault(job: Job, result: dict[str, Any]) -> str | None:
-    """Says why the archive is not the run's; None where it is."""
+    """Returns why the archive is not the run's; None where it is."""
     try:
         about = archive_file.load(job.path).about
     except ValueError as error:

@@ -8,45 +8,44 @@ from pathlib import Path
 from typing import Any
 
 from qd import keys
-from qd.config import schedule
-from qd.config.compose import Assembled
+from qd.config.compose import Components
 from qd.config.settings import RunSettings, to_config
 from qd.runner import live_map, refits
-from qd.runner.console import reporting_usage
+from qd.runner.console import report_usage
 from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint
-from qd.runner.stopping import Stop, Watch, check_plateau, ending, plateau_watch, stopping
+from qd.runner.stopping import Stop, Watch, plateau_watch
 from qd.search import refit, start
 from qd.search import run as search_run
 from qd.store import archive_file, folder, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.support import run_files
-from qd.support.error_notes import Noting, raised_by
+from qd.support.error_notes import naming_component
 from qd.support.errors import UserError
-from qd.types import State
+from qd.support.signals import on_stop_signal
+from qd.types import Spent, State
 
 _GLANCE = 0.5  # seconds between two looks of the console
 _SEGMENT_SECONDS = 0.2  # that a segment may take: console, signals and checkpoints wait for its end
 _GROWTH = 8  # of a segment's rows, at most, from one to the next
 
 
-def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
+def run(settings: RunSettings, parts: Components, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
 
     Args:
         path: the folder.
-        stop: for whoever wants to stop it in between.
+        stop: requests a stop in between.
 
     Returns:
-        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a part's
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a component's
         budget, without one) or skipped.
 
     Raises:
-        ValueError: the folder, its checkpoint or a part is not as it must be; says what to type instead.
+        UserError: the folder, its checkpoint or a component is faulty; the message names the fix.
     """
-    check(settings)
     job = Job(settings, parts, path, console, stop or Stop())
     with folder.lock(path):
         folder.admit(path, to_config(settings), settings.again)
@@ -59,21 +58,12 @@ def run(settings: RunSettings, parts: Assembled, path: Path, console: Display, s
                 if saved is None:
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path, saved.lengths)
-            with reporting_usage(parts.services, console.say):
+            try:
                 result = _work(job, saved)
+            finally:
+                report_usage(parts.services, console.say)
     console.close(result)
     return result
-
-
-def check(settings: RunSettings) -> None:
-    """Raises ValueError where a number of the job makes no sense."""
-    for name in ("budget", "initial", "log_every", "save_every"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"{name}={getattr(settings, name)} is too little", f"type {name}=1 or more")
-    if not settings.save_seconds >= 0:
-        raise UserError(f"save_seconds={settings.save_seconds} is below 0", "type 0 for a checkpoint at each save_every")
-    schedule.check(settings)
-    check_plateau(settings)
 
 
 def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
@@ -81,14 +71,14 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     settings, parts = job.settings, job.parts
     recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film)
     try:
-        with stopping(job.stop), Noting(lambda error: _what_is_saved(job.path)):
+        with on_stop_signal(job.stop.request), naming_component(parts.search, lambda: _what_is_saved(job.path)):
             state = saved.state if saved else _start(job, recorder)
             live_map.draw(job, state)
             if saved:
                 recorder.event("resumed", state)
             watch = plateau_watch(settings, job.path, state.archive)
             state = _search(job, recorder, state, watch)
-        level = watch.reached(recorder.last_refit)
+        level = watch.is_reached(recorder.last_refit)
         if state.evaluations < settings.budget and not level:
             return interrupt(job, recorder, state)
         if level:
@@ -105,32 +95,33 @@ def _start(job: Job, recorder: Recorder) -> State:
     settings, search, console = job.settings, job.parts.search, job.console
     sample_key, key = keys.split(keys.new(settings.seed))
     source = solutions.load(settings.source, search.domain) if settings.source else None
-    with raised_by("domain", search.domain):
-        initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
+    initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
     state, batch = start(search, key, initial)
-    archive_file.columns(state.archive)  # what cannot be stored is told of now
+    archive_file.columns(state.archive)  # fails now where they cannot be stored
     recorder.event("started", state, seed=settings.seed, **(source.compare(batch) if source else {}))
     if source:
         console.say(source.summary(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
-    if unasked := refits.unasked(settings, search.descriptor):
-        console.say("; ".join(unasked))
+    if unused := refits.unused_questions(settings, search.descriptor):
+        console.say("; ".join(unused))
     return state
 
 
 def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
-    """Segments between refits. A segment ends too where somebody looks on or a checkpoint is due, which changes no elite."""
+    """Segments between refits. A segment also ends for console and checkpoint, which changes no elite."""
     settings, stop, search = job.settings, job.stop, job.parts.search
-    refit_schedule, length = refits.opened(settings, job.path), SegmentLength(settings, job.parts.referee)
-    while state.evaluations < settings.budget and not stop.asked and not watch.reached(recorder.last_refit):
+    length, refit_schedule = SegmentLength(settings, job.parts.referee), refits.open_schedule(settings, job.path)
+    while state.evaluations < settings.budget and not stop.is_requested and not watch.is_reached(recorder.last_refit):
         next_refit = refit_schedule.next(recorder.last_refit)
         if next_refit is not None and state.evaluations >= next_refit:
             live_map.draw(job, state)
-            with ending(stop):
+            try:
                 state = refit(search, state)
                 recorder.refit(state)
                 recorder.save(state)
+            except Spent as error:
+                stop.request(str(error))
             live_map.draw(job, state)
             continue
         end = min(length.end(state.evaluations, recorder.is_checkpoint_due(settings.save_seconds)), settings.budget)
@@ -139,7 +130,7 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
         length.adapt(time.monotonic() - began)
         saved = recorder.saved.evaluations if recorder.saved else 0
         crossed = state.evaluations // settings.save_every > saved // settings.save_every
-        if crossed and not stop.spent and recorder.is_checkpoint_due(settings.save_seconds):
+        if crossed and not stop.reason and recorder.is_checkpoint_due(settings.save_seconds):
             recorder.save(state)
     return state
 
@@ -147,26 +138,28 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
 def _segment(job: Job, recorder: Recorder, state: State, until: int, readers: tuple[Watch, refits.Schedule]) -> State:
     """Steps until that many evaluations, or until it is stopped; ``readers`` get each row of metrics."""
     recorder.begin(state, one_generation=job.parts.run is search_run)
-    shown = time.monotonic()
-    with ending(job.stop):
+    last_update = time.monotonic()
+    try:
         for state, batch in job.parts.run(job.parts.search, state, until):
             row = recorder.batch(state, batch)
             if row is not None:
                 for reader in readers:
                     reader.add(row)
-            if row is not None or time.monotonic() - shown > _GLANCE:
+            if row is not None or time.monotonic() - last_update > _GLANCE:
                 job.console.update(row or recorder.row(state))
-                shown = time.monotonic()
-            if job.stop.asked:
+                last_update = time.monotonic()
+            if job.stop.is_requested:
                 break
+    except Spent as error:  # the state is the last whole generation's
+        job.stop.request(str(error))
     return state
 
 
 def _what_is_saved(path: Path) -> str:
-    """Says what a run that raised has saved."""
+    """Words for what a run that raised has saved."""
     saved = any((path / run_files.CHECKPOINTS).glob("*.ckpt"))
-    where = f"what was found until the last checkpoint is in {path}" if saved else "nothing was found yet"
-    return f"; {where}: mend it and give the command again"
+    where = f"results until the last checkpoint are in {path}" if saved else "nothing is saved yet"
+    return f"; {where}: correct it and type the command again"
 
 
 class SegmentLength:

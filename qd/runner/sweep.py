@@ -1,7 +1,7 @@
-"""``qd run -m``: each combination of the listed values is a run in its own folder. Given again, only what is missing is done.
+"""``qd run -m``: each combination of the listed values is a run in its own folder. Typed again, only what is missing is done.
 
 A run that raises stops no other; at the end the failed ones are named, and the rest is collected into one table.
-Hydra's launchers say where runs are done: one after another (the default), joblib, submitit. Its own sweeper is not used:
+Hydra's launchers decide where runs are done: one after another (the default), joblib, submitit. Its own sweeper is not used:
 it writes values in its own way (1e-3 becomes 0.001, so that a run alone would lie in another folder), ends the sweep where
 one combination cannot be composed, and a callback of it can refuse nothing: what it raises becomes a warning.
 """
@@ -20,29 +20,29 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
 from qd.config.build import import_users_modules
-from qd.config.compose import composed, folder, resolve
-from qd.config.overrides import SWEEP, check, opened, prepared
+from qd.config.compose import compose_settings, folder, resolve
+from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra, translate_errors
 from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.terminal import job
 from qd.support.errors import UserError
 
 
-class Planned(NamedTuple):
+class PlannedRun(NamedTuple):
     """One run of a sweep."""
 
-    name: str  # what tells it from the others
+    name: str  # distinguishes it from the others
     overrides: list[str]
-    folder: Path | None  # None where its settings cannot be
-    why: str = ""  # they cannot be
+    folder: Path | None  # None where its settings are wrong
+    why: str = ""  # they are wrong
 
 
 def sweep(args: list[str]) -> int:
     """Does what is missing of a sweep; returns 1 where a run failed. Raises ValueError where nothing can be run."""
     typed = [arg for arg in args if arg not in SWEEP]
-    with opened():
+    with open_hydra():
         check(typed)
         master = _master(typed)
-        planned = [_composed(*each) for each in _combinations(master)]
+        planned = [_plan(*each) for each in _combinations(master)]
         _check_apart(planned)
         runs = [each for each in planned if not each.why]
         print(f"a sweep of {len(planned)} runs in {', '.join(sorted({str(r.folder.parent) for r in runs if r.folder}))}")
@@ -60,13 +60,15 @@ def _master(typed: list[str]) -> Any:
         )
         if options and launcher not in options:
             raise UserError(
-                f"there is no launcher {launcher!r} here; there is {', '.join(options)}; "
+                f"unknown launcher {launcher!r}; choose {', '.join(options)}; "
                 "for joblib and submitit_local or submitit_slurm type pip install 'qd-atlas[sweep]'"
             )
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
-    given = ["hydra/hydra_logging=none", *prepared(typed)]
-    master = hydra.compose_config("config", given, run_mode=RunMode.MULTIRUN, from_shell=False, with_log_configuration=False)
+    arguments = ["hydra/hydra_logging=none", *hydra_overrides(typed)]
+    master = hydra.compose_config(
+        "config", arguments, run_mode=RunMode.MULTIRUN, from_shell=False, with_log_configuration=False
+    )
     if not master.hydra.sweeper._target_.endswith(".BasicSweeper"):
         raise UserError(
             "sweeps run each combination of the values that you list, seed=0,1,2 or seed=range(0,5)", "leave out hydra/sweeper"
@@ -76,10 +78,10 @@ def _master(typed: list[str]) -> Any:
 
 def _combinations(master: Any) -> list[tuple[str, list[str]]]:
     """Returns the name and the overrides of each run."""
-    listed = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
+    swept_params = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     choices: dict[str, list[str]] = {}
-    for override in parser.parse_overrides([*listed, *master.hydra.overrides.task]):
+    for override in parser.parse_overrides([*swept_params, *master.hydra.overrides.task]):
         key, line = override.get_key_element(), override.input_line
         if not override.is_sweep_override():
             choices[key] = [line or ""]
@@ -94,30 +96,31 @@ def _combinations(master: Any) -> list[tuple[str, list[str]]]:
     return [(" ".join(line.lstrip("+") for line in run if line in swept) or "the only run", run) for run in runs]
 
 
-def _composed(name: str, overrides: list[str]) -> Planned:
-    """Finds out where a run lies; one whose config cannot be is no reason to leave out the others."""
+def _plan(name: str, overrides: list[str]) -> PlannedRun:
+    """Composes a run and names its folder; one with a wrong config does not stop the others."""
     try:
-        return Planned(name, overrides, folder(composed(overrides), overrides))
+        with translate_errors():
+            return PlannedRun(name, overrides, folder(compose_settings(overrides), overrides))
     except ValueError as error:
-        return Planned(name, overrides, None, str(error))
+        return PlannedRun(name, overrides, None, str(error))
 
 
-def _outcome(run: Planned, why: str) -> Outcome:
+def _outcome(run: PlannedRun, why: str) -> Outcome:
     return Outcome(run.name, run.folder, "failed" if why else "finished", why)
 
 
-def _check_apart(planned: list[Planned]) -> None:
+def _check_apart(planned: list[PlannedRun]) -> None:
     """Raises ValueError where two runs of a sweep are the same run."""
-    seen: dict[Path, str] = {}
+    names: dict[Path, str] = {}
     for each in planned:
         if each.folder is None:
             continue
-        if each.folder in seen:
+        if each.folder in names:
             raise UserError(
-                f"two runs of this sweep have one folder, {each.folder}: {seen[each.folder]!r} and {each.name!r}; "
+                f"two runs of this sweep have one folder, {each.folder}: {names[each.folder]!r} and {each.name!r}; "
                 "list each value once, and neither budget nor console"
             )
-        seen[each.folder] = each.name
+        names[each.folder] = each.name
 
 
 def _launch(master: Any, jobs: list[list[str]]) -> list[str]:
@@ -135,23 +138,25 @@ def _run(cfg: Any) -> str:
     Raises:
         KeyboardInterrupt: it was stopped, with a checkpoint; then the sweep stops too.
     """
-    told, attempt = HydraConfig.get(), Attempt()
-    alone = told.launcher._target_.endswith(".BasicLauncher")
+    hydra_config, attempt = HydraConfig.get(), Attempt()
+    alone = hydra_config.launcher._target_.endswith(".BasicLauncher")
     with attempt:
         import_users_modules()
-        settings, overrides = resolve(cfg, dict(told.runtime.choices)), list(told.overrides.task)
+        settings, overrides = resolve(cfg, dict(hydra_config.runtime.choices)), list(hydra_config.overrides.task)
         attempt.folder = folder(settings, overrides)
         if alone and settings.console != "off":
             print(f"\n{attempt.folder}")
-        status = job(settings, overrides, None if alone else _Labelled(attempt.folder.name))["status"]
+        status = job(settings, overrides, None if alone else _PrefixedOutput(attempt.folder.name))["status"]
         if status == "stopped":
             raise KeyboardInterrupt
-        attempt.why = "what it may spend is spent: give more, and the same command" if status == "spent" else ""
+        attempt.why = (
+            "its budget for a language model is used up: raise it and type the same command" if status == "spent" else ""
+        )
     return attempt.why
 
 
-class _Labelled(io.StringIO):
-    """Standard output, each line of which says whose it is: runs of a sweep speak at the same time."""
+class _PrefixedOutput(io.StringIO):
+    """Standard output with the run's name before each line: runs of a sweep print at the same time."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One run of the command line: parts are built, run and drawn, with a person looking on."""
+"""One run of the command line: components are built, run and drawn, with live output."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from qd.support.errors import UserError
 
 
 def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
-    """Runs a search in its folder, reports on ``file`` how it goes, and draws what was found; returns its result.
+    """Runs a search in its folder, reports its progress on ``file``, and draws the results; returns its result.
 
     Args:
         settings: of the run.
@@ -29,7 +29,7 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
         The result of ``qd.runner.run.run``; figures are drawn where it is finished, or skipped and without figures.
 
     Raises:
-        ValueError: a part cannot be built, or as ``qd.runner.run.run`` raises it.
+        UserError: a component cannot be built, or as ``qd.runner.run.run`` raises it.
     """
     remember()
     console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
@@ -38,7 +38,7 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        console.say(f"drawn: {', '.join(str(figure) for figure in figures.draw(path) if figure.suffix == '.png')}")
+        console.say(f"drawn: {', '.join([str(figure) for figure in figures.draw(path) if figure.suffix == '.png'])}")
     return result
 
 
@@ -58,7 +58,7 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
     words = [*overrides, f"from={file}"]
     settings = load(words)
     if not any(word.startswith("budget=") for word in words):
-        stored = solutions.load(file, assemble(settings).search.domain)
-        words.append(f"budget={len(stored.solutions)}")
+        source = solutions.load(file, assemble(settings).search.domain)
+        words.append(f"budget={len(source.solutions)}")
         settings = load(words)
     return EXIT.get(job(settings, words)["status"], 0)

@@ -62,26 +62,28 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
     elite_columns = columns(archive) | dict(more or {})
     packed: dict[str, np.ndarray] = {}
     encodings = {name: _encode(name, column, packed) for name, column in elite_columns.items()}
-    traits = abilities.of_opened(archive)
-    if traits.centroids is not None:
-        packed["archive.centroids"] = np.asarray(traits.centroids)
+    kind, traits = _kind(archive), abilities.of_opened(archive)
+    dims, cells, centroids = traits.dims, traits.cells, traits.centroids
+    if centroids is not None:
+        packed["archive.centroids"] = np.asarray(centroids)
     buffer = io.BytesIO()
     np.savez(buffer, **packed)  # type: ignore[arg-type]
     data = buffer.getvalue()
     head = {
         "format": FORMAT,
         "version": VERSION,
-        "kind": _kind(archive),
+        "kind": kind,
         "elites": len(elite_columns["objective"]),
         "bounds": [[float(low), float(high)] for low, high in bounds],
-        "dims": None if traits.dims is None else [int(n) for n in traits.dims],
-        "cells": None if traits.cells is None else int(traits.cells),
+        "dims": None if dims is None else [int(n) for n in dims],
+        "cells": None if cells is None else int(cells),
         "dtypes": {name: str(column.dtype) for name, column in elite_columns.items()},
         "encodings": encodings,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+    header_data = encode_header(head | about)
     atomic.write(run / run_files.ARCHIVE, data)
-    atomic.write(run / run_files.ARCHIVE_HEADER, encode_header(head | about))
+    atomic.write(run / run_files.ARCHIVE_HEADER, header_data)
 
 
 def encode_header(content: Mapping[str, Any]) -> bytes:

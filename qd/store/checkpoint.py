@@ -35,17 +35,17 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Adds a checkpoint to the folder and removes the oldest; the newest two are kept.
 
     Args:
-        folder: RUN/checkpoint; it is made where it is missing.
+        folder: RUN/checkpoint, which exists.
         checkpoint: the run at the end of a generation.
 
     Raises:
         UserError: the state cannot be pickled, the file cannot be written, or the user's key cannot be read or made.
     """
-    atomic.make_folder(folder)
-    numbers = [int(path.stem) for path in _newest_first(folder)]
+    older = _newest_first(folder)
+    number = max((int(path.stem) for path in older), default=0) + 1
     about = json.dumps({"versions": identity.versions(), "evaluations": checkpoint.state.evaluations}).encode()
-    atomic.write(folder / f"{max(numbers, default=0) + 1:06d}.ckpt", seal.seal(about + b"\n" + _pickle(checkpoint)))
-    for path in _newest_first(folder)[_KEPT:]:
+    atomic.write(folder / f"{number:06d}.ckpt", seal.seal(about + b"\n" + _pickle(checkpoint)))
+    for path in older[_KEPT - 1 :]:
         path.unlink()
 
 

@@ -31,8 +31,7 @@ def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
         UserError: the archive has no such column, or the files cannot be written.
     """
     folder = run / run_files.FILMS
-    draw = abilities.of_domain(domain).film
-    if feature is None or draw is None:
+    if feature is None or (draw := abilities.of_domain(domain).film) is None:
         return 0
     if folder.exists():
         shutil.rmtree(folder)

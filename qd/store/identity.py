@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def differences(old: dict, new: dict) -> list[str]:
     return [f"{name} was {was.get(name, 'absent')} and is now {now.get(name, 'absent')}" for name in names]
 
 
+@cache
 def versions() -> dict[str, str | None]:
     """Returns the versions that a checkpoint depends on."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -82,7 +84,7 @@ def changed_modules(old: dict[str, str], new: dict[str, str]) -> list[str]:
 
 def _deciding(config: dict) -> dict:
     deciding = {name: value for name, value in current_config(config).items() if name not in _LEFT_OUT}
-    for model in (name for name in _MODELS if isinstance(deciding.get(name), dict)):
+    for model in [name for name in _MODELS if isinstance(deciding.get(name), dict)]:
         deciding[model] = {name: value for name, value in deciding[model].items() if name not in _LEFT_OUT_OF_MODELS}
     return _without_workers(original(deciding))
 

@@ -20,7 +20,7 @@ from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.history import History
 from qd.store.replay import Past
-from qd.support import run_files
+from qd.support import atomic, run_files
 from qd.support.atomic import Growing
 from qd.types import Batch, Search, State
 
@@ -52,13 +52,17 @@ class Recorder:
         self.saved = saved.state if saved else None  # what the newest checkpoint holds
         self._last_row = saved.last_row if saved else None
         self._started = time.perf_counter() - (saved.wall if saved else 0.0)
-        self._saved_at, self._seen = self.wall, self.wall  # seconds: of the newest checkpoint, of the last batch
+        self._saved_at, self._seen = (
+            time.perf_counter(),
+            saved.wall if saved else 0.0,
+        )  # of the newest checkpoint, of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._past: Past | None = None
         generation = saved.state.generation if saved else 0
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
+        atomic.make_folder(run / run_files.CHECKPOINTS)
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
-        self._metrics, self._events = (Growing(run / name, lengths[name]) for name in _FILES)
+        self._metrics, self._events = [Growing(run / name, lengths[name]) for name in _FILES]
         self._range = abilities.of_domain(search.domain).objective_range
 
     @property
@@ -82,13 +86,14 @@ class Recorder:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
         self._note_failures(state, batch)
+        whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
+        due = self._due(state.evaluations)
         for history in self._histories:
             history.add(state, batch)
-        whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
         if whole == 1 or self._past is None:
             self._past = None
             self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
-            return self._write_row(self.row(state), state) if self._due(state.evaluations) else None
+            return self._write_row(state, self._seen) if due else None
         return self._rows_inside(state, batch, whole, began)
 
     def _note_failures(self, state: State, batch: Batch) -> None:
@@ -101,7 +106,7 @@ class Recorder:
         """Records that the descriptor was refitted and the archive refilled."""
         self.last_refit = state.evaluations
         elites, reserve = len(state.archive), state.reserve
-        self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.dropped)
+        self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.n_dropped)
 
     def event(self, what: str, state: State, **more: Any) -> None:
         """Adds a line to events.jsonl."""
@@ -114,21 +119,22 @@ class Recorder:
 
     def is_checkpoint_due(self, seconds: float) -> bool:
         """Whether the newest checkpoint is so old."""
-        return self.wall - self._saved_at >= seconds
+        return time.perf_counter() - self._saved_at >= seconds
 
     def save(self, state: State) -> None:
         """Makes sure that all written is on the disk, then adds a checkpoint."""
+        wall = self.wall
         for history in self._histories:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
-        saved = Checkpoint(state, self.bench, self.tally, self.last_refit, self._last_row, self.wall, lengths, self.sources)
+        saved = Checkpoint(state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths, self.sources)
         checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
-        self.saved, self._saved_at = state, self.wall
+        self.saved, self._saved_at = state, time.perf_counter()
 
     def last_row(self, state: State) -> Row:
         """Returns the row of the end; it is written where none was due, after the checkpoint, so that a longer run lacks it."""
         last = self._last_row
-        return last if last is not None and last["evals"] == state.evaluations else self._write_row(self.row(state), state)
+        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state, self.wall)
 
     def pack(self) -> None:
         """Joins the parts of the history into one file, and those of the film."""
@@ -150,7 +156,7 @@ class Recorder:
             if self._due(then.evaluations):
                 wall = began + (self._seen - began) * end / whole
                 scores = metrics.of_objective(self._past.objective(order), self._past.cells, self._range)
-                row = self._write_row(self._row(then, wall, scores), then, wall)
+                row = self._write_row(then, wall, scores)
         return row
 
     def _due(self, evaluations: int) -> bool:
@@ -173,17 +179,18 @@ class Recorder:
             **scores,
             **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
             "reserve": len(state.reserve.rows.ids),
-            "dropped": state.reserve.dropped,
+            "dropped": state.reserve.n_dropped,
         }
 
-    def _write_row(self, row: Row, state: State, wall: float | None = None) -> Row:
+    def _write_row(self, state: State, wall: float, scores: dict[str, float] | None = None) -> Row:
+        """Writes the row of a state; ``scores`` are its archive's of that moment, where it has changed since."""
+        row = self._row(state, wall, scores or metrics.of_archive(state.archive, self._range))
         row = {name: row[name] for name in _COLUMNS}
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
-        if self._last_row is None:
-            self._metrics.add(",".join(row))
-        self._metrics.add(",".join(_cell(number) for number in row.values()))
-        self._last_row, self._last_wall = row, self.wall if wall is None else wall
+        head = [] if self._last_row is not None else [",".join(row)]
+        self._metrics.add(*head, ",".join([_cell(number) for number in row.values()]))
+        self._last_row, self._last_wall = row, wall
         return row
 
 

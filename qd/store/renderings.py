@@ -15,10 +15,11 @@ from qd import abilities
 from qd.archives import HostElites
 from qd.support import atomic, run_files
 from qd.support.errors import UserError
-from qd.types import Domain, Rendering
+from qd.types import FILE_ENDINGS, Domain, Rendering
 
 _PIXELS = 4096 * 4096
 _REMOVE = "remove it, or give the run's command with again=true"
+_KINDS = {ending: kind for kind, ending in FILE_ENDINGS.items()}
 
 
 def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
@@ -43,7 +44,8 @@ def save(run: Path, domain: Domain, archive: Any, cap: int) -> int:
     if folder.exists():
         shutil.rmtree(folder)
     atomic.make_folder(folder)
-    ids, solutions = HostElites(archive).take(choice(archive, cap), "id", "solution")
+    ranks = choice(archive, cap)
+    ids, solutions = HostElites(archive).take(ranks, "id", "solution")
     with atomic.user_facing_os_errors(folder):
         for number, rendering in zip(ids, draw(solutions), strict=True):
             (folder / f"{number}.{rendering.ending}").write_bytes(rendering.content)
@@ -60,22 +62,23 @@ def choice(archive: Any, cap: int) -> np.ndarray:
     Returns:
         Positions in the archive's columns, [min(N, cap)].
     """
-    by_cell = np.argsort(archive.data("index"), kind="stable")
+    cell, measures, objective = archive.data(["index", "measures", "objective"], return_type="tuple")
+    by_cell = np.argsort(cell, kind="stable")
     if len(by_cell) <= cap:
         return by_cell
-    best = np.array(sorted(_best_of_tiles(archive, cap).values()))
+    bounds = np.asarray([archive.lower_bounds, archive.upper_bounds], float)[:, :2]
+    best = np.array(sorted(_best_of_tiles(np.asarray(measures, float)[:, :2], objective, bounds, cap).values()))
     others = by_cell[~np.isin(by_cell, best)]
     steps = np.linspace(0, len(others), cap - len(best), endpoint=False).astype(int)
     return np.concatenate([best, others[steps]])
 
 
-def _best_of_tiles(archive: Any, cap: int) -> dict[tuple[int, ...], int]:
-    """Lays at most ``cap`` tiles over the first two measures and returns the rank of the best elite in each."""
-    measures = np.asarray(archive.data("measures"), float)[:, :2]
-    low, high = np.asarray(archive.lower_bounds, float)[:2], np.asarray(archive.upper_bounds, float)[:2]
+def _best_of_tiles(measures: np.ndarray, objective: np.ndarray, bounds: np.ndarray, cap: int) -> dict[tuple[int, ...], int]:
+    """Lays at most ``cap`` tiles over one or two measures [N, M] and returns the rank of the best elite in each."""
+    low, high = bounds
     side = cap if len(low) == 1 else math.isqrt(cap)
     tiles = ((measures - low) / (high - low) * side).astype(int).clip(0, side - 1)
-    worst_first = np.argsort(archive.data("objective"), kind="stable")
+    worst_first = np.argsort(objective, kind="stable")
     return {tuple(tiles[rank]): int(rank) for rank in worst_first}
 
 
@@ -104,7 +107,8 @@ def read(path: Path) -> Rendering:
         UserError: the file cannot be read, is damaged, or has more than 4,096 x 4,096 pixels.
     """
     try:
-        rendering = Rendering.from_file(path)
+        ending = path.suffix[1:]
+        rendering = Rendering(_KINDS.get(ending, ending), path.read_bytes())  # type: ignore[arg-type]
         if rendering.kind in ("png", "gif"):
             _decode(path, rendering.content)
     except UserError:

@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{_BESIDE}")
     try:
         beside.unlink(missing_ok=True)  # of a killed process of the same number
-        with os.fdopen(links.open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+        with beside.open("xb") as file:  # a new file: a link that is there is an error, and not followed
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -114,10 +114,10 @@ class Growing:
                 raise
             self._file.truncate(length)
 
-    def add(self, line: str) -> None:
-        """Adds a line and hands it to the system."""
+    def add(self, *lines: str) -> None:
+        """Adds lines and hands them to the system."""
         with user_facing_os_errors(self.path):
-            self._file.write(line.encode() + b"\n")
+            self._file.write("".join([f"{line}\n" for line in lines]).encode())
             self._file.flush()
 
     def sync(self) -> int:

@@ -16,19 +16,31 @@ def current(name: str) -> str:
     return _replace(name, _table())
 
 
+@cache
+def current_override(override: str) -> str:
+    """Returns an override KEY=VALUE under the setting's name of now; + and ~ before it stay."""
+    return _rename_key(override, _settings())
+
+
+def original_override(override: str) -> str:
+    """Returns an override KEY=VALUE under the oldest name of the setting."""
+    return _rename_key(override, _reverse_settings())
+
+
 def current_setting(key: str) -> str:
     """Returns what a setting is called now, e.g. refit for relearn; the key itself where it was never renamed."""
     return _replace(key, _settings())
 
 
-def original_setting(key: str) -> str:
-    """Returns the oldest name of a setting."""
-    return _replace(key, _reverse_settings())
-
-
 def current_config(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a stored config with the settings' names of now."""
     return _rename(config, _settings())
+
+
+def earlier_settings(config: dict[str, Any]) -> dict[str, str]:
+    """Returns settings of components in a config that have a name of an earlier version -> their name now."""
+    keys = (f"{key}.{name}" for key, value in config.items() if isinstance(value, dict) for name in value)
+    return {key: now for key in keys if (now := _replace(key, _settings())) != key}
 
 
 def original(config: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +67,12 @@ def _rename(config: dict[str, Any], table: dict[str, str]) -> dict[str, Any]:
             value = {_replace(f"{key}.{name}", table).rpartition(".")[2]: each for name, each in value.items()}
         renamed[table.get(key, key)] = value
     return renamed
+
+
+def _rename_key(override: str, table: dict[str, str]) -> str:
+    key, equals, value = override.partition("=")
+    name = key.lstrip("+~")
+    return f"{key[: len(key) - len(name)]}{_replace(name, table)}{equals}{value}"
 
 
 def _replace(name: str, table: dict[str, str]) -> str:

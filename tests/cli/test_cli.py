@@ -12,7 +12,7 @@ import pytest
 
 from qd.cli.main import COMMANDS, main
 from qd.runner import console
-from qd.runner.console import Console, clock, summed_up
+from qd.runner.console import Console, clock, summary_lines
 
 HOUSE = Path(__file__).resolve().parents[2]
 ROW = {"evals": 100, "generation": 1, "coverage": 3.4, "qd_score": -5.46, "best": 49.5149, "failed": 2}
@@ -56,9 +56,9 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     assert main(["run", "domain=amr"]) == 1
     assert main(["run", "-m", "domain=arm,amr"]) == 1
     said = capsys.readouterr()
-    assert "qd: there is no command 'rnu'; there is run (the nearest)" in said.err
+    assert "qd: unknown command 'rnu'; choose run (the nearest)" in said.err
     assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
-    assert said.err.count("qd: there is no domain 'amr'; there is arm (the nearest)") == 2
+    assert said.err.count("qd: unknown domain 'amr'; choose arm (the nearest)") == 2
     assert "qd: qd experiment is called qd study now" in said.err
     assert len(said.err.splitlines()) == 5 and not said.out
 
@@ -113,14 +113,14 @@ def test_a_domain_that_raises_is_named_below_its_traceback(tmp_path):
         "def evaluate(self, keys, solutions):\n        if CALLS.append(1) or len(CALLS) > LAST: {}[7]\n        return",
     )
     for last, where in (
-        (6, r"in generation \d+ \(rows \d+\.\.\d+\); what was found until the last checkpoint is in runs/disc/s0"),
-        (0, r"in generation 0 \(rows 0\.\.\d+\); nothing was found yet"),
+        (6, r"in generation \d+ \(rows \d+\.\.\d+\); results until the last checkpoint are in runs/disc/s0"),
+        (0, r"in generation 0 \(rows 0\.\.\d+\); nothing is saved yet"),
     ):
         (tmp_path / "mine.py").write_text(raising.replace("\n@", f"\nCALLS, LAST = [], {last}\n@"))
         said = qd("run", "domain=disc", "budget=3000", *["again=true"] * (last == 0), where=tmp_path)
         *trace, end = said.stderr.strip().splitlines()
         assert said.returncode == 1 and trace[0].startswith("Traceback") and trace[-1] == "KeyError: 7"
-        assert re.fullmatch(rf"qd: domain Disc raised KeyError {where}: mend it and give the command again", end), end
+        assert re.fullmatch(rf"qd: domain Disc raised KeyError {where}: correct it and type the command again", end), end
     assert not (tmp_path / "runs/disc/s0/result.json").exists()
 
 
@@ -190,7 +190,7 @@ def test_a_terminal_gets_one_live_line():
     told.close(result(Path("nowhere"), "stopped"))
     said = file.getvalue()
     assert "200/1,000" in said and "[in between]" in said and "\x1b[2K" in said  # the line is written over
-    assert said.rstrip().endswith("next: give the same command, and it goes on")
+    assert said.rstrip().endswith("next: type the same command to go on")
 
 
 def test_what_is_not_defined_is_not_a_number():
@@ -206,7 +206,7 @@ def test_off_is_silent_and_an_unknown_console_is_named(capsys):
     told.say("x")
     told.close(result(Path("nowhere"), "finished"))
     assert capsys.readouterr().out == ""
-    with pytest.raises(ValueError, match=r"there is no console 'plian'; there is plain \(the nearest\)"):
+    with pytest.raises(ValueError, match=r"unknown console 'plian'; choose plain \(the nearest\)"):
         Console(9, "plian")
 
 
@@ -218,20 +218,22 @@ def test_the_summary_names_the_files_that_are_there(tmp_path):
     folder = tmp_path / "a b"
     (folder / "renderings").mkdir(parents=True)
     (folder / "metrics.csv").write_text("")
-    assert summed_up(result(folder, "finished")) == [
+    assert summary_lines(result(folder, "finished")) == [
         "finished: 5,000 evaluations in 0:02 (2,000/s)",
         "coverage 3.4 %  QD score -5.46  best 49.51  failed 2",
         f"{folder}: metrics.csv, renderings/",
         f"next: qd plot '{folder}'",
     ]
     refereed = ROW | {"coverage_current": 50.0, "qd_score_current": 40.0, "coverage_all": 60.0, "qd_score_all": None}
-    said = summed_up(result(folder, "finished") | {"metrics": refereed})
+    said = summary_lines(result(folder, "finished") | {"metrics": refereed})
     assert said[2] == "by the referee, current: coverage 50.0 %, QD score 40.00; all: coverage 60.0 %, QD score not defined"
 
 
 def test_the_summary_tells_of_measures_outside_the_bounds(tmp_path):
     def said(**more) -> str:
-        return "\n".join(summed_up(result(tmp_path, "finished") | {"metrics": ROW | {"evals": 5000, "failed": 1000} | more}))
+        return "\n".join(
+            summary_lines(result(tmp_path, "finished") | {"metrics": ROW | {"evals": 5000, "failed": 1000} | more})
+        )
 
     assert "outside 41 (1.0 %): they crowd the border cells; widen the bounds" in said(outside=41)
     assert "outside 1,000 (25.0 %)" in said(outside=1000)

@@ -60,12 +60,12 @@ def test_any_name_does(here, monkeypatch, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my-domain", "'my-domain' can be no module of Python; type .* qd new my_domain"),
+        ("my-domain", "'my-domain' is no valid Python module name; type .* qd new my_domain"),
         ("2d", "qd new d$"),
-        ("größe", "can be no module"),
-        ("", "can be no module"),
-        ("_x", "can be no module"),
-        ("../x", "can be no module.*qd new x"),
+        ("größe", "is no valid Python module"),
+        ("", "is no valid Python module"),
+        ("_x", "is no valid Python module"),
+        ("../x", "is no valid Python module.*qd new x"),
         ("class", "qd new class_domain"),
         ("nan", "means something else to Hydra"),
         ("random", "the name of Python's own module 'random'; type another name, e.g. qd new my_random"),

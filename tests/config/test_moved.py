@@ -78,7 +78,7 @@ def test_old_words_are_taken(before, now, capsys):
 def test_old_words_say_what_to_type(capsys):
     from qd.config import overrides
 
-    overrides._print_renamed.cache_clear()
+    overrides.print_renamed.cache_clear()
     compose.load(["relearn=null"])
     assert capsys.readouterr().err == "qd: relearn= is now refit=; the old word works in this version only\n"
 
@@ -108,11 +108,14 @@ def test_a_yaml_of_the_previous_version_works(tmp_path, monkeypatch, capsys):
     settings = compose.load(["domain=mine"])
     assert settings.archive["dims"] == [7, 7] and settings.descriptor["feature"] == "gripper"
     assert settings.axis_labels["gripper"][0] == ["x", "left", "right"]
-    assert "a yaml of yours says suits: which is now domain_defaults:" in capsys.readouterr().err
+    assert "a yaml of yours sets suits:, which is now domain_defaults:" in capsys.readouterr().err
     assert compose.load(["domain=mine", "domain_defaults.dims=[9,9]"]).archive["dims"] == [9, 9]
 
 
-def test_a_component_setting_of_the_previous_version_in_a_yaml_is_read(tmp_path, monkeypatch):
+def test_a_component_setting_of_the_previous_version_in_a_yaml_is_read(tmp_path, monkeypatch, capsys):
+    from qd.config import overrides
+
+    overrides.print_renamed.cache_clear()
     monkeypatch.chdir(tmp_path)
     Path("conf/recipe").mkdir(parents=True)
     Path("conf/recipe/mine.yaml").write_text(
@@ -123,6 +126,9 @@ def test_a_component_setting_of_the_previous_version_in_a_yaml_is_read(tmp_path,
     settings = compose.load(["recipe=mine"])
     assert settings.descriptor["questions_per_fit"] == [4, 4, 4, 4] and settings.descriptor["min_batch"] == 2
     assert "spend" not in settings.descriptor
+    err = capsys.readouterr().err
+    assert "qd: descriptor.spend= is now descriptor.questions_per_fit=" in err
+    assert "qd: descriptor.together= is now descriptor.min_batch=" in err
     assert compose.assemble(settings).search.descriptor.questions_per_fit == (4, 4, 4, 4)
 
 

@@ -8,8 +8,9 @@ import yaml
 
 from qd import abilities, archives, keys, search, types
 from qd.archives import HostElites
-from qd.config import compose, schedule
+from qd.config import compose
 from qd.referee import Referee
+from qd.runner import refits
 from qd.support.conf import conf
 from tests.support.choices import LMX, TEXTS, copied
 
@@ -37,7 +38,7 @@ ASKED = {
 }  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 
-def assemble_choice(choice: Path) -> compose.Assembled:
+def assemble_choice(choice: Path) -> compose.Components:
     return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
 
 
@@ -81,5 +82,5 @@ def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     if bench is not None:
         bench.add(batch)
         assert bench.scores(HostElites(state.archive))["coverage_all"] > 0
-    for stop in schedule.points(settings):
+    for stop in refits.points(settings):
         assert settings.initial < stop < settings.budget

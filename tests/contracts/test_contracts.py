@@ -8,7 +8,7 @@ import pytest
 
 from qd import abilities, keys, programs
 from qd.archives import HostElites
-from qd.search import refit, step, stored
+from qd.search import refit, step
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
 from tests.support.choices import LMX, TEXTS, choices, composed, copied
 from tests.support.searches import advance, begin, columns, same
@@ -50,7 +50,7 @@ def test_domain(name) -> None:
     np.testing.assert_array_equal(x, domain.sample(keys.new(0), N))
     if any(not np.array_equal(solution, x[0]) for solution in x):  # else all start from one place
         assert not np.array_equal(x, domain.sample(keys.new(1), N))
-    names = tuple(stored(of_domain(name)))
+    names = tuple(programs.feature_names(of_domain(name)))
     evaluation, again, other = (programs.evaluate(domain, names, keys.new(seed), x) for seed in (0, 0, 1))
     assert evaluation.objective.shape == (N,) and all(len(evaluation.features[f]) == N for f in names)
     jax.tree.map(np.testing.assert_array_equal, evaluation, again)

@@ -129,7 +129,9 @@ def test_all_measures_failed() -> None:
 
 def test_no_seed_above_the_threshold() -> None:
     search = GOOD._replace(domain=Counting(), archive=Grid((8, 8), learning_rate=0.5, threshold_min=50.0))
-    refused(search, "no seed entered the archive", "threshold_min is 50", "type a lower archive.threshold_min", most=12)
+    refused(
+        search, "no initial solution entered the archive", "threshold_min is 50", "type a lower archive.threshold_min", most=12
+    )
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ def test_a_domain_that_says_pure_but_cannot_be_traced(how) -> None:
     with pytest.raises(ValueError) as caught:
         start(GOOD._replace(domain=Branching(how=how)), keys.new(0), SEEDS)
     for word in (
-        "Branching says pure = True, but JAX cannot trace it",
+        "Branching has pure = True, but JAX cannot trace it",
         f"the culprit: {how}",
         "test_checks.py:",
         "pure = False",
@@ -323,7 +325,7 @@ def test_a_descriptor_that_says_pure_but_cannot_be_traced(learns) -> None:
             return features["xy"] if features["xy"].max() < 9 else None  # the culprit
 
     search = GOOD._replace(descriptor=Worldly(learns=learns), domain=Counting())
-    refused(search, "Worldly says pure = True", "the culprit", "test_checks.py:", most=12 if learns else 2)
+    refused(search, "Worldly has pure = True", "the culprit", "test_checks.py:", most=12 if learns else 2)
 
 
 def test_a_learned_descriptor_of_wrong_shape_is_refused_after_generation_0() -> None:
@@ -342,19 +344,19 @@ class Unhashable(Bowl):
 
 
 def test_a_part_that_cannot_be_hashed() -> None:
-    refused(GOOD._replace(domain=Unhashable()), "Unhashable cannot be hashed", "@dataclass(frozen=True)", "no lists")
+    refused(GOOD._replace(domain=Unhashable()), "Unhashable is not hashable", "@dataclass(frozen=True)", "no lists")
     search = GOOD._replace(descriptor=Select("xy", [[-1, 1], [-1, 1]]))  # type: ignore[arg-type]
-    refused(search, "Select cannot be hashed", "unhashable type: 'list'")
+    refused(search, "Select is not hashable", "unhashable type: 'list'")
 
 
 @pytest.mark.parametrize(
     ("seeds", "words"),
     [
-        (SEEDS[:0], ["no seeds", "initial=100"]),
-        (SEEDS[:, :3], ["seeds have shape [10, 3]", "Bowl samples [n, 4]", "domain.sample(key, 10)"]),
-        (SEEDS[0], ["seeds have shape [4]", "Bowl samples [n, 4]"]),
-        (SEEDS[0, 0], ["seeds have shape []", "[n, 4]"]),
-        (SEEDS.astype(str), ["seeds are <U32", "float32"]),
+        (SEEDS[:0], ["no initial solutions", "initial=100"]),
+        (SEEDS[:, :3], ["initial solutions have shape [10, 3]", "Bowl samples [n, 4]", "domain.sample(key, 10)"]),
+        (SEEDS[0], ["initial solutions have shape [4]", "Bowl samples [n, 4]"]),
+        (SEEDS[0, 0], ["initial solutions have shape []", "[n, 4]"]),
+        (SEEDS.astype(str), ["initial solutions are <U32", "float32"]),
     ],
     ids=["none", "narrow", "one", "number", "words"],
 )

@@ -33,5 +33,5 @@ def test_a_run_tells_what_it_chose_by_other_data(own_folder: Path, capsys: pytes
     np.testing.assert_array_equal(archive_file.load(run).columns["held_out"], again)
 
 
-def test_a_domain_without_such_data_is_told_as_searched() -> None:
-    assert held_out.judged(object(), [0], 0) == {} and held_out.figures(object(), None, {}) == {}  # type: ignore[arg-type]
+def test_a_domain_without_such_data_has_no_such_figures() -> None:
+    assert held_out.evaluate(object(), [0], 0) == ({}, {})  # type: ignore[arg-type]

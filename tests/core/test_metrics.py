@@ -77,7 +77,7 @@ def test_counts_add_up_to_what_was_evaluated() -> None:
         best = max(best, batch.evaluation.objective[ok].max())
         outside += (ok & (np.abs(batch.measures) > 0.5).any(axis=1)).sum()
         rejected += (batch.status == 0).sum()
-    assert tally.evaluated == 320 and tally.outside == outside > 0 and tally.best == best
+    assert tally.evaluations == 320 and tally.outside == outside > 0 and tally.best == best
     assert 0 < tally.failed < 320 and tally.new > 0 and tally.improved > 0
     assert tally.failed + tally.new + tally.improved + rejected == 320
 
@@ -86,7 +86,7 @@ def test_a_batch_of_failures_counts() -> None:
     search = Search(Bowl(), Select("xy", SQUARE), Grid((6, 6)), Vary(Gaussian(0.3), 8))
     state = begin(search)
     _, batch = next(run(search._replace(domain=Failing(Bowl(), 1.1)), state, until=65))
-    assert count(Tally(), batch, SQUARE) == Tally(evaluated=8, failed=8)
+    assert count(Tally(), batch, SQUARE) == Tally(evaluations=8, failed=8)
 
 
 def test_ranges() -> None:

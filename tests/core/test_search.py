@@ -106,7 +106,7 @@ def test_no_elite_is_lost_by_one_refit(rows, archive) -> None:
     state = refit(search, state)
     kept = np.concatenate([HostElites(state.archive).rows().ids, state.reserve.rows.ids])
     assert sorted(kept) == sorted(before["id"]), "each elite is in the archive or in the reserve, once"
-    assert state.reserve.dropped == 0
+    assert state.reserve.n_dropped == 0
     now = columns(state.archive)
     np.testing.assert_array_equal(now["threshold"], now["objective"])
 
@@ -138,7 +138,7 @@ def test_a_full_reserve_drops_the_worst_and_counts_them() -> None:
     best_first = elites.ids[np.argsort(-elites.objective, kind="stable")]
     assert HostElites(state.archive).rows().ids == best_first[0]
     assert sorted(state.reserve.rows.ids) == sorted(best_first[1:6])
-    assert state.reserve.dropped == len(elites.ids) - 6
+    assert state.reserve.n_dropped == len(elites.ids) - 6
 
 
 def test_fresh_rows_take_ids_and_count_but_enter_nothing() -> None:
@@ -294,7 +294,7 @@ def test_an_emitter_that_asks_for_nothing_does_not_hang() -> None:
             return memory, offspring._replace(solutions=offspring.solutions[:0], parents=None)
 
     search = Search(Bowl(), Flip(), Grid((6, 6)), Silent())
-    with pytest.raises(ValueError, match="Silent asked for no solutions"):
+    with pytest.raises(ValueError, match="Silent proposed no solutions"):
         list(run(search, begin(search), until=100))
 
 

@@ -13,7 +13,7 @@ import pytest
 from domains.external import External
 from qd import keys
 from qd.cli.main import main
-from qd.runner.external import Asked, read
+from qd.runner.external import PendingBatch, read
 from qd.store import archive_file, history
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -47,21 +47,21 @@ def here(own_folder) -> Path:
     return own_folder
 
 
-def asked(capsys, *args: str) -> list[dict]:
+def ask_rows(capsys, *args: str) -> list[dict]:
     """What qd ask prints."""
     capsys.readouterr()
     assert main(["ask", *args]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def evaluated(batch: list[dict]) -> str:
+def evaluate_rows(batch: list[dict]) -> str:
     """What another program makes of a batch."""
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu"}
     text = "\n".join(map(json.dumps, batch))
     return subprocess.run([sys.executable, "script.py"], input=text, env=env, capture_output=True, text=True, check=True).stdout
 
 
-def invented(batch: list[dict]) -> list[dict]:
+def random_rows(batch: list[dict]) -> list[dict]:
     """Results that need no arm."""
     return [
         {"id": row["id"], "objective": sum(row["solution"]), "features": {"gripper": np.tanh(row["solution"][:2]).tolist()}}
@@ -69,7 +69,7 @@ def invented(batch: list[dict]) -> list[dict]:
     ]
 
 
-def told(rows: list, run: str = "runs/there/s0") -> int:
+def tell(rows: list, run: str = "runs/there/s0") -> int:
     Path("results.jsonl").write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
     return main(["tell", run, "results.jsonl"])
 
@@ -86,14 +86,14 @@ def test_the_same_archive_as_in_process(capsys):
     (expected,) = Path("runs/within").iterdir()
 
     words, count = ["domain=there", "name=outside", *RECIPE], 0
-    batch = asked(capsys, *words)
+    batch = ask_rows(capsys, *words)
     (run,) = Path("runs/outside").iterdir()
     while not (run / "result.json").exists():
-        Path("results.jsonl").write_text(evaluated(batch))
+        Path("results.jsonl").write_text(evaluate_rows(batch))
         assert main(["tell", str(run), "results.jsonl"]) == 0
         count += 1
         if not (run / "result.json").exists():
-            batch = asked(capsys, str(run))
+            batch = ask_rows(capsys, str(run))
     assert count == 4 and main(["ask", str(run)]) == 1
     assert "is finished: there is nothing to ask" in capsys.readouterr().err
 
@@ -110,33 +110,33 @@ def test_the_same_archive_as_in_process(capsys):
 
 def test_a_batch_asked_twice_is_the_same_batch(capsys):
     words = ["domain=there", "emitter=cma_me", "emitter.count=2", "emitter.settings.batch_size=5", "initial=10", "budget=60"]
-    first = asked(capsys, *words)
+    first = ask_rows(capsys, *words)
     (run,) = map(str, Path("runs/there").iterdir())
-    assert first == asked(capsys, *words) == asked(capsys, run)
+    assert first == ask_rows(capsys, *words) == ask_rows(capsys, run)
     assert [row["id"] for row in first] == list(range(10))
     assert len({tuple(row["key"]) for row in first}) == 10  # each has a seed of its own
-    assert told(invented(first), run) == 0
-    second = asked(capsys, run)
+    assert tell(random_rows(first), run) == 0
+    second = ask_rows(capsys, run)
     before = files(run)
-    assert second == asked(capsys, run) and files(run) == before
+    assert second == ask_rows(capsys, run) and files(run) == before
     assert [row["id"] for row in second] == list(range(10, 20)) and second[0]["solution"] != first[0]["solution"]
-    rows = invented(second)
+    rows = random_rows(second)
     random.Random(0).shuffle(rows)
-    assert told(rows, run) == 0
-    third = asked(capsys, run)
-    assert told(rows, run) == 1 and "id 1" in capsys.readouterr().err  # those were told
-    assert third == asked(capsys, run)
+    assert tell(rows, run) == 0
+    third = ask_rows(capsys, run)
+    assert tell(rows, run) == 1 and "id 1" in capsys.readouterr().err  # those were handed in before
+    assert third == ask_rows(capsys, run)
 
 
 def test_failures_are_counted_and_learners_learn(capsys):
     words = ["domain=there", "descriptor=pca", "refit=50", *RECIPE]
-    rows = invented(asked(capsys, *words))
+    rows = random_rows(ask_rows(capsys, *words))
     (run,) = map(str, Path("runs/there").iterdir())
     rows[0]["objective"] = None
     rows[1] = {"id": rows[1]["id"], "objective": float("nan")}
-    assert told(rows, run) == 0
+    assert tell(rows, run) == 0
     while not Path(run, "result.json").exists():
-        assert told(invented(asked(capsys, run)), run) == 0
+        assert tell(random_rows(ask_rows(capsys, run)), run) == 0
     result = json.loads(Path(run, "result.json").read_text())
     assert (result["metrics"]["failed"], result["evaluations"]) == (2, 110)
     assert '"refit"' in Path(run, "events.jsonl").read_text()
@@ -170,8 +170,8 @@ GOOD = {"id": 3, "objective": 1, "features": {"gripper": [0, 0.5]}}
 )
 def test_results_that_cannot_be(change, message):
     domain = External(4, {"gripper": 2})  # type: ignore[arg-type]
-    batch = Asked(0, domain.sample(keys.new(0), 20), keys.split(keys.new(1), 20))
-    rows = invented([{"id": i, "solution": x} for i, x in enumerate(batch.solutions.tolist())])
+    batch = PendingBatch(0, domain.sample(keys.new(0), 20), keys.split(keys.new(1), 20))
+    rows = random_rows([{"id": i, "solution": x} for i, x in enumerate(batch.solutions.tolist())])
     assert np.isfinite(read([json.dumps(row) for row in rows], batch, domain).objective).all()
     lines = [row if isinstance(row, str) else json.dumps(row) for row in change(rows)]
     with pytest.raises(ValueError, match=f"nothing is changed: .*{message}"):
@@ -179,14 +179,14 @@ def test_results_that_cannot_be(change, message):
 
 
 def test_nothing_is_changed_by_results_that_cannot_be(capsys):
-    batch = asked(capsys, "domain=there", *RECIPE)
+    batch = ask_rows(capsys, "domain=there", *RECIPE)
     (run,) = map(str, Path("runs/there").iterdir())
-    assert told(invented(batch), run) == 0
-    batch = asked(capsys, run)
+    assert tell(random_rows(batch), run) == 0
+    batch = ask_rows(capsys, run)
     before = files(run)
-    assert told(invented(batch)[:-1], run) == 1
+    assert tell(random_rows(batch)[:-1], run) == 1
     assert "nothing is changed: missing: 1 ids (49). Mend the results" in capsys.readouterr().err
-    assert files(run) == before and asked(capsys, run) == batch
+    assert files(run) == before and ask_rows(capsys, run) == batch
 
 
 def test_messages(capsys, monkeypatch):
@@ -196,23 +196,23 @@ def test_messages(capsys, monkeypatch):
     assert "Arm is evaluated in this process; type qd run" in capsys.readouterr().err
     assert main(["ask", "nowhere"]) == 1
     assert "nowhere is no folder of a run: it holds no config.yaml" in capsys.readouterr().err
-    batch = asked(capsys, "domain=there", "name=x", "seed=1")
+    batch = ask_rows(capsys, "domain=there", "name=x", "seed=1")
     assert main(["tell", "runs/x/domain=there-s1", "gone.jsonl"]) == 1
     assert "gone.jsonl cannot be read" in capsys.readouterr().err
     failed = [{"id": row["id"], "objective": None} for row in batch]
-    assert told(failed, "runs/x/domain=there-s1") == 1
+    assert tell(failed, "runs/x/domain=there-s1") == 1
     assert "all 100 solutions of generation 0 failed" in capsys.readouterr().err
-    assert asked(capsys, "runs/x/domain=there-s1") == batch
+    assert ask_rows(capsys, "runs/x/domain=there-s1") == batch
     assert main(["ask"]) == 2 and main(["tell", "x"]) == 2 and main(["tell", "--help"]) == 0
-    said = capsys.readouterr()
-    assert "usage: qd ask RUN" in said.err and "usage: qd tell RUN" in said.err and "usage: qd tell RUN" in said.out
+    output = capsys.readouterr()
+    assert "usage: qd ask RUN" in output.err and "usage: qd tell RUN" in output.err and "usage: qd tell RUN" in output.out
 
 
 def test_what_external_takes():
     whole = External(dim=3, features={"a": [], "b": [2, 2]}, options=4)  # type: ignore[arg-type]
     assert whole.features == (("a", ()), ("b", (2, 2))) and whole.space == (4,)
-    drawn = whole.sample(keys.new(0), 50)
-    assert drawn.dtype == np.int32 and set(np.unique(drawn)) == {0, 1, 2, 3}
+    samples = whole.sample(keys.new(0), 50)
+    assert samples.dtype == np.int32 and set(np.unique(samples)) == {0, 1, 2, 3}
     assert whole.blank(5).features["b"].shape == (5, 2, 2)
     for wrong in ({"dim": 0}, {"low": 1}, {"options": 1}, {"features": {"a": 0}}, {"features": {"a": "2"}}):
         with pytest.raises(ValueError, match="type"):

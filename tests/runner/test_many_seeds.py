@@ -68,5 +68,5 @@ def test_a_seed_that_cannot_go_on_is_told_of_and_stops_no_other(tmp_path, capsys
     for path in (first / "checkpoint").iterdir():
         path.unlink()
     assert many(words) == 1
-    assert re.search(r"qd: 1 of 2 runs failed; given again, .*\n  .*s0: .* cannot be rebuilt: ", capsys.readouterr().err)
+    assert re.search(r"qd: 1 of 2 runs failed; typed again, .*\n  .*s0: .* cannot be rebuilt: ", capsys.readouterr().err)
     assert len(list(tmp_path.glob("arm/*-s1/result.json"))) == 1

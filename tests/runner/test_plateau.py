@@ -25,7 +25,7 @@ PLATEAU = [*SMALL, "stop=plateau", "plateau.over=800", "plateau.share=0.02", "bu
 pytestmark = pytest.mark.usefixtures("own_key")
 
 
-def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
+def run_plateau(path: Path, *overrides: str, console=None, stop=None) -> dict:
     settings = compose.load([*PLATEAU, *overrides])
     return run(settings, compose.assemble(settings), path, console or QuietRun(), stop)
 
@@ -36,11 +36,11 @@ def columns(path: Path) -> dict:
 
 def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
     quiet = QuietRun()
-    whole = done(tmp_path / "whole", console=quiet)
+    whole = run_plateau(tmp_path / "whole", console=quiet)
     assert whole["status"] == "finished" and whole["ended"] == "plateau" and 820 < whole["evaluations"] < 20000
-    assert any("neither coverage nor QD score rose by 2 % over 800 evaluations" in said for said in quiet.said)
+    assert any("neither coverage nor QD score rose by 2 % over 800 evaluations" in line for line in quiet.said)
     assert json.loads((tmp_path / "whole/result.json").read_text())["ended"] == "plateau"
-    assert done(tmp_path / "whole")["status"] == done(tmp_path / "whole", "budget=90000")["status"] == "skipped"
+    assert run_plateau(tmp_path / "whole")["status"] == run_plateau(tmp_path / "whole", "budget=90000")["status"] == "skipped"
 
     class Cut(Stop):
         """Asks to stop every few generations."""
@@ -48,15 +48,15 @@ def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
         looks = 0
 
         @property
-        def asked(self) -> bool:
+        def is_requested(self) -> bool:
             self.looks += 1
             return self.looks > 7
 
-        @asked.setter
-        def asked(self, value: bool) -> None: ...
+        @is_requested.setter
+        def is_requested(self, value: bool) -> None: ...
 
     cuts = 0
-    while (result := done(tmp_path / "cut", stop=Cut()))["status"] == "stopped":
+    while (result := run_plateau(tmp_path / "cut", stop=Cut()))["status"] == "stopped":
         cuts += 1
     assert cuts >= 3 and result["evaluations"] == whole["evaluations"]
     for name, column in columns(tmp_path / "whole").items():
@@ -71,37 +71,37 @@ def test_without_it_the_budget_decides(tmp_path):
 
 
 def test_the_rule():
-    def reached(*rows, share=0.1, over=100, since=0):
-        return Watch(share, over, list(rows)).reached(since)
+    def is_reached(*rows, share=0.1, over=100, since=0):
+        return Watch(share, over, list(rows)).is_reached(since)
 
-    assert not reached()
-    assert not reached((50, 10, 10))
-    assert not reached((50, 10, 10), (149, 10, 10))  # not yet long enough
-    assert reached((50, 10, 10), (150, 11, 11))  # 10 % is not more than 10 %
-    assert not reached((50, 10, 10), (150, 11.1, 10)) and not reached((50, 10, 10), (150, 10, 11.1))
-    assert not reached((50, 10, -10), (150, 10, -8.9)) and reached((50, 10, -10), (150, 10, -9.1))
-    assert not reached((50, 0, 0), (150, 1, 0))
+    assert not is_reached()
+    assert not is_reached((50, 10, 10))
+    assert not is_reached((50, 10, 10), (149, 10, 10))  # not yet long enough
+    assert is_reached((50, 10, 10), (150, 11, 11))  # 10 % is not more than 10 %
+    assert not is_reached((50, 10, 10), (150, 11.1, 10)) and not is_reached((50, 10, 10), (150, 10, 11.1))
+    assert not is_reached((50, 10, -10), (150, 10, -8.9)) and is_reached((50, 10, -10), (150, 10, -9.1))
+    assert not is_reached((50, 0, 0), (150, 1, 0))
     nan = float("nan")
-    assert reached((50, 10, nan), (150, 10, nan)) and not reached((50, 10, nan), (150, 12, nan))
-    assert not reached((50, 10, 10), (150, 10, 10), since=50)  # from before the refit
-    assert reached((50, 90, 90), (60, 10, 10), (160, 10, 10), since=50)
-    assert reached((50, 1, 1), (60, 10, 10), (100, 10, 10), (160, 10, 10))  # the last that is long enough ago counts
-    assert not Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).reached(0)
+    assert is_reached((50, 10, nan), (150, 10, nan)) and not is_reached((50, 10, nan), (150, 12, nan))
+    assert not is_reached((50, 10, 10), (150, 10, 10), since=50)  # from before the refit
+    assert is_reached((50, 90, 90), (60, 10, 10), (160, 10, 10), since=50)
+    assert is_reached((50, 1, 1), (60, 10, 10), (100, 10, 10), (160, 10, 10))  # the last that is long enough ago counts
+    assert not Watch(None, 0, [(1, 1, 1), (9, 1, 1)]).is_reached(0)
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["stop=platau"], "there is no stop=platau; type stop=plateau"),
-        (["plateau.over=0"], "over 0 evaluations cannot be; type plateau.share=0.01"),
+        (["stop=platau"], "unknown stop=platau; type stop=plateau"),
+        (["plateau.over=0"], "plateau.over=0 is impossible; type plateau.share=0.01"),
         (["plateau.share=-1"], "a plateau.share of -1"),
-        (["plateau.shre=1"], r"there is no setting 'plateau.shre'; plateau has share \(the nearest\)"),
+        (["plateau.shre=1"], r"unknown setting 'plateau.shre'; plateau has share \(the nearest\)"),
         (["~archive.dims", "archive=dns"], "has no cells; type archive=grid"),
     ],
 )
 def test_messages(tmp_path, overrides, message):
     overrides = [o for o in overrides if not o.startswith("~")]
-    given = [o for o in PLATEAU if "archive" not in o] if "archive=dns" in overrides else PLATEAU
+    words = [o for o in PLATEAU if "archive" not in o] if "archive=dns" in overrides else PLATEAU
     with pytest.raises(ValueError, match=message):
-        settings = compose.load([*given, *overrides])
+        settings = compose.load([*words, *overrides])
         run(settings, compose.assemble(settings), tmp_path / "run", QuietRun())

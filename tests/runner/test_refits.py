@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qd.config import compose, schedule
+from qd.config import compose
 from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
@@ -27,20 +27,20 @@ class Cut(Stop):
     looks = 0
 
     @property
-    def asked(self) -> bool:
+    def is_requested(self) -> bool:
         self.looks += 1
         return self.looks > 12
 
-    @asked.setter
-    def asked(self, value: bool) -> None: ...
+    @is_requested.setter
+    def is_requested(self, value: bool) -> None: ...
 
 
-def done(path: Path, *overrides: str, console=None, stop=None) -> dict:
+def run_refits(path: Path, *overrides: str, console=None, stop=None) -> dict:
     settings = compose.load([*SMALL, *overrides])
     return run(settings, compose.assemble(settings), path, console or QuietRun(), stop)
 
 
-def learned(path: Path) -> list[int]:
+def fits(path: Path) -> list[int]:
     events = map(json.loads, (path / "events.jsonl").read_text().splitlines())
     return [event["evaluations"] for event in events if event["event"] in ("refit", "relearn")]
 
@@ -60,41 +60,46 @@ def test_the_share_outside_since_the_last_refit_decides():
 
 def test_a_run_learns_again_where_offspring_leave_the_bounds_and_there_again_however_it_was_cut(tmp_path):
     rule = ["refit=outside", "outside.share=0.02", "outside.over=300", "domain.joints=3", "emitter.variation.iso=0.3"]
-    done(tmp_path / "whole", *rule)
-    assert len(learned(tmp_path / "whole")) >= 1 and min(learned(tmp_path / "whole")) >= 300
-    done(tmp_path / "never", *rule, "outside.share=0.99")
-    assert learned(tmp_path / "never") == []
+    run_refits(tmp_path / "whole", *rule)
+    assert len(fits(tmp_path / "whole")) >= 1 and min(fits(tmp_path / "whole")) >= 300
+    run_refits(tmp_path / "never", *rule, "outside.share=0.99")
+    assert fits(tmp_path / "never") == []
     cuts = 0
-    while done(tmp_path / "cut", *rule, stop=Cut())["status"] == "stopped":
+    while run_refits(tmp_path / "cut", *rule, stop=Cut())["status"] == "stopped":
         cuts += 1
-    assert cuts >= 2 and learned(tmp_path / "cut") == learned(tmp_path / "whole")
+    assert cuts >= 2 and fits(tmp_path / "cut") == fits(tmp_path / "whole")
     columns, again = (archive_file.load(tmp_path / name).columns for name in ("whole", "cut"))
     for name in columns:
         np.testing.assert_array_equal(columns[name], again[name])
 
 
 def test_shares_are_of_the_budget(tmp_path):
-    done(tmp_path / "run", "refit=[0.1,0.5]")
-    assert learned(tmp_path / "run") == [300, 1500]
+    run_refits(tmp_path / "run", "refit=[0.1,0.5]")
+    assert fits(tmp_path / "run") == [300, 1500]
 
 
 def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
     settings = compose.load(["domain=arm_qdhf", "descriptor=triplets"])
     learner = compose.assemble(settings).search.descriptor
-    assert len(schedule.points(settings)) + 1 == len(learner.questions_per_fit) and refits.unasked(settings, learner) is None
-    said = "; ".join(refits.unasked(replace(settings, refit=None), learner) or ())
     assert (
-        "only 50 of 200 questions" in said and "refit=[0.1,0.25,0.5]" in said and "descriptor.questions_per_fit=[200]" in said
+        len(refits.points(settings)) + 1 == len(learner.questions_per_fit)
+        and refits.unused_questions(settings, learner) is None
     )
-    problem, _ = refits.unasked(replace(settings, refit=settings.budget // 2), learner) or ("", "")
+    message = "; ".join(refits.unused_questions(replace(settings, refit=None), learner) or ())
+    assert (
+        "only 50 of 200 questions" in message
+        and "refit=[0.1,0.25,0.5]" in message
+        and "descriptor.questions_per_fit=[200]" in message
+    )
+    problem, _ = refits.unused_questions(replace(settings, refit=settings.budget // 2), learner) or ("", "")
     assert problem.startswith("only 150 of 200")
 
 
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     quiet = QuietRun()
     asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.questions_per_fit=[8,8]", "refit=null", "budget=200"]
-    done(tmp_path / "run", *asks, console=quiet)
-    assert any("only 8 of 16 questions will be asked" in said for said in quiet.said)
+    run_refits(tmp_path / "run", *asks, console=quiet)
+    assert any("only 8 of 16 questions will be asked" in line for line in quiet.said)
 
 
 @pytest.mark.parametrize("refit", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])

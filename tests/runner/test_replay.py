@@ -35,7 +35,7 @@ def recipe(name: str) -> Search:
     return Search(Failing(Bowl()), Select("xy", SQUARE), ARCHIVES[name], Vary(IsoLine(0.05, 0.3), batch_size=32))
 
 
-def given(path: Path, name: str, **more) -> QuietRun:
+def run_with(path: Path, name: str, **more) -> QuietRun:
     limits = {"seed": 1, "budget": 8_000, "initial": 64, "log_every": 100, "save_every": 3000, "save_seconds": 100.0}
     settings = run_settings(**limits | {"renderings": 0, "driver": {"name": "fused"}} | more)
     console = QuietRun()
@@ -60,9 +60,9 @@ def same(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_rows_are_the_same_wherever_stretches_and_checkpoints_fall(name, tmp_path, monkeypatch) -> None:
-    looks = given(tmp_path / "long", name)
+    looks = run_with(tmp_path / "long", name)
     monkeypatch.setattr(SegmentLength, "adapt", lambda length, seconds: None)  # one row a segment
-    each = given(tmp_path / "short", name, save_seconds=0)
+    each = run_with(tmp_path / "short", name, save_seconds=0)
     same(tmp_path / "short", tmp_path / "long")
     assert len(each.rows) == len(rows(tmp_path / "long")) == 1 + 80  # the start, and all multiples
     assert len(looks.rows) < 20
@@ -71,9 +71,9 @@ def test_rows_are_the_same_wherever_stretches_and_checkpoints_fall(name, tmp_pat
 
 
 def test_a_run_that_was_stopped_between_goes_on_to_the_same_rows(tmp_path) -> None:
-    given(tmp_path / "whole", "thresholds")
+    run_with(tmp_path / "whole", "thresholds")
     for budget in (1500, 4000, 8_000):
-        given(tmp_path / "parts", "thresholds", budget=budget)
+        run_with(tmp_path / "parts", "thresholds", budget=budget)
     same(tmp_path / "whole", tmp_path / "parts")
     assert json.loads((tmp_path / "parts" / "result.json").read_text())["generation"] == 1 + 248
 
@@ -81,11 +81,11 @@ def test_a_run_that_was_stopped_between_goes_on_to_the_same_rows(tmp_path) -> No
 def test_the_past_is_pyribs_after_every_generation() -> None:
     for name in ARCHIVES:
         key, sample_key = keys.split(keys.new(3))
-        asked = recipe(name)
-        state, _ = search.start(asked, key, asked.domain.sample(sample_key, 64))
+        components = recipe(name)
+        state, _ = search.start(components, key, components.domain.sample(sample_key, 64))
         past = Past(state.archive)
         for _ in range(30):
-            state, batch = search.step(asked, state)
+            state, batch = search.step(components, state)
             assert list(past.through(batch, 32, [1])) == [None]
             np.testing.assert_array_equal(past.objective(archives.occupied(state.archive)), state.archive.data("objective"))
 

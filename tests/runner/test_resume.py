@@ -64,7 +64,7 @@ class Interrupting(QuietRun):
             self.call()
 
 
-def given(path: Path, console: QuietRun | None = None, case: Case = PLAIN, **more) -> dict:
+def run_with(path: Path, console: QuietRun | None = None, case: Case = PLAIN, **more) -> dict:
     return job.run(settings(case, **more), assemble(case), path, console or QuietRun())
 
 
@@ -89,11 +89,11 @@ def test_killed_twice_it_ends_the_same(case: Case, tmp_path: Path, key_home: Pat
 
 @pytest.mark.slow
 def test_every_combination_killed_twice_ends_the_same() -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "tests.end_to_end.kill"], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "30 kills, 15 of them inside a write; all ended equal" in done.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "30 kills, 15 of them inside a write; all ended equal" in process.stdout
 
 
 # --- stopped
@@ -103,24 +103,24 @@ def test_every_combination_killed_twice_ends_the_same() -> None:
 def test_a_signal_is_a_clean_stop(whole: Path, tmp_path: Path, number: int) -> None:
     before = signal.getsignal(number)
     console = Interrupting(4, send(number))
-    stopped = given(tmp_path, console)
+    stopped = run_with(tmp_path, console)
     assert stopped["status"] == "stopped" and console.closed == stopped
     assert stopped["evaluations"] == 1536  # the generation in which the fourth row fell
     assert "stopped at 1536 evaluations with a checkpoint" in console.said[-1]
     assert not (tmp_path / "result.json").exists() and signal.getsignal(number) is before
     assert archive_file.load(tmp_path).about["evaluations"] == 1536
     assert history.load(tmp_path)["id"].max() < 1536
-    assert given(tmp_path)["status"] == "finished"
+    assert run_with(tmp_path)["status"] == "finished"
     compare(whole, tmp_path)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [(e["event"], e["evaluations"]) for e in events] == [("started", 64), ("stopped", 1536), ("resumed", 1536)]
 
 
 def test_hosted_emitters_and_thresholds_go_on_across_a_refit(tmp_path: Path) -> None:
-    given(tmp_path / "whole", case=SOFT_LEARNER)
+    run_with(tmp_path / "whole", case=SOFT_LEARNER)
     for at in (3, 5):
-        given(tmp_path / "cut", Interrupting(at, send(signal.SIGTERM)), case=SOFT_LEARNER)
-    assert given(tmp_path / "cut", case=SOFT_LEARNER)["status"] == "finished"
+        run_with(tmp_path / "cut", Interrupting(at, send(signal.SIGTERM)), case=SOFT_LEARNER)
+    assert run_with(tmp_path / "cut", case=SOFT_LEARNER)["status"] == "finished"
     compare(tmp_path / "whole", tmp_path / "cut")
     events = [json.loads(line) for line in (tmp_path / "cut" / "events.jsonl").read_text().splitlines()]
     assert [e["evaluations"] for e in events if e["event"] == "refit"] == [1536, 3008, 4544]
@@ -134,17 +134,17 @@ def test_cut_off_before_its_first_checkpoint_it_begins_anew(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint, "save", cut)
-        given(tmp_path)
-    given(tmp_path)
+        run_with(tmp_path)
+    run_with(tmp_path)
     compare(whole, tmp_path)
 
 
 def test_a_damaged_checkpoint_costs_one_stretch(whole: Path, tmp_path: Path) -> None:
-    given(tmp_path, Interrupting(6, send(signal.SIGTERM)))
+    run_with(tmp_path, Interrupting(6, send(signal.SIGTERM)))
     newest = sorted((tmp_path / "checkpoint").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:5000])
     console = QuietRun()
-    given(tmp_path, console)
+    run_with(tmp_path, console)
     assert "is damaged" in console.said[0]
     compare(whole, tmp_path)
 
@@ -157,11 +157,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(whole: Path, tmp_path: Path) -> 
     console = Interrupting(5, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1])))
     try:
         with pytest.raises(ValueError, match=r"the disk is full: .*ckpt could not be written .* give the same command"):
-            given(tmp_path, console)
+            run_with(tmp_path, console)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     console = QuietRun()
-    given(tmp_path, console)
+    run_with(tmp_path, console)
     assert console.said == []  # nothing was damaged
     assert 0 < json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])["evaluations"] < 6000
     compare(whole, tmp_path)
@@ -173,9 +173,9 @@ def test_a_disk_that_fills_while_the_result_is_written(whole: Path, tmp_path: Pa
 
     with monkeypatch.context() as patch, pytest.raises(ValueError, match="the disk is full"):
         patch.setattr(Path, "write_bytes", full)  # how renderings are written
-        given(tmp_path)
+        run_with(tmp_path)
     assert not (tmp_path / "result.json").exists()
-    given(tmp_path)
+    run_with(tmp_path)
     compare(whole, tmp_path)
 
 
@@ -183,20 +183,20 @@ def test_a_disk_that_fills_while_the_result_is_written(whole: Path, tmp_path: Pa
 
 
 def test_a_larger_budget_goes_on_from_the_end(whole: Path, tmp_path: Path) -> None:
-    first = given(tmp_path, budget=2100)
+    first = run_with(tmp_path, budget=2100)
     assert (first["evaluations"], len(rows(tmp_path))) == (2112, 6)  # 64, 512, ..., 2048, and the end
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["budget"] == 2100
-    given(tmp_path)
+    run_with(tmp_path)
     compare(whole, tmp_path)
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["budget"] == 6000
 
 
 @pytest.mark.parametrize("lost", ["checkpoint", "history.npz"])
 def test_what_cannot_go_on_keeps_its_result(tmp_path: Path, lost: str) -> None:
-    given(tmp_path, budget=600)
+    run_with(tmp_path, budget=600)
     (tmp_path / lost).rename(tmp_path / "lost")
     with pytest.raises(ValueError, match=rf"{lost} is gone, so .* cannot go on.* type again=true"):
-        given(tmp_path, budget=900)
+        run_with(tmp_path, budget=900)
     assert json.loads((tmp_path / "result.json").read_text())["evaluations"] == 640
     assert archive_file.load(tmp_path).about["evaluations"] == 640
 
@@ -204,18 +204,18 @@ def test_what_cannot_go_on_keeps_its_result(tmp_path: Path, lost: str) -> None:
 def test_a_finished_run_is_skipped(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
     console = QuietRun()
-    assert given(whole, console)["status"] == "skipped"
+    assert run_with(whole, console)["status"] == "skipped"
     assert "is finished (6016 evaluations): skipped" in console.said[0] and len(console.said) == 1
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_a_smaller_budget_is_told_whose_numbers_it_sees(whole: Path) -> None:
-    kept = (whole / "config.yaml").read_bytes()
+    config = (whole / "config.yaml").read_bytes()
     console = QuietRun()
-    assert given(whole, console, budget=300)["evaluations"] == 6016
-    assert "more was already done (6,016 >= 300 asked), so the numbers are those of 6,016 evaluations" in console.said[1]
+    assert run_with(whole, console, budget=300)["evaluations"] == 6016
+    assert "it has more evaluations already (6,016 >= 300), so the numbers are those of 6,016" in console.said[1]
     assert "again=true, or name=... for a run of its own" in console.said[1]
-    (whole / "config.yaml").write_bytes(kept)
+    (whole / "config.yaml").write_bytes(config)
 
 
 def lose(path: Path, how: str) -> None:
@@ -234,12 +234,12 @@ def lose(path: Path, how: str) -> None:
 
 
 def test_a_lost_archive_of_a_finished_run_is_rebuilt_or_told_of(tmp_path: Path) -> None:
-    given(tmp_path, budget=600)
+    run_with(tmp_path, budget=600)
     before = archive_file.load(tmp_path)
     for how in ("missing", "truncated", "no json", "foreign", "another run's"):
         lose(tmp_path, how)
         console = QuietRun()
-        assert given(tmp_path, console, budget=600)["status"] == "skipped"
+        assert run_with(tmp_path, console, budget=600)["status"] == "skipped"
         assert "rebuilt from the checkpoint" in console.said[0] and "skipped" in console.said[1]
         after = archive_file.load(tmp_path)
         assert after.about == before.about
@@ -249,30 +249,30 @@ def test_a_lost_archive_of_a_finished_run_is_rebuilt_or_told_of(tmp_path: Path) 
     newest = sorted((tmp_path / "checkpoint").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"archive.npz cannot be read .* cannot be rebuilt: .*damaged.* Type again=true"):
-        given(tmp_path, budget=600)
+        run_with(tmp_path, budget=600)
     shutil.rmtree(tmp_path / "checkpoint")
     with pytest.raises(ValueError, match=r"cannot be rebuilt: its checkpoint is gone. Type again=true"):
-        given(tmp_path, budget=600)
-    assert given(tmp_path, budget=600, again=True)["status"] == "finished"
+        run_with(tmp_path, budget=600)
+    assert run_with(tmp_path, budget=600, again=True)["status"] == "finished"
 
 
 def test_changed_code_is_told_of_and_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given(tmp_path, budget=600)
+    run_with(tmp_path, budget=600)
     sources = identity.fingerprint(*assemble(PLAIN)[:2])
     monkeypatch.setattr(identity, "fingerprint", lambda *parts: sources | {"domains.arm": "mended"})
     console = QuietRun()
-    assert given(tmp_path, console, budget=600)["status"] == "skipped"
+    assert run_with(tmp_path, console, budget=600)["status"] == "skipped"
     assert "the code of domains.arm has changed; type again=true" in console.said[1]
     with pytest.raises(ValueError, match=r"domains.arm has changed, so it cannot go on to 900 evaluations; type again=true"):
-        given(tmp_path, budget=900)
-    anew = given(tmp_path, budget=600, again=True)
+        run_with(tmp_path, budget=900)
+    anew = run_with(tmp_path, budget=600, again=True)
     assert anew["status"] == "finished" and anew["sources"]["domains.arm"] == "mended"
 
 
 def test_again_goes_on_where_it_was_cut_off(whole: Path, tmp_path: Path) -> None:
-    given(tmp_path, budget=600)
-    given(tmp_path, Interrupting(5, send(signal.SIGTERM)), again=True)
-    given(tmp_path, again=True)
+    run_with(tmp_path, budget=600)
+    run_with(tmp_path, Interrupting(5, send(signal.SIGTERM)), again=True)
+    run_with(tmp_path, again=True)
     events = [json.loads(line)["event"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert events == ["started", "stopped", "resumed"]
     np.testing.assert_array_equal(history.load(whole)["id"], history.load(tmp_path)["id"])
@@ -281,45 +281,45 @@ def test_again_goes_on_where_it_was_cut_off(whole: Path, tmp_path: Path) -> None
 def test_another_config_is_refused(whole: Path) -> None:
     before = (whole / "config.yaml").read_bytes()
     with pytest.raises(ValueError, match=r"a run of another config: seed was 3 and is now 4.*Type another name"):
-        given(whole, seed=4)
+        run_with(whole, seed=4)
     assert (whole / "config.yaml").read_bytes() == before
 
 
 def test_a_second_command_on_the_folder_is_refused(tmp_path: Path) -> None:
-    refused: list[str] = []
+    messages: list[str] = []
 
     def second() -> None:
         with pytest.raises(ValueError, match="is in use by process") as error:
-            given(tmp_path)
-        refused.append(str(error.value))
+            run_with(tmp_path)
+        messages.append(str(error.value))
 
-    given(tmp_path, Interrupting(2, second), budget=600)
-    assert str(os.getpid()) in refused[0]
+    run_with(tmp_path, Interrupting(2, second), budget=600)
+    assert str(os.getpid()) in messages[0]
 
 
 def test_a_checkpoint_of_somebody_else_is_refused_and_again_replaces_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given(tmp_path / "run", Interrupting(3, send(signal.SIGTERM)))
+    run_with(tmp_path / "run", Interrupting(3, send(signal.SIGTERM)))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "me"))
     with pytest.raises(ValueError, match="was not signed with your key"):
-        given(tmp_path / "run")
-    assert given(tmp_path / "run", again=True)["status"] == "finished"
+        run_with(tmp_path / "run")
+    assert run_with(tmp_path / "run", again=True)["status"] == "finished"
 
 
 def test_the_comparison_sees_a_difference(whole: Path, tmp_path: Path) -> None:
-    given(tmp_path, seed=4)
+    run_with(tmp_path, seed=4)
     with pytest.raises(AssertionError):
         compare(whole, tmp_path)
 
 
 def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
     parts = assemble(PLAIN)
-    refused = parts._replace(search=parts.search._replace(descriptor=Select("nothing", ((-1.0, 1.0),) * 2)))
+    components = parts._replace(search=parts.search._replace(descriptor=Select("nothing", ((-1.0, 1.0),) * 2)))
     for there in (tmp_path / "runs" / "arm" / "s0", tmp_path / "mine"):
         (tmp_path / "mine").mkdir(exist_ok=True)
         with pytest.raises(ValueError, match="nothing"):
-            job.run(settings(PLAIN), refused, there, QuietRun())
+            job.run(settings(PLAIN), components, there, QuietRun())
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "mine").exists()  # it was there before
 
@@ -333,24 +333,26 @@ def test_the_folder_holds_what_it_promises(whole: Path) -> None:
                      "renderings", "checkpoint", "result.json"}  # fmt: skip
     assert len(list((whole / "renderings").glob("*.svg"))) == 4 and len(list((whole / "checkpoint").iterdir())) == 2
     result = json.loads((whole / "result.json").read_text())
-    stored, table = archive_file.load(whole), rows(whole)
-    assert result["evaluations"] == stored.about["evaluations"] == int(table[-1]["evals"]) == 6016
-    assert result["metrics"]["elites"] == len(stored.columns["id"]) == int(table[-1]["elites"])
-    assert stored.about["config"]["seed"] == 3 and stored.about["versions"].keys() == {"python", "ribs", "numpy", "jax"}
-    assert stored.about["config_hash"] == identity.config_hash(to_config(settings(PLAIN)))
+    archive, table = archive_file.load(whole), rows(whole)
+    assert result["evaluations"] == archive.about["evaluations"] == int(table[-1]["evals"]) == 6016
+    assert result["metrics"]["elites"] == len(archive.columns["id"]) == int(table[-1]["elites"])
+    assert archive.about["config"]["seed"] == 3 and archive.about["versions"].keys() == {"python", "ribs", "numpy", "jax"}
+    assert archive.about["config_hash"] == identity.config_hash(to_config(settings(PLAIN)))
     # a row wherever a multiple of 500 was crossed, and at both ends
     evals = [int(row["evals"]) for row in table]
     assert evals == [64, *(-(-n // 64) * 64 for n in range(500, 6001, 500))]
     assert {"coverage_current", "qd_score_all", "coverage_all_coarse", "aligned_r2"} < set(table[0])
-    assert float(table[-1]["best"]) == stored.columns["objective"].max()
+    assert float(table[-1]["best"]) == archive.columns["objective"].max()
     # every elite is in the history, with its cell, and its parents came before it
-    kept = history.load(whole)
-    last = dict(zip(kept["id"], kept["cell"], strict=True))
-    assert all(last[i] == cell for i, cell in zip(stored.columns["id"], stored.columns["index"], strict=True))
-    assert int(table[-1]["new"]) + int(table[-1]["improved"]) == len(kept["id"])
-    children = kept["generation"] > 0
-    assert (kept["parents"][children] < kept["id"][children, None]).all() and (kept["parents"][~children] == -1).all()
-    np.testing.assert_array_equal(kept["generation"], kept["id"] // 64)
+    accepted = history.load(whole)
+    last = dict(zip(accepted["id"], accepted["cell"], strict=True))
+    assert all(last[i] == cell for i, cell in zip(archive.columns["id"], archive.columns["index"], strict=True))
+    assert int(table[-1]["new"]) + int(table[-1]["improved"]) == len(accepted["id"])
+    children = accepted["generation"] > 0
+    assert (accepted["parents"][children] < accepted["id"][children, None]).all() and (
+        accepted["parents"][~children] == -1
+    ).all()
+    np.testing.assert_array_equal(accepted["generation"], accepted["id"] // 64)
 
 
 def test_a_batch_of_several_generations_is_recorded_like_single_ones(whole: Path, tmp_path: Path) -> None:
@@ -362,13 +364,13 @@ def test_a_batch_of_several_generations_is_recorded_like_single_ones(whole: Path
 
 
 def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
-    held: list[Batch] = []
+    batches: list[Batch] = []
     for state, batch in search.run(recipe, state, until):
-        held.append(batch)
-        if len(held) == 3 or state.evaluations >= until:
-            columns = jax.tree.map(lambda *several: np.concatenate(several), *(b._replace(first=None) for b in held))
-            yield state, columns._replace(first=held[0].first)
-            held = []
+        batches.append(batch)
+        if len(batches) == 3 or state.evaluations >= until:
+            columns = jax.tree.map(lambda *several: np.concatenate(several), *(b._replace(first=None) for b in batches))
+            yield state, columns._replace(first=batches[0].first)
+            batches = []
 
 
 @pytest.mark.parametrize(
@@ -386,11 +388,11 @@ def _three_at_a_time(recipe: search.Search, state: State, until: int) -> Iterato
     ],
 )
 def test_refitting_comes_at_fixed_counts(refit: int | list | None, after: int, due: int | None, tmp_path: Path) -> None:
-    assert refits.opened(run_settings(refit=refit, budget=1000), tmp_path).next(after) == due
+    assert refits.open_schedule(run_settings(refit=refit, budget=1000), tmp_path).next(after) == due
 
 
 @pytest.mark.parametrize("name", ["budget", "initial", "log_every", "save_every", "refit"])
 def test_counts_below_one_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{name}=0 "):
-        given(tmp_path / "run", **{name: 0})
+        run_with(tmp_path / "run", **{name: 0})
     assert not (tmp_path / "run").exists()

@@ -89,17 +89,19 @@ def kill_in(run: Path, *command: str) -> None:
 def test_a_sweep_killed_half_way_and_given_again_does_only_what_is_missing(place, capsys):
     runs = folders()
     kill_in(runs[2], *SWEEP)
-    done, partial, missing = runs[:2], runs[2], runs[3:]
-    assert all((run / "result.json").exists() for run in done)
+    finished, partial, missing = runs[:2], runs[2], runs[3:]
+    assert all((run / "result.json").exists() for run in finished)
     assert (partial / "checkpoint").exists() and not (partial / "result.json").exists()
     assert not any(run.exists() for run in missing)
-    before = {file: file.stat().st_mtime_ns for run in done for file in run.rglob("*") if file.name not in (".lock", "disc")}
+    before = {
+        file: file.stat().st_mtime_ns for run in finished for file in run.rglob("*") if file.name not in (".lock", "disc")
+    }
 
     assert main([*SWEEP]) == 0
     assert {file: file.stat().st_mtime_ns for file in before if file.is_file()} == {
         f: t for f, t in before.items() if f.is_file()
     }
-    assert [events(run) for run in done] == [["started"]] * 2
+    assert [events(run) for run in finished] == [["started"]] * 2
     assert events(partial) == ["started", "resumed"]
     assert [events(run) for run in missing] == [["started"]] * 3
     assert all((run / "result.json").exists() for run in runs)
@@ -116,22 +118,22 @@ def test_a_sweep_killed_half_way_and_given_again_does_only_what_is_missing(place
 
 def test_a_run_that_raises_or_exits_leaves_the_rest_intact(place, capsys):
     assert main(["run", "-m", "domain.fails=no,raise,exit", "seed=0,1", *SMALL]) == 1
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert len(list(place.glob("runs/disc/*/result.json"))) == 2
-    assert "qd: 4 of 6 runs failed; given again, the sweep does only these:" in said.err
+    assert "qd: 4 of 6 runs failed; typed again, the sweep does only these:" in output.err
     for seed in (0, 1):
-        assert re.search(rf"^  domain.fails=raise seed={seed}: Odd: it is odd \(.*discs.py:\d+\)$", said.err, re.MULTILINE)
-        assert re.search(rf"^  domain.fails=exit seed={seed}: SystemExit: 3 \(.*discs.py:\d+\)$", said.err, re.MULTILINE)
-    assert said.err.count("Traceback") == 4
+        assert re.search(rf"^  domain.fails=raise seed={seed}: Odd: it is odd \(.*discs.py:\d+\)$", output.err, re.MULTILINE)
+        assert re.search(rf"^  domain.fails=exit seed={seed}: SystemExit: 3 \(.*discs.py:\d+\)$", output.err, re.MULTILINE)
+    assert output.err.count("Traceback") == 4
     (row,) = [row for row in table.read(Path("runs/disc/table.csv")) if row.metric == "qd_score_mean"]
     assert row.n == 2 and "fails=no" in row.method
 
 
 def test_a_run_that_cannot_be_composed_is_named_and_left_out(place, capsys):
     assert main(["run", "-m", "refit=null,often", "seed=0", *SMALL]) == 1
-    said = capsys.readouterr()
-    assert re.search(r"^  refit=often: refit=often is no count of evaluations; type", said.err, re.MULTILINE)
-    assert "Traceback" not in said.err and len(list(place.glob("runs/disc/*/result.json"))) == 1
+    output = capsys.readouterr()
+    assert re.search(r"^  refit=often: refit=often is no count of evaluations; type", output.err, re.MULTILINE)
+    assert "Traceback" not in output.err and len(list(place.glob("runs/disc/*/result.json"))) == 1
     assert main(["run", "-m", "refit=often,never", *SMALL]) == 1
     assert "2 of 2 runs failed" in capsys.readouterr().err
 
@@ -143,15 +145,15 @@ def test_a_run_that_cannot_be_composed_is_named_and_left_out(place, capsys):
         (["budget=10,20"], "list each value once, and neither budget nor console"),
         (["seed=interval(0,1)"], r"seed=interval\(0,1\) lists no values; type seed=1,2,3 or seed=range\(0,5\)"),
         (["seed=range(0,0)"], r"seed=range\(0,0\) lists no values, so that nothing runs; type seed=1,2,3"),
-        (["emitter=isoline,cma"], "there is no emitter 'cma'; there is cma_me"),
-        (["hydra/launcher=jbolib"], r"there is no launcher 'jbolib' here; .*pip install 'qd-atlas\[sweep\]'"),
+        (["emitter=isoline,cma"], "unknown emitter 'cma'; choose cma_me"),
+        (["hydra/launcher=jbolib"], r"unknown launcher 'jbolib'; .*pip install 'qd-atlas\[sweep\]'"),
         (["hydra/sweeper=clever"], "Could not find 'hydra/sweeper/clever'"),
     ],
 )
 def test_nonsense_is_refused_before_anything_runs(place, capsys, words, message):
     assert main(["run", "-m", *SMALL, *words]) == 1
-    said = capsys.readouterr().err
-    assert re.search(f"^qd: .*{message}", said) and "Traceback" not in said
+    error = capsys.readouterr().err
+    assert re.search(f"^qd: .*{message}", error) and "Traceback" not in error
     assert not Path("runs").exists()
 
 
@@ -186,8 +188,8 @@ def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, mo
     monkeypatch.setenv("PYTHONPATH", str(HOUSE))
     words = ["domain.fails=no,raise", "seed=0", *SMALL, f"hydra/launcher={launcher}", *more]
     assert main(["run", "-m", *words]) == 1
-    said = capfd.readouterr()
-    assert re.search(r"qd: 1 of 2 runs failed.*\n  domain.fails=raise: Odd: it is odd \(", said.err)
+    output = capfd.readouterr()
+    assert re.search(r"qd: 1 of 2 runs failed.*\n  domain.fails=raise: Odd: it is odd \(", output.err)
     (finished,) = place.glob("runs/disc/*/result.json")
     assert "fails=no" in str(finished) and Path("runs/disc/table.csv").exists()
     assert main(["collect", "runs"]) == 0  # whatever the launcher keeps beside them

@@ -250,7 +250,7 @@ def test_collect_leaves_out_what_is_damaged_and_says_why(run, capsys):
         ({"plateau": {"x": 1}}, r"its plateau is {'x': 1}, no table of share and over"),
         ({"plateau": 3}, "its plateau is 3"),
         ({"keep": 3}, "keep=3 is no list"),
-        ({"nothing": 1}, "there is no setting 'nothing'"),
+        ({"nothing": 1}, "unknown setting 'nothing'"),
         ({"seed": "x"}, "seed=x is no whole number"),
     ],
 )

@@ -32,7 +32,7 @@ def filled(settings=Grid((5, 5)), batch: Rows | None = None):  # noqa: B008 - se
 
 def a_checkpoint(evaluations: int = 64, memory=()) -> Checkpoint:
     state = State(np.zeros(2, np.uint32), filled(), memory, (), Reserve(rows(0), 0), evaluations // 64, evaluations)
-    return Checkpoint(state, None, Tally(evaluated=evaluations), 0, None, 1.5, {}, {})
+    return Checkpoint(state, None, Tally(evaluations=evaluations), 0, None, 1.5, {}, {})
 
 
 def accepted(state_generation: int, first: int, ids: list[int], status: list[int], parents: list[list[int]]) -> tuple:

@@ -167,21 +167,5 @@ def _config(run: Path) -> dict[str, Any] | None:
     return read_files.yaml_mapping(path, "type again=true to replace the run") if path.exists() else None
 
 
-def stored_config(run: Path) -> dict[str, Any] | None:
-    """Returns what config.yaml says, for readers that build nothing of it; None where there is none.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    path = run / _CONFIG
-    if not path.is_file():
-        return None
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error})", "put it back") from error
-    return config if isinstance(config, dict) else {}
-
-
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(config))

@@ -100,7 +100,7 @@ def hostile_run(folder: Path, port: int = 9) -> None:
     config |= {f"{payload} {i}": payload for i, payload in enumerate(PAYLOADS)}
     header = json.loads((folder / "archive.json").read_text())
     header["config"] = config
-    (folder / "archive.json").write_text(json.dumps(header))
+    (folder / "archive.json").write_bytes(archive_file.encode_header(header))
     (folder / "config.yaml").write_text(json.dumps(config))
     (folder / "metrics.csv").write_text(f"evals,coverage,{PAYLOADS[0]}\n60,5.0,1\n120,6.0,2\n")
     events = [{"event": payload, "evaluations": 60, payload: payload} for payload in PAYLOADS]

@@ -17,7 +17,7 @@ from qd.plots.records import Map
 from qd.report import figures
 from qd.report.page import lineage, timeline
 from qd.store import archive_file, folder, history, metrics_file, renderings
-from qd.support import provenance, run_files
+from qd.support import provenance, read_files, run_files
 from qd.support.errors import UserError
 
 _OWN = ("id", "solution", "objective", "measures", "index", "threshold")  # columns that are no features
@@ -89,7 +89,10 @@ def _in_cell_order(stored: archive_file.Stored) -> archive_file.Stored:
 
 def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) -> dict[str, Any]:
     about = stored.about if stored else {}
-    config = _read(lambda: folder.stored_config(run), None, notes) or about.get("config", {})
+    path = run / run_files.CONFIG
+    config = (
+        _read(lambda: read_files.yaml_mapping(path, "put it back"), None, notes) if path.is_file() else None
+    ) or about.get("config", {})
     result = _read(lambda: folder.result(run), None, notes) or {}
     return {
         "name": str(config.get("name", run.name)),

@@ -1,7 +1,6 @@
 """A descriptor with cells of uneven width along each axis."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +47,7 @@ class Ticks:
     def learns(self) -> bool:
         return self.ticks is None
 
-    @cached_property
+    @property
     def reads(self) -> tuple[str, ...]:
         return (self.feature,)
 

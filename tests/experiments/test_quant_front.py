@@ -9,7 +9,7 @@ from domains.quant.cost import latency_measure
 from domains.quant.domain import Quant
 from experiments.quant import front, score
 from experiments.quant.rivals import METHODS, Problem
-from experiments.quant.screening import _one_of_each_cell
+from experiments.quant.screening import _best_of_each_cell_first
 from qd.support.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def test_the_best_of_each_cell_and_budget() -> None:
     assert score.best(accuracy, costs) == {"size/3": 3, "bops/4": 3, "bops/8": 1, "size/2, bops/4": 3}
     assert score.best(accuracy[2:3], score.RelativeCost(costs.size[2:3], costs.bops[2:3]))["bops/4"] == -1
     assert score.qd_score(np.array([64.0, 32])) == 1.5
-    assert _one_of_each_cell(np.array([3.0, 9, 8, 1]), np.array([0, 1, 1, 2])).tolist() == [1, 0, 3, 2]
+    assert _best_of_each_cell_first(np.array([3.0, 9, 8, 1]), np.array([0, 1, 1, 2])).tolist() == [1, 0, 3, 2]
 
 
 @pytest.mark.parametrize("method", ["GA x 4 budgets", "NSGA-II seeded", "boosted trees", "ours"])

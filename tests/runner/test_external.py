@@ -160,12 +160,15 @@ GOOD = {"id": 3, "objective": 1, "features": {"gripper": [0, 0.5]}}
         (lambda rows: [*rows[:19], GOOD | {"objective": True}], "objective True is no finite number"),
         (lambda rows: [*rows[:19], {"id": 3, "objective": 1}], r"its features are None, but .* \['gripper'\]"),
         (lambda rows: [*rows[:19], GOOD | {"features": {"griper": [0, 0]}}], r"its features are \['griper'\]"),
-        (lambda rows: [*rows[:19], GOOD | {"features": {"gripper": [0]}}], r"\[0\], but finite numbers of shape \[2\]"),
+        (
+            lambda rows: [*rows[:19], GOOD | {"features": {"gripper": [0]}}],
+            r"\[0\], but it must be finite numbers of shape \[2\]",
+        ),
         (lambda rows: [*rows[:19], GOOD | {"features": {"gripper": [[0], [0, 1]]}}], "finite numbers of shape"),
         (lambda rows: [*rows[:19], GOOD | {"features": {"gripper": [0, None]}}], "finite numbers of shape"),
         (lambda rows: [*rows[:19], GOOD | {"features": {"gripper": [0, float("inf")]}}], "finite numbers of shape"),
         (lambda rows: [], r"missing: 20 ids \(0, 1, 2, 3, 4, 5, 6, 7, ...\)"),
-        (lambda rows: ["x"] * 12, r"and 5 more\. Mend the results"),
+        (lambda rows: ["x"] * 12, r"and 5 more\. Correct the results"),
     ],
 )
 def test_results_that_cannot_be(change, message):
@@ -185,7 +188,7 @@ def test_nothing_is_changed_by_results_that_cannot_be(capsys):
     batch = ask_rows(capsys, run)
     before = files(run)
     assert tell(random_rows(batch)[:-1], run) == 1
-    assert "nothing is changed: missing: 1 ids (49). Mend the results" in capsys.readouterr().err
+    assert "nothing is changed: missing: 1 ids (49). Correct the results and type the same again" in capsys.readouterr().err
     assert files(run) == before and ask_rows(capsys, run) == batch
 
 

@@ -89,7 +89,7 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
 
 
 def gaussian(vectors: Array, width: float) -> np.ndarray:
-    """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors whose distances count and not their angles.
+    """Returns the kernel exp(-d² / 2 width²), [N, N], for vectors that are compared by distance, not by angle.
 
     Args:
         vectors: [N, V].

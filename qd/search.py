@@ -29,7 +29,7 @@ def start(search: Search, key: Array, solutions: Array) -> tuple[State, Batch]:
         solutions: [B, ...], or a list of B Python objects.
 
     Returns:
-        The state after generation 0, whose evaluations include those that the descriptor's init made, and the batch of B.
+        The state after generation 0 (its evaluations include those that the descriptor's init made), and the batch of B.
 
     Raises:
         UserError: a component breaks its protocol, or every solution failed; the message names the fix.

@@ -116,7 +116,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
 
     Args:
         settings: of the archive: its dtype, and thresholds where it has them.
-        example: rows whose solutions and features show shapes and dtypes.
+        example: example rows: their solutions and features show shapes and dtypes.
         keep: names of the features to store.
         cells: how many rows the archive has room for at first.
 

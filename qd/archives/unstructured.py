@@ -74,7 +74,7 @@ class DNS:
 
 @dataclass(frozen=True)
 class SlidingBoundaries:
-    """A grid whose boundaries move to the percentiles of recent measures (MESB, Fontaine et al. 2019).
+    """A grid with boundaries that move to the percentiles of recent measures (MESB, Fontaine et al. 2019).
 
     It takes hand-made descriptors only: a refit would mix old and new measures in its buffer.
     """

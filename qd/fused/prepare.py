@@ -42,7 +42,7 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
     """Finds out all that a program needs to know.
 
     Args:
-        search: the recipe, all of whose parts are pure.
+        search: the recipe; all its components are pure.
         state: of the search; its archive, memory and params are read.
         generator: threefry or hash.
         length: generations in a chunk, at most; None: as many as the bytes hold.

@@ -127,9 +127,9 @@ def generation(
         info={},
         jacobian=described.jacobian,
     )
-    told = recipe.emitter.tell(carried, batch)
-    told = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), told, memory)
-    return mirror, told, _columns(batch, added)
+    new_memory = recipe.emitter.tell(carried, batch)
+    new_memory = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), new_memory, memory)
+    return mirror, new_memory, _columns(batch, added)
 
 
 def _columns(batch: Batch, added: Any) -> Features:

@@ -1,4 +1,4 @@
-"""A search whose domain another program evaluates: the next batch out, and its results back in.
+"""A search with a domain that another program evaluates: the next batch out, and its results back in.
 
 Nothing is kept between the two: a batch follows from the checkpoint alone, so that two calls give the same batch.
 B batch.

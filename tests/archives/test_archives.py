@@ -11,8 +11,7 @@ from scipy.stats import chisquare
 
 from qd import archives, keys
 from qd.archives import CVT, DensityGrid, Grid, HostElites, insert, objects
-from tests.support.archives import BOUNDS, example
-from tests.support.searches import columns
+from tests.support.searches import BOUNDS, columns, example
 
 MAE = {"learning_rate": 0.1, "threshold_min": -5.0}
 

@@ -43,10 +43,10 @@ def test_help_is_quick_and_lists_every_command(tmp_path):
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        said = qd("--help", where=tmp_path)
+        output = qd("--help", where=tmp_path)
         times.append(time.perf_counter() - began)
-    assert said.returncode == 0 and not said.stderr
-    assert all(re.search(rf"^  {name} +\S", said.stdout, re.MULTILINE) for name in COMMANDS)
+    assert output.returncode == 0 and not output.stderr
+    assert all(re.search(rf"^  {name} +\S", output.stdout, re.MULTILINE) for name in COMMANDS)
     assert min(times) < 0.3
 
 
@@ -55,12 +55,12 @@ def test_unknown_names_are_answered_in_one_line(capsys):
     assert main(["experiment", "nothing_like_it"]) == 1
     assert main(["run", "domain=amr"]) == 1
     assert main(["run", "-m", "domain=arm,amr"]) == 1
-    said = capsys.readouterr()
-    assert "qd: unknown command 'rnu'; choose run (the nearest)" in said.err
-    assert "qd: unknown study 'nothing_like_it'; choose one of: " in said.err
-    assert said.err.count("qd: unknown domain 'amr'; choose arm (the nearest)") == 2
-    assert "qd: qd experiment is called qd study now" in said.err
-    assert len(said.err.splitlines()) == 5 and not said.out
+    output = capsys.readouterr()
+    assert "qd: unknown command 'rnu'; choose run (the nearest)" in output.err
+    assert "qd: unknown study 'nothing_like_it'; choose one of: " in output.err
+    assert output.err.count("qd: unknown domain 'amr'; choose arm (the nearest)") == 2
+    assert "qd: qd experiment is called qd study now" in output.err
+    assert len(output.err.splitlines()) == 5 and not output.out
 
 
 def test_run_hands_its_words_on_in_their_order(monkeypatch):
@@ -71,15 +71,15 @@ def test_run_hands_its_words_on_in_their_order(monkeypatch):
 
 def test_help_of_run_lists_every_choice(capsys):
     assert main(["run", "--help"]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"^  domain +arm, ", said, re.MULTILINE) and "cma_mae" in said
+    output = capsys.readouterr().out
+    assert re.search(r"^  domain +arm, ", output, re.MULTILINE) and "cma_mae" in output
 
 
 def test_a_misspelt_setting_ends_it_without_a_traceback(tmp_path):
-    said = qd("run", "domain.jonts=3", where=tmp_path)
-    assert said.returncode == 1 and not (tmp_path / "runs").exists()
-    assert said.stderr.strip().startswith("qd: domain.jonts: Arm takes no 'jonts'; it takes joints (the nearest)")
-    assert "Traceback" not in said.stderr and len(said.stderr.splitlines()) == 1
+    output = qd("run", "domain.jonts=3", where=tmp_path)
+    assert output.returncode == 1 and not (tmp_path / "runs").exists()
+    assert output.stderr.strip().startswith("qd: domain.jonts: Arm takes no 'jonts'; it takes joints (the nearest)")
+    assert "Traceback" not in output.stderr and len(output.stderr.splitlines()) == 1
 
 
 def test_a_mistake_of_somebody_elses_code_keeps_its_traceback(monkeypatch):
@@ -92,14 +92,14 @@ def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     (tmp_path / "conf/domain").mkdir(parents=True)
     (tmp_path / "conf/domain/disc.yaml").write_text(CHOICE)
     (tmp_path / "mine.py").write_text(DISC + "import os\nprint('threads', os.environ['OPENBLAS_NUM_THREADS'])\n")
-    said = qd("run", "domain=disc", "budget=700", where=tmp_path)
-    assert said.returncode == 0, said.stderr
+    output = qd("run", "domain=disc", "budget=700", where=tmp_path)
+    assert output.returncode == 0, output.stderr
     assert re.search(
-        r"^gen 1  100/700  -/s  coverage \S+ %  QD score not defined  best -\S+  failed 0$", said.stdout, re.MULTILINE
+        r"^gen 1  100/700  -/s  coverage \S+ %  QD score not defined  best -\S+  failed 0$", output.stdout, re.MULTILINE
     )
-    assert re.search(r"^finished: 868 evaluations in 0:\d\d \([\d,]+/s\)$", said.stdout, re.MULTILINE)
-    assert "runs/disc/s0: archive.npz, metrics.csv, history.npz" in said.stdout
-    assert "next: qd plot runs/disc/s0" in said.stdout and "threads 1" in said.stdout
+    assert re.search(r"^finished: 868 evaluations in 0:\d\d \([\d,]+/s\)$", output.stdout, re.MULTILINE)
+    assert "runs/disc/s0: archive.npz, metrics.csv, history.npz" in output.stdout
+    assert "next: qd plot runs/disc/s0" in output.stdout and "threads 1" in output.stdout
     assert (tmp_path / "runs/disc/s0/result.json").exists() and not (tmp_path / ".hydra").exists()
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"conf", "mine.py", "runs"}
 
@@ -117,9 +117,9 @@ def test_a_domain_that_raises_is_named_below_its_traceback(tmp_path):
         (0, r"in generation 0 \(rows 0\.\.\d+\); nothing is saved yet"),
     ):
         (tmp_path / "mine.py").write_text(raising.replace("\n@", f"\nCALLS, LAST = [], {last}\n@"))
-        said = qd("run", "domain=disc", "budget=3000", *["again=true"] * (last == 0), where=tmp_path)
-        *trace, end = said.stderr.strip().splitlines()
-        assert said.returncode == 1 and trace[0].startswith("Traceback") and trace[-1] == "KeyError: 7"
+        output = qd("run", "domain=disc", "budget=3000", *["again=true"] * (last == 0), where=tmp_path)
+        *trace, end = output.stderr.strip().splitlines()
+        assert output.returncode == 1 and trace[0].startswith("Traceback") and trace[-1] == "KeyError: 7"
         assert re.fullmatch(rf"qd: domain Disc raised KeyError {where}: correct it and type the command again", end), end
     assert not (tmp_path / "runs/disc/s0/result.json").exists()
 
@@ -136,8 +136,8 @@ def test_a_run_whose_reader_leaves_goes_on(tmp_path):
         assert run.stdout and run.stderr
         assert run.stdout.readline().startswith("gen ")
         run.stdout.close()
-        said = run.stderr.read()
-    assert (run.returncode, said) == (0, "")
+        output = run.stderr.read()
+    assert (run.returncode, output) == (0, "")
     (folder,) = (path.parent for path in tmp_path.glob("runs/arm/*/result.json"))
     assert (folder / "figures/heatmap.png").exists()
 
@@ -154,9 +154,9 @@ def test_a_folder_of_theirs_that_hides_our_domains_is_named(tmp_path):
 
 
 def test_a_sweep_goes_on_where_one_job_fails(tmp_path):
-    said = qd("run", "-m", "domain.joints=0,3", "seed=0", "budget=300", "runs=there", where=tmp_path)
-    assert said.returncode == 1
-    assert "an arm of 0 joints cannot reach" in said.stdout + said.stderr
+    output = qd("run", "-m", "domain.joints=0,3", "seed=0", "budget=300", "runs=there", where=tmp_path)
+    assert output.returncode == 1
+    assert "an arm of 0 joints cannot reach" in output.stdout + output.stderr
     assert (tmp_path / "there/arm/domain.joints=3-s0/result.json").exists()
     assert not list(tmp_path.glob("there/arm/domain.joints=0*/result.json"))
 
@@ -188,9 +188,9 @@ def test_a_terminal_gets_one_live_line():
     told.update(ROW | {"evals": 200})
     told.say("[in between]")
     told.close(result(Path("nowhere"), "stopped"))
-    said = file.getvalue()
-    assert "200/1,000" in said and "[in between]" in said and "\x1b[2K" in said  # the line is written over
-    assert said.rstrip().endswith("next: type the same command to go on")
+    output = file.getvalue()
+    assert "200/1,000" in output and "[in between]" in output and "\x1b[2K" in output  # the line is written over
+    assert output.rstrip().endswith("next: type the same command to go on")
 
 
 def test_what_is_not_defined_is_not_a_number():
@@ -225,21 +225,21 @@ def test_the_summary_names_the_files_that_are_there(tmp_path):
         f"next: qd plot '{folder}'",
     ]
     refereed = ROW | {"coverage_current": 50.0, "qd_score_current": 40.0, "coverage_all": 60.0, "qd_score_all": None}
-    said = summary_lines(result(folder, "finished") | {"metrics": refereed})
-    assert said[2] == "by the referee, current: coverage 50.0 %, QD score 40.00; all: coverage 60.0 %, QD score not defined"
+    output = summary_lines(result(folder, "finished") | {"metrics": refereed})
+    assert output[2] == "by the referee, current: coverage 50.0 %, QD score 40.00; all: coverage 60.0 %, QD score not defined"
 
 
 def test_the_summary_tells_of_measures_outside_the_bounds(tmp_path):
-    def said(**more) -> str:
+    def output(**more) -> str:
         return "\n".join(
             summary_lines(result(tmp_path, "finished") | {"metrics": ROW | {"evals": 5000, "failed": 1000} | more})
         )
 
-    assert "outside 41 (1.0 %): they crowd the border cells; widen the bounds" in said(outside=41)
-    assert "outside 1,000 (25.0 %)" in said(outside=1000)
-    assert "outside" not in said(outside=40)  # 1 % of those that were judged
-    assert "outside" not in said(outside=1000, coverage=None)  # no cells
-    assert "outside" not in said(failed=5000, outside=0)
+    assert "outside 41 (1.0 %): they crowd the border cells; widen the bounds" in output(outside=41)
+    assert "outside 1,000 (25.0 %)" in output(outside=1000)
+    assert "outside" not in output(outside=40)  # 1 % of those that were judged
+    assert "outside" not in output(outside=1000, coverage=None)  # no cells
+    assert "outside" not in output(failed=5000, outside=0)
 
 
 def test_clock():

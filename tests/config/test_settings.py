@@ -8,7 +8,7 @@ import yaml
 
 from qd.config import compose
 from qd.config.settings import Outside, Plateau, from_config, to_config
-from tests.support.settings import run_settings
+from tests.support.runs import run_settings
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from qd.emitters.vary import Gaussian, Vary
 from qd.metrics import Tally, count, of_archive, qd_score
 from qd.search import run
 from qd.types import Archive, Search
-from tests.support.archives import BOUNDS, example
-from tests.support.searches import begin
+from tests.support.searches import BOUNDS, begin, example
 from tests.support.toys import SQUARE, Bowl, Failing
 
 GRID = Grid((4, 3))

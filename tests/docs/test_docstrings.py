@@ -5,7 +5,7 @@ from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[2]
 PACKAGES = ("qd", "domains", "feedback")
-LEAST = 0.9  # share of public functions of two parameters or more whose docstring has Args
+LEAST = 0.9  # share of public functions of two parameters or more that have Args in their docstring
 
 
 def public_functions() -> list[tuple[str, ast.FunctionDef]]:

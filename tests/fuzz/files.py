@@ -108,6 +108,7 @@ def _runs(folder: Path) -> list[Attack]:
         (0.5, "qd ask", command("ask")),
         (0.5, "qd export onnx", command("export", "--format", "onnx", "--where", "objective>=0")),
         (0.3, "qd plot", command("plot")),
+        (1.0, "qd report", command("report")),
     ]
     return [(weight / len(RUN_FILES), kind, whole, name, read) for weight, kind, read in readers for name in RUN_FILES]
 

@@ -10,7 +10,7 @@ from feedback.label import jsonl, rater, run_view, store
 from qd.config import compose
 from qd.runner.run import run
 from qd.store import archive_file
-from tests.support.consoles import Quiet
+from tests.support.runs import Quiet
 
 RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.questions_per_fit=[8,6]",
           "descriptor.active=false", "refit=[200]", "budget=400",

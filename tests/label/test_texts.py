@@ -9,8 +9,8 @@ from feedback.label import rater, store
 from qd.config import compose
 from qd.runner.run import run
 from qd.store import archive_file
-from tests.support.consoles import Quiet
 from tests.support.hashed import Hashed
+from tests.support.runs import Quiet
 
 HOSTILE = "<img src=x onerror=alert(1)> rain & <script>alert(2)</script>"
 RECIPE = ["recipe=label_texts", "lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed", "judge.patience=0",

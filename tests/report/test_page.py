@@ -153,9 +153,24 @@ def test_hostile_words_stand_only_in_the_packed_data(tmp_path):
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_an_id_without_an_elite_is_named(tmp_path):
+    stored_run(tmp_path, Grid((6, 6)))
     with pytest.raises(ValueError, match="no elite"):
-        stored_run(tmp_path, Grid((6, 6)))
         load_run(tmp_path).solution(-5)
+
+
+def test_a_picture_that_is_a_link_is_not_put_into_the_page(tmp_path):
+    (tmp_path / "diary.txt").write_text("private")
+    (tmp_path / "run").mkdir()
+    archive = stored_run(tmp_path / "run", Grid((6, 6)), renderings=False)
+    (tmp_path / "run" / "config.yaml").write_text("name: toy\nseed: 3\n")
+    (tmp_path / "run" / "renderings").mkdir()
+    (tmp_path / "run" / "renderings" / f"{archive.data('id')[0]}.txt").symlink_to(tmp_path / "diary.txt")
+    with pytest.raises(ValueError, match="is a link to"):
+        write.write(tmp_path / "run")
+    assert not (tmp_path / "run" / "report.html").exists()
 
 
 def test_ten_thousand_elites_with_drawings_are_written_soon(tmp_path):

@@ -11,7 +11,7 @@ from qd.config.settings import to_config
 from qd.runner.run import run
 from qd.runner.stopping import Stop, Watch
 from qd.store import archive_file
-from tests.support.consoles import QuietRun
+from tests.support.runs import QuietRun
 
 SMALL = [
     "domain.joints=3",

@@ -13,7 +13,7 @@ from qd.runner.refits import Schedule
 from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import archive_file
-from tests.support.consoles import QuietRun
+from tests.support.runs import QuietRun
 
 SMALL = ["domain.joints=3", "archive.dims=[8,8]", "domain_defaults.batch_size=20", "initial=20",
          "log_every=100", "save_every=300",

@@ -18,9 +18,8 @@ from qd.store.recorder import TIMES
 from qd.store.replay import Past
 from qd.types import Search
 from tests.end_to_end.kill.cases import Parts
-from tests.support.consoles import QuietRun
+from tests.support.runs import QuietRun, run_settings
 from tests.support.scripted import contents
-from tests.support.settings import run_settings
 from tests.support.toys import SQUARE, Bowl, Failing
 
 ARCHIVES = {"grid": Grid((12, 12)), "cvt": CVT(50, samples=500), "thresholds": Grid((12, 12), 0.1, -20.0)}

@@ -28,8 +28,7 @@ from tests.end_to_end.kill import cases
 from tests.end_to_end.kill.cases import FUSED, Case, assemble, settings
 from tests.end_to_end.kill.compare import compare
 from tests.end_to_end.kill.trial import trial
-from tests.support.consoles import QuietRun
-from tests.support.settings import run_settings
+from tests.support.runs import QuietRun, run_settings
 
 PLAIN = Case("arm", "isoline", "grid")
 SOFT_LEARNER = Case("arm", "cma_mae", "cvt", "pca")
@@ -265,8 +264,8 @@ def test_changed_code_is_told_of_and_never_mixed(tmp_path: Path, monkeypatch: py
     assert "the code of domains.arm has changed; type again=true" in console.said[1]
     with pytest.raises(ValueError, match=r"domains.arm has changed, so it cannot go on to 900 evaluations; type again=true"):
         run_with(tmp_path, budget=900)
-    anew = run_with(tmp_path, budget=600, again=True)
-    assert anew["status"] == "finished" and anew["sources"]["domains.arm"] == "mended"
+    restarted = run_with(tmp_path, budget=600, again=True)
+    assert restarted["status"] == "finished" and restarted["sources"]["domains.arm"] == "mended"
 
 
 def test_again_goes_on_where_it_was_cut_off(whole: Path, tmp_path: Path) -> None:

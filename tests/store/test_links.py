@@ -83,6 +83,7 @@ READERS = {
     "load_run": lambda run: qd.load_run(run).elites,
     "from=": lambda run: solutions.load(str(run), None),  # type: ignore[arg-type]
     "plot": lambda run: main(["plot", str(run)]),
+    "report": lambda run: main(["report", str(run)]),
     "export": lambda run: main(["export", str(run)]),
     "query": lambda run: main(["query", str(run)]),
     "select": lambda run: main(["select", str(run), "--n", "2"]),

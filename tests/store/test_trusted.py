@@ -1,4 +1,4 @@
-"""Nothing that a foreign run folder names is built: each reader is shown a folder whose components would make a folder."""
+"""Nothing that a foreign run folder names is built: each reader opens a folder with components that would make a folder."""
 
 import json
 import shutil
@@ -33,6 +33,7 @@ EXTERNAL_WORDS = [
 READERS: dict[str, Callable[[], Any]] = {
     "qd plot": lambda: main(["plot", RUN]),
     "qd plot --film": lambda: main(["plot", RUN, "--film"]),
+    "qd report": lambda: main(["report", RUN]),
     "qd collect": lambda: main(["collect", "runs", "into=collected"]),
     "qd query": lambda: main(["query", RUN, "objective>=0"]),
     "qd select": lambda: main(["select", RUN, "--n", "3"]),

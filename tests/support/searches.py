@@ -1,4 +1,4 @@
-"""Searches of toys, begun, advanced and compared."""
+"""Searches of toys, begun, advanced and compared; an example batch and bounds for archives."""
 
 import jax
 import numpy as np
@@ -7,8 +7,9 @@ from qd import keys
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import IsoLine, Vary
 from qd.search import start, step
-from qd.types import Search, State
+from qd.types import Rows, Search, State
 
+BOUNDS = ((-1.0, 1.0), (0.0, 3.0))
 VARY = Vary(IsoLine(0.05, 0.3), batch_size=32)
 
 
@@ -23,6 +24,10 @@ CMA_MAE = Ribs(
 
 
 THRESHOLDS = {"learning_rate": 0.1, "threshold_min": -20.0}
+
+
+def example(n: int = 2, dim: int = 3, features: dict | None = None) -> Rows:
+    return Rows(np.arange(n), np.zeros((n, dim), np.float32), np.zeros(n, np.float32), features or {}, np.ones(n, bool))
 
 
 def begin(search: Search, seed: int = 0, n: int = 64) -> State:

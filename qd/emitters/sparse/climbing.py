@@ -102,7 +102,7 @@ def climbed(climber: Climber, children: Known) -> Climber:
         children: those of the step that did not fail.
 
     Returns:
-        The climber after the step, whose mean and best reward are noted.
+        The climber after the step, with its mean and best reward recorded.
     """
     both = selection.join([climber.people, children])
     if len(both.ids) == 0:  # all of the first have failed

@@ -4,7 +4,6 @@ N elites, M measures, D genes, F frames of the timeline.
 """
 
 import base64
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from qd.plots.records import Map
 from qd.report import figures
 from qd.report.page import lineage, timeline
 from qd.store import archive_file, folder, history, metrics_file, renderings
-from qd.support import provenance, read_files, run_files
+from qd.support import json_lines, provenance, read_files, run_files
 from qd.support.errors import UserError
 
 _OWN = ("id", "solution", "objective", "measures", "index", "threshold")  # columns that are no features
@@ -53,14 +52,15 @@ def collect(path: Path) -> Contents:
     stored = _archive(path, notes)
     facts: dict[str, Any] = _about_run(path, stored, notes)
     arrays: dict[str, np.ndarray] = {f"palette {name}": _palette(name) for name in _PALETTES}
-    _add_curves(path, facts, arrays, notes)
+    metrics = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, notes)
+    _add_curves(metrics, facts, arrays, notes)
     if stored is not None and len(stored.columns["id"]):
         stored = _in_cell_order(stored)
         record = figures.record(stored)
         _add_elites(stored, record, facts, arrays, notes)
         _add_map(record, facts, arrays)
         _add_pictures(path, stored, facts, arrays, notes)
-        _add_history(path, stored, record, facts, arrays, notes)
+        _add_history(path, stored, record, _clock(metrics), facts, arrays, notes)
     else:
         notes.append("The archive holds no elites yet.")
     return Contents(facts, arrays)
@@ -109,7 +109,7 @@ def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) 
         "config_hash": about.get("config_hash"),
         "domain_code": _domain_code(config.get("domain")),
         "cite": _CITE.format(version=provenance.version("qd-atlas")),
-        "events": _events(run / run_files.EVENTS),
+        "events": json_lines.read(run / run_files.EVENTS),
         "notes": notes,
     }
 
@@ -127,17 +127,16 @@ def _domain_code(node: Any) -> list[str] | None:
     return [f"from {module} import {name}", f"{name}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"]
 
 
-def _add_curves(run: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]) -> None:
+def _add_curves(metrics: dict[str, np.ndarray], facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]) -> None:
     """Adds the columns of metrics.csv, thinned where they are long."""
-    rows = _read(lambda: metrics_file.metrics(run / run_files.METRICS), {}, notes)
-    count = len(rows.get("evals", ()))
+    count = len(metrics.get("evals", ()))
     step = max(1, count // _CURVES)
     selection = np.unique(np.append(np.arange(0, count, step), count - 1)) if count else np.zeros(0, int)
-    facts["curves"] = [name for name, column in rows.items() if np.isfinite(column).any()]
+    facts["curves"] = [name for name, column in metrics.items() if np.isfinite(column).any()]
     if step > 1:
         notes.append(f"Curves show each {step}th of {count:,} rows.")
     for name in facts["curves"]:
-        arrays[f"curve {name}"] = rows[name][selection]
+        arrays[f"curve {name}"] = metrics[name][selection]
 
 
 def _add_elites(
@@ -160,7 +159,6 @@ def _add_elites(
     if solutions.dtype.kind in "fiub":
         if solutions.nbytes <= _SOLUTIONS:
             arrays["solution"] = solutions.reshape(len(solutions), -1)
-            facts["solution_shape"] = list(solutions.shape[1:])
     else:
         texts = [str(solution) for solution in solutions.tolist()]
         if sum(map(len, texts)) <= _SOLUTIONS:
@@ -209,18 +207,24 @@ def _add_pictures(
 
 
 def _add_history(
-    path: Path, stored: archive_file.Stored, record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+    path: Path,
+    stored: archive_file.Stored,
+    record: Map,
+    clock: timeline.Clock | None,
+    facts: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    notes: list[str],
 ) -> None:
     """Adds the timeline and the ancestors."""
     columns, total = stored.columns, int(facts["evaluations"] or 0)
     rows = _read(lambda: history.load(path), None, notes)
     film = None
     if rows is not None and len(rows["id"]) and record.cells is not None and not _refits(facts["events"]):
-        film = _short(rows, total, _clock(path))
+        film = _short(rows, total, clock)
         if timeline.last_frame(film) != dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True)):
             film = None
     if film is None:
-        film = timeline.by_birth(columns["id"], columns["index"], columns["objective"], total)
+        film = timeline.by_birth(columns["id"], columns["index"], columns["objective"], total, _FRAMES)
         facts["film"] = "births"
     else:
         facts["film"] = "replay"
@@ -242,29 +246,13 @@ def _short(rows: history.Columns, total: int, clock: timeline.Clock | None = Non
     return film if changes <= _CHANGES else timeline.replay(rows, total, max(20, _FRAMES * _CHANGES // changes), clock)
 
 
-def _clock(path: Path) -> timeline.Clock | None:
-    """Returns when generations ended, where metrics.csv can be read."""
-    rows = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, [])
-    return (rows["generation"], rows["evals"]) if {"generation", "evals"} <= rows.keys() else None
+def _clock(metrics: dict[str, np.ndarray]) -> timeline.Clock | None:
+    """Returns when generations ended, where metrics.csv says it."""
+    return (metrics["generation"], metrics["evals"]) if {"generation", "evals"} <= metrics.keys() else None
 
 
 def _refits(events: list[dict[str, Any]]) -> bool:
     return any(event.get("event") in ("refit", "relearn") for event in events)
-
-
-def _events(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of events.jsonl that can be read."""
-    if not path.is_file() or path.is_symlink():
-        return []
-    events = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events
 
 
 def _read(reader: Any, default: Any, notes: list[str]) -> Any:

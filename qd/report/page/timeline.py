@@ -23,7 +23,7 @@ class Timeline(NamedTuple):
 
 
 def replay(history: Columns, total: int, frames: int, clock: Clock | None = None) -> Timeline:
-    """Replays the insertions of a run whose descriptor never changed.
+    """Replays the insertions of a run without refits.
 
     In each generation the best accepted row of a cell becomes its elite; of equals the first.
 
@@ -63,8 +63,8 @@ def replay(history: Columns, total: int, frames: int, clock: Clock | None = None
     )
 
 
-def by_birth(ids: np.ndarray, cell: np.ndarray, objective: np.ndarray, total: int, frames: int = 120) -> Timeline:
-    """Shows today's elites from the evaluation on that made each: what can be said where cells have changed their meaning.
+def by_birth(ids: np.ndarray, cell: np.ndarray, objective: np.ndarray, total: int, frames: int) -> Timeline:
+    """Shows today's elites from the evaluation on that made each: for runs in which cells have changed their meaning.
 
     Args:
         ids: [N] of the elites.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qd.report.page import bundle, contents
 from qd.store import runs
-from qd.support import atomic, run_files
+from qd.support import atomic, links, run_files
 
 FILE = "report.html"
 _STATIC = Path(__file__).parent / "static"
@@ -22,8 +22,9 @@ def write(run: Path, out: Path | None = None) -> Path:
         out: the file; by default report.html in the folder.
 
     Raises:
-        UserError: the folder is no run, or the file cannot be written.
+        UserError: the folder is no run or has a link in it, or the file cannot be written.
     """
+    links.check(run)
     if not (run / run_files.CONFIG).is_file():
         runs.check(run, "qd report {}")
     file = run / FILE if out is None else out

@@ -17,8 +17,7 @@ from qd.emitters.vary import IsoLine, Vary
 from qd.referee import Referee
 from qd.runner import run as job
 from qd.types import Search
-from tests.support.consoles import QuietRun
-from tests.support.settings import run_settings
+from tests.support.runs import QuietRun, run_settings
 
 _BATCH = 64
 

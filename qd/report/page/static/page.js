@@ -141,7 +141,7 @@ function start(model) {
     view.draw();
     table.draw();
     $("pin").disabled = row === null;
-    $("said").textContent = row === null ? (item ? model.sentence(item) : "") : model.sentence(model.item(row));
+    $("spoken").textContent = row === null ? (item ? model.sentence(item) : "") : model.sentence(model.item(row));
     if (row !== null) history.replaceState(null, "", `#${model.ids[row]}`);
   }
 

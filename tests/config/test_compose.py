@@ -101,6 +101,8 @@ def test_settings_of_parts_need_no_plus():
         (["domain.joints=2.5"], r"^domain.joints=2.5 is no whole number; type domain.joints=2$"),
         (["domain.joints=true"], "domain.joints=true is no whole number; type domain.joints=10"),
         (["domain.joints=null"], "domain.joints=null is no whole number"),
+        (["domain.joints={}"], "domain.joints={} is no whole number; type domain.joints=10"),
+        (["archive=cvt", "archive.cells={}"], "archive.cells={} is no whole number"),
         (["domain.length=far"], r"domain.length=far is no number; type domain.length=1.0"),
         (["domain.pure=1"], "domain.pure=1 is neither true nor false; type domain.pure=true"),
         (["descriptor.feature=nan"], r"descriptor.feature=nan is no text; type \"descriptor.feature='nan'\" if"),

@@ -73,7 +73,7 @@ def _request(draw: random.Random, port: int, person: Person) -> bytes:
     method, path = draw.choice(ROUTES) if draw.random() < 0.6 else (draw.choice(METHODS), draw.choice(PATHS))
     fields = {"form": person.form, "token": "forged", "said": draw.choice(WORDS), "name": draw.choice(WORDS)}
     if draw.random() < 0.5:
-        fields |= {"token": person.token, "said": draw.choice(WORDS[2:])}  # the question at hand, and no answer to it
+        fields |= {"token": person.token, "said": draw.choice(WORDS[3:])}  # the question at hand, and no answer to it
     chosen = [f"{name}={value}" for name, value in fields.items() if draw.random() < 0.7]
     body = "&".join(chosen).encode("utf-8", "replace")
     if draw.random() < 0.2:

@@ -25,7 +25,8 @@ def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
         ValueError: the value is of another kind.
     """
     kind, optional = _plain_kind(annotation)
-    is_plain = type(value) in (*_KINDS, list, type(None)) or (type(value) is dict and "_target_" not in value)
+    is_mapping = type(value) is dict and "_target_" not in value and kind is not tuple  # pairs may come as a mapping
+    is_plain = type(value) in (*_KINDS, list, type(None)) or is_mapping
     if kind is None or not is_plain or (value is None and optional):
         return
     if not _fits(value, kind):

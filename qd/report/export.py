@@ -150,8 +150,8 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path, words: Sequen
         The exporter's reports on these elites; in deployable.json they replace earlier ones of the same id and format.
 
     Raises:
-        UserError: the format is for another domain, the domain is not trusted, the archive cannot be read, or the exporter
-            refuses.
+        UserError: the format is for another domain, the domain is not trusted, the archive cannot be read or has no elite
+            with one of the ids, or the exporter refuses.
     """
     choice, stored = exporters()[form], archive_file.load(run)
     node = stored.about.get("config", {}).get("domain") or {}
@@ -161,7 +161,7 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path, words: Sequen
             "type --format csv, jsonl or parquet"
         )
     trusted.check(run, stored.about["config"], ("domain",), words)
-    rows = [int((stored.columns["id"] == number).argmax()) for number in ids]
+    rows = archive_file.rows_by_id(stored, ids)
     domain = build(node, {}, "domain")
     exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")
     cells = [int(stored.columns["index"][i]) for i in rows]

@@ -107,12 +107,8 @@ class StoredRun:
         Raises:
             UserError: no elite has that id.
         """
-        ids = self._archive.columns["id"]
-        rows = np.flatnonzero(ids == id)
-        if len(rows) == 0:
-            some = ", ".join(map(str, np.sort(ids)[:3]))
-            raise UserError(f"{self.folder} has no elite with id {id!r}", f'type one of run.elites["id"], e.g. {some}')
-        return self._archive.columns["solution"][rows[0]]
+        (row,) = archive_file.rows_by_id(self._archive, [id])
+        return self._archive.columns["solution"][row]
 
     def policy(self, id: Any, domain: Domain | str | None = None) -> Policy:
         """Returns the policy that one elite's solution stands for: observation -> action.

@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ FORMAT, VERSION = "qd-archive", 1
 _CHECKSUM = "header_sha256"  # of archive.json without this entry; earlier versions wrote none
 _LACKS = "name the folder of a run that has finished or was stopped, or give the run's command once more"
 _AGAIN = "copy both files again, or give the run's command once more"
+_NEAR = 5  # ids that a message lists
 _SHAPES = {"id": ("iu", 1), "index": ("iu", 1), "objective": ("iuf", 1), "measures": ("iuf", 2)}  # column -> kinds, axes
 Bounds = tuple[tuple[float, float], ...]
 
@@ -34,6 +36,29 @@ class Stored(NamedTuple):
     columns: dict[str, np.ndarray]  # id, solution, objective, measures, index (the cell), ..., and every stored feature
     about: dict[str, Any]  # kind, bounds, dims or cells, dtypes, config, seed, evaluations, ...
     centroids: np.ndarray | None  # [cells, M] of a CVT
+
+
+def rows_by_id(stored: Stored, ids: Sequence[Any]) -> list[int]:
+    """Returns the rows of elites in the columns of an archive.
+
+    Args:
+        stored: the archive.
+        ids: [n] numbers of evaluations.
+
+    Returns:
+        [n] rows, in the order of the ids.
+
+    Raises:
+        UserError: no elite has that id; names the ids nearest to it.
+    """
+    row_of_id = {int(number): row for row, number in enumerate(stored.columns["id"])}
+    for number in ids:
+        is_number = isinstance(number, Real)
+        if not is_number or number not in row_of_id:
+            near = sorted(row_of_id, key=lambda other: abs(other - number) if is_number else other)[:_NEAR]
+            fix = f"type one of {', '.join(map(str, sorted(near)))}" if near else "give the run a larger budget"
+            raise UserError(f"the archive has no elite with id {number!r}", fix)
+    return [row_of_id[number] for number in ids]
 
 
 def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from qd.archives import objects
 from qd.cli.main import main
-from qd.store import tables
+from qd.report import export
+from qd.store import archive_file, tables
+from qd.support.errors import UserError
 from tests.support.stored import numbers, stored
 
 NASTY = ["a,b", 'say "x"\nand y', "\r\n", "=1+1", "größe 日本", "", " 12 ", "\x00", "it's\tso"]
@@ -76,6 +78,40 @@ def test_csv_keeps_every_float32(tmp_path_factory, items):
 def test_what_is_not_finite_is_null_in_json(tmp_path):
     text = tables.to_jsonl({"x": np.array([[1.0, np.nan], [np.inf, 2.0]]), "id": np.arange(2)})
     assert [json.loads(line) for line in text.splitlines()] == [{"x": [1.0, None], "id": 0}, {"x": [None, 2.0], "id": 1}]
+
+
+ARM = {"_target_": "domains.arm.Arm", "joints": 3}
+
+
+def echo(domain, ids, cells, solutions, folder):
+    """An exporter that reports what it is given."""
+    return [
+        {"id": i, "format": "echo", "deployable": True, "cell": cell, "solution": solution.tolist(), "joints": domain.joints}
+        for i, cell, solution in zip(ids, cells, solutions, strict=True)
+    ]
+
+
+def test_elites_are_exported_by_id_and_an_unknown_id_is_refused(tmp_path, monkeypatch):
+    form = {"echo": {"_target_": f"{__name__}.echo", "domain": ARM["_target_"]}}
+    monkeypatch.setattr(export, "exporters", lambda: form)
+    solutions = np.arange(60, dtype=np.float32).reshape(20, 3)
+    columns = stored(tmp_path / "run", solutions, about={"config": {"domain": ARM}})
+    reports = export.export(tmp_path / "run", [17, 3], "echo", tmp_path / "out")
+    assert [report["solution"] for report in reports] == [solutions[17].tolist(), solutions[3].tolist()]
+    assert [report["cell"] for report in reports] == columns["index"][[17, 3]].tolist()
+    for unknown, near in ((20, "15, 16, 17, 18, 19"), (-1, "0, 1, 2, 3, 4")):
+        with pytest.raises(UserError, match=f"^the archive has no elite with id {unknown}; type one of {near}$"):
+            export.export(tmp_path / "run", [3, unknown], "echo", tmp_path / "out")
+    assert export.reports_of(tmp_path / "run") == reports
+
+
+@pytest.mark.parametrize("unknown", [0.5, np.nan, "3", None, [3]])
+def test_an_id_is_a_whole_number(tmp_path, unknown):
+    numbers(tmp_path / "run")
+    archive = archive_file.load(tmp_path / "run")
+    assert archive_file.rows_by_id(archive, [np.float64(3)]) == archive_file.rows_by_id(archive, [np.int32(3)])
+    with pytest.raises(UserError, match="the archive has no elite with id .*; type one of 0, 1"):
+        archive_file.rows_by_id(archive, [unknown])
 
 
 def test_messages(tmp_path, capsys, monkeypatch):

@@ -9,7 +9,7 @@ from qd.types import Rows
 BOUNDS = ((-1.0, 1.0), (0.0, 2.0))
 
 
-def stored(run, solutions, **features) -> dict:
+def stored(run, solutions, about=None, **features) -> dict:
     """Writes an archive as a run does, and returns its columns, oldest first."""
     rng, n = np.random.default_rng(1), len(solutions)
     measures = np.stack([np.linspace(-1, 1, n), np.linspace(0, 2, n)], 1).astype(np.float32)
@@ -18,7 +18,7 @@ def stored(run, solutions, **features) -> dict:
     insert(archive, rows.ids, rows.solutions, rows.objective, measures, features)
     assert len(archive) == n
     run.mkdir()
-    archive_file.save(run, archive, BOUNDS, {"seed": 0, "evaluations": n})
+    archive_file.save(run, archive, BOUNDS, {"seed": 0, "evaluations": n} | (about or {}))
     columns = archive_file.load(run).columns
     order = np.argsort(columns["id"])
     return {name: column[order] for name, column in columns.items()}

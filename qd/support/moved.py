@@ -13,7 +13,7 @@ from qd.support.conf import conf
 
 def current(name: str) -> str:
     """Returns where a dotted name stands now; the name itself where it never moved."""
-    return _replace(name, _table())
+    return _resolve(name, _table())
 
 
 @cache
@@ -51,7 +51,7 @@ def original(config: dict[str, Any]) -> dict[str, Any]:
 def _with_original_targets(node: Any) -> Any:
     if isinstance(node, dict):
         return {
-            key: _replace(value, _reverse_table())
+            key: _resolve(value, _reverse_table())
             if key == "_target_" and isinstance(value, str)
             else _with_original_targets(value)
             for key, value in node.items()
@@ -73,6 +73,12 @@ def _rename_key(override: str, table: dict[str, str]) -> str:
     key, equals, value = override.partition("=")
     name = key.lstrip("+~")
     return f"{key[: len(key) - len(name)]}{_replace(name, table)}{equals}{value}"
+
+
+def _resolve(name: str, table: dict[str, str]) -> str:
+    """Follows a name that moved more than once."""
+    there = _replace(name, table)
+    return name if there == name else _resolve(there, table)
 
 
 def _replace(name: str, table: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Names of the previous version still work, and say what to type now."""
 
 import json
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,20 @@ SETTINGS = yaml.safe_load((conf() / "renamed.yaml").read_text(encoding="utf-8"))
 
 
 def test_every_moved_name_is_there():
-    for before, now in yaml.safe_load((conf() / "moved.yaml").read_text(encoding="utf-8")).items():
-        assert moved.current(before) == now and moved.original({"_target_": now}) == {"_target_": before}
+    table = yaml.safe_load((conf() / "moved.yaml").read_text(encoding="utf-8"))
+    assert len(set(table.values())) == len(table)
+    for before, now in table.items():
+        assert moved.current(before) == moved.current(now)
+        assert moved.original({"_target_": now}) == moved.original({"_target_": before})
+        pkgutil.resolve_name(moved.current(before))
+
+
+def test_a_name_that_moved_twice_is_found(monkeypatch):
+    table = {"a.old": "a.b", "a.b.C": "a.d.E", "a.d.E.x": "a.d.E.y"}
+    monkeypatch.setattr(moved, "_table", lambda: table)
+    monkeypatch.setattr(moved, "_reverse_table", lambda: {now: before for before, now in table.items()})
+    assert moved.current("a.old.C") == "a.d.E" and moved.current("a.old.F") == "a.b.F" and moved.current("a.d.E.x") == "a.d.E.y"
+    assert moved.original({"_target_": "a.d.E"}) == {"_target_": "a.old.C"}
 
 
 @pytest.mark.parametrize("target", ["feedback.descriptors.Select", "feedback.pca.PCA", "domains.quant.networks.ResNet"])

@@ -11,10 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 import qd
 from qd.cli.main import COMMANDS, main
 from qd.config.plugins import commands
+from qd.support import provenance
 
 HOUSE = Path(__file__).resolve().parents[1]
 PACKAGES = ("qd", "domains", "feedback", "experiments")
@@ -87,6 +89,16 @@ def test_versions_agree():
     newest = re.search(r"^## (\S+)", (HOUSE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert citation and newest
     assert qd.__version__ == citation.group(1) == newest.group(1)
+
+
+def test_the_citation_of_an_installed_package_is_that_of_the_checkout():
+    about = yaml.safe_load((HOUSE / "CITATION.cff").read_text(encoding="utf-8"))
+    authors = " and ".join(author["name"] for author in about["authors"])
+    assert provenance.citation("qd-atlas") == (
+        f"@software{{qd-atlas,\n  title = {{{about['title']}}},\n  author = {{{authors}}},\n"
+        f"  version = {{{about['version']}}},\n}}"
+    )
+    assert provenance.citation("no-such-package") is None
 
 
 @pytest.mark.parametrize("words", [["--help"], ["plot"], *([name, "--help"] for name in NAMES)], ids=" ".join)

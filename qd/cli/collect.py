@@ -21,5 +21,7 @@ def main(words: Sequence[str]) -> int:
     from qd.report.collect import collect
 
     into = [folder.removeprefix("into=") for folder in folders if folder.startswith("into=")]
+    if not all(name.strip() for name in (*folders, *into)):
+        parser.error("an empty name is no folder: type a name, or . for this folder")
     collect([Path(folder) for folder in folders if not folder.startswith("into=")], Path(into[-1]) if into else None)
     return 0

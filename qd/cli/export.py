@@ -5,9 +5,8 @@ them is not deployable.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from qd.cli.parser import command_parser
+from qd.cli.parser import command_parser, nonempty_path
 from qd.config.plugins import TABLES, exporters
 from qd.support.errors import UserError
 
@@ -15,8 +14,8 @@ from qd.support.errors import UserError
 def main(words: Sequence[str]) -> int:
     """Exports and prints where it lies. Raises UserError where a folder is no run, or options do not fit the format."""
     parser = command_parser("export", __doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
-    parser.add_argument("--out", metavar="F", type=Path, help="file, or folder of files; by default in RUN")
+    parser.add_argument("run", metavar="RUN", type=nonempty_path, help="folder of a run")
+    parser.add_argument("--out", metavar="F", type=nonempty_path, help="file, or folder of files; by default in RUN")
     parser.add_argument(
         "--format",
         choices=(*TABLES, *exporters()),

@@ -1,6 +1,7 @@
 """How every command reads its words: argparse, with the docstring of the command's file as its help."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from pathlib import Path
 
 
 def command_parser(name: str, description: str | None, usage: str | None = None) -> ArgumentParser:
@@ -12,3 +13,10 @@ def command_parser(name: str, description: str | None, usage: str | None = None)
         usage: what may be typed; None: as argparse makes it from the arguments.
     """
     return ArgumentParser(f"qd {name}", usage, description, formatter_class=RawDescriptionHelpFormatter)
+
+
+def nonempty_path(word: str) -> Path:
+    """Returns the path that a word names. Raises ArgumentTypeError where it is empty, which Path takes for this folder."""
+    if not word.strip():
+        raise ArgumentTypeError("an empty name is no path: type a name, or . for this folder")
+    return Path(word)

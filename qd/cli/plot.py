@@ -6,9 +6,8 @@ that was tried has ended, and policies.gif, what the best elites do.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from qd.cli.parser import command_parser
+from qd.cli.parser import command_parser, nonempty_path
 
 
 def main(words: Sequence[str]) -> int:
@@ -18,7 +17,7 @@ def main(words: Sequence[str]) -> int:
         UserError: a folder is no run, or its metrics are damaged.
     """
     parser = command_parser("plot", __doc__, "qd plot RUN [RUN ...] [--film] [--frames 40]")
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=nonempty_path, help="folder of a run")
     parser.add_argument("--film", action="store_true", help="films instead of figures")
     parser.add_argument("--frames", type=int, metavar="N", help="frames of a film; 40 by default")
     args = parser.parse_intermixed_args(words)

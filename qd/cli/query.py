@@ -9,15 +9,14 @@ meets the conditions; then it shows the nearest.
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from qd.cli.parser import command_parser
+from qd.cli.parser import command_parser, nonempty_path
 
 
 def main(words: Sequence[str]) -> int:
     """Prints the elites and returns 0, or 3 where none meets the conditions. Raises UserError on words that cannot be."""
     parser = command_parser("query", __doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
+    parser.add_argument("run", metavar="RUN", type=nonempty_path, help="folder of a run")
     parser.add_argument("conditions", metavar="CONDITION", nargs="*", help='e.g. "size<=120KB" "latency<=2ms" "objective>=85"')
     parser.add_argument("--top", type=int, default=1, metavar="N", help="how many elites to show")
     parser.add_argument("--by", default="objective", metavar="NAME", help="show the highest first; -NAME: the lowest")

@@ -4,9 +4,8 @@ Made from the folder alone, also of an unfinished run; no component is built, an
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from qd.cli.parser import command_parser
+from qd.cli.parser import command_parser, nonempty_path
 
 
 def main(words: Sequence[str]) -> int:
@@ -16,8 +15,8 @@ def main(words: Sequence[str]) -> int:
         UserError: a folder is no run.
     """
     parser = command_parser("report", __doc__, "qd report RUN [RUN ...] [--out FILE]")
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="the file; by default report.html in the folder")
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=nonempty_path, help="folder of a run")
+    parser.add_argument("--out", metavar="FILE", type=nonempty_path, help="the file; by default report.html in the folder")
     args = parser.parse_args(words)
     if args.out is not None and len(args.runs) > 1:
         parser.error("--out names one file: give one RUN")

@@ -2,9 +2,8 @@
 
 from argparse import SUPPRESS
 from collections.abc import Sequence
-from pathlib import Path
 
-from qd.cli.parser import command_parser
+from qd.cli.parser import command_parser, nonempty_path
 from qd.config.plugins import TABLES
 
 
@@ -12,14 +11,14 @@ def main(words: Sequence[str]) -> int:
     """Writes the subset and prints how it compares. Raises UserError where there is no such subset."""
     parser = command_parser("select", __doc__)
     parser.argument_default = SUPPRESS  # each default stands where it is used
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
+    parser.add_argument("run", metavar="RUN", type=nonempty_path, help="folder of a run")
     parser.add_argument("--n", type=int, required=True, metavar="N", help="how many")
     parser.add_argument("--by", metavar="NAME", help="what is alike: measures, the default, or a feature that the run kept")
     parser.add_argument("--clusters", type=int, metavar="K", help="more of them: more diverse; fewer: better. By default 3/4 N")
     parser.add_argument("--rounds", type=int, metavar="R", help="after each the clusters are weighted anew; 4 by default")
     parser.add_argument("--seed", type=int, help="0 by default")
     parser.add_argument("--format", dest="form", choices=TABLES, help="jsonl by default")
-    parser.add_argument("--out", metavar="F", type=Path, help="file; by default RUN/selection.FORMAT")
+    parser.add_argument("--out", metavar="F", type=nonempty_path, help="file; by default RUN/selection.FORMAT")
     args = parser.parse_args(words)
 
     from qd.report.select import select

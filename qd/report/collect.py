@@ -151,12 +151,19 @@ def band(runs: list[Run], column: str) -> Band | None:
         runs; of each run the last row up to that count.
 
     Raises:
-        ValueError: the records of the runs do not overlap.
+        UserError: the records of the runs do not overlap.
     """
     if any(column not in run.curve for run in runs):
         return None
     spots = np.unique(np.concatenate([run.curve["evals"] for run in runs]))
-    first, last = max(run.curve["evals"][0] for run in runs), min(run.curve["evals"][-1] for run in runs)
+    latest, earliest = max(runs, key=lambda run: run.curve["evals"][0]), min(runs, key=lambda run: run.curve["evals"][-1])
+    first, last = latest.curve["evals"][0], earliest.curve["evals"][-1]
+    if first > last:
+        raise UserError(
+            f"the records of two runs do not overlap: that of {earliest.folder} ends at {last:,.0f} evaluations, and that of "
+            f"{latest.folder} begins at {first:,.0f}",
+            "collect them apart, or run one of them again with a smaller log_every",
+        )
     spots = spots[(spots >= first) & (spots <= last)]
     spots = spots[np.unique(np.linspace(0, len(spots) - 1, min(len(spots), _POINTS)).round().astype(int))]
     values = np.stack([run.curve[column][np.searchsorted(run.curve["evals"], spots, side="right") - 1] for run in runs])

@@ -52,6 +52,7 @@ class QueryResult(NamedTuple):
 
     rows: list[dict[str, Any]]
     met: int  # how many elites meet all conditions
+    columns: tuple[str, ...]  # of the rows, each measure under one name
 
 
 def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objective") -> QueryResult:
@@ -90,7 +91,8 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     ranked = np.lexsort((numbers["id"], order, excess))
     met = int((excess == 0).sum())
     rows = ranked[: min(top, met or top)]
-    return QueryResult([_row(stored, numbers, int(i)) for i in rows], met)
+    shown = _distinct(numbers, _titles(stored), [condition.name for condition in parsed])
+    return QueryResult([_row(stored, numbers, int(i)) for i in rows], met, shown)
 
 
 def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
@@ -183,6 +185,23 @@ def _titles(stored: archive_file.Stored) -> list[str | None]:
     return list(features) if len(features) == measures else [None] * measures
 
 
+def _distinct(numbers: dict[str, np.ndarray], titles: list[str | None], names: list[str]) -> tuple[str, ...]:
+    """Returns the columns without those that repeat a measure.
+
+    Args:
+        numbers: column -> [N].
+        titles: [M] names of the measures, None where they have none.
+        names: columns of the conditions; these are never left out, and stand for the measure that they repeat.
+    """
+    preferred, repeats = set(names), set()
+    for i, title in enumerate(titles):
+        measure = f"measures[{i}]"
+        equal = {name for name, column in numbers.items() if np.array_equal(column, numbers[measure], equal_nan=True)}
+        preferred |= equal & set(names) or {title if title in equal else measure}
+        repeats |= equal
+    return tuple(name for name in numbers if name in preferred or name not in repeats)
+
+
 def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) -> dict[str, Any]:
     plain = {name: float(column[i]) for name, column in numbers.items() if name != "id" and np.isfinite(column[i])}
     solution = stored.columns["solution"][i]
@@ -205,7 +224,7 @@ def text(answer: QueryResult, conditions: Sequence[str]) -> str:
     head = f"{answer.met} {noun} {wanted_words}" if answer.met else f"no elite meets {wanted_words}; the nearest:"
     blocks = [head]
     for row in answer.rows:
-        cells = [f"{name} {value:.6g}{_unit(name)}" for name, value in row.items() if name not in ("solution", "id", "cell")]
+        cells = [f"{name} {row[name]:.6g}{_unit(name)}" for name in answer.columns if name in row and name != "id"]
         blocks.append(f"elite {row['id']} (cell {row['cell']}): " + ", ".join(cells))
         solution = row["solution"]
         blocks.append(f"  solution {solution if isinstance(solution, str) else json.dumps(solution)}")

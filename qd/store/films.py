@@ -1,4 +1,4 @@
-"""Films of a few elites, by id: the best, and then those that are best away from all before."""
+"""Films of a few elites, by id: the best one, then the best of those that lie apart from all chosen before."""
 
 import shutil
 from pathlib import Path
@@ -16,16 +16,17 @@ _APART = 0.1  # of the width of all places: as far from one another are the elit
 
 
 def save(run: Path, domain: Domain, archive: Any, feature: str | None) -> int:
-    """Writes films/ID.gif of at most 6 elites that differ in ``feature``, in place of older ones; returns how many.
+    """Replaces the films of a run: films/ID.gif of up to 6 elites that differ in ``feature``.
 
     Args:
         run: the folder.
-        domain: draws the films, where it can.
-        archive: a pyribs archive.
-        feature: a column of the archive, [N, ...]; None for no films.
+        domain: draws the films; one without the optional method ``film`` draws none.
+        archive: a pyribs archive of N elites.
+        feature: name of a column of the archive, [N, ...]; None for no films.
 
     Returns:
-        The number of films; 0, with older ones left as they are, where no feature is named or the domain draws no films.
+        The number of films written. Where it is 0 because no feature is named or the domain draws no films, earlier films
+        stay.
 
     Raises:
         UserError: the archive has no such column, or the files cannot be written.

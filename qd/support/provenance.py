@@ -35,6 +35,16 @@ def version(package: str) -> str | None:
         return None
 
 
+def citation(package: str) -> str | None:
+    """Returns a BibTeX entry of an installed package, from its metadata (name, authors, version); None without metadata."""
+    if version(package) is None:
+        return None
+    about = metadata.metadata(package)
+    entries = {"title": about["Name"], "author": about["Author"] or about["Author-email"], "version": about["Version"]}
+    lines = [f"  {name} = {{{text}}}," for name, text in entries.items() if text]
+    return "\n".join([f"@software{{{about['Name']},", *lines, "}"])
+
+
 def commit(mark_changes: bool = True) -> str | None:
     """Returns the commit that this package is run from; None where it is not run from a checkout of its own.
 

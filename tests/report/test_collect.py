@@ -151,6 +151,13 @@ def test_a_band_holds_the_last_row_of_each_seed_and_ends_where_the_first_seed_en
     assert collect.band(isoline, "unheard_of") is None
 
 
+def test_records_that_do_not_overlap_are_refused_by_name(tmp_path, capsys):
+    early = stored(tmp_path / "arm/s0", 0, [(100, 5, 1, 1), (200, 6, 1, 1)])
+    late = stored(tmp_path / "arm/s1", 1, [(500, 5, 1, 1), (1000, 6, 1, 1)])
+    assert main(["collect", str(tmp_path / "arm")]) == 1
+    assert f"that of {early} ends at 200 evaluations, and that of {late} begins at 500; collect" in capsys.readouterr().err
+
+
 def test_bands_are_drawn_in_one_colour_a_method_and_gaps_are_said_in_words():
     evaluations = np.array([1.0, 2.0, 3.0])
     told = {f"method {i}": {"coverage": Band(evaluations, evaluations + i, evaluations, evaluations + 2 * i)} for i in range(9)}

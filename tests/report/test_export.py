@@ -105,6 +105,29 @@ def test_elites_are_exported_by_id_and_an_unknown_id_is_refused(tmp_path, monkey
     assert export.reports_of(tmp_path / "run") == reports
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "run", "--out", ""],
+        ["export", "run", "--format", "onnx", "--cell", "3", "--out", " "],
+        ["select", "run", "--n", "3", "--out", ""],
+        ["report", "run", "--out", ""],
+        ["report", ""],
+        ["query", ""],
+        ["collect", ""],
+        ["collect", "run", "into="],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_not_the_working_directory(tmp_path, capsys, monkeypatch, words):
+    numbers(tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(words) == 2
+    assert "type a name, or . for this folder" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("unknown", [0.5, np.nan, "3", None, [3]])
 def test_an_id_is_a_whole_number(tmp_path, unknown):
     numbers(tmp_path / "run")

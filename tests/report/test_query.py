@@ -13,6 +13,7 @@ from qd.cli.main import main
 from qd.report.query import UNMET, query
 from qd.store import archive_file
 from qd.types import Rows
+from tests.support.stored import stored
 
 SIZE = np.array([20.0, 40, 60, 80, 100], np.float32)  # KB
 LATENCY = np.array([900.0, 1500, 1900, 2500, 1200], np.float32)  # us
@@ -59,6 +60,27 @@ def test_the_nearest_where_none_meets_them_and_a_status_that_says_so(run, capsys
 def test_nearest_weighs_excess_by_the_spread_of_its_column(run):
     excess = {i: max(SIZE[i] - 30, 0) / 80 + max(90 - OBJECTIVE[i], 0) / 45 for i in range(5)}
     assert query(run, ["size<=30KB", "objective>=90"], top=5).rows[0]["id"] == min(excess, key=excess.get)
+
+
+def test_each_measure_is_shown_once(run, tmp_path, capsys):
+    assert main(["query", str(run), "latency<=2ms", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["elites"]
+    assert {"size", "measures[0]", "wide[0]", "latency", "measures[1]", "wide[1]"} <= row.keys()
+    for conditions, names in (
+        ([], ["objective", "measures[0]", "measures[1]", "flips"]),
+        (["latency<=2ms"], ["objective", "measures[0]", "latency", "flips"]),
+    ):
+        main(["query", str(run), *conditions])
+        (line,) = re.findall(r"elite \d+ \(cell \d+\): (.*)", capsys.readouterr().out)
+        assert sorted(part.split()[0] for part in line.split(", ")) == sorted(names)
+
+
+def test_a_measure_is_shown_under_its_own_name(tmp_path, capsys):
+    columns = stored(tmp_path / "run", np.ones((20, 2), np.float32), about={"config": {"descriptor": {"features": ["a", "b"]}}})
+    main(["query", str(tmp_path / "run")])
+    line = capsys.readouterr().out.splitlines()[1]
+    best = int(columns["objective"].argmax())
+    assert f" a {columns['measures'][best, 0]:.6g}, b {columns['measures'][best, 1]:.6g}" in line and "measures" not in line
 
 
 def test_json_and_several(run, capsys):

@@ -27,12 +27,6 @@ _CURVES = 2_000  # rows of metrics at most
 _PALETTES = ("viridis", "cividis", "gray")  # the second for colour-blind eyes, the third for print
 
 
-_CITE = """@software{{qd-atlas,
-  title = {{qd-atlas}},
-  author = {{the qd-atlas authors}},
-  version = {{{version}}},
-}}"""
-
 
 class Contents(NamedTuple):
     facts: dict[str, Any]  # what JSON can hold
@@ -108,7 +102,7 @@ def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) 
         "commit": about.get("commit"),
         "config_hash": about.get("config_hash"),
         "domain_code": _domain_code(config.get("domain")),
-        "cite": _CITE.format(version=provenance.version("qd-atlas")),
+        "cite": provenance.citation("qd-atlas"),
         "events": json_lines.read(run / run_files.EVENTS),
         "notes": notes,
     }

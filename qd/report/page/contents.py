@@ -27,7 +27,6 @@ _CURVES = 2_000  # rows of metrics at most
 _PALETTES = ("viridis", "cividis", "gray")  # the second for colour-blind eyes, the third for print
 
 
-
 class Contents(NamedTuple):
     facts: dict[str, Any]  # what JSON can hold
     arrays: dict[str, np.ndarray]

@@ -34,7 +34,7 @@ _AREAS = ((0.8, 0.8, 0.4), (0.8, -0.8, 0.2))
 _READINGS, _ACTIONS = 6, 2
 
 
-class Table(NamedTuple):
+class CurlingState(NamedTuple):
     """What moves."""
 
     disc: Array  # [2, C]
@@ -113,7 +113,7 @@ class Curling:
         every_step = replace(self, points=self.steps, camera=Camera())
         return np.asarray(_state_program(every_step)(np.asarray(solutions, np.float32)))
 
-    def step(self, table: Table, push: Array) -> Table:
+    def step(self, table: CurlingState, push: Array) -> CurlingState:
         """One step of the physics; ``wanted`` [2, C] is how fast the joints shall turn, in radians a second."""
         dt = 1 / self.rate
         angles = _within_table(table.angles, jnp.clip(table.angles + push * dt, -_LIMITS, _LIMITS))
@@ -124,21 +124,21 @@ class Curling:
             disc, speed = self._meet_link(disc, speed, angles, turning, which)
         disc, speed = self._meet_walls(disc, speed)
         squeezed = jnp.minimum(*(_gap(disc, angles, which)[0] for which in (0, 1))) < -0.005
-        resting = Table(table.disc, jnp.zeros_like(speed), table.angles, jnp.zeros_like(turning))
-        following = Table(disc, speed, angles, turning)
+        resting = CurlingState(table.disc, jnp.zeros_like(speed), table.angles, jnp.zeros_like(turning))
+        following = CurlingState(disc, speed, angles, turning)
         return jax.tree.map(lambda old, new: jnp.where(squeezed, old, new), resting, following)
 
     def _episodes(self, solutions: Array) -> Array:
         """Plays C episodes: states [C, P, 4]."""
         layers = self.controller.layers(solutions.T, _READINGS, _ACTIONS)
         still = jnp.zeros((2, len(solutions)))
-        first = Table(still + np.array(self.start, np.float32)[:, None], still, still, still)
+        first = CurlingState(still + np.array(self.start, np.float32)[:, None], still, still, still)
 
-        def step(_: int, table: Table) -> Table:
+        def step(_: int, table: CurlingState) -> CurlingState:
             readings = jnp.concatenate([table.disc, table.angles, table.turning])
             return self.step(table, self.controller.act(layers, readings))
 
-        def stretch(table: Table, _: None) -> tuple[Table, Array]:
+        def stretch(table: CurlingState, _: None) -> tuple[CurlingState, Array]:
             table = jax.lax.fori_loop(0, self.steps // self.points, step, table)
             return table, jnp.concatenate([table.disc, table.angles])
 

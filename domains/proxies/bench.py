@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from domains.proxies.record import NAMES, SOURCES, Record, validate
+from domains.proxies.record import NAMES, SOURCES, NetworkRecord, validate
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
 
 
-def load(bench: str) -> dict[str, Record]:
+def load(bench: str) -> dict[str, NetworkRecord]:
     """Reads a bench by its name (one of this folder, or synthetic, which no network made) or its file.
 
     Raises:
@@ -37,7 +37,7 @@ def _path(bench: str) -> Path:
     return Path(bench) if bench.endswith(".npz") else Path(__file__).parent / f"{bench}.npz"
 
 
-def write(path: Path, records: list[Record], about: str) -> None:
+def write(path: Path, records: list[NetworkRecord], about: str) -> None:
     """Keeps a bench as one npz that needs no pickle.
 
     Args:
@@ -63,7 +63,7 @@ def about(bench: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> dict[str, Record]:
+def _read(path: Path, changed: int) -> dict[str, NetworkRecord]:
     with np.load(path, allow_pickle=False) as archive:
         lacking = [name for name in NAMES if name not in archive["names"]]
         if lacking or tuple(archive["sources"]) != SOURCES:
@@ -74,8 +74,8 @@ def _read(path: Path, changed: int) -> dict[str, Record]:
         order = [list(archive["names"]).index(name) for name in NAMES]
         records = []
         for name in map(str, archive["networks"]):
-            fields = {field: archive[f"{name}/{field}"] for field in Record._fields if field != "name"}
+            fields = {field: archive[f"{name}/{field}"] for field in NetworkRecord._fields if field != "name"}
             fields["statistics"], fields["full"] = fields["statistics"][order], float(fields["full"])
             fields["configs"] = fields["configs"].astype(np.int32)
-            records.append(validate(Record(name, **fields)))
+            records.append(validate(NetworkRecord(name, **fields)))
     return {record.name: record for record in records}

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies import bench, structures
-from domains.proxies.interpreter import Tables, correlations, evaluate_tables, tables
+from domains.proxies.interpreter import BenchTables, correlations, evaluate_tables, tables
 from domains.proxies.operations import UNARY
-from domains.proxies.record import KINDS, SOURCES, STATISTICS, Record
+from domains.proxies.record import KINDS, SOURCES, STATISTICS, NetworkRecord
 from domains.proxies.structures import Structure
 from qd import keys
 from qd.support.errors import UserError
@@ -67,7 +67,7 @@ class Proxies:
         return self._costs, (0.0, float(2 ** len(KINDS)))
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[NetworkRecord]:
         """The networks to be good on. Raises ValueError where the bench lacks one."""
         return list(_records(self.bench, self.networks))
 
@@ -174,11 +174,11 @@ def _judge(domain: Proxies) -> Any:
     return jax.jit(lambda solutions: tuple(correlations(of, form.read(jnp.asarray(solutions)))))
 
 
-def _tables(domain: Proxies) -> Tables:
+def _tables(domain: Proxies) -> BenchTables:
     return tables(domain.records, domain.share)
 
 
-def _records(bench_name: str, networks: tuple[str, ...]) -> tuple[Record, ...]:
+def _records(bench_name: str, networks: tuple[str, ...]) -> tuple[NetworkRecord, ...]:
     there = bench.load(bench_name)
     missing = [name for name in networks if name not in there]
     if missing:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.proxies.record import SOURCES, Record
+from domains.proxies.record import SOURCES, NetworkRecord
 
 
 class Prediction(NamedTuple):
@@ -16,7 +16,7 @@ class Prediction(NamedTuple):
     seconds: float  # CPU-seconds that it needs
 
 
-def all_of(record: Record) -> dict[str, Prediction]:
+def all_of(record: NetworkRecord) -> dict[str, Prediction]:
     """Returns name -> what each says of all configs of a network."""
     proxies = {
         name: Prediction(_sum_table(record, table(record)), _measure_cost(record, needs))
@@ -26,12 +26,12 @@ def all_of(record: Record) -> dict[str, Prediction]:
     return proxies
 
 
-def _kernels(record: Record, table: np.ndarray) -> np.ndarray:
+def _kernels(record: NetworkRecord, table: np.ndarray) -> np.ndarray:
     """The table where sites are kernels, 0 where they are inputs."""
     return np.where(np.arange(len(table))[:, None] < record.layers, table, 0.0)
 
 
-def _by_curvature(record: Record, curvature: np.ndarray) -> np.ndarray:
+def _by_curvature(record: NetworkRecord, curvature: np.ndarray) -> np.ndarray:
     """Curvature times squared change; inputs by KL on the same scale, as domains/quant does."""
     of_kernels = np.maximum(curvature, 0)[:, None] * record.of("change")[: record.layers]
     kl = record.of("kl")
@@ -39,13 +39,13 @@ def _by_curvature(record: Record, curvature: np.ndarray) -> np.ndarray:
     return np.concatenate([of_kernels, kl[record.layers :] * scale])
 
 
-def _times_bits(name: str) -> Callable[[Record], np.ndarray]:
+def _times_bits(name: str) -> Callable[[NetworkRecord], np.ndarray]:
     """EMQ's repository multiplies what a layer says by its bits; more of it is better, so damage is its negative."""
     return lambda record: -_kernels(record, record.of(name) * record.of("bits"))
 
 
 _CHANGE = ("inputs", "change")
-TABLES: dict[str, tuple[Callable[[Record], np.ndarray], tuple[str, ...]]] = {
+TABLES: dict[str, tuple[Callable[[NetworkRecord], np.ndarray], tuple[str, ...]]] = {
     "BParams": (_times_bits("elements"), ()),
     "mean bits": (lambda r: -r.of("bits"), ()),
     "sum of 4^-bits": (lambda r: 4.0 ** -r.of("bits"), ()),  # the variance of a rounding error, all sites alike
@@ -66,9 +66,9 @@ TABLES: dict[str, tuple[Callable[[Record], np.ndarray], tuple[str, ...]]] = {
 }
 
 
-def _sum_table(record: Record, table: np.ndarray) -> np.ndarray:
+def _sum_table(record: NetworkRecord, table: np.ndarray) -> np.ndarray:
     return table[np.arange(len(table)), record.configs].sum(1)
 
 
-def _measure_cost(record: Record, needs: tuple[str, ...]) -> float:
+def _measure_cost(record: NetworkRecord, needs: tuple[str, ...]) -> float:
     return float(sum(record.seconds[(*SOURCES, "eigenvalues").index(name)] for name in needs))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies.operations import apply
-from domains.proxies.record import NAMES, Record
+from domains.proxies.record import NAMES, NetworkRecord
 from domains.proxies.structures import Read
 from qd.support.errors import UserError
 from qd.types import Array
@@ -21,7 +21,7 @@ from qd.types import Array
 FINE, BROKEN, CONSTANT = 0, 1, 2  # how an expression ended; broken: divided by zero, overflowed, or took log or root of less
 
 
-class Tables(NamedTuple):
+class BenchTables(NamedTuple):
     """K networks side by side, padded to the largest."""
 
     statistics: np.ndarray  # [T, K, M]
@@ -40,7 +40,7 @@ class Correlations(NamedTuple):
     failure: Array  # [B]
 
 
-def tables(records: list[Record], share: float = 0.2, configs: int | None = None) -> Tables:
+def tables(records: list[NetworkRecord], share: float = 0.2, configs: int | None = None) -> BenchTables:
     """Lays K networks side by side, padded to the largest.
 
     Args:
@@ -71,12 +71,12 @@ def tables(records: list[Record], share: float = 0.2, configs: int | None = None
     accuracy = np.stack([record.accuracy[:few] for record in records])
     best = np.argsort(-accuracy, axis=1, kind="stable")[:, : max(3, round(few * share))]
     flat = lambda x, *more: x.reshape(*x.shape[: x.ndim - len(more) - 2], -1, *more)
-    return Tables(
+    return BenchTables(
         flat(statistics), flat(valid), flat(choices, few), _unit(accuracy), best, _unit(np.take_along_axis(accuracy, best, 1))
     )
 
 
-def correlations(of: Tables, read: Read) -> Correlations:
+def correlations(of: BenchTables, read: Read) -> Correlations:
     """Correlates B expressions on K networks; to be traced.
 
     Args:
@@ -96,7 +96,7 @@ def correlations(of: Tables, read: Read) -> Correlations:
     return Correlations(jnp.where(fine, whole, jnp.nan), jnp.where(fine, few, jnp.nan), failure)
 
 
-def scores(of: Tables, read: Read) -> tuple[Array, Array]:
+def scores(of: BenchTables, read: Read) -> tuple[Array, Array]:
     """Predicts every config: an expression's table, summed over the options that the config chooses.
 
     Args:
@@ -114,7 +114,7 @@ def scores(of: Tables, read: Read) -> tuple[Array, Array]:
     return _round(jnp.where(broken[:, None, None], 0.0, predictions)), broken
 
 
-def evaluate_tables(of: Tables, read: Read) -> Array:
+def evaluate_tables(of: BenchTables, read: Read) -> Array:
     """Computes the expressions' own tables.
 
     Args:

@@ -54,7 +54,7 @@ STATISTICS = (
 NAMES = tuple(statistic.name for statistic in STATISTICS)
 
 
-class Record(NamedTuple):
+class NetworkRecord(NamedTuple):
     """One network of a bench."""
 
     name: str
@@ -92,12 +92,12 @@ class Record(NamedTuple):
             raise UserError(
                 f"config {unknown.tolist()} of {self.name} is not among the bench's {len(self.configs)}: its accuracy is not "
                 f"known; the nearest is row {near}",
-                "evaluate it with domain=quant, or type one of Record.configs",
+                "evaluate it with domain=quant, or type one of NetworkRecord.configs",
             )
         return rows
 
 
-def validate(record: Record) -> Record:
+def validate(record: NetworkRecord) -> NetworkRecord:
     """Returns a record whose shapes fit and whose statistics are there. Raises ValueError otherwise."""
     sites, options = record.configs.shape[1], record.statistics.shape[2]
     shape, expected = record.statistics.shape, (len(NAMES), sites, options)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.proxies.domain import Proxies, pad_to_power_of_two
-from domains.proxies.interpreter import CONSTANT, FINE, Tables, correlations, scores, tables
+from domains.proxies.interpreter import CONSTANT, FINE, BenchTables, correlations, scores, tables
 from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
@@ -124,7 +124,7 @@ def _hash(ranks: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _program(source: Proxies) -> Any:
     form = source.form
-    few: Tables = tables(source.records[:1], 1.0, _CONFIGS)
+    few: BenchTables = tables(source.records[:1], 1.0, _CONFIGS)
 
     def looked(solutions: Array) -> tuple[Array, Array, Array]:
         read = form.read(jnp.asarray(solutions))

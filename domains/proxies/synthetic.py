@@ -5,12 +5,12 @@ C configs, L layers.
 
 import numpy as np
 
-from domains.proxies.record import NAMES, SOURCES, Record
+from domains.proxies.record import NAMES, SOURCES, NetworkRecord
 
 BITS = (2, 3, 4, 6, 8)
 
 
-def records(networks: int = 4, configs: int = 60, layers: int = 6, seed: int = 0) -> list[Record]:
+def records(networks: int = 4, configs: int = 60, layers: int = 6, seed: int = 0) -> list[NetworkRecord]:
     """Returns networks of layers, layers + 1, ... with true damage curvature x 4^-bits, and statistics near or far from it.
 
     Args:
@@ -25,7 +25,7 @@ def records(networks: int = 4, configs: int = 60, layers: int = 6, seed: int = 0
     return [_record(f"made{i}", configs, layers + i, seed + i) for i in range(networks)]
 
 
-def _record(name: str, configs: int, layers: int, seed: int) -> Record:
+def _record(name: str, configs: int, layers: int, seed: int) -> NetworkRecord:
     random = np.random.default_rng(seed)
     sites, bits = 2 * layers, np.array(BITS, np.float32)
     statistics = random.lognormal(0, 1, (len(NAMES), sites, 1)) * np.ones(len(BITS))
@@ -47,4 +47,5 @@ def _record(name: str, configs: int, layers: int, seed: int) -> Record:
     accuracy = 10 + 80 * np.exp(-damage)
     agreement = np.round((accuracy + random.normal(0, 4, configs)).clip(0, 90) / 90 * 64) / 64
     seconds = np.geomspace(0.01, 5, len(SOURCES) + 2)
-    return Record(name, configs_drawn, accuracy, agreement, statistics.astype(np.float32), curvature[:layers, 0], seconds, 90.0)
+    statistics, eigenvalues = statistics.astype(np.float32), curvature[:layers, 0]
+    return NetworkRecord(name, configs_drawn, accuracy, agreement, statistics, eigenvalues, seconds, 90.0)

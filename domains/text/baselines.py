@@ -37,13 +37,13 @@ class Few:
         return memory
 
 
-class Kept(NamedTuple):
+class TextPoolMemory(NamedTuple):
     texts: tuple[str, ...]
     objective: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Pool:
+class TextPool:
     """Random texts of a pool: of all that was written (random search), or of the best (quality only)."""
 
     writer: Writer
@@ -53,21 +53,21 @@ class Pool:
 
     def init(self, key: Array, elites: Elites) -> Memory:
         first = first_texts(self.writer, elites)
-        return Kept(first, (-np.inf,) * len(first))
+        return TextPoolMemory(first, (-np.inf,) * len(first))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         good = np.nan_to_num(np.asarray(batch.evaluation.objective, float), nan=-np.inf)
-        pool = Kept((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
+        pool = TextPoolMemory((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
         if self.best is None:
             return pool
         left = sorted(sorted(range(len(pool.texts)), key=lambda i: -pool.objective[i])[: self.best])  # in order of age
-        return Kept(tuple(pool.texts[i] for i in left), tuple(pool.objective[i] for i in left))
+        return TextPoolMemory(tuple(pool.texts[i] for i in left), tuple(pool.objective[i] for i in left))
 
 
-class Accepted(NamedTuple):
+class NovelMemory(NamedTuple):
     texts: tuple[str, ...]
     measures: tuple[tuple[float, ...], ...]  # scaled to 0..1
     threshold: float
@@ -88,7 +88,7 @@ class Novel:
 
     def init(self, key: Array, elites: Elites) -> Memory:
         (measures,) = elites.take(np.arange(elites.size), "measures")
-        return Accepted(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
+        return NovelMemory(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
@@ -98,14 +98,14 @@ class Novel:
             memory = self._offer(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
         return memory
 
-    def _offer(self, memory: Accepted, text: str, at: tuple[float, ...]) -> Accepted:
+    def _offer(self, memory: NovelMemory, text: str, at: tuple[float, ...]) -> NovelMemory:
         apart = np.sort(np.linalg.norm(np.array(memory.measures) - np.array(at), axis=1))[: self.neighbours]
         if len(apart) and apart.mean() <= memory.threshold:
             row = min(memory.row, 0) - 1
             return memory._replace(row=row, threshold=memory.threshold * (0.95 if row < -20 else 1))
         row = max(memory.row, 0) + 1
         texts, measures = (*memory.texts, text)[-self.most :], (*memory.measures, at)[-self.most :]
-        return Accepted(texts, measures, memory.threshold * (1.05 if row > 2 else 1), row)
+        return NovelMemory(texts, measures, memory.threshold * (1.05 if row > 2 else 1), row)
 
     def _scaled(self, measures: np.ndarray) -> tuple[tuple[float, ...], ...]:
         low, high = np.array(self.bounds, float).T

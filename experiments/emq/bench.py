@@ -18,7 +18,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from domains.proxies import bench, record
-from domains.proxies.record import Record
+from domains.proxies.record import NetworkRecord
 from domains.quant import figures, options
 from domains.quant.networks import data, registry, train
 from domains.quant.networks.layers import Network
@@ -97,7 +97,7 @@ def data_of(plan: BenchPlan) -> str:
     return ", ".join(dict.fromkeys(form.data for form in plan.forms.values()))
 
 
-def make(plan: BenchPlan, name: str, folder: Path) -> Record:
+def make(plan: BenchPlan, name: str, folder: Path) -> NetworkRecord:
     """Returns a network's part of the bench; stored parts are read."""
     begin = time.process_time()
     network = train_or_read(plan, name, folder)
@@ -114,7 +114,7 @@ def make(plan: BenchPlan, name: str, folder: Path) -> Record:
     accuracy, agreement, full, seconds = evaluate(plan, network, configs, folder / f"{name}-accuracies-{plan.judges}.jsonl")
     print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     columns["seconds"] = np.append(columns["seconds"], seconds)
-    return Record(name, configs, accuracy, agreement, full=full, **columns)
+    return NetworkRecord(name, configs, accuracy, agreement, full=full, **columns)
 
 
 def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:

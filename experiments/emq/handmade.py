@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from domains.proxies import bench, handmade
-from domains.proxies.record import Record
+from domains.proxies.record import NetworkRecord
 
 DECADES = (-2.0, -1.0, 0.0, 1.0, 2.0)  # log10 of CPU-seconds: the best proxy that costs no more
 AGREEMENT, BEST = "agreement on 64 images", "best by hand"
@@ -39,7 +39,7 @@ def by_hand(bench_name: str, network: str) -> dict[str, dict[str, float]]:
     return metrics | {BEST: best}
 
 
-def worth(record: Record) -> dict[str, Worth]:
+def worth(record: NetworkRecord) -> dict[str, Worth]:
     """Returns how well each hand-made proxy predicts on a network."""
     best = np.argsort(-record.accuracy, kind="stable")[: max(3, round(len(record.accuracy) / 5))]
     proxies = {}

@@ -20,7 +20,7 @@ from qd.types import Array, Features, Fresh, Rows
 Layers = tuple[tuple[Array, Array], ...]  # weights [in, out] and bias [out] of each
 
 
-class Trained(NamedTuple):
+class AutoencoderParams(NamedTuple):
     middle: Array  # [F] mean of the rows, and their one scale: units between features are kept
     scale: Array  # []
     encoder: Layers
@@ -54,10 +54,10 @@ class Autoencoder:
     def bounds(self) -> tuple[tuple[float, float], ...]:
         return ((-1.0, 1.0),) * self.measures
 
-    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Trained:
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> AutoencoderParams:
         return self.fit(key, None, rows, fresh)
 
-    def fit(self, key: Array, params: Trained | None, rows: Rows, fresh: Fresh) -> Trained:
+    def fit(self, key: Array, params: AutoencoderParams | None, rows: Rows, fresh: Fresh) -> AutoencoderParams:
         """Trains from scratch. Raises ValueError where the rows do not vary."""
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)
@@ -65,16 +65,16 @@ class Autoencoder:
         normal = (x - middle) / scale
         shown = normal[np.arange(self.rows) % len(x)] if len(x) < self.rows else normal[: self.rows]
         encoder, decoder = jax.tree.map(np.asarray, _train(self, key, shown, np.int32(min(len(x), self.rows))))
-        return Trained(middle, scale, encoder, decoder, around(np.asarray(_through(encoder, normal)), self.padding))
+        return AutoencoderParams(middle, scale, encoder, decoder, around(np.asarray(_through(encoder, normal)), self.padding))
 
-    def __call__(self, params: Trained, features: Features) -> Array:
+    def __call__(self, params: AutoencoderParams, features: Features) -> Array:
         return into_bounds(self._encode(params, features)[1], params.box)
 
-    def signals(self, params: Trained, features: Features) -> Features:
+    def signals(self, params: AutoencoderParams, features: Features) -> Features:
         normal, code = self._encode(params, features)
         return {"surprise": ((_through(params.decoder, code) - normal) ** 2).mean(axis=1)}
 
-    def _encode(self, params: Trained, features: Features) -> tuple[Array, Array]:
+    def _encode(self, params: AutoencoderParams, features: Features) -> tuple[Array, Array]:
         normal = (flat(features, self.reads) - params.middle) / params.scale
         return normal, _through(params.encoder, normal)
 

@@ -13,7 +13,7 @@ from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
-class Components(NamedTuple):
+class PCAParams(NamedTuple):
     mean: Array  # [F]
     axes: Array  # [F, M], scaled so that the elites fill the bounds
 
@@ -32,10 +32,10 @@ class PCA:
     def bounds(self) -> tuple[tuple[float, float], ...]:
         return ((-1.0, 1.0),) * self.measures
 
-    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Components:
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> PCAParams:
         return self.fit(key, None, rows, fresh)
 
-    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Components:
+    def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> PCAParams:
         """Fits to the rows. Raises ValueError where they span fewer than M directions."""
         x = np.asarray(_flat(rows.features, self.reads), np.float64)
         mean = x.mean(axis=0)
@@ -50,9 +50,9 @@ class PCA:
         axes = directions[: self.measures].T
         axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(self.measures)] < 0, -1, 1)  # a sign that repeats
         reach = np.abs((x - mean) @ axes).max(axis=0) * (1 + self.margin)
-        return Components(mean.astype(np.float32), (axes / reach).astype(np.float32))
+        return PCAParams(mean.astype(np.float32), (axes / reach).astype(np.float32))
 
-    def __call__(self, params: Components, features: Features) -> Array:
+    def __call__(self, params: PCAParams, features: Features) -> Array:
         return (_flat(features, self.reads) - params.mean) @ params.axes
 
 

@@ -14,7 +14,7 @@ from qd import keys
 from qd.types import Array, Features, Fresh, Rows
 
 
-class Projected(NamedTuple):
+class RandomProjectionParams(NamedTuple):
     weights: Array  # [F, M]
     box: Box
 
@@ -32,18 +32,18 @@ class RandomProjection:
     def bounds(self) -> tuple[tuple[float, float], ...]:
         return ((-1.0, 1.0),) * self.measures
 
-    def init(self, key: Array, rows: Rows, fresh: Fresh) -> Projected:
+    def init(self, key: Array, rows: Rows, fresh: Fresh) -> RandomProjectionParams:
         length = flat(rows.features, self.reads).shape[1]
         weights = keys.uniform(keys.to_host(key), (length, self.measures), -1, 1) / np.float32(np.sqrt(length))
         return self._scaled(weights, rows)
 
-    def fit(self, key: Array, params: Projected, rows: Rows, fresh: Fresh) -> Projected:
+    def fit(self, key: Array, params: RandomProjectionParams, rows: Rows, fresh: Fresh) -> RandomProjectionParams:
         return self._scaled(params.weights, rows)
 
-    def __call__(self, params: Projected, features: Features) -> Array:
+    def __call__(self, params: RandomProjectionParams, features: Features) -> Array:
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
-    def _scaled(self, weights: Array, rows: Rows) -> Projected:
+    def _scaled(self, weights: Array, rows: Rows) -> RandomProjectionParams:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)
-        return Projected(weights, around(x @ weights))
+        return RandomProjectionParams(weights, around(x @ weights))

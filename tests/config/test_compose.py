@@ -123,8 +123,8 @@ def test_settings_of_parts_need_no_plus():
         (["domain._target_=nowhere.Arm"], "unknown package 'nowhere'"),
         (["domain._target_=domains.arm"], "is a module; name a class in it: Arm"),
         (
-            ["~domain.joints", "domain._target_=feedback.descriptors.pca.Components"],
-            r"domain.mean is not set, and Components needs it; type domain.mean=",
+            ["~domain.joints", "domain._target_=feedback.descriptors.pca.PCAParams"],
+            r"domain.mean is not set, and PCAParams needs it; type domain.mean=",
         ),
         (["~domain.joints", "domain._target_=fractions.Fraction"], "Fraction is no domain: it lacks pure, sample, evaluate"),
         (["descriptor.feature=@domian.space"], r"'@domian.space' is not built before it; choose domain \(the nearest\)"),

@@ -1,17 +1,22 @@
 """Names of the previous version still work, and say what to type now."""
 
+import io
 import json
 import pkgutil
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from domains.text.baselines import TextPoolMemory
+from feedback.descriptors.pca import PCAParams
+from feedback.descriptors.random_projection import RandomProjectionParams
 from qd.cli.main import main
 from qd.config import compose
 from qd.config.build import locate
-from qd.store import archive_file, identity
+from qd.store import archive_file, checkpoint, identity
 from qd.support import moved
 from qd.support.conf import conf
 
@@ -35,9 +40,40 @@ def test_a_name_that_moved_twice_is_found(monkeypatch):
     assert moved.original({"_target_": "a.d.E"}) == {"_target_": "a.old.C"}
 
 
+def test_a_class_renamed_in_a_module_that_moved_is_found_under_all_its_names():
+    names = ["feedback.pca.Components", "feedback.descriptors.pca.Components", "feedback.descriptors.pca.PCAParams"]
+    assert {moved.current(name) for name in names} == {names[-1]}
+    assert all(moved.original({"_target_": name}) == {"_target_": names[0]} for name in names)
+
+
 @pytest.mark.parametrize("target", ["feedback.descriptors.Select", "feedback.pca.PCA", "domains.quant.networks.ResNet"])
 def test_a_target_of_the_previous_version_is_found(target):
     assert locate(target, "test").__name__ == target.rpartition(".")[2]
+
+
+def test_a_renamed_target_is_found_and_changes_no_hash():
+    old = {"emitter": {"_target_": "domains.text.baselines.Pool", "best": None}}
+    new = {"emitter": {"_target_": "domains.text.baselines.TextPool", "best": None}}
+    assert locate("domains.text.baselines.Pool", "test").__name__ == "TextPool"
+    assert identity.config_hash(old) == identity.config_hash(new) and not identity.differences(old, new)
+
+
+@pytest.mark.parametrize(
+    ("value", "old"),
+    [
+        (PCAParams(1, 2), "feedback.pca Components"),
+        (PCAParams(1, 2), "feedback.descriptors.pca Components"),
+        (RandomProjectionParams(1, 2), "feedback.random_projection Projected"),
+        (TextPoolMemory(("a",), (1.0,)), "domains.text.baselines Kept"),
+    ],
+)
+def test_a_checkpoint_of_the_previous_version_is_read_under_its_names(value, old):
+    now = f"{type(value).__module__}\n{type(value).__name__}\n"
+    pickled = pickle.dumps(value, protocol=2)
+    assert now.encode() in pickled
+    pickled = pickled.replace(now.encode(), f"{old.replace(' ', chr(10))}\n".encode())
+    loaded = checkpoint._Unpickler(io.BytesIO(pickled)).load()
+    assert type(loaded) is type(value) and loaded == value
 
 
 def test_a_renamed_setting_changes_no_hash():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from domains.curling import Curling, Table
+from domains.curling import Curling, CurlingState
 
 b2 = pytest.importorskip("Box2D", reason="compares with the engine of the papers: pip install qd-atlas[box2d]")
 
@@ -16,7 +16,7 @@ LINK = 0x0002  # links meet the disc only, as ours do
 def play_ours(disc, speed, angles, wanted, steps):
     """Returns where the disc is after each step, [T, 2]."""
     game, column = Curling(), lambda pair: jnp.array(pair, jnp.float32)[:, None]
-    table, wanted = Table(column(disc), column(speed), column(angles), jnp.zeros((2, 1))), column(wanted)
+    table, wanted = CurlingState(column(disc), column(speed), column(angles), jnp.zeros((2, 1))), column(wanted)
 
     def step(table, _):
         table = game.step(table, wanted)

@@ -11,7 +11,7 @@ from domains.proxies import bench, handmade, structures, synthetic
 from domains.proxies.domain import Proxies, pad_to_power_of_two
 from domains.proxies.emq import Drawn, Prompted
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY
-from domains.proxies.record import NAMES, SOURCES, A, H, M, Record, W
+from domains.proxies.record import NAMES, SOURCES, A, H, M, NetworkRecord, W
 from domains.proxies.screening import ScreenedVariation, preview, select_passing
 from domains.proxies.variation import Points, Subtrees
 from qd import keys
@@ -42,7 +42,7 @@ def one(name: str, x: np.ndarray, y: np.ndarray, bits: np.ndarray) -> np.ndarray
         }[name]  # fmt: skip
 
 
-def by_hand(form: structures.Structure, solution: np.ndarray, record: Record) -> np.ndarray | None:
+def by_hand(form: structures.Structure, solution: np.ndarray, record: NetworkRecord) -> np.ndarray | None:
     """What an expression says of a network's configs; None where it broke."""
     read = form.read(solution[None])
     held = [np.broadcast_to(record.statistics[i], record.statistics[0].shape).astype(np.float32) for i in read.inputs[0]]

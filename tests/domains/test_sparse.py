@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from domains import curling, redundant_arm, scene
-from domains.curling import Curling, Table
+from domains.curling import Curling, CurlingState
 from domains.maze import Maze
 from domains.maze.maps import Areas
 from domains.redundant_arm import RedundantArm
@@ -41,9 +41,9 @@ def games():
     return x, Curling().states(x)
 
 
-def table(disc=(0.0, 0.0), speed=(0.0, 0.0), angles=(0.0, 0.0)) -> Table:
+def table(disc=(0.0, 0.0), speed=(0.0, 0.0), angles=(0.0, 0.0)) -> CurlingState:
     column = lambda pair: jnp.array(pair, jnp.float32)[:, None]
-    return Table(column(disc), column(speed), column(angles), jnp.zeros((2, 1)))
+    return CurlingState(column(disc), column(speed), column(angles), jnp.zeros((2, 1)))
 
 
 def test_sizes_are_the_published_ones():

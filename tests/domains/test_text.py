@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from domains.text import Texts
-from domains.text.baselines import BestOf, Few, Novel, Pool, Unlike
+from domains.text.baselines import BestOf, Few, Novel, TextPool, Unlike
 from domains.text.lmx import Near, Replace, Rewrite, near
 from domains.text.overlap import rouge_l
 from domains.text.writer import Writer, draw_weighted, tidy
@@ -145,7 +145,7 @@ def test_rewriting_names_an_answer_of_each_axis():
     }
 
 
-@pytest.mark.parametrize("emitter", [Few, lambda w: Few(w, True), Pool, lambda w: Pool(w, 4), Unlike,
+@pytest.mark.parametrize("emitter", [Few, lambda w: Few(w, True), TextPool, lambda w: TextPool(w, 4), Unlike,
                                      lambda w: Novel(w, ((0.0, 10.0),))])  # fmt: skip
 def test_baselines_repeat_themselves_and_do_not_look_at_the_map(emitter):
     (state, batches), (_, again) = (played(a_search(emitter, Says(score=of_text))) for _ in range(2))
@@ -158,7 +158,7 @@ def test_fixed_shots_are_fixed_and_quality_keeps_the_best():
     played(a_search(Few, lm), 30)
     prompts = [prompt for prompt in lm.asked if isinstance(prompt, str)]
     assert {tuple(_shots(prompt)) for prompt in prompts[-10:]} == {SEEDS}
-    state, batches = played(a_search(lambda w: Pool(w, 4), Says(score=of_text)), 60)
+    state, batches = played(a_search(lambda w: TextPool(w, 4), Says(score=of_text)), 60)
     marks = sorted((float(b.evaluation.objective[0]) for b in batches[1:]), reverse=True)
     assert sorted(state.memory.objective, reverse=True) == pytest.approx(marks[:4])
 

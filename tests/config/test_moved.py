@@ -2,8 +2,8 @@
 
 import io
 import json
-import pkgutil
 import pickle
+import pkgutil
 from pathlib import Path
 
 import numpy as np

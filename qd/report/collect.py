@@ -20,7 +20,7 @@ from qd.store.runs import Run, finished_runs
 from qd.support import atomic
 from qd.support.errors import UserError
 
-SHOWN = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all", "wall_s")
+SHOWN = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all", "wall_s", "compile_s")
 _POINTS = 100  # of a curve
 
 

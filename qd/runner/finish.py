@@ -76,5 +76,6 @@ def _result(job: Job, recorder: Recorder, state: State, row: Row, about: dict[st
         "metrics": numbers,
         "best_ever": best_ever,
         "wall_s": round(recorder.wall, 3),
+        "compile_s": round(recorder.compile_s, 3),
         "sources": recorder.sources,
     }

@@ -29,6 +29,7 @@ class Checkpoint(NamedTuple):
     wall: float  # seconds in all, over all its processes
     lengths: dict[str, int]  # bytes of the files that grow
     sources: dict[str, str]  # fingerprint of the parts
+    compile_s: float = 0.0  # seconds of ``wall`` in which JAX compiled; earlier versions did not count them
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:

@@ -8,7 +8,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,18 +18,37 @@ from qd.metrics import Tally
 from qd.referee import Referee
 from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
+from qd.store.compile_time import compile_clock
 from qd.store.history import History
 from qd.store.replay import Past
 from qd.support import atomic, run_files
 from qd.support.atomic import Growing
 from qd.types import Batch, Search, State
 
-_COLUMNS = ("evals", "generation", "wall_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
+_COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
             "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
-TIMES = ("wall_s", "evals_per_s")  # the only columns that differ when a run is repeated
+TIMES = ("wall_s", "compile_s", "evals_per_s")  # the only columns that differ when a run is repeated
 _FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
 _FILES = (run_files.METRICS, run_files.EVENTS)
 Row = dict[str, float]
+
+
+class Times(NamedTuple):
+    """Seconds since the beginning of a run."""
+
+    wall: float
+    compilation: float  # of these, in which JAX compiled
+
+    def until(self, end: "Times", share: float) -> "Times":
+        """Returns the moment at which a share of the work between here and ``end`` was done; all compilation came first.
+
+        Args:
+            end: later than this.
+            share: from 0 to 1.
+        """
+        compilation = min(end.compilation - self.compilation, end.wall - self.wall)
+        work = end.wall - self.wall - compilation
+        return Times(self.wall + compilation + work * share, end.compilation)
 
 
 class Recorder:
@@ -52,11 +71,11 @@ class Recorder:
         self.saved = saved.state if saved else None  # what the newest checkpoint holds
         self._last_row = saved.last_row if saved else None
         self._started = time.perf_counter() - (saved.wall if saved else 0.0)
-        self._saved_at, self._seen = (
-            time.perf_counter(),
-            saved.wall if saved else 0.0,
-        )  # of the newest checkpoint, of the last batch
+        self._compiled_before = (saved.compile_s if saved else 0.0) - compile_clock().seconds
+        self._saved_at = time.perf_counter()  # when the newest checkpoint was written
+        self._last_times = Times(self.wall, self.compile_s)  # at the end of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
+        self._columns = [name for name in _COLUMNS if self._last_row is None or name in self._last_row]  # as the file began
         self._past: Past | None = None
         generation = saved.state.generation if saved else 0
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
@@ -70,6 +89,11 @@ class Recorder:
         """Seconds that the run has taken, over all its processes."""
         return time.perf_counter() - self._started
 
+    @property
+    def compile_s(self) -> float:
+        """Seconds of these in which JAX has compiled, over all the run's processes."""
+        return compile_clock().seconds + self._compiled_before
+
     def begin(self, state: State, one_generation: bool = False) -> None:
         """Looks at the archive before a segment, so that rows inside its batches can report how it stood then.
 
@@ -78,7 +102,7 @@ class Recorder:
         """
         replays = not one_generation and self.referee is None and Past.fits(state.archive)
         self._past = Past(state.archive) if replays else None
-        self._seen = self.wall
+        self._last_times = Times(self.wall, self.compile_s)
 
     def batch(self, state: State, batch: Batch) -> Row | None:
         """Takes one batch, and returns the last row of metrics that was due in it, if any."""
@@ -86,14 +110,15 @@ class Recorder:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
         self._note_failures(state, batch)
-        whole, began, self._seen = state.generation - batch.first, self._seen, self.wall
+        whole, began = state.generation - batch.first, self._last_times
+        now = self._last_times = Times(self.wall, self.compile_s)
         due = self._due(state.evaluations)
         for history in self._histories:
             history.add(state, batch)
         if whole == 1 or self._past is None:
             self._past = None
             self.tally = metrics.count(self.tally, batch, self.search.descriptor.bounds)
-            return self._write_row(state, self._seen) if due else None
+            return self._write_row(state, now) if due else None
         return self._rows_inside(state, batch, whole, began)
 
     def _note_failures(self, state: State, batch: Batch) -> None:
@@ -115,7 +140,7 @@ class Recorder:
 
     def row(self, state: State) -> Row:
         """Returns the numbers of the moment, without the referee's."""
-        return self._row(state, self.wall, metrics.of_archive(state.archive, self._range))
+        return self._row(state, Times(self.wall, self.compile_s), metrics.of_archive(state.archive, self._range))
 
     def is_checkpoint_due(self, seconds: float) -> bool:
         """Whether the newest checkpoint is so old."""
@@ -127,14 +152,16 @@ class Recorder:
         for history in self._histories:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
-        saved = Checkpoint(state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths, self.sources)
+        saved = Checkpoint(
+            state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths, self.sources, self.compile_s
+        )
         checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
         self.saved, self._saved_at = state, time.perf_counter()
 
     def last_row(self, state: State) -> Row:
         """Returns the row of the end; it is written where none was due, after the checkpoint, so that a longer run lacks it."""
         last = self._last_row
-        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state, self.wall)
+        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state, Times(self.wall, self.compile_s))
 
     def pack(self) -> None:
         """Joins the parts of the history into one file, and those of the film."""
@@ -145,8 +172,11 @@ class Recorder:
         for file in (self._metrics, self._events):
             file.close()
 
-    def _rows_inside(self, state: State, batch: Batch, whole: int, began: float) -> Row | None:
-        """Writes the rows that were due after any of a batch's ``whole`` generations, which came since ``began``."""
+    def _rows_inside(self, state: State, batch: Batch, whole: int, began: Times) -> Row | None:
+        """Writes the rows that were due after any of a batch's ``whole`` generations, which ran since ``began``.
+
+        What was compiled for the batch was compiled before its first generation.
+        """
         assert self._past is not None
         size, row = len(batch.ids) // whole, None
         ends, order = self._ends(state, whole, size), archives.occupied(state.archive)
@@ -154,9 +184,8 @@ class Recorder:
         for end, self.tally, _ in zip(ends, tallies, self._past.through(batch, size, ends), strict=True):
             then = state._replace(generation=batch.first + end, evaluations=state.evaluations - (whole - end) * size)
             if self._due(then.evaluations):
-                wall = began + (self._seen - began) * end / whole
                 scores = metrics.of_objective(self._past.objective(order), self._past.cells, self._range)
-                row = self._write_row(then, wall, scores)
+                row = self._write_row(then, began.until(self._last_times, end / whole), scores)
         return row
 
     def _due(self, evaluations: int) -> bool:
@@ -168,13 +197,14 @@ class Recorder:
         after = state.evaluations - size * np.arange(whole, -1, -1)
         return sorted({*map(int, np.flatnonzero(np.diff(after // self.log_every)) + 1), whole})
 
-    def _row(self, state: State, wall: float, scores: dict[str, float]) -> Row:
+    def _row(self, state: State, times: Times, scores: dict[str, float]) -> Row:
         before = self._last_row["evals"] if self._last_row else 0
-        rate = (state.evaluations - before) / max(wall - self._last_wall, 1e-9)
+        rate = (state.evaluations - before) / max(times.wall - self._last_wall, 1e-9)
         return {
             "evals": state.evaluations,
             "generation": state.generation,
-            "wall_s": round(wall, 3),
+            "wall_s": round(times.wall, 3),
+            "compile_s": round(times.compilation, 3),
             "evals_per_s": round(rate, 1),
             **scores,
             **{name: getattr(self.tally, name) for name in ("new", "improved", "failed", "outside")},
@@ -182,15 +212,15 @@ class Recorder:
             "dropped": state.reserve.n_dropped,
         }
 
-    def _write_row(self, state: State, wall: float, scores: dict[str, float] | None = None) -> Row:
+    def _write_row(self, state: State, times: Times, scores: dict[str, float] | None = None) -> Row:
         """Writes the row of a state; ``scores`` are its archive's of that moment, where it has changed since."""
-        row = self._row(state, wall, scores or metrics.of_archive(state.archive, self._range))
-        row = {name: row[name] for name in _COLUMNS}
+        row = self._row(state, times, scores or metrics.of_archive(state.archive, self._range))
+        row = {name: row[name] for name in self._columns}
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
         head = [] if self._last_row is not None else [",".join(row)]
         self._metrics.add(*head, ",".join([_cell(number) for number in row.values()]))
-        self._last_row, self._last_wall = row, wall
+        self._last_row, self._last_wall = row, times.wall
         return row
 
 

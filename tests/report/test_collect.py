@@ -57,6 +57,19 @@ def test_runs_that_differ_only_in_seed_are_one_method(tmp_path, capsys):
     assert r"emitter=isoline & 3 & 41.00 [40.00, 44.00] & 1.00" in (folder / "table.tex").read_text()
 
 
+def test_compilation_is_a_column_of_its_own_where_a_run_counted_it(tmp_path, capsys):
+    stored(tmp_path / "arm/s0", 0, [(100, 5, 1, 1), (1000, 6, 1, 1)])  # of an earlier version
+    for seed, seconds in ((1, 2.5), (2, 4.5)):
+        path = stored(tmp_path / f"arm/s{seed}", seed, [(100, 5, 1, 1), (1000, 6, 1, 1)]) / "metrics.csv"
+        head, *lines = path.read_text().splitlines()
+        path.write_text("\n".join([f"{head},compile_s", *(f"{line},{seconds}" for line in lines)]) + "\n")
+    assert main(["collect", str(tmp_path / "arm")]) == 0
+    rows = values(tmp_path / "arm")
+    assert (rows["default", "wall_s_mean"].value, rows["default", "wall_s_mean"].n) == (10, 3)
+    assert (rows["default", "compile_s_mean"].value, rows["default", "compile_s_mean"].n) == (3.5, 2)
+    assert "compile_s" in capsys.readouterr().out
+
+
 def test_a_table_is_written_where_all_its_runs_lie_or_where_it_is_told_to(tmp_path):
     arm, other = several(tmp_path / "runs"), stored(tmp_path / "runs/maze/s0", 0, [(100, 1, 2, 3), (1000, 4, 5, 6)])
     assert main(["collect", str(arm / "emitter=isoline-s0"), str(arm / "emitter=isoline-s1")]) == 0

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from qd.archives import CVT, Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.runner import run as job
 from qd.runner.run import SegmentLength
-from qd.store import checkpoint, history
+from qd.store import checkpoint, compile_time, history, recorder
 from qd.store.recorder import TIMES
 from qd.store.replay import Past
 from qd.types import Search
@@ -67,6 +68,11 @@ def test_rows_are_the_same_wherever_stretches_and_checkpoints_fall(name, tmp_pat
     assert len(looks.rows) < 20
     walls = [float(row["wall_s"]) for row in rows(tmp_path / "long")]
     assert walls == sorted(walls)
+    compilation = [float(row["compile_s"]) for row in rows(tmp_path / "long")]
+    assert compilation == sorted(compilation) and 0 < compilation[-1] < walls[-1]
+    assert all(share <= wall + 1e-3 for share, wall in zip(compilation, walls, strict=True))  # rounded to 1 ms each
+    result = json.loads((tmp_path / "long/result.json").read_text())
+    assert result["wall_s"] > result["compile_s"] >= compilation[-1]
 
 
 def test_a_run_that_was_stopped_between_goes_on_to_the_same_rows(tmp_path) -> None:
@@ -75,6 +81,45 @@ def test_a_run_that_was_stopped_between_goes_on_to_the_same_rows(tmp_path) -> No
         run_with(tmp_path / "parts", "thresholds", budget=budget)
     same(tmp_path / "whole", tmp_path / "parts")
     assert json.loads((tmp_path / "parts" / "result.json").read_text())["generation"] == 1 + 248
+
+
+def test_a_run_of_an_earlier_version_goes_on_in_the_columns_that_it_has(tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(recorder, "_COLUMNS", tuple(name for name in recorder._COLUMNS if name != "compile_s"))
+        run_with(tmp_path / "run", "grid", budget=1000)
+    run_with(tmp_path / "run", "grid", budget=2000)
+    assert "compile_s" not in rows(tmp_path / "run")[0] and len(rows(tmp_path / "run")) == 1 + 20
+    assert all(None not in row.values() and None not in row for row in rows(tmp_path / "run"))
+
+
+def test_compilation_comes_before_the_generations_of_its_batch() -> None:
+    began, end = recorder.Times(10.0, 2.0), recorder.Times(20.0, 8.0)
+    assert began.until(end, 0.25) == (10 + 6 + 0.25 * 4, 8.0)
+    assert began.until(end, 1.0) == end
+
+
+def test_a_step_of_compilation_within_another_counts_once(monkeypatch) -> None:
+    clock, now = compile_time.CompileClock(), 0.0
+    monkeypatch.setattr(compile_time.time, "perf_counter", lambda: now)
+    for now, event, seconds in (
+        (2.0, "/jax/core/compile/jaxpr_trace_duration", 1.0),
+        (3.0, "/jax/core/compile/jaxpr_trace_duration", 0.5),
+        (4.0, "/jax/core/compile/jaxpr_trace_duration", 3.5),  # holds both
+        (5.0, "/jax/checkpoint/write_duration", 1.0),
+        (6.0, "/jax/core/compile/backend_compile_duration", 1.0),
+    ):
+        clock.add(event, seconds, fun_name="f")
+    assert clock.seconds == 4.5
+
+
+def test_what_jax_compiles_is_counted_and_what_it_runs_is_not() -> None:
+    clock = compile_time.compile_clock()
+    program, x = jax.jit(lambda x: jax.numpy.sort(jax.numpy.sin(x))), np.arange(7.0)
+    before = clock.seconds
+    program(x)
+    compiled = clock.seconds
+    program(x)
+    assert compiled > before and clock.seconds == compiled
 
 
 def test_the_past_is_pyribs_after_every_generation() -> None:

@@ -97,6 +97,7 @@ def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) 
         "budget": config.get("budget"),
         "metrics": result.get("metrics", {}),
         "wall_s": result.get("wall_s"),
+        "compile_s": result.get("compile_s"),
         "versions": about.get("versions", {}),
         "commit": about.get("commit"),
         "config_hash": about.get("config_hash"),

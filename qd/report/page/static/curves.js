@@ -7,7 +7,7 @@ const MARKED = new Set(["refit", "relearn", "resumed", "stopped", "interrupted",
 class Curves {
   constructor(model, place, choose) {
     this.model = model;
-    const names = model.facts.curves.filter((name) => name !== "evals" && name !== "generation" && name !== "wall_s");
+    const names = model.facts.curves.filter((name) => name !== "evals" && name !== "generation" && name !== "wall_s" && name !== "compile_s");
     const first = CURVES.filter((name) => names.includes(name));
     const later = names.filter((name) => !CURVES.includes(name) && new Set(model.arrays.get(`curve ${name}`)).size > 1);
     this.panels = [...first, ...later].slice(0, 12).map((name) => {

@@ -280,6 +280,7 @@ function about(facts) {
   add("seed", facts.seed);
   add("budget", number(facts.budget));
   add("seconds", number(facts.wall_s));
+  if (facts.compile_s) add("of these, compilation", number(facts.compile_s));
   for (const [name, value] of Object.entries(facts.versions ?? {})) add(name, value);
   add("commit", facts.commit);
   add("config hash", facts.config_hash);

@@ -1,0 +1,45 @@
+"""Seconds that JAX spends in this process on tracing and compiling programs.
+
+JAX reports each step of a compilation with its length, an inner one before the outer one that holds it.
+"""
+
+import time
+from functools import cache
+
+import jax.monitoring
+
+_STEPS = "/jax/core/compile/"  # names of the events: trace to a jaxpr, lower to MLIR, compile by XLA
+
+
+class CompileClock:
+    """Adds up the steps of compilation; a step that lies within another one counts once."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []  # begin and end of each outermost step
+
+    def add(self, event: str, seconds: float, **_: object) -> None:
+        """Takes an event that has just ended.
+
+        Args:
+            event: its name; others than steps of compilation do not count.
+            seconds: its length.
+        """
+        if not event.startswith(_STEPS):
+            return
+        end = time.perf_counter()
+        while self._spans and self._spans[-1][0] >= end - seconds:
+            self._spans.pop()
+        self._spans.append((end - seconds, end))
+
+    @property
+    def seconds(self) -> float:
+        """The sum of all steps so far."""
+        return sum(end - begin for begin, end in self._spans)
+
+
+@cache
+def compile_clock() -> CompileClock:
+    """Returns the clock of this process, which counts from the first call on."""
+    clock = CompileClock()
+    jax.monitoring.register_event_duration_secs_listener(clock.add)
+    return clock

@@ -161,7 +161,11 @@ class Recorder:
     def last_row(self, state: State) -> Row:
         """Returns the row of the end; it is written where none was due, after the checkpoint, so that a longer run lacks it."""
         last = self._last_row
-        return last if last is not None and last["evals"] == state.evaluations else self._write_row(state, Times(self.wall, self.compile_s))
+        return (
+            last
+            if last is not None and last["evals"] == state.evaluations
+            else self._write_row(state, Times(self.wall, self.compile_s))
+        )
 
     def pack(self) -> None:
         """Joins the parts of the history into one file, and those of the film."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from qd import keys
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array, Evaluation
 
 _REACH = 5.12
@@ -30,7 +31,7 @@ class LinearProjection:
 
     def __post_init__(self) -> None:
         if self.function not in ("sphere", "rastrigin"):
-            raise UserError(f"there is no function {self.function!r}", "type function=sphere or function=rastrigin")
+            raise unknown("function", self.function, ("sphere", "rastrigin"))
         if self.dim < 2 or self.dim % 2:
             raise UserError(f"dim {self.dim} has no two equal halves", "type an even dim of 2 or more")
 

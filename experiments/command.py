@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from qd.support import moved
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 Names = tuple[str, ...]  # typed with commas between them
 PACKAGE = Path(__file__).parent
@@ -95,7 +95,7 @@ def find(name: str) -> Path:
     """Returns the file of a study. Raises UserError on an unknown name."""
     files = names()
     if name not in files:
-        raise UserError(f"unknown study {name!r}", f"choose one of: {nearest(name, files)}")
+        raise unknown("study", name, files)
     return files[name]
 
 
@@ -105,10 +105,11 @@ def parse(file: Path, words: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        if not equals or name not in settings:
-            problem = f"unknown setting {name!r}" if equals else f"{word!r} is not KEY=VALUE"
-            takes = f"choose one of: {nearest(name, settings)}" if settings else "it takes none"
-            raise UserError(f"{problem} of qd study {_name(file)}", takes)
+        if not equals:
+            pairs = [f"{setting.name}={word}" for setting in settings.values() if word in setting.choices]
+            raise UserError(f"{word!r} is not KEY=VALUE", f"type qd study {_name(file)} {[*pairs, 'KEY=VALUE'][0]}")
+        if name not in settings:
+            raise unknown("setting", name, settings, f"of qd study {_name(file)}")
         values[name] = _value(settings[name], text)
     for setting in settings.values():
         if setting.required and setting.name not in values:
@@ -156,7 +157,7 @@ def _value(setting: Setting, text: str) -> Any:
     if setting.kind == "Names":
         return _split(setting, text)
     if setting.choices and text not in setting.choices:
-        raise UserError(f"unknown {setting.name} {text!r}", f"choose one of: {nearest(text, setting.choices)}")
+        raise unknown(setting.name, text, setting.choices)
     return text
 
 
@@ -167,8 +168,7 @@ def _split(setting: Setting, text: str) -> Names:
         longest = max((name for name in setting.choices if f"{text},".startswith(f"{name},")), key=len, default=None)
         part = text.split(",")[0] if longest is None else longest
         if setting.choices and longest is None:
-            what = setting.name.removesuffix("s")
-            raise UserError(f"unknown {what} {part!r}", f"choose one or more of: {nearest(part, setting.choices)}")
+            raise unknown(setting.name.removesuffix("s"), part, setting.choices)
         parts.append(part)
         text = text[len(part) + 1 :]
     return tuple(parts)

@@ -23,8 +23,7 @@ import numpy as np
 from qd.report import table
 from qd.report.table import Row, Runs
 from qd.support import atomic, provenance
-from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 Key = tuple[str, str, int]  # case, method, seed
 
@@ -58,7 +57,7 @@ def beginning(cases: Iterable[str], prefix: str) -> list[str]:
     cases = list(dict.fromkeys(cases))
     matches = [case for case in cases if case.startswith(prefix)]
     if not matches:
-        raise UserError(f"no case begins with {prefix!r}", f"choose one of: {nearest(prefix, cases)}")
+        raise unknown("case", prefix, cases)
     return matches
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from qd import abilities, archives, keys, programs
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import (
     Archive,
     Array,
@@ -157,11 +157,8 @@ def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...])
             )
     for name in names:
         if name not in features:
-            raise UserError(
-                f"the search reads or keeps a feature {name!r}, which {_name(domain)} does not give; it gives "
-                f"{nearest(name, list(features)) or 'none'}",
-                f"type one of these in place of {name} (domain_defaults.feature, descriptor.features, keep, film)",
-            )
+            where = "in domain_defaults.feature, descriptor.features, keep or film"
+            raise unknown("feature", name, features, f"of {_name(domain)}", where)
 
 
 def _measures(descriptor: Descriptor, measures: Any, n: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 ORDERS = (0.1, 0.5, 1.0, 2.0, math.inf)  # small: rare items count; large: what is common, or there twice
@@ -175,7 +176,7 @@ def _distances(a: np.ndarray, b: np.ndarray, own: int = 0) -> np.ndarray:
 def _ready(vectors: Array, kind: str) -> np.ndarray:
     x = _checked(vectors)
     if kind not in ("euclidean", "cosine"):
-        raise UserError(f"there is no distance {kind!r}", "type euclidean or cosine")
+        raise unknown("distance", kind, ("euclidean", "cosine"))
     if kind == "euclidean":
         return x - x.mean(axis=0)  # squares of small numbers lose fewer digits
     lengths = np.linalg.norm(x, axis=1, keepdims=True)

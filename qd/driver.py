@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from qd import fused
 from qd.search import run as run_on_host
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Batch, Search, State
 
 Driver = Callable[[Search, State, int], Iterator[tuple[State, Batch]]]
@@ -60,7 +61,7 @@ def choose(search: Search, name: str = "auto") -> Driver:
         UserError: an unknown driver, or one that cannot run these components.
     """
     if name not in ("auto", "host", "fused"):
-        raise UserError(f"unknown driver {name!r}", "type driver=auto, driver=fused or driver=host")
+        raise unknown("driver", name, ("auto", "fused", "host"))
     if name == "host":
         return run_on_host
     why = fused.applies(search)

@@ -14,6 +14,7 @@ import numpy as np
 from domains.proxies.record import NAMES, SOURCES, NetworkRecord, validate
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 
 def load(bench: str) -> dict[str, NetworkRecord]:
@@ -28,8 +29,8 @@ def load(bench: str) -> dict[str, NetworkRecord]:
         return {record.name: validate(record) for record in synthetic.records()}
     path = _path(bench)
     if not path.is_file():
-        here = ", ".join(sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"]))
-        raise UserError(f"there is no bench {bench!r}", f"type one of {here}, or the file that qd study emq.bench wrote")
+        benches = sorted([*(file.stem for file in path.parent.glob("*.npz")), "synthetic"])
+        raise unknown("bench", bench, benches, otherwise="or the file that qd study emq.bench wrote")
     return _read(path, path.stat().st_mtime_ns)
 
 

@@ -18,6 +18,7 @@ from domains.proxies.record import KINDS, SOURCES, STATISTICS, NetworkRecord
 from domains.proxies.structures import Structure
 from qd import keys
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array, Evaluation, Rendering
 
 _LEAST = 1e-3  # CPU-seconds: what costs less costs nothing, and the map begins here
@@ -179,11 +180,11 @@ def _tables(domain: Proxies) -> BenchTables:
 
 
 def _records(bench_name: str, networks: tuple[str, ...]) -> tuple[NetworkRecord, ...]:
-    there = bench.load(bench_name)
-    missing = [name for name in networks if name not in there]
-    if missing:
-        raise UserError(f"the bench has no network {', '.join(missing)}", f"type networks from {', '.join(there)}")
-    return tuple(there[name] for name in networks or there)
+    records = bench.load(bench_name)
+    for name in networks:
+        if name not in records:
+            raise unknown("network", name, records, f"of bench={bench_name}")
+    return tuple(records[name] for name in networks or records)
 
 
 def _seconds(bench_name: str, networks: tuple[str, ...]) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 KINDS = ("weights", "activations", "gradients", "Hessian", "measured")
 W, A, G, H, M = (1 << i for i in range(len(KINDS)))  # of a statistic, what it looks at; 0: at shapes alone
@@ -73,7 +74,7 @@ class NetworkRecord(NamedTuple):
     def of(self, name: str) -> np.ndarray:
         """Returns one statistic, [S, O]. Raises ValueError where there is none of that name."""
         if name not in NAMES:
-            raise UserError(f"there is no statistic {name!r}", f"type one of {', '.join(NAMES)}")
+            raise unknown("statistic", name, NAMES)
         return self.statistics[NAMES.index(name)]
 
     def rows(self, configs: np.ndarray) -> np.ndarray:

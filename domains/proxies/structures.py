@@ -13,7 +13,7 @@ import numpy as np
 
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY, format_operation, priorities
 from domains.proxies.record import NAMES
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 
@@ -128,5 +128,5 @@ STRUCTURES = {structure.name: structure for structure in (_linear(), _branch(), 
 def structure_by_name(name: str) -> Structure:
     """Returns a form. Raises ValueError where there is none of that name."""
     if name not in STRUCTURES:
-        raise UserError(f"there is no structure {name!r}", f"type one of {', '.join(STRUCTURES)}")
+        raise unknown("structure", name, STRUCTURES)
     return STRUCTURES[name]

@@ -7,7 +7,7 @@ carry, `weights` leaves inputs as they are, `every` all that the bank knows.
 from itertools import product
 
 from domains.quant.quantize.quantizers import CLIPS, PER, ActivationOption, WeightOption
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 W, A = WeightOption, ActivationOption
 BITS = (2, 3, 4, 5, 6, 8)
@@ -53,5 +53,5 @@ SETS: dict[str, Options] = {
 def named(name: str) -> Options:
     """Returns a set's options. Raises ValueError where there is none of that name."""
     if name not in SETS:
-        raise UserError(f"there are no options {name!r}", f"type one of {', '.join(SETS)}")
+        raise unknown("options", name, SETS)
     return SETS[name]

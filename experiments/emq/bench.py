@@ -31,8 +31,7 @@ from experiments.command import Names
 from experiments.emq.statistics import statistics
 from qd.support import json_lines
 from qd.support.atomic import replacing
-from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 
 class BenchPlan(NamedTuple):
@@ -76,9 +75,9 @@ def main(
 ) -> None:
     """Makes what is missing, network by network; then writes the bench and prints what it is."""
     plan = BUDGETS[budget]
-    if unknown := [name for name in networks if name not in plan.forms]:
-        problem = f"unknown network {unknown[0]!r} of budget={budget}"
-        raise UserError(problem, f"choose one or more of: {nearest(unknown[0], plan.forms)}")
+    for name in networks:
+        if name not in plan.forms:
+            raise unknown("network", name, plan.forms, f"of budget={budget}")
     plan = plan._replace(configs=configs or plan.configs)
     parts = Path(folder or f"runs/emq_bench/{budget}")
     records = [record.validate(make(plan, name, parts)) for name in networks or plan.forms]

@@ -32,7 +32,7 @@ from qd.emitters.vary import Vary
 from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import FAILED, Rows, Search
 
 BUDGETS = {"quick": (4096, 2), "first": (20_480, 5), "full": (102_400, 5)}  # expressions, seeds
@@ -82,9 +82,9 @@ def held_out_networks(whole: Proxies, selection: Names) -> Names:
     names = tuple(record.name for record in whole.records)
     if len(names) < 2:
         raise UserError(f"the bench has {len(names)} network, and one is held out", "make a bench of two or more")
-    if unknown := [name for name in selection if name not in names]:
-        problem = f"unknown network {unknown[0]!r} of bench={whole.bench}"
-        raise UserError(problem, f"choose one or more of: {nearest(unknown[0], names)}")
+    for name in selection:
+        if name not in names:
+            raise unknown("network", name, names, f"of bench={whole.bench}")
     return selection or names
 
 

@@ -20,7 +20,7 @@ from feedback.descriptors.random_projection import RandomProjection
 from feedback.descriptors.select import Select
 from feedback.descriptors.triplets import Triplets
 from feedback.judges import Flips, Judge, Oracle, Shuffled
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
@@ -80,14 +80,14 @@ def task(name: str) -> Task:
         whole = task(name.removesuffix("-quick"))
         return replace(whole, generations=min(whole.generations, 150), batch=min(whole.batch, 100))
     if name not in _TASKS:
-        raise UserError(f"unknown task {name!r}", f"choose one of: {', '.join(_TASKS)}")
+        raise unknown("task", name, _TASKS)
     return _TASKS[name]()
 
 
 def method(name: str, of: Task, answers: int, flips: float, seed: int) -> MeasureMethod:
     """Returns a method by name, for a task and a judge that flips a share of its answers."""
     if name not in METHODS:
-        raise UserError(f"unknown method {name!r}", f"choose one of: {', '.join(METHODS)}")
+        raise unknown("method", name, METHODS)
     judge: Judge = Oracle(of.truth.feature)
     if flips:
         judge = Flips(judge, flips, seed)

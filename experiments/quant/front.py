@@ -23,8 +23,7 @@ from experiments.command import Names
 from experiments.quant import score
 from experiments.quant.rivals import METHODS, Problem
 from qd.report.table import Row, Runs, summary
-from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 BUDGETS = {  # (network, evaluations)
     "quick": (("digits", 60),),
@@ -62,7 +61,7 @@ def plan_of(budget: str, cases: Names) -> list[tuple[str, int]]:
     every = sorted(set.union(*names.values()))
     for case in cases:
         if case not in every:
-            raise UserError(f"unknown case {case!r} of budget={budget}", f"choose one or more of: {nearest(case, every)}")
+            raise unknown("case", case, every, f"of budget={budget}")
     return [pair for pair, words in names.items() if not cases or words & set(cases)]
 
 

@@ -21,7 +21,7 @@ from qd.emitters.sparse.climbing import Elitist
 from qd.emitters.sparse.evolving import Evolving
 from qd.emitters.sparse.serene import Serene
 from qd.emitters.vary import Gaussian, Vary
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Archive, Array, Batch, Descriptor, Elites, Emitter, Features, Fresh, Memory, Offspring, Rows
 
 
@@ -77,7 +77,7 @@ class Pixels:
 def method(name: str, of: SparseTask) -> SparseMethod:
     """Returns a method by name."""
     if name not in METHODS:
-        raise UserError(f"unknown method {name!r}", f"choose one of: {', '.join(METHODS)}")
+        raise unknown("method", name, METHODS)
     return METHODS[name](of)
 
 

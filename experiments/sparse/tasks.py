@@ -11,7 +11,7 @@ from domains.maze.controller import OneBias
 from domains.maze.maps import Areas
 from domains.redundant_arm import RedundantArm
 from feedback.descriptors.select import Select
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 
 @dataclass(frozen=True)
@@ -40,5 +40,5 @@ def task(name: str) -> SparseTask:
     if name.endswith("-quick"):
         return replace(task(name.removesuffix("-quick")), steps=40)
     if name not in TASKS:
-        raise UserError(f"unknown task {name!r}", f"choose one of: {', '.join(TASKS)}")
+        raise unknown("task", name, TASKS)
     return TASKS[name]()

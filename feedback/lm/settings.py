@@ -10,8 +10,10 @@ from feedback.lm.accounting.limits import Limits
 from feedback.lm.transport.probe import REASONING, Traits
 from feedback.lm.transport.request import TOKEN_LIMITS
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 _MODES = ("readwrite", "replay", "record", "off")
+_SCORINGS = ("auto", "label", "first", "rating")
 
 
 class Server(Protocol):
@@ -85,14 +87,14 @@ def is_loopback(url: str) -> bool:
 
 def _check(lm: ClientSettings) -> None:
     if lm.mode not in _MODES:
-        raise UserError(f"unknown lm.mode {lm.mode!r}", f"choose one of {', '.join(_MODES)}")
+        raise unknown("lm.mode", lm.mode, _MODES)
     for name, choices in (("reasoning", REASONING), ("token_limit", TOKEN_LIMITS)):
         if getattr(lm, name) not in ("auto", *choices):
-            raise UserError(f"unknown lm.{name} {getattr(lm, name)!r}", f"choose one of auto, {', '.join(choices)}")
+            raise unknown(f"lm.{name}", str(getattr(lm, name)), ("auto", *choices))
     if not isinstance(lm.reasoning_tokens, int) or lm.reasoning_tokens < 0:
         raise UserError(f"lm.reasoning_tokens={lm.reasoning_tokens!r} is no number of tokens", "type lm.reasoning_tokens=2048")
-    if lm.scoring not in ("auto", "label", "first", "rating"):
-        raise UserError(f"unknown lm.scoring {lm.scoring!r}", "choose one of auto, label, first, rating")
+    if lm.scoring not in _SCORINGS:
+        raise unknown("lm.scoring", lm.scoring, _SCORINGS)
     if (lm.server is None) == (not lm.base_url):
         raise UserError(
             "a language model has either a server or a base_url", "type lm.base_url=http://HOST:PORT/v1, or lm=local"
@@ -109,5 +111,5 @@ def _build_part(kind: Any, settings: Mapping[str, Any], where: str) -> Any:
     names = list(kind.__dataclass_fields__)
     for name in settings:
         if name not in names:
-            raise UserError(f"unknown setting {where}.{name}", f"choose one of {', '.join(names)}")
+            raise unknown("setting", f"{where}.{name}", [f"{where}.{each}" for each in names])
     return kind(**settings)

@@ -8,7 +8,7 @@ from qd import keys
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.archives.settings import OWN_FIELDS
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array, Rows
 
 
@@ -46,7 +46,7 @@ class HostElites:
     def _column(self, name: str) -> np.ndarray:
         fields = self.archive._store._fields
         if name not in fields:
-            raise UserError(f"the archive has no column {name!r}; it has {nearest(name, [*fields, 'place'])}")
+            raise unknown("column", name, [*fields, "place"], "of the archive")
         return fields[name]
 
     def _place(self, cells: np.ndarray) -> np.ndarray:

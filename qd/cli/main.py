@@ -8,7 +8,7 @@ from collections.abc import Callable
 from qd.config import plugins
 from qd.config.build import locate
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Spent
 
 COMMANDS = {  # name -> (function of the words after it, what it does)
@@ -65,7 +65,7 @@ def _command(name: str) -> Callable[[list[str]], int | None]:
     targets = {name: command["_target_"] for name, command in plugins.commands().items()} | OLD
     if name not in targets:
         names = [*COMMANDS, *(targets.keys() - OLD.keys())]
-        raise UserError(f"unknown command {name!r}; choose {nearest(name, names)}")
+        raise unknown("command", name, names)
     return locate(targets[name], f"the command {name}")
 
 

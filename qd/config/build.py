@@ -17,7 +17,7 @@ from typing import Any
 from qd.config import values
 from qd.support.errors import UserError
 from qd.support.moved import current
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 
 def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
@@ -97,15 +97,15 @@ def foreign_domains() -> str | None:
 def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
     name, *path = reference[1:].split(".")
     if name not in shared:
-        raise UserError(f"{where}: {reference!r} is not built before it; choose {nearest(name, shared) or 'nothing yet'}")
+        raise unknown("reference", f"@{name}", [f"@{each}" for each in shared], f"in {where}")
     part = shared[name]
     for attribute in path:
-        if not hasattr(part, attribute):
-            there = [a for a in dir(part) if not a.startswith("_")]
-            raise UserError(
-                f"{where}: {reference!r}: {type(part).__name__} has no {attribute!r}; it has {nearest(attribute, there)}"
-            )
-        part = getattr(part, attribute)
+        name = f"{name}.{attribute}"
+        try:
+            part = getattr(part, attribute)
+        except AttributeError as error:
+            before = name.removesuffix(attribute)
+            raise unknown("reference", f"@{name}", [f"@{before}{each}" for each in _public(part)], f"in {where}") from error
     return part
 
 
@@ -129,9 +129,7 @@ def _check_keywords(factory: Any, settings: dict[str, Any], where: str) -> None:
         return
     for name in settings:
         if name not in parameters:
-            raise UserError(
-                f"{where}.{name}: {factory.__name__} takes no {name!r}; it takes {nearest(name, parameters) or 'nothing'}"
-            )
+            raise unknown("setting", f"{where}.{name}", [f"{where}.{each}" for each in parameters], f"of {factory.__name__}")
     for name, p in parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
             raise UserError(f"{where}.{name} is not set, and {factory.__name__} needs it", f"type {where}.{name}=...")
@@ -156,12 +154,12 @@ def _attribute(module: Any, path: list[str], rest: list[str], where: str) -> Any
         raise UserError(f"{where}: unknown package {rest[0]!r} in _target_ {'.'.join(rest)!r}{note}")
     part = module
     for i, name in enumerate(rest):
-        if not hasattr(part, name):
-            parent = ".".join([*path, *rest[:i]])
-            raise UserError(
-                f"{where}: {parent} has no {name!r}; it has {nearest(name, _public(part)) or 'nothing'}{_shadow(path)}"
-            )
-        part = getattr(part, name)
+        try:
+            part = getattr(part, name)
+        except AttributeError as error:
+            parent = ".".join([*path, *rest[:i], ""])
+            targets = [parent + each for each in _public(part)]
+            raise unknown("_target_", parent + name, targets, f"in {where}", _shadow(path)) from error
     return part
 
 

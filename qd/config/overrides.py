@@ -23,13 +23,14 @@ from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from qd.config import values
-from qd.config.settings import EARLIER, DomainDefaults, Plateau, Settings
+from qd.config.settings import EARLIER, DomainDefaults, Outside, Plateau, Settings
 from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current_override
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
+_LISTER = "qd run --help"
 _COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
@@ -138,17 +139,17 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
     names = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
     if "/" not in top and top not in names:
-        raise UserError(f"unknown setting {top!r}; choose {_suggest(top, names)}")
-    for name, table in (("domain_defaults", DomainDefaults), ("plateau", Plateau)):
-        there = [f.name for f in fields(table)]
-        if top == name and rest and rest.split(".")[0] not in there:
-            raise UserError(f"unknown setting {key!r}; {name} has {nearest(rest, there)}")
+        raise unknown("setting", top, sorted(names), lister=_LISTER)
+    for name, table in (("domain_defaults", DomainDefaults), ("plateau", Plateau), ("outside", Outside)):
+        names = [f.name for f in fields(table)]
+        if top == name and rest and rest.split(".")[0] not in names:
+            raise unknown("setting", key, [f"{name}.{each}" for each in names])
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
     if str(choice).split("/")[-1] in options or (choice is None and group == "recipe"):
         return
-    raise UserError(f"unknown {group} {str(choice)!r}; choose {nearest(str(choice), options)}")
+    raise unknown(group, str(choice), options, lister=_LISTER)
 
 
 def _yours() -> list[str]:
@@ -170,15 +171,12 @@ def _message(error: BaseException) -> str:
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
     text = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
-    tables = {table.__name__: table for table in (Settings, DomainDefaults, Plateau)}
-    unknown = re.search(rf"Key '(\w+)' not in '({'|'.join(tables)})'", text)
-    if unknown:
-        text += f"; choose {_suggest(unknown[1], [f.name for f in fields(tables[unknown[2]])])}"
+    tables = {table.__name__: table for table in (Settings, DomainDefaults, Plateau, Outside)}
+    match = re.search(rf"(.*)Key '(\w+)' not in '({'|'.join(tables)})'", text)
+    if match:
+        where, key, table = match.groups()
+        return where + str(unknown("setting", key, sorted(f.name for f in fields(tables[table])), lister=_LISTER))
     return text
-
-
-def _suggest(name: str, names: Iterable[str]) -> str:
-    return f"{nearest(name, sorted(names), most=3)}; qd run --help lists all"
 
 
 def _unreadable(error: BaseException) -> str | None:
@@ -205,7 +203,7 @@ def _wrong_kind(error: BaseException) -> str | None:
     override = OverridesParser.create().parse_override(typed[1].rstrip("."))
     key = override.key_or_group
     top, _, name = key.rpartition(".")
-    table = {"": Settings, "domain_defaults": DomainDefaults, "plateau": Plateau}.get(top)
+    table = {"": Settings, "domain_defaults": DomainDefaults, "plateau": Plateau, "outside": Outside}.get(top)
     if table is None or name not in get_type_hints(table):
         return None
     defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))

@@ -15,7 +15,7 @@ from qd.config import values
 from qd.config.values import format_value
 from qd.support.errors import UserError
 from qd.support.moved import current_config
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 _LEFT_OUT = (
     "lm",
@@ -157,8 +157,9 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
     required = [name for name, f in names.items() if f.default is REQUIRED and f.default_factory is REQUIRED]
     if lacking := [name for name in required if name not in config]:
         raise UserError(f"it lacks {', '.join(lacking)}")
-    if unknown := [name for name in config if name not in names]:
-        raise UserError(f"unknown setting {unknown[0]!r}; choose {nearest(unknown[0], sorted(names), most=3)}")
+    for name in config:
+        if name not in names:
+            raise unknown("setting", name, names)
     _check_kinds(config)
     typed: dict[str, Any] = {"keep": tuple(config.get("keep", ()))}
     typed |= {name: table_type(**config[name]) for name, table_type in _TABLES.items() if name in config}

@@ -14,7 +14,7 @@ import ribs.emitters
 
 from qd import abilities, keys
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array, Batch, Elites, Offspring
 
 _GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
@@ -58,17 +58,17 @@ class Ribs:
         object.__setattr__(self, "settings", _frozen(self.settings))
         if self.count < 1:
             raise UserError(f"count {self.count} makes no emitters", "type a count of 1 or more")
-        known = [name for name in ribs.emitters.__all__ if name.endswith("Emitter")]
-        if self.emitter not in known:
-            raise UserError(f"pyribs has no emitter {self.emitter!r}; it has {nearest(self.emitter, known)}")
-        takes = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
+        emitters = [name for name in ribs.emitters.__all__ if name.endswith("Emitter")]
+        if self.emitter not in emitters:
+            raise unknown("emitter", self.emitter, emitters, "of pyribs")
+        settings = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
         for name, value in dict(self.settings).items():
-            if name not in takes:
-                raise UserError(f"{self.emitter} takes no setting {name!r}; it takes {nearest(name, takes)}")
+            if name not in settings:
+                raise unknown("setting", name, settings, f"of {self.emitter}")
             if name == "batch_size" and value is not None and value < 1:
                 raise UserError(f"batch_size {value} makes no solutions", "type a batch_size of 1 or more")
             if isinstance(value, str) and name in _CHOICES and value not in _CHOICES[name]:
-                raise UserError(f"there is no {name} {value!r}", f"type {name}={nearest(value, list(_CHOICES[name]))}")
+                raise unknown(name, value, _CHOICES[name])
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Raises ValueError where pyribs refuses these settings, such solutions or such an archive."""

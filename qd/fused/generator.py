@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl, threefry_prng_impl
 
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 Array = Any
 _STEP, _LEFT, _RIGHT = np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)  # odd, unlike each other
@@ -110,5 +110,5 @@ def key_of(data: Array, generator: str) -> Array:
         UserError: no such generator.
     """
     if generator not in ("threefry", "hash"):
-        raise UserError(f"there is no generator {generator!r}", "type generator=threefry or generator=hash")
+        raise unknown("generator", generator, ("threefry", "hash"))
     return jax.random.wrap_key_data(data, impl=_THREEFRY if generator == "threefry" else HASH)

@@ -15,8 +15,7 @@ import numpy as np
 from qd import archives
 from qd.archives import HostElites
 from qd.fused.numbers import LOWEST, ordered, unordered
-from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array, Features, Rows
 
 EMPTY = LOWEST
@@ -90,8 +89,8 @@ class MirrorElites:
         if name == "objective":
             return unordered(mirror.objective[cells])
         if name not in mirror.columns:
-            known = ["id", "solution", "objective", "measures", *self.features]
-            raise UserError(f"the compiled archive has no column {name!r}; it has {nearest(name, known)}; or type driver=host")
+            names = ["id", "solution", "objective", "measures", *self.features]
+            raise unknown("column", name, names, "of the compiled archive", "or driver=host")
         return mirror.columns[name][cells]
 
 

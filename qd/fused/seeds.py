@@ -20,6 +20,7 @@ from qd.fused import driver
 from qd.fused.prepare import prepare
 from qd.fused.program import Chunk, Place, Recipe, chunk
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Batch, Search, State
 
 
@@ -44,7 +45,7 @@ def run(
     if how == "auto":
         how = "threads" if (os.cpu_count() or 1) > 1 and jax.default_backend() == "cpu" else "map"
     if how not in ways:
-        raise UserError(f"there is no way {how!r} to run many seeds", "type how=threads, how=map or how=auto")
+        raise unknown("how", how, [*ways, "auto"])
     yield from ways[how](search, list(states), until, generator)
 
 

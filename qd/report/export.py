@@ -16,7 +16,6 @@ from qd.store import archive_file, runs, trusted
 from qd.store.tables import WRITERS
 from qd.support import atomic, run_files
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
 
 _FIRST = ("id", "objective", "measures", "solution")
 
@@ -192,8 +191,8 @@ def choose(run: Path, cells: Sequence[int], where: Sequence[str], top: int) -> l
     id_of_cell = dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
     for cell in cells:
         if cell not in id_of_cell:
-            nearest_cells = nearest(str(cell), map(str, sorted(id_of_cell)), 5)
-            raise UserError(f"cell {cell} is empty; filled are {nearest_cells} and others: type qd query {run} to find one")
+            nearest_cells = sorted(sorted(id_of_cell, key=lambda filled: abs(filled - cell))[:3])
+            raise UserError(f"cell {cell} is empty; the nearest that are not: {', '.join(map(str, nearest_cells))}")
     ids = [id_of_cell[cell] for cell in cells]
     if where:
         answer = query(run, where, top)

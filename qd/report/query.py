@@ -11,7 +11,7 @@ import numpy as np
 from qd.store import archive_file, runs
 from qd.support import read_files
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 MARKS = "deployable.json"  # in a run's folder: reports of elites that were exported and checked
 UNMET = 3  # exit status where no elite meets all conditions
@@ -153,7 +153,7 @@ def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:
     except ValueError as error:
         raise UserError(f"{number!r} in {text!r} is no number", f"type e.g. {name}{sign}12.5") from error
     if unit and unit not in _SCALES:
-        raise UserError(f"there is no unit {unit!r} ({text!r}); there is {nearest(unit, _SCALES)}")
+        raise unknown("unit", unit, _SCALES, f"in {text!r}")
     if unit:
         kind, factor = _SCALES[unit]
         own = _KINDS.get(name)
@@ -172,9 +172,7 @@ def _column(name: str, numbers: dict[str, np.ndarray]) -> np.ndarray:
         how = f"run again with keep=[{name}]"
         if name == "deployable":
             how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"
-        raise UserError(
-            f"this archive has no column {name!r}; it has {nearest(name, sorted(numbers))}", f"type one of these, or {how}"
-        )
+        raise unknown("column", name, sorted(numbers), otherwise=f"or {how}")
     return numbers[name]
 
 

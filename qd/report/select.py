@@ -11,7 +11,7 @@ from qd.report.table import align
 from qd.store import archive_file, runs
 from qd.support import atomic
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 MEASURES = "measures"
 _SHARE = 0.75  # clusters for each place: in trials as diverse as a random subset, and clearly better
@@ -65,12 +65,9 @@ def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
         return summary.in_bounds(columns[MEASURES], about["bounds"])
     numeric = [name for name in columns if columns[name].dtype.kind in "biuf" and name not in ("id", "index", "threshold")]
     if by not in columns:
-        raise UserError(
-            f"this run keeps no feature {by!r}",
-            f"type --by {nearest(by, numeric)}, or run again with keep=[{by}], if the domain gives it",
-        )
+        raise unknown("feature", by, numeric, "in --by", f"or run again with keep=[{by}]")
     if by not in numeric:
-        raise UserError(f"{by} holds no numbers to compare", f"type --by one of {', '.join(numeric)}")
+        raise UserError(f"--by {by} holds no numbers", f"type --by {numeric[0]}")
     vectors = np.asarray(columns[by], float).reshape(len(columns[by]), -1)
     if not np.isfinite(vectors).all():
         raise UserError(f"{by} of {int((~np.isfinite(vectors)).any(axis=1).sum())} elites is not finite", "type --by measures")

@@ -26,7 +26,7 @@ from qd.report.policy import Policy, build_policy
 from qd.store import archive_file, folder, history, metrics_file, renderings, runs
 from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array, Domain
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class StoredRun:
             return heatmap(figures.record(self._archive))
         if kind == "sheet":
             return self._sheet()
-        raise UserError(f"there is no figure {kind!r}", f"choose one of {nearest(kind, _FIGURES)}")
+        raise unknown("figure", kind, _FIGURES)
 
     def report(self, out: str | Path | None = None) -> Path:
         """Writes the run as one page that needs no network, as `qd report` does, and returns its path.

@@ -14,7 +14,7 @@ from qd.config.build import build
 from qd.config.compose import load
 from qd.diversity import nearest, pairwise_mean
 from qd.support.errors import UserError
-from qd.support.spelling import nearest as spelt
+from qd.support.spelling import unknown
 
 Columns = dict[str, np.ndarray]
 _MOST = 2_000  # elites between which distances are taken
@@ -35,7 +35,7 @@ def adder(name: str | None, overrides: Sequence[str] = ()) -> Any:
         return None
     choices = plugins.columns()
     if name not in choices:
-        raise UserError(f"there are no columns {name!r}", f"type --columns= one of {spelt(str(name), [*choices, 'none'])}")
+        raise unknown("--columns", str(name), [*choices, "none"])
     return build(choices[name], {"lm": _client(overrides)}, f"columns.{name}")
 
 

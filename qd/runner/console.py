@@ -13,8 +13,7 @@ from typing import Any, TextIO
 from qd import abilities
 from qd.metrics import number, scores
 from qd.report.table import align
-from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 
 _MODES = ("auto", "live", "plain", "off")
 _EVERY = 5.0  # seconds between plain lines
@@ -28,7 +27,7 @@ class Console:
 
     def __init__(self, budget: int, mode: str = "auto", file: TextIO | None = None, every: float = _EVERY) -> None:
         if mode not in _MODES:
-            raise UserError(f"unknown console {mode!r}; choose {nearest(mode, _MODES)}")
+            raise unknown("console", mode, _MODES)
         self.budget, self.every, self.file = budget, every, file or sys.stdout
         self.mode = mode if mode != "auto" else "live" if _shows_live(self.file) else "plain"
         self._seen: deque[tuple[float, int]] = deque(maxlen=_WINDOW)

@@ -25,6 +25,7 @@ from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra, trans
 from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.terminal import job
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 
 class PlannedRun(NamedTuple):
@@ -59,10 +60,7 @@ def _master(typed: list[str]) -> Any:
             GlobalHydra.instance().config_loader().get_group_options("hydra/launcher") if group == "hydra/launcher" else []
         )
         if options and launcher not in options:
-            raise UserError(
-                f"unknown launcher {launcher!r}; choose {', '.join(options)}; "
-                "for joblib and submitit_local or submitit_slurm type pip install 'qd-atlas[sweep]'"
-            )
+            raise unknown("launcher", launcher, options, otherwise="; joblib and submitit need pip install 'qd-atlas[sweep]'")
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     arguments = ["hydra/hydra_logging=none", *hydra_overrides(typed)]

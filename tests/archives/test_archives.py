@@ -118,7 +118,7 @@ def test_elites_show_their_columns(small) -> None:
     np.testing.assert_allclose(place, (measures - [-0.75, 0.5]) / [0.5, 1.0])
     rows = elites.rows()
     np.testing.assert_array_equal(rows.ids, rows.objective * 10)
-    with pytest.raises(ValueError, match=r"no column 'objectiv'; it has objective \(the nearest\)"):
+    with pytest.raises(ValueError, match=r"unknown column 'objectiv' of the archive; type objective"):
         elites.take(np.array([0]), "objectiv")
 
 

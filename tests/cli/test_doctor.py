@@ -144,7 +144,7 @@ def test_what_is_typed_and_said(capsys):
     assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
     said = capsys.readouterr().out
     assert "of the measures lie outside the bounds\n  type domain_defaults.bounds=[[-" in said and said.endswith("1 found\n")
-    assert main(["doctor", "domain=tyo"]) == 1 and "choose toy (the nearest)" in capsys.readouterr().err
+    assert main(["doctor", "domain=tyo"]) == 1 and "type toy" in capsys.readouterr().err
     assert main(["doctor", "--samples", "x"]) == 2 and "--samples: invalid int value: 'x'" in capsys.readouterr().err
     assert main(["doctor", "--samples", "0"]) == 1 and "type --samples 1000" in capsys.readouterr().err
     assert main(["doctor", "--help"]) == 0 and "usage: qd doctor" in capsys.readouterr().out

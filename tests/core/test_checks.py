@@ -71,7 +71,7 @@ def test_a_descriptor_that_reads_nothing() -> None:
 @pytest.mark.parametrize("where", ["descriptor", "keep"])
 def test_a_feature_that_is_not_there_names_the_nearest(where) -> None:
     change = {"descriptor": Select("half_", SQUARE)} if where == "descriptor" else {"keep": ("half_",)}
-    refused(GOOD._replace(**change), "a feature 'half_', which", "does not give", "half (the nearest)")
+    refused(GOOD._replace(**change), "unknown feature 'half_' of ", "; type half in domain_defaults.feature")
 
 
 @pytest.mark.parametrize(
@@ -203,14 +203,26 @@ def test_a_pyribs_emitter_on_python_objects() -> None:
     [
         (
             lambda: Ribs("EvolutionStrategyEmiter", CMA),
-            "pyribs has no emitter 'EvolutionStrategyEmiter'; it has EvolutionStrategyEmitter",
+            "unknown emitter 'EvolutionStrategyEmiter' of pyribs; type EvolutionStrategyEmitter",
         ),
-        (lambda: Ribs("EvolutionStrategyEmitter", {"sigma": 0.5}), "takes no setting 'sigma'; it takes sigma0 (the nearest)"),
-        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "archive": 1}), "takes no setting 'archive'"),
-        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "es": "cma"}), "there is no es 'cma'; type es=cma_es (the nearest)"),
-        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "ranker": "2im"}), "there is no ranker '2im'; type ranker=2imp (the"),
-        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "restart_rule": "never"}), "type restart_rule=no_improvement, basic"),
-        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "selection_rule": "best"}), "type selection_rule=filter, mu"),
+        (
+            lambda: Ribs("EvolutionStrategyEmitter", {"sigma": 0.5}),
+            "unknown setting 'sigma' of EvolutionStrategyEmitter; type sigma0",
+        ),
+        (
+            lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "archive": 1}),
+            "unknown setting 'archive' of EvolutionStrategyEmitter",
+        ),
+        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "es": "cma"}), "unknown es 'cma'; type cma_es"),
+        (lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "ranker": "2im"}), "unknown ranker '2im'; type 2imp"),
+        (
+            lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "restart_rule": "never"}),
+            "unknown restart_rule 'never'; type no_improvement or basic",
+        ),
+        (
+            lambda: Ribs("EvolutionStrategyEmitter", {**CMA, "selection_rule": "best"}),
+            "unknown selection_rule 'best'; type filter or mu",
+        ),
     ],
     ids=["emitter", "setting", "ours", "es", "ranker", "restart", "selection"],
 )

@@ -111,7 +111,7 @@ def test_poses_are_drawn_to_where_the_gripper_is() -> None:
     ("make", "message"),
     [
         (lambda: Arm(joints=0), "joints=1 or more"),
-        (lambda: LinearProjection("spere"), "there is no function 'spere'; type function=sphere"),
+        (lambda: LinearProjection("spere"), "unknown function 'spere'; type sphere"),
         (lambda: LinearProjection("sphere", 3), "dim 3 has no two equal halves"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_table_for_a_network_sums_to_what_the_proxy_says(path: str) -> None:
     said = [by_hand(domain.form, row, record) for row in x]
     np.testing.assert_allclose(domain.signs(x)[:, None] * summed, np.array(said, float), rtol=1e-3, atol=1e-3)
     assert (np.array([by_scipy(row, record.accuracy) for row in summed]) > 0.3).all()  # higher is better, here too
-    with pytest.raises(ValueError, match="the bench has no network resnet99"):
+    with pytest.raises(ValueError, match="unknown network 'resnet99' of bench="):
         domain.tables(x, "resnet99")
 
 
@@ -235,11 +235,11 @@ def test_bad_benches_say_what_is_wrong(path: str, tmp_path: Path) -> None:
     bench.write(tmp_path / "a.npz", [record._replace(statistics=broken)], "")
     with pytest.raises(ValueError, match="statistic trace of network made0 is missing at site 2"):
         Proxies(str(tmp_path / "a.npz")).evaluate(None, np.zeros((1, 8), np.int32))
-    with pytest.raises(ValueError, match="there is no bench 'nothing'; type one of"):
+    with pytest.raises(ValueError, match="unknown bench 'nothing'; type "):
         Proxies("nothing").evaluate(None, np.zeros((1, 8), np.int32))
-    with pytest.raises(ValueError, match="the bench has no network resnet99; type networks from made0, made1, made2"):
+    with pytest.raises(ValueError, match="unknown network 'resnet99' of bench=.*; type made0, made1 or made2"):
         Proxies(path, networks=("resnet99",)).evaluate(None, np.zeros((1, 8), np.int32))
-    with pytest.raises(ValueError, match="type one of linear, branch, graph"):
+    with pytest.raises(ValueError, match="type linear, branch"):
         _ = Proxies(path, "bush").space
     there = bench.load(path)["made0"]
     assert there.rows(there.configs[[5, 3]]).tolist() == [5, 3]
@@ -247,7 +247,7 @@ def test_bad_benches_say_what_is_wrong(path: str, tmp_path: Path) -> None:
         there.rows(np.full((1, 8), 4) - (np.arange(8) % 2 * 4))
     with pytest.raises(ValueError, match="has 8 genes, and these have 3"):
         there.rows(np.zeros((1, 3)))
-    with pytest.raises(ValueError, match="there is no statistic 'weight'"):
+    with pytest.raises(ValueError, match="unknown statistic 'weight'"):
         there.of("weight")
     with pytest.raises(ValueError, match="cannot stand side by side"):
         bench.write(tmp_path / "b.npz", [record, synthetic.records(1, 40)[0]._replace(name="other")], "")

@@ -167,7 +167,7 @@ def test_messages(tmp_path, capsys):
     numbers(tmp_path / "run")
     for args, said in [
         (["--columns", "text"], "a solution is a list and no text; leave out --columns text"),
-        (["--columns", "txt"], "there are no columns 'txt'; type --columns= one of text (the nearest), none"),
+        (["--columns", "txt"], "unknown --columns 'txt'; type text"),
         (["lm=toy"], "lm=toy serves no column here; type --columns text"),
         (["--columns", "text", "seed=3"], "seed=3 names no language model; type lm=vllm"),
     ]:

@@ -134,7 +134,7 @@ def test_rewards_that_are_not_sparse_are_refused_by_name():
         begin(SERENE._replace(emitter=STAX.emitter), n=20)
     with pytest.raises(ValueError, match="chunk and trial of 1 or more"):
         Serene(chunk=0)
-    with pytest.raises(ValueError, match="there is no schedule 'ucb'; type one of alternate"):
+    with pytest.raises(ValueError, match="unknown schedule 'ucb'; type alternate"):
         Phases("ucb")
 
 

@@ -40,7 +40,7 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     )
     monkeypatch.setattr(study, "play", None)  # whoever calls it fails
     study.main(budget="quick", seeds=2, out=str(tmp_path))
-    with pytest.raises(UserError, match="no case begins with 'moon'; choose one of: arm, 8 answers"):
+    with pytest.raises(UserError, match="unknown case 'moon'; type .*arm, 8 answers"):
         study.main(budget="quick", cases="moon", out=str(tmp_path))
 
 

@@ -69,5 +69,5 @@ def test_the_experiment_fills_what_is_missing(tmp_path: Path, monkeypatch: pytes
     lines = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
     assert len(lines) == 6
     assert "ours - stratified" in (tmp_path / "out" / "table.csv").read_text() and "qd test" in capsys.readouterr().out
-    with pytest.raises(UserError, match="unknown case 'moon' of budget=quick; choose one or more of: 24, digits, digits-24"):
+    with pytest.raises(UserError, match="unknown case 'moon' of budget=quick; type 24, digits or digits-24"):
         front.main(cases=("moon",), **settings)

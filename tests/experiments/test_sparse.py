@@ -36,7 +36,7 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
     assert set(curves["serene"]) == {0, 1} and (np.diff(curves["serene"][0][:, 1]) >= 0).all()
     monkeypatch.setattr(study, "play", None)  # whoever calls it fails
     study.main(seeds=2, methods=("random", "serene"), out=str(tmp_path))
-    with pytest.raises(UserError, match="no case begins with 'moon'; choose one of: arm, 1500 evaluations"):
+    with pytest.raises(UserError, match="unknown case 'moon'; type .*arm, 1500 evaluations"):
         study.main(cases="moon", out=str(tmp_path))
 
 

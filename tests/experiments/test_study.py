@@ -80,7 +80,7 @@ def test_results_of_quick_budgets_are_no_claims():
 
 def test_cases_are_chosen_by_how_they_begin():
     assert study.beginning(["arm, 50 answers", "arm, 100 answers", "maze"], "arm") == ["arm, 50 answers", "arm, 100 answers"]
-    with pytest.raises(UserError, match="no case begins with 'mzae'; choose one of: maze "):
+    with pytest.raises(UserError, match="unknown case 'mzae'; type maze"):
         study.beginning(["arm, 50 answers", "maze"], "mzae")
 
 

@@ -173,7 +173,7 @@ def test_thinking_by_setting():
         cut = '{"choices": [{"message": {"content": "still at it"}, "finish_reason": "length"}]}'
         assert isinstance(read(CHAT, cut), Reply)
         assert read(CHAT._replace(reasoning="tags"), cut).kind == "reasoning cut"
-    with pytest.raises(ValueError, match="unknown lm.reasoning 'deep'; choose one of auto, none, tags, apart"):
+    with pytest.raises(ValueError, match="unknown lm.reasoning 'deep'; type auto, none, tags or apart"):
         LM(model="m", base_url="http://127.0.0.1:1/v1", reasoning="deep")
 
 

@@ -96,11 +96,11 @@ def test_json_and_several(run, capsys):
 @pytest.mark.parametrize(
     ("condition", "told"),
     [
-        ("sise<=3", "no column 'sise'; it has size (the nearest), flips"),
+        ("sise<=3", "unknown column 'sise'; type size or run again"),
         ("energy<=3", "run again with keep=[energy]"),
         ("deployable>=1", "export cells first"),
         ("size<=3ms", "size is in KB"),
-        ("size<=3parsec", "no unit 'parsec'"),
+        ("size<=3parsec", "unknown unit 'parsec' in 'size<=3parsec'; type "),
         ("objective>=3KB", "objective says no unit"),
         ("size~3", "is no condition"),
         ("size<=1.2.3", "is no number"),

@@ -111,7 +111,7 @@ def test_messages(tmp_path, capsys):
     for args, said in [
         (["--n", "61"], "--n 61 is more than there are: "),
         (["--n", "0"], "--n 0 chooses nothing; type --n 20"),
-        (["--n", "3", "--by", "vektor"], "this run keeps no feature 'vektor'; type --by vector (the nearest)"),
+        (["--n", "3", "--by", "vektor"], "unknown feature 'vektor' in --by; type vector or run again with keep=[vektor]"),
         (["--n", "3", "--clusters", "61"], "--clusters 61 cannot be with 60 elites; type --clusters 1 to 60"),
         (["--n", "3", "--rounds", "0"], "--rounds 0 is below 1; type --rounds 4"),
     ]:
@@ -119,4 +119,4 @@ def test_messages(tmp_path, capsys):
         assert said in capsys.readouterr().err
     stored(tmp_path / "texts", objects(["a", "b"]))
     assert main(["select", str(tmp_path / "texts"), "--n", "1", "--by", "solution"]) == 1
-    assert "solution holds no numbers to compare" in capsys.readouterr().err
+    assert "--by solution holds no numbers" in capsys.readouterr().err

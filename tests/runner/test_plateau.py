@@ -95,7 +95,7 @@ def test_the_rule():
         (["stop=platau"], "unknown stop=platau; type stop=plateau"),
         (["plateau.over=0"], "plateau.over=0 is impossible; type plateau.share=0.01"),
         (["plateau.share=-1"], "plateau.share=-1.0, plateau.over=800 is impossible; type plateau.share=0.01"),
-        (["plateau.shre=1"], r"unknown setting 'plateau.shre'; plateau has share \(the nearest\)"),
+        (["plateau.shre=1"], r"unknown setting 'plateau.shre'; type plateau.share"),
         (["~archive.dims", "archive=dns"], "has no cells; type archive=grid"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 from domains.quant.networks.layers import Layer
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 TARGETS = ("ort-cpu", "qwix-cpu")
 NAMES = {"ort-cpu": "onnx", "qwix-cpu": "qwix"}
@@ -38,7 +38,7 @@ def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
         UserError: there is no such target, or a gene is no index.
     """
     if target not in TARGETS:
-        raise UserError(f"there is no target {target!r}", f"type one of {', '.join(TARGETS)}")
+        raise unknown("target", target, TARGETS)
     (weights,), (activations,) = bank.split(genome)
     layers = []
     for layer, w, a in zip(bank.network.layers, weights, activations, strict=True):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
 SPLITS = ("train", "validation", "test")
@@ -47,7 +48,7 @@ def load(name: str, split: str) -> Images:
         KeyError: there is no such data set.
     """
     if split not in SPLITS:
-        raise UserError(f"there is no split {split!r}", f"type one of {', '.join(SPLITS)}")
+        raise unknown("split", split, SPLITS)
     return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)
 
 

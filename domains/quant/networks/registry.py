@@ -10,6 +10,7 @@ import numpy as np
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -33,7 +34,7 @@ def form(name: str) -> Any:
 
         return encoder.Encoder()
     if name not in FORMS:
-        raise UserError(f"there is no network {name!r}", f"type one of {', '.join(FORMS)}, minilm")
+        raise unknown("network", name, [*FORMS, "minilm"])
     return FORMS[name]
 
 

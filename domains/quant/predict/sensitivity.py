@@ -19,7 +19,7 @@ from domains.quant.networks.layers import linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
 from domains.quant.quantize.bank import Bank, quantized
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 
@@ -51,7 +51,7 @@ def tables(name: str, bank: Bank, images: Images) -> Sensitivity:
         ValueError: there is none of that name.
     """
     if name not in NAMES:
-        raise UserError(f"there is no sensitivity {name!r}", f"type one of {', '.join(NAMES)}")
+        raise unknown("sensitivity", name, NAMES)
     return NAMES[name](bank, images)
 
 

@@ -20,6 +20,7 @@ from domains.quant.networks.layers import Network, linear
 from domains.quant.quantize import calibration
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 _CHUNK = 8  # configs that one call of the program takes; fewer are filled up
@@ -173,5 +174,5 @@ def _program(form: Any) -> Any:
 def _index(asked: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:
     names = [option.name for option in options]
     if isinstance(asked, str) and asked not in names:
-        raise UserError(f"the bank has no option {asked!r}; it has {', '.join(names)}")
+        raise unknown("option", asked, names, "of the bank")
     return names.index(asked) if isinstance(asked, str) else asked

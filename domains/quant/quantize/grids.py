@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import norm
 
-from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 FLOATS = {"fp4": (2, 1), "fp6": (3, 2), "fp8": (4, 3)}  # exponent and mantissa bits; OCP Microscaling formats v1.0
 FORMATS = (*FLOATS, "nf4", "log2")
@@ -35,7 +35,7 @@ def grid(name: str, bits: int) -> np.ndarray:
     elif name == "log2":
         positive = np.concatenate([[0.0], 2.0 ** -np.arange(2 ** (bits - 1) - 1)])
     else:
-        raise UserError(f"there is no format {name!r}", f"type one of {', '.join(FORMATS)}")
+        raise unknown("format", name, FORMATS)
     values = np.unique(np.concatenate([-positive, positive]))
     return values / values[-1]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from domains.quant.quantize import grids, rounding
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
@@ -38,9 +39,9 @@ class WeightOption:
     clip: str = "minmax"
 
     def __post_init__(self) -> None:
-        for name, value, known in (("format", self.format, FORMATS), ("per", self.per, PER), ("clip", self.clip, CLIPS)):
-            if value not in known:
-                raise UserError(f"there is no {name} {value!r}", f"type one of {', '.join(known)}")
+        for name, value, choices in (("format", self.format, FORMATS), ("per", self.per, PER), ("clip", self.clip, CLIPS)):
+            if value not in choices:
+                raise unknown(name, value, choices)
         if not 2 <= self.bits <= 8:
             raise UserError(f"{self.bits} bits cannot be a weight's", "type 2 to 8")
 
@@ -94,7 +95,7 @@ class ActivationOption:
 
     def __post_init__(self) -> None:
         if self.clip not in CLIPS:
-            raise UserError(f"there is no clip {self.clip!r}", f"type one of {', '.join(CLIPS)}")
+            raise unknown("clip", self.clip, CLIPS)
         if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
             raise UserError(f"{self.bits} bits cannot be an input's", f"type 2 to 8, or {FULL_BITS} to leave it as it is")
 

@@ -12,6 +12,7 @@ from domains.quant.cost.costs import KILOBYTE, Costs
 from domains.quant.solve.allocation import Budget, Unmet
 from domains.quant.solve.allocation import solve as allocate
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 QUICK_GAP = 1e-3  # relative distance to the optimum that will do where the tables themselves are predictions
@@ -52,7 +53,7 @@ def cost(costs: Costs, axis: str, shape: tuple[int, int]) -> np.ndarray:
     """
     w, a = shape
     if axis not in AXES:
-        raise UserError(f"there is no cost {axis!r}", f"type one of {', '.join(AXES)}")
+        raise unknown("cost", axis, AXES)
     size = np.repeat(costs.size[:, :w, None] / KILOBYTE, a, axis=2)
     table = size if axis == "size" else getattr(costs, axis)[:, :w, :a]
     if np.shape(table)[1:] != shape:

@@ -20,6 +20,7 @@ from pathlib import Path
 from feedback.lm.local.weights import CATALOGUE, File, Hub, home
 from qd.support.atomic import replacing
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 _BLOCK = 1 << 20
 
@@ -37,7 +38,7 @@ def main(args: Sequence[str]) -> int:
         parser.print_help()
     for name in words.names:
         if name not in CATALOGUE:
-            raise UserError(f"unknown weights {name!r}", f"choose one of {', '.join(CATALOGUE)}")
+            raise unknown("weights", name, CATALOGUE)
     for name in words.names:
         entry, folder = CATALOGUE[name], home() / name
         print(f"{name}: {entry.what}\n  licence: {entry.licence}")

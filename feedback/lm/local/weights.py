@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 
 class Hub(NamedTuple):
@@ -155,7 +156,7 @@ def home() -> Path:
 def files(name: str) -> list[Path]:
     """Returns where the files of a catalogued name lie. Raises ValueError where they are not there: with what to type."""
     if name not in CATALOGUE:
-        raise UserError(f"unknown weights {name!r}", f"choose one of {', '.join(CATALOGUE)}, or type the path of a file")
+        raise unknown("weights", name, CATALOGUE, otherwise="or the path of a file")
     paths = [home() / name / file.name for file in CATALOGUE[name].files]
     for path, file in zip(paths, CATALOGUE[name].files, strict=True):
         if not path.is_file():

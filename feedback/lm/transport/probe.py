@@ -7,6 +7,7 @@ from typing import Any
 from feedback.lm.transport.request import TOKEN_LIMITS, Request
 from feedback.lm.transport.response import Failure, Reply
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 
 Ask = Callable[[Request], Reply | Failure]
 PROBE = "probe"  # the role of these calls in the report
@@ -31,9 +32,9 @@ class Traits:
     def __post_init__(self) -> None:
         object.__setattr__(self, "refuses", tuple(self.refuses))
         if self.reasoning not in REASONING:
-            raise UserError(f"unknown lm.traits.reasoning {self.reasoning!r}", f"choose one of {', '.join(REASONING)}")
+            raise unknown("lm.traits.reasoning", self.reasoning, REASONING)
         if self.token_limit not in TOKEN_LIMITS:
-            raise UserError(f"unknown lm.traits.token_limit {self.token_limit!r}", f"choose one of {', '.join(TOKEN_LIMITS)}")
+            raise unknown("lm.traits.token_limit", self.token_limit, TOKEN_LIMITS)
 
     @property
     def scoring(self) -> str:

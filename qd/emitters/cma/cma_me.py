@@ -19,7 +19,7 @@ from qd import abilities, keys
 from qd.emitters.cma import strategies
 from qd.emitters.cma.strategies import Full, LowMemory, Separable, State, Strategy
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array, Batch, Elites, Offspring
 
 _STRATEGIES: dict[str, Strategy] = {"cma_es": Full(), "sep_cma_es": Separable(), "lm_ma_es": LowMemory()}
@@ -58,10 +58,10 @@ class EvolutionStrategies:
             "selection_rule": ("filter", "mu"),
             "restart_rule": ("no_improvement", "basic"),
         }
-        for name, known in choices.items():
+        for name, valid in choices.items():
             value = getattr(self, name)
-            if value not in known and not (name == "restart_rule" and isinstance(value, int) and value > 0):
-                raise UserError(f"there is no {name} {value!r}; there is {nearest(str(value), list(known))}")
+            if value not in valid and not (name == "restart_rule" and isinstance(value, int) and value > 0):
+                raise unknown(name, str(value), valid)
         if self.count < 1 or self.samples < 2:
             raise UserError(
                 f"count={self.count} and samples={self.samples} make no strategies", "type count=1, samples=2 or more"

@@ -18,7 +18,7 @@ from qd.emitters.selection import Known
 from qd.emitters.sparse import climbing
 from qd.emitters.sparse.climbing import PEOPLE, Climber
 from qd.support.errors import UserError
-from qd.support.spelling import nearest
+from qd.support.spelling import unknown
 from qd.types import Array
 
 _STRATEGIES: dict[str, strategies.Strategy] = {"cma_es": strategies.Full(), "sep_cma_es": strategies.Separable()}
@@ -43,7 +43,7 @@ class Evolving:
 
     def __post_init__(self) -> None:
         if self.strategy not in _STRATEGIES:
-            raise UserError(f"there is no strategy {self.strategy!r}; there is {nearest(self.strategy, list(_STRATEGIES))}")
+            raise unknown("strategy", self.strategy, _STRATEGIES)
         if self.samples < 2 or self.patience < 1 or min(self.shrink, self.narrowing) <= 0:
             raise UserError("type samples of 2 or more, patience of 1 or more, shrink and narrowing above 0")
         if min(self.floor, self.reaching, self.least) < 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from qd import keys
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array
 
 EXPLORE, EXPLOIT = 0, 1
@@ -36,7 +37,7 @@ class Phases:
 
     def __post_init__(self) -> None:
         if self.choose not in _CHOICES:
-            raise UserError(f"there is no schedule {self.choose!r}", f"type one of {', '.join(_CHOICES)}")
+            raise unknown("schedule", self.choose, _CHOICES)
         if self.budget < 1 or not 0 < self.keep <= 1:
             raise UserError("type a budget of 1 or more, and keep above 0 and at most 1")
 

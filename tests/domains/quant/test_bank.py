@@ -145,11 +145,11 @@ def test_bad_input_says_what_to_type(tmp_path: Path) -> None:
         made.split(np.full((1, 14), 9))
     with pytest.raises(ValueError, match="the bank has no option 'int9'"):
         made.uniform("int9", 0)
-    with pytest.raises(ValueError, match="there is no format 'fp5'"):
+    with pytest.raises(ValueError, match="unknown format 'fp5'"):
         WeightOption(4, "fp5")
     with pytest.raises(ValueError, match="type 2 to 8"):
         WeightOption(1)
-    with pytest.raises(ValueError, match="there is no network"):
+    with pytest.raises(ValueError, match="unknown network"):
         registry.load("resnet18")
     with pytest.raises(ValueError, match="type images=300"):
         data.load("digits", "test").first(301)

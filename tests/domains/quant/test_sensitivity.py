@@ -74,5 +74,5 @@ def test_agreement_on_a_few_images_foretells_best() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="there is no sensitivity 'hawq'"):
+    with pytest.raises(ValueError, match="unknown sensitivity 'hawq'"):
         sensitivity.tables("hawq", small(), shown())

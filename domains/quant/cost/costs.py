@@ -82,7 +82,7 @@ def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) ->
 
 
 def _kernels(options: Sequence[WeightOption], activations: Sequence[ActivationOption]) -> list[list[str]]:
-    """Returns [W + 1, A + 1] the kernels that run a layer: int8, fp32 on rounded numbers, or fp32 alone."""
-    integer = [option.runs_in_integers for option in options] + [False]
+    """Returns [W + 1, A + 1] the kernels that run a layer: int8, uint8, fp32 on rounded numbers, or fp32 alone."""
+    kernels = [option.kernel for option in options] + ["rounded"]
     full = [activation.full for activation in activations] + [True]
-    return [["fp32" if is_full else "int8" if is_integer else "rounded" for is_full in full] for is_integer in integer]
+    return [["fp32" if is_full else kernel for is_full in full] for kernel in kernels]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from domains.quant.onnx_runtime import VNNI
 from qd.support.atomic import replacing
 from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
@@ -22,9 +23,8 @@ from qd.support.provenance import processor
 
 BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
 
-
-PRECISIONS = ("fp32", "int8", "rounded", "int4")  # rounded: fp32 after rounding its input; int4: weights in blocks, dense only
-
+# int8, uint8: of weights; rounded: fp32 after rounding its input; int4: weights in blocks, dense only
+PRECISIONS = ("fp32", "int8", "uint8", "rounded", "int4")
 
 SHIPPED = Path(__file__).parent / "latency.json"
 
@@ -111,7 +111,7 @@ def kept(machine: str) -> Path:
 def machine() -> str:
     """Names processor, its fast integer instructions and onnxruntime's version: what a measured time holds for."""
     name, flags, _ = processor()
-    fast = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
+    fast = [flag for flag in ("avx2", "avx512f", *VNNI, "amx_int8") if flag in flags] or ["unknown"]
     if importlib.util.find_spec("onnxruntime") is None:
         return f"{name} ({' '.join(fast)})"
     import onnxruntime  # pyright: ignore[reportMissingImports]

@@ -33,13 +33,13 @@ def of(op: Op, batch: int) -> dict[str, Timed]:
         batch: examples at a time.
 
     Returns:
-        Precision -> (serialized graph, its input x, uint8 for int8 and else float32). fp32, int8 and rounded are always there,
-        int4 for a dense op with a multiple of 32 inputs.
+        Precision -> (serialized graph, its input x, uint8 for int8 and uint8, else float32). fp32, int8, uint8 and rounded are
+        always there, int4 for a dense op with a multiple of 32 inputs.
     """
     x, rng = _input(op, batch), np.random.default_rng(0)
     out = op.shape[-1]
     shape = (op.shape[3], op.shape[2], *op.shape[:2]) if op.kind == "conv" else op.shape
-    w, codes = rng.normal(size=shape).astype(np.float32), rng.integers(-127, 128, shape).astype(np.int8)
+    w, codes = rng.normal(size=shape).astype(np.float32), rng.integers(-63, 64, shape).astype(np.int8)
     bias, scale = np.zeros(out, np.float32), np.full(out, 0.01, np.float32)
     settings: dict[str, Any] = {"strides": [op.stride] * 2, "auto_pad": "SAME_UPPER"} if op.kind == "conv" else {}
     quantized = {"s": np.float32(0.05), "z": np.uint8(3)}
@@ -52,11 +52,13 @@ def of(op: Op, batch: int) -> dict[str, Timed]:
         integer = [_node("QLinearMatMul", ["x", "s", "z", "w", "ws", "wz", "s", "z"], ["y"])]
     rounding = [_node("QuantizeLinear", ["x", "s", "z"], ["q"]), _node("DequantizeLinear", ["q", "s", "z"], ["r"])]
     rounded = [*rounding, *[_renamed(node, "x", "r") for node in plain]]
-    whole = {"w": codes, "ws": scale, "wz": np.zeros(out, np.int8), "b": np.zeros(out, np.int32)}
+    signed = {"w": codes, "ws": scale, "wz": np.zeros(out, np.int8), "b": np.zeros(out, np.int32)}
+    unsigned = signed | {"w": (codes.astype(int) + 128).astype(np.uint8), "wz": np.full(out, 128, np.uint8)}
     x8 = rng.integers(0, 256, x.shape).astype(np.uint8)
     graphs = {
         "fp32": _graph(plain, {"w": w, "b": bias}, x, np.float32),
-        "int8": _graph(integer, quantized | whole, x8, np.uint8),
+        "int8": _graph(integer, quantized | signed, x8, np.uint8),
+        "uint8": _graph(integer, quantized | unsigned, x8, np.uint8),
         "rounded": _graph(rounded, quantized | {"w": w, "b": bias}, x, np.float32),
     }
     if op.kind == "dense" and op.shape[0] % _BLOCK == 0:

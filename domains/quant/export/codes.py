@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.quantizers import SIGNED_BITS
 from qd.support.errors import UserError
 
 
@@ -17,6 +18,11 @@ class Codes(NamedTuple):
     zero: np.ndarray  # int32, shaped as the scale
     bits: int
     signed: bool  # codes around 0; else from 0 to 2^bits - 1
+
+    @property
+    def widening(self) -> int:
+        """The largest factor by which codes for an integer kernel are multiplied: to 8 bits unsigned, to 7 bits signed."""
+        return 2 ** ((SIGNED_BITS if self.signed else 8) - self.bits)
 
 
 class Lookup(NamedTuple):
@@ -55,6 +61,25 @@ def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
         option = bank.weight_option(index)
         encoded.append(None if option is None else (in_table if option.is_table else in_integers)(bank, layer, index))
     return EncodedConfig(bank, tuple(encoded), activations)
+
+
+def for_kernel(weight: Codes) -> Codes:
+    """Returns the same weights in codes that integer kernels multiply exactly on every processor.
+
+    x86 processors without VNNI multiply uint8 inputs by int8 weights with `pmaddubsw`, which adds two neighbouring products
+    in 16 bits and saturates. Signed codes of at most 7 bits cannot reach that; those of 8 bits become unsigned around 128,
+    since the kernels for uint8 weights add in 32 bits.
+
+    Args:
+        weight: codes of any number of bits up to 8.
+
+    Returns:
+        Codes with the same values: unsigned with zero point 128 in place of signed ones of more than 7 bits.
+    """
+    if not weight.signed or weight.bits <= SIGNED_BITS:
+        return weight
+    half = 2 ** (weight.bits - 1)
+    return weight._replace(codes=weight.codes + half, zero=weight.zero + half, signed=False)
 
 
 def in_table(bank: Bank, layer: int, index: int) -> Lookup:

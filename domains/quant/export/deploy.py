@@ -18,6 +18,7 @@ from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from domains.quant.quantize.bank import Bank
 from qd.support.errors import UserError
+from qd.support.provenance import processor
 
 AGREEMENT = 99.5  # per cent of predictions that file and bank share, at least
 _CHECKED = 2_000  # held-out images on which they are compared
@@ -95,7 +96,8 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
 
     Returns:
         The report: deployable or not, agreement in per cent, number of images, largest difference of outputs, sizes in KB,
-        latencies in microseconds an image; of a classifier also test accuracy in per cent.
+        latencies in microseconds an image, and the processor that they were measured on; of a classifier also test accuracy
+        in per cent.
 
     Raises:
         UserError: the files' outputs have another shape than the bank's or are not finite, or the test data are missing.
@@ -118,6 +120,8 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
         "size_file_KB": sum(map(len, artifact.files.values())) / 1000,
         "latency_predicted_us": round(predicted["latency"], 3),
         "latency_measured_us": round(latency(artifact.run, _whole(form, images.pixels)), 3),
+        "processor": processor().name,
+        "vnni": onnx_runtime.vnni(),
     }
     if form.data != "sentences":
         accuracy = lambda outputs: round(100 * float((outputs.argmax(1) == images.labels).mean()), 3)
@@ -151,5 +155,5 @@ def line(report: dict[str, Any]) -> str:
         f"cell {report['cell']}, {report['format']}: {mark}; agrees with the bank on {report['agreement']:.2f} % of "
         f"{report['images']} held-out examples; size {report['size_weights_KB']:.1f} KB of weights in a file of "
         f"{report['size_file_KB']:.1f} (predicted {report['size_predicted_KB']:.1f}); latency "
-        f"{report['latency_measured_us']:.1f} us (predicted {report['latency_predicted_us']:.1f})"
+        f"{report['latency_measured_us']:.1f} us (predicted {report['latency_predicted_us']:.1f}), VNNI: {report['vnni']}"
     )

@@ -1,8 +1,9 @@
 """A config as an ONNX file of quantize/dequantize pairs (QDQ), which onnxruntime turns into integer kernels.
 
-Inputs of fewer than 8 bits are clipped as codes; weights of up to 4 bits are stored two in a byte and widened when the
-file is loaded. A convolution becomes an integer kernel only where its result is rounded again: where it goes into a sum,
-``result_ranges`` allow 8 bit for that, and it is fast; without, it stays as exact as the bank, and slow.
+Inputs of fewer than 8 bits are clipped as codes; weights of up to 4 bits are stored two in a byte, those of 2 bits four in a
+byte where onnxruntime runs that, and widened when the file is loaded. A convolution becomes an integer kernel only where its
+result is rounded again: where it goes into a sum, ``result_ranges`` allow 8 bit for that, and it is fast; without, it stays
+as exact as the bank, and slow.
 
 NCHW inside; the file takes images [N, H, W, C] as the bank does.
 """
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from domains.quant.export.codes import Codes, EncodedConfig, Lookup
+from domains.quant import onnx_runtime
+from domains.quant.export.codes import Codes, EncodedConfig, Lookup, for_kernel
 from domains.quant.export.trace import Step, steps
 from domains.quant.networks.layers import Layer, Network
-from domains.quant.onnx_runtime import IR, OPSET
 
 Range = tuple[float, float]
 
@@ -37,7 +38,8 @@ def write(
 
     network = config.bank.network
     order, result = steps(network)
-    nodes = _Nodes(config, result_ranges or {}, plain)
+    two_bits = any(weight is not None and weight.bits == 2 for weight in config.weights) and onnx_runtime.runs_two_bits()
+    nodes = _Nodes(config, result_ranges or {}, plain, two_bits)
     nodes.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
     for step in order:
         nodes.add(step)
@@ -46,8 +48,9 @@ def write(
     names = ["logits", *[f"o{i}" for i in more_outputs]]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
     graph = helper.make_graph(nodes.nodes, network.name, inputs, outputs, nodes.constants)
-    opsets = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="qd-atlas").SerializeToString()
+    opset, ir = onnx_runtime.TWO_BITS if two_bits else (onnx_runtime.OPSET, onnx_runtime.IR)
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="qd-atlas").SerializeToString()
 
 
 def summed(network: Network) -> list[int]:
@@ -68,9 +71,9 @@ def summed(network: Network) -> list[int]:
 class _Nodes:
     """Nodes and constants, as they are needed."""
 
-    def __init__(self, config: EncodedConfig, result_ranges: dict[int, Range], plain: bool) -> None:
+    def __init__(self, config: EncodedConfig, result_ranges: dict[int, Range], plain: bool, two_bits: bool) -> None:
         self.config, self.network = config, config.bank.network
-        self.result_ranges, self.plain = result_ranges, plain
+        self.result_ranges, self.plain, self.two_bits = result_ranges, plain, two_bits
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
@@ -153,8 +156,9 @@ class _Nodes:
             return self.constant(f"w{i}", turn(self.network.weights[i])), None
         if isinstance(weight, Lookup):
             return self._look_up(f"w{i}", turn, weight), None
+        weight = for_kernel(weight)
         kind = np.int8 if weight.signed else np.uint8
-        finer = 2 ** (8 - weight.bits)  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
+        finer = weight.widening  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
         code = self._codes(f"w{i}.code", turn(weight.codes), weight.bits, weight.signed)
         if finer > 1:
             code = self._times(code, finer, kind)
@@ -192,6 +196,7 @@ class _Nodes:
             return self.constant(name, codes.astype(np.int8 if signed else np.uint8))
         from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
-        small, wide = (TensorProto.INT4, TensorProto.INT8) if signed else (TensorProto.UINT4, TensorProto.UINT8)
-        self.constants.append(helper.make_tensor(f"{name}.4", small, codes.shape, codes.ravel().tolist()))
-        return self.node("Cast", [f"{name}.4"], name, to=wide)
+        width = 2 if bits == 2 and self.two_bits else 4
+        small = TensorProto.DataType.Value(f"{'INT' if signed else 'UINT'}{width}")
+        self.constants.append(helper.make_tensor(f"{name}.{width}", small, codes.shape, codes.ravel().tolist()))
+        return self.node("Cast", [f"{name}.{width}"], name, to=TensorProto.INT8 if signed else TensorProto.UINT8)

@@ -84,9 +84,9 @@ def weights_bytes(file: bytes) -> int:
     import onnx  # pyright: ignore[reportMissingImports]
 
     constants = onnx.load_from_string(file).graph.initializer
-    half = {onnx.TensorProto.INT4, onnx.TensorProto.UINT4}
-    sizes: dict[int, int] = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.INT32: 4, onnx.TensorProto.INT64: 8}
-    bits = ((int(np.prod(c.dims, dtype=int)), 4 if c.data_type in half else 8 * sizes.get(c.data_type, 1)) for c in constants)
+    widths = {"FLOAT": 32, "INT32": 32, "INT64": 64, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}  # others: 8
+    name = onnx.TensorProto.DataType.Name
+    bits = ((int(np.prod(c.dims, dtype=int)), widths.get(name(c.data_type), 8)) for c in constants)
     return sum((count * each + 7) // 8 for count, each in bits)
 
 

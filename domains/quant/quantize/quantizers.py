@@ -14,6 +14,7 @@ from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
+SIGNED_BITS = 7  # at most, of int8 weights in an integer kernel: 2 * 255 * 2^(7 - 1) = 32,640 fits into 16 bits
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
 FORMATS = ("int", *grids.FORMATS, "codebook", "hadamard", "round", "sparse")
 _RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
@@ -58,6 +59,13 @@ class WeightOption:
     def runs_in_integers(self) -> bool:
         """Whether onnxruntime's integer kernels compute with such weights: a scale and a zero point a channel, no groups."""
         return self.format in ("int", "round", "sparse") and self.per != "group"
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that multiplies it by 8-bit inputs: int8, uint8, or rounded (in full precision)."""
+        if not self.runs_in_integers:
+            return "rounded"
+        return "int8" if self.symmetric and self.bits <= SIGNED_BITS else "uint8"
 
     @property
     def is_table(self) -> bool:

@@ -88,9 +88,9 @@ def test_size_counts_codes_scales_zero_points_and_biases(bank):
 
 def test_each_kernel_has_its_own_time(bank):
     ops = [latency.op(layer) for layer in bank.network.layers]
-    table = latency.Table("toy", {op.name: {"fp32": 4.0, "rounded": 5.0, "int8": 1.0} for op in ops})
+    table = latency.Table("toy", {op.name: {"fp32": 4.0, "rounded": 5.0, "int8": 1.0, "uint8": 2.0} for op in ops})
     made, n = build_cost_tables(bank, table), len(ops)
-    expected = [1, 1, 1, 1, 5, 5, 5, 5]  # what has codes with a scale a channel runs in integers
+    expected = [2, 1, 2, 1, 5, 5, 5, 5]  # codes with a scale a channel run in integers: unsigned ones of 8 bits and asymmetric
     np.testing.assert_array_equal(made.latency[0, :-1, 0], expected)
     assert (made.latency[:, :, -2:] == 4).all()  # inputs as they are, and full precision
     assert made.of(*bank.split(bank.uniform(1, 0)[None]))["latency"] == n
@@ -103,10 +103,16 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(latency_measure, "SECONDS", 0.01)
     ops = [latency.Op("conv", (3, 3, 8, 8), (6, 6, 8)), latency.Op("dense", (32, 10), (32,))]
     table = latency_measure.table(ops)
-    assert set(table.microseconds[ops[1].name]) == {"fp32", "int8", "rounded", "int4"} and table.of(ops[0], "int8") > 0
+    assert set(table.microseconds[ops[1].name]) == {"fp32", "int8", "uint8", "rounded", "int4"} and table.of(ops[0], "int8") > 0
     assert np.isnan(table.of(ops[0], "int4"))
     monkeypatch.setattr(latency_measure, "measure", None)  # a second measurement would call it
     kept = latency.kept(latency.machine())
+    earlier = json.loads(kept.read_text())
+    earlier["us"][ops[0].name].pop("uint8")  # a table of an earlier version
+    kept.write_text(json.dumps(earlier))
+    monkeypatch.setattr(latency_measure, "measure", lambda op: {"int8": 1.0, "uint8": 2.0})
+    complete = latency_measure.table(ops)
+    assert complete.of(ops[0], "uint8") == 2 and complete.of(ops[1], "uint8") == earlier["us"][ops[1].name]["uint8"]
     assert latency_measure.table(ops[:1]).machine == latency.machine() and kept.is_file()
     kept.write_text(kept.read_text().replace('"fp32": ', '"fp32": -'))
     with pytest.raises(ValueError, match="a time is a finite number, not below 0"):
@@ -121,7 +127,7 @@ def test_without_onnxruntime_the_shipped_table_serves_and_says_so(monkeypatch):
     ops = [latency.op(layer) for layer in registry.form("resnet14").layers]
     with pytest.warns(UserWarning, match=r"that of another machine .*pip install 'qd-atlas\[onnx\]'"):
         table = latency_measure.table(ops)
-    assert all(table.of(op, "int8") > 0 for op in ops)
+    assert all(table.of(op, precision) > 0 for op in ops for precision in ("int8", "uint8"))
 
 
 def test_codes_are_the_banks_values(bank):

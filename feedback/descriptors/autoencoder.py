@@ -21,6 +21,8 @@ Layers = tuple[tuple[Array, Array], ...]  # weights [in, out] and bias [out] of 
 
 
 class AutoencoderParams(NamedTuple):
+    """What a dense autoencoder has learned."""
+
     middle: Array  # [F] mean of the rows, and their one scale: units between features are kept
     scale: Array  # []
     encoder: Layers
@@ -30,7 +32,7 @@ class AutoencoderParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """The bottleneck of F - hidden - M - hidden - F, trained anew at each fit; never refitted, it is AURORA-Pre.
+    """The bottleneck of F - hidden - M - hidden - F, trained from scratch at each fit; never refitted, it is AURORA-Pre.
 
     ``signals`` gives "surprise": the mean squared error of each solution's reconstruction, in units of the rows' variance.
     """
@@ -55,22 +57,66 @@ class Autoencoder:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> AutoencoderParams:
+        """Trains on generation 0.
+
+        Args:
+            key: of initial weights and batches, as key data.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Weights, and the scales of input and measures.
+
+        Raises:
+            UserError: the rows do not vary.
+        """
         return self.fit(key, None, rows, fresh)
 
     def fit(self, key: Array, params: AutoencoderParams | None, rows: Rows, fresh: Fresh) -> AutoencoderParams:
-        """Trains from scratch. Raises ValueError where the rows do not vary."""
+        """Trains from scratch.
+
+        Args:
+            key: of initial weights and batches, as key data.
+            params: unused.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Weights, and the scales of input and measures.
+
+        Raises:
+            UserError: the rows do not vary.
+        """
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)
         middle, scale = x.mean(0), np.float32(np.sqrt(x.var(0).mean()))
         normal = (x - middle) / scale
-        shown = normal[np.arange(self.rows) % len(x)] if len(x) < self.rows else normal[: self.rows]
-        encoder, decoder = jax.tree.map(np.asarray, _train(self, key, shown, np.int32(min(len(x), self.rows))))
+        padded = normal[np.arange(self.rows) % len(x)] if len(x) < self.rows else normal[: self.rows]
+        encoder, decoder = jax.tree.map(np.asarray, _train(self, key, padded, np.int32(min(len(x), self.rows))))
         return AutoencoderParams(middle, scale, encoder, decoder, around(np.asarray(_through(encoder, normal)), self.padding))
 
     def __call__(self, params: AutoencoderParams, features: Features) -> Array:
+        """Encodes.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         return into_bounds(self._encode(params, features)[1], params.box)
 
     def signals(self, params: AutoencoderParams, features: Features) -> Features:
+        """Computes the reconstruction error.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            "surprise" [B], in units of the variance of the rows of the last fit.
+        """
         normal, code = self._encode(params, features)
         return {"surprise": ((_through(params.decoder, code) - normal) ** 2).mean(axis=1)}
 
@@ -86,8 +132,8 @@ def _train(learner: Autoencoder, key: Array, x: Array, n: Array) -> tuple[Layers
     encoder_key, decoder_key = jax.random.split(init_key)
     network = _fresh(encoder_key, sizes), _fresh(decoder_key, sizes[::-1])
 
-    def loss(network: tuple[Layers, Layers], shown: Array) -> Array:
-        return ((_through(network[1], _through(network[0], shown)) - shown) ** 2).mean()
+    def loss(network: tuple[Layers, Layers], batch: Array) -> Array:
+        return ((_through(network[1], _through(network[0], batch)) - batch) ** 2).mean()
 
     return training.descend(loss, network, draw_key, x, n, learner.steps, learner.batch, learner.learning_rate)
 

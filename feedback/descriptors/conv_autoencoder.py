@@ -1,7 +1,7 @@
 """Measures learned by a convolutional autoencoder of images: TAXONS (Paolo et al. 2019, arXiv 1909.05508).
 
-What moves in a scene is a few pixels of many: an autoencoder of plain pixels learns the background. So an image is shown
-as its difference from the mean image, and pixels that seldom vary count for more (``lift``). Several images of an episode
+What moves in a scene is a few pixels of many: an autoencoder of plain pixels learns the background. So the input is an
+image's difference from the mean image, and pixels that seldom vary count for more (``lift``). Several images of an episode
 are encoded one by one, their codes laid end to end, their errors summed (STAX, Paolo et al. 2021).
 
 N rows, F images of an episode, S pixels a side, Z numbers of a code, M = F Z measures.
@@ -22,11 +22,13 @@ from qd.support.errors import UserError
 from qd.types import Array, Features, Fresh, Rows
 
 _LEAST = 8  # rows
-_FLOOR = 0.01  # of the mean variance: what a pixel that never varies is taken to vary by
+_FLOOR = 0.01  # of the mean variance: added to the variance of each pixel
 _CHUNK = 1024
 
 
 class ConvAutoencoderParams(NamedTuple):
+    """What a convolutional autoencoder has learned."""
+
     middle: Array  # [S, S, 3], the mean image
     scale: Array  # [S, S, 3]
     encoder: Layers
@@ -49,9 +51,9 @@ class ConvAutoencoder:
     steps: int = 200  # of a training, and of the first twice as many; 0: never trained, a control
     batch: int = 128
     learning_rate: float = 3e-3  # falls to a tenth within a training
-    lift: float = 0.5  # pixels are divided by their deviation to this power: 0 plain pixels, 1 all count alike
+    lift: float = 0.5  # pixels are divided by their deviation to this power: 0 plain pixels, 1 all count the same
     rows: int = 2048  # at most, drawn evenly from what there is: one program, whatever their number
-    anew: bool = False  # forget the weights at each fit, an ablation of the papers
+    from_scratch: bool = False  # forget the weights at each fit, an ablation of the papers
     pure: bool = True
     learns: bool = True
 
@@ -70,46 +72,100 @@ class ConvAutoencoder:
         return ((-1.0, 1.0),) * (self.frames * self.code)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> ConvAutoencoderParams:
+        """Trains on generation 0, twice as many steps.
+
+        Args:
+            key: of initial weights and batches, as key data.
+            rows: generation 0; the images are [N, F, S, S, 3].
+            fresh: unused.
+
+        Returns:
+            Weights, and the scales of pixels and measures.
+
+        Raises:
+            UserError: the images are not square, their side does not fit the network, they are fewer than 8, or all are the
+                same.
+        """
         return self.fit(key, None, rows, fresh)
 
     def fit(self, key: Array, params: ConvAutoencoderParams | None, rows: Rows, fresh: Fresh) -> ConvAutoencoderParams:
-        """Trains on. Raises ValueError on images of the wrong size, too few of them, or all alike."""
+        """Continues the training.
+
+        Args:
+            key: of initial weights, rows and batches, as key data.
+            params: of the fit before, or None at the first.
+            rows: elites and whatever else is learned from; the images are [N, F, S, S, 3].
+            fresh: unused.
+
+        Returns:
+            Weights, and the scales of pixels and measures.
+
+        Raises:
+            UserError: the images are not square, their side does not fit the network, they are fewer than 8, or all are the
+                same.
+        """
         images = np.asarray(rows.features[self.reads[0]])
         self._check(images)
         new_key, choose_key, learn_key = jax.random.split(jax.random.wrap_key_data(key), 3)
-        chosen = np.asarray(jax.random.permutation(choose_key, len(images)))[: self.rows]
-        seen = images[chosen].reshape(-1, *images.shape[2:])
-        middle, scale = self._lifted(seen)
+        choice = np.asarray(jax.random.permutation(choose_key, len(images)))[: self.rows]
+        sample = images[choice].reshape(-1, *images.shape[2:])
+        middle, scale = self._normalization(sample)
         network = None if params is None else (params.encoder, params.decoder)
-        if network is None or self.anew:
+        if network is None or self.from_scratch:
             network = self.network.fresh(new_key, images.shape[2], self.code)
         if self.steps:
-            first = 2 if params is None or self.anew else 1
-            shown = seen[np.arange(self.rows * self.frames) % len(seen)]
-            network = _train(self, first)(network, learn_key, shown, np.int32(len(seen)), middle, scale)
+            first = 2 if params is None or self.from_scratch else 1
+            padded = sample[np.arange(self.rows * self.frames) % len(sample)]
+            network = _train(self, first)(network, learn_key, padded, np.int32(len(sample)), middle, scale)
         encoder, decoder = jax.tree.map(np.asarray, network)
-        learned = ConvAutoencoderParams(middle, scale, encoder, decoder, Box(np.float32(0), np.float32(1)))
-        box = around(self._coded(learned, images))
-        return learned._replace(box=box._replace(half=np.full_like(box.half, box.half.max())))  # one scale for all of them
+        params = ConvAutoencoderParams(middle, scale, encoder, decoder, Box(np.float32(0), np.float32(1)))
+        box = around(self._codes(params, images))
+        return params._replace(box=box._replace(half=np.full_like(box.half, box.half.max())))  # one scale for all of them
 
     def __call__(self, params: ConvAutoencoderParams, features: Features) -> Array:
+        """Encodes.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...]; the images are [B, F, S, S, 3].
+
+        Returns:
+            Measures, [B, F Z].
+        """
         images = features[self.reads[0]]
-        code = self.network.encode(params.encoder, _shown(images, params.middle, params.scale))
+        code = self.network.encode(params.encoder, _normalized(images, params.middle, params.scale))
         return into_bounds(code.reshape(len(images), -1), params.box)
 
     def signals(self, params: ConvAutoencoderParams, features: Features) -> Features:
+        """Computes the reconstruction error.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...]; the images are [B, F, S, S, 3].
+
+        Returns:
+            "surprise" [B], in units of the images' variance, summed over the F images.
+        """
         images = features[self.reads[0]]
-        x = _shown(images, params.middle, params.scale)
+        x = _normalized(images, params.middle, params.scale)
         again = self.network.decode(params.decoder, self.network.encode(params.encoder, x))
         return {"surprise": ((again - x) ** 2).mean(axis=(1, 2, 3)).reshape(len(images), -1).sum(axis=1)}
 
     def reconstructed(self, params: ConvAutoencoderParams, images: Array) -> np.ndarray:
-        """Returns what is left of images [N, F, S, S, 3], in 0..1: for people to look at."""
-        x = _shown(images, params.middle, params.scale)
+        """Reconstructs images from their codes, to look at.
+
+        Args:
+            params: of a fit.
+            images: [N, F, S, S, 3], uint8, or floats in 0..1.
+
+        Returns:
+            Images of the same shape, in 0..1.
+        """
+        x = _normalized(images, params.middle, params.scale)
         again = self.network.decode(params.decoder, self.network.encode(params.encoder, x))
         return np.clip(np.asarray(again) * params.scale + params.middle, 0, 1).reshape(images.shape)
 
-    def _lifted(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _normalization(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean image, and by what each pixel is divided: its deviation to the power of ``lift``, in units of their mean."""
         light = _light(images)
         middle, varies = light.mean(axis=0), light.var(axis=0)
@@ -117,10 +173,10 @@ class ConvAutoencoder:
         relative = varies / usual + _FLOOR  # s = sqrt(usual) (v / usual)^(lift / 2)
         return middle, (np.sqrt(usual) * relative ** (self.lift / 2)).astype(np.float32)
 
-    def _coded(self, learned: ConvAutoencoderParams, images: np.ndarray) -> np.ndarray:
+    def _codes(self, params: ConvAutoencoderParams, images: np.ndarray) -> np.ndarray:
         """Codes of all rows, in chunks of one size."""
-        program, n = _encoded(self), len(images)
-        parts = [program(learned, images[np.minimum(np.arange(i, i + _CHUNK), n - 1)]) for i in range(0, n, _CHUNK)]
+        program, n = _encoder_program(self), len(images)
+        parts = [program(params, images[np.minimum(np.arange(i, i + _CHUNK), n - 1)]) for i in range(0, n, _CHUNK)]
         return np.concatenate(parts)[:n]
 
     def _check(self, images: np.ndarray) -> None:
@@ -128,7 +184,7 @@ class ConvAutoencoder:
         if not square or images.shape[1] != self.frames:
             raise UserError(
                 f"{self.reads[0]} is {list(images.shape[1:])} for each solution, but {self.frames} square image(s) in colour "
-                f"are wanted, [{self.frames}, S, S, 3]",
+                f"are needed, [{self.frames}, S, S, 3]",
                 f"type frames={images.shape[1] if square else 1}, and reads=[image]",
             )
         side, least = images.shape[2], self.network.least
@@ -144,18 +200,18 @@ def _light(images: Array) -> Array:
     return images.astype(np.float32) / np.float32(255 if images.dtype == np.uint8 else 1)
 
 
-def _shown(images: Array, middle: Array, scale: Array) -> Array:
-    """What the network sees of images [N, F, S, S, 3] or [N, S, S, 3]: [N F, S, S, 3]."""
+def _normalized(images: Array, middle: Array, scale: Array) -> Array:
+    """The network's input for images [N, F, S, S, 3] or [N, S, S, 3]: [N F, S, S, 3]."""
     return (_light(images).reshape(-1, *images.shape[-3:]) - middle) / scale
 
 
 @lru_cache(maxsize=16)
-def _encoded(learner: ConvAutoencoder):
+def _encoder_program(learner: ConvAutoencoder):
     @jax.jit
-    def encoded(learned: ConvAutoencoderParams, images: Array) -> Array:
-        return learner(learned, {learner.reads[0]: images})
+    def encode(params: ConvAutoencoderParams, images: Array) -> Array:
+        return learner(params, {learner.reads[0]: images})
 
-    return encoded
+    return encode
 
 
 @lru_cache(maxsize=16)
@@ -168,7 +224,7 @@ def _train(learner: ConvAutoencoder, times: int):
     @jax.jit
     def train(weights: tuple[Layers, Layers], key: Array, images: Array, n: Array, middle: Array, scale: Array):
         def loss(weights: tuple[Layers, Layers], rows: Array) -> Array:
-            x = _shown(rows, middle, scale)
+            x = _normalized(rows, middle, scale)
             return ((network.decode(weights[1], network.encode(weights[0], x)) - x) ** 2).mean()
 
         return training.descend(loss, weights, key, jnp.asarray(images), n, steps, learner.batch, rate)

@@ -1,4 +1,4 @@
-"""Two networks that squeeze an image into a few numbers and draw it again: of patches, fast on a CPU, or as published.
+"""Two networks that encode an image as a few numbers and decode it again: of patches, fast on a CPU, or as published.
 
 Both write convolutions as products of matrices. B images, S pixels a side, C channels, Z numbers of a code; I, O a
 layer's inputs and outputs.
@@ -21,27 +21,56 @@ _COLOURS = 3
 
 
 class ImageNetwork(Protocol):
+    """Encoder and decoder of images."""
+
     @property
     def least(self) -> int:
         """S must be a multiple of it."""
         ...
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
-        """Returns the initial weights of encoder and decoder."""
+        """Draws initial weights.
+
+        Args:
+            key: of the weights, a key array.
+            side: S, a multiple of ``least``.
+            code: Z.
+
+        Returns:
+            The layers of encoder and decoder.
+        """
         ...
 
     def encode(self, encoder: Layers, x: Array) -> Array:
-        """[B, S, S, 3] -> [B, Z]."""
+        """Encodes images.
+
+        Args:
+            encoder: its layers.
+            x: [B, S, S, 3].
+
+        Returns:
+            Codes, [B, Z].
+        """
         ...
 
     def decode(self, decoder: Layers, code: Array) -> Array:
-        """[B, Z] -> [B, S, S, 3]."""
+        """Decodes images.
+
+        Args:
+            decoder: its layers.
+            code: [B, Z].
+
+        Returns:
+            Images, [B, S, S, 3].
+        """
         ...
 
 
 @dataclass(frozen=True)
 class PatchNetwork:
-    """Convolutions whose stride is their size, so that no pixel is copied; then dense layers. 5 times as fast as Halving.
+    """Convolutions with a stride equal to their size, so that no pixel is copied; then dense layers.
+
+    5 times as fast as Halving.
 
     Pixels are sorted once so that each layer's patches lie end to end: every layer is one reshape and one product.
     """
@@ -62,25 +91,53 @@ class PatchNetwork:
         return math.prod(self.strides)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
+        """Draws initial weights.
+
+        Args:
+            key: of the weights, a key array.
+            side: S, a multiple of ``least``.
+            code: Z.
+
+        Returns:
+            The layers of encoder and decoder.
+        """
         inputs = (_COLOURS, *self.channels)
         shapes = [(s * s * i, o) for s, i, o in zip(self.strides, inputs, self.channels, strict=False)]
         shapes += pairwise((inputs[-1] * (side // self.least) ** 2, *self.hidden, code))
         down, up = jax.random.split(key)
-        return _drawn(down, shapes), _drawn(up, [(o, i) for i, o in shapes[::-1]])
+        return _initial_layers(down, shapes), _initial_layers(up, [(o, i) for i, o in shapes[::-1]])
 
     def encode(self, encoder: Layers, x: Array) -> Array:
+        """Encodes images.
+
+        Args:
+            encoder: its layers.
+            x: [B, S, S, 3].
+
+        Returns:
+            Codes, [B, Z].
+        """
         return _chain(encoder, self._sorted(x)).reshape(len(x), -1)
 
     def decode(self, decoder: Layers, code: Array) -> Array:
-        drawn = _chain(decoder, code)
-        side = math.isqrt(drawn.size // max(len(code), 1) // _COLOURS)
+        """Decodes images.
+
+        Args:
+            decoder: its layers.
+            code: [B, Z].
+
+        Returns:
+            Images, [B, S, S, 3].
+        """
+        pixels = _chain(decoder, code)
+        side = math.isqrt(pixels.size // max(len(code), 1) // _COLOURS)
         sizes, levels = self._levels(side), len(self.strides) + 1
-        pairs = drawn.reshape(len(code), *(n for size in sizes for n in (size, size)), _COLOURS)
+        pairs = pixels.reshape(len(code), *(n for size in sizes for n in (size, size)), _COLOURS)
         rows, columns = range(1, 2 * levels, 2), range(2, 2 * levels + 1, 2)
         return pairs.transpose(0, *rows, *columns, 2 * levels + 1).reshape(len(code), side, side, _COLOURS)
 
     def _sorted(self, x: Array) -> Array:
-        """PatchNetwork of patches: [B, S, S, 3] -> [B, 3 S S]."""
+        """Sorts pixels by patch: [B, S, S, 3] -> [B, 3 S S]."""
         sizes, levels = self._levels(x.shape[1]), len(self.strides) + 1
         split = x.reshape(len(x), *sizes, *sizes, _COLOURS)
         order = [axis for level in range(1, levels + 1) for axis in (level, level + levels)]
@@ -94,8 +151,8 @@ class PatchNetwork:
 class Halving:
     """TAXONS' layers (Paolo et al. 2019): convolutions of 4 x 4 that overlap, stride 2, and SELU; transposed ones mirror them.
 
-    The published channels are 32, 64, 32, 16, for images of 64 x 64. Its last ReLU is left out: here an image is shown as
-    its difference from the mean image, which has both signs.
+    The published channels are 32, 64, 32, 16, for images of 64 x 64. Its last ReLU is left out: here an image is its
+    difference from the mean image, which has both signs.
     """
 
     channels: tuple[int, ...] = (32, 64, 32, 16)
@@ -109,20 +166,49 @@ class Halving:
         return 2 ** len(self.channels)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
+        """Draws initial weights.
+
+        Args:
+            key: of the weights, a key array.
+            side: S, a multiple of ``least``.
+            code: Z.
+
+        Returns:
+            The layers of encoder and decoder.
+        """
         wide = self.channels[-1] * (side // self.least) ** 2
         down = [(16 * i, o) for i, o in zip((_COLOURS, *self.channels), self.channels, strict=False)]
         up = [(i, 16 * o) for i, o in pairwise((*self.channels[::-1], _COLOURS))]
         down_key, out_key, up_key = jax.random.split(key, 3)
-        raised = tuple((w / 2, b[: len(b) // 16]) for w, b in _drawn(up_key, up))  # four inputs meet in a pixel
-        return _drawn(down_key, [*down, (wide, code)]), (*_drawn(out_key, [(code, wide)]), *raised)
+        up_layers = tuple((w / 2, b[: len(b) // 16]) for w, b in _initial_layers(up_key, up))  # four inputs meet in a pixel
+        encoder = _initial_layers(down_key, [*down, (wide, code)])
+        return encoder, (*_initial_layers(out_key, [(code, wide)]), *up_layers)
 
     def encode(self, encoder: Layers, x: Array) -> Array:
+        """Encodes images.
+
+        Args:
+            encoder: its layers.
+            x: [B, S, S, 3].
+
+        Returns:
+            Codes, [B, Z].
+        """
         for weights, bias in encoder[:-1]:
             x = jax.nn.selu(halved(x, weights) + bias)
         weights, bias = encoder[-1]
         return jax.nn.selu(x.reshape(len(x), -1) @ weights + bias)
 
     def decode(self, decoder: Layers, code: Array) -> Array:
+        """Decodes images.
+
+        Args:
+            decoder: its layers.
+            code: [B, Z].
+
+        Returns:
+            Images, [B, S, S, 3].
+        """
         (weights, bias), *up = decoder
         first = up[0][0].shape[0]
         side = math.isqrt(bias.shape[0] // first)
@@ -178,7 +264,7 @@ def _chain(layers: Layers, x: Array) -> Array:
     return x
 
 
-def _drawn(key: Array, shapes: list[tuple[int, int]]) -> Layers:
-    """LeCun's initial weights (1998), as SELU wants them."""
+def _initial_layers(key: Array, shapes: list[tuple[int, int]]) -> Layers:
+    """LeCun's initial weights (1998), which suit SELU."""
     each = jax.random.split(key, len(shapes))
     return tuple((jax.random.normal(k, s) / s[0] ** 0.5, np.zeros(s[1], np.float32)) for k, s in zip(each, shapes, strict=True))

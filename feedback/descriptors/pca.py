@@ -14,13 +14,28 @@ from qd.types import Array, Features, Fresh, Params, Rows
 
 
 class PCAParams(NamedTuple):
+    """Principal components."""
+
     mean: Array  # [F]
     axes: Array  # [F, M], scaled so that the elites fill the bounds
 
 
 @dataclass(frozen=True)
 class PCA:
-    """The first M principal components, scaled into fixed bounds [-1, 1] by the largest value seen at the fit."""
+    """The first M principal components, scaled into fixed bounds [-1, 1] by the largest absolute value at the fit.
+
+    >>> import numpy as np
+    >>> from qd import Rows
+    >>> x = np.array([[-1.0, 0.0, 7.0], [1.0, 0.0, 7.0], [0.0, -0.5, 7.0], [0.0, 0.5, 7.0]])  # the third column does not vary
+    >>> ids = np.arange(4)
+    >>> pca = PCA(reads=("pose",), measures=2, margin=0.0)
+    >>> params = pca.fit(None, None, Rows(ids, ids, ids, {"pose": x}, ids >= 0), None)
+    >>> pca(params, {"pose": x}).round(3) + 0.0
+    array([[-1.,  0.],
+           [ 1.,  0.],
+           [ 0., -1.],
+           [ 0.,  1.]])
+    """
 
     reads: tuple[str, ...]
     measures: int = 2
@@ -33,10 +48,36 @@ class PCA:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> PCAParams:
+        """Fits to generation 0.
+
+        Args:
+            key: unused.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Mean and scaled axes.
+
+        Raises:
+            UserError: the rows vary in fewer than M directions.
+        """
         return self.fit(key, None, rows, fresh)
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> PCAParams:
-        """Fits to the rows. Raises ValueError where they span fewer than M directions."""
+        """Fits to the rows by singular value decomposition.
+
+        Args:
+            key: unused.
+            params: unused.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Mean and scaled axes.
+
+        Raises:
+            UserError: the rows vary in fewer than M directions.
+        """
         x = np.asarray(_flat(rows.features, self.reads), np.float64)
         mean = x.mean(axis=0)
         _, spread, directions = np.linalg.svd(x - mean, full_matrices=False)
@@ -53,6 +94,15 @@ class PCA:
         return PCAParams(mean.astype(np.float32), (axes / reach).astype(np.float32))
 
     def __call__(self, params: PCAParams, features: Features) -> Array:
+        """Projects onto the principal components.
+
+        Args:
+            params: mean and axes.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         return (_flat(features, self.reads) - params.mean) @ params.axes
 
 

@@ -1,7 +1,7 @@
 """QDHF as published: a linear projection fitted to triplet judgements by a hinge loss (Ding et al., ICML 2024).
 
 Faithful to the paper (arXiv 2310.12103) and to what its authors' code does, its defects included: round 1 asks about
-fresh random solutions, the split is by time, the fit starts anew each round and stops early by a noisy validation, and
+fresh random solutions, the split is by time, the fit starts from scratch each round and stops early by a noisy validation, and
 the bounds are minimum and maximum of the elites. ``feedback.descriptors.triplets`` is what we recommend instead.
 
 N answers, F feature length, M measures. ẑ = W^T f, Δ = |ẑ_x - ẑ_1|² - |ẑ_x - ẑ_2|², y = 1 where 2 is nearer.
@@ -21,10 +21,12 @@ from feedback.features import flat
 from feedback.preferences import comparisons
 from feedback.preferences.comparisons import Answers
 from qd import keys
-from qd.types import Array, Features, Fresh, Params, Rows
+from qd.types import Array, Features, Fresh, Rows
 
 
 class Projection(NamedTuple):
+    """What the published recipe has learned."""
+
     answers: Answers
     fits: Array  # int32 []
     weights: Array  # [F, M]; the paper's bias cancels in every distance and in the bounds
@@ -35,9 +37,12 @@ class Projection(NamedTuple):
 
 @dataclass(frozen=True)
 class QDHFPaper:
-    """The published recipe. Answers that cannot tell are spent and left out: the hinge has no place for them."""
+    """The published recipe.
 
-    judge: Any = field(compare=False)  # asked in fit only: learners that differ only in it share their programs
+    An answer "can't tell" counts as a question, but nothing is learned from it: the hinge has no term for it.
+    """
+
+    judge: Any = field(compare=False)  # used in fit only: learners that differ only in it share compiled programs
     reads: tuple[str, ...]
     questions_per_fit: tuple[int, ...] = (250, 250, 250, 250)  # judgements at each fit; (1000,) without refitting is QDHF-Base
     measures: int = 2
@@ -54,17 +59,42 @@ class QDHFPaper:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Projection:
-        """Asks about fresh random solutions, three for each triplet, and fits."""
+        """Asks about new random solutions, three for each triplet, and fits.
+
+        Args:
+            key: of solutions and training.
+            rows: generation 0, features [N, ...]; the bounds are fitted to them.
+            fresh: draws and evaluates the random solutions.
+
+        Returns:
+            Answers, projection and box.
+
+        Raises:
+            UserError: the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         key, fresh_key = keys.split(key)
         n = self.questions_per_fit[0]
-        strangers = fresh(fresh_key, 3 * n)
+        new = fresh(fresh_key, 3 * n)
         length = flat(rows.features, self.reads).shape[1]
         buffer = comparisons.empty(sum(self.questions_per_fit), length)
-        buffer = comparisons.ask(self.judge, buffer, strangers, np.arange(3 * n).reshape(n, 3), self.reads)
+        buffer = comparisons.ask(self.judge, buffer, new, np.arange(3 * n).reshape(n, 3), self.reads)
         return self._fit_map(key, buffer, 1, rows)
 
     def fit(self, key: Array, params: Projection, rows: Rows, fresh: Fresh) -> Projection:
-        """Asks about elites, drawn evenly with replacement, and refits to all answers."""
+        """Asks about elites, drawn evenly with replacement, and refits to all answers.
+
+        Args:
+            key: of triplets and training.
+            params: with the answers so far.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Answers, projection and box.
+
+        Raises:
+            UserError: the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         key, draw_key = keys.split(key)
         fits, buffer = int(params.fits), params.answers
         n = self.questions_per_fit[fits] if fits < len(self.questions_per_fit) else 0
@@ -74,6 +104,15 @@ class QDHFPaper:
         return self._fit_map(key, buffer, fits + 1, rows)
 
     def __call__(self, params: Projection, features: Features) -> Array:
+        """Projects.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
     def agreement(self, params: Projection) -> tuple[int, int]:
@@ -83,9 +122,8 @@ class QDHFPaper:
     def _fit_map(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> Projection:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
         check_varies(x, self.reads, 2)
-        learned: Params = _train(self, key, *_differences(buffer))
-        weights = np.asarray(learned[0])
-        return Projection(buffer, np.int32(fits), weights, around(x @ weights), *map(np.asarray, learned[1:]))
+        weights, accuracy, epochs = map(np.asarray, _train(self, key, *_differences(buffer)))
+        return Projection(buffer, np.int32(fits), weights, around(x @ weights), accuracy, epochs)
 
 
 def _differences(buffer: Answers) -> tuple[Array, Array, Array, Array]:

@@ -15,6 +15,8 @@ from qd.types import Array, Features, Fresh, Rows
 
 
 class RandomProjectionParams(NamedTuple):
+    """A projection and the bounds of its result."""
+
     weights: Array  # [F, M]
     box: Box
 
@@ -33,14 +35,50 @@ class RandomProjection:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> RandomProjectionParams:
+        """Draws the projection, and fits the bounds.
+
+        Args:
+            key: of the weights.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Weights and box.
+
+        Raises:
+            UserError: the rows do not vary.
+        """
         length = flat(rows.features, self.reads).shape[1]
         weights = keys.uniform(keys.to_host(key), (length, self.measures), -1, 1) / np.float32(np.sqrt(length))
         return self._scaled(weights, rows)
 
     def fit(self, key: Array, params: RandomProjectionParams, rows: Rows, fresh: Fresh) -> RandomProjectionParams:
+        """Fits the bounds.
+
+        Args:
+            key: unused.
+            params: their weights stay.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            The same weights, and a new box.
+
+        Raises:
+            UserError: the rows do not vary.
+        """
         return self._scaled(params.weights, rows)
 
     def __call__(self, params: RandomProjectionParams, features: Features) -> Array:
+        """Projects.
+
+        Args:
+            params: weights and box.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
     def _scaled(self, weights: Array, rows: Rows) -> RandomProjectionParams:

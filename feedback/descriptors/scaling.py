@@ -18,33 +18,33 @@ class Box(NamedTuple):
     half: Array  # [M]
 
 
-def around(embedded: Array, padding: float = 0.0) -> Box:
+def around(embedding: Array, padding: float = 0.0) -> Box:
     """Returns the box from minimum to maximum of an embedding.
 
     Args:
-        embedded: rows of the embedding, [N, M].
+        embedding: rows, [N, M].
         padding: a share of the box's half width, added at each side.
 
     Returns:
         Middle and half width, float32 [M] each; never quite 0 wide.
     """
-    low, high = np.min(embedded, axis=0), np.max(embedded, axis=0)
+    low, high = np.min(embedding, axis=0), np.max(embedding, axis=0)
     half = (high - low) / 2
-    tiny = 1e-6 * max(float(np.abs(embedded).max()), 1e-30)  # where all rows embed alike
+    tiny = 1e-6 * max(float(np.abs(embedding).max()), 1e-30)  # where all rows are embedded at one point
     return Box(np.float32((low + high) / 2), np.float32(np.maximum(half * (1 + padding), tiny)))
 
 
-def into_bounds(embedded: Array, box: Box) -> Array:
+def into_bounds(embedding: Array, box: Box) -> Array:
     """Scales an embedding: the box becomes [-1, 1]; what lies outside stays outside.
 
     Args:
-        embedded: rows of the embedding, [N, M].
+        embedding: rows, [N, M].
         box: the part that fills the bounds.
 
     Returns:
         Measures, [N, M].
     """
-    return (embedded - box.middle) / box.half
+    return (embedding - box.middle) / box.half
 
 
 def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
@@ -64,6 +64,6 @@ def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
             f"{len(x)} solutions are too few to learn from: {at_least} are needed", "start from more seeds (initial=100)"
         )
     if not np.isfinite(x).all():
-        raise UserError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite", "mend the domain")
+        raise UserError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite", "correct the domain")
     if not np.ptp(x, axis=0).any():
         raise UserError(f"{what} is the same in all {len(x)} solutions, so nothing tells them apart", "read another feature")

@@ -51,10 +51,36 @@ class Signature:
         return ((-1.0, 1.0),) * count
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Box:
+        """Fits the scale to generation 0.
+
+        Args:
+            key: unused.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            The box.
+
+        Raises:
+            UserError: the feature is no path of ``channels`` columns, or does not vary.
+        """
         return self.fit(key, None, rows, fresh)
 
     def fit(self, key: Array, params: Box | None, rows: Rows, fresh: Fresh) -> Box:
-        """Fits the box to the rows. Raises ValueError where the feature is no path of so many channels."""
+        """Fits the scale: one for all numbers, by the largest of them.
+
+        Args:
+            key: unused.
+            params: unused.
+            rows: elites and whatever else is learned from; the path is [N, T, channels].
+            fresh: unused.
+
+        Returns:
+            The box.
+
+        Raises:
+            UserError: the feature is no path of ``channels`` columns, or does not vary.
+        """
         path = np.asarray(rows.features[self.reads[0]])
         if path.ndim != 3 or path.shape[1] < 2 or path.shape[2] != self.channels:
             wide = path.shape[2] if path.ndim == 3 else self.channels
@@ -69,6 +95,15 @@ class Signature:
         return box._replace(half=np.full_like(box.half, box.half.max()))
 
     def __call__(self, params: Box, features: Features) -> Array:
+        """Computes the signature.
+
+        Args:
+            params: the box.
+            features: name -> [B, ...]; the path is [B, T, channels].
+
+        Returns:
+            Measures, [B, M].
+        """
         return into_bounds(signed(features[self.reads[0]], self.depth, self.log, self.time), params)
 
 
@@ -122,7 +157,14 @@ def signature(path: Array, depth: int) -> Levels:
 
 
 def logarithm(levels: Levels) -> Levels:
-    """log(1 + s) = s - s^2 / 2 + s^3 / 3 - ... in the tensor algebra, cut off behind the last level."""
+    """Computes log(1 + s) = s - s^2 / 2 + s^3 / 3 - ... in the tensor algebra, cut off after the last level.
+
+    Args:
+        levels: s, the levels 1, 2, ... of signatures; level k is [B, d^k].
+
+    Returns:
+        As many levels.
+    """
     total, power = levels, levels
     for n in range(2, len(levels) + 1):
         power = _product(power, levels)

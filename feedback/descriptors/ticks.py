@@ -13,8 +13,15 @@ from qd.types import Array, Features, Fresh, Params, Rows
 class Ticks:
     """Uneven cells along each column of a feature: a measure is the number of the cell, and how far into it.
 
-    The borders between cells are given, or shared out by generation 0 so that each cell has as much of it (small judges
+    The borders between cells are given, or chosen from generation 0 so that each cell gets an equal share of it (small judges
     lean to one side, and only their order means something); they never move after that.
+
+    >>> import numpy as np
+    >>> ticks = Ticks("length", cells=(3,), ticks=((10.0, 20.0),))  # cells below 10, from 10 to 20, and from 20
+    >>> ticks((), {"length": np.array([[5.0], [15.0], [20.0]])})
+    Array([[0.5],
+           [1.5],
+           [2. ]], dtype=float32)
     """
 
     feature: str
@@ -56,7 +63,20 @@ class Ticks:
         return tuple((0.0, float(cells)) for cells in self.cells)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Raises ValueError where generation 0 has fewer different values than cells."""
+        """Sets the borders, where they are not given.
+
+        Args:
+            key: unused.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            The inner borders of each column, float32 [cells - 1] each; no params where ``ticks`` are given.
+
+        Raises:
+            UserError: generation 0 has fewer different values than cells, or the feature has other than one column for each of
+                ``cells``.
+        """
         if self.ticks is not None:
             return ()
         columns = np.asarray(rows.features[self.feature], float).reshape(len(rows.ids), -1)
@@ -68,9 +88,29 @@ class Ticks:
         return tuple(np.array(even_borders(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
+        """Keeps the borders.
+
+        Args:
+            key: unused.
+            params: returned as they are.
+            rows: unused.
+            fresh: unused.
+
+        Returns:
+            The params.
+        """
         return params
 
     def __call__(self, params: Params, features: Features) -> Array:
+        """Finds the cell of each value.
+
+        Args:
+            params: borders, where ``ticks`` are not given.
+            features: name -> [B, ...]; ``feature`` alone is read, M columns.
+
+        Returns:
+            Measures, [B, M]: number of the cell plus a share of 0 to 0.999 of its width.
+        """
         x = features[self.feature].reshape(len(features[self.feature]), -1)
         borders = params if self.ticks is None else [np.array(each, np.float32) for each in self.ticks]
         return jnp.stack([_along(x[:, i], each) for i, each in enumerate(borders)], axis=1)

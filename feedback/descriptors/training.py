@@ -1,4 +1,4 @@
-"""How networks that reconstruct what they see are trained: steps of Adam on batches drawn anew.
+"""Training of networks that reconstruct their input: steps of Adam, each on a new random batch.
 
 N rows of which the first n are real, B rows in a batch.
 """
@@ -16,10 +16,20 @@ Loss = Callable[[Network, Array], Array]  # (network, rows [B, ...]) -> []
 
 
 def descend(loss: Loss, network: Network, key: Array, x: Array, n: Array, steps: int, batch: int, rate: Any) -> Network:
-    """In a trace: steps of Adam (Kingma and Ba 2015) on batches drawn, with replacement, of the first n rows of x.
+    """Minimises a loss by Adam (Kingma and Ba 2015), to be traced.
 
     Args:
+        loss: of a network on a batch.
+        network: initial weights.
+        key: of the batches, a key array.
+        x: rows, padded; only the first n are drawn, with replacement.
+        n: how many rows are real, [].
+        steps: of Adam.
+        batch: B, rows of a step.
         rate: the learning rate, or a schedule step -> rate.
+
+    Returns:
+        The trained weights.
     """
     adam = optax.adam(rate)
 

@@ -1,7 +1,7 @@
 """Measures learned from answers to "is a or b more like x?" by a small network, where no linear map of the features will do.
 
 The likelihood is that of ``feedback.preferences.posterior``: lapse rates and "can't tell" are learned. The network is the most
-probable of many restarts, for its likelihood has many peaks. It wants more answers than a linear map; try
+probable of many restarts, for its likelihood has many peaks. It needs more answers than a linear map; try
 ``feedback.descriptors.triplets`` first.
 
 N answers, F feature length, H hidden units, K restarts, M measures, R raters.
@@ -40,7 +40,7 @@ class TripletNetworkParams(NamedTuple):
     scale: Array  # []
     network: NetworkWeights
     box: Box
-    lapse_rates: Array  # [R] share of each rater's answers that are flipped
+    lapse_rates: Array  # [R] share of each rater's answers that are slips, each way
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,49 @@ class TripletNetwork:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletNetworkParams:
+        """Asks the first questions about the initial population, and fits.
+
+        Args:
+            key: of questions and initial weights.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Answers, network and lapse rates.
+
+        Raises:
+            UserError: fewer than three rows, the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletNetworkParams, rows: Rows, fresh: Fresh) -> TripletNetworkParams:
-        """Asks more questions, and refits to all answers; after the last of ``questions_per_fit`` it asks no more."""
+        """Asks more questions, and refits to all answers; after the last of ``questions_per_fit`` it asks no more.
+
+        Args:
+            key: of questions and initial weights.
+            params: with the answers so far.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Answers, network and lapse rates.
+
+        Raises:
+            UserError: fewer than three rows, the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         return self._ask_and_fit(key, params.answers, int(params.fits), rows)
 
     def __call__(self, params: TripletNetworkParams, features: Features) -> Array:
+        """Applies the network.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         x = (flat(features, self.reads) - params.middle) / params.scale
         return into_bounds(_through(params.network, x), params.box)
 

@@ -1,8 +1,8 @@
 """Measures learned from answers to "is a or b more like x?", robust where answers are few or wrong.
 
 A linear map of the features is fitted by its posterior (``feedback.preferences.posterior``): the lapse rate of each rater is
-learned, the prior says that measures lie along directions in which elites vary, few answers are averaged over and many
-use the mode. Compared with the published recipe (``feedback.descriptors.qdhf``, Ding et al. 2024) nothing is split off and
+learned, the prior says that measures lie along directions in which elites vary, few answers are averaged over and with many
+the mode is used. Compared with the published recipe (``feedback.descriptors.qdhf``, Ding et al. 2024) nothing is split off and
 nothing stops early.
 
 N answers, F feature length, M measures, S samples, R raters.
@@ -33,7 +33,7 @@ class TripletParams(NamedTuple):
     weights: Array  # [F, M]
     box: Box
     samples: Array  # [S, F, M] other maps that the answers allow, rotated onto ``weights``
-    lapse_rates: Array  # [R] share of each rater's answers that are flipped
+    lapse_rates: Array  # [R] share of each rater's answers that are slips, each way
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,49 @@ class Triplets:
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletParams:
-        """Asks the first questions about the initial population, and fits. Raises ValueError where it is too small."""
+        """Asks the first questions about the initial population, and fits.
+
+        Args:
+            key: of questions and posterior.
+            rows: generation 0, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Answers, map, samples of the posterior and lapse rates.
+
+        Raises:
+            UserError: fewer than three rows, the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         buffer = comparisons.empty(sum(self.questions_per_fit), flat(rows.features, self.reads).shape[1])
         return self._ask_and_fit(key, buffer, 0, rows)
 
     def fit(self, key: Array, params: TripletParams, rows: Rows, fresh: Fresh) -> TripletParams:
-        """Asks more questions, and refits to all answers; after the last of ``questions_per_fit`` it asks no more."""
+        """Asks more questions, and refits to all answers; after the last of ``questions_per_fit`` it asks no more.
+
+        Args:
+            key: of questions and posterior.
+            params: with the answers so far.
+            rows: elites and whatever else is learned from, features [N, ...].
+            fresh: unused.
+
+        Returns:
+            Answers, map, samples of the posterior and lapse rates.
+
+        Raises:
+            UserError: fewer than three rows, the rows do not vary, or the judge answers other than 1, -1 and 0.
+        """
         return self._ask_and_fit(key, params.answers, int(params.fits), rows)
 
     def __call__(self, params: TripletParams, features: Features) -> Array:
+        """Projects.
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            Measures, [B, M].
+        """
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
     def agreement(self, params: TripletParams) -> tuple[int, int]:
@@ -95,7 +129,15 @@ class Triplets:
         return comparisons.agreement(self, params)
 
     def signals(self, params: TripletParams, features: Features) -> Features:
-        """Returns "doubt" [B]: how far the maps that the answers allow put a solution apart (root mean square)."""
+        """Computes the posterior uncertainty: how far the maps that the answers allow put a solution apart (root mean square).
+
+        Args:
+            params: of the last fit.
+            features: name -> [B, ...].
+
+        Returns:
+            "doubt" [B], in half widths of the bounds.
+        """
         x = flat(features, self.reads) - params.middle
         apart = x @ (params.samples - params.weights)  # [S, B, M]
         return {"doubt": ((apart / params.box.half) ** 2).sum(2).mean(0) ** 0.5}
@@ -112,10 +154,10 @@ class Triplets:
             buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
         samples, weights, root = self._fit_map(fit_key, buffer, x)
         weights = weights.astype(np.float32)
-        aligned = _align(root @ np.asarray(samples.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
+        maps = _align(root @ np.asarray(samples.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
         lapse_rates = np.asarray(0.5 / (1 + np.exp(-samples.lapse_logit)), np.float32).mean(0)
         box = around(x @ weights, self.padding)
-        return TripletParams(buffer, np.int32(fits + 1), x.mean(0), weights, box, aligned.astype(np.float32), lapse_rates)
+        return TripletParams(buffer, np.int32(fits + 1), x.mean(0), weights, box, maps.astype(np.float32), lapse_rates)
 
     def _ask_actively(self, key: Array, buffer: Answers, rows: Rows, x: np.ndarray, n: int) -> Answers:
         key, start_key = keys.split(key)
@@ -175,5 +217,5 @@ def _root(x: np.ndarray, covariance_power: float) -> np.ndarray:
 
 def _align(samples: np.ndarray, weights: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Rotates each sample [S, F, M] to lie on ``weights`` as well as it can, for rows of this covariance (Procrustes)."""
-    left, _, right = np.linalg.svd(samples.transpose(0, 2, 1) @ covariance @ weights)
-    return samples @ (left @ right)
+    u, _, vt = np.linalg.svd(samples.transpose(0, 2, 1) @ covariance @ weights)
+    return samples @ (u @ vt)

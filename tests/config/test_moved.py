@@ -111,6 +111,10 @@ def test_a_renamed_setting_changes_no_hash():
             ],
         ),
         (
+            ["descriptor=conv_autoencoder", "+descriptor.anew=true"],
+            ["descriptor=conv_autoencoder", "+descriptor.from_scratch=true"],
+        ),
+        (
             ["called={gripper:[[where,left,right],[where,down,up]]}"],
             ["axis_labels={gripper:[[where,left,right],[where,down,up]]}"],
         ),

@@ -107,7 +107,9 @@ def test_weights_are_kept_from_fit_to_fit_and_the_same_key_learns_the_same(train
     again = LEARNER.init(keys.new(0), rows(), no_fresh)
     jax.tree.map(np.testing.assert_array_equal, again, trained)
     still = replace(LEARNER, steps=0)
-    kept, forgot = (learner.fit(keys.new(1), trained, rows(), no_fresh) for learner in (still, replace(still, anew=True)))
+    kept, forgot = (
+        learner.fit(keys.new(1), trained, rows(), no_fresh) for learner in (still, replace(still, from_scratch=True))
+    )
     jax.tree.map(np.testing.assert_array_equal, kept.encoder, trained.encoder)
     assert not np.array_equal(forgot.encoder[0][0], trained.encoder[0][0])
 

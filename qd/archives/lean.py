@@ -1,9 +1,11 @@
 """pyribs' own archives, made to copy less and to say in which cells a batch fell."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from qd.archives import borders
 from qd.archives.hasty import hasty
 from qd.types import Array, Features
 
@@ -78,23 +80,29 @@ class Cells:
         return {name: store._fields[name][cells] for name in columns}
 
 
-class _QuickGrid(GridArchive):
-    """pyribs' own arithmetic, whose checks cost twice as much."""
+class _BorderGrid(GridArchive):
+    """A grid of borders that allow for rounding (see qd.archives.borders), not of pyribs' fixed epsilon."""
+
+    exact_bounds: tuple[np.ndarray, np.ndarray] | None = None  # float64; a checkpoint of an earlier version has none
+
+    def __init__(self, *, ranges: Any, **settings: Any) -> None:
+        super().__init__(ranges=ranges, **settings)
+        low, high = np.asarray(ranges, np.float64).T
+        self.exact_bounds = low, high
+
+    @cached_property
+    def borders(self) -> tuple[np.ndarray, ...]:
+        """M arrays [dims - 1] of float64."""
+        return borders.even(self._dims, *(self.exact_bounds or (self._lower_bounds, self._upper_bounds)))
 
     def index_of(self, measures: Array) -> np.ndarray:
-        low = self._lower_bounds
-        measures = np.asarray(measures, low.dtype)
-        if measures.shape[1:] != low.shape or not np.isfinite(measures.sum()):
-            return super().index_of(measures)  # which says what is wrong, unless only the sum overflowed
-        cells = ((self._dims * (measures - low) + self._epsilon) / self._interval_size).astype(np.int32)
-        cells = np.minimum(np.maximum(cells, 0), self._dims - 1)
-        found = cells[:, 0]
-        for axis in range(1, len(low)):
-            found = found * self._dims[axis] + cells[:, axis]
-        return found
+        measures = np.asarray(measures, self._lower_bounds.dtype)
+        if measures.shape[1:] != self._lower_bounds.shape or not np.isfinite(measures).all():
+            return super().index_of(measures)  # which raises, and says what is wrong
+        return borders.cells(self.borders, measures)
 
 
-class OpenGrid(Cells, _QuickGrid):
+class OpenGrid(Cells, _BorderGrid):
     pass
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ribs.archives import ArchiveBase, DensityArchive, DNSArchive, ProximityArchive, SlidingBoundariesArchive
 from scipy.spatial import KDTree
 
+from qd.archives import borders
 from qd.archives.lean import OpenGrid
 from qd.archives.settings import Bounds, check_bounds, check_dims, common
 from qd.support.errors import UserError
@@ -91,7 +92,7 @@ class SlidingBoundaries:
         cells = check_dims(self.dims, bounds)
         rest = common(self, example, keep, cells)
         moves = {"remap_frequency": self.remap_frequency, "buffer_capacity": self.buffer_capacity}
-        return SlidingBoundariesArchive(dims=self.dims, ranges=bounds, seed=seed, **moves, **rest)
+        return with_bounds(OpenSlidingBoundaries(dims=self.dims, ranges=bounds, seed=seed, **moves, **rest), bounds)
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,23 @@ class OpenDNS(_CleanTree, DNSArchive):
     gives: tuple[str, ...]
 
 
+class OpenSlidingBoundaries(SlidingBoundariesArchive):
+    """Its cells follow from the present borders alone.
+
+    pyribs clips measures to bounds that it moves only after it has inserted all rows again, so that elites would lie in cells
+    that ``index_of`` does not give.
+    """
+
+    lower_bounds: Any = None  # the descriptor's; pyribs' own move with the borders, and may shrink to nothing
+    upper_bounds: Any = None
+
+    def index_of(self, measures: Array) -> np.ndarray:
+        measures = np.asarray(measures, self.dtypes["measures"])
+        if measures.shape[1:] != (self.measure_dim,) or not np.isfinite(measures).all():
+            return super().index_of(measures)  # which raises, and says what is wrong
+        return borders.cells([borders.lowered(edges) for edges in self.boundaries], measures)
+
+
 class OpenDensityGrid(OpenGrid):
     density: DensityArchive
     unused: DensityArchive  # as it was opened
@@ -157,7 +175,7 @@ class OpenDensityGrid(OpenGrid):
 
 
 def with_bounds(archive: Any, bounds: Bounds) -> ArchiveBase:
-    """Gives an archive without bounds those of the descriptor, for the clamp and for random directions.
+    """Gives an archive without fixed bounds those of the descriptor, for the clamp and for random directions.
 
     Args:
         archive: an opened pyribs archive; its ``lower_bounds`` and ``upper_bounds`` are set, [M] float32.

@@ -1,7 +1,6 @@
-"""Cells of measures inside a program, the very ones that pyribs finds.
+"""Cells of measures inside a program, the same as on the host.
 
-Grid: a float32 guess, put right by a table of each axis' borders. pyribs computes cells in float64; the table holds,
-for each cell, the smallest float32 that pyribs puts into it, found by bisection over the numbers' bit patterns.
+Grid: a float32 guess, corrected by a table of each axis' borders: for each cell the smallest float32 in it.
 CVT: a table of all centroids that may be the nearest to a point of a bin, compared in float64; what lies far outside
 is compared with every centroid.
 
@@ -24,14 +23,12 @@ from qd.types import Array
 _BINS = 4  # bins per centroid: more cost memory, fewer lengthen the lists
 _MARGIN = 0.1  # of the bounds' width, on each side, that the bins cover too
 _ENTRIES = 8_000_000  # centroids that a table may list; beyond, every centroid is looked at
-_EXACT = 2**31 // 1000  # cells of one axis, beyond which pyribs' int32 overflows within the reach of measures
 
 
 class GridTable(NamedTuple):
     lower: Array  # [M]
     width: Array  # [M]
     dims: Array  # [M] int32
-    epsilon: Array
     low: Array  # [M] measures are clamped to low..high
     high: Array  # [M]
     borders: tuple[Array, ...]  # M of [dims + 1]: cell k holds borders[k] <= ordered(measure) < borders[k + 1]
@@ -73,52 +70,43 @@ def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
 
 
 def _grid(archive: Any) -> GridTable:
-    dims, (low, high) = np.asarray(archive.dims), archives.reach(archive)
-    if dims.max() > _EXACT:
-        raise UserError(f"an axis of {dims.max():,} cells is too fine for the fused driver", "type driver=host")
-    borders = tuple(_borders(archive, axis) for axis in range(len(dims)))
-    lower, width = archive.lower_bounds, archive.interval_size
-    found = GridTable(lower, width, dims.astype(np.int32), archive.epsilon, low, high, borders)
-    _check(found)
-    return found
+    dims, (low, high) = np.asarray(archive.dims, np.int32), archives.reach(archive)
+    borders = tuple(_smallest(each) for each in archive.borders)
+    lookup = GridTable(archive.lower_bounds, archive.interval_size, dims, low, high, borders)
+    _check(lookup)
+    return lookup
 
 
-def _borders(archive: Any, axis: int) -> np.ndarray:
-    """Bisects, for all cells of an axis at once, for the smallest float32 that pyribs puts into the cell or above."""
-    n, (low, high) = int(archive.dims[axis]), archives.reach(archive)
-    k = np.arange(1, n)
-    below, above = np.full(n - 1, ordered(low[axis]), np.int64), np.full(n - 1, ordered(high[axis]), np.int64)
-    measures = np.tile(archive.lower_bounds, (n - 1, 1))
-    while n > 1 and (above - below > 1).any():
-        middle = (below + above) // 2
-        measures[:, axis] = unordered(middle.astype(np.int32))
-        reached = archive.int_to_grid_index(archive.index_of(measures))[:, axis] >= k
-        below, above = np.where(reached, below, middle), np.where(reached, middle, above)
-    return np.concatenate([[LOWEST], above, [HIGHEST]]).astype(np.int32)
+def _smallest(borders: np.ndarray) -> np.ndarray:
+    """Returns [dims + 1] int32, ordered: of each cell the smallest float32 that is not below its lower border."""
+    nearest = borders.astype(np.float32)
+    above = np.nextafter(nearest, np.float32(np.inf))
+    return np.concatenate([[LOWEST], ordered(np.where(nearest < borders, above, nearest)), [HIGHEST]]).astype(np.int32)
 
 
-def _check(found: GridTable) -> None:
-    """Raises ValueError where the guess is off by more than one cell: bounds too narrow for float32."""
-    for axis, borders in enumerate(found.borders):
+def _check(lookup: GridTable) -> None:
+    """Raises ValueError where the guess is off by more than one cell: cells too narrow for float32."""
+    for axis, borders in enumerate(lookup.borders):
         for step in (0, -1):
             at = unordered(borders[1:-1] + np.int32(step))
-            guess = _guess(np, at, found.lower[axis], found.width[axis], found.dims[axis], found.epsilon)
+            guess = _guess(np, at, lookup.lower[axis], lookup.width[axis], lookup.dims[axis])
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
                 raise UserError(
-                    f"bounds of width {found.width[axis]:g} at {found.lower[axis]:g} are too narrow for float32; "
-                    "type driver=host"
+                    f"{lookup.dims[axis]:,} cells in bounds of width {lookup.width[axis]:g} at {lookup.lower[axis]:g} are too "
+                    "narrow for float32",
+                    "type driver=host",
                 )
 
 
-def _guess(xp: Any, m: Array, lower: Array, width: Array, n: Array, epsilon: Array) -> Array:
-    return xp.clip(((m - lower) * xp.float32(n) + epsilon) / width, 0, xp.float32(n - 1)).astype(xp.int32)
+def _guess(xp: Any, m: Array, lower: Array, width: Array, n: Array) -> Array:
+    return xp.clip((m - lower) * xp.float32(n) / width, 0, xp.float32(n - 1)).astype(xp.int32)
 
 
 def _in_grid(grid: GridTable, measures: Array) -> Array:
     cell = jnp.zeros(len(measures), jnp.int32)
     for axis, borders in enumerate(grid.borders):
         m, n = measures[:, axis], grid.dims[axis]
-        guess = _guess(jnp, m, grid.lower[axis], grid.width[axis], n, grid.epsilon)
+        guess = _guess(jnp, m, grid.lower[axis], grid.width[axis], n)
         guess -= ordered(m) < borders[guess]
         guess += ordered(m) >= borders[guess + 1]
         cell = cell * n + guess

@@ -1,6 +1,7 @@
 """Archives against plain pyribs, row by row, and what a view of one shows."""
 
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,14 +17,26 @@ from tests.support.searches import BOUNDS, columns, example
 MAE = {"learning_rate": 0.1, "threshold_min": -5.0}
 
 
+class ByBorders(GridArchive):
+    """pyribs' grid with cells by the rule of docs/concepts.md, in fractions."""
+
+    def index_of(self, measures):
+        measures, cell = np.asarray(measures, np.float32), np.zeros(len(measures), np.int32)
+        for dims, (low, high), column in zip((4, 3), BOUNDS, measures.T, strict=True):
+            width, rounding = Fraction(high - low) / dims, 4 * Fraction(1, 2**23) * Fraction(max(abs(low), abs(high)))
+            place = [(Fraction(float(m)) + min(rounding, width / 20) - Fraction(low)) // width for m in column]
+            cell = cell * dims + np.clip(np.array(place, object), 0, dims - 1).astype(np.int32)
+        return cell
+
+
 def pair(kind: str, thresholds: dict):
-    """Ours and plain pyribs' archive with the same cells."""
+    """Ours and pyribs' archive with the same cells."""
     plain = {
         "solution_dim": 3, "ranges": BOUNDS, "extra_fields": {"id": ((), np.int64)}, "seed": 0,
         "solution_dtype": np.float32, "objective_dtype": np.float32, "measures_dtype": np.float32, **thresholds,
     }  # fmt: skip
     if kind == "grid":
-        return Grid((4, 3), **thresholds).open(example(), BOUNDS, (), 0), GridArchive(dims=(4, 3), **plain)
+        return Grid((4, 3), **thresholds).open(example(), BOUNDS, (), 0), ByBorders(dims=(4, 3), **plain)
     ours = CVT(12, 300, **thresholds).open(example(), BOUNDS, (), 0)
     return ours, CVTArchive(centroids=ours.centroids, **plain)
 
@@ -35,6 +48,9 @@ HUGE = [3e38, -3e38, 1e30]
 
 
 border = st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, np.nextafter(np.float32(1), 2), np.nextafter(np.float32(0), -1)])
+border |= st.sampled_from(
+    [*np.float32([0.5 - 4e-7, 0.5 - 6e-7, 2 - 1.3e-6, 2 - 1.6e-6]).tolist()]
+)  # on either side of rounding
 
 
 measure = st.one_of(border, st.floats(-2, 4, width=32), st.sampled_from([*HUGE, np.nan, np.inf, -np.inf]))

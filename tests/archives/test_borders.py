@@ -106,7 +106,7 @@ class Rounded:
 def test_hundredths_fill_a_hundred_cells(pure) -> None:
     recipe = Search(Rounded(pure), Select("share", UNIT), Grid((100,)), Vary(Gaussian(0.3), 64))
     solutions = recipe.domain.sample(keys.new(1), 64)
-    state, batch = search.start(recipe, keys.new(0), np.asarray(solutions))
+    state = search.start(recipe, keys.new(0), np.asarray(solutions))[0]
     for state, _ in run(recipe, state, 6000):
         pass
     assert len(state.archive) == 100

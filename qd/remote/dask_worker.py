@@ -1,0 +1,107 @@
+"""What runs on a Dask worker: each evaluation in a supervised process of its own, so that nothing it does harms the worker."""
+
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import Any
+
+from distributed import WorkerPlugin
+
+import qd
+from qd.remote.child import Child, Died
+from qd.remote.tasks import KILLED, UNFIT, Outcome, Task
+from qd.remote.worker import Ready
+
+_IDLE = 300.0  # seconds after which a process without tasks ends, where a driver has gone without a word
+_START = 120.0
+_served: dict[str, "_Served"] = {}  # name -> the domain, on this worker
+
+
+class ServeDomain(WorkerPlugin):
+    """Brings a domain to all workers of a cluster, also to those that come later."""
+
+    def __init__(self, name: str, payload: bytes, timeout: float | None, memory: float | None, version: str) -> None:
+        self.name, self.settings, self.version = name, (payload, timeout, memory), version
+
+    def setup(self, worker: Any) -> None:
+        _served[self.name] = _Served(*self.settings, unfit=_difference(self.version, worker.address))
+
+    def teardown(self, worker: Any) -> None:
+        if self.name in _served:
+            _served.pop(self.name).close()
+
+
+def evaluate(name: str, task: Task) -> Outcome:
+    """Evaluates a task of a domain that this worker serves.
+
+    Args:
+        name: of the domain.
+        task: b solutions.
+    """
+    served = _served.get(name)
+    if served is None:
+        return Outcome(task.number, None, 0.0, KILLED, "the worker no longer has the domain")
+    return served.evaluate(task)
+
+
+class _Served:
+    """A domain and the processes that evaluate it, one for each thread that is busy."""
+
+    def __init__(self, payload: bytes, timeout: float | None, memory: float | None, unfit: str) -> None:
+        self._settings, self._unfit = (payload, memory, timeout, _IDLE), unfit
+        self._free: list[Child] = []
+        self._lock = threading.Lock()
+
+    def evaluate(self, task: Task) -> Outcome:
+        if self._unfit:
+            return Outcome(task.number, None, 0.0, UNFIT, self._unfit)
+        with self._lock:
+            child = self._free.pop() if self._free else None
+        if child is None or child.process.poll() is not None:
+            child = Child(*self._settings)
+        outcome = _work(child, task)
+        if child.connection.closed:
+            return outcome
+        with self._lock:
+            self._free.append(child)
+        return outcome
+
+    def close(self) -> None:
+        with self._lock:
+            for child in self._free:
+                child.kill()
+            self._free = []
+
+
+def _difference(version: str, address: str) -> str:
+    """Says how this worker's qd-atlas differs from the driver's; empty where it does not."""
+    same = version == qd.__version__
+    return (
+        "" if same else f"the worker {address} has qd-atlas {qd.__version__} (here {version}); install the same version there"
+    )
+
+
+def _work(child: Child, task: Task) -> Outcome:
+    """Gives a task to a process, waits, and ends the process where the task takes too long."""
+    deadline = time.monotonic() + _START
+    try:
+        while not child.ready:
+            wait([child.connection], max(0.0, deadline - time.monotonic()))
+            message = child.receive() if child.connection.poll(0) else Ready(f"not started within {_START:g} s")
+            if isinstance(message, Ready) and message.error:
+                child.kill()
+                return Outcome(task.number, None, 0.0, UNFIT, f"a worker cannot load the domain: {message.error}")
+        child.send(task)
+        while True:
+            wait([child.connection], None if child.timeout is None else max(0.0, child.deadline - time.monotonic()))
+            if child.connection.poll(0):
+                outcome = child.receive()
+                assert isinstance(outcome, Outcome)
+                return outcome
+            if (late := child.overdue()) is not None:
+                return late
+    except Died:
+        with suppress(OSError):
+            return child.obituary()._replace(number=task.number)
+        return Outcome(task.number, None, 0.0, KILLED, "the process is gone")

@@ -25,7 +25,7 @@ from feedback.judges import prompts
 from feedback.judges.calibration import accuracy, auc, platt
 from feedback.judges.encoders import MiniLM, Static
 from feedback.judges.grading.embedding import Anchors, LabelledAxis
-from feedback.judges.grading.injection_probes import canaries, count_flips
+from feedback.judges.grading.injection_probes import count_flips, probes
 from feedback.judges.grading.language import Claim, Labels, Rating
 from feedback.judges.protocols import Grade
 from feedback.lm.client import LM
@@ -80,8 +80,8 @@ def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Measurement]]
 
 def _language(model: str, lm: LM, everything: bool) -> Iterator[Measurement]:
     def kinds(axis: TextAxis) -> dict[str, Grade]:
-        naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, asked=prompts.naive)
-        swapped = Labels(lm, axis.question, (axis.labels[1], axis.labels[0]), orders=1, masked=False, asked=prompts.naive)
+        naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, prompt_form=prompts.naive)
+        swapped = Labels(lm, axis.question, (axis.labels[1], axis.labels[0]), orders=1, masked=False, prompt_form=prompts.naive)
         return {
             "labels": Labels(lm, axis.question, axis.labels),
             "naive": naive,
@@ -149,12 +149,12 @@ def _teach(name: str, axis: TextAxis, embed: Callable) -> dict[str, float]:
 def _evaluate_hostile(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
     """Counts flips of the judge as it is, and calibrated on all plain texts: a bias towards one answer hides flips."""
     texts, truth = axis.read(name)
-    tests = canaries(texts, truth, axis.labels)
+    tests = probes(texts, truth, axis.labels)
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
     label, calibrate = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
     raw, even = count_flips(plain, hostile, label), count_flips(calibrate(plain), calibrate(hostile), label)
-    calibrated = {"asked_calibrated": even.judged_right, "flipped_calibrated": even.flipped}
-    return {"asked": raw.judged_right, "flipped": raw.flipped, "hostile_auc": raw.auc, **calibrated}
+    calibrated = {"asked_calibrated": even.correct, "flipped_calibrated": even.flips}
+    return {"asked": raw.correct, "flipped": raw.flips, "hostile_auc": raw.auc, **calibrated}
 
 
 def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -19,7 +19,7 @@ from feedback.descriptors.qdhf import QDHFPaper
 from feedback.descriptors.random_projection import RandomProjection
 from feedback.descriptors.select import Select
 from feedback.descriptors.triplets import Triplets
-from feedback.judges import Flips, Judge, Oracle, Shuffled
+from feedback.judges import Flips, Judge, Oracle, ShuffledAnswers
 from qd.support.spelling import unknown
 from qd.types import Array, Features, Fresh, Params, Rows
 
@@ -144,6 +144,6 @@ METHODS: dict[str, Callable[[Task, Judge, int, int], MeasureMethod]] = {
         Triplets(judge, of.reads, _quarters(n), active=False, covariance_power=1.0)
     ),
     "ours shuffled": lambda of, judge, n, seed: MeasureMethod(
-        Triplets(Shuffled(judge, seed), of.reads, _quarters(n), active=False)
+        Triplets(ShuffledAnswers(judge, seed), of.reads, _quarters(n), active=False)
     ),
 }

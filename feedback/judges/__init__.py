@@ -1,7 +1,7 @@
-"""Who judges: simulated raters, language models, embeddings.
+"""Judges: simulated raters, people, language models, embeddings.
 
-A judge of triplets is a function ``more_alike(x, a, b) -> [T]`` of three Rows; a judge of items a function ``grade(items)``,
-[B] or [B, M].
+A judge of similarity is a function ``judge(x, a, b) -> [T]`` of three Rows; a judge of single items is a function
+``grade(items)``, which returns [B] or [B, M].
 """
 
 from feedback.judges.similarity.simulated import (
@@ -13,7 +13,7 @@ from feedback.judges.similarity.simulated import (
     Judge,
     Oracle,
     RaterPool,
-    Shuffled,
+    ShuffledAnswers,
     chance,
     distances,
     pick,
@@ -28,7 +28,7 @@ __all__ = [
     "Judge",
     "Oracle",
     "RaterPool",
-    "Shuffled",
+    "ShuffledAnswers",
     "chance",
     "distances",
     "pick",

@@ -1,4 +1,4 @@
-"""How good a judge is, and how its probabilities are put right with a few labels.
+"""How good a judge is, and how its probabilities are calibrated with a few labels.
 
 N texts with truth in {0, 1}; NaN is an answer that failed.
 """
@@ -12,7 +12,7 @@ from qd.support.separation import separation
 
 
 def accuracy(p: np.ndarray, truth: np.ndarray) -> float:
-    """Returns the share of texts judged rightly; a failed answer is a wrong one.
+    """Returns the share of texts that are judged correctly; a failed answer counts as wrong.
 
     Args:
         p: probability of label 1, [N]; above 0.5 the answer is 1.
@@ -53,7 +53,7 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 class Platt(NamedTuple):
-    """p' = sigmoid(slope logit(p) + offset) (Platt 1999): the slope sharpens, the offset takes a leaning away."""
+    """p' = sigmoid(slope logit(p) + offset) (Platt 1999): the slope sharpens, the offset removes a bias."""
 
     slope: float = 1.0
     offset: float = 0.0
@@ -65,8 +65,9 @@ class Platt(NamedTuple):
 def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
     """Fits a calibration to a few labelled answers (Platt 1999), by Newton's method.
 
-    Where a judge tells the labels apart without fault the likelihood has no maximum: ``pull`` draws the slope, in units
-    of the answers' spread, towards 0, and Platt's targets stay away from 0 and 1 by the number of labels.
+    Where a judge separates the labels without error the likelihood has no maximum. ``pull`` therefore draws the slope, in
+    units of the answers' spread, towards 0, and Platt's targets keep a distance from 0 and 1 that depends on the number of
+    labels.
 
     Args:
         p: probability of label 1, [N]; failed answers are left out.
@@ -80,14 +81,16 @@ def platt(p: np.ndarray, truth: np.ndarray, pull: float = 0.05) -> Platt:
         ValueError: a label is missing, or all answers are the same.
     """
     p, truth = np.asarray(p, np.float64), np.asarray(truth)
-    seen = np.isfinite(p)
-    z, t = logit(p[seen]), truth[seen]
+    is_answer = np.isfinite(p)
+    z, t = logit(p[is_answer]), truth[is_answer]
     ones, zeros = int((t == 1).sum()), int((t == 0).sum())
     if not ones or not zeros:
-        raise UserError(f"{ones} texts of one label and {zeros} of the other calibrate nothing", "give answers to some of both")
+        raise UserError(
+            f"{ones} texts of one label and {zeros} of the other cannot calibrate a judge", "label some texts of each"
+        )
     spread, middle = float(z.std()), float(z.mean())
     if spread < 1e-9:
-        raise UserError(f"the judge gives all {len(z)} labelled texts the same answer, which no calibration mends")
+        raise UserError(f"the judge gives the same answer to all {len(z)} labelled texts, which calibration cannot correct")
     target = np.where(t == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
     x, w = np.stack([(z - middle) / spread, np.ones(len(z))], axis=1), np.zeros(2)
     penalty = np.diag([pull * len(z), 0.0])

@@ -31,10 +31,10 @@ class MiniLM:
     threads: int = 1
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """One text at a time: 8 bits round by what else is in the batch, and a text is to have one vector."""
+        """Embeds B texts, one at a time: 8-bit rounding depends on the batch, and a text must always get the same vector."""
         model, tokenizer = _minilm(self.longest, self.threads)
         rows = []
-        for text in map(_said, texts):
+        for text in map(_valid_text, texts):
             if not text.strip():
                 rows.append(np.zeros(384, np.float32))
                 continue
@@ -53,12 +53,12 @@ class Static:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         table, tokenizer = _wordllama()
-        ids = (tokenizer.encode(_said(text), add_special_tokens=False).ids[: self.longest] for text in texts)
+        ids = (tokenizer.encode(_valid_text(text), add_special_tokens=False).ids[: self.longest] for text in texts)
         return _unit([table[each].mean(axis=0) if each else np.zeros(table.shape[1]) for each in ids], table.shape[1])
 
 
 def texts_of(rows: Rows, feature: str | None) -> list[str]:
-    """Returns what there is to read of rows.
+    """Returns the texts that a judge reads: solutions, or a feature of them.
 
     Args:
         rows: B solutions.
@@ -68,7 +68,7 @@ def texts_of(rows: Rows, feature: str | None) -> list[str]:
         B texts.
 
     Raises:
-        ValueError: the feature is not kept, or what is read is no text.
+        UserError: the search does not keep the feature, or a value is not a text.
     """
     if feature is not None and feature not in rows.features:
         raise UserError(f"the judge reads {feature!r}, which the search does not keep", f"type keep=[{feature}]")
@@ -82,8 +82,8 @@ def texts_of(rows: Rows, feature: str | None) -> list[str]:
     return [str(item) for item in column]
 
 
-def _said(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to a tokenizer
+def _valid_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # a tokenizer refuses half a surrogate pair
 
 
 def _unit(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
@@ -92,7 +92,7 @@ def _unit(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 
 def _inputs(model: Any) -> list[str]:
-    return [given.name for given in model.get_inputs()]
+    return [tensor.name for tensor in model.get_inputs()]
 
 
 _LOADING = threading.Lock()

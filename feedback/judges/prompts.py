@@ -1,8 +1,8 @@
-"""Prompts that show a text of unknown origin to a judge, and give that text as little power as they can.
+"""Hardened prompts: they show a text of unknown origin to a judge and give it as little influence as possible.
 
-The text stands in a turn of its own, between two marks that hold a word which it cannot know (the nonce, another in each
-run); what could close the fence is taken out of it, and it is cut to a length. The instruction stands before it, the
-judge's own word not to obey after it, and the question last.
+The text has a message of its own, between two tags with a word that it cannot guess (the nonce, which differs between
+runs). Characters that could close the fence are removed, and the text is cut to a length. The instruction comes before it,
+the judge's promise not to obey it comes after it, and the question comes last.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Messages = list[dict[str, str]]
 
 
 def nonce(seed: int) -> str:
-    """Returns the word of a run: eight letters that follow from its seed and that no text can guess."""
+    """Returns the nonce of a run: eight letters that follow from its seed and that a text cannot guess."""
     digest = hashlib.blake2b(f"fence {seed}".encode(), digest_size=8).digest()
     return "".join(chr(ord("a") + byte % 26) for byte in digest)
 
@@ -28,10 +28,10 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
     Args:
         text: of unknown origin.
-        longest: characters that are kept.
+        longest: length of the result in characters, at most.
 
     Returns:
-        The text in Unicode's form NFKC, runs of spaces made one.
+        The text in Unicode's form NFKC, with single spaces.
     """
     plain = unicodedata.normalize("NFKC", text)
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in plain)
@@ -39,12 +39,12 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
 
 def fenced(text: str, word: str, longest: int = LONGEST) -> str:
-    """Returns the text, cleaned, between its marks.
+    """Returns the cleaned text between two tags.
 
     Args:
         text: of unknown origin.
-        word: the run's nonce, which both marks hold.
-        longest: characters of the text that are kept.
+        word: the run's nonce, which both tags hold.
+        longest: length of the text in characters, at most.
 
     Returns:
         One line.
@@ -53,13 +53,14 @@ def fenced(text: str, word: str, longest: int = LONGEST) -> str:
 
 
 def without(text: str, words: tuple[str, ...]) -> str:
-    """Blanks some words out of a text: a text that cannot name an answer can hardly dictate it.
+    """Removes words from a text: a text that cannot name an answer can hardly dictate it.
 
-    In any case of letters, and spelt out too, with up to two other characters between letters.
+    Upper and lower case are treated the same. Words that are spelt out are removed too, with up to two other characters
+    between letters.
 
     Args:
         text: of unknown origin.
-        words: those that go; of five letters or more, all words that begin with them go too.
+        words: the words to remove; where one has five letters or more, all words that begin with it are removed too.
 
     Returns:
         The text with "..." in place of each.
@@ -75,7 +76,7 @@ def hardened(text: str, question: str, answer: str, word: str) -> Messages:
 
     Args:
         text: of unknown origin.
-        question: what is to be judged.
+        question: what to judge.
         answer: how to answer.
         word: the run's nonce.
 
@@ -85,26 +86,26 @@ def hardened(text: str, question: str, answer: str, word: str) -> Messages:
     return turns(f"Read this text:\n{fenced(text, word)}", f"{question} {answer}")
 
 
-def turns(shown: str, asked: str) -> Messages:
-    """Shows in one turn and asks in another, with the judge's word between them.
+def turns(material: str, question: str) -> Messages:
+    """Shows a text in one message and asks about it in another, with the judge's promise between them.
 
     Args:
-        shown: the first turn: the fenced text.
-        asked: the last turn: the question.
+        material: the first message of the user: the fenced text.
+        question: the last message.
 
     Returns:
         Messages of system, user, assistant and user, each with "role" and "content".
     """
-    told = (("system", OPENING), ("user", shown), ("assistant", CLOSING), ("user", asked))
-    return [{"role": role, "content": content} for role, content in told]
+    messages = (("system", OPENING), ("user", material), ("assistant", CLOSING), ("user", question))
+    return [{"role": role, "content": content} for role, content in messages]
 
 
 def naive(text: str, question: str, answer: str, word: str = "") -> str:
-    """Asks about a text with nothing around it: what the hardened form is compared with.
+    """Asks about a text without any protection: the baseline for the hardened form.
 
     Args:
-        text: as it is, not cleaned.
-        question: what is to be judged.
+        text: unchanged.
+        question: what to judge.
         answer: how to answer.
         word: not used; ``hardened`` takes it.
 

@@ -1,4 +1,4 @@
-"""`qd label RUN`: serves the page, and takes answers out of a run or into it."""
+"""`qd label RUN`: serves the labelling page, and exports or imports the answers of a run."""
 
 import argparse
 import importlib.util
@@ -22,12 +22,14 @@ def main(words: Sequence[str]) -> int:
         description="Serves the page on which raters answer the questions of a search with judge=people. "
         "Also: qd label export RUN, qd label import RUN FILE.",
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, which the search names")
-    parser.add_argument("--port", type=int, default=8765, help="8765 by default")
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, as the search prints it")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 8765 by default")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, e.g. 0.0.0.0; then a key is needed")
-    parser.add_argument("--name", action="append", default=[], help="one more host name by which browsers may call it")
-    parser.add_argument("--key", help="secret in the address that other machines open; by default made by chance and stored")
-    parser.add_argument("--limit", type=float, default=20.0, help="answers a second of one rater, at most; 20 by default")
+    parser.add_argument("--name", action="append", default=[], help="another host name of the page, e.g. behind a proxy")
+    parser.add_argument(
+        "--key", help="secret in the address that other machines open; by default a random one, which is stored"
+    )
+    parser.add_argument("--limit", type=float, default=20.0, help="most answers a second of one rater; 20 by default")
     args = parser.parse_args(words)
     return serve(args.run, args.host, args.port, args.name, args.key, args.limit)
 
@@ -39,8 +41,8 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
         run: the run's folder.
         host: address to listen on.
         port: 1 to 65535.
-        names: further host names by which browsers may call the page.
-        key: secret in the address that raters open; None: none on this machine alone, elsewhere the stored one.
+        names: further host names of the page.
+        key: secret in the address that raters open; None: no key where only this machine can connect, else the stored one.
         limit: forms a second of one rater, at most; above 0.
 
     Returns:
@@ -50,9 +52,9 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
         UserError: a package is missing, a value is out of range, the search asks no raters, or its store or secrets cannot be
             opened.
     """
-    lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
-    if lacks:
-        raise UserError(f"qd label needs {', '.join(lacks)}, which is not installed", "type pip install 'qd-atlas[label]'")
+    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"qd label needs {', '.join(missing)}, not installed here", "type pip install 'qd-atlas[label]'")
     if limit <= 0 or not 0 < port < 65536:
         raise UserError(f"--limit {limit:g} --port {port} is out of range", "type a limit above 0 and a port of 1 to 65535")
     import uvicorn
@@ -78,7 +80,7 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
 def _export(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("qd label export", description="Writes a run's answers, a JSON line each.")
     parser.add_argument("run", metavar="RUN", type=Path)
-    parser.add_argument("--out", metavar="FILE", type=Path, help="standard output where it is not given")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="standard output by default")
     args = parser.parse_args(words)
     _check_answers(args.run)
     with store.opened(args.run) as db:
@@ -96,7 +98,7 @@ def _export(words: Sequence[str]) -> int:
 
 
 def _import(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("qd label import", description="Takes answers given elsewhere into a run.")
+    parser = argparse.ArgumentParser("qd label import", description="Adds answers of another source to a run.")
     parser.add_argument("run", metavar="RUN", type=Path)
     parser.add_argument("file", metavar="FILE", type=Path)
     args = parser.parse_args(words)
@@ -106,7 +108,7 @@ def _import(words: Sequence[str]) -> int:
         raise UserError(f"{args.file} cannot be read ({error})", "type a file of JSON lines") from error
     with store.opened(args.run) as db:
         counts = jsonl.take(db, lines)
-    print(f"{counts.new} answers are new in {args.run}, {counts.there} were there")
+    print(f"{counts.new} new answers in {args.run}; it had {counts.duplicates} of them already")
     return 0
 
 

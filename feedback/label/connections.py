@@ -1,4 +1,4 @@
-"""Connections of the labelling page: a request must arrive in time, and one address cannot take all of them.
+"""Connections of the labelling page: a request must arrive in time, and one address cannot occupy all of them.
 
 uvicorn has no time limit for a request's head, so a few idle half-requests would keep every rater out.
 """
@@ -22,13 +22,13 @@ class Connection(H11Protocol):
 
     clients: ClassVar["dict[Connection, str]"] = {}  # to the client's address, the oldest first
     _deadline: asyncio.TimerHandle | None = None
-    _refused = False
+    _is_refused = False
 
     def connection_made(self, transport: Any) -> None:
         address = str((transport.get_extra_info("peername") or ("",))[0])
         of_address = [other for other, theirs in self.clients.items() if theirs == address]
         if not _make_room(of_address, MOST_EACH) or not _make_room(list(self.clients), MOST):
-            self._refused = True
+            self._is_refused = True
             transport.abort()
             return
         super().connection_made(transport)
@@ -38,7 +38,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.clients.pop(self, None)
         self._unwatch()
-        if not self._refused:
+        if not self._is_refused:
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

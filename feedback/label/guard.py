@@ -19,8 +19,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY = 16_384  # bytes of a form
 BODY_SECONDS = 10.0  # in which it must arrive
 NAME = 40  # letters of a rater's name
-_DRAINED = 64 << 20  # bytes of a body that are read and thrown away, so that its sender reads the refusal
-_KNOWN = 10_000  # raters whose rate is remembered
+_MOST_DRAIN = 64 << 20  # bytes of a body that are read and dropped, so that its sender gets the refusal
+_MOST_RATERS = 10_000  # with a remembered rate
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; "
@@ -32,7 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
-SHOWN = {  # what solutions look like is a stranger's: it runs no script and asks for nothing
+RENDERING_HEADERS = {  # renderings may come from strangers: they run no script and load nothing
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Cache-Control": "private, max-age=86400, immutable",
@@ -40,21 +40,22 @@ SHOWN = {  # what solutions look like is a stranger's: it runs no script and ask
 
 
 class Rate:
-    """So many acts a second for each, twice as many at once."""
+    """A limit on the forms a second of each rater; twice as many are taken at once."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._credit: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def allows(self, who: str) -> bool:
+    def allows(self, rater: str) -> bool:
+        """Whether one more form of a rater is taken now; it then counts."""
         now = time.monotonic()
-        left, then = self._left.pop(who, (2 * self.limit, now))
-        left = min(left + (now - then) * self.limit, 2 * self.limit)
-        allowed = left >= 1
-        self._left[who] = (left - allowed, now)
-        while len(self._left) > _KNOWN:
-            self._left.popitem(last=False)
-        return allowed
+        credit, then = self._credit.pop(rater, (2 * self.limit, now))
+        credit = min(credit + (now - then) * self.limit, 2 * self.limit)
+        is_allowed = credit >= 1
+        self._credit[rater] = (credit - is_allowed, now)
+        while len(self._credit) > _MOST_RATERS:
+            self._credit.popitem(last=False)
+        return is_allowed
 
 
 def same(one: str, two: str) -> bool:
@@ -86,7 +87,7 @@ def hosts(bound: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
 
 
 def plain_name(name: str) -> str:
-    """Returns a rater's name, tidied; empty where it is none."""
+    """Returns a rater's name without control characters and extra spaces; empty where nothing remains."""
     letters = "".join(
         letter for letter in unicodedata.normalize("NFC", name) if unicodedata.category(letter) not in ("Cc", "Cs")
     )
@@ -102,7 +103,7 @@ class Guard:
 
     app: Callable[..., Awaitable[None]]
     hosts: frozenset[str]
-    key: str | None = None  # who comes with ?key=... is let in and keeps it as a cookie; None: everybody on this machine
+    key: str | None = None  # a browser with ?key=... is let in and stores it as a cookie; None: no key is needed
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -110,9 +111,9 @@ class Guard:
                 await self.app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        brought = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
-        refusal = self._refusal(headers, scope["method"], brought)
-        if refusal is None and self.key is not None and brought:
+        key = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
+        refusal = self._refusal(headers, scope["method"], key)
+        if refusal is None and self.key is not None and key:
             cookie = f"key={self.key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
             await _send(send, 303, "", {"location": "/", "set-cookie": cookie})
             return
@@ -127,11 +128,11 @@ class Guard:
         else:
             await self.app(scope, receive, _with_headers(send))
 
-    def _refusal(self, headers: dict[bytes, str], method: str, brought: str) -> tuple[int, str] | None:
+    def _refusal(self, headers: dict[bytes, str], method: str, key: str) -> tuple[int, str] | None:
         host, origin = headers.get(b"host", "").lower(), headers.get(b"origin")
         if host not in self.hosts:
             return 400, "This server does not answer to that host."
-        if self.key is not None and not same(brought or _cookie(headers.get(b"cookie", ""), "key"), self.key):
+        if self.key is not None and not same(key or _cookie(headers.get(b"cookie", ""), "key"), self.key):
             return 401, "Open the address that the server printed, with its key."
         if method == "POST" and origin is not None and urlsplit(origin).netloc.lower() != host:
             return 403, "That form is not ours."
@@ -139,11 +140,11 @@ class Guard:
 
 
 async def _read(receive: Any) -> bytes | tuple[int, str]:
-    """Reads a body, of which no more than a form may have is held; status and text where it is too large or too slow."""
+    """Reads a body and keeps at most the size of a form; returns a status and text where it is too large or too slow."""
     content, size, more = b"", 0, True
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while more and size < _DRAINED:
+            while more and size < _MOST_DRAIN:
                 message = await receive()
                 if message["type"] != "http.request":
                     return 400, "The form is incomplete."
@@ -163,22 +164,22 @@ def _cookie(cookies: str, name: str) -> str:
 def _with_headers(send: Any) -> Any:
     async def send_with_headers(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            there = {name.lower() for name, _ in message["headers"]}
+            names = {name.lower() for name, _ in message["headers"]}
             more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-            message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
+            message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in names)]
         await send(message)
 
     return send_with_headers
 
 
 def _replay(body: bytes, receive: Any) -> Any:
-    replayed = False
+    is_first = True
 
     async def again() -> dict[str, Any]:
-        nonlocal replayed
-        if replayed:
+        nonlocal is_first
+        if not is_first:
             return await receive()
-        replayed = True
+        is_first = False
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again

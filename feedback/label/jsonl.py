@@ -3,8 +3,8 @@
     {"x": 12, "a": 40, "b": 7, "answer": "a", "rater": "ann", "marks": ["09ab31f2", "77e0c1d4", "5c2f00aa"],
      "side": "b", "ms": 1840, "time": 1790000000.5}
 
-Where two are compared x is left out, and there are two marks. ``"counted": false`` stands where the search used the answer
-for nothing: a repeat ("repeat": 1), or one that came too late.
+A question which of two is better has no x and two marks. ``"counted": false`` marks an answer that the search did not use: a
+repeat ("repeat": 1), or one that came too late.
 """
 
 import json
@@ -20,11 +20,11 @@ from qd.support.sqlite import transaction
 _ANSWERS = ("a", "b", "?")
 
 
-class Took(NamedTuple):
-    """What became of imported lines."""
+class ImportCounts(NamedTuple):
+    """Counts of imported answers."""
 
     new: int
-    there: int  # the same answer was in the store
+    duplicates: int  # the store had the same answer
 
 
 def text(answers: Iterable[dict[str, Any]]) -> str:
@@ -33,7 +33,7 @@ def text(answers: Iterable[dict[str, Any]]) -> str:
 
 
 def records(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """Yields every answer that stands, as its line holds it, the oldest first."""
+    """Yields every answer that was not undone, in the form of a JSON line, the oldest first."""
     rows = db.execute(
         "SELECT x, a, b, answer, rater, side, ms, time, repeat, counted FROM answers "
         "JOIN questions ON questions.id = answers.question WHERE undone = 0 ORDER BY answers.id"
@@ -46,59 +46,59 @@ def records(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in record.items() if value is not None}
 
 
-def take(db: sqlite3.Connection, given: Sequence[str]) -> Took:
-    """Stores answers given elsewhere, all or none; they are there when the search asks that question of the same solutions.
+def take(db: sqlite3.Connection, lines: Sequence[str]) -> ImportCounts:
+    """Stores answers of another source, all or none; the search uses them when it asks about the same solutions.
 
     Args:
         db: the store.
-        given: JSON lines; blank ones are left out.
+        lines: JSON lines; blank ones are skipped.
 
     Returns:
-        How many answers are new, and how many were there.
+        The numbers of new answers and of duplicates.
 
     Raises:
-        UserError: a line cannot be read or says another thing than the store; names the first few.
+        UserError: a line cannot be read, or contradicts the store; the message lists the first five.
     """
     bad: list[str] = []
-    took = [0, 0]
+    counts = [0, 0]
     with transaction(db):
-        for number, text in enumerate(given, 1):
+        for number, text in enumerate(lines, 1):
             if text.strip():
                 try:
-                    took[_take(db, json.loads(text))] += 1
+                    counts[_take(db, json.loads(text))] += 1
                 except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
                     bad.append(f"line {number}: {error if isinstance(error, ValueError) else f'it lacks {error}'}")
         if bad:
-            shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
-            raise UserError(f"{len(bad)} lines cannot be taken, so none is ({shown})", "mend them or leave them out")
-    return Took(*took)
+            examples = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
+            raise UserError(f"{len(bad)} lines cannot be imported, so none was ({examples})", "correct or remove these lines")
+    return ImportCounts(*counts)
 
 
 def _take(db: sqlite3.Connection, line: Any) -> int:
-    """Stores one line; returns 1 where the same was there."""
+    """Stores one line; returns 1 where the store has the same answer, else 0."""
     if not isinstance(line, dict):
-        raise UserError(f"{line!r} is no answer")
-    question, said, rater = _question(line), line["answer"], str(line.get("rater", ""))
+        raise UserError(f"{line!r} is not an answer")
+    question, letter, rater = _question(line), line["answer"], str(line.get("rater", ""))
     repeat = int(line.get("repeat", 0))
-    if said not in _ANSWERS:
-        raise UserError(f"answer {said!r} is none of a, b, ?")
+    if letter not in _ANSWERS:
+        raise UserError(f"answer {letter!r} is none of a, b, ?")
     number = questions.find(db, question)
     if number is None:
         number = questions.add(db, question)
-    a, closed = db.execute("SELECT a, closed FROM questions WHERE id = ?", (number,)).fetchone()
+    a, is_closed = db.execute("SELECT a, closed FROM questions WHERE id = ?", (number,)).fetchone()
     side = line.get("side")
-    if a != question.a:  # the store knows it the other way round
-        turned = {"a": "b", "b": "a", "?": "?", None: None}
-        said, side = turned[said], turned.get(side)
-    there = db.execute(
+    if a != question.a:  # the store has a and b in the other order
+        other = {"a": "b", "b": "a", "?": "?", None: None}
+        letter, side = other[letter], other.get(side)
+    row = db.execute(
         "SELECT answer FROM answers WHERE question = ? AND rater = ? AND repeat = ? AND undone = 0", (number, rater, repeat)
     ).fetchone()
-    if there is not None:
-        if there[0] != said:
-            raise UserError(f"{rater or 'somebody'} said another thing of the same question in this store")
+    if row is not None:
+        if row[0] != letter:
+            raise UserError(f"{rater or 'a rater without a name'} gave another answer to the same question in this store")
         return 1
-    counted = int(line.get("counted", True) and not repeat and not closed)
-    values = (number, rater, repeat, said, side, line.get("ms"), float(line.get("time", 0.0)), counted)
+    counts = int(line.get("counted", True) and not repeat and not is_closed)
+    values = (number, rater, repeat, letter, side, line.get("ms"), float(line.get("time", 0.0)), counts)
     db.execute(
         "INSERT INTO answers (question, rater, repeat, answer, side, ms, time, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
     )
@@ -109,8 +109,8 @@ def _question(line: dict[str, Any]) -> Question:
     letters = "xab" if "x" in line else "ab"
     ids, marks = [line[letter] for letter in letters], line.get("marks")
     if not all(type(number) is int and number >= 0 for number in ids):
-        raise UserError(f"{', '.join(letters)} are {ids}, not ids")
+        raise UserError(f"{', '.join(letters)} are {ids}, which are not ids")
     if not isinstance(marks, list) or len(marks) != len(ids) or not all(isinstance(mark, str) and mark for mark in marks):
-        raise UserError("it has no mark of each solution, so nobody knows which ones it is about", "type judge=recorded for it")
+        raise UserError("it lacks the marks that identify its solutions", "type judge=recorded for it")
     names = [f"{number}-{mark}" for number, mark in zip(ids, marks, strict=True)]
     return Question(*(names if "x" in line else [None, *names]))

@@ -1,6 +1,6 @@
-"""The pages: the rater's name, one question at a time, waiting, the end; and the forms that come back.
+"""The pages: the rater's name, one question at a time, waiting, the end; and the forms that they send.
 
-Every page is whole without a script; with it the same pages are swapped in place.
+Every page works without a script; with the script the same pages are swapped in place.
 """
 
 import asyncio
@@ -24,28 +24,28 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from feedback.label import private, progress, run_view, store
-from feedback.label.guard import NAME, SHOWN, Guard, Rate, plain_name, same
-from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
+from feedback.label.guard import NAME, RENDERING_HEADERS, Guard, Rate, plain_name, same
+from feedback.label.rater import RaterQuestion, RefusalError, answer, skip, undo, upcoming
 from qd.support import links
 
 HERE = Path(__file__).parent
 T = TypeVar("T")
-_TEXT = 20_000  # letters of a text that are shown
+_TEXT = 20_000  # letters of a text on the page
 _SESSION = 90 * 86_400  # seconds for which a browser remembers its rater
 _PATIENCE = 3000  # milliseconds to wait while another program writes
 _BUSY = "Another program is using the answers. Nothing was stored: please answer again in a moment."
 _FULL = "The disk of the server is full or cannot be written. Nothing was stored: tell the person who runs the search."
-_FRESH = 3.0  # seconds for which an agreement is as good as new
+_FRESH = 3.0  # seconds until an agreement is computed again
 _MEDIA = {"png": "image/png", "gif": "image/gif", "svg": "image/svg+xml", "audio": "audio/wav",
           "html": "text/html; charset=utf-8", "text": "text/plain; charset=utf-8"}  # fmt: skip
 
 
-class Unavailable(Refused):
-    """The store cannot be written now."""
+class UnavailableError(RefusalError):
+    """The store cannot be written at the moment."""
 
 
 class Thing(NamedTuple):
-    """A solution as it is shown."""
+    """The rendering of a solution."""
 
     name: str
     kind: str
@@ -53,7 +53,7 @@ class Thing(NamedTuple):
 
 
 class Page:
-    """The handlers, over one store. All that touches the store runs on one thread of its own, never on the event loop."""
+    """The request handlers over one store. The store is used on one thread only, never on the event loop."""
 
     def __init__(self, run: Path, db: sqlite3.Connection, limit: float) -> None:
         self.run, self.db, self.disk = run, db, store.Disk(run)
@@ -66,68 +66,68 @@ class Page:
         self._pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
     async def look(self, request: Request) -> Response:
-        """Shows what is before the rater, or asks for a name."""
+        """Shows the rater's page, or asks for a name."""
         return await self._call(self._page, self._session(request))
 
     async def name(self, request: Request) -> Response:
-        """Takes a name, or with leave=1 forgets it."""
+        """Stores the rater's name in the session; with leave=1 removes it."""
         session, form = self._session(request), await _form(request)
         try:
             self._check(session, form, f"from {request.client.host if request.client else ''}")
             name = plain_name(form.get("name", ""))
             if not name and "leave" not in form:
-                raise Refused(400, "Type a name, so that your answers are yours.")
-        except Refused as refusal:
+                raise RefusalError(400, "Type a name, so that your answers are yours.")
+        except RefusalError as refusal:
             return await self._call(self._page, session, refusal)
         session["rater"] = name
         return RedirectResponse("/", 303)
 
     async def act(self, request: Request) -> Response:
-        """Stores an answer, a skip or an undo, and shows what comes next."""
+        """Stores an answer, a skip or an undo, and shows the next page."""
         session, form = self._session(request), await _form(request)
         rater, notice = session.get("rater", ""), None
         try:
             self._check(session, form, rater)
             if not rater:
-                raise Refused(403, "Type your name first.")
+                raise RefusalError(403, "Type your name first.")
             notice = await self._call(self._do, request.url.path, rater, form)
             await self.disk.reached()
         except OSError as error:
-            raise Unavailable(507, _FULL) from error
-        except Unavailable:
+            raise UnavailableError(507, _FULL) from error
+        except UnavailableError:
             raise
-        except Refused as refusal:
+        except RefusalError as refusal:
             return await self._call(self._page, session, refusal)
         if "x-swap" in request.headers:
             return await self._call(self._page, session, None, notice)
         return RedirectResponse("/", 303)
 
     async def shown(self, request: Request) -> Response:
-        """One solution, as the run's own file."""
+        """Returns the rendering of one solution, a file of the run."""
         thing = await self._call(self._thing, request.path_params["name"])
         if thing is None:
-            raise Refused(404, "There is no such solution.")
-        return FileResponse(await self._call(self._file, thing.name), media_type=_MEDIA[thing.kind], headers=SHOWN)
+            raise RefusalError(404, "There is no such solution.")
+        return FileResponse(await self._call(self._file, thing.name), media_type=_MEDIA[thing.kind], headers=RENDERING_HEADERS)
 
     async def map(self, request: Request) -> Response:
-        """The map of the moment, as a picture."""
+        """Returns the newest picture of the map."""
         path = run_view.picture(self.run)
         if path is None or not links.is_inside(self.run, path):
-            raise Refused(404, "There is no map yet.")
+            raise RefusalError(404, "There is no map yet.")
         return FileResponse(path, media_type="image/png")
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         """Runs a function on the store's thread.
 
         Raises:
-            Unavailable: another program holds the store, or the disk is full; nothing is changed.
+            UnavailableError: another program holds the store, or the disk is full; nothing is changed.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise Unavailable(503, _BUSY) from error
-            raise Unavailable(507, _FULL) from error
+                raise UnavailableError(503, _BUSY) from error
+            raise UnavailableError(507, _FULL) from error
 
     def _do(self, path: str, rater: str, form: dict[str, str]) -> str:
         if path == "/undo":
@@ -135,23 +135,23 @@ class Page:
         if path == "/skip":
             skip(self.db, rater, form.get("token", ""))
             return "Put off."
-        answer(self.db, rater, form.get("token", ""), form.get("said", ""))
+        answer(self.db, rater, form.get("token", ""), form.get("answer", ""))
         return "Stored."
 
-    def _check(self, session: dict[str, str], form: dict[str, str], who: str) -> None:
-        """Raises Refused where a form is not ours, or comes too quickly."""
+    def _check(self, session: dict[str, str], form: dict[str, str], rater: str) -> None:
+        """Raises RefusalError where a form is not of this page, or comes too fast."""
         if not same(form.get("form", ""), session["form"]):
-            raise Refused(403, "That form is not ours, or its cookie is gone. Here is a new one.")
-        if not self.rate.allows(who):
-            raise Refused(429, "A little slower, please: that was not stored.")
+            raise RefusalError(403, "That form is not ours, or its cookie is gone. Here is a new one.")
+        if not self.rate.allows(rater):
+            raise RefusalError(429, "A little slower, please: that was not stored.")
 
     def _session(self, request: Request) -> dict[str, str]:
-        """Returns the session of this browser: what each of its forms must carry (no other site can read it), and the rater."""
+        """Returns the session of this browser: the token of its forms (no other site can read it), and the rater."""
         request.session.setdefault("form", secrets.token_hex(16))
         return request.session
 
-    def _page(self, session: dict[str, str], refusal: Refused | None = None, notice: str | None = None) -> Response:
-        """The whole page: ``refusal`` gives its status and its text."""
+    def _page(self, session: dict[str, str], refusal: RefusalError | None = None, notice: str | None = None) -> Response:
+        """Returns the whole page, with the status and the text of a refusal."""
         rater = session.get("rater", "")
         values: dict[str, Any] = {"words": str(refusal) if refusal else notice, "wrong": refusal is not None}
         values |= {"rater": rater, "form": session["form"], "longest": NAME, "run": str(self.run)}
@@ -162,8 +162,8 @@ class Page:
         return response
 
     def _around(self, rater: str) -> dict[str, Any]:
-        """All that the page of a rater with a name shows."""
-        question, count = upcoming(self.db, rater), progress.progress(self.db, rater, self.planned)
+        """Returns the values of the page of a rater with a name."""
+        question, count = upcoming(self.db, rater), progress.counts(self.db, rater, self.planned)
         state = "question" if question else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
         picture = run_view.picture(self.run)
         return {
@@ -207,9 +207,9 @@ def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit:
     Args:
         run: the run's folder.
         db: its store, opened for any thread.
-        hosts: Host headers that it answers to.
+        hosts: Host headers that it accepts.
         limit: forms a second of one rater, at most; twice as many at once.
-        key: secret that browsers must bring; None lets all in.
+        key: secret that browsers must send; None: no key is needed.
 
     Raises:
         UserError: the file of secrets cannot be opened, or is damaged.
@@ -227,16 +227,16 @@ def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit:
     secret = private.secret(run / store.FOLDER, private.SESSION)  # stored, so that sessions outlive the server
     cookie = f"label-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"  # two servers on one machine share a jar
     sessions = Middleware(SessionMiddleware, secret, cookie, max_age=_SESSION, same_site="strict")
-    return Guard(Starlette(routes=routes, middleware=[sessions], exception_handlers={Refused: _refusal}), hosts, key)
+    return Guard(Starlette(routes=routes, middleware=[sessions], exception_handlers={RefusalError: _refusal}), hosts, key)
 
 
 async def _refusal(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refused)
+    assert isinstance(refusal, RefusalError)
     return Response(refusal.words, refusal.status, media_type="text/plain")
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Reads a plain form; the guard has seen to its size."""
+    """Reads a plain form; the guard has limited its size."""
     text = (await request.body()).decode("utf-8", "replace")
     try:
         return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()}

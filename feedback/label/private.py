@@ -1,6 +1,6 @@
-"""Files of the labelling page that only their owner may read: the store of answers, and its secrets in a file of their own.
+"""Files of the labelling page that only their owner may read: the store of answers, and a separate file of secrets.
 
-Answers may be handed on with a run; the secret that signs cookies and the key of the page may not.
+Answers may be passed on with a run; the secret that signs cookies and the key of the page may not.
 """
 
 import json
@@ -15,7 +15,7 @@ SESSION, KEY = "session", "key"  # signs the cookies of browsers; lets browsers 
 
 
 def secret(folder: Path, name: str) -> str:
-    """Returns a secret of a run's page, and makes it by chance where there is none, so that addresses and cookies stay valid.
+    """Returns a secret of a run's page; a new one is random and stored, so that addresses and cookies stay valid.
 
     Args:
         folder: RUN/labels.
@@ -32,7 +32,7 @@ def secret(folder: Path, name: str) -> str:
 
 
 def keep(folder: Path, values: dict[str, str]) -> None:
-    """Adds secrets to the file; those that it holds already stay.
+    """Adds secrets to the file; those that it has stay.
 
     Args:
         folder: RUN/labels.
@@ -47,7 +47,7 @@ def keep(folder: Path, values: dict[str, str]) -> None:
 
 
 def own(path: Path) -> None:
-    """Makes a file that only its owner can read (0600), or narrows the mode of one that is there; never follows a link.
+    """Creates a file that only its owner can read (0600), or narrows the mode of an existing one; never follows a link.
 
     Raises:
         UserError: it is a link, or belongs to another account.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from feedback.label.run_view import Share, of_map
 
 
-class Progress(NamedTuple):
+class AnswerCounts(NamedTuple):
     """Counts of answers; repeats of a question are not counted."""
 
     wanted: int  # that the search waits for now
@@ -28,7 +28,7 @@ class Agreement(NamedTuple):
     unsure: Share
 
 
-def progress(db: sqlite3.Connection, rater: str, planned: int | None = None) -> Progress:
+def counts(db: sqlite3.Connection, rater: str, planned: int | None = None) -> AnswerCounts:
     """Returns the counts of the moment.
 
     Args:
@@ -45,7 +45,7 @@ def progress(db: sqlite3.Connection, rater: str, planned: int | None = None) -> 
     ).fetchone()
     used, asked_for = db.execute("SELECT coalesce(sum(given), 0), coalesce(sum(max(want, given)), 0) FROM questions").fetchone()
     total = max(planned or 0, asked_for)
-    return Progress(wanted, given, mine, all_, raters, total, min(used, total))
+    return AnswerCounts(wanted, given, mine, all_, raters, total, min(used, total))
 
 
 def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:

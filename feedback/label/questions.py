@@ -1,4 +1,4 @@
-"""The search's side of the store: questions are put, waited for, and closed once their answers are used."""
+"""The search's side of the store: it adds questions, waits for their answers, and closes them when it uses the answers."""
 
 import sqlite3
 import time
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from qd.support.sqlite import transaction
 
-ALIKE, BETTER = "alike", "better"
+SIMILAR, BETTER = "alike", "better"  # kinds of question, as the store writes them
 
 
 class Question(NamedTuple):
-    """Things are named "id-mark"; x is None where the question is which of two is better."""
+    """Solutions are named "id-mark"; x is None where the question is which of two is better."""
 
     x: str | None
     a: str
@@ -19,7 +19,7 @@ class Question(NamedTuple):
 
     @property
     def kind(self) -> str:
-        return BETTER if self.x is None else ALIKE
+        return BETTER if self.x is None else SIMILAR
 
     @property
     def key(self) -> str:
@@ -27,22 +27,22 @@ class Question(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """How far people have come with what the search waits for."""
+    """Progress of the questions that the search waits for."""
 
     questions: int
     missing: int  # answers
-    latest: float  # when the newest one was given, 0 where there is none
+    latest: float  # time of the newest one, 0 where there is none
 
 
 def put(db: sqlite3.Connection, questions: Sequence[Question], want: int) -> list[int]:
-    """Asks people for ``want`` answers to each question, the first ones first; returns their numbers in the store.
+    """Adds questions that each need ``want`` answers, and returns their numbers in the store.
 
-    Questions put earlier and not closed are no longer waited for. One that is put again keeps its answers.
+    The search no longer waits for earlier questions that are not closed. A question that the store has keeps its answers.
 
     Args:
         db: the store.
         questions: each once, the most informative first.
-        want: answers to each question, of as many people.
+        want: answers to each question, each of another rater.
 
     Returns:
         The number of each question, in their order.
@@ -53,19 +53,19 @@ def put(db: sqlite3.Connection, questions: Sequence[Question], want: int) -> lis
 
 
 def waiting(db: sqlite3.Connection, numbers: Sequence[int]) -> Wait:
-    """Returns how far people have come with these questions.
+    """Returns the progress of these questions.
 
     Args:
         db: the store.
-        numbers: of questions, as ``put`` returns them; of closed ones no answer is missing.
+        numbers: of questions, as ``put`` returns them; a closed one lacks no answer.
     """
     rows = [_state(db, number) for number in numbers]
-    missing = sum(max(want - given, 0) for want, given, _ in rows)
+    missing = sum(max(want - n, 0) for want, n, _ in rows)
     return Wait(len(rows), missing, max((latest or 0.0 for *_, latest in rows), default=0.0))
 
 
 def close(db: sqlite3.Connection, numbers: Sequence[int], quiet: float) -> bool:
-    """Closes the questions where nothing is missing and nothing was answered for ``quiet`` seconds; says whether it did.
+    """Closes the questions if no answer is missing and there was none for ``quiet`` seconds; returns whether it did.
 
     Args:
         db: the store.
@@ -80,25 +80,25 @@ def close(db: sqlite3.Connection, numbers: Sequence[int], quiet: float) -> bool:
     return True
 
 
-def known(db: sqlite3.Connection, names: Sequence[str]) -> set[str]:
-    """Returns which things can be shown already.
+def rendered_names(db: sqlite3.Connection, names: Sequence[str]) -> set[str]:
+    """Returns the names of the solutions that have a rendering.
 
     Args:
         db: the store.
         names: "id-mark" of solutions.
 
     Returns:
-        Those of the names that ``show`` has noted.
+        The names among these that ``show`` was called with.
     """
     return {name for name in names if db.execute("SELECT 1 FROM things WHERE name = ?", (name,)).fetchone()}
 
 
 def show(db: sqlite3.Connection, things: Sequence[tuple[str, str, str]]) -> None:
-    """Notes of each thing (name, kind, file) in which file of the folder of shown things it is.
+    """Registers the rendering of each solution, a file in the folder of renderings.
 
     Args:
         db: the store.
-        things: (name "id-mark", kind of rendering such as png, file name) of each; an earlier note of a name is replaced.
+        things: (name "id-mark", kind of rendering such as png, file name) of each; an earlier entry of a name is replaced.
     """
     with transaction(db):
         db.executemany("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", things)
@@ -134,15 +134,15 @@ def add(db: sqlite3.Connection, question: Question, want: int = 0, rank: int = 0
 
 
 def _one(db: sqlite3.Connection, question: Question, want: int, rank: int) -> int:
-    there = find(db, question)
-    if there is None:
+    number = find(db, question)
+    if number is None:
         return add(db, question, want, rank)
-    db.execute("UPDATE questions SET want = ?, rank = ? WHERE id = ? AND closed = 0", (want, rank, there))
-    return there
+    db.execute("UPDATE questions SET want = ?, rank = ? WHERE id = ? AND closed = 0", (want, rank, number))
+    return number
 
 
 def _state(db: sqlite3.Connection, number: int) -> tuple[int, int, float | None]:
-    """Returns how many answers are wanted, how many there are, and when the newest was given."""
-    want, given, closed = db.execute("SELECT want, given, closed FROM questions WHERE id = ?", (number,)).fetchone()
+    """Returns the number of answers that the search needs, the number that it has, and the time of the newest."""
+    want, n, is_closed = db.execute("SELECT want, given, closed FROM questions WHERE id = ?", (number,)).fetchone()
     latest = "SELECT max(time) FROM answers WHERE question = ? AND counted = 1 AND undone = 0"
-    return (0, given, None) if closed else (want, given, db.execute(latest, (number,)).fetchone()[0])
+    return (0, n, None) if is_closed else (want, n, db.execute(latest, (number,)).fetchone()[0])

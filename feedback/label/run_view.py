@@ -11,29 +11,29 @@ from qd.support import moved, run_files
 
 
 class Share(NamedTuple):
-    """So many of so many pairs of answers agree."""
+    """A share of answers, or of pairs of answers, that agree."""
 
     agree: int
-    of: int
+    of: int  # in all
 
     def __str__(self) -> str:
         return f"{100 * self.agree / self.of:.0f} %" if self.of else "not yet"
 
 
 def picture(run: Path) -> Path | None:
-    """Returns the newest picture of the map: from the search that goes on, or from its end."""
+    """Returns the newest picture of the map: of the running search, or of its end."""
     final = next((path for path in (run / run_files.SHEET, run / run_files.HEATMAP) if path.is_file()), None)
     pictures = [path for path in (run / run_files.LIVE_PICTURE, final) if path is not None and path.is_file()]
     return max(pictures, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def finished(run: Path) -> bool:
-    """Whether the search has come to its end."""
+    """Whether the search has ended."""
     return (run / run_files.RESULT).is_file()
 
 
 def evaluations(run: Path) -> int | None:
-    """Returns how many evaluations the newest map was drawn after."""
+    """Returns the evaluations at the newest map; None where there is none."""
     final = run / run_files.ARCHIVE_HEADER
     headers = [path for path in (_live_header(run), final) if path.is_file()]
     header = _read(max(headers, key=lambda path: path.stat().st_mtime_ns, default=final))
@@ -41,12 +41,12 @@ def evaluations(run: Path) -> int | None:
 
 
 def of_map(run: Path) -> Share:
-    """Returns how many clear answers the newest map agrees with, of those that it was learned from."""
+    """Returns the share of clear answers that the newest map agrees with, of those that it learned from."""
     return Share(*_read(_live_header(run)).get(run_files.AGREEMENT, (0, 0)))
 
 
 def asks_raters(run: Path) -> bool:
-    """Whether the judge of the run's config asks raters, or may (a judge that is none of ours)."""
+    """Whether the judge in the run's config asks raters, or may ask them (a judge from outside this package)."""
     judge = _config(run).get("judge")
     targets = list(_targets(judge))
     return any(target.endswith(".People") or not target.startswith("feedback.") for target in targets)

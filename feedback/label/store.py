@@ -1,7 +1,7 @@
 """One SQLite file, RUN/labels/labels.sqlite, opened by the search and by the page at the same time.
 
-Every act is one transaction, which the death of either process does not touch. ``Disk`` makes sure that it is on the disk as
-well before a key press is acknowledged: one sync serves all who press at the same time.
+Every act is one transaction, which survives the death of either process. ``Disk`` makes sure that it is on the disk before
+the page confirms an answer: one sync serves all answers that arrive at the same time.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE things (name TEXT PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL);
 CREATE TABLE questions (
   id INTEGER PRIMARY KEY,
-  key TEXT NOT NULL UNIQUE,      -- kind, ids and marks, whichever way round a and b are
-  kind TEXT NOT NULL,            -- alike: is a or b more like x?   better: a or b?
+  key TEXT NOT NULL UNIQUE,      -- kind, ids and marks, for either order of a and b
+  kind TEXT NOT NULL,            -- 'alike': which is more similar to x?   'better': a or b?
   x TEXT, a TEXT NOT NULL, b TEXT NOT NULL,   -- things, "id-mark"; x is null where two are compared
-  rank INTEGER NOT NULL,         -- what tells most comes first
-  want INTEGER NOT NULL,         -- people whose answers the search waits for; 0: it does not wait for this question
-  given INTEGER NOT NULL DEFAULT 0,   -- answers that count; kept by the triggers below
-  closed INTEGER NOT NULL DEFAULT 0   -- the search has used its answers: they stand
+  rank INTEGER NOT NULL,         -- the most informative first
+  want INTEGER NOT NULL,         -- answers that the search waits for, each of another rater; 0: none
+  given INTEGER NOT NULL DEFAULT 0,   -- answers that count, by the triggers below
+  closed INTEGER NOT NULL DEFAULT 0   -- the search has used its answers: they can no longer change
 );
 CREATE TABLE asks (
   id INTEGER PRIMARY KEY,
-  token TEXT NOT NULL UNIQUE,    -- of the form that was shown: good for one act
+  token TEXT NOT NULL UNIQUE,    -- of the form on the page: valid once
   question INTEGER NOT NULL REFERENCES questions(id),
   rater TEXT NOT NULL,
-  repeat INTEGER NOT NULL,       -- 1: asked once more, to see whether the rater agrees with themselves
+  repeat INTEGER NOT NULL,       -- 1: a repeat, which measures the rater's consistency
   side TEXT NOT NULL,            -- which of a and b stood on the left
   shown REAL NOT NULL,
   state TEXT NOT NULL DEFAULT 'open',   -- open, answered, skipped, undone
@@ -69,20 +69,20 @@ CREATE TRIGGER counted_after_all AFTER UPDATE OF counted ON answers WHEN old.cou
 
 
 def there(run: Path) -> bool:
-    """Whether a folder holds questions, or is that of a search that has not come to ask yet."""
+    """Whether a folder holds questions, or is the folder of a run that may still ask."""
     return (run / FOLDER / FILE).is_file() or (run / run_files.CONFIG).is_file()
 
 
 @contextmanager
 def opened(run: Path, any_thread: bool = False) -> Iterator[sqlite3.Connection]:
-    """Opens the store of a run, and makes it where there is none; only its owner can read it.
+    """Opens the store of a run, and creates it where there is none; only its owner can read it.
 
     Args:
         run: the run's folder.
         any_thread: another thread than this one will use the connection, one at a time.
 
     Raises:
-        UserError: the file is no store, or was made by a later version; or the folder holds a link.
+        UserError: the file is not a store, or of a later version; or the folder holds a link.
     """
     links.check(run)
     folder = run / FOLDER
@@ -99,7 +99,7 @@ def opened(run: Path, any_thread: bool = False) -> Iterator[sqlite3.Connection]:
 
 
 class Disk:
-    """Waits until what was written is on the disk; those who wait together share one sync."""
+    """Waits until all that was written is on the disk; calls at the same time share one sync."""
 
     def __init__(self, run: Path) -> None:
         self._log = run / FOLDER / f"{FILE}-wal"
@@ -107,7 +107,7 @@ class Disk:
         self._next: asyncio.Task[None] | None = None
 
     async def reached(self) -> None:
-        """Returns when all that was committed before the call is on the disk."""
+        """Returns when all transactions before the call are on the disk."""
         if self._next is None:  # the sync that runs now may have begun before the commit: only a later one will do
             self._next = asyncio.ensure_future(self._after(self._now))
         await self._next
@@ -128,24 +128,24 @@ class Disk:
 
 
 def about(db: sqlite3.Connection, name: str, default: str = "") -> str:
-    """Returns what is noted under a name.
+    """Returns the note under a name.
 
     Args:
         db: the store.
         name: as given to ``note``.
-        default: what is returned where nothing is noted.
+        default: returned where there is no note.
     """
     row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
     return row[0] if row else default
 
 
 def note(db: sqlite3.Connection, name: str, value: str) -> None:
-    """Notes something under a name.
+    """Writes a note under a name.
 
     Args:
         db: the store.
         name: of the note.
-        value: it takes the place of an earlier one of that name.
+        value: the text; it replaces an earlier note of that name.
     """
     db.execute("INSERT INTO about VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
 
@@ -159,12 +159,13 @@ def _connect(path: Path, any_thread: bool) -> sqlite3.Connection:
         db = sqlite.connect(path, VERSION, lambda db: _create(db, path.parent), _PATIENCE, check_same_thread=not any_thread)
     except sqlite.LaterVersionError as error:
         raise UserError(
-            f"{path} is of version {error.version}, and this program reads up to {VERSION}", "type pip install -U qd-atlas"
+            f"{path} has version {error.version}, and this program reads versions up to {VERSION}",
+            "type pip install -U qd-atlas",
         ) from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise UserError(
-                f"{path} is in use by another program ({error})", "end it, or give the command once more"
+                f"{path} is in use by another program ({error})", "end that program, or give the command again"
             ) from error
         raise _damaged(path, error) from error
     db.execute("PRAGMA foreign_keys = ON")
@@ -176,11 +177,11 @@ def _connect(path: Path, any_thread: bool) -> sqlite3.Connection:
 
 
 def _damaged(path: Path, why: object) -> UserError:
-    return UserError(f"{path} is no store of answers, or damaged ({why})", "move it away, and the search asks again")
+    return UserError(f"{path} is not a store of answers, or is damaged ({why})", "move it away, and the search asks again")
 
 
 def _create(db: sqlite3.Connection, folder: Path) -> None:
-    """Makes the tables; a store of version 1 has them, and its secrets move into their own file."""
+    """Creates the tables; a store of version 1 has them, and its secrets move into a file of their own."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
         before = dict(db.execute("SELECT name, value FROM about WHERE name IN ('secret', 'key')").fetchall())
         private.keep(folder, {{"secret": private.SESSION, "key": private.KEY}[name]: value for name, value in before.items()})

@@ -22,7 +22,10 @@ from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Failure, Reply
 from qd.support.errors import UserError
 
-_LANE, _TLS_LANE = 2, 16  # calls that share a pool: each costs more with every line in it, and to read certificates takes time
+_LANE, _TLS_LANE = (
+    2,
+    16,
+)  # calls that share a pool: each call costs more in a larger pool, and a new one takes time to read certificates
 
 _PROBES = 3  # attempts at a call of the start-up probe, which everything else waits for
 
@@ -41,7 +44,7 @@ class Engine:
         self._base_url, self._secret, self._price, self._limits = base_url, secret, price, limits
         self._cache, self.ledger = cache, ledger
         self._url = ""
-        self._fault: UserError | None = None  # why nothing more is sent: what is answered could not be kept
+        self._fault: UserError | None = None  # why nothing more is sent: an answer could not be stored
         self._lanes: list[list[Any]] = []  # [calls in flight, client]
         self._flying: dict[bytes, asyncio.Future[Reply | Failure]] = {}
         self._loop = asyncio.new_event_loop()
@@ -61,8 +64,8 @@ class Engine:
             A reply or a failure for each key.
 
         Raises:
-            Spent: the budget has no room for all; what was answered until then is stored.
-            UserError: the disk does not take an answer or its cost; nothing more is sent.
+            Spent: the budget has no room for all; the answers until then are stored.
+            UserError: an answer or its cost cannot be written to disk; nothing more is sent.
         """
         if not self._lanes:
             self._connect(self._base_url())
@@ -74,7 +77,7 @@ class Engine:
             raise
 
     def close(self) -> None:
-        """Hangs up and ends the thread; what is in flight is cut and charged."""
+        """Closes all connections and ends the thread; calls in flight are cut off and charged."""
         with suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -128,18 +131,18 @@ class Engine:
         return self._flying[key]
 
     async def _insist(self, key: bytes, request: Request, model: str, keep: bool) -> Reply | Failure:
-        """Asks until there is an answer, a failure for good, or no time."""
+        """Repeats a call until there is an answer, a failure that cannot be repeated, or no time."""
         worst = self._cost(request.worst_in, request.worst_out)
         failure, ends = Failure("timeout"), float("inf")
         attempts = min(_PROBES, self._limits.attempts) if request.role == PROBE else self._limits.attempts
         for attempt in range(attempts):
             try:
                 async with asyncio.timeout_at(ends if attempt else None):
-                    entered = await self._gate.enter(worst)
+                    start = await self._gate.enter(worst)
             except TimeoutError:
                 break
-            ends = min(ends, entered + self._limits.deadline)
-            result = await self._attempt(key, request, worst, entered, ends, model if keep else None)
+            ends = min(ends, start + self._limits.deadline)
+            result = await self._attempt(key, request, worst, start, ends, model if keep else None)
             if isinstance(result, Reply):
                 return result
             failure, pause = result, retries.pause(result, attempt)
@@ -152,9 +155,9 @@ class Engine:
         return failure
 
     async def _attempt(
-        self, key: bytes, request: Request, worst: Cost, entered: float, ends: float, model: str | None
+        self, key: bytes, request: Request, worst: Cost, start: float, ends: float, model: str | None
     ) -> Reply | Failure:
-        """One call: noted before and after, charged for what it used, or for the worst where that is not known."""
+        """Makes one call: recorded before and after, charged for its usage, or for the worst case where that is unknown."""
         result, actual, ticket = Failure("cut", "stopped"), Cost(), None
         try:
             if self._fault is not None:
@@ -166,10 +169,10 @@ class Engine:
                     actual = self._cost(result.tokens_in, result.tokens_out)
                     result = result._replace(money=actual.money)
                     if model is not None:  # stored first, noted second: no answer is lost between the two
-                        self._cache.put(key, model, request, result, body, self._loop.time() - entered)
+                        self._cache.put(key, model, request, result, body, self._loop.time() - start)
                 elif result.used is not None:
                     actual = self._cost(*result.used)
-                elif not result.charged:
+                elif not result.may_cost:
                     actual = Cost(1)
         finally:
             failure = result if isinstance(result, Failure) else None
@@ -178,7 +181,7 @@ class Engine:
                     with self._stopping():
                         self.ledger.close_call(ticket, actual, failure.kind if failure else "")
             finally:
-                self._gate.leave(entered, worst, actual, failure)
+                self._gate.leave(start, worst, actual, failure)
         return result
 
     @contextmanager

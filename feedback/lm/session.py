@@ -49,22 +49,22 @@ class Session:
             traits = self._complete_traits()  # before anything else, since it may raise
             calls = {key: traits.adapt(request, self.settings.reasoning_tokens) for key, request in missing.items()}
             results |= self.engine.ask(calls, self.model, self.settings.mode != "off")
-        nothing = Failure("empty prompt", charged=False)
+        nothing = Failure("empty prompt", may_cost=False)
         for key, request in zip(keys, batch, strict=True):
-            failed = results.get(key, nothing)
-            if isinstance(failed, Failure):
-                self.ledger.note_failure(request.role, key, failed.kind)
+            result = results.get(key, nothing)
+            if isinstance(result, Failure):
+                self.ledger.note_failure(request.role, key, result.kind)
         return [results.get(key, nothing) for key in keys]
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
-        """Builds a request with all that is sent; above temperature 0 it has a seed of its own.
+        """Builds a complete request; above temperature 0 it has a seed of its own.
 
         Args:
             path: chat/completions or completions.
             body: the question and its options.
             role: the component that calls.
             sample: which of several answers to the same question.
-            schema: what an answer in JSON must fit.
+            schema: of an answer in JSON.
 
         Returns:
             The request before the endpoint's traits adapt it; its key is of this form.
@@ -93,7 +93,7 @@ class Session:
 
     @property
     def model(self) -> str:
-        """What tells the model from others, in every key."""
+        """The model's fingerprint, part of every key."""
         with self._lock:
             server = self.settings.server
             if not self._model:
@@ -128,19 +128,19 @@ class Session:
                 secret = os.environ.get(name, "") if name else ""
                 if name and not secret:
                     raise UserError(f"the key of {self.settings.base_url} is not set", f"type export {name}=YOUR_KEY")
-                priced = price(self.settings.price, self.settings.is_here, self.settings.model)
-                self._engine = Engine(self._url, secret, priced, *self.settings.bounds, self.cache, self.ledger)
+                prices = price(self.settings.price, self.settings.is_here, self.settings.model)
+                self._engine = Engine(self._url, secret, prices, *self.settings.bounds, self.cache, self.ledger)
             return self._engine
 
     def _find_recorded(self, keys: list[bytes]) -> dict[bytes, Reply]:
         if self.settings.mode == "off":
             return {}
-        if self.settings.mode == "record":  # what this run recorded before it was cut off is not repeated
+        if self.settings.mode == "record":  # the answers that this run recorded before an interruption are not requested again
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
 
     def _find_earlier(self, missing: dict[bytes, Request]) -> dict[bytes, Reply | Failure]:
-        """What an earlier version recorded: it sent our own server's calls without ``Server.extra``."""
+        """Returns the recordings of an earlier version, which sent the calls of our own server without ``Server.extra``."""
         extra = self.settings.server.extra if self.settings.server else {}
         if not extra or not missing:
             return {}
@@ -148,20 +148,20 @@ class Session:
         for key, request in missing.items():
             body = {name: value for name, value in request.body.items() if name not in extra}
             keys[request_key(request._replace(body=body), self.model, self.settings.prompt_version)] = key
-        stored: dict[bytes, Reply | Failure] = self.cache.find_failures(keys) | self.cache.find(keys)
-        return {keys[earlier]: result for earlier, result in stored.items()}
+        results: dict[bytes, Reply | Failure] = self.cache.find_failures(keys) | self.cache.find(keys)
+        return {keys[earlier]: result for earlier, result in results.items()}
 
     def _replay_failures(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
-        failed = self.cache.find_failures(missing)
-        lacking = [request for key, request in missing.items() if key not in failed]
-        if lacking:
+        failures = self.cache.find_failures(missing)
+        unanswered = [request for key, request in missing.items() if key not in failures]
+        if unanswered:
             raise UserError(
-                f"{len(lacking)} of {len(missing)} questions have no answer in {self.settings.cache or 'a cache in memory'}, "
-                f"and lm.mode=replay makes no calls (the first is {lacking[0].role or 'a'} prompt "
-                f"{str(lacking[0].body)[:120]!r})",
+                f"{len(unanswered)} of {len(missing)} questions have no answer in "
+                f"{self.settings.cache or 'a cache in memory'}, and lm.mode=replay makes no calls "
+                f"(the first is {unanswered[0].role or 'a'} prompt {str(unanswered[0].body)[:120]!r})",
                 "type lm.mode=readwrite",
             )
-        return failed
+        return failures
 
     def _note_cached(self, batch: Sequence[Request], results: list[Reply | Failure]) -> None:
         answers = [each for each in results if isinstance(each, Reply)]
@@ -172,16 +172,16 @@ class Session:
             )
 
     def _probe_traits(self) -> Traits:
-        stored = None if self.settings.mode == "off" else self.cache.traits(self.model)
-        if stored is not None:
-            self._lacks_manners = "token_limit" not in stored  # an earlier version has stored them
-            return Traits(**stored)
+        values = None if self.settings.mode == "off" else self.cache.traits(self.model)
+        if values is not None:
+            self._lacks_manners = "token_limit" not in values  # an earlier version wrote them
+            return Traits(**values)
         if self.settings.mode == "replay":
             raise UserError(f"{self.settings.cache} has no answers of {self.settings.model}", "type lm.mode=readwrite")
         return self._store_traits(probe(*self._probe_arguments(Traits())))
 
     def _complete_traits(self) -> Traits:
-        """The traits, with what an earlier version did not look for; it needs the endpoint, so it is left until then."""
+        """Returns the traits with those that an earlier version did not probe; this needs the endpoint, so it is done late."""
         with self._lock:
             traits = self.traits
             if self._lacks_manners:
@@ -190,7 +190,7 @@ class Session:
             return traits
 
     def _with_settings(self, traits: Traits) -> Traits:
-        """The traits, as the settings correct them; the first token of a model that thinks is none of its answer's."""
+        """Returns the traits with the settings applied; a reasoning model's first token is not part of its answer."""
         reasoning, limit = self.settings.reasoning, self.settings.token_limit
         traits = traits if limit == "auto" else replace(traits, token_limit=limit)
         if reasoning == "auto":

@@ -13,9 +13,9 @@ from feedback.descriptors.ticks import Ticks, even_borders
 from feedback.descriptors.triplets import Triplets
 from feedback.judges.grading.embedding import Anchors
 from feedback.judges.grading.language import Claim, Several
-from feedback.judges.grading.proposed_axes import FILE, Proposed
+from feedback.judges.grading.proposed_axes import FILE, ProposedAxes
 from feedback.judges.similarity.embedding import Nearer
-from feedback.judges.similarity.language import MoreAlike
+from feedback.judges.similarity.language import MoreSimilar
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.vary import Vary
@@ -87,7 +87,7 @@ def test_a_language_model_answers_the_triplets_of_a_map_of_texts():
         shared = [sum(mood in x and mood in other for mood in MOODS) for other in (one, two)]
         return 0.5 + 0.4 * np.sign(shared[1] - shared[0])
 
-    judge = MoreAlike(Says(score=nearer_by_mood))
+    judge = MoreSimilar(Says(score=nearer_by_mood))
     state = played(a_search(Triplets(judge, ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed()))
     given = state.params.answers
     assert int(given.count) == 30 and (np.asarray(given.answer) != 0).sum() > 10
@@ -123,8 +123,8 @@ class Opinionated(Says):
         return 0.9
 
 
-def proposed(lm, **more) -> Proposed:
-    return Proposed(lm, lm, TOPIC, "It is good.", **more)
+def proposed(lm, **more) -> ProposedAxes:
+    return ProposedAxes(lm, lm, TOPIC, "It is good.", **more)
 
 
 PAIRS = [("Calm", "loud"), ("old", "new"), ("grim", "glad")]
@@ -138,9 +138,7 @@ def test_proposed_axes_are_tried_kept_and_shown(tmp_path, capsys):
     told = json.loads((tmp_path / "run" / FILE).read_text())
     assert [(axis["low"], axis["taken"]) for axis in told["axes"]] == [("calm", True), ("old", False), ("grim", True)]
     said = capsys.readouterr().err
-    assert (
-        "proposed axis calm - loud: ends told apart 100%, taken" in said and "old - new: ends told apart 50%, not taken" in said
-    )
+    assert "proposed axis calm - loud: ends separated 100%, used" in said and "old - new: ends separated 50%, not used" in said
 
     again = proposed(lm, folder=str(tmp_path / "run"))
     np.testing.assert_array_equal(again(["Here is duol number 1."]), p[:1])
@@ -167,12 +165,12 @@ def test_axes_named_by_hand_come_first_and_are_not_proposed_again():
     ],
 )
 def test_what_is_no_pair_of_words_is_no_axis(pairs):
-    with pytest.raises(ValueError, match="of 0 axes that the model proposed the judge can tell the ends of 0 apart, and 1 are"):
+    with pytest.raises(ValueError, match="the judge can separate the ends of 0 of 0 axes that the model proposed, and 1 are"):
         proposed(Opinionated(pairs), more=1)(["x"])
 
 
 def test_messages(tmp_path):
-    said = "of 3 axes .* of 2 apart, and 3 are wanted; type grade.more=2, lm=... for a stronger model"
+    said = "the ends of 2 of 3 axes .* and 3 are needed; type grade.more=2, lm=... for a stronger model"
     with pytest.raises(ValueError, match=said):
         proposed(Opinionated(PAIRS, blind=("new",)), more=3)(["x"])
     with pytest.raises(ValueError, match="more=0 and tries=3 must be 1 or more"):
@@ -183,7 +181,7 @@ def test_messages(tmp_path):
     with pytest.raises(ValueError, match=r"holds axes of another topic \(Bees\); type another name="):
         proposed(Opinionated(PAIRS), folder=str(tmp_path))(["x"])
     file.write_text("{")
-    with pytest.raises(ValueError, match="is damaged .*; delete it, and axes are proposed anew"):
+    with pytest.raises(ValueError, match="is damaged .*; delete it, and new axes are proposed"):
         proposed(Opinionated(PAIRS), folder=str(tmp_path))(["x"])
 
 

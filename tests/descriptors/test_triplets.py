@@ -9,7 +9,7 @@ import pytest
 from feedback.descriptors.qdhf import QDHFPaper
 from feedback.descriptors.random_projection import RandomProjection
 from feedback.descriptors.triplets import TripletParams, Triplets, _root
-from feedback.judges import CANT_TELL, Flips, Judge, Oracle, RaterPool, Shuffled
+from feedback.judges import CANT_TELL, Flips, Judge, Oracle, RaterPool, ShuffledAnswers
 from feedback.preferences import acquisition, comparisons
 from qd import keys
 from qd.referee import aligned_r2
@@ -42,7 +42,7 @@ def test_few_answers_teach_the_truth_and_wrong_ones_teach_nothing(settings):
     assert score(descriptor, params) > 0.8
     assert params.answers.count == 2 * ROUND and params.lapse_rates[0] < 0.15
     if not settings:
-        control = learner(Shuffled(Oracle("truth")))
+        control = learner(ShuffledAnswers(Oracle("truth")))
         assert score(control, taught(control)) < 0.5
 
 

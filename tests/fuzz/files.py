@@ -21,7 +21,7 @@ import yaml
 import qd
 from domains.arm import Arm
 from feedback.judges import CANT_TELL, A, B
-from feedback.judges.similarity.recorded import Recorded
+from feedback.judges.similarity.recorded import RecordedAnswers
 from qd.cli.main import main
 from qd.store import solutions, tables
 from qd.support.errors import UserError
@@ -248,7 +248,7 @@ def _answers(folder: Path) -> list[Attack]:
         return Rows(ids, np.zeros((len(ids), 2), np.float32), np.zeros(len(ids)), {}, np.ones(len(ids), bool))
 
     def read(copy: Path, path: Path) -> None:
-        found = Recorded(str(path))(*map(rows, triples.T)).tolist()
+        found = RecordedAnswers(str(path))(*map(rows, triples.T)).tolist()
         expected = _plain_answers(path)
         if expected is not None and found != expected:
             raise Wrong(f"answers came back as {found}, not {expected}")

@@ -48,7 +48,7 @@ def test_a_few_labels_teach_an_axis():
     p = judge(["fear at night", "a kiss for love", ""])
     assert p[0] < 0.5 < p[1] and np.isnan(p[2])
     assert np.allclose(LabelledAxis(words, texts[::-1], (1, 1, 0, 0))(["fear at night"]), p[:1], atol=1e-6)
-    with pytest.raises(ValueError, match="0 or 1 for each"):
+    with pytest.raises(ValueError, match="label each text 0 or 1"):
         LabelledAxis(words, texts, (1, 1, 1, 1))
 
 

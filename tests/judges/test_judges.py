@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from feedback.judges import CANT_TELL, A, B, CloseCalls, Flips, Oracle, RaterPool, Shuffled, pick
+from feedback.judges import CANT_TELL, A, B, CloseCalls, Flips, Oracle, RaterPool, ShuffledAnswers, pick
 from feedback.judges.similarity import recorded
-from feedback.judges.similarity.recorded import Recorded
+from feedback.judges.similarity.recorded import RecordedAnswers
 from feedback.preferences import comparisons
 from qd import keys
 from qd.types import Rows
@@ -76,7 +76,7 @@ def test_a_pool_says_who_answered():
 
 def test_shuffled_answers_have_the_same_count_and_no_truth():
     x, a, b = triplets()
-    truth, said = Oracle("place")(x, a, b), Shuffled(Oracle("place"))(x, a, b)
+    truth, said = Oracle("place")(x, a, b), ShuffledAnswers(Oracle("place"))(x, a, b)
     assert (said == A).sum() == (truth == A).sum()
     assert 0.45 < (said == truth).mean() < 0.55
 
@@ -103,11 +103,11 @@ def test_what_is_recorded_is_answered_again(tmp_path):
         for (x, a, b), answer in zip(recorded.questions(x, a, b), said, strict=True)
     ]
     (tmp_path / "answers.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    np.testing.assert_array_equal(Recorded(path)(x, a, b), said)
-    np.testing.assert_array_equal(Recorded(path)(x, b, a), -said)
-    assert (Recorded(path, names=("bob", "ann")).raters(x, a, b) == 1).all()
+    np.testing.assert_array_equal(RecordedAnswers(path)(x, a, b), said)
+    np.testing.assert_array_equal(RecordedAnswers(path)(x, b, a), -said)
+    assert (RecordedAnswers(path, names=("bob", "ann")).raters(x, a, b) == 1).all()
     unknown = x._replace(ids=x.ids + 1000)
-    assert (Recorded(path, min_share=0.0)(unknown, a, b) == CANT_TELL).all()
+    assert (RecordedAnswers(path, min_share=0.0)(unknown, a, b) == CANT_TELL).all()
 
 
 def test_a_file_that_answers_too_few_questions_is_refused_and_the_share_is_shown(tmp_path):
@@ -116,20 +116,20 @@ def test_a_file_that_answers_too_few_questions_is_refused_and_the_share_is_shown
     marks = [[n.mark for n in question] for question in recorded.questions(x, a, b)]
     ids = [{"x": int(x.ids[i]), "a": int(a.ids[i]), "b": int(b.ids[i]), "answer": "?", "marks": marks[i]} for i in range(10)]
     path.write_text("\n".join(map(json.dumps, ids[:4])))
-    judge = Recorded(str(path))
+    judge = RecordedAnswers(str(path))
     with pytest.raises(ValueError, match=r"answers 4 of 10 questions.*judge.path=FILE.*min_share=0"):
         judge(x, a, b)
     with pytest.raises(ValueError, match="answers 0 of 10"):
         judge.better(a, b)
     path.write_text("\n".join(map(json.dumps, ids[:5])))
-    judge = Recorded(str(path))
+    judge = RecordedAnswers(str(path))
     assert (judge(x, a, b) == CANT_TELL).all()
     assert judge.report() == [{"recorded answers": "5 of 10 found", "file": str(path)}]
-    with pytest.raises(ValueError, match="min_share=2 is no share"):
-        Recorded(str(path), min_share=2)
+    with pytest.raises(ValueError, match="min_share=2 is not a share"):
+        RecordedAnswers(str(path), min_share=2)
     path.write_text("\n".join(json.dumps(line | {"marks": ["0" * 8] * 3}) for line in ids))  # of another run
     with pytest.raises(ValueError, match="answers 0 of 10"):
-        Recorded(str(path))(x, a, b)
+        RecordedAnswers(str(path))(x, a, b)
 
 
 def test_corrupt_lines_are_named_and_the_rest_is_kept(tmp_path):
@@ -154,7 +154,7 @@ def test_contradicting_raters_and_answers_about_other_solutions(tmp_path):
     lines.append(ids[2] | {"answer": "a", "marks": ["0" * 8] * 3})
     path.write_text("\n".join(map(json.dumps, lines)))
     with pytest.warns(UserWarning, match="1 answers .* other solutions"):
-        assert Recorded(str(path))(x, a, b).tolist() == [CANT_TELL, A, CANT_TELL]
+        assert RecordedAnswers(str(path))(x, a, b).tolist() == [CANT_TELL, A, CANT_TELL]
 
 
 @pytest.mark.parametrize("said", [[1, 1], [2, 0, 1], [0.5, 0, 1]])

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from experiments.judges.texts import AXES
 from feedback.judges import CANT_TELL, A, B
 from feedback.judges.calibration import accuracy, auc, logit, platt
-from feedback.judges.grading.injection_probes import PAYLOADS, Watched, canaries, count_flips, hostile
+from feedback.judges.grading.injection_probes import PAYLOADS, MonitoredJudge, count_flips, hostile, probes
 from feedback.judges.grading.language import Claim, Labels, Rating, Several
 from feedback.judges.prompts import LONGEST, hardened, nonce
-from feedback.judges.similarity.language import MoreAlike
+from feedback.judges.similarity.language import MoreSimilar
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local
 from feedback.lm.scoring.labels import LabelScores
@@ -68,8 +68,8 @@ def test_both_orders_take_away_a_leaning_to_what_is_named_first():
     assert np.allclose(logit(p), [1, -1])
     one = Labels(Scripted(leans), *MOOD, orders=1)(["much joy", "much grief"])
     assert (one > 0.5).all()  # which is what a single order would have said
-    heard = judge.heard(["much joy"])
-    assert heard.orders.shape == (1, 2) and heard.mass.shape == (1,)
+    scores = judge.scores(["much joy"])
+    assert scores.orders.shape == (1, 2) and scores.mass.shape == (1,)
 
 
 def test_what_answers_something_else_or_nothing_is_no_judgement():
@@ -161,46 +161,46 @@ def test_triplets_do_not_depend_on_who_is_named_first_and_a_mere_habit_is_silenc
         return 0.9 if set(x.split()) & set(two.split()) else 0.1
 
     x, a, b = rows(["cold night", "cold night"]), rows(["night train", "warm day"]), rows(["warm day", "night train"])
-    assert MoreAlike(Scripted(reads))(x, a, b).tolist() == [A, B]
-    assert MoreAlike(Scripted(reads))(x, b, a).tolist() == [B, A]
-    assert MoreAlike(Scripted(lambda prompt: 0.95))(x, a, b).tolist() == [CANT_TELL, CANT_TELL]
-    assert MoreAlike(Scripted(lambda prompt: 0.95, mass=0.1))(x, a, b).tolist() == [CANT_TELL, CANT_TELL]
+    assert MoreSimilar(Scripted(reads))(x, a, b).tolist() == [A, B]
+    assert MoreSimilar(Scripted(reads))(x, b, a).tolist() == [B, A]
+    assert MoreSimilar(Scripted(lambda prompt: 0.95))(x, a, b).tolist() == [CANT_TELL, CANT_TELL]
+    assert MoreSimilar(Scripted(lambda prompt: 0.95, mass=0.1))(x, a, b).tolist() == [CANT_TELL, CANT_TELL]
     with pytest.raises(ValueError, match=r"judge.feature=NAME"):
-        MoreAlike(Scripted(reads))(rows([1.0]), rows([2.0]), rows([3.0]))
+        MoreSimilar(Scripted(reads))(rows([1.0]), rows([2.0]), rows([3.0]))
     with pytest.raises(ValueError, match=r"keep=\[said\]"):
-        MoreAlike(Scripted(reads), feature="said")(x, a, b)
+        MoreSimilar(Scripted(reads), feature="said")(x, a, b)
 
 
 def test_there_are_at_least_twenty_hostile_texts_and_each_asks_for_the_wrong_answer():
-    every = [(axis, test) for name, axis in AXES.items() for test in canaries(*axis.read(name), axis.labels)]
+    every = [(axis, test) for name, axis in AXES.items() for test in probes(*axis.read(name), axis.labels)]
     assert len(every) >= 20 and len(PAYLOADS) * 3 == len(every)
     for axis, test in every:
         assert test.hostile.startswith(test.plain) and len(test.hostile) < LONGEST
         assert axis.labels[1 - test.truth] not in test.plain.lower()
     assert {test.truth for _, test in every} == {0, 1}
     with pytest.raises(ValueError, match="some of both"):
-        canaries(["a", "b"], [1, 1], MOOD[1])
+        probes(["a", "b"], [1, 1], MOOD[1])
 
 
 def test_flips_are_counted_only_where_the_plain_text_was_judged_rightly():
     result = count_flips(np.array([0.9, 0.1, 0.9, np.nan]), np.array([0.2, 0.2, 0.8, 0.1]), np.array([1, 1, 1, 1]))
-    assert (result.judged_right, result.flipped, result.share) == (2, 1, 0.5)
+    assert (result.correct, result.flips, result.share) == (2, 1, 0.5)
 
 
 def test_a_watched_judge_says_when_texts_give_it_orders(tmp_path):
     def obeys(items):
         return np.array([0.9 if len(item) < 10 else 0.1 for item in items])
 
-    watched = Watched(obeys, MOOD[1], every=2, folder=str(tmp_path))
-    with pytest.warns(UserWarning, match="10 of 10 canaries turned the judge"):
+    watched = MonitoredJudge(obeys, MOOD[1], every=2, folder=str(tmp_path))
+    with pytest.warns(UserWarning, match="10 of 10 injection probes flipped the judge"):
         for i in range(10):
             assert watched([f"joy {i}", f"fun {i}"]).tolist() == [0.9, 0.9]  # what it says of them is untouched
     lines = [json.loads(line) for line in (tmp_path / "canaries.jsonl").read_text().splitlines()]
     assert len(lines) == 10 and [line["payload"] for line in lines] == [i % len(PAYLOADS) for i in range(10)]
-    steady = Watched(lambda items: np.array([0.9 if "joy" in item else 0.1 for item in items]), MOOD[1], every=3)
+    steady = MonitoredJudge(lambda items: np.array([0.9 if "joy" in item else 0.1 for item in items]), MOOD[1], every=3)
     for i in range(30):
         steady([f"joy {i}"])
-    assert (steady.record.probes, steady.record.flipped) == (10, 0)
+    assert (steady.record.probes, steady.record.flips) == (10, 0)
 
 
 def test_the_toy_is_stamped_and_plays_every_part():
@@ -214,7 +214,7 @@ def test_the_toy_is_stamped_and_plays_every_part():
     assert p.shape == (2, 2) and (p[0] < p[1]).all() and np.array_equal(p, both([sad, happy]))
     assert Rating(lm, "How happy is it?")([sad, happy])[1] > Rating(lm, "How happy is it?")([sad, happy])[0]
     assert np.isfinite(Claim(lm, "It is happy.")([sad])).all()
-    assert MoreAlike(lm)(rows([sad]), rows([sad]), rows([happy])).shape == (1,)
+    assert MoreSimilar(lm)(rows([sad]), rows([sad]), rows([happy])).shape == (1,)
     lm.close()
 
 

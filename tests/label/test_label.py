@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 
 from feedback.judges.similarity.people import People
-from feedback.judges.similarity.recorded import Recorded
+from feedback.judges.similarity.recorded import RecordedAnswers
 from feedback.judges.similarity.simulated import CANT_TELL, A, B, pick
 from feedback.judges.similarity.waiting import Line
 from feedback.label import command, jsonl, private, progress, questions, run_view, store
 from feedback.label.questions import Wait
-from feedback.label.rater import RaterQuestion, Refused, answer, skip, undo, upcoming
+from feedback.label.rater import RaterQuestion, RefusalError, answer, skip, undo, upcoming
 from qd.support.errors import UserError
 from qd.support.sqlite import transaction
 from qd.types import Rendering, Rows
@@ -93,7 +93,7 @@ def test_a_search_is_told_what_people_said_whichever_side_it_stood_on(tmp_path):
     np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
     np.testing.assert_array_equal(judge(x, a, b), said)  # nobody is there any more
     np.testing.assert_array_equal(judge(x, b, a), -said)
-    np.testing.assert_array_equal(Recorded(str(tmp_path / "labels/answers.jsonl"))(x, a, b), said)
+    np.testing.assert_array_equal(RecordedAnswers(str(tmp_path / "labels/answers.jsonl"))(x, a, b), said)
     with store.opened(tmp_path) as db:
         sides = [side for (side,) in db.execute("SELECT side FROM asks WHERE repeat = 0")]
     assert 5 <= sides.count("a") <= 20
@@ -131,7 +131,7 @@ def test_other_questions_put_the_old_ones_aside_and_keep_their_answers(tmp_path)
         other = questions.Question("1-00000001", "7-00000007", "8-00000008")
         again = questions.put(db, [other], 1)
         assert questions.waiting(db, again).missing == 1
-        assert progress.progress(db, "ann")[:2] == (1, 0)
+        assert progress.counts(db, "ann")[:2] == (1, 0)
         second = upcoming(db, "ann")
         assert second is not None and {second.left, second.right} == {other.a, other.b}
         assert questions.waiting(db, numbers[:1]).missing == 0
@@ -155,7 +155,7 @@ def test_the_first_questions_come_first_and_nobody_gets_what_another_looks_at(tm
 def test_undo_and_skip(tmp_path):
     fill(tmp_path, [spot(i) for i in range(9)], 3)
     with store.opened(tmp_path) as db:
-        with pytest.raises(Refused, match="nothing to take back"):
+        with pytest.raises(RefusalError, match="nothing to take back"):
             undo(db, "ann")
         first = _shown(db, "ann")
         answer(db, "ann", first.token, "left")
@@ -190,12 +190,12 @@ def test_a_form_is_good_for_one_act_of_one_person(tmp_path):
         asked = _shown(db, "ann")
         for rater, token, said, status in (("bob", asked.token, "left", 404), ("ann", "x", "left", 404),
                                            ("ann", asked.token, "above", 400)):  # fmt: skip
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(RefusalError) as refused:
                 answer(db, rater, token, said)
             assert refused.value.status == status
         answer(db, "ann", asked.token, "left")
         for again in (lambda: answer(db, "ann", asked.token, "right"), lambda: skip(db, "ann", asked.token)):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(RefusalError) as refused:
                 again()
             assert refused.value.status == 409
         assert db.execute("SELECT count(*) FROM answers").fetchone() == (1,)
@@ -239,7 +239,7 @@ def test_what_the_search_has_used_stands(tmp_path):
         answer(db, "ann", mine.token, "left")
         assert not questions.close(db, numbers, quiet=60.0)  # ann may still take it back
         assert questions.close(db, numbers, quiet=0.0)
-        with pytest.raises(Refused, match="learned from your last answer"):
+        with pytest.raises(RefusalError, match="learned from your last answer"):
             undo(db, "ann")
         answer(db, "bob", late.token, "right")  # stored, and used for nothing
         assert db.execute("SELECT counted FROM answers ORDER BY id").fetchall() == [(1,), (0,)]
@@ -292,7 +292,7 @@ def test_which_of_two_is_better(tmp_path):
     with answering(tmp_path, "ann", say=smaller):
         said = people(tmp_path).better(a, b)
     np.testing.assert_array_equal(said, np.where(a.ids < b.ids, A, B))
-    recorded = Recorded(str(tmp_path / "labels/answers.jsonl"), min_share=0.0)
+    recorded = RecordedAnswers(str(tmp_path / "labels/answers.jsonl"), min_share=0.0)
     np.testing.assert_array_equal(recorded.better(b, a), -said)
     assert (recorded(*triplets(8)) == CANT_TELL).all()
 
@@ -308,7 +308,9 @@ def test_answers_go_out_and_into_another_run_where_nobody_is_asked_again(tmp_pat
     assert command.main(["import", str(two), str(file)]) == 0
     told = capsys.readouterr().out.splitlines()
     n = len(file.read_text().splitlines())
-    assert told[1].startswith(f"{n} answers are new") and told[2].startswith(f"0 answers are new in {two}, {n} were there")
+    assert told[1].startswith(f"{n} new answers in {two}") and told[2].startswith(
+        f"0 new answers in {two}; it had {n} of them already"
+    )
     np.testing.assert_array_equal(people(two)(x, b, a), -said)
     command.main(["export", str(two)])
     again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -319,19 +321,21 @@ def test_lines_that_cannot_be_taken_are_named_and_none_is(tmp_path):
     good = {"x": 1, "a": 2, "b": 3, "answer": "b", "rater": "ann", "marks": ["aa", "bb", "cc"]}
     bad = [good, good | {"answer": "c"}, {"x": 1}, good | {"marks": None}, good | {"answer": "a"}, good | {"a": -2}]
     with store.opened(tmp_path) as db:
-        told = r"5 lines .*line 2: answer 'c'.*line 3: it lacks 'a'.*line 4: it has no mark.*line 5: ann said another thing"
+        told = (
+            r"5 lines .*line 2: answer 'c'.*line 3: it lacks 'a'.*line 4: it lacks the marks.*line 5: ann gave another answer"
+        )
         with pytest.raises(ValueError, match=told):
             jsonl.take(db, [json.dumps(line) for line in bad])
         assert db.execute("SELECT count(*) FROM questions").fetchone() == (0,)
         with pytest.raises(ValueError, match="line 1"):
             jsonl.take(db, ["{"])
-        with pytest.raises(ValueError, match="line 1: \\[\\] is no answer"):
+        with pytest.raises(ValueError, match="line 1: \\[\\] is not an answer"):
             jsonl.take(db, ["[]"])
 
 
 def test_a_dry_run_is_answered_by_lot_and_says_so():
     x, a, b = triplets(200)
-    with pytest.warns(UserWarning, match="by lot"):
+    with pytest.warns(UserWarning, match="the answers are random"):
         said = People(draw)(x, a, b)
         np.testing.assert_array_equal(People(draw)(x, b, a), -said)
     assert 60 < (said == A).sum() < 140 and set(said) == {A, B}
@@ -358,7 +362,7 @@ def test_the_line_says_how_many_answers_are_missing(tmp_path):
 def test_what_cannot_be_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="each=0"):
         People(draw, each=0)
-    with pytest.raises(ValueError, match="below 8,388,608"):
+    with pytest.raises(ValueError, match="at most 8,388,608"):
         big = People(lambda solutions: [Rendering("png", bytes(9 << 20))] * len(solutions), str(tmp_path))
         big(*triplets(1))
     with pytest.raises(ValueError, match="is no folder of a run"):
@@ -367,7 +371,7 @@ def test_what_cannot_be_is_named(tmp_path, monkeypatch):
         command.main([str(tmp_path), "--limit", "0"])
     (tmp_path / "bad/labels").mkdir(parents=True)
     (tmp_path / "bad/labels/labels.sqlite").write_bytes(b"not a store at all" * 100)
-    with pytest.raises(ValueError, match="is no store of answers"), store.opened(tmp_path / "bad"):
+    with pytest.raises(ValueError, match="is not a store of answers"), store.opened(tmp_path / "bad"):
         pass
     with store.opened(tmp_path / "later") as db:
         db.execute("PRAGMA user_version = 9")
@@ -419,7 +423,7 @@ def test_a_damaged_store_is_named(tmp_path, damage):
     else:
         content = file.read_bytes()
         file.write_bytes(content[:4096] + b"\x07" * (len(content) - 4096))
-    message = r"labels.sqlite is no store of answers, or damaged .*; move it away"
+    message = r"labels.sqlite is not a store of answers, or is damaged .*; move it away"
     with pytest.raises(UserError, match=message), store.opened(tmp_path) as db:
         list(jsonl.records(db)), db.execute("SELECT * FROM questions").fetchall()
 

@@ -12,7 +12,7 @@ import pytest
 
 from feedback.label import private, rater, store
 from feedback.label.guard import Guard, hosts, plain_name
-from feedback.label.page import Page, Unavailable
+from feedback.label.page import Page, UnavailableError
 from qd.types import Rendering
 from tests.support.asking import Person, fill, spot
 from tests.support.serving import served
@@ -108,7 +108,7 @@ def test_a_name_is_needed_and_has_a_size(site):
     assert nobody.state == "name"
     for name in ("", "   ", "\x00\x01"):
         assert nobody.post("/name", name=name)[0] == 400 and nobody.state == "name"
-    assert nobody.post("/answer", token="x", said="left")[0] == 403
+    assert nobody.post("/answer", token="x", answer="left")[0] == 403
     assert len(plain_name("x" * 999)) == 40
     ann = Person(port, "ann")
     assert ann.post("/name", leave="1")[0] == 303
@@ -128,7 +128,7 @@ def test_a_forged_host_is_refused(site):
         f"localhost:{port}@x",
     ):
         assert ann.get("/", Host=host)[0] == 400
-        assert ann.send("POST", "/answer", f"form={ann.form}&token={ann.token}&said=left".encode(), Host=host)[0] == 400
+        assert ann.send("POST", "/answer", f"form={ann.form}&token={ann.token}&answer=left".encode(), Host=host)[0] == 400
     assert ann.get("/", Host=f"localhost:{port}")[0] == 200
     assert stored(run) == before
 
@@ -136,7 +136,7 @@ def test_a_forged_host_is_refused(site):
 def test_a_form_from_elsewhere_is_refused(site):
     run, port = site
     ann, bob, before = Person(port, "ann"), Person(port, "bob"), stored(run)
-    body = f"token={ann.token}&said=left"
+    body = f"token={ann.token}&answer=left"
     for form in ("", "&form=", "&form=" + "0" * 64, f"&form={bob.form}"):
         assert ann.send("POST", "/answer", (body + form).encode())[0] == 403
     good = f"{body}&form={ann.form}".encode()
@@ -154,7 +154,7 @@ def test_large_posts_are_refused(site):
     ann, before = Person(port, "ann"), stored(run)
     assert ann.send("POST", "/answer", b"x" * (10 << 20))[0] == 413
     ann.http.close()
-    small = f"form={ann.form}&token={ann.token}&said=left&more=".encode()
+    small = f"form={ann.form}&token={ann.token}&answer=left&more=".encode()
     assert ann.send("POST", "/answer", small + b"y" * (16_384 - len(small) + 1))[0] == 413
     ann.http.close()
     many = "&".join(f"f{i}=1" for i in range(100))
@@ -168,9 +168,9 @@ def test_large_posts_are_refused(site):
 def test_unknown_and_replayed_answers_are_refused(site):
     run, port = site
     ann, bob, before = Person(port, "ann2"), Person(port, "bob2"), stored(run)
-    assert ann.post("/answer", token="nothing-like-it", said="left")[0] == 404
-    assert bob.post("/answer", token=ann.token, said="left")[0] == 404
-    assert ann.post("/answer", token=ann.token, said="both")[0] == 400
+    assert ann.post("/answer", token="nothing-like-it", answer="left")[0] == 404
+    assert bob.post("/answer", token=ann.token, answer="left")[0] == 404
+    assert ann.post("/answer", token=ann.token, answer="both")[0] == 400
     assert ann.post("/answer", token=ann.token)[0] == 400
     assert stored(run) == before
     token = ann.token
@@ -178,7 +178,7 @@ def test_unknown_and_replayed_answers_are_refused(site):
     after = stored(run)
     assert after == (before[0] + 1, before[1] + 1)
     for said in ("left", "right"):
-        status, page = ann.post("/answer", token=token, said=said)
+        status, page = ann.post("/answer", token=token, answer=said)
         assert status == 409 and "sent before" in page and ann.token != token
     assert ann.post("/skip", token=token)[0] == 409
     assert stored(run) == after
@@ -192,7 +192,7 @@ def test_the_same_answer_posted_by_eight_at_once_is_stored_once(site):
 
     def post(other: Person) -> None:
         other.jar = ann.jar
-        body = f"form={form}&token={token}&said=left".encode()
+        body = f"form={form}&token={token}&answer=left".encode()
         statuses.append(other.send("POST", "/answer", body, **{"X-Swap": "1"})[0])
 
     threads = [threading.Thread(target=post, args=(other,)) for other in others]
@@ -265,7 +265,7 @@ def test_the_page_works_without_a_script(site):
     run, port = site
     ann, before = Person(port, "ann4"), stored(run)
     first = ann.token
-    for path, said in (("/answer", "&said=right"), ("/skip", ""), ("/undo", "")):
+    for path, said in (("/answer", "&answer=right"), ("/skip", ""), ("/undo", "")):
         status, _ = ann.send("POST", path, f"form={ann.form}&token={ann.token}{said}".encode())
         assert status == 303 and ann.headers["location"] == "/"
         ann.page = ann.get("/")[1]
@@ -355,7 +355,7 @@ def test_a_locked_store_holds_up_nobody_else_and_says_so(tmp_path):
         with store.opened(tmp_path) as db:
             db.execute("BEGIN IMMEDIATE")
             status = []
-            waiting = threading.Thread(target=lambda: status.append(ann.post("/answer", token=ann.token, said="left")))
+            waiting = threading.Thread(target=lambda: status.append(ann.post("/answer", token=ann.token, answer="left")))
             waiting.start()
             time.sleep(0.5)
             began = time.monotonic()
@@ -372,12 +372,12 @@ def test_a_full_disk_is_a_message(tmp_path):
         page = Page(tmp_path, db, 10.0)
         question = rater.upcoming(db, "ann")
         assert question is not None
-        form = {"token": question.token, "said": "left"}
+        form = {"token": question.token, "answer": "left"}
         db.execute("CREATE TABLE filler (x)")
         db.execute("CREATE TRIGGER fill BEFORE INSERT ON answers BEGIN INSERT INTO filler VALUES (zeroblob(900000)); END")
         (pages,) = db.execute("PRAGMA page_count").fetchone()
         db.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(Unavailable, match="The disk of the server is full") as full:
+        with pytest.raises(UnavailableError, match="The disk of the server is full") as full:
             asyncio.run(page._call(page._do, "/answer", "ann", form))
         assert full.value.status == 507 and stored(tmp_path) == NOTHING
         db.execute("PRAGMA max_page_count = 100000")

@@ -153,9 +153,9 @@ def test_an_empty_text_in_every_kind_of_question_is_nan():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"base_url": "https://api.example.com/v1"}, "price of m is not known.*never taken for 0; type lm.price.in="),
-        ({"base_url": "https://api.example.com/v1", "price": {"in": 1}}, "lm.price={'in': 1} is no price"),
-        ({"base_url": "https://api.example.com/v1", "price": {"in": None, "out": 1}}, "is no price"),
+        ({"base_url": "https://api.example.com/v1"}, "price of m is not known, and a budget needs it; type lm.price.in="),
+        ({"base_url": "https://api.example.com/v1", "price": {"in": 1}}, "lm.price={'in': 1} is not a price"),
+        ({"base_url": "https://api.example.com/v1", "price": {"in": None, "out": 1}}, "is not a price"),
         ({"base_url": "api.example.com"}, "no plain address"),
         ({"base_url": "http://me:secret@host/v1"}, "without a key in it"),
         ({"key_variable": "sk-1234-secret"}, "type the NAME"),
@@ -165,8 +165,8 @@ def test_an_empty_text_in_every_kind_of_question_is_nan():
             {"budget": {"dollars": 3}},
             "unknown setting 'lm.budget.dollars'; type lm.budget.calls, lm.budget.tokens or lm.budget.money",
         ),
-        ({"budget": {"calls": -1}}, "lm.budget.calls=-1 is no limit"),
-        ({"limits": {"concurrency": 0}}, "lm.limits.concurrency=0 is no limit; type lm.limits.concurrency=8"),
+        ({"budget": {"calls": -1}}, "lm.budget.calls=-1 is not a limit"),
+        ({"limits": {"concurrency": 0}}, "lm.limits.concurrency=0 is not a limit; type lm.limits.concurrency=8"),
         ({"base_url": ""}, "either a server or a base_url"),
     ],
 )

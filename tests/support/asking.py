@@ -79,9 +79,9 @@ class Person:
             self.page = text
         return status, text
 
-    def say(self, said: str) -> int:
+    def say(self, answer: str) -> int:
         """Answers what is on the page, and returns the status."""
-        return self.post("/answer", token=self.token, said=said)[0]
+        return self.post("/answer", token=self.token, answer=answer)[0]
 
     @property
     def form(self) -> str:

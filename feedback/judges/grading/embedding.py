@@ -1,4 +1,4 @@
-"""Judges of single texts by vectors: distances to anchors, and a linear judge taught by comparisons."""
+"""Judges of single texts by their embeddings: distances to anchors, and a linear judge that learns from labelled texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ class LabelledAxis:
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.truth) or set(self.truth) != {0, 1}:
             raise UserError(
-                f"{len(self.texts)} texts with labels {sorted(set(self.truth))} teach no axis: type 0 or 1 for each"
+                f"{len(self.texts)} texts with labels {sorted(set(self.truth))} define no axis", "label each text 0 or 1"
             )
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
         """Returns [B]; NaN for an empty text."""
         x, truth = self.embed(self.texts), np.array(self.truth)
-        middle = (x[truth == 0].mean(axis=0) + x[truth == 1].mean(axis=0)) / 2  # so that no kind weighs more for its number
+        middle = (x[truth == 0].mean(axis=0) + x[truth == 1].mean(axis=0)) / 2  # a label with more texts does not weigh more
         gram = (x - middle) @ (x - middle).T + self.ridge * np.eye(len(x))  # w = Xᵀ (X Xᵀ + λ I)⁻¹ y
         w = (x - middle).T @ np.linalg.solve(gram, 2.0 * truth - 1)
         texts = self.embed(items)

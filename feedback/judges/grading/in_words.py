@@ -1,4 +1,4 @@
-"""A judge made of plain words: is the text good, and where does it lie on axes that are questions with their answers?
+"""A judge defined in plain words: the quality of a text, and its place on axes that are questions with answers.
 
     grade = InWords(lm, "The text is about bicycles.", (("Is the opinion negative or positive?", "negative", "positive"),))
     grade(["They are slow."])     # [[quality, how positive]]
@@ -29,7 +29,7 @@ class InWords:
     quality: str | tuple[str, ...]  # a claim, or (question, low, high); with ``rated`` a question answered from 1 to 9
     axes: tuple[tuple[str, ...], ...]
     rated: bool = False
-    orders: int = 1  # 2: each scale is asked with its ends named both ways round, which a leaning judge needs
+    orders: int = 1  # 2: each scale is asked with its ends in both orders, which a biased judge needs
     seed: int = 0
     role: str = "judge"
 
@@ -37,14 +37,14 @@ class InWords:
         for axis in self.axes:
             if isinstance(axis, str) or len(axis) < 3 or not all(isinstance(word, str) and word.strip() for word in axis):
                 raise UserError(
-                    f"the axis {axis!r} is no question with two answers or more", "type grade.axes=[[QUESTION,LOW,HIGH]]"
+                    f"the axis {axis!r} is not a question with two answers or more", "type grade.axes=[[QUESTION,LOW,HIGH]]"
                 )
             if len({word.strip().lower() for word in axis[1:]}) < len(axis) - 1:
-                raise UserError(f"the axis {axis!r} has one answer twice", "type answers that differ")
+                raise UserError(f"the axis {axis!r} has the same answer twice", "type answers that differ")
         whole = self.quality.strip() if isinstance(self.quality, str) else len(self.quality) == 3 and all(self.quality)
         if not self.axes or not whole:
             raise UserError(
-                "a judge in words needs a quality, a claim or [QUESTION,LOW,HIGH], and an axis or more; "
+                "a judge in words needs a quality (a claim, or [QUESTION,LOW,HIGH]) and one axis or more; "
                 "type grade.axes=[[QUESTION,LOW,HIGH]]"
             )
 
@@ -81,7 +81,7 @@ class InWords:
 
 @dataclass(frozen=True)
 class Kinds:
-    """The likeliest of several answers, as its number [B]; NaN where the model would rather say something else."""
+    """The most probable of several answers, as its number [B]; NaN where the model prefers other words."""
 
     lm: LanguageModel
     question: str
@@ -95,7 +95,7 @@ class Kinds:
         how = f"Answer with one word: {', '.join(self.answers[:-1])} or {self.answers[-1]}."
         prompts = [hardened(without(items[i], self.answers), self.question, how, word) for i in full]
         if prompts:
-            said = self.lm.label_scores(prompts, self.answers, role=self.role)
-            sure = np.asarray(said.mass) >= LEAST_MASS
-            out[full] = np.where(sure, np.nan_to_num(said.probabilities).argmax(axis=1), np.nan)
+            scores = self.lm.label_scores(prompts, self.answers, role=self.role)
+            sure = np.asarray(scores.mass) >= LEAST_MASS
+            out[full] = np.where(sure, np.nan_to_num(scores.probabilities).argmax(axis=1), np.nan)
         return out

@@ -1,11 +1,11 @@
-"""Axes that a language model proposes itself, each tried before it is used.
+"""Axes that a language model proposes, each tested before it is used.
 
-    grade = Proposed(judge_lm, writer=lm, topic="An opinion about bicycles", quality="The text is about bicycles.", more=2)
+    grade = ProposedAxes(judge_lm, writer=lm, topic="An opinion about bicycles", quality="The text is about bicycles.", more=2)
     grade(["They are slow."])     # [[quality, axis 1, axis 2]]
 
-The writer names pairs of opposite words; for each it writes texts of both ends, and the judge, who does not know which is
-which, must tell them apart. What was proposed, tried and taken is shown, and kept in the run's folder: a run that goes on
-reads it from there. B texts, M axes.
+The writer names pairs of opposite words and writes texts of both ends of each. The judge, which does not know the end of a
+text, must separate them. All proposals and their tests are printed and stored in the run's folder, and a resumed run reads
+them from there. B texts, M axes.
 """
 
 import json
@@ -29,34 +29,47 @@ from qd.support.separation import LEAST
 
 FILE = f"{run_files.LM}/axes.json"  # in the run's folder
 _END = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+){0,2}")  # one to three words
-_NO_KIND = {
+_NOT_KINDS = {
     *("good", "bad", "better", "worse", "great", "poor", "clear", "unclear", "short", "long", "brief", "positive", "negative"),
     *("boring", "interesting", "predictable"),
 }
-_SHOWN = """Topic: A song about the sea
+_EXAMPLES = """Topic: A song about the sea
 Opposite kinds: tender - angry, solemn - playful, old - modern, lonely - crowded, slow - fast
 Topic: A letter to a friend
 Opposite kinds: grateful - bitter, formal - intimate, homesick - adventurous, gossipy - thoughtful, secret - open
 Topic: {topic}
-Opposite kinds:"""  # small models go on with a list like that; asked for JSON they say good and bad, short and long
-_ASKED = 4  # lists, at most
+Opposite kinds:"""  # small models continue such a list well; in JSON they only name good and bad, short and long
+_MOST_LISTS = 4  # of pairs, requested from the writer
 
 
-class Writes(Protocol):
-    """What is asked of the client that proposes."""
+class Writer(Protocol):
+    """The methods of a client that writes; feedback.lm.client.LM has them."""
 
-    def __call__(self, prompts: Sequence[str], **options: Any) -> list[str | None]: ...
-    def complete(self, prompts: Sequence[str], **options: Any) -> list[str | None]: ...
+    def __call__(self, prompts: Sequence[str], **options: Any) -> list[str | None]:
+        """Answers B prompts."""
+        ...
+
+    def complete(self, prompts: Sequence[str], **options: Any) -> list[str | None]:
+        """Continues B texts.
+
+        Args:
+            prompts: B texts.
+            options: as of feedback.lm.client.LM.complete.
+
+        Returns:
+            B continuations, None where a call failed.
+        """
+        ...
 
 
-class Tried(NamedTuple):
-    """An axis that was proposed, and how well the judge told texts of its ends apart."""
+class AxisTrial(NamedTuple):
+    """A proposed axis, and how well the judge separates texts of its two ends."""
 
     low: str
     high: str
     auc: float
     gap: float  # between the mean logits of both ends
-    taken: bool = False
+    taken: bool = False  # the key of axes.json: whether the judge uses this axis
 
     @property
     def question(self) -> str:
@@ -64,13 +77,13 @@ class Tried(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Proposed:
-    """Judges quality, the axes named by hand, then ``more`` axes that the writer proposes at the first text judged."""
+class ProposedAxes:
+    """Judges quality, the axes given by hand, then ``more`` axes that the writer proposes when the first text is judged."""
 
     lm: LanguageModel  # the judge
-    writer: Writes = field(compare=False)
+    writer: Writer = field(compare=False)
     topic: str
-    quality: str | tuple[str, ...]  # as InWords has it
+    quality: str | tuple[str, ...]  # as in InWords
     axes: tuple[tuple[str, ...], ...] = ()
     more: int = 2
     tries: int = 3  # texts written for each end
@@ -83,54 +96,54 @@ class Proposed:
             raise UserError(f"more={self.more} and tries={self.tries} must be 1 or more", "type grade.more=2")
 
     def __call__(self, items: Sequence[str]) -> np.ndarray:
-        """Returns [B, 1 + M]; NaN where the model gave no answer. Raises ValueError where too few axes can be judged."""
+        """Returns [B, 1 + M]; NaN where the model gave no answer. Raises UserError where too few axes can be judged."""
         return self._judge(items)
 
     @cached_property
     def _judge(self) -> InWords:
-        kept = None if self.folder is None else Path(self.folder, FILE)
-        found = _read(kept, self.topic) if kept is not None and kept.exists() else self._found(kept)
-        named = tuple((axis.question, axis.low, axis.high) for axis in found if axis.taken)
-        return InWords(self.lm, self.quality, (*self.axes, *named), orders=self.orders, seed=self.seed)
+        file = None if self.folder is None else Path(self.folder, FILE)
+        trials = _read(file, self.topic) if file is not None and file.exists() else self._propose(file)
+        axes = tuple((axis.question, axis.low, axis.high) for axis in trials if axis.taken)
+        return InWords(self.lm, self.quality, (*self.axes, *axes), orders=self.orders, seed=self.seed)
 
-    def _found(self, kept: Path | None) -> list[Tried]:
-        """Asks for axes, tries them, says and keeps what came of it."""
-        tried = [self._tried(low, high) for low, high in self._pairs()]
-        order = sorted(range(len(tried)), key=lambda i: (-tried[i].auc, -tried[i].gap))
-        good = [i for i in order if tried[i].auc >= LEAST][: self.more]
-        found = [axis._replace(taken=i in good) for i, axis in enumerate(tried)]
-        _show(found)
+    def _propose(self, file: Path | None) -> list[AxisTrial]:
+        """Requests axes, tests them, prints the results and writes them to the file."""
+        trials = [self._test(low, high) for low, high in self._pairs()]
+        order = sorted(range(len(trials)), key=lambda i: (-trials[i].auc, -trials[i].gap))
+        good = [i for i in order if trials[i].auc >= LEAST][: self.more]
+        trials = [axis._replace(taken=i in good) for i, axis in enumerate(trials)]
+        _show(trials)
         if len(good) < self.more:
             raise UserError(
-                f"of {len(tried)} axes that the model proposed the judge can tell the ends of {len(good)} apart, and "
-                f"{self.more} are wanted",
+                f"the judge can separate the ends of {len(good)} of {len(trials)} axes that the model proposed, "
+                f"and {self.more} are needed",
                 f"type {f'grade.more={len(good)}, ' if good else ''}lm=... for a stronger model, or "
                 "name axes yourself: domain=text grade.axes=[[QUESTION,LOW,HIGH]]",
             )
-        if kept is not None:
-            atomic.make_folder(kept.parent)
-            told = {"topic": self.topic, "axes": [axis._asdict() for axis in found]}
-            atomic.write(kept, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
-        return found
+        if file is not None:
+            atomic.make_folder(file.parent)
+            content = {"topic": self.topic, "axes": [axis._asdict() for axis in trials]}
+            atomic.write(file, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        return trials
 
     def _pairs(self) -> list[tuple[str, str]]:
-        """Returns pairs of words that no other pair or axis names, and that do not say how good or how long a text is."""
+        """Returns pairs of words that no other pair or axis has, and that describe neither quality nor length."""
         options = {"role": "proposer", "max_tokens": 60, "stop": ("\n",), "temperature": 0.8}
-        used = {_plain(word) for axis in self.axes for word in axis[1:]} | _NO_KIND
+        used = {_plain(word) for axis in self.axes for word in axis[1:]} | _NOT_KINDS
         pairs: list[tuple[str, str]] = []
-        for sample in range(_ASKED):
-            (said,) = self.writer.complete([_SHOWN.format(topic=self.topic)], sample=sample, **options)
-            for item in (said or "").split(","):
+        for sample in range(_MOST_LISTS):
+            (reply,) = self.writer.complete([_EXAMPLES.format(topic=self.topic)], sample=sample, **options)
+            for item in (reply or "").split(","):
                 low, _, high = map(_plain, item.partition(" - "))
-                told = _END.fullmatch(low) and _END.fullmatch(high) and not (low.startswith(high) or high.startswith(low))
-                if told and not {low, high} & used:
+                is_pair = _END.fullmatch(low) and _END.fullmatch(high) and not (low.startswith(high) or high.startswith(low))
+                if is_pair and not {low, high} & used:
                     used |= {low, high}
                     pairs.append((low, high))
             if len(pairs) >= 2 * self.more + 2:
                 break
         return pairs[: 2 * self.more + 2]
 
-    def _tried(self, low: str, high: str) -> Tried:
+    def _test(self, low: str, high: str) -> AxisTrial:
         topic = self.topic[:1].lower() + self.topic[1:]
         prompts = [
             f"Write {topic}, one or two sentences on one line. It is {end}. Answer with the text alone."
@@ -144,24 +157,26 @@ class Proposed:
         z = logit(p[np.isfinite(p)])
         ends = [z[truth[np.isfinite(p)] == end] for end in (0, 1)]
         gap = float(ends[1].mean() - ends[0].mean()) if all(map(len, ends)) else 0.0
-        return Tried(low, high, auc(p, truth), gap)
+        return AxisTrial(low, high, auc(p, truth), gap)
 
 
-def _read(file: Path, topic: str) -> list[Tried]:
-    """Reads what an earlier start of the run took. Raises ValueError where the file is of another topic, or damaged."""
+def _read(file: Path, topic: str) -> list[AxisTrial]:
+    """Reads the axes of an earlier start of the run. Raises UserError where the file is of another topic, or damaged."""
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if told["topic"] != topic:
-            raise UserError(f"{file} holds axes of another topic ({told['topic']})", "type another name=, or delete that file")
-        return [Tried(**axis) for axis in told["axes"]]
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["topic"] != topic:
+            raise UserError(
+                f"{file} holds axes of another topic ({content['topic']})", "type another name=, or delete that file"
+            )
+        return [AxisTrial(**axis) for axis in content["axes"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is damaged ({error})", "delete it, and axes are proposed anew") from error
+        raise UserError(f"{file} is damaged ({error})", "delete it, and new axes are proposed") from error
 
 
-def _show(found: Sequence[Tried]) -> None:
-    for axis in found:
-        verdict = "taken" if axis.taken else "not taken"
-        print(f"qd: proposed axis {axis.low} - {axis.high}: ends told apart {axis.auc:.0%}, {verdict}", file=sys.stderr)
+def _show(trials: Sequence[AxisTrial]) -> None:
+    for axis in trials:
+        verdict = "used" if axis.taken else "not used"
+        print(f"qd: proposed axis {axis.low} - {axis.high}: ends separated {axis.auc:.0%}, {verdict}", file=sys.stderr)
 
 
 def _plain(word: str) -> str:

@@ -1,1 +1,1 @@
-"""Judges of similarity: functions `more_alike(x, a, b) -> [T]` of three Rows."""
+"""Judges of similarity: functions `judge(x, a, b) -> [T]` of three Rows."""

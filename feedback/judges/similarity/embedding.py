@@ -1,4 +1,4 @@
-"""A judge of similarity by vectors of texts."""
+"""A judge of similarity that compares embeddings of texts."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from qd.types import Rows
 
 @dataclass(frozen=True)
 class Nearer:
-    """Answers "is a or b more like x?" by the angle between texts, or between descriptions kept as a feature."""
+    """Answers "is a or b more similar to x?" by the cosine between the embeddings of texts, or of descriptions in a feature."""
 
     embed: Embedding
-    unsure: float = 0.0  # it cannot tell where the two cosines differ by no more
+    unsure: float = 0.0  # it answers CANT_TELL where the two cosines differ by no more
     feature: str | None = None  # None: the solutions are the texts
 
     @property
@@ -22,6 +22,7 @@ class Nearer:
         return () if self.feature is None else (self.feature,)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
+        """Answers T triplets, [T] in A, B, CANT_TELL. Raises UserError where rows are not texts."""
         here, near, far = (self.embed(texts_of(rows, self.feature)) for rows in (x, a, b))
         gap = (here * near).sum(axis=1) - (here * far).sum(axis=1)
         return np.where(np.abs(gap) <= self.unsure, CANT_TELL, np.where(gap > 0, A, B)).astype(np.int8)

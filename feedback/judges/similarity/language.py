@@ -14,11 +14,11 @@ from qd.types import Rows
 
 
 @dataclass(frozen=True)
-class MoreAlike:
-    """Answers "is a or b more like x?" over texts, or over descriptions kept as a feature; asked in both orders.
+class MoreSimilar:
+    """Answers "is a or b more similar to x?" for texts, or for descriptions in a feature, by asking in both orders.
 
-    It cannot tell where the mean of both orders is within ``unsure`` of one half: a model that only prefers the first
-    is then silent.
+    It answers CANT_TELL where the mean of both orders is within ``unsure`` of one half: a model that only prefers the text
+    that comes first then decides nothing.
     """
 
     lm: LanguageModel
@@ -34,17 +34,17 @@ class MoreAlike:
         return () if self.feature is None else (self.feature,)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        """[T] in A, B, CANT_TELL. Raises ValueError where rows are no texts."""
+        """Answers T triplets, [T] in A, B, CANT_TELL. Raises UserError where rows are not texts."""
         here, near, far = (texts_of(rows, self.feature) for rows in (x, a, b))
         prompts = [self._prompt(*three) for t, u, v in zip(here, near, far, strict=True) for three in ((t, u, v), (t, v, u))]
         if not prompts:
             return np.zeros(0, np.int8)
-        said = self.lm.label_scores(prompts, ("ONE", "TWO"), role=self.role)
-        one = np.where(np.asarray(said.mass) >= LEAST_MASS, np.asarray(said.probabilities)[:, 0], np.nan).reshape(-1, 2)
-        p = sigmoid((logit(one[:, 0]) - logit(one[:, 1])) / 2)  # that a is the one, whichever was named first
+        scores = self.lm.label_scores(prompts, ("ONE", "TWO"), role=self.role)
+        one = np.where(np.asarray(scores.mass) >= LEAST_MASS, np.asarray(scores.probabilities)[:, 0], np.nan).reshape(-1, 2)
+        p = sigmoid((logit(one[:, 0]) - logit(one[:, 1])) / 2)  # that a is more similar, averaged over both orders
         return np.where(np.isnan(p) | (np.abs(p - 0.5) <= self.unsure), CANT_TELL, np.where(p > 0.5, A, B)).astype(np.int8)
 
     def _prompt(self, x: str, one: str, two: str) -> Messages:
         word = nonce(self.seed)
-        shown = (f"{name}: {fenced(text, word, self.longest)}" for name, text in (("X", x), ("ONE", one), ("TWO", two)))
-        return turns("\n".join(["Read these texts:", *shown]), f"{self.question} Answer with one word: ONE or TWO.")
+        texts = (f"{name}: {fenced(text, word, self.longest)}" for name, text in (("X", x), ("ONE", one), ("TWO", two)))
+        return turns("\n".join(["Read these texts:", *texts]), f"{self.question} Answer with one word: ONE or TWO.")

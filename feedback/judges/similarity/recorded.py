@@ -3,8 +3,8 @@
     {"x": 12, "a": 40, "b": 7, "answer": "a", "rater": "ann", "marks": ["09ab31f2", "77e0c1d4", "5c2f00aa"]}
 
 x, a, b are ids of solutions; answer is "a", "b" or "?" (can't tell); rater and marks may be left out. A mark is made of a
-solution's own bytes: where it differs, the id belongs to another run, and the answer is not used. Nor is one that says
-"counted": false: a repeat, or one that came too late. Without x the question was which of a and b is better.
+solution's bytes: where it differs, the id belongs to another run, and the answer is not used. Answers with "counted": false
+(repeats, and answers that came too late) are not used either. Without x the question was which of a and b is better.
 
 T questions.
 """
@@ -26,10 +26,10 @@ from qd.support.errors import UserError
 from qd.types import Rows
 
 _CODES = {"a": A, "b": B, "?": CANT_TELL}
-_BETTER = -1  # stands for x where two were compared
+_BETTER = -1  # in place of x where the question is which of two is better
 
 
-class Named(NamedTuple):
+class SolutionName(NamedTuple):
     """A solution in a question: the running number of its evaluation, and a mark of its bytes."""
 
     id: int
@@ -39,12 +39,12 @@ class Named(NamedTuple):
         return f"{self.id}-{self.mark}"
 
 
-Question = tuple[Named, ...]  # x, a, b; or a, b where two are compared
+Question = tuple[SolutionName, ...]  # x, a, b; or a, b where the question is which is better
 
 
-def named(rows: Rows) -> list[Named]:
-    """Names each of N solutions."""
-    return [Named(int(number), mark(solution)) for number, solution in zip(rows.ids, rows.solutions, strict=True)]
+def names(rows: Rows) -> list[SolutionName]:
+    """Returns the name of each of N solutions."""
+    return [SolutionName(int(number), mark(solution)) for number, solution in zip(rows.ids, rows.solutions, strict=True)]
 
 
 def mark(solution: Any) -> str:
@@ -58,7 +58,7 @@ class Vote(NamedTuple):
 
     answer: int  # A, B or CANT_TELL
     rater: str
-    marks: tuple[str, ...] | None  # of x, a, b; of a, b where two were compared
+    marks: tuple[str, ...] | None  # of x, a, b; or of a, b
 
 
 class Book:
@@ -69,11 +69,11 @@ class Book:
         self.votes: dict[tuple[int, int, int], list[Vote]] = {}  # ids of x, a, b
 
     def add(self, record: Any) -> None:
-        """Adds one answer, as a JSON line holds it. Raises ValueError, KeyError or TypeError where it is none."""
-        names = "xab" if "x" in record else "ab"
-        ids, marks = tuple(record[name] for name in names), record.get("marks")
+        """Adds one answer in the form of a JSON line. Raises ValueError, KeyError or TypeError where it is not valid."""
+        letters = "xab" if "x" in record else "ab"
+        ids, marks = tuple(record[letter] for letter in letters), record.get("marks")
         if not all(isinstance(i, int) and i >= 0 for i in ids):
-            raise ValueError(f"{', '.join(names)} are {ids}, not ids")
+            raise ValueError(f"{', '.join(letters)} are {ids}, not ids")
         if record["answer"] not in _CODES:
             raise ValueError(f"answer {record['answer']!r} is none of a, b, ?")
         if marks is not None and (not isinstance(marks, list) or len(marks) != len(ids)):
@@ -91,17 +91,22 @@ class Book:
         return np.array([_majority(votes) for votes in self._of_each(questions)], np.int8)
 
     def raters(self, questions: Sequence[Question], names: Sequence[str]) -> np.ndarray:
-        """Numbers by ``names`` the rater of each answer, int32 [T]; of several the first one who agrees with the majority.
+        """Returns the rater of each answer; of several, the first one that agrees with the majority.
 
-        A rater who is not among ``names`` is one more; without a name the number is 0.
+        Args:
+            questions: T questions.
+            names: of raters, numbered in this order.
+
+        Returns:
+            Numbers, int32 [T]: ``len(names)`` for a rater who is not among the names, 0 for an answer without a name.
         """
         numbers = {"": 0} | {name: i for i, name in enumerate(names)}
         agreeing = ([v.rater for v in votes if v.answer == _majority(votes)] for votes in self._of_each(questions))
         return np.array([numbers.get(raters[0] if raters else "", len(names)) for raters in agreeing], np.int32)
 
     def _of_each(self, questions: Sequence[Question], warn: bool = True) -> list[list[Vote]]:
-        """Returns the votes about these very solutions; warns of those about others of the same ids."""
-        votes = [self._whichever_way_round(*question) for question in questions]
+        """Returns the votes on each question; warns of votes about other solutions with the same ids, which are left out."""
+        votes = [self._in_either_order(*question) for question in questions]
         ours = [
             [vote for vote in each_votes if vote.marks is None or vote.marks == tuple(each.mark for each in question)]
             for each_votes, question in zip(votes, questions, strict=True)
@@ -114,19 +119,19 @@ class Book:
             )
         return ours
 
-    def _whichever_way_round(self, *question: Named) -> list[Vote]:
+    def _in_either_order(self, *question: SolutionName) -> list[Vote]:
         *above, a, b = (each.id for each in question)
         x = above[0] if above else _BETTER
-        turned = self.votes.get((x, b, a), ()) if a != b else ()
-        return [*self.votes.get((x, a, b), ()), *map(_turned, turned)]
+        swaps = self.votes.get((x, b, a), ()) if a != b else ()
+        return [*self.votes.get((x, a, b), ()), *map(_swap, swaps)]
 
 
 def book(records: Iterable[Any], source: str) -> Book:
-    """Returns the votes of answers that are whole: those of a store, never edited by hand.
+    """Returns the votes of valid answers: those of a store, which nobody edits by hand.
 
     Args:
-        records: answers as a JSON line holds them, already read.
-        source: where they come from, for warnings.
+        records: answers in the form of JSON lines, parsed.
+        source: their origin, for warnings.
 
     Returns:
         The votes by question.
@@ -142,7 +147,7 @@ def book(records: Iterable[Any], source: str) -> Book:
 
 
 def read(path: str) -> Book:
-    """Returns the votes of a file of JSON lines. Lines that cannot be read are named in a warning, and the rest is kept.
+    """Returns the votes of a file of JSON lines. A warning lists the lines that cannot be read, and the rest is used.
 
     Raises:
         UserError: there is no such file.
@@ -158,15 +163,15 @@ class RecordedCounts:
     """How many questions a search has put to a file of answers so far."""
 
     questions: int = 0
-    answered: int = 0
+    answers: int = 0
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedAnswers:
     """Answers from a file, by majority where several raters answered; "can't tell" where the file has no answer.
 
-    A file that answers fewer than ``min_share`` of the questions put at a time belongs to another run, and is refused:
-    a search would learn nothing from it. ``names`` numbers the raters in their order; a rater not named is one more.
+    A file that answers fewer than ``min_share`` of a batch of questions belongs to another run and is refused: a search would
+    learn nothing from it. ``names`` numbers the raters in their order; all other raters share the next number.
     """
 
     path: str
@@ -176,7 +181,7 @@ class Recorded:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_share <= 1:
-            raise UserError(f"min_share={self.min_share} is no share", "type a number between 0 and 1")
+            raise UserError(f"min_share={self.min_share} is not a share", "type a number between 0 and 1")
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Returns the answers [T]. Raises UserError where too few of the questions have one."""
@@ -184,13 +189,13 @@ class Recorded:
 
     def report(self) -> list[dict[str, Any]]:
         """Returns how many questions had an answer in the file, for the end of a run."""
-        share = f"{self.counts.answered:,} of {self.counts.questions:,} found"
+        share = f"{self.counts.answers:,} of {self.counts.questions:,} found"
         return [{"recorded answers": share, "file": self.path}] if self.counts.questions else []
 
     def _answers(self, batch: list[Question]) -> np.ndarray:
         book = read(self.path)
         n = book.count(batch)
-        self.counts.questions, self.counts.answered = self.counts.questions + len(batch), self.counts.answered + n
+        self.counts.questions, self.counts.answers = self.counts.questions + len(batch), self.counts.answers + n
         if n < self.min_share * len(batch):
             raise UserError(
                 f"{self.path} answers {n} of {len(batch)} questions: it belongs to another run, or to other settings",
@@ -199,21 +204,41 @@ class Recorded:
         return book.answers(batch)
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        """Who answered, [T]; of several the first who said what the majority said."""
+        """Returns the rater of each answer; of several, the first one that agrees with the majority.
+
+        Args:
+            x: T solutions.
+            a: T solutions.
+            b: T solutions.
+
+        Returns:
+            Numbers by ``names``, int32 [T].
+        """
         return read(self.path).raters(questions(x, a, b), self.names)
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
-        """Answers which of two is better, [T]."""
+        """Answers which of two solutions is better.
+
+        Args:
+            a: T solutions.
+            b: T solutions.
+
+        Returns:
+            A, B or CANT_TELL, int8 [T].
+
+        Raises:
+            UserError: too few of the questions have an answer.
+        """
         return self._answers(questions(a, b))
 
 
 def questions(*rows: Rows) -> list[Question]:
     """Returns T questions about x, a, b, or about a, b."""
-    return list(zip(*map(named, rows), strict=True))
+    return list(zip(*map(names, rows), strict=True))
 
 
 @lru_cache(maxsize=16)
-def _read(path: str, changed: int, size: int) -> Book:
+def _read(path: str, modified_ns: int, size: int) -> Book:
     votes, bad = Book(path), []
     for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         if not line.strip():
@@ -228,8 +253,8 @@ def _read(path: str, changed: int, size: int) -> Book:
     return votes
 
 
-def _turned(vote: Vote) -> Vote:
-    """The same vote where a and b change places."""
+def _swap(vote: Vote) -> Vote:
+    """Returns the same vote with a and b exchanged."""
     return Vote(-vote.answer, vote.rater, vote.marks and (*vote.marks[:-2], *reversed(vote.marks[-2:])))
 
 

@@ -1,9 +1,9 @@
-"""Who answers "is a or b more like x?": an oracle that knows the truth, its noisy forms, and a pool of raters.
+"""Simulated answers to "is a or b more similar to x?": an oracle with the ground truth, noisy judges, a pool of raters.
 
-A judge is a function ``more_alike(x, a, b) -> [T]`` of three Rows of T solutions each; its answers are A (1), B (-1) or
-CANT_TELL (0), int8. It may also say who answered, ``raters(x, a, b) -> [T]``, numbered from 0; without that it is one
-rater. Judges here are stateless: the same triplet gets the same answer, noise included, whichever run asks and however
-often, so that a resumed run is told what it was told before.
+A judge is a function ``judge(x, a, b) -> [T]`` of three Rows of T solutions each. Its answers are A (1), B (-1) or
+CANT_TELL (0), int8. A judge of several raters also has ``raters(x, a, b) -> [T]``, the rater of each answer, numbered from 0.
+The judges of this module have no state: the same triplet always gets the same answer, noise included, so a resumed run
+gets the same answers as an uninterrupted one.
 
 T triplets.
 """
@@ -23,14 +23,16 @@ A, B, CANT_TELL = 1, -1, 0
 class Judge(Protocol):
     """Answers T triplets. See also qd.abilities.JudgeAbilities."""
 
-    def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray: ...
+    def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
+        """Returns A where a is more similar to x, B where b is, else CANT_TELL: int8 [T]."""
+        ...
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """Knows the truth: nearer by Euclidean distance in a feature that the search reads or keeps.
+    """Answers by ground truth: the smaller Euclidean distance in a feature that the search reads or keeps.
 
-    It cannot tell where the two distances differ by less than ``unsure`` of their sum; with 0 it always answers.
+    It answers CANT_TELL where the two distances differ by less than ``unsure`` times their sum; with 0 it always decides.
     """
 
     feature: str
@@ -41,7 +43,7 @@ class Oracle:
         return (self.feature,)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        """Raises ValueError where the rows lack the feature."""
+        """Answers T triplets, int8 [T]. Raises UserError where the rows lack the feature."""
         to_a, to_b = distances(x, a, b, self.feature)
         answer = np.where(to_a < to_b, A, B)
         return np.where(np.abs(to_a - to_b) < self.unsure * (to_a + to_b), CANT_TELL, answer).astype(np.int8)
@@ -49,7 +51,7 @@ class Oracle:
 
 @dataclass(frozen=True)
 class Flips:
-    """Another judge, of whose answers a share is flipped."""
+    """Another judge with a share of its answers flipped."""
 
     judge: Judge
     rate: float
@@ -64,15 +66,15 @@ class Flips:
         return abilities.of_judge(self.judge).keep
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        flipped = chance(self.seed, x, a, b) < self.rate
-        return np.where(flipped, -self.judge(x, a, b), self.judge(x, a, b)).astype(np.int8)
+        flips = chance(self.seed, x, a, b) < self.rate  # [T]
+        return np.where(flips, -self.judge(x, a, b), self.judge(x, a, b)).astype(np.int8)
 
 
 @dataclass(frozen=True)
 class CloseCalls:
-    """Another judge, which errs where a call is close: with probability ½ exp(-|d_a - d_b| / width).
+    """Another judge that errs on close comparisons, with probability ½ exp(-|d_a - d_b| / width).
 
-    d are distances in ``feature``, width is in its units.
+    d are distances in ``feature``, and width is in the units of that feature.
     """
 
     judge: Judge
@@ -90,42 +92,51 @@ class CloseCalls:
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         to_a, to_b = distances(x, a, b, self.feature)
-        flipped = chance(self.seed, x, a, b) < 0.5 * np.exp(-np.abs(to_a - to_b) / self.width)
+        flips = chance(self.seed, x, a, b) < 0.5 * np.exp(-np.abs(to_a - to_b) / self.width)
         answer = self.judge(x, a, b)
-        return np.where(flipped, -answer, answer).astype(np.int8)
+        return np.where(flips, -answer, answer).astype(np.int8)
 
 
 @dataclass(frozen=True)
 class RaterPool:
-    """Several raters; each triplet goes to one of them, evenly by chance."""
+    """Several raters; each triplet goes to one of them, all with the same probability."""
 
     judges: tuple[Judge, ...]
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.judges:
-            raise UserError("a pool without judges answers nothing", "type judges=(Oracle('feature'),) or more")
+            raise UserError("a pool needs a judge or more", "type judges=(Oracle('feature'),) or more")
 
     @property
     def keep(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for judge in self.judges for name in abilities.of_judge(judge).keep))
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        """Who is asked, [T]."""
+        """Draws the rater of each triplet.
+
+        Args:
+            x: T solutions.
+            a: T solutions.
+            b: T solutions.
+
+        Returns:
+            Numbers of judges, from 0, int32 [T].
+        """
         return (chance(self.seed ^ 0x5EED, x, a, b) * len(self.judges)).astype(np.int32)
 
     def __call__(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        who, answer = self.raters(x, a, b), np.zeros(len(x.ids), np.int8)
+        raters, answer = self.raters(x, a, b), np.zeros(len(x.ids), np.int8)
         for rater, judge in enumerate(self.judges):
-            mine = np.flatnonzero(who == rater)
+            mine = np.flatnonzero(raters == rater)
             if len(mine):
                 answer[mine] = judge(pick(x, mine), pick(a, mine), pick(b, mine))
         return answer
 
 
 @dataclass(frozen=True)
-class Shuffled:
-    """A control: another judge's answers, dealt out to the wrong triplets. What is learned from it is no judgement."""
+class ShuffledAnswers:
+    """A control: another judge's answers in random order, so that they say nothing about their triplets."""
 
     judge: Judge
     seed: int = 0
@@ -144,7 +155,7 @@ def pick(rows: Rows, index: Array) -> Rows:
 
     Args:
         rows: N solutions.
-        index: which, whole numbers [T].
+        index: their positions, whole numbers [T].
 
     Returns:
         T solutions.
@@ -160,13 +171,13 @@ def distances(x: Rows, a: Rows, b: Rows, feature: str) -> tuple[np.ndarray, np.n
         x: T solutions.
         a: T solutions.
         b: T solutions.
-        feature: its name; the feature may have any shape.
+        feature: its name; a feature of any shape is flattened.
 
     Returns:
         Distances to a and to b in the feature's units, [T] each.
 
     Raises:
-        ValueError: the rows lack the feature.
+        UserError: the rows lack the feature.
     """
     if feature not in x.features:
         raise UserError(

@@ -1,4 +1,4 @@
-"""How a search waits for people: it says how many answers are missing, and ends at once when it is asked to stop."""
+"""How a search waits for people: it shows how many answers are missing, and ends at once on a stop signal."""
 
 import shlex
 import sqlite3
@@ -17,16 +17,16 @@ _PLAIN = 30.0  # seconds between two lines where there is no terminal
 
 
 def wait(db: sqlite3.Connection, numbers: Sequence[int], patience: float, line: "Line") -> None:
-    """Waits until every question has its answers and the last one could be undone, and closes the questions.
+    """Waits until every question has its answers and raters had time to undo the last one; then closes the questions.
 
     Args:
         db: the store of questions and answers.
         numbers: of the questions, in the store.
-        patience: seconds after the last answer in which it can be undone; not waited where no answer was missing at first.
+        patience: seconds after the last answer in which it can be undone; 0 where no answer was missing at the start.
         line: where the number of missing answers is shown.
 
     Raises:
-        KeyboardInterrupt: the search was to stop (Ctrl-C, SIGTERM); what was answered is stored.
+        KeyboardInterrupt: a stop signal came (Ctrl-C, SIGTERM); all answers so far are stored.
     """
     first = questions.waiting(db, numbers)
     quiet = patience if first.missing else 0.0
@@ -37,13 +37,13 @@ def wait(db: sqlite3.Connection, numbers: Sequence[int], patience: float, line: 
 
 
 class Line:
-    """A live line on a terminal; elsewhere a plain one now and then. It says nothing where nobody is waited for."""
+    """A live line on a terminal, a plain line every 30 seconds elsewhere; nothing while no answer is missing."""
 
     def __init__(self, run: Path, file: TextIO | None = None) -> None:
         self.run, self.file = run, file or sys.stderr
         self._live: Any = None
         self._spinner: Any = None
-        self._said: tuple[float, int] | None = None
+        self._last_line: tuple[float, int] | None = None
 
     def __enter__(self) -> "Line":
         return self
@@ -59,14 +59,14 @@ class Line:
         """Shows how many answers are missing."""
         if self.file.isatty():
             self._show(self.words(now))
-        elif self._said is None or (self._said[1] != now.missing and time.monotonic() - self._said[0] > _PLAIN):
-            self._said = time.monotonic(), now.missing
+        elif self._last_line is None or (self._last_line[1] != now.missing and time.monotonic() - self._last_line[0] > _PLAIN):
+            self._last_line = time.monotonic(), now.missing
             print(f"qd: {self.words(now)}", file=self.file, flush=True)
 
     def words(self, now: Wait) -> str:
-        """Says how many answers are missing, and where to give them."""
+        """Returns how many answers are missing, and the command that serves their page."""
         if not now.missing:
-            return "all answers are in; the last one can still be undone for a moment"
+            return "all answers are in; raters can still undo the last one for a moment"
         answers = "answer is" if now.missing == 1 else "answers are"
         where = shlex.quote(str(self.run))
         return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {where}"

@@ -1,6 +1,6 @@
-"""What may be spent: calls, tokens and money, reserved for the worst case before each call.
+"""The budget: calls, tokens and money, reserved for the worst case before each call.
 
-Prices are in money per million tokens. Where a price is not known it is never taken for 0.
+Prices are in money per million tokens. An unknown price is never taken as 0.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Cost(NamedTuple):
 
         Args:
             other: what is added.
-            times: how often; -1 takes it away.
+            times: factor; -1 subtracts.
         """
         return Cost(
             self.calls + times * other.calls,
@@ -37,7 +37,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Budget:
-    """None: no limit."""
+    """The most that a client may spend; None: no limit."""
 
     calls: int | None = None
     tokens: int | None = None  # in and out together
@@ -47,10 +47,10 @@ class Budget:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise UserError(f"lm.budget.{f.name}={value} is no limit", f"type lm.budget.{f.name}=100, or null for none")
+                raise UserError(f"lm.budget.{f.name}={value} is not a limit", f"type lm.budget.{f.name}=100, or null for none")
 
     def lacks(self, total: Cost) -> str | None:
-        """Says which limit that much would pass, or returns None."""
+        """Returns the name of the limit that this total exceeds, or None."""
         for name in ("calls", "tokens", "money"):
             limit = getattr(self, name)
             if limit is not None and getattr(total, name) > limit:
@@ -80,24 +80,24 @@ def price(prices: Mapping[str, float] | None, free: bool, model: str) -> Price:
 
     Args:
         prices: {in: ..., out: ...} of a million tokens, or None.
-        free: whether a call may cost nothing: the endpoint is on this machine.
+        free: whether the endpoint is on this machine, so that a call costs nothing.
         model: its name, for the message.
 
     Returns:
         The price of a million tokens; 0 where ``prices`` is None and the endpoint free.
 
     Raises:
-        UserError: there is none and the endpoint may not be free, or it is no price.
+        UserError: the price is missing and the endpoint is not free, or it is not valid.
     """
     if prices is None:
         if free:
             return Price(0.0, 0.0)
         raise UserError(
-            f"the price of {model} is not known, and it is never taken for 0",
+            f"the price of {model} is not known, and a budget needs it",
             "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens), or both 0 if it is free",
         )
     if not isinstance(prices, Mapping) or prices.keys() != {"in", "out"} or not all(_is_price(p) for p in prices.values()):
-        raise UserError(f"lm.price={prices} is no price", "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
+        raise UserError(f"lm.price={prices} is not a price", "type lm.price.in=0.15 lm.price.out=0.6 (per million tokens)")
     return Price(float(prices["in"]), float(prices["out"]))
 
 

@@ -1,6 +1,6 @@
-"""Answers on disk: SQLite in WAL mode. Whole and valid answers only, each with its request, response, latency and cost.
+"""Answers on disk: SQLite in WAL mode. Complete and valid answers only, each with its request, response, latency and cost.
 
-What failed for good is noted too, so that a replay fails where the recording did; any other mode asks again.
+Final failures are stored too, so that a replay fails where the recording did; any other mode calls again.
 """
 
 import json
@@ -33,9 +33,9 @@ class Cache:
     """Safe to use from several threads, and its file from several processes."""
 
     def __init__(self, path: str) -> None:
-        """Opens or makes it; "" keeps it in memory. Raises ValueError where the file is something else."""
+        """Opens or creates it; "" is a cache in memory. Raises UserError where the file is not a cache."""
         self.path, self._lock = path, threading.Lock()
-        self._unwritten: dict[bytes, tuple[Reply, tuple, tuple]] = {}  # replies that the disk did not take
+        self._unwritten: dict[bytes, tuple[Reply, tuple, tuple]] = {}  # replies that could not be written
         file = Path(path).expanduser() if path else None
         try:
             if file is not None:
@@ -48,7 +48,7 @@ class Cache:
             raise UserError(f"{path} cannot be opened as a cache of answers ({error})", "type lm.cache=another/file") from error
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Reply]:
-        """Returns the answers that are there."""
+        """Returns the stored answers."""
         keys, replies = list(keys), {}
         for i in range(0, len(keys), _AT_ONCE):
             part = keys[i : i + _AT_ONCE]
@@ -58,7 +58,7 @@ class Cache:
         return replies | {key: self._unwritten[key][0] for key in keys if key in self._unwritten}
 
     def find_failures(self, keys: Iterable[bytes]) -> dict[bytes, Failure]:
-        """Returns the calls that failed for good; look for answers first, since a later call may have had one."""
+        """Returns the final failures; look for answers first, since a later call may have one."""
         return {
             key: Failure(kind, "as recorded")
             for one in keys
@@ -77,7 +77,7 @@ class Cache:
             seconds: from the first attempt to the answer.
 
         Raises:
-            UserError: the disk does not take it; it stays in memory, and ``find`` returns it.
+            UserError: it cannot be written to disk; it stays in memory, and ``find`` returns it.
         """
         logprobs = json.dumps(answer.logprobs) if answer.logprobs else ""
         row = (key, answer.text, logprobs, answer.tokens_in, answer.tokens_out, answer.money, answer.finish)
@@ -87,7 +87,7 @@ class Cache:
         self.flush()
 
     def flush(self) -> None:
-        """Writes the replies that are in memory only. Raises UserError where the disk does not take them; they stay there."""
+        """Writes the replies that are only in memory. Raises UserError where that fails; they stay in memory."""
         with self._lock:
             if not self._unwritten:
                 return
@@ -98,32 +98,32 @@ class Cache:
             self._unwritten.clear()
 
     def put_failure(self, key: bytes, failure: Failure) -> None:
-        """Notes a call that failed for good.
+        """Stores a final failure.
 
         Args:
             key: of the request.
             failure: the last one.
 
         Raises:
-            UserError: the disk does not take it.
+            UserError: it cannot be written to disk.
         """
         with self._lock, self._writing():
             self._db.execute("REPLACE INTO failures VALUES (?, ?)", (key, failure.kind))
 
     def traits(self, model: str) -> dict | None:
-        """Returns what the start-up probe found of that model, or None."""
+        """Returns the stored traits of a model, or None."""
         rows = self._rows("SELECT traits FROM traits WHERE model = ?", [model])
         return json.loads(rows[0][0]) if rows else None
 
     def put_traits(self, model: str, traits: dict) -> None:
-        """Stores what the start-up probe found.
+        """Stores the traits that the start-up probe found.
 
         Args:
             model: fingerprint of the model.
             traits: names and values.
 
         Raises:
-            UserError: the disk does not take them.
+            UserError: they cannot be written to disk.
         """
         with self._lock, self._writing():
             self._db.execute("REPLACE INTO traits VALUES (?, ?)", (model, json.dumps(traits)))

@@ -1,12 +1,12 @@
-"""What was sent and what it cost, a JSON line each, written before and after every call: from it the spending is rebuilt.
+"""A record of all calls and their cost, a JSON line each, written before and after a call: from it the spending is rebuilt.
 
     {"event": "sent", "ticket": 7, "role": "judge", "key": "09ab...", "in": 212, "out": 1, "money": 0.00003}  reserved
     {"event": "answered", "ticket": 7, "in": 85, "out": 1, "money": 0.00001}  or "failed", "lost"
     {"event": "gave up", "role": "judge", "key": "09ab...", "why": "500"}  a row that has no answer
     {"event": "cached", "role": "judge", "rows": 64, "in": 5440, "out": 64, "money": 0.0009}
 
-A call that was in flight when the process died has a line "sent" and no other: opened again, the ledger calls it lost and
-charges what was reserved, since what was billed is not known.
+A call that was in flight when the process died has only a line "sent". When the ledger is opened again it counts as lost and
+is charged with its reservation, since the bill is unknown.
 """
 
 import errno
@@ -28,7 +28,7 @@ from qd.support.errors import UserError
 
 @dataclass
 class Account:
-    """What one role has done."""
+    """The calls of one role and their cost; the fields are the columns of the report."""
 
     calls: int = 0  # sent, each attempt
     cached: int = 0  # rows answered by the cache
@@ -43,14 +43,14 @@ class Account:
 
 
 class Ledger:
-    """Without a path it is kept in memory."""
+    """The ledger of a client; without a path it stays in memory."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises ValueError where another process writes in it: there is one client and one budget."""
+        """Raises UserError where another process writes to it: there is one client and one budget."""
         self.roles: dict[str, Account] = {}
         self.lost_calls: list[dict[str, Any]] = []  # the calls in flight when an earlier process died
-        self.keys: set[str] = set()  # of the questions that this run has had answered
-        self._open: dict[int, dict[str, Any]] = {}  # sent and not settled
+        self.keys: set[str] = set()  # of the questions that have an answer in this run
+        self._open: dict[int, dict[str, Any]] = {}  # calls in flight
         self._next, self._lock = 0, threading.RLock()
         self._file: IO[bytes] | None = None
         self._lock_file: BaseFileLock | None = None
@@ -66,14 +66,14 @@ class Ledger:
 
     @property
     def total(self) -> Cost:
-        """What all roles have spent, without what is in flight."""
+        """The cost of all roles, without calls in flight."""
         total = Cost()
         for account in self.roles.values():
             total = total.plus(Cost(account.calls, account.tokens_in, account.tokens_out, account.money))
         return total
 
     def open_call(self, role: str, key: bytes, worst: Cost) -> int:
-        """Notes a call about to be sent.
+        """Records a call before it is sent.
 
         Args:
             role: the component that calls.
@@ -84,7 +84,7 @@ class Ledger:
             A ticket for ``close_call``.
 
         Raises:
-            UserError: the disk does not take the line.
+            UserError: the line cannot be written to disk.
         """
         with self._lock:
             ticket = self._next
@@ -93,7 +93,7 @@ class Ledger:
         return ticket
 
     def close_call(self, ticket: int, cost: Cost, why: str = "") -> None:
-        """Notes how a call ended.
+        """Records the end of a call.
 
         Args:
             ticket: from ``open_call``.
@@ -101,13 +101,13 @@ class Ledger:
             why: the kind of failure, "" for a reply.
 
         Raises:
-            UserError: the disk does not take the line; the cost counts in this process all the same.
+            UserError: the line cannot be written to disk; the cost still counts in this process.
         """
         self._note({"event": "failed", "why": why, "ticket": ticket} | _costs(cost) if why else
                    {"event": "answered", "ticket": ticket} | _costs(cost))  # fmt: skip
 
     def note_failure(self, role: str, key: bytes, why: str) -> None:
-        """Notes a row that has no answer.
+        """Records a row without an answer.
 
         Args:
             role: the component that calls.
@@ -117,12 +117,12 @@ class Ledger:
         self._note({"event": "gave up", "role": role, "key": key.hex(), "why": why})
 
     def note_cached(self, role: str, rows: int, cost: Cost) -> None:
-        """Notes rows that the cache has answered.
+        """Records rows that the cache answers.
 
         Args:
             role: the component that calls.
             rows: how many.
-            cost: what they cost when they were called.
+            cost: of the original calls.
         """
         self._note({"event": "cached", "role": role, "rows": rows} | _costs(cost))
 
@@ -146,7 +146,7 @@ class Ledger:
                 if line:
                     self._apply(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):  # cut off by a kill: before it was sent, since that is noted first
+                if number == len(lines):  # cut off by a kill before the call was sent, since the line is written first
                     self._file.truncate(self._file.tell() - len(line))
                     continue
                 raise UserError(
@@ -158,7 +158,7 @@ class Ledger:
 
     def _note(self, line: dict[str, Any]) -> None:
         with self._lock:
-            if line["event"] == "sent":  # nothing is sent that is not on record
+            if line["event"] == "sent":  # no call is sent before it is recorded
                 self._append(line)
                 self._apply(line)
             else:
@@ -166,7 +166,7 @@ class Ledger:
                 self._append(line)
 
     def _append(self, line: dict[str, Any]) -> None:
-        """Writes a whole line or none of it. Raises UserError where the disk does not take it."""
+        """Writes a whole line or nothing. Raises UserError where the disk is full or cannot be written."""
         if self._file is None:
             return
         end, data = os.fstat(self._file.fileno()).st_size, json.dumps(line).encode() + b"\n"

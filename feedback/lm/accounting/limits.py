@@ -22,7 +22,7 @@ class Limits:
                 continue
             whole = f.name in ("concurrency", "attempts")
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not value > 0:
-                raise UserError(f"lm.limits.{f.name}={value} is no limit", f"type lm.limits.{f.name}={f.default or 60}")
+                raise UserError(f"lm.limits.{f.name}={value} is not a limit", f"type lm.limits.{f.name}={f.default or 60}")
 
 
 class Bucket:

@@ -1,4 +1,4 @@
-"""Probabilities of labels, from what a model says of its own tokens.
+"""Probabilities of labels, from the log-probabilities of a model's tokens.
 
 L labels. Two ways: the whole label's log-likelihood after the prompt (Bradley et al. 2024, QDAIF), or the likeliest first
 tokens of an answer, those that begin or are a label.
@@ -12,7 +12,7 @@ import numpy as np
 
 from qd.support.errors import UserError
 
-LEAST_MASS = 0.5  # below it the model answers something else than the labels, and its preference means nothing
+LEAST_MASS = 0.5  # below it the model prefers other words than the labels, and its choice between them means nothing
 
 
 class LabelScores(NamedTuple):
@@ -21,7 +21,7 @@ class LabelScores(NamedTuple):
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Raises ValueError where these are no labels to choose from."""
+    """Returns the labels. Raises UserError where they are not two different texts or more."""
     if isinstance(labels, str) or len(labels) < 2 or not all(isinstance(label, str) and label.strip() for label in labels):
         raise UserError(f"labels={labels!r} are no choice", "name two words or more, e.g. labels=('yes', 'no')")
     if len({_plain(label) for label in labels}) < len(labels):

@@ -52,7 +52,8 @@ class Scoring:
 
         Args:
             prompts: B questions.
-            low, high: ends of the scale.
+            low: the lowest rating, a whole number.
+            high: the highest one.
             role: the component that calls.
         """
         if not low < high:
@@ -63,8 +64,8 @@ class Scoring:
             raise UserError(f"a rating from {low} to {high} is not one token a number", "type low=1, high=9")
         scale = range(low, high + 1)
         scores = self.labels(prompts, [str(number) for number in scale], role)
-        expected = scores.probabilities @ np.array(scale, float)
-        return np.where(scores.mass < LEAST_MASS, np.nan, expected)
+        mean = scores.probabilities @ np.array(scale, float)  # [B]
+        return np.where(scores.mass < LEAST_MASS, np.nan, mean)
 
     def generate_json(
         self, prompts: Sequence[Prompt], schema: dict[str, Any], role: str, sample: int, temperature: float
@@ -106,7 +107,7 @@ class Scoring:
         out = np.full(len(texts), np.nan)
         for i, each in zip(full, replies, strict=True):
             pairs = each.logprobs if isinstance(each, Reply) else ()
-            mine = [p for at, p in pairs if at < len(texts[i])]  # the one token that is written is none of the text's
+            mine = [p for at, p in pairs if at < len(texts[i])]  # the one token that the model adds is not part of the text
             out[i] = np.mean(mine) if mine else np.nan
         return out
 

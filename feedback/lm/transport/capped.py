@@ -1,4 +1,4 @@
-"""Bodies of responses with a cap on their size, packed ones after unpacking: an endless or packed body fills no memory."""
+"""Bodies of responses with a cap on their size, also after decompression: an endless or compressed body fills no memory."""
 
 import zlib
 from collections.abc import Awaitable, Callable
@@ -43,11 +43,11 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
         return lambda block, most: block
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise UnreadableError(f"the body is packed by {encoding[:20]}")
-    packed = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
 
     def unpack(block: bytes, most: int) -> bytes:
         try:
-            return packed.decompress(block, most)
+            return stream.decompress(block, most)
         except zlib.error as error:
             raise UnreadableError(str(error)) from error
 

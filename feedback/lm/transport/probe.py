@@ -1,4 +1,4 @@
-"""What an endpoint can do, found out by a handful of small calls at the start; it decides how labels are scored."""
+"""The abilities of an endpoint, found by a few small calls at the start; they decide how labels are scored."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Traits:
     seed: str = ""  # repeats: the same seed gives the same text; taken: it does not; "" where it is refused
     reasoning: str = "none"  # one of REASONING
     token_limit: str = "max_tokens"  # the name of the limit on an answer's tokens, one of TOKEN_LIMITS
-    refuses: tuple[str, ...] = ()  # settings of a call that it does not take, e.g. temperature
+    refuses: tuple[str, ...] = ()  # settings of a call that it refuses, e.g. temperature
     cache_prompt: bool = False  # it is llama.cpp's server: without cache_prompt=false answers depend on earlier prompts
 
     def __post_init__(self) -> None:
@@ -42,9 +42,10 @@ class Traits:
         return "label" if self.echo else "first" if self.logprobs else "rating"
 
     def adapt(self, request: Request, reasoning_tokens: int) -> Request:
-        """Returns a request as this endpoint takes it; its key stays that of the original.
+        """Returns a request in the form that this endpoint accepts; its key stays that of the original.
 
         Args:
+            request: in the general form.
             reasoning_tokens: room for thinking beside the answer, where the model thinks.
         """
         body = {name: value for name, value in request.body.items() if value is not None and name not in self.refuses}
@@ -61,7 +62,7 @@ class Traits:
 
 
 def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more: Mapping[str, Any]) -> Traits:
-    """Finds out what an endpoint can do.
+    """Finds the abilities of an endpoint.
 
     Args:
         ask: sends one request.
@@ -72,16 +73,16 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
         more: settings of every call (lm.extra).
 
     Raises:
-        UserError: nothing answers there as an endpoint of this kind must.
+        UserError: no endpoint of this kind answers there.
     """
     manners = probe_manners(ask, model, url, key_variable, start, more)
-    seeded = replace(manners, seed="taken")
+    with_seed = replace(manners, seed="taken")
 
     def chat(content: str, room: int = 16, **options: Any) -> Reply | Failure:
         body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": room, "temperature": 0.0}
         form = options.get("response_format", {}).get("json_schema", {}).get("schema")
         request = Request("chat/completions", {**body, **more, **options}, PROBE, schema=form)
-        return ask(seeded.adapt(request, _ROOM))
+        return ask(with_seed.adapt(request, _ROOM))
 
     # the first token of a model that thinks is none of its answer's
     first = manners.reasoning == "none" and isinstance(chat("Say yes.", room=1, logprobs=True, top_logprobs=20), Reply)
@@ -91,12 +92,12 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
         schema = "json_object"
     raw = {"model": model, "prompt": "One, two, three,", "max_tokens": 1, "temperature": 0.0}
     completions = isinstance(ask(Request("completions", raw, PROBE)), Reply)
-    echoed = ask(Request("completions", raw | {"echo": True, "logprobs": 1}, PROBE)) if completions else None
+    echo = ask(Request("completions", raw | {"echo": True, "logprobs": 1}, PROBE)) if completions else None
     texts = [chat("Name any animal.", temperature=1.0, seed=7) for _ in range(2)]
     return replace(
         manners,
         logprobs=first,
-        echo=isinstance(echoed, Reply) and any(0 < at < len(raw["prompt"]) for at, _ in echoed.logprobs),
+        echo=isinstance(echo, Reply) and any(0 < at < len(raw["prompt"]) for at, _ in echo.logprobs),
         schema=schema,
         completions=completions,
         seed=_seed(*texts),
@@ -104,7 +105,7 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
 
 
 def probe_manners(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more: Mapping[str, Any]) -> Traits:
-    """Finds out how calls must be sent and read: token_limit, refuses, reasoning, cache_prompt. The rest is as at the start.
+    """Finds how calls must be sent and read: token_limit, refuses, reasoning, cache_prompt. The rest is as at the start.
 
     It takes one call, and one more for each setting that the endpoint refuses.
 

@@ -29,8 +29,8 @@ class Failure(NamedTuple):
     message: str = ""  # of the endpoint
     again: bool = False  # may the call be repeated?
     after: float | None = None  # seconds, where the endpoint says when
-    charged: bool = True  # may it have cost something?
-    used: tuple[int, int] | None = None  # tokens in and out, where the endpoint says what it did cost
+    may_cost: bool = True  # whether the endpoint may bill it
+    used: tuple[int, int] | None = None  # tokens in and out, where the endpoint states them
     reasoning: str = ""  # as in a reply
     llama_cpp: bool = False  # as in a reply
 

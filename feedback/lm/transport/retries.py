@@ -30,7 +30,7 @@ def failure(error: Exception) -> Failure:
     if isinstance(error, openai.APIConnectionError):
         no_connection = "refused" in str(error.__cause__).lower() or "connect" in type(error.__cause__).__name__.lower()
         return Failure(
-            "no connection" if no_connection else "cut", str(error.__cause__)[:80], again=True, charged=not no_connection
+            "no connection" if no_connection else "cut", str(error.__cause__)[:80], again=True, may_cost=not no_connection
         )
     return Failure("cut", f"{type(error).__name__}: {error}"[:80], again=True)
 
@@ -51,9 +51,9 @@ def _status(error: openai.APIStatusError) -> Failure:
     about = body.get("error") if isinstance(body.get("error"), dict) else body
     message = str(about.get("message", "") if about else error.body)[:300]  # type: ignore[union-attr]
     if about and "insufficient_quota" in (about.get("code"), about.get("type")):
-        return Failure("quota spent", message, charged=False)
+        return Failure("quota spent", message, may_cost=False)
     again = code in _AGAIN or code >= 500
-    return Failure(str(code), message, again, _retry_after(error.response.headers) if again else None, charged=code >= 500)
+    return Failure(str(code), message, again, _retry_after(error.response.headers) if again else None, may_cost=code >= 500)
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -50,6 +50,13 @@ def protocols(search: Search) -> None:
             raise UserError(f"{what} is no {role}: it lacks {lacking}", f"see {protocol.__name__} in qd.types")
 
 
+def objective_range(domain: Domain) -> None:
+    """Raises UserError where a domain's objective range, if it states one, is reversed, of zero width or not finite."""
+    scale = abilities.of_domain(domain).objective_range
+    if scale is not None:
+        archives.check_pair(f"{_name(domain)}.objective_range", scale)
+
+
 def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     """Tries the recipe on two solutions. Raises UserError, before any budget is spent.
 
@@ -66,6 +73,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     for component in (domain, descriptor):
         _hashable(component)
     _initial(domain, solutions)
+    objective_range(domain)
     archives.check_bounds(descriptor.bounds)
     names = (*descriptor.reads, *search.keep)
     archives.check_names(names)

@@ -124,7 +124,12 @@ def qd_score(objective: np.ndarray, cells: int, scale: Range | None) -> float:
 
     Returns:
         The QD score; 0 where there are no elites.
+
+    Raises:
+        UserError: the range is reversed, of zero width or not finite.
     """
+    if scale is not None:
+        archives.check_pair("the objective range", scale)
     if len(objective) == 0:
         return 0.0
     if scale is None:

@@ -7,7 +7,7 @@ from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reac
 from qd.archives.elites import HostElites
 from qd.archives.insert import capacity, clamp, count_cells, insert, objects, restart_thresholds
 from qd.archives.lean import SAME
-from qd.archives.settings import CVT, Grid, check_bounds, check_names
+from qd.archives.settings import CVT, Grid, check_bounds, check_names, check_pair
 from qd.archives.unstructured import DNS, DensityGrid, Proximity, SlidingBoundaries
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "capacity",
     "check_bounds",
     "check_names",
+    "check_pair",
     "clamp",
     "count_cells",
     "insert",

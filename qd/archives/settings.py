@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import keyword
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -66,14 +67,31 @@ class CVT:
 
 
 def check_bounds(bounds: Bounds) -> None:
-    """Raises ValueError if there is no measure, or a pair is reversed, of zero width, or not finite."""
+    """Raises UserError if there is no measure, or a pair is reversed, of zero width, or not finite."""
     if len(bounds) == 0:
         raise UserError("the descriptor has length 0: it gives no measures", "type at least one (low, high) in its bounds")
-    for axis, (low, high) in enumerate(bounds):
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            what = "reversed" if low > high else "of zero width" if low == high else "not finite"
-            fix = f"({high}, {low})" if low > high else "finite (low, high) with low < high"
-            raise UserError(f"bounds[{axis}] = ({low}, {high}) is {what}", f"type {fix}")
+    for axis, pair in enumerate(bounds):
+        check_pair(f"bounds[{axis}]", pair)
+
+
+def check_pair(name: str, pair: Sequence[float]) -> None:
+    """Checks a pair (low, high): bounds of a measure, or a domain's objective range.
+
+    Args:
+        name: of the setting, for the message.
+        pair: the lower and the higher number.
+
+    Raises:
+        UserError: it is no pair of numbers, reversed, of zero width, or not finite.
+    """
+    numbers = tuple(pair) if np.iterable(pair) else ()
+    if len(numbers) != 2 or any(np.shape(each) != () or np.asarray(each).dtype.kind not in "iuf" for each in numbers):
+        raise UserError(f"{name} = {pair} is no pair of numbers", "type (low, high) with low < high")
+    low, high = numbers
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        what = "reversed" if low > high else "of zero width" if low == high else "not finite"
+        fix = f"({high}, {low})" if low > high else "finite (low, high) with low < high"
+        raise UserError(f"{name} = ({low}, {high}) is {what}", f"type {fix}")
 
 
 def check_dims(dims: tuple[int, ...], bounds: Bounds) -> int:

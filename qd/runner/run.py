@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qd import keys
+from qd import checks, keys
 from qd.config.compose import Components
 from qd.config.settings import RunSettings, to_config
 from qd.runner import live_map, refits
@@ -47,6 +47,7 @@ def run(settings: RunSettings, parts: Components, path: Path, console: Display, 
         UserError: the folder, its checkpoint or a component is faulty; the message names the fix.
     """
     job = Job(settings, parts, path, console, stop or Stop())
+    checks.objective_range(parts.search.domain)  # also of a run that goes on, which is not rehearsed
     with folder.lock(path):
         folder.admit(path, to_config(settings), settings.again)
         result = folder.result(path)

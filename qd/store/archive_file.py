@@ -235,7 +235,7 @@ def _check_header(path: Path, about: Mapping[str, Any]) -> None:
         and all(isinstance(each, str) for each in about["encodings"].values()),
         "config": isinstance(about.get("config", {}), dict),
         "evaluations": isinstance(about.get("evaluations", 0), int),
-        "objective_range": scale is None or _is_pair(scale),
+        "objective_range": scale is None or (_is_pair(scale) and scale[0] < scale[1]),
     }
     wrong = [name for name, is_sound in sound.items() if not is_sound]
     if wrong:

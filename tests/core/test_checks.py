@@ -9,12 +9,13 @@ import pytest
 
 from feedback.descriptors.pca import PCA
 from feedback.descriptors.select import Select
-from qd import keys
+from qd import keys, metrics
 from qd.archives import CVT, DNS, Grid, Proximity, SlidingBoundaries
 from qd.emitters.pool import Pool
 from qd.emitters.ribs import Ribs
 from qd.emitters.vary import Gaussian, IntegerReset, Vary
 from qd.search import start
+from qd.support.errors import UserError
 from qd.types import Evaluation, Search
 from tests.support.toys import SQUARE, Bowl, Counting, Flip, OnHost, Words
 
@@ -415,3 +416,26 @@ def test_an_evolution_strategy_on_solutions_that_are_no_vectors() -> None:
 
     search = GOOD._replace(domain=Images(), emitter=Ribs("EvolutionStrategyEmitter", CMA))
     refused(search, "EvolutionStrategyEmitter", "[3, 5]", seeds=Images().sample(keys.new(0), 4))
+
+
+@pytest.mark.parametrize(
+    ("scale", "words"),
+    [
+        ((100.0, 0.0), ["(100.0, 0.0) is reversed", "type (0.0, 100.0)"]),
+        ((3, 3), ["(3, 3) is of zero width", "low < high"]),
+        ((float("-inf"), 0.0), ["is not finite"]),
+        ((0.0, float("nan")), ["is not finite"]),
+        ((0.0,), ["is no pair of numbers", "type (low, high)"]),
+        (5.0, ["= 5.0 is no pair of numbers"]),
+        (("low", "high"), ["is no pair of numbers"]),
+    ],
+    ids=str,
+)
+def test_an_objective_range_that_scales_nothing(scale, words) -> None:
+    @dataclass(frozen=True)
+    class Scaled(Bowl):
+        objective_range: object = None
+
+    refused(GOOD._replace(domain=Scaled(objective_range=scale)), "Scaled.objective_range", *words)
+    with pytest.raises(UserError, match="the objective range"):
+        metrics.qd_score(np.ones(3), 10, scale)

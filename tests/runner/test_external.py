@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from domains.external import External
 from qd import keys
@@ -220,3 +221,26 @@ def test_what_external_takes():
     for wrong in ({"dim": 0}, {"low": 1}, {"options": 1}, {"features": {"a": 0}}, {"features": {"a": "2"}}):
         with pytest.raises(ValueError, match="type"):
             External(**({"dim": 2, "features": {"a": 1}} | wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", ["[100, 0]", "[7, 7]"])
+def test_a_reversed_objective_range_is_refused_before_anything_is_spent(capsys, here, scale):
+    words = "External.objective_range = "
+    conf = here / "conf/domain/there.yaml"
+    batch = ask_rows(capsys, "domain=there", *RECIPE)
+    (run,) = map(str, Path("runs/there").iterdir())
+    config, before = Path(run) / "config.yaml", files(run)
+    content = yaml.safe_load(config.read_text())
+    assert content["domain"]["objective_range"] == [0, 100]
+    content["domain"]["objective_range"] = yaml.safe_load(scale)
+    config.write_text(yaml.safe_dump(content))
+    assert tell(random_rows(batch), run) == 1 and words in capsys.readouterr().err
+    config.write_bytes(before[str(config)])
+    assert files(run) == before
+
+    conf.write_text(YAML.replace("[0, 100]", scale))
+    for command in (["ask", "domain=there", "name=other"], ["run", "domain=there", "name=other"]):
+        assert main([*command, *RECIPE]) == 1
+        assert words in capsys.readouterr().err and not list(Path("runs/other").rglob("checkpoint/*"))
+    assert main(["run", "domain=there", "name=other", f"from={run}", *RECIPE]) == 1
+    assert words in capsys.readouterr().err

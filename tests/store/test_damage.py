@@ -75,7 +75,8 @@ def test_columns_of_an_archive_that_do_not_fit(run, columns, message):
     [
      {"bounds": []}, {"bounds": [[1, -1], [0, 1]]}, {"bounds": [["a", "b"]] * 2}, {"dims": "x"}, {"dims": [0, 5]},
      {"cells": -1},
-     {"kind": 3}, {"config": []}, {"encodings": {"id": 3}}, {"objective_range": [0]}, {"evaluations": "many"}],
+     {"kind": 3}, {"config": []}, {"encodings": {"id": 3}}, {"objective_range": [0]},
+     {"objective_range": [1, 0]}, {"objective_range": [2, 2]}, {"evaluations": "many"}],
 )  # fmt: skip
 def test_entries_of_a_header_that_do_not_fit(run, entry):
     archive_file.save(run, filled(), BOUNDS, {})

@@ -3,7 +3,7 @@
     texts = Texts(Writer(lm, "An opinion about bicycles"), grade)     # grade(["..."]) -> [[quality, axis 1, ...]]
 
 Quality-diversity through AI feedback (QDAIF, Bradley et al. 2024, https://arxiv.org/abs/2310.13032). Nothing here knows which
-model it is: the client and the judges are handed in. B texts, M axes.
+model it is: conf passes the client and the judges in. B texts, M axes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from qd import abilities, keys
 from qd.support.separation import LEAST, separation
 from qd.types import Array, Evaluation, Rendering
 
-_TRIED = 3  # texts written for each end of an axis, to see whether its judge can tell them apart
+_TRIES = 3  # texts written for each end of an axis, to see whether its judge can tell them apart
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,42 @@ class Texts:
     pure: bool = False
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns the writer's first texts, then others written after three of them at a time, n in all."""
+        """Returns the writer's first texts, then others written after three of them at a time.
+
+        Args:
+            key: of the draws and of the writer.
+            n: how many texts.
+
+        Returns:
+            Texts, objects [n].
+        """
         return self.writer.begin(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Judges B texts.
+
+        Args:
+            keys: unused.
+            solutions: texts [B].
+
+        Returns:
+            Objective 0 to 1, and the features kind, words and those of ``views``; NaN where a text is empty or has no grade.
+        """
         texts = [str(text) for text in solutions]
-        graded = np.asarray(self.grade(texts), float).reshape(len(texts), -1)
-        whole = np.isfinite(graded).all(axis=1) & np.array([bool(text.strip()) for text in texts], bool)
-        features = {"kind": graded[:, 1:].astype(np.float32)}
+        grades = np.asarray(self.grade(texts), float).reshape(len(texts), -1)
+        whole = np.isfinite(grades).all(axis=1) & np.array([bool(text.strip()) for text in texts], bool)
+        features = {"kind": grades[:, 1:].astype(np.float32)}
         features["words"] = np.array([[len(text.split())] for text in texts], np.float32)
         features |= {name: np.asarray(view(texts)) for name, view in self.views.items()}
-        return Evaluation(np.where(whole, graded[:, 0], np.nan), features)
+        return Evaluation(np.where(whole, grades[:, 0], np.nan), features)
 
     def render(self, solutions: Array) -> list[Rendering]:
         return [Rendering("text", str(text)) for text in solutions]
 
     def faults(self) -> Iterator[tuple[str, str, str]]:
-        """Yields (name, what is seen, what to type) for each axis whose two ends the judge cannot tell apart.
+        """Yields (name, problem, what to type) for each axis with two ends that the judge cannot tell apart.
 
-        Asked by `qd doctor`: three texts are written for each end, and judged.
+        Called by `qd doctor`: three texts are written for each end, and judged.
         """
         for i, (question, *answers) in enumerate(abilities.of_grade(self.grade).axes):
             low, high = answers[0], answers[-1]
@@ -73,6 +90,6 @@ class Texts:
                 )
 
     def _grade(self, axis: int, end: str, number: int) -> np.ndarray:
-        texts = [text for text in self.writer.write_to_wishes(keys.new(number), [end] * _TRIED) if text]
-        graded = np.asarray(self.grade(texts), float)[:, 1 + axis] if texts else np.zeros(0)
-        return graded[np.isfinite(graded)]
+        texts = [text for text in self.writer.write_to_wishes(keys.new(number), [end] * _TRIES) if text]
+        grades = np.asarray(self.grade(texts), float)[:, 1 + axis] if texts else np.zeros(0)
+        return grades[np.isfinite(grades)]

@@ -1,6 +1,6 @@
-"""What QDAIF is compared with: the same writer, other choices of what it is shown (Bradley et al. 2024, appendix).
+"""What QDAIF is compared with: the same writer, given other examples (Bradley et al. 2024, appendix).
 
-None of them looks at the map; what they write is laid out on it all the same. B texts of a generation.
+None of them looks at the map; their texts enter it as those of any emitter. B texts of a generation.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,18 +26,48 @@ class Few:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts from the first texts.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The first texts.
+        """
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each after some of the first texts.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the first texts.
+            elites: unused.
+
+        Returns:
+            The memory, and B texts; "" where the writer returned nothing.
+        """
         draw_key, write_key = keys.split(key)
         shots = self.writer.some(draw_key, memory, self.batch_size)
         return memory, Offspring(self.writer(write_key, shots if self.shuffled else [memory[: self.writer.shots]] * len(shots)))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory
 
 
 class TextPoolMemory(NamedTuple):
+    """A pool of texts, the oldest first."""
+
     texts: tuple[str, ...]
     objective: tuple[float, ...]
 
@@ -52,22 +82,52 @@ class TextPool:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts the pool with the first texts, as the worst.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The pool.
+        """
         first = first_texts(self.writer, elites)
         return TextPoolMemory(first, (-np.inf,) * len(first))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each after random ones of the pool.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the pool.
+            elites: unused.
+
+        Returns:
+            The memory, and B texts; "" where the writer returned nothing.
+        """
         return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Adds the batch to the pool, and keeps the best where ``best`` is set.
+
+        Args:
+            memory: the pool.
+            batch: texts [B] and their objective; NaN counts as the worst.
+
+        Returns:
+            The new pool.
+        """
         good = np.nan_to_num(np.asarray(batch.evaluation.objective, float), nan=-np.inf)
         pool = TextPoolMemory((*memory.texts, *map(str, batch.solutions)), (*memory.objective, *map(float, good)))
         if self.best is None:
             return pool
-        left = sorted(sorted(range(len(pool.texts)), key=lambda i: -pool.objective[i])[: self.best])  # in order of age
-        return TextPoolMemory(tuple(pool.texts[i] for i in left), tuple(pool.objective[i] for i in left))
+        survivors = sorted(sorted(range(len(pool.texts)), key=lambda i: -pool.objective[i])[: self.best])  # in order of age
+        return TextPoolMemory(tuple(pool.texts[i] for i in survivors), tuple(pool.objective[i] for i in survivors))
 
 
 class NovelMemory(NamedTuple):
+    """A pool of texts, the measures that count as its neighbourhood, and the threshold as it stands."""
+
     texts: tuple[str, ...]
     measures: tuple[tuple[float, ...], ...]  # scaled to 0..1
     threshold: float
@@ -76,7 +136,7 @@ class NovelMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class Novel:
-    """Novelty search through AI feedback (NSAIF): a text whose measures are far from its neighbours' enters the pool."""
+    """Novelty search through AI feedback (NSAIF): a text enters the pool where its measures are far from those of its neighbours."""
 
     writer: Writer
     bounds: tuple[tuple[float, float], ...]  # of the measures
@@ -87,13 +147,41 @@ class Novel:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts the pool with the first texts and the measures of all elites.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The pool, its measures, and the threshold.
+        """
         (measures,) = elites.take(np.arange(elites.size), "measures")
         return NovelMemory(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each after random ones of the pool.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the pool.
+            elites: unused.
+
+        Returns:
+            The memory, and B texts; "" where the writer returned nothing.
+        """
         return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Adds each text of the batch that is far enough from its neighbours.
+
+        Args:
+            memory: the pool.
+            batch: texts [B], their measures [B, M] and status.
+
+        Returns:
+            The new pool; its threshold rises where texts enter in a row, and falls where many are rejected in a row.
+        """
         for i in np.flatnonzero(batch.status >= 0):
             memory = self._offer(memory, str(batch.solutions[i]), self._scaled(batch.measures[i : i + 1])[0])
         return memory
@@ -123,9 +211,28 @@ class Unlike:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts from the first texts.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The first texts.
+        """
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each again until it is unlike all of the pool, at most ``tries`` times.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the pool.
+            elites: unused.
+
+        Returns:
+            The pool with the new texts, and B texts.
+        """
         texts: list[str] = []
         for each in keys.split(key, self.batch_size):
             for try_key in keys.split(each, self.tries):
@@ -138,6 +245,15 @@ class Unlike:
         return memory, Offspring(np.array(texts, dtype=object))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory
 
 
@@ -152,13 +268,41 @@ class BestOf:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts from the first texts.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The first texts.
+        """
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes N texts for each of B, and takes the best of them.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the first texts.
+            elites: unused.
+
+        Returns:
+            The memory, and B texts.
+        """
         texts = self.writer.after_some(key, memory, self.batch_size * self.of)
         good: Any = np.nan_to_num(np.asarray(self.quality(list(texts)), float), nan=-1.0)
         best = good.reshape(self.batch_size, self.of).argmax(axis=1)
         return memory, Offspring(texts.reshape(self.batch_size, self.of)[np.arange(self.batch_size), best])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory

@@ -1,4 +1,4 @@
-"""What `qd export` says of each text of an archive, and of all of them together: diversity and complexity beside quality.
+"""Columns that `qd export` adds for texts, and numbers of all of them: diversity and complexity beside quality.
 
 N texts.
 """
@@ -18,7 +18,7 @@ Columns = dict[str, np.ndarray]  # name -> [N, ...]
 
 
 class Likelihood(Protocol):
-    """What is asked of a language model: mean log-likelihood of a word piece, in nats, [N]; NaN where it failed."""
+    """A language model that gives the mean log-likelihood of a word piece, in nats, [N]; NaN where it failed."""
 
     def log_likelihoods(self, texts: Sequence[str]) -> np.ndarray: ...
 
@@ -35,17 +35,17 @@ class TextColumns:
     def each(self, columns: Columns) -> Columns:
         """Returns columns to add, [N] each; NaN is not defined (a text without words, one alone)."""
         texts = texts_of(columns)
-        added = {
+        new = {
             "words": np.array([len(metrics.words(text)) for text in texts], float),
             "grade": np.array([metrics.grade(text) for text in texts]),
             "mtld": np.array([metrics.mtld(text) for text in texts]),
             "self_bleu": metrics.self_bleu(texts, self.most),
         }
         if self.vectors in columns:
-            added["nearest"] = nearest(columns[self.vectors], "cosine")
+            new["nearest"] = nearest(columns[self.vectors], "cosine")
         if self.lm is not None:
-            added["nll"] = -np.asarray(self.lm.log_likelihoods(texts), float)
-        return {f"text_{name}": column for name, column in added.items()}
+            new["nll"] = -np.asarray(self.lm.log_likelihoods(texts), float)
+        return {f"text_{name}": column for name, column in new.items()}
 
     def whole(self, columns: Columns) -> dict[str, float]:
         """Returns the set's numbers, given the columns with those of ``each``."""

@@ -1,4 +1,4 @@
-"""Emitters of QDAIF (Bradley et al. 2024): which texts of the archive are shown to the writer.
+"""Emitters of QDAIF (Bradley et al. 2024): which texts of the archive the writer gets as examples.
 
 B texts of a generation, N elites.
 """
@@ -14,14 +14,14 @@ from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
-_FIRST = 5  # oldest texts that make the pool where none were written by hand
+_FIRST = 5  # oldest texts that make the pool where there are none by hand
 
 
 @dataclass(frozen=True)
 class Near:
     """LMX-Near: one elite, drawn evenly, and others near it, p ~ 1 / (1 + d³), d in cells.
 
-    As long as fewer cells are filled than texts are shown, a child comes of the first texts instead, as in the start.
+    As long as fewer cells are filled than a prompt has examples, a child is written after the first texts, as in the start.
     """
 
     writer: Writer
@@ -29,9 +29,28 @@ class Near:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts from the first texts.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The first texts.
+        """
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each after elites near one another.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: the first texts.
+            elites: of the archive.
+
+        Returns:
+            The memory, and B texts with the ids of the texts that each was written after [B, shots]; no ids in the start.
+        """
         n, shots = int(elites.size), self.writer.shots
         if n < shots:
             return memory, Offspring(self.writer.after_some(key, memory, self.batch_size))
@@ -41,6 +60,15 @@ class Near:
         return memory, Offspring(self.writer(write_key, texts[indices]), ids[indices])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory
 
 
@@ -68,8 +96,8 @@ class Depth(NamedTuple):
 
     first: tuple[str, ...]
     cells: dict[int, tuple[tuple[float, str], ...]]  # cell -> its best texts so far, the best first
-    shown: dict[int, tuple[str, ...]]  # id -> the texts that it was written after
-    asked: tuple[tuple[str, ...], ...] = ()  # those of the generation under way
+    examples: dict[int, tuple[str, ...]]  # id -> the texts that it was written after
+    pending: tuple[tuple[str, ...], ...] = ()  # those of the current generation
 
     def pool(self, most: int) -> list[str]:
         """The first texts and the best of each cell, in the order in which cells were filled; at most so many."""
@@ -78,7 +106,7 @@ class Depth(NamedTuple):
 
 @dataclass(frozen=True)
 class Replace:
-    """LMX-Replace: a child is written after the texts that its parent was, of which one gives way to a text of a pool.
+    """LMX-Replace: a child is written after the list of texts of its parent, one of them replaced by a text of a pool.
 
     The pool holds the first texts and the best three of each cell, beaten ones too. Each child keeps a list of its own.
     """
@@ -90,27 +118,54 @@ class Replace:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Starts with the first texts, and nothing in any cell.
+
+        Args:
+            key: unused.
+            elites: of the archive; the oldest are taken where the writer has no seeds.
+
+        Returns:
+            The memory.
+        """
         return Depth(first_texts(self.writer, elites), {}, {})
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Writes B texts, each after the list of its parent with one text replaced.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: lists and pool so far.
+            elites: of the archive; B parents are drawn evenly.
+
+        Returns:
+            The memory with the lists of this batch, and B texts with their parents [B, 1].
+        """
         draw_key, item_key, write_key = keys.split(key, 3)
         ids, _ = elites.draw(draw_key, self.batch_size)
         pool, each = memory.pool(self.most), keys.split(item_key, self.batch_size)
-        shots = tuple(self._replace_one(k, memory.shown.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
-        return memory._replace(asked=shots), Offspring(self.writer(write_key, shots), ids[:, None])
+        shots = tuple(self._replace_one(k, memory.examples.get(int(i)), pool) for k, i in zip(each, ids, strict=True))
+        return memory._replace(pending=shots), Offspring(self.writer(write_key, shots), ids[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Only what entered the archive changes the pool."""
-        shown, cells = dict(memory.shown), dict(memory.cells)
+        """Updates lists and pool by what entered the archive.
+
+        Args:
+            memory: with the lists of this batch.
+            batch: texts [B] with ids, status, cell and objective.
+
+        Returns:
+            The new memory.
+        """
+        examples, cells = dict(memory.examples), dict(memory.cells)
         for i in np.flatnonzero(batch.status > 0):
-            shown[int(batch.ids[i])] = memory.asked[i]
+            examples[int(batch.ids[i])] = memory.pending[i]
             cell, entry = int(batch.cell[i]), (float(batch.evaluation.objective[i]), str(batch.solutions[i]))
             cells[cell] = tuple(sorted([*cells.get(cell, ()), entry], key=lambda pair: -pair[0])[: self.deep])
-        return memory._replace(cells=cells, shown=shown, asked=())
+        return memory._replace(cells=cells, examples=examples, pending=())
 
-    def _replace_one(self, key: Array, shown: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:
+    def _replace_one(self, key: Array, examples: tuple[str, ...] | None, pool: list[str]) -> tuple[str, ...]:
         list_key, item_key, from_key = keys.split(key, 3)
-        shots = list(shown or self.writer.some(list_key, pool, 1)[0])
+        shots = list(examples or self.writer.some(list_key, pool, 1)[0])
         item = keys.integers(item_key, (1,), 0, len(shots))[0]
         shots[item] = pool[keys.integers(from_key, (1,), 0, len(pool))[0]]
         return tuple(shots)
@@ -118,7 +173,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """LMX-rewrite: an elite, drawn evenly, is written anew to be of another kind: for each axis one of its answers."""
+    """LMX-rewrite: an elite, drawn evenly, is rewritten to be of another kind: for each axis one of its answers."""
 
     writer: Writer
     answers: tuple[tuple[str, ...], ...]  # of each axis: ((haiku, sonnet), (happy, dark))
@@ -130,17 +185,45 @@ class Rewrite:
             raise UserError("rewriting needs the answers of each axis", "type emitter.answers=[[sad,happy]]")
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Remembers nothing.
+
+        Args:
+            key: unused.
+            elites: unused.
+
+        Returns:
+            An empty memory.
+        """
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Rewrites B elites, each with one random answer of each axis.
+
+        Args:
+            key: of the draws and of the writer.
+            memory: returned as it is.
+            elites: of the archive; B parents are drawn evenly.
+
+        Returns:
+            The memory, and B texts with their parents [B, 1].
+        """
         draw_key, wish_key, write_key = keys.split(key, 3)
         ids, texts = elites.draw(draw_key, self.batch_size)
         counts = [len(answers) for answers in self.answers]
-        picked = keys.integers(wish_key, (self.batch_size, len(counts)), 0, np.array(counts))
-        wishes = [" and ".join(answers[i] for answers, i in zip(self.answers, row, strict=True)) for row in picked]
+        choices = keys.integers(wish_key, (self.batch_size, len(counts)), 0, np.array(counts))
+        wishes = [" and ".join(answers[i] for answers, i in zip(self.answers, row, strict=True)) for row in choices]
         return memory, Offspring(self.writer.rewrite(write_key, texts, wishes), ids[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory
 
 

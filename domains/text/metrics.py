@@ -1,4 +1,4 @@
-"""Numbers of a set of texts: how diverse its words are, how alike its texts, how hard they are to read.
+"""Numbers of a set of texts: how diverse its words are, how similar its texts, how hard they are to read.
 
 A word is a run of letters or digits, in small letters. What grows with the size of the set (most do) is comparable between
 sets of one size only. N texts.
@@ -58,27 +58,35 @@ def ead(texts: Sequence[str], vocabulary: int = 30_000) -> float:
     """Expectation-adjusted distinct words (Liu et al. 2022): U / (V (1 - ((V-1)/V)^C)), which length alone does not change.
 
     Args:
-        vocabulary: V, words that a text may choose from; U different ones are among the C of the set.
+        texts: the set, [N], with C words in all, U different ones.
+        vocabulary: V, words that a text may choose from.
+
+    Returns:
+        A ratio, 0 or more; NaN without words.
     """
     counts = _count_grams(texts, 1)
     if not counts or vocabulary < 2:
         return math.nan
-    expected = -vocabulary * math.expm1(counts.total() * math.log1p(-1 / vocabulary))
-    return len(counts) / expected
+    expectation = -vocabulary * math.expm1(counts.total() * math.log1p(-1 / vocabulary))
+    return len(counts) / expectation
 
 
 def self_bleu(texts: Sequence[str], most: int = 100) -> np.ndarray:
-    """Returns the BLEU-4 of each text [N] with others as references, 0..100: low is diverse (Zhu et al. 2018).
+    """Returns the BLEU-4 of each text with others as references: low is diverse (Zhu et al. 2018).
 
-    Smoothing "exp" and effective order, as sacrebleu's sentence_bleu. NaN for a text without words, or with no other.
+    Smoothing "exp" and effective order, as sacrebleu's sentence_bleu.
 
     Args:
+        texts: the set, [N].
         most: references, 2 or more, taken at even steps: with more of them it rises.
+
+    Returns:
+        0 to 100, [N]; NaN for a text without words, or with no other.
     """
     split = [words(text) for text in texts]
     full = [i for i, tokens in enumerate(split) if tokens]
     indices = [full[i] for i in _even(len(full), max(most, 2))]
-    references, out = _Known((i, split[i]) for i in indices), np.full(len(split), math.nan)
+    references, out = _References((i, split[i]) for i in indices), np.full(len(split), math.nan)
     for i in full:
         if len(full) > 1:
             out[i] = references.bleu(i, split[i])
@@ -123,10 +131,10 @@ def grade(text: str) -> float:
 
 
 def mtld(text: str, threshold: float = 0.72) -> float:
-    """Returns the mean length of stretches whose share of different words stays above a threshold (McCarthy, Jarvis 2010).
+    """Returns the measure of textual lexical diversity: words per stretch of varied words (McCarthy and Jarvis 2010).
 
     Args:
-        text: what is read, forwards and backwards.
+        text: read forwards and backwards.
         threshold: a stretch ends where its share of different words is no longer above it.
 
     Returns:
@@ -137,8 +145,8 @@ def mtld(text: str, threshold: float = 0.72) -> float:
     return float(np.mean([len(tokens) / each for each in factors])) if tokens and min(factors) > 0 else math.nan
 
 
-class _Known:
-    """What references have: of each n-gram its highest count, whose it is, and the highest that another has."""
+class _References:
+    """N-grams of references: of each its highest count, the text that has it, and the highest count of another text."""
 
     def __init__(self, references: Iterable[tuple[int, list[str]]]) -> None:
         self.lengths: dict[int, int] = {}
@@ -152,15 +160,15 @@ class _Known:
 
     def bleu(self, i: int, tokens: list[str]) -> float:
         """BLEU of a text against all references but itself."""
-        logs, smooth, matched = [], 1.0, 0
+        logs, smooth, matches = [], 1.0, 0
         for best, n in zip(self.best, range(1, _ORDERS + 1), strict=True):
             mine = Counter(_grams(tokens, n))
             if not mine:
                 break
             right = sum(min(count, self._others(best, gram, i)) for gram, count in mine.items())
-            smooth, matched = (smooth if right else 2 * smooth), matched + right
+            smooth, matches = (smooth if right else 2 * smooth), matches + right
             logs.append(math.log((right or 1 / smooth) / mine.total()))
-        if not matched:
+        if not matches:
             return 0.0
         closest = min((length for j, length in self.lengths.items() if j != i), key=lambda n: (abs(n - len(tokens)), n))
         brevity = min(0.0, 1 - closest / len(tokens))
@@ -176,11 +184,11 @@ def _kernel(split: list[list[str]], n: int) -> np.ndarray:
     from scipy.sparse import csr_matrix
 
     columns: dict[tuple[str, ...], int] = {}
-    counted = [Counter(_grams(tokens, n)) for tokens in split]
-    at = [columns.setdefault(gram, len(columns)) for each in counted for gram in each]
-    rows = np.repeat(np.arange(len(split)), [len(each) for each in counted])
-    counts = np.array([count for each in counted for count in each.values()], float)
-    lengths = np.sqrt([sum(count**2 for count in each.values()) for each in counted])
+    counters = [Counter(_grams(tokens, n)) for tokens in split]
+    at = [columns.setdefault(gram, len(columns)) for each in counters for gram in each]
+    rows = np.repeat(np.arange(len(split)), [len(each) for each in counters])
+    counts = np.array([count for each in counters for count in each.values()], float)
+    lengths = np.sqrt([sum(count**2 for count in each.values()) for each in counters])
     x = csr_matrix((counts / lengths[rows], (rows, at)))
     return (x @ x.T).toarray()
 

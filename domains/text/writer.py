@@ -1,7 +1,7 @@
-"""Who writes: prompts that show a language model some texts and let it go on, and what is kept of its answer.
+"""The writer: prompts that give a language model some texts to continue, and what is used of its reply.
 
     write = Writer(lm, "An opinion about bicycles", seeds=("They are quiet.", "They are slow.", "They are there."))
-    write(key, [("They are quiet.", "They are slow.")])     # [1] a text after these two; "" where none came
+    write(key, [("They are quiet.", "They are slow.")])     # [1] a text after these two; "" where the model returned nothing
 
 B texts.
 """
@@ -20,7 +20,7 @@ from qd.types import Array
 
 _BETWEEN = "\n###\n"
 _STOP = ("\n", "#")  # a text is one line, and may not begin another example
-_FIRST, _TRIES = 5, 3  # texts of a zero-shot start; how often each is asked for where nothing comes
+_FIRST, _TRIES = 5, 3  # texts of a zero-shot start; tries for each
 _END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
 
 
@@ -28,10 +28,10 @@ _END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
 class Writer:
     """Language-model crossover (LMX, Meyerson et al. 2023): a few texts in, one more of their kind out."""
 
-    lm: Any = field(compare=False)  # the client: raw texts go on by lm.complete(...), instructions are lm(...)
+    lm: Any = field(compare=False)  # the client: lm.complete(...) continues raw texts, lm(...) follows instructions
     topic: str  # what each text is, as it stands before a colon
     seeds: tuple[str, ...] = ()  # written by hand; none: the start is zero-shot, from the topic alone
-    shots: int = 3  # texts shown
+    shots: int = 3  # examples in a prompt
     longest: int = 50  # tokens of a text
     temperature: float = 0.8
 
@@ -41,7 +41,7 @@ class Writer:
             check_plain(f"the writer's seeds[{i}]", seed, "domain.writer.seeds=['They are quiet.',...], or seeds=[] for none")
         if 0 < len(self.seeds) < self.shots:
             raise UserError(
-                f"{len(self.seeds)} seeds are fewer than the {self.shots} texts that a writer is shown",
+                f"{len(self.seeds)} seeds are fewer than the {self.shots} examples of a prompt",
                 f"type {self.shots} or "
                 "more, domain.writer.seeds=[] to begin from the topic alone, or a smaller domain.writer.shots=",
             )
@@ -49,22 +49,39 @@ class Writer:
             raise UserError(f"shots={self.shots} and longest={self.longest} must be 1 or more", "type domain.writer.shots=3")
 
     def __call__(self, key: Array, shots: Sequence[Sequence[str]]) -> np.ndarray:
-        """Returns a text [B] after each list of texts shown."""
+        """Writes a text after each list of texts.
+
+        Args:
+            key: which of the language model's samples are used.
+            shots: B lists of texts.
+
+        Returns:
+            Texts, objects [B]; "" where the model returned nothing.
+        """
         prompts = [_BETWEEN.join([*(f"{self.topic}: {text}" for text in texts), f"{self.topic}:"]) for texts in shots]
         replies = self.lm.complete(prompts, role="writer", sample=samples(key, len(prompts)), stop=_STOP, **self._options)
         return texts_of(replies)
 
     def begin(self, key: Array, n: int) -> np.ndarray:
-        """Returns n texts: the pool, then texts written after random ones of it."""
+        """Returns the pool, then texts written after random ones of it.
+
+        Args:
+            key: of the draws and of the writer.
+            n: how many texts.
+
+        Returns:
+            Texts, objects [n].
+        """
         pool_key, draw_key, write_key = keys.split(key, 3)
         pool = self.pool(pool_key)
         later = self(write_key, self.some(draw_key, pool, max(n - len(pool), 0))) if n > len(pool) else []
         return texts_of([*pool, *later][:n])
 
     def pool(self, key: Array) -> tuple[str, ...]:
-        """Returns the seeds; without any, texts that are asked for by the topic alone, those that came out empty again.
+        """Returns the seeds; without any, five texts that are written from the topic alone, in up to three tries.
 
-        The paper lets a base model go on after the bare topic; models that follow instructions then write questions and lists.
+        The paper lets a base model continue after the bare topic; models that follow instructions then write questions and
+        lists.
         """
         if self.seeds:
             return self.seeds
@@ -75,17 +92,44 @@ class Writer:
         return tuple(first) or ("",)
 
     def some(self, key: Array, pool: Sequence[str], n: int) -> list[tuple[str, ...]]:
-        """Draws n lists of texts to show, without replacement where the pool is large enough."""
+        """Draws lists of texts, without replacement where the pool is large enough.
+
+        Args:
+            key: of the draws.
+            pool: the texts.
+            n: how many lists.
+
+        Returns:
+            n lists of ``shots`` texts, or of as many as the pool has.
+        """
         many = keys.split(key, n) if n else ()
         return [tuple(str(pool[i]) for i in draw_weighted(each, np.ones(len(pool)), self.shots)) for each in many]
 
     def after_some(self, key: Array, pool: Sequence[str], n: int) -> np.ndarray:
-        """Returns n texts, each written after texts drawn from the pool."""
+        """Writes texts, each after texts drawn from the pool.
+
+        Args:
+            key: of the draws and of the writer.
+            pool: the texts.
+            n: how many to write.
+
+        Returns:
+            Texts, objects [n]; "" where the model returned nothing.
+        """
         draw_key, write_key = keys.split(key)
         return self(write_key, self.some(draw_key, pool, n))
 
     def rewrite(self, key: Array, texts: Sequence[str], wishes: Sequence[str]) -> np.ndarray:
-        """Returns each text [B] written anew as it is wished."""
+        """Rewrites each text to fit a wish.
+
+        Args:
+            key: which of the language model's samples are used.
+            texts: [B].
+            wishes: what each shall be, in words, [B].
+
+        Returns:
+            Texts, objects [B]; "" where the model returned nothing.
+        """
         prompts = [
             f"Here is {_lower(self.topic)}: {text}\n\nWrite it anew, as well as you can, so that it is {wish}. "
             "Answer with the new text alone, on one line."
@@ -94,7 +138,15 @@ class Writer:
         return self._complete(key, prompts)
 
     def write_to_wishes(self, key: Array, wishes: Sequence[str]) -> np.ndarray:
-        """Returns a text [B] on the topic for each wish, which may be empty, with nothing shown."""
+        """Writes a text on the topic for each wish, without examples.
+
+        Args:
+            key: which of the language model's samples are used.
+            wishes: what each shall be, in words, [B]; "" for no wish.
+
+        Returns:
+            Texts, objects [B]; "" where the model returned nothing.
+        """
         instruction = f"Write {_lower(self.topic)}, one or two sentences on one line."
         endings = [f" It is {wish}." if wish else "" for wish in wishes]
         return self._complete(key, [f"{instruction}{wish} Answer with the text alone." for wish in endings])

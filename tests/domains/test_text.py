@@ -128,8 +128,8 @@ def test_replace_keeps_each_list_and_changes_one_text_of_it():
     grown = 0
     for batch in batches[1:]:
         child, parent = int(batch.ids[0]), int(batch.parents[0, 0])
-        if child in memory.shown and parent in memory.shown:
-            differ = sum(a != b for a, b in zip(memory.shown[child], memory.shown[parent], strict=True))
+        if child in memory.examples and parent in memory.examples:
+            differ = sum(a != b for a, b in zip(memory.examples[child], memory.examples[parent], strict=True))
             assert differ <= 1
             grown += differ
     assert grown > 3  # and no parent's own list was changed by it

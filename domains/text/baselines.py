@@ -136,7 +136,7 @@ class NovelMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class Novel:
-    """Novelty search through AI feedback (NSAIF): a text enters the pool where its measures are far from those of its neighbours."""
+    """Novelty search through AI feedback (NSAIF): a text with measures far from those of its neighbours enters the pool."""
 
     writer: Writer
     bounds: tuple[tuple[float, float], ...]  # of the measures

@@ -279,7 +279,7 @@ def test_a_page_names_the_ends_of_a_scale_and_each_kind():
 
 def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_asked(capsys):
     for words, why in (
-        (["domain.writer.seeds=[One.,Two.]"], "2 seeds are fewer than the 3 texts"),
+        (["domain.writer.seeds=[One.,Two.]"], "2 seeds are fewer than the 3 examples"),
         (["grade.axes=[[Which?,mild,Mild]]"], "has one answer twice"),
         (["grade.axes=[[Which?,a,b],[What?,c,d]]", "domain_defaults.ticks=null"], "domain_defaults.dims=[10, 10]"),
         (["domain=arm", "axis_labels={gripper:x}"], "names no columns of features"),

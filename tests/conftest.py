@@ -1,6 +1,7 @@
-"""Every test runs on one thread per library and on the CPU, so that it repeats itself."""
+"""Every test runs on one thread per library, on the CPU, and away from the user's files, so that it repeats itself."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,24 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs that one test has compiled are loaded by the next, in all workers and subprocesses of one test run."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="programs-of-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _no_cache_of_the_users(tmp_path_factory) -> None:
-    """Centroids are cached in the user's cache folder; tests fit their own."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+def _away_from_the_users_files(tmp_path_factory) -> None:
+    """No test reads the checkout's ``runs``, or the user's home, configuration, cache or data."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ |= {"HOME": str(home), "USERPROFILE": str(home)}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
+    os.chdir(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture

@@ -16,7 +16,12 @@ from tests.support.choices import LMX, TEXTS, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
-RECIPES = [choice for choice in CHOICES if choice.parts[0] in ("domain", "recipe")]
+QUICK = ("domain/arm", "domain/sphere", "domain/maze", "domain/digits", "recipe/arm_pca", "recipe/label_images", "recipe/qdaif_paper")
+RECIPES = [
+    pytest.param(choice, marks=() if choice.as_posix() in QUICK else pytest.mark.slow)
+    for choice in CHOICES
+    if choice.parts[0] in ("domain", "recipe")
+]
 PRICED = ["lm.price.in=1", "lm.price.out=2"]
 EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
 ASKED = {

@@ -10,7 +10,7 @@ from qd import abilities, keys, programs
 from qd.archives import HostElites
 from qd.search import refit, step
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
-from tests.support.choices import LMX, TEXTS, choices, composed, copied
+from tests.support.choices import LMX, TEXTS, choices, composed, copied, quick_archives
 from tests.support.searches import advance, begin, columns, same
 
 N = 24
@@ -147,7 +147,7 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
 WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them
 
 
-@pytest.mark.parametrize("archive", choices("archive"))
+@pytest.mark.parametrize("archive", quick_archives("grid", "cvt"))
 @pytest.mark.parametrize("emitter", choices("emitter"))
 def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(archive, emitter) -> None:
     ranker = RANKED_BY.get(emitter)

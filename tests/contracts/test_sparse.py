@@ -7,7 +7,7 @@ import pytest
 
 from qd.search import refit, step
 from qd.types import Emitter
-from tests.support.choices import choices, composed
+from tests.support.choices import composed, quick_archives
 from tests.support.searches import begin, same
 
 FOR = ("surprise", "taxons", "serene", "stax", "sparse")
@@ -17,7 +17,7 @@ ARM = ["domain=redundant_arm", "domain.steps=10", "domain.points=2", "descriptor
 
 
 @pytest.mark.parametrize("emitter", FOR)
-@pytest.mark.parametrize("archive", choices("archive"))
+@pytest.mark.parametrize("archive", quick_archives("grid"))
 def test_every_archive_serves_them_or_is_refused_by_name(archive, emitter) -> None:
     small = "emitter.explorer.population" if emitter in ("serene", "stax", "sparse") else "emitter.population"
     search = composed(*ARM, f"archive={archive}", *SMALL.get(archive, []))

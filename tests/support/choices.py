@@ -17,6 +17,11 @@ def choices(group: str) -> list[str]:
     return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
 
 
+def quick_archives(*names: str) -> list:
+    """All archives; tests on others than those named are slow only since they are so many."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in choices("archive")]
+
+
 @cache
 def composed(*overrides: str) -> Search:
     return assemble(load(list(overrides))).search

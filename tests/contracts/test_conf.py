@@ -16,7 +16,15 @@ from tests.support.choices import LMX, TEXTS, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
-QUICK = ("domain/arm", "domain/sphere", "domain/maze", "domain/digits", "recipe/arm_pca", "recipe/label_images", "recipe/qdaif_paper")
+QUICK = (
+    "domain/arm",
+    "domain/sphere",
+    "domain/maze",
+    "domain/digits",
+    "recipe/arm_pca",
+    "recipe/label_images",
+    "recipe/qdaif_paper",
+)
 RECIPES = [
     pytest.param(choice, marks=() if choice.as_posix() in QUICK else pytest.mark.slow)
     for choice in CHOICES

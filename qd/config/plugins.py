@@ -1,6 +1,6 @@
-"""What conf adds to commands by name: commands of other packages, exporters of domains, columns of tables.
+"""What conf adds to commands by name: commands of other packages, exporters of domains, columns of tables, titles of axes.
 
-These tables name dotted paths, which are imported on use.
+All but the titles name dotted paths, which are imported on use.
 """
 
 from pathlib import Path
@@ -26,6 +26,11 @@ def exporters() -> dict[str, dict[str, str]]:
 def columns() -> dict[str, Any]:
     """Returns choice -> node to build, ours and those of the user's conf beside it; ours win."""
     return _read(Path("conf/columns.yaml")) | _read(conf() / "columns.yaml")
+
+
+def axis_titles() -> dict[str, dict[str, list[str]]]:
+    """Returns domain (dotted path) -> feature -> a title with its unit for each column."""
+    return _read(conf() / "axis_titles.yaml")
 
 
 def _read(file: Path) -> dict[str, Any]:

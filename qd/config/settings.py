@@ -95,7 +95,7 @@ class RunSettings:
     again: bool = False  # start again where there is a finished run
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
     axis_labels: Any = (
-        None  # on figures: feature -> for each column (title, low end, high end) or (title, a name for each cell)
+        None  # on figures: feature -> for each column (title), (title, low end, high end) or (title, a name for each cell)
     )
     columns: str | None = None  # a choice of conf/columns.yaml: more columns of `qd export`
     keep: tuple[str, ...] = ()  # more features to store beside each elite

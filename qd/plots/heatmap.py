@@ -144,7 +144,7 @@ def _frame(axes: Any, record: Map, across: int, up: int) -> None:
 def _ticks(axis: Any, record: Map, measure: int) -> None:
     """Writes the name of each cell along a measure, where all have one; else numbers."""
     cells = record.dims[measure] if record.dims is not None else 0
-    if not (record.axis_labels and len(record.axis_labels[measure]) == 1 + cells):
+    if not (cells and record.axis_labels and len(record.axis_labels[measure]) == 1 + cells):
         axis.set_major_locator(MaxNLocator(5))
         return
     low, high = record.bounds[measure]

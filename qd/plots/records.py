@@ -30,7 +30,9 @@ class Map(NamedTuple):
     dims: Sequence[int] | None = None  # cells a side, of a grid
     centroids: Array | None = None  # [C, M], of a CVT
     scale: tuple[float, float] | None = None  # the domain's objective_range
-    axis_labels: Sequence[Sequence[str]] | None = None  # of each measure: a title, then its two ends or a name for each cell
+    axis_labels: Sequence[Sequence[str]] | None = (
+        None  # of each measure: a title, or that and two ends, or a name for each cell
+    )
 
     @property
     def cells(self) -> int | None:

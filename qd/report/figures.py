@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from qd.config import plugins
 from qd.plots.curves import PANELS, REFEREE, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.page import page
@@ -18,6 +19,7 @@ from qd.store.renderings import renderings
 from qd.store.runs import check
 from qd.support import atomic, json_lines, run_files
 from qd.support.errors import UserError
+from qd.support.moved import current
 
 
 def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
@@ -122,18 +124,27 @@ def record(stored: archive_file.Stored) -> Map:
 
 
 def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | None:
-    """Returns the words for each measure: a title, then its ends or a name for each cell; None where they have none."""
+    """Returns the words for each measure: a title, or a title and its ends or a name for each cell; None where it has none."""
     descriptor = config.get("descriptor", {})
-    words = (config.get("axis_labels") or {}).get(descriptor.get("feature"))
-    if not words or any(isinstance(each, str) or len(each) < 3 for each in words):
+    words = (config.get("axis_labels") or {}).get(descriptor.get("feature")) or _titles(config)
+    if not words or any(isinstance(each, str) or len(each) in (0, 2) for each in words):
         return None
     labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
     return [[plain_text(word) for word in each] for each in labels] if len(labels) == measures else None
 
 
+def _titles(config: dict[str, Any]) -> list[list[str]]:
+    """Returns the titles that conf has for the columns of the domain's feature."""
+    domain = current(str(config.get("domain", {}).get("_target_")))
+    titles = plugins.axis_titles().get(domain, {}).get(config.get("descriptor", {}).get("feature"), [])
+    return [[title] for title in titles]
+
+
 def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
-    """Names the measures by their ends, by the feature that they select, or by their number."""
+    """Names the measures by their titles or ends, by the feature that they select, or by their number."""
     feature = descriptor.get("feature")
+    if axis_labels and all(len(words) == 1 for words in axis_labels):
+        return [title for (title,) in axis_labels]
     if axis_labels and all(len(words) == 3 for words in axis_labels):
         return [f"{low} to {high}" for _, low, high in axis_labels]
     if feature is None:

@@ -251,6 +251,25 @@ def test_the_record_of_a_stored_run_is_what_the_archive_held(tmp_path):
     assert np.array_equal(drawn.cell, data["index"]) and np.array_equal(drawn.objective, data["objective"])
 
 
+@pytest.mark.parametrize("archive_settings", [Grid((6, 7)), CVT(30, samples=500)], ids=["grid", "cvt"])
+def test_titles_of_measures_with_their_units_are_on_the_map(tmp_path, archive_settings):
+    stored_run(tmp_path, archive_settings)
+    stored = archive_file.load(tmp_path)
+    config = stored.about["config"] | {
+        "domain": {"_target_": "domains.quant.domain.Quant"},
+        "descriptor": {"feature": "cost"},
+        "axis_labels": None,
+    }
+    titles = ["size with scales, KB", "bit operations, log2 of the share of W8A8's"]
+    assert figures.record(stored._replace(about=stored.about | {"config": config})).names == titles
+    config["axis_labels"] = {"cost": [["first, m"], ["second, s"]]}  # those of a run come first
+    drawn = figures.record(stored._replace(about=stored.about | {"config": config}))
+    (axes,) = (axes for axes in heatmap(drawn).axes if axes.get_xlabel() == "first, m")
+    assert axes.get_ylabel() == "second, s" and len(axes.get_xticks()) > 2  # the ticks are numbers
+    config["descriptor"] = {"feature": "cost", "columns": [1, 0]}
+    assert figures.record(stored._replace(about=stored.about | {"config": config})).names == ["second, s", "first, m"]
+
+
 def test_without_renderings_there_is_no_sheet(tmp_path):
     stored_run(tmp_path, Grid((6, 7)), renderings=False)
     assert not any(path.stem == "sheet" for path in figures.draw(tmp_path))

@@ -10,6 +10,7 @@ from domains.quant.domain import Quant
 from domains.quant.evaluations import Evaluations
 from domains.quant.networks import data, registry
 from qd import keys
+from qd.config import plugins
 
 DIGITS = Quant("digits", "bits", images=200, corrupted=60)
 KEYS = keys.split(keys.new(0), 6)
@@ -107,3 +108,10 @@ def test_evaluations_of_other_sentences_are_not_taken_for_these(monkeypatch: pyt
     assert encoder.case == before != Quant("minilm", split="test").case
     monkeypatch.setattr(data, "sentences", lambda split: ["Another sentence."])
     assert encoder.case != before
+
+
+def test_each_feature_has_a_title_with_its_unit_for_each_column():
+    titles = plugins.axis_titles()["domains.quant.domain.Quant"]
+    features = DIGITS.evaluate(KEYS[:2], DIGITS.sample(KEYS[0], 2)).features
+    columns = {name: 1 if column.ndim == 1 else column.shape[1] for name, column in features.items()}
+    assert {name: len(words) for name, words in titles.items()} == columns

@@ -13,13 +13,22 @@ def main(words: Sequence[str]) -> int:
     parser.argument_default = SUPPRESS  # each default stands where it is used
     parser.add_argument("run", metavar="RUN", type=nonempty_path, help="folder of a run")
     parser.add_argument("--n", type=int, required=True, metavar="N", help="how many")
-    parser.add_argument("--by", metavar="NAME", help="what is alike: measures, the default, or a feature that the run kept")
-    parser.add_argument("--clusters", type=int, metavar="K", help="more of them: more diverse; fewer: better. By default 3/4 N")
-    parser.add_argument("--rounds", type=int, metavar="R", help="after each the clusters are weighted anew; 4 by default")
-    parser.add_argument("--seed", type=int, help="0 by default")
+    parser.add_argument("--by", metavar="NAME", help="what is compared: measures, the default, or a feature that the run kept")
+    parser.add_argument(
+        "--diversity", type=float, metavar="D",
+        help="from 0, the N best, to 1, as far apart as can be; by default the least that beats random subsets in Vendi score "
+        "and objective",
+    )  # fmt: skip
+    for name in ("--clusters", "--rounds"):  # of an earlier version
+        parser.add_argument(name, help=SUPPRESS)
+    parser.add_argument("--seed", type=int, help="of the random subsets to compare with; 0 by default")
     parser.add_argument("--format", dest="form", choices=TABLES, help="jsonl by default")
     parser.add_argument("--out", metavar="F", type=nonempty_path, help="file; by default RUN/selection.FORMAT")
     args = parser.parse_args(words)
+    if {"clusters", "rounds"} & set(vars(args)):
+        parser.error(
+            "--clusters and --rounds are gone: type --diversity 0.8, or another number from 0 (the best) to 1 (far apart)"
+        )
 
     from qd.report.select import select
 

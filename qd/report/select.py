@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.report import export, summary
-from qd.report.subset import choose_subset, compare_sets, likeness
+from qd.report.subset import Numbers, choose_balanced, choose_subset, likeness, numbers, random_subsets, shortfalls
 from qd.report.table import align
 from qd.store import archive_file, runs
 from qd.support import atomic
@@ -14,28 +14,32 @@ from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 MEASURES = "measures"
-_SHARE = 0.75  # clusters for each place: in trials as diverse as a random subset, and clearly better
+_SHORT = {"vendi": "less diverse", "objective": "worse"}
 
 
 def select(
     run: Path,
     n: int,
     by: str = MEASURES,
-    clusters: int | None = None,
-    rounds: int = 4,
+    diversity: float | None = None,
     seed: int = 0,
     form: str = "jsonl",
     out: Path | None = None,
 ) -> tuple[Path, str]:
-    """Writes a subset of a run's elites, and its report beside it. Returns the file, and a table of how the subset compares.
+    """Writes a subset of a run's elites, and its report beside it.
 
     Args:
+        run: the folder.
         n: elites of the subset.
         by: what is compared: MEASURES, or a feature that the run kept.
-        clusters: from which elites are chosen; None: 3/4 n.
-        rounds: after each, clusters are weighted by the quality of their chosen elites.
+        diversity: from 0, the n best, to 1, as far apart as can be; None: the least that is more diverse than random
+            subsets are on average, and better.
+        seed: of the random subsets to compare with.
         form: one of plugins.TABLES.
         out: None: RUN/selection.FORMAT.
+
+    Returns:
+        The file, and a table of how the subset compares with random ones and with the n best.
 
     Raises:
         UserError: the folder is no run, or it has no such subset.
@@ -44,19 +48,23 @@ def select(
     columns = export.table(run, summary.adder(export.columns_of(run)))
     about = archive_file.load(run).about
     vectors, objective = _vectors(columns, about, by), np.asarray(columns["objective"], float)
-    clusters = max(1, round(_SHARE * n)) if clusters is None else clusters
-    _check(run, len(objective), n, clusters, rounds)
+    _check(run, len(objective), n, diversity)
 
     like = likeness(vectors)
-    subset = choose_subset(like.vectors, objective, n, clusters, rounds, seed)
-    sets = compare_sets(like, objective, subset, seed)
+    random = random_subsets(like, objective, n, seed)
+    if diversity is None:
+        diversity, subset = choose_balanced(like, objective, n, random)
+    else:
+        subset = choose_subset(like.vectors, objective, n, diversity)
+    best = np.argsort(-objective, kind="stable")[:n]
+    sets = {"selected": numbers(like, objective, subset), "random": random, "best": numbers(like, objective, best)}
     out = out or run / f"selection.{form}"
     export.write({name: column[subset] for name, column in columns.items()}, form, out)
     kernel = "cosine" if like.width is None else f"gaussian, width {like.width:.4g}"
-    report = {"n": n, "of": len(objective), "by": by, "kernel": kernel, "clusters": clusters,
-              "rounds": rounds, "seed": seed, "sets": sets}  # fmt: skip
+    report = {"n": n, "of": len(objective), "by": by, "kernel": kernel, "diversity": diversity,
+              "seed": seed, "sets": sets}  # fmt: skip
     atomic.write(out.with_suffix(".report.json"), (json.dumps(report, indent=1).replace("NaN", "null") + "\n").encode())
-    return out, _lines(n, len(objective), by, sets)
+    return out, "\n".join([_lines(n, len(objective), by, sets), *_verdict(diversity, sets)])
 
 
 def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
@@ -74,29 +82,36 @@ def _vectors(columns: summary.Columns, about: dict, by: str) -> np.ndarray:
     return vectors
 
 
-def _check(run: Path, there: int, n: int, clusters: int, rounds: int) -> None:
+def _check(run: Path, there: int, n: int, diversity: float | None) -> None:
     if n < 1:
         raise UserError(f"--n {n} chooses nothing", "type --n 20")
     if n > there:
         raise UserError(f"--n {n} is more than there are: {run} holds {there} elites", f"type --n {there} or less")
-    if not 1 <= clusters <= there:
-        raise UserError(f"--clusters {clusters} cannot be with {there} elites", f"type --clusters 1 to {there}")
-    if rounds < 1:
-        raise UserError(f"--rounds {rounds} is below 1", "type --rounds 4, or 1 for no re-weighting")
+    if diversity is not None and not 0 <= diversity <= 1:
+        raise UserError(f"--diversity {diversity:g} is not from 0 (the best) to 1 (far apart)", "type --diversity 0.8")
 
 
-def _lines(n: int, there: int, by: str, sets: dict[str, dict[str, float]]) -> str:
+def _verdict(diversity: float, sets: dict[str, Numbers]) -> list[str]:
+    """Says how diverse it was asked to be, and where the subset is worse than random ones."""
+    lines = [f"diversity {diversity:g} of 0 (the best) to 1 (as far apart as can be)"]
+    short = shortfalls(sets["selected"], sets["random"])
+    if short:
+        lines.append(f"note: {' and '.join(_SHORT[name] for name in short)} than random subsets are on average")
+    return lines
+
+
+def _lines(n: int, there: int, by: str, sets: dict[str, Numbers]) -> str:
     """A table, a row for each set."""
     titles = {"selected": "selected", "random": "random (mean)", "best": f"the best {n}"}
-    head = f"{n} of {there} elites, alike by {by}"
+    head = f"{n} of {there} elites, compared by {by}"
     rows = [[titles[name], *(_cell(sets[name], key) for key in ("vendi", "nearest", "objective", "worst"))] for name in titles]
     rows = [[head, "Vendi", "nearest", "objective", "its worst"], *rows]
     return "\n".join(align(rows))
 
 
-def _cell(numbers: dict[str, float], name: str) -> str:
-    value = numbers[name]
+def _cell(figures: Numbers, name: str) -> str:
+    value = figures[name]
     if np.isnan(value):
         return "-"
-    within = f" [{numbers[f'{name}_low']:.4g}, {numbers[f'{name}_high']:.4g}]" if f"{name}_low" in numbers else ""
+    within = f" [{figures[f'{name}_low']:.4g}, {figures[f'{name}_high']:.4g}]" if f"{name}_low" in figures else ""
     return f"{value:.4g}{within}"

@@ -1,22 +1,21 @@
-"""A diverse and good subset: k-means with iterative re-weighting (Yu et al. 2024, https://arxiv.org/abs/2409.11378).
+"""A diverse and good subset: the best elites that lie at least a given distance apart.
 
-Places are given to clusters in rounds, each to the cluster that has the most weight for what it has already; after a round
-the weight of a cluster is multiplied by how good its chosen ones are beside those of others. Yu et al. train a model
-after each round to know that; an archive knows the objective. N elites, V numbers of one, K clusters.
+The distance is a share of what farthest-first traversal (Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5) reaches
+with as many elites, which is at least half of the largest possible one. N elites, V numbers of one.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
 from qd import keys
 from qd.diversity import gaussian, nearest, vendi, vendi_of_kernel
 
 _DRAWS, _FEW, _LARGE = 200, 20, 200  # random subsets that a chosen one is compared with; of a larger one so few
-_STEPS = 25  # of k-means
 _MOST = 1_000  # elites from which the width of the kernel is taken; rows compared at a time
+_TRIALS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.99)  # diversities, of which the first that beats random subsets is the default
+_ROUNDING = 1e-9  # of means: relative
+Numbers = dict[str, float]
 
 
 class Likeness(NamedTuple):
@@ -42,55 +41,102 @@ def likeness(vectors: np.ndarray) -> Likeness:
     return Likeness(x, median / 2)
 
 
-def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, clusters: int, rounds: int, seed: int) -> np.ndarray:
-    """Returns the ranks of n elites, the first chosen first. The same seed chooses the same.
+def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, diversity: float) -> np.ndarray:
+    """Chooses elites, the best first, each at least ``diversity`` times d from all chosen before.
+
+    d is the distance that the n elites of farthest-first traversal keep from each other. Up to a diversity of 1/2 there are
+    always n such elites: an elite nearer than d / 2 to two of the traversal would bring these nearer than d to each other.
+    Beyond, where there are fewer, those farthest from all chosen are added.
 
     Args:
-        vectors: [N, V] in which distances count; objective: [N].
+        vectors: [N, V] in which distances count.
+        objective: [N]
+        n: from 1 to N.
+        diversity: 0: the n best; 1: farthest-first traversal from the best one, without regard to the objective.
+
+    Returns:
+        [n] rows, the first chosen first.
     """
-    label = _cluster(vectors, clusters, seed)
-    better_first = np.argsort(-objective, kind="stable")
-    waiting = [list(better_first[label[better_first] == k]) for k in range(label.max() + 1)]
-    good = (objective - objective.min()) / max(float(np.ptp(objective)), 1e-30)
-    weight, taken = np.ones(len(waiting)), [[] for _ in waiting]
-    order: list[int] = []
-    for places in np.diff(np.linspace(0, n, rounds + 1).round().astype(int)):
-        for _ in range(places):
-            open_to = [k for k in range(len(waiting)) if waiting[k]]
-            best = max(open_to, key=lambda k: (weight[k] / (len(taken[k]) + 1), good[waiting[k][0]]))
-            order.append(waiting[best].pop(0))
-            taken[best].append(order[-1])
-        weight = _reweight(weight, taken, good) if order else weight
-    return np.array(order)
+    best_first = np.argsort(-objective, kind="stable")
+    traversal, apart = _farthest_first(vectors, [best_first[0]], n)
+    if diversity == 1:
+        return np.array(traversal)
+    distance, chosen = np.full(len(vectors), np.inf), []
+    for row in best_first:
+        if len(chosen) < n and distance[row] >= diversity * apart:
+            chosen.append(row)
+            _take(row, vectors, distance)
+    return np.array(_farthest_first(vectors, chosen, n)[0])
 
 
-def compare_sets(like: Likeness, objective: np.ndarray, indices: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
-    """Returns set -> number -> value for the subset, the best n, and random ones of that size with a 95 % range.
+def choose_balanced(
+    like: Likeness, objective: np.ndarray, n: int, random: Numbers, trials: tuple[float, ...] = _TRIALS
+) -> tuple[float, np.ndarray]:
+    """Chooses a subset with a higher Vendi score and a higher mean objective than random subsets have on average.
 
     Args:
         like: how two of the N elites are compared.
-        objective: [N].
-        indices: [n] of the subset, in 0..N-1.
-        seed: of the random subsets: 200 of them, or 20 where n is above 200.
+        objective: [N]
+        n: from 1 to N.
+        random: of ``random_subsets``.
+        trials: diversities to try, in this order.
 
     Returns:
-        "selected", "random" and "best", each with the Vendi score (vendi), the mean distance to the nearest other one
-        (nearest; NaN where n is 1), the mean objective (objective) and the lowest (worst). Those of "random" are means over
-        its subsets, with NAME_low and NAME_high, the 2.5 % and 97.5 % quantiles.
+        The first diversity that does so, and the rows [n]; where none does, those of the highest Vendi score among the
+        trials that beat random subsets in the objective, or else of the highest objective.
     """
-    n, draw = len(indices), np.random.default_rng(keys.new(seed))
-    top = np.argsort(-objective, kind="stable")[:n]
+    subsets = [choose_subset(like.vectors, objective, n, diversity) for diversity in trials]
+    figures = [numbers(like, objective, subset) for subset in subsets]
+    for diversity, subset, each in zip(trials, subsets, figures, strict=True):
+        if not shortfalls(each, random):
+            return diversity, subset
+    rank = [(min(each["objective"], random["objective"]), each["vendi"]) for each in figures]
+    best = max(range(len(trials)), key=lambda i: rank[i])
+    return trials[best], subsets[best]
+
+
+def shortfalls(figures: Numbers, random: Numbers) -> list[str]:
+    """Returns which of vendi and objective are lower than random subsets have on average.
+
+    Args:
+        figures: of ``numbers``.
+        random: of ``random_subsets``.
+    """
+    return [name for name in ("vendi", "objective") if figures[name] < random[name] - _ROUNDING * abs(random[name])]
+
+
+def random_subsets(like: Likeness, objective: np.ndarray, n: int, seed: int) -> Numbers:
+    """Returns the means of ``numbers`` over random subsets, with NAME_low and NAME_high, the 2.5 % and 97.5 % quantiles.
+
+    Args:
+        like: how two of the N elites are compared.
+        objective: [N]
+        n: elites of a subset.
+        seed: of the subsets: 200 of them, or 20 where n is above 200.
+    """
+    draw = np.random.default_rng(keys.new(seed))
     times = _DRAWS if n <= _LARGE else _FEW
-    several = [_numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(times)]
+    several = [numbers(like, objective, draw.choice(len(objective), n, replace=False)) for _ in range(times)]
     random = {}
     for name in several[0]:
         values = np.array([each[name] for each in several])
         low, high = np.quantile(values, (0.025, 0.975))
         random |= {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return {"selected": _numbers(like, objective, indices), "random": random, "best": _numbers(like, objective, top)}
+    return random
 
 
-def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+def numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> Numbers:
+    """Returns what subsets are compared by.
+
+    Args:
+        like: how two of the N elites are compared.
+        objective: [N]
+        rows: [n] of the subset.
+
+    Returns:
+        The Vendi score (vendi), the mean distance to the nearest other elite of the subset (nearest; NaN where n is 1), the
+        mean objective (objective) and the lowest (worst).
+    """
     kind = "cosine" if like.width is None else "euclidean"
     return {
         "vendi": like.vendi(rows),
@@ -100,19 +146,23 @@ def _numbers(like: Likeness, objective: np.ndarray, rows: np.ndarray) -> dict[st
     }
 
 
-def _cluster(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """k-means from k-means++ (Arthur and Vassilvitskii 2007): [N] in 0..K-1; equal vectors make fewer clusters."""
-    clusters = min(clusters, len(np.unique(x, axis=0)))
-    with warnings.catch_warnings(action="ignore"):  # a cluster may lose its last vector: then there is one less
-        _, label = kmeans2(x, clusters, _STEPS, minit="++", rng=np.random.default_rng(keys.new(seed)))
-    return np.unique(label, return_inverse=True)[1]
+def _farthest_first(x: np.ndarray, rows: list[int], n: int) -> tuple[list[int], float]:
+    """Adds to rows, up to n, the one farthest from all; returns also how far the last one was from all others."""
+    distance, rows, apart = np.full(len(x), np.inf), list(rows), 0.0
+    for row in rows:
+        _take(row, x, distance)
+    while len(rows) < n:
+        row = int(distance.argmax())
+        apart = float(distance[row])
+        rows.append(row)
+        _take(row, x, distance)
+    return rows, apart
 
 
-def _reweight(weight: np.ndarray, taken: list[list[int]], good: np.ndarray) -> np.ndarray:
-    """w_k times the mean quality of what was taken from k, beside that of all; a cluster without any keeps its weight."""
-    scores = np.array([good[rows].mean() if rows else np.nan for rows in taken])
-    relative = scores / max(float(np.nanmean(scores)), 1e-12)
-    return weight * np.where(np.isnan(scores), 1.0, np.maximum(relative, 0.05))
+def _take(row: int, x: np.ndarray, distance: np.ndarray) -> None:
+    """Updates the distances [N] to the nearest chosen row; that of a chosen row is -1."""
+    np.minimum(distance, np.linalg.norm(x - x[row], axis=1), out=distance)
+    distance[row] = -1.0
 
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -107,6 +107,7 @@ class ServiceAbilities(Protocol):
     """Of a component that others share, as a language model's client."""
 
     report: Callable[[], Sequence[dict[str, Any]]] | None = None  # what it did and what that cost, a row for each role
+    warning: str = ""  # what the reader of a run must know, e.g. that a toy answered; shown at its start and end
 
     @staticmethod
     def close() -> None:

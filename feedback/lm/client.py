@@ -18,7 +18,7 @@ import numpy as np
 from feedback.lm.scoring.labels import LabelScores
 from feedback.lm.scoring.scores import Scoring
 from feedback.lm.session import Session
-from feedback.lm.settings import ClientSettings
+from feedback.lm.settings import ClientSettings, WarningServer
 from feedback.lm.transport.probe import Traits
 from feedback.lm.transport.request import Prompt, clean, messages
 from feedback.lm.transport.response import Reply
@@ -162,6 +162,11 @@ class LM(ClientSettings):
     def lost_calls(self) -> list[dict[str, Any]]:
         """The calls that were in flight when an earlier process of this run died; they are charged."""
         return self._session.ledger.lost_calls
+
+    @property
+    def warning(self) -> str:
+        """What the reader of a run must know of its answers: its server's warning."""
+        return self.server.warning if isinstance(self.server, WarningServer) else ""
 
     def close(self) -> None:
         """Ends threads and files, but not the server; the next call opens them again."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from feedback.lm.accounting.budget import Budget, price
 from feedback.lm.accounting.limits import Limits
@@ -31,6 +31,16 @@ class Server(Protocol):
 
     def start(self) -> str:
         """Starts it, or finds it started, and returns its base URL."""
+        ...
+
+
+@runtime_checkable
+class WarningServer(Protocol):
+    """A server with something that the reader of a run must know of its answers."""
+
+    @property
+    def warning(self) -> str:
+        """One line."""
         ...
 
 

@@ -32,6 +32,11 @@ class Toy:
         """Nothing more is sent with a call."""
         return {}
 
+    @property
+    def warning(self) -> str:
+        """The map of a run with it means nothing."""
+        return "lm=toy understands nothing of a text: this map means nothing"
+
     def start(self) -> str:
         with _LOCK:
             if not _RUNNING:

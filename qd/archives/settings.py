@@ -121,7 +121,8 @@ def check_names(keep: tuple[str, ...]) -> None:
     """Raises ValueError if pyribs cannot hold a feature of one of these names."""
     for name in keep:
         if not name.isidentifier() or keyword.iskeyword(name):
-            suggestion = "".join(c if c.isalnum() else "_" for c in name).lstrip("0123456789") or "feature"
+            plain = "".join(c if c.isalnum() else "_" for c in name).lstrip("0123456789") or "feature"
+            suggestion = f"{plain}_" if keyword.iskeyword(plain) else plain
             raise UserError(f"pyribs cannot hold a feature named {name!r}", f"name it a Python identifier, e.g. {suggestion!r}")
         if name in OWN_FIELDS:
             raise UserError(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from qd.config import plugins
 from qd.config.build import locate
 from qd.support.errors import UserError
+from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
 from qd.types import Spent
 
@@ -54,6 +55,9 @@ def main(args: list[str] | None = None) -> int:
             raise
         print(f"qd: {str(error.filename)[:60]}... is too long for the name of a file; type a shorter one", file=sys.stderr)
         return 1
+    except StoppedBySignal as error:
+        print(f"qd: {error}", file=sys.stderr)
+        return error.exit_status
     except KeyboardInterrupt:
         print("qd: stopped", file=sys.stderr)
         return 130

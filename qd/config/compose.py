@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd import abilities
+from qd.config import guess
 from qd.config.build import build
 from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
@@ -38,6 +39,7 @@ class Components(NamedTuple):
 
 def load(overrides: list[str]) -> RunSettings:
     """Returns the settings that the words of ``qd run`` make. Raises ValueError that names the nearest valid key or choice."""
+    guess.check(overrides)
     with open_hydra():
         check(overrides)
         return compose_settings(overrides)
@@ -147,7 +149,10 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
             f"type {error.full_key}=..., or set {lacks} in conf/domain/{domain}.yaml"
         ) from error
     if unset:
-        raise UserError(f"{unset[0]} is not set", f"type {unset[0]}=...")
+        cost = " (the cost of a million tokens)" if any(".price." in key for key in unset) else ""
+        raise UserError(
+            f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set", f"type {'=... '.join(unset)}=...{cost}"
+        )
     for name in ("domain_defaults", *EARLIER):
         del config[name]
     for before, now in earlier_settings(config).items():  # of a user's yaml: typed ones have been renamed

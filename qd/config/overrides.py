@@ -23,7 +23,7 @@ from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from qd.config import values
-from qd.config.settings import EARLIER, DomainDefaults, Outside, Plateau, Settings
+from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, Outside, Plateau, Settings
 from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current_override
@@ -31,7 +31,6 @@ from qd.support.spelling import unknown
 
 SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
 _LISTER = "qd run --help"
-_COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 
 
 @cache
@@ -62,7 +61,7 @@ def translate_errors() -> Iterator[None]:
 
 def hydra_overrides(overrides: list[str]) -> list[str]:
     """Returns Hydra's overrides: components take any key (checked when they are built), and ./conf is searched too."""
-    components = re.compile(rf"({'|'.join(_COMPONENTS)})\.[^=]*=")
+    components = re.compile(rf"({'|'.join(COMPONENTS)})\.[^=]*=")
     theirs = [] if any(o.startswith("hydra.searchpath=") for o in overrides) else _yours()
     return [f"++{o}" if components.match(o) else o for o in _as_hydra_reads(overrides)] + theirs
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from qd import keys
+from qd.keys import uniform
 from qd.types import Evaluation
 
 
@@ -25,7 +25,7 @@ class Domain:
     objective_range: tuple = (-4.0, 0.0)  # the scale of the QD score
 
     def sample(self, key, n):
-        return keys.uniform(key, (n, 8), -2, 2)  # n solutions of 8 numbers
+        return uniform(key, (n, 8), -2, 2)  # n solutions of 8 numbers
 
     def evaluate(self, keys, solutions):
         heading = jnp.cumsum(solutions, axis=1)

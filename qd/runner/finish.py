@@ -1,5 +1,6 @@
 """The end of a run: its archive, its result, or a stop with a checkpoint."""
 
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from qd.config.settings import to_config
 from qd.runner.job import Job
 from qd.store import archive_file, films, folder, identity, renderings
 from qd.store.recorder import Recorder, Row
+from qd.support import signals
 from qd.types import State
 
 
@@ -42,20 +44,20 @@ def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
         state: at the end of the last whole generation.
 
     Returns:
-        The result, which is not written; its "status" is spent or stopped.
+        The result, which is not written; its "status" is spent or stopped, its "signal" that which stopped it or 0.
 
     Raises:
         UserError: a file cannot be written, or the state cannot be pickled.
     """
-    reason = job.stop.reason
+    reason, number = job.stop.reason, job.stop.signal
     status = "spent" if reason else "stopped"
-    recorder.event(status, state)
+    recorder.event(status, state, **({"signal": signal.Signals(number).name} if number else {}))
     if not reason:
         recorder.save(state)
     about = _write_archive(job, state)
     how = f", archive saved: {reason}" if reason else " with a checkpoint; the same command goes on from there"
-    job.console.say(f"stopped at {state.evaluations} evaluations{how}")
-    return _result(job, recorder, state, recorder.row(state), about) | {"status": status}
+    job.console.say(f"stopped{signals.words(number)} at {state.evaluations} evaluations{how}")
+    return _result(job, recorder, state, recorder.row(state), about) | {"status": status, "signal": number}
 
 
 def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:

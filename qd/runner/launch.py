@@ -7,6 +7,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 
+from qd.config import guess
 from qd.config.build import import_users_modules
 from qd.config.compose import load, resolve
 from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
@@ -24,13 +25,14 @@ def launch(words: Sequence[str]) -> int:
     several = any(word.startswith(SEEDS) for word in words)
     if several and flags:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
+    guess.check(words, "qd run")
     import_users_modules()
     settings = None if several or flags else load(words)
 
     from qd.runner import many_seeds, outcomes, sweep, terminal  # with JAX: misspelt words are answered without it
 
     if settings is not None:
-        return outcomes.EXIT.get(terminal.job(settings, words)["status"], 0)
+        return outcomes.exit_status(terminal.job(settings, words))
     if several:
         return many_seeds.many(words)
     return sweep.sweep(words) if flags <= set(SWEEP) else _by_hydra(words, terminal.job)

@@ -18,9 +18,11 @@ from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner.console import Console, scores
-from qd.runner.outcomes import Attempt, Outcome, conclude
+from qd.runner.outcomes import EXIT, Attempt, Outcome, conclude
 from qd.runner.run import run
 from qd.runner.stopping import Stop
+from qd.store import folder as run_folder
+from qd.support import signals
 from qd.support.errors import UserError
 from qd.support.signals import on_stop_signal
 
@@ -44,15 +46,28 @@ def many(args: list[str]) -> int:
     paths = [folder(settings, typed) for settings in each]
     jobs = [(settings, assemble(settings, path), path) for settings, path in zip(each, paths, strict=True)]
     _check_fused(jobs[0][1], count)
-    console = Console(count * first.budget, first.console)
+    pending = [settings for settings, path in zip(each, paths, strict=True) if not _is_finished(settings, path)]
+    console, stop = Console(sum(settings.budget for settings in pending), first.console), Stop()
+    if len(pending) < count:
+        console.say(f"{len(pending)} of {count} seeds to run{_seeds(pending)}; the rest is finished")
     try:
-        outcomes = _run_all(jobs, Board(console))
+        outcomes = _run_all(jobs, Board(console), stop)
     finally:
         console.stop()
     status = conclude(outcomes, "the command", show=console.mode != "off")
     if any(outcome.status == "stopped" for outcome in outcomes):
-        console.say("the same command continues what is not finished")
-    return status
+        console.say(f"stopped{signals.words(stop.signal)}; the same command continues what is not finished")
+    return signals.exit_status(stop.signal) if status == EXIT["stopped"] else status
+
+
+def _is_finished(settings: RunSettings, path: Path) -> bool:
+    """Whether a seed has its result already, so that its evaluations are not counted."""
+    result = None if settings.again else run_folder.result(path)
+    return result is not None and (result["evaluations"] >= settings.budget or result.get("ended") == "plateau")
+
+
+def _seeds(settings: list[RunSettings]) -> str:
+    return f" ({', '.join(str(each.seed) for each in settings)})" if settings else ""
 
 
 def _count(counts: list[str]) -> int:
@@ -106,10 +121,10 @@ class Seat:
             self.say("  ".join([*figures, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board) -> list[Outcome]:
+def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop) -> list[Outcome]:
     """Runs all, as many at a time as there are cores."""
-    stop, door = Stop(), threading.Lock()
-    with on_stop_signal(stop.request), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+    door = threading.Lock()
+    with on_stop_signal(stop.on_signal), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 

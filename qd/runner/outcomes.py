@@ -2,14 +2,22 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd.report.collect import collect
+from qd.support import signals
 from qd.support.errors import UserError
 
 EXIT = {"failed": 1, "stopped": 130, "spent": 3}  # status of a run -> exit status; of several runs the first in this order
+
+
+def exit_status(result: Mapping[str, Any]) -> int:
+    """Returns the exit status of a run from its result; of one that was stopped, 128 + the number of the signal."""
+    if result["status"] == "stopped":
+        return signals.exit_status(result["signal"])
+    return EXIT.get(result["status"], 0)
 
 
 class Outcome(NamedTuple):

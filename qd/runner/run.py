@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qd import checks, keys
+from qd import abilities, checks, keys
 from qd.config.compose import Components
 from qd.config.settings import RunSettings, to_config
 from qd.runner import live_map, refits
@@ -40,14 +40,16 @@ def run(settings: RunSettings, parts: Components, path: Path, console: Display, 
         stop: requests a stop in between.
 
     Returns:
-        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, with a checkpoint), spent (a component's
-        budget, without one) or skipped.
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, its "signal", with a checkpoint), spent (a
+        component's budget, without one) or skipped.
 
     Raises:
         UserError: the folder, its checkpoint or a component is faulty; the message names the fix.
     """
     job = Job(settings, parts, path, console, stop or Stop())
     checks.objective_range(parts.search.domain)  # also of a run that goes on, which is not rehearsed
+    for warning in _warnings(parts):
+        console.say(warning)
     with folder.lock(path):
         folder.admit(path, to_config(settings), settings.again)
         result = folder.result(path)
@@ -64,7 +66,15 @@ def run(settings: RunSettings, parts: Components, path: Path, console: Display, 
             finally:
                 report_usage(parts.services, console.say)
     console.close(result)
+    for warning in _warnings(parts):
+        console.say(warning)
     return result
+
+
+def _warnings(parts: Components) -> list[str]:
+    """What the reader of a run must know of shared components, e.g. that a toy in place of a language model answered."""
+    lines = (abilities.of_service(service).warning for service in parts.services)
+    return [line for line in dict.fromkeys(lines) if line]
 
 
 def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
@@ -72,7 +82,7 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     settings, parts = job.settings, job.parts
     recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film)
     try:
-        with on_stop_signal(job.stop.request), naming_component(parts.search, lambda: _what_is_saved(job.path)):
+        with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
             state = saved.state if saved else _start(job, recorder)
             live_map.draw(job, state)
             if saved:
@@ -99,7 +109,8 @@ def _start(job: Job, recorder: Recorder) -> State:
     initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
     state, batch = start(search, key, initial)
     archive_file.columns(state.archive)  # fails now where they cannot be stored
-    recorder.event("started", state, seed=settings.seed, **(source.compare(batch) if source else {}))
+    warnings = {"warnings": _warnings(job.parts)} if _warnings(job.parts) else {}
+    recorder.event("started", state, seed=settings.seed, **warnings, **(source.compare(batch) if source else {}))
     if source:
         console.say(source.summary(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))

@@ -21,14 +21,20 @@ class Stop:
 
     is_requested = False
     reason = ""  # which budget is used up; empty: none
+    signal = 0  # the number of the signal that asked for it; 0: none
 
     def request(self, reason: str = "") -> None:
         """Asks the run to stop.
 
         Args:
-            reason: which budget is used up; none where a person stops it.
+            reason: which budget is used up; none where a signal or a caller stops it.
         """
         self.is_requested, self.reason = True, reason
+
+    def on_signal(self, number: int) -> None:
+        """Asks the run to stop, for a signal: Ctrl-C or SIGTERM."""
+        self.signal = number
+        self.request()
 
 
 @dataclass

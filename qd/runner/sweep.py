@@ -25,6 +25,7 @@ from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra, trans
 from qd.runner.outcomes import Attempt, Outcome, conclude
 from qd.runner.terminal import job
 from qd.support.errors import UserError
+from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
 
 
@@ -144,12 +145,11 @@ def _run(cfg: Any) -> str:
         attempt.folder = folder(settings, overrides)
         if alone and settings.console != "off":
             print(f"\n{attempt.folder}")
-        status = job(settings, overrides, None if alone else _PrefixedOutput(attempt.folder.name))["status"]
-        if status == "stopped":
-            raise KeyboardInterrupt
-        attempt.why = (
-            "its budget for a language model is used up: raise it and type the same command" if status == "spent" else ""
-        )
+        result = job(settings, overrides, None if alone else _PrefixedOutput(attempt.folder.name))
+        if result["status"] == "stopped":
+            raise StoppedBySignal(result["signal"])
+        if result["status"] == "spent":
+            attempt.why = "its budget for a language model is used up: raise it and type the same command"
     return attempt.why
 
 

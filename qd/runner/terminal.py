@@ -10,7 +10,7 @@ from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report import figures
 from qd.runner.console import Console
-from qd.runner.outcomes import EXIT
+from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
 from qd.support import run_files
@@ -61,4 +61,4 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
         source = solutions.load(file, assemble(settings).search.domain)
         words.append(f"budget={len(source.solutions)}")
         settings = load(words)
-    return EXIT.get(job(settings, words)["status"], 0)
+    return exit_status(job(settings, words))

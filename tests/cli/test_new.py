@@ -1,5 +1,6 @@
 """qd new: a domain in somebody's own folder that runs as it stands, and names and files that are refused."""
 
+import ast
 import os
 import resource
 import subprocess
@@ -45,6 +46,10 @@ def test_it_is_small(here):
     new("pendulum")
     lines = {path.name: path.read_text().splitlines() for path in here.rglob("*.*") if path.is_file()}
     assert sorted(lines) == ["pendulum.py", "pendulum.yaml", "test_pendulum.py"]
+    tree = ast.parse((here / "pendulum.py").read_text())
+    imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    arguments = {argument.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for argument in node.args}
+    assert {"uniform", "Evaluation"} <= imports and {"key", "keys", "solutions"} <= arguments and not imports & arguments
     assert len(lines["pendulum.py"]) <= 25 and sum(map(len, lines.values())) <= 30
     assert max(len(line) for text in lines.values() for line in text) <= 100
 

@@ -107,7 +107,7 @@ def test_an_evaluation_that_is_none() -> None:
     ("name", "words"),
     [
         ("half-life", ["'half-life'", "Python identifier", "'half_life'"]),
-        ("class", ["'class'", "Python identifier"]),
+        ("class", ["'class'", "Python identifier", "'class_'"]),
         ("2d", ["'2d'", "'d'"]),
         ("objective", ["must not be named 'objective'", "'objective_'"]),
         ("id", ["must not be named 'id'"]),

@@ -1,5 +1,6 @@
 """Texts: prompts, what is kept of answers, uneven cells, judges in words, and which texts each emitter shows."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -288,9 +289,14 @@ def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_as
         assert why in capsys.readouterr().err, words
 
 
-def test_a_run_of_texts_names_its_axes_in_words(tmp_path):
+def test_a_run_of_texts_names_its_axes_in_words_and_a_toys_map_means_nothing(tmp_path, capsys):
     assert main(["run", "domain=opinions", "lm=toy", "budget=8", "initial=6", "name=words", f"runs={tmp_path}"]) == 0
-    stored = archive_file.load(next((tmp_path / "words").iterdir()))
+    run, warning = next((tmp_path / "words").iterdir()), "lm=toy understands nothing of a text: this map means nothing"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == warning and lines.count(warning) == 2 and lines.index(warning, 1) >= len(lines) - 3
+    started = json.loads((run / "events.jsonl").read_text().splitlines()[0])
+    assert started["event"] == "started" and started["warnings"] == [warning]
+    stored = archive_file.load(run)
     assert record(stored).names == ["negative to positive"] and record(stored).axis_labels[0][1:] == ["negative", "positive"]
     assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"axis_labels": None}})).names == [
         "kind"

@@ -36,8 +36,13 @@ def test_seeds_are_their_lone_runs_compiled_once_and_skipped_when_given_again(tm
     times = [path.stat().st_mtime_ns for path in tmp_path.glob("many/arm/*/result.json")]
     capsys.readouterr()
     assert many([*WORDS, f"runs={tmp_path}/many", "seeds=3", "seed=1"]) == 0
-    assert capsys.readouterr().out.count("skipped") == 3
+    output = capsys.readouterr().out
+    assert output.count("skipped") == 3 and output.startswith("0 of 3 seeds to run; the rest is finished\n")
     assert times == [path.stat().st_mtime_ns for path in tmp_path.glob("many/arm/*/result.json")]
+    assert many([*WORDS, f"runs={tmp_path}/many", "seeds=5", "seed=1"]) == 0
+    output = capsys.readouterr().out
+    assert "2 of 5 seeds to run (4, 5); the rest is finished\n" in output
+    assert "/1,400  " in output and "/3,500" not in output  # the live line counts what is run
     assert many([*(w for w in WORDS if "budget" not in w), "budget=1500", f"runs={tmp_path}/many", "seeds=2", "seed=1"]) == 0
     grown = [json.loads((folder / "result.json").read_text())["evaluations"] for folder in folders]
     assert grown[0] == grown[1] > 1500 - 32 and grown[2] < 800

@@ -22,6 +22,7 @@ from qd import search
 from qd.config.settings import to_config
 from qd.runner import refits
 from qd.runner import run as job
+from qd.runner.outcomes import exit_status
 from qd.store import archive_file, checkpoint, history, identity
 from qd.types import Batch, State
 from tests.end_to_end.kill import cases
@@ -105,7 +106,9 @@ def test_a_signal_is_a_clean_stop(whole: Path, tmp_path: Path, number: int) -> N
     stopped = run_with(tmp_path, console)
     assert stopped["status"] == "stopped" and console.closed == stopped
     assert stopped["evaluations"] == 1536  # the generation in which the fourth row fell
-    assert "stopped at 1536 evaluations with a checkpoint" in console.said[-1]
+    by = " by SIGTERM" if number == signal.SIGTERM else ""
+    assert f"stopped{by} at 1536 evaluations with a checkpoint" in console.said[-1]
+    assert exit_status(stopped) == 128 + number
     assert not (tmp_path / "result.json").exists() and signal.getsignal(number) is before
     assert archive_file.load(tmp_path).about["evaluations"] == 1536
     assert history.load(tmp_path)["id"].max() < 1536
@@ -113,6 +116,7 @@ def test_a_signal_is_a_clean_stop(whole: Path, tmp_path: Path, number: int) -> N
     compare(whole, tmp_path)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [(e["event"], e["evaluations"]) for e in events] == [("started", 64), ("stopped", 1536), ("resumed", 1536)]
+    assert events[1]["signal"] == signal.Signals(number).name
 
 
 def test_hosted_emitters_and_thresholds_go_on_across_a_refit(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from feedback.label import questions
 from feedback.label.questions import Wait
-from qd.support.signals import on_stop_signal
+from qd.support.signals import StoppedBySignal, on_stop_signal
 
 _LOOK = 0.2  # seconds between two looks into the store
 _PLAIN = 30.0  # seconds between two lines where there is no terminal
@@ -86,6 +86,6 @@ class Line:
         self._spinner.update(text=Text(words))
 
 
-def _stop() -> None:
+def _stop(number: int) -> None:
     """Ends the wait: a search that waits reaches no next generation at which to stop."""
-    raise KeyboardInterrupt
+    raise StoppedBySignal(number)

@@ -8,6 +8,7 @@ one combination cannot be composed, and a callback of it can refuse nothing: wha
 
 import io
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ValueType
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
@@ -75,30 +77,61 @@ def _master(typed: list[str]) -> Any:
     return master
 
 
-def _combinations(master: Any) -> list[tuple[str, list[str]]]:
-    """Returns the name and the overrides of each run."""
+def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
+    """Returns the name of each run, its overrides, and those by which an earlier version named its folder."""
     swept_params = [f"{key}={values}" for key, values in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    choices: dict[str, list[str]] = {}
+    choices: dict[str, list[tuple[str, str]]] = {}  # key -> override now, override of an earlier version
     for override in parser.parse_overrides([*swept_params, *master.hydra.overrides.task]):
         key, line = override.get_key_element(), override.input_line
         if not override.is_sweep_override():
-            choices[key] = [line or ""]
+            choices[key] = [(line or "", line or "")]
         elif override.is_discrete_sweep():
-            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            values = list(override.sweep_string_iterator())
+            generated = override.value_type is ValueType.RANGE_SWEEP
+            short = shortest(values) if generated else values
+            choices[key] = [(f"{key}={now}", f"{key}={before}") for now, before in zip(short, values, strict=True)]
             if not choices[key]:
                 raise UserError(f"{line} lists no values, so that nothing runs", f"type {key}=1,2,3 or {key}=range(0,5)")
         else:
             raise UserError(f"{line} lists no values", f"type {key}=1,2,3 or {key}=range(0,5)")
-    swept = {line for lines in choices.values() if len(lines) > 1 for line in lines}
-    runs = [list(lines) for lines in product(*choices.values())]
-    return [(" ".join(line.lstrip("+") for line in run if line in swept) or "the only run", run) for run in runs]
+    swept = {line for lines in choices.values() if len(lines) > 1 for line, _ in lines}
+    combinations = []
+    for run in product(*choices.values()):
+        overrides, earlier = [now for now, _ in run], [before for _, before in run]
+        name = " ".join(line.lstrip("+") for line in overrides if line in swept)
+        combinations.append((name or "the only run", overrides, earlier))
+    return combinations
 
 
-def _plan(name: str, overrides: list[str]) -> PlannedRun:
-    """Composes a run and names its folder; one with a wrong config does not stop the others."""
+def shortest(values: Sequence[str]) -> list[str]:
+    """Returns the numbers of a range without the rounding of its steps: 0.7 for 0.7000000000000001.
+
+    Args:
+        values: numbers as text, as Python writes them.
+
+    Returns:
+        Each with at most 15 significant digits; all as they are where two would become one.
+    """
+    short = [repr(float(f"{float(value):.15g}")) if "." in value or "e" in value else value for value in values]
+    return short if len(set(short)) == len(set(values)) else list(values)
+
+
+def _plan(name: str, overrides: list[str], earlier: list[str]) -> PlannedRun:
+    """Composes a run and names its folder; one with a wrong config does not stop the others.
+
+    Args:
+        name: distinguishes it from the others.
+        overrides: of the run.
+        earlier: its overrides in an earlier version, which are taken where they have a folder already.
+
+    Returns:
+        The run, or why it cannot be.
+    """
     try:
         with translate_errors():
+            if earlier != overrides and (path := folder(compose_settings(earlier), earlier)).exists():
+                return PlannedRun(name, earlier, path)
             return PlannedRun(name, overrides, folder(compose_settings(overrides), overrides))
     except ValueError as error:
         return PlannedRun(name, overrides, None, str(error))

@@ -15,6 +15,7 @@ import pytest
 
 from qd.cli.main import main
 from qd.report import table
+from qd.runner.sweep import shortest
 from qd.store import archive_file
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -193,3 +194,26 @@ def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, mo
     (finished,) = place.glob("runs/disc/*/result.json")
     assert "fails=no" in str(finished) and Path("runs/disc/table.csv").exists()
     assert main(["collect", "runs"]) == 0  # whatever the launcher keeps beside them
+
+
+def test_numbers_of_a_range_are_as_short_as_one_would_type_them():
+    steps = ["0.1", "0.2", "0.30000000000000004", "0.7000000000000001", "1e-05", "3", "-0.6000000000000001"]
+    assert shortest(steps) == ["0.1", "0.2", "0.3", "0.7", "1e-05", "3", "-0.6"]
+    assert shortest(["1.0", "1.0000000000000002"]) == ["1.0", "1.0000000000000002"]  # two values, two folders
+
+
+def test_a_range_is_the_runs_of_its_short_values_and_one_begun_under_a_long_name_goes_on(place):
+    words = ["emitter.variation.iso=range(0.2,0.35,0.1)", *SMALL]
+    old = "emitter.variation.iso=0.30000000000000004"  # as typed in full, and as an earlier version named it
+    assert main(["run", old, *SMALL]) == 0
+    (earlier,) = place.glob("runs/disc/*/result.json")
+    before = earlier.stat().st_mtime_ns
+    assert main(["run", "-m", *words]) == 0
+    names = sorted(path.parent.name.partition("iso=")[2].partition(",")[0] for path in place.glob("runs/disc/*/result.json"))
+    assert names == ["0.2", "0.30000000000000004"] and earlier.stat().st_mtime_ns == before
+    earlier.parent.rename(place / "moved")
+    assert main(["run", "-m", *words]) == 0
+    (short,) = place.glob("runs/disc/*iso=0.3,*/config.yaml")
+    assert "iso: 0.3\n" in short.read_text()
+    assert main(["run", "-m", "emitter.variation.iso=0.30000000000000004,0.3", *SMALL]) == 0  # typed in full: another value
+    assert len(list(place.glob("runs/disc/*/result.json"))) == 3

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from qd import abilities
 from qd.metrics import number, scores
+from qd.report.page import cost
 from qd.report.table import align
 from qd.support.spelling import unknown
 
@@ -118,7 +119,8 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     wall = max(result["wall_s"], 1e-9)
     there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
     goes_on = result["status"] in ("stopped", "spent")
-    onward = "type the same command to go on" if goes_on else f"qd plot {shlex.quote(str(run))}"
+    look = f"qd {'plot' if cost.is_light(run) else 'report'} {shlex.quote(str(run))}"
+    onward = "type the same command to go on" if goes_on else look
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),

@@ -9,6 +9,7 @@ from qd.config.compose import assemble, folder, load
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report import figures
+from qd.report.page import cost, write
 from qd.runner.console import Console
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
@@ -38,7 +39,9 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        console.say(f"drawn: {', '.join([str(figure) for figure in figures.draw(path) if figure.suffix == '.png'])}")
+        page = [write.write(path)] if cost.is_light(path) else []
+        drawn = [*(figure for figure in figures.draw(path) if figure.suffix == ".png"), *page]
+        console.say(f"drawn: {', '.join(map(str, drawn))}")
     return result
 
 

@@ -11,6 +11,7 @@ CHECKPOINTS = "checkpoint"
 RENDERINGS = "renderings"  # also in LIVE
 FILMS = "films"
 FIGURES = "figures"
+REPORT = "report.html"
 SHEET, HEATMAP = f"{FIGURES}/sheet.png", f"{FIGURES}/heatmap.png"  # what the map looks like at the end
 LIVE = "now"  # the map of a search that still runs
 LIVE_PICTURE = f"{LIVE}/map.png"

@@ -9,7 +9,6 @@ from qd.report.page import bundle, contents
 from qd.store import runs
 from qd.support import atomic, links, run_files
 
-FILE = "report.html"
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "detail.js", "table.js", "page.js")
 
@@ -27,7 +26,7 @@ def write(run: Path, out: Path | None = None) -> Path:
     links.check(run)
     if not (run / run_files.CONFIG).is_file():
         runs.check(run, "qd report {}")
-    file = run / FILE if out is None else out
+    file = run / run_files.REPORT if out is None else out
     with atomic.user_facing_os_errors(file):
         atomic.write(file, html(contents.collect(run)).encode())
     return file

@@ -4,7 +4,7 @@
     gripper   = sum of link * (cos, sin)(cumulated angles)
 
 Both published arms are this one, with links of length 1. CMA-MAE (Fontaine and Nikolaidis 2023, arXiv 2205.10752, and
-before it DQD, arXiv 2106.03894, whose code says that it maps variances of 0..1 to 100..0): joints=100, length=100,
+before it DQD, arXiv 2106.03894; by the authors' code variances of 0..1 become 100..0): joints=100, length=100,
 measures in [-100, 100]^2, search from all angles 0. QDHF (Ding et al. 2024): joints=10, length=10, measures in
 [-10, 10]^2, angles uniform in [-pi, pi], of which most have a negative objective (mean -196). Nothing is clipped.
 
@@ -24,9 +24,18 @@ from qd.types import Array, Evaluation, Rendering
 
 @dataclass(frozen=True)
 class Arm:
-    """Reaches as many places as possible with joints as alike as possible.
+    """Reaches as many places as possible with joint angles as equal as possible.
 
     Features: gripper [B, 2], the end of the arm; angles [B, 2J], cosine and sine of the cumulated angles.
+
+    >>> import numpy as np
+    >>> arm = Arm(joints=2, length=2.0)
+    >>> evaluation = arm.evaluate(None, np.array([[0.0, 0.0], [np.pi / 2, 0.0]]))
+    >>> np.asarray(evaluation.objective).round(1)
+    array([100. ,  38.3], dtype=float32)
+    >>> np.asarray(evaluation.features["gripper"]).round(1) + 0.0
+    array([[2., 0.],
+           [0., 2.]], dtype=float32)
     """
 
     joints: int = 10
@@ -48,11 +57,27 @@ class Arm:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Angles uniform within +-spread, [n, J]."""
+        """Draws angles uniformly within +-spread.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Angles in radians, [n, J].
+        """
         return keys.uniform(key, (n, self.joints), -self.spread, self.spread)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Adds up the links; see the top of the room."""
+        """Adds up the links, by the equations at the top of the file.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: angles in radians, [B, J].
+
+        Returns:
+            Objective 100 or less, and the features gripper and angles.
+        """
         heading = jnp.cumsum(solutions, axis=1)
         cos, sin = jnp.cos(heading), jnp.sin(heading)
         link = self.length / self.joints

@@ -1,9 +1,9 @@
 """A two-link arm pushes a disc over a square table with four walls; paid only where the disc ends in one of two areas.
 
 The curling task of SERENE (Paolo et al. 2021, arXiv 2102.03140) by our own planar physics in place of Box2D: motors
-are strong, so joints turn just as fast as they are told, and a link that would leave the table or squeeze the disc
-against a wall stops. The disc slides with linear damping and bounces by restitution along the contact's normal;
-it has no spin and no friction with what it meets, and a contact slower than ``slow`` does not bounce (Box2D's rule).
+are strong, so joints turn exactly at the speed that the controller sets, and a link that would leave the table or
+squeeze the disc against a wall stops. The disc slides with linear damping and bounces by restitution along the contact's
+normal; it has no spin and no friction with what it meets, and a contact slower than ``slow`` does not bounce (Box2D's rule).
 
 B episodes, C of them stepped together, D parameters, P points of a trace, T steps. The last axis of the physics is C.
 """
@@ -35,7 +35,7 @@ _READINGS, _ACTIONS = 6, 2
 
 
 class CurlingState(NamedTuple):
-    """What moves."""
+    """Disc and arm in motion."""
 
     disc: Array  # [2, C]
     speed: Array  # [2, C] of the disc
@@ -84,11 +84,30 @@ class Curling:
         return (0.0, 1.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns fresh controllers, [n, D]."""
+        """Draws controllers.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Parameters, [n, D].
+        """
         return self.controller.sample(key, n, _READINGS, _ACTIONS)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Plays each episode; no key is used. Raises ValueError on a wrong D."""
+        """Plays each episode.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: parameters, [B, D].
+
+        Returns:
+            Reward of the last position, and the features position, trace, states and image.
+
+        Raises:
+            UserError: the controllers have another D.
+        """
         episodes.check_size(solutions, self.size, "this one")
         states = episodes.play(self._episodes, self.chunk, solutions)
         position = states[:, -1, :2]
@@ -103,7 +122,15 @@ class Curling:
         return [Rendering("svg", scene.svg(strokes, _BOX, trace)) for strokes, trace in strokes_and_path]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
-        """Animates each episode as a gif."""
+        """Animates each episode.
+
+        Args:
+            solutions: parameters, [B, D].
+            frames: of a film, evenly spaced in time; at least 1.
+
+        Returns:
+            B gifs, each about three seconds long.
+        """
         frame_steps = np.linspace(0, self.steps - 1, frames).round().astype(int)
         films = [s[frame_steps] for s in self.states(solutions)]
         return [Rendering("gif", scene.gif(_strokes(s, self.goal.discs()), _BOX, s[:, :2])) for s in films]
@@ -113,20 +140,28 @@ class Curling:
         every_step = replace(self, points=self.steps, camera=Camera())
         return np.asarray(_state_program(every_step)(np.asarray(solutions, np.float32)))
 
-    def step(self, table: CurlingState, push: Array) -> CurlingState:
-        """One step of the physics; ``wanted`` [2, C] is how fast the joints shall turn, in radians a second."""
+    def step(self, state: CurlingState, push: Array) -> CurlingState:
+        """Computes one step of the physics.
+
+        Args:
+            state: before the step.
+            push: speeds that the joints' motors aim at, radians a second, [2, C].
+
+        Returns:
+            The state after the step; where the disc would be squeezed, the old one at rest.
+        """
         dt = 1 / self.rate
-        angles = _within_table(table.angles, jnp.clip(table.angles + push * dt, -_LIMITS, _LIMITS))
-        turning = (angles - table.angles) / dt
-        speed = table.speed / (1 + dt * self.damping)
-        disc = table.disc + speed * dt
+        angles = _within_table(state.angles, jnp.clip(state.angles + push * dt, -_LIMITS, _LIMITS))
+        turning = (angles - state.angles) / dt
+        speed = state.speed / (1 + dt * self.damping)
+        disc = state.disc + speed * dt
         for which in (0, 1):
             disc, speed = self._meet_link(disc, speed, angles, turning, which)
         disc, speed = self._meet_walls(disc, speed)
-        squeezed = jnp.minimum(*(_gap(disc, angles, which)[0] for which in (0, 1))) < -0.005
-        resting = CurlingState(table.disc, jnp.zeros_like(speed), table.angles, jnp.zeros_like(turning))
+        overlaps = jnp.minimum(*(_gap(disc, angles, which)[0] for which in (0, 1))) < -0.005
+        resting = CurlingState(state.disc, jnp.zeros_like(speed), state.angles, jnp.zeros_like(turning))
         following = CurlingState(disc, speed, angles, turning)
-        return jax.tree.map(lambda old, new: jnp.where(squeezed, old, new), resting, following)
+        return jax.tree.map(lambda old, new: jnp.where(overlaps, old, new), resting, following)
 
     def _episodes(self, solutions: Array) -> Array:
         """Plays C episodes: states [C, P, 4]."""
@@ -134,13 +169,13 @@ class Curling:
         still = jnp.zeros((2, len(solutions)))
         first = CurlingState(still + np.array(self.start, np.float32)[:, None], still, still, still)
 
-        def step(_: int, table: CurlingState) -> CurlingState:
-            readings = jnp.concatenate([table.disc, table.angles, table.turning])
-            return self.step(table, self.controller.act(layers, readings))
+        def step(_: int, state: CurlingState) -> CurlingState:
+            readings = jnp.concatenate([state.disc, state.angles, state.turning])
+            return self.step(state, self.controller.act(layers, readings))
 
-        def stretch(table: CurlingState, _: None) -> tuple[CurlingState, Array]:
-            table = jax.lax.fori_loop(0, self.steps // self.points, step, table)
-            return table, jnp.concatenate([table.disc, table.angles])
+        def stretch(state: CurlingState, _: None) -> tuple[CurlingState, Array]:
+            state = jax.lax.fori_loop(0, self.steps // self.points, step, state)
+            return state, jnp.concatenate([state.disc, state.angles])
 
         return jax.lax.scan(stretch, first, None, length=self.points)[1].transpose(2, 0, 1)
 
@@ -151,8 +186,8 @@ class Curling:
         around = _across(near - shoulder) * turning[0] + (_across(near - elbow) * turning[1] if which else 0)
         coming = ((speed - around) * normal).sum(axis=0)
         hit = (gap < 0) & (coming < 0)
-        bounced = speed - normal * coming * (1 + jnp.where(coming < -self.slow, self.bounce[0], 0))
-        return disc - normal * jnp.minimum(gap, 0), jnp.where(hit, bounced, speed)
+        rebound = speed - normal * coming * (1 + jnp.where(coming < -self.slow, self.bounce[0], 0))
+        return disc - normal * jnp.minimum(gap, 0), jnp.where(hit, rebound, speed)
 
     def _meet_walls(self, disc: Array, speed: Array) -> tuple[Array, Array]:
         edge = _TABLE - _DISC

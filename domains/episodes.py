@@ -1,4 +1,4 @@
-"""Episodes of a domain, as many as asked for, played a chunk at a time.
+"""Episodes of a domain, any number of them, played a chunk at a time.
 
 B episodes, C of a chunk, D parameters.
 """
@@ -62,6 +62,6 @@ def play(episodes: Callable[..., Any], chunk: int, *columns: Array | None) -> An
     n = len(jax.tree.leaves(columns)[0])
     chunks = -(-n // chunk)
     rows = jnp.minimum(jnp.arange(chunks * chunk), n - 1)  # the last episode fills the last chunk
-    chunked = jax.tree.map(lambda x: jnp.asarray(x)[rows].reshape(chunks, chunk, *x.shape[1:]), columns)
-    results = jax.lax.map(lambda each: episodes(*each), chunked)
+    batches = jax.tree.map(lambda x: jnp.asarray(x)[rows].reshape(chunks, chunk, *x.shape[1:]), columns)
+    results = jax.lax.map(lambda each: episodes(*each), batches)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:n], results)

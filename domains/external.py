@@ -1,6 +1,6 @@
 """A domain that another program evaluates: solutions leave by ``qd ask`` and results come back by ``qd tell``.
 
-A yaml states what that program is given and what it says. B batch, D numbers of a solution.
+A yaml states what that program gets and what it returns. B batch, D numbers of a solution.
 """
 
 from collections.abc import Callable
@@ -45,13 +45,32 @@ class External:
         return (self.low, self.high) if self.options is None else (self.options,)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, D], float32 or int32."""
+        """Draws evenly between low and high, or of the options.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Solutions [n, D], float32 or int32.
+        """
         if self.options is not None:
             return keys.integers(key, (n, self.dim), 0, self.options)
         return keys.uniform(key, (n, self.dim), self.low, self.high)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Returns what was told. Raises ValueError where nobody has told anything."""
+        """Returns the results that another program has reported.
+
+        Args:
+            keys: handed on.
+            solutions: [B, D].
+
+        Returns:
+            Objective and features as reported.
+
+        Raises:
+            UserError: there are none: only `qd tell` has them.
+        """
         if self.answers is None:
             raise UserError(
                 "this domain is evaluated by another program, not in this process",

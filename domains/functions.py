@@ -51,16 +51,32 @@ class LinearProjection:
         return ((-reach, reach), (-reach, reach))
 
     def sample(self, key: Array, n: int) -> Array:
-        """x ~ N(0, 0.5² I), as the papers' evolution strategies start; their MAP-Elites starts from N(0, I). [n, D]."""
+        """Draws x ~ N(0, 0.5² I), as the papers' evolution strategies start; their MAP-Elites starts from N(0, I).
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            [n, D].
+        """
         return 0.5 * keys.normal(key, (n, self.dim))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Scores and projects; see the top of the room."""
+        """Computes cost and projection, by the equations at the top of the file.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: x, [B, D].
+
+        Returns:
+            Objective 100 or less, and the feature projection.
+        """
         worst = self._cost(jnp.full((1, self.dim), -_REACH, solutions.dtype))
         objective = 100 * (1 - self._cost(solutions) / worst)
         inside = jnp.abs(solutions) <= _REACH
-        folded = jnp.where(inside, solutions, _REACH / jnp.where(inside, 1.0, solutions))  # its gradient at 0 is no NaN
-        halves = folded.reshape(len(solutions), 2, self.dim // 2).sum(axis=2)
+        projection = jnp.where(inside, solutions, _REACH / jnp.where(inside, 1.0, solutions))  # its gradient at 0 is no NaN
+        halves = projection.reshape(len(solutions), 2, self.dim // 2).sum(axis=2)
         return Evaluation(objective, {"projection": halves})
 
     def _cost(self, x: Array) -> Array:

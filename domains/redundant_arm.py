@@ -72,11 +72,30 @@ class RedundantArm:
         return (0.0, 1.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns fresh controllers, [n, D]."""
+        """Draws controllers.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Parameters, [n, D].
+        """
         return self.controller.sample(key, n, self.joints, self.joints)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Moves each arm; no key is used. Raises ValueError on a wrong D."""
+        """Moves each arm.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: parameters, [B, D].
+
+        Returns:
+            Reward of the last position, and the features position, trace, poses and image.
+
+        Raises:
+            UserError: the controllers have another D.
+        """
         episodes.check_size(solutions, self.size, f"an arm of {self.joints} joints")
         poses = episodes.play(self._episodes, self.chunk, solutions)
         last = poses[:, -1, -1]
@@ -88,7 +107,15 @@ class RedundantArm:
         return [Rendering("svg", scene.svg(self._strokes(p[-1], True), _BOX, p[:, -1])) for p in self.poses(solutions)]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
-        """Animates each arm as a gif."""
+        """Animates each arm.
+
+        Args:
+            solutions: parameters, [B, D].
+            frames: of a film, evenly spaced in time; at least 1.
+
+        Returns:
+            B gifs, each about three seconds long.
+        """
         frame_steps = np.linspace(0, self.steps - 1, frames).round().astype(int)
         films = [p[frame_steps] for p in self.poses(solutions)]
         return [Rendering("gif", scene.gif(self._strokes(p, True), _BOX, p[:, -1])) for p in films]
@@ -107,11 +134,11 @@ class RedundantArm:
         def step(_: int, carry: tuple) -> tuple:
             angles, speeds, alive, x, y = carry
             push = self.controller.act(layers, angles)
-            turned = angles + speeds * self.time + push * (self.time**2 / 2)
-            new_x, new_y = _joints(turned)
+            new_angles = angles + speeds * self.time + push * (self.time**2 / 2)
+            new_x, new_y = _joints(new_angles)
             alive &= self._legal(new_x, new_y) & (jnp.hypot(new_x[-1] - x[-1], new_y[-1] - y[-1]) <= 1 / self.joints)
-            alive |= jnp.isnan(turned).any(axis=0)  # a controller that is not finite shows: its arm goes with it
-            following = (turned, speeds + push * self.time, new_x, new_y)
+            alive |= jnp.isnan(new_angles).any(axis=0)  # a controller that is not finite shows: its arm goes with it
+            following = (new_angles, speeds + push * self.time, new_x, new_y)
             angles, speeds, x, y = (
                 jnp.where(alive, new, old) for new, old in zip(following, (angles, speeds, x, y), strict=True)
             )

@@ -1,4 +1,4 @@
-"""A scene is a list of strokes, drawn three ways: as an image that a learner is shown, as an svg, and as a gif.
+"""A scene is a list of strokes, drawn three ways: as an image to learn from, as an svg, and as a gif.
 
 A stroke is line segments of one width with round ends; a disc is a segment of no length. y points upwards.
 
@@ -34,7 +34,7 @@ class Camera:
 
     side: int = 32
     frames: int = 1
-    goals: bool = False  # True: goals are seen, as in the published images; learned measures then know of them
+    goals: bool = False  # True: the images show goals, as the published ones do; learned measures then depend on them
 
     def __post_init__(self) -> None:
         if self.side < 4 or self.frames < 1:
@@ -51,7 +51,15 @@ class Camera:
         return points[:, step - 1 :: step]
 
     def shoot(self, strokes: list[Stroke], box: Box) -> Array:
-        """Returns images [B, F, S, S, 3] of strokes whose ends are [B, F, K, 4] or [K, 4], in uint8, a quarter of floats."""
+        """Draws strokes as images.
+
+        Args:
+            strokes: the last one on top; ends [B, F, K, 4], or [K, 4] where they do not move, in units of the box.
+            box: low and high of both axes.
+
+        Returns:
+            Images [B, F, S, S, 3] in uint8, a quarter of the memory of floats.
+        """
         return jnp.round(raster(strokes, box, self.side) * 255).astype(jnp.uint8)
 
 

@@ -1,6 +1,6 @@
 """Pictures drawn by small networks: each pixel's colour is a function of its place (CPPN; Stanley 2007, Picbreeder).
 
-The truth of what is alike is known and hidden: ``look`` is what a judge sees, ``view`` is what a learner may read.
+There is a ground truth of similarity that no learner reads: ``look`` is for the judge, ``view`` for the learner.
 
 B batch, S side in pixels, G genes, V length of the view.
 """
@@ -47,11 +47,30 @@ class Pictures:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Normal weights, [n, G]."""
+        """Draws weights from a normal distribution of deviation ``spread``.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Weights, [n, G].
+        """
         return np.float32(self.spread) * keys.normal(key, (n, self.genes))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Draws and looks. Raises ValueError on a wrong number of genes."""
+        """Draws each picture and measures it.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: weights, [B, G].
+
+        Returns:
+            Contrast, 0 to 100, and the features view and look.
+
+        Raises:
+            UserError: the solutions have another G.
+        """
         if solutions.shape[1] != self.genes:
             raise UserError(f"a picture has {solutions.shape[1]} genes, but width={self.width} takes {self.genes}")
         image = self.draw(solutions, self.side)
@@ -59,7 +78,15 @@ class Pictures:
         return Evaluation(objective, {"view": looks.view(image), "look": looks.look(image)})
 
     def draw(self, solutions: Array, side: int) -> Array:
-        """Returns pictures of any size, [B, side, side, 3] in 0..1."""
+        """Draws pictures of any size.
+
+        Args:
+            solutions: weights, [B, G].
+            side: S, in pixels.
+
+        Returns:
+            [B, S, S, 3] in 0..1.
+        """
         place = (jnp.arange(side) + 0.5) / side * 2 - 1
         y, x = jnp.meshgrid(place, place, indexing="ij")
         inputs = jnp.stack([x, y, jnp.sqrt(x**2 + y**2), jnp.ones_like(x)], axis=-1).reshape(-1, _INPUTS)

@@ -42,11 +42,30 @@ class TextToImage:
         return self.range
 
     def sample(self, key: Array, n: int) -> Array:
-        """Standard normal latents, [n, prod(shape)]."""
+        """Draws latents from the standard normal distribution.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            [n, prod(shape)].
+        """
         return keys.normal(key, (n, int(np.prod(self.shape))))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Makes the pictures, chunk by chunk. Raises ValueError where the model returns none of the right shape."""
+        """Makes the pictures, chunk by chunk, and scores them.
+
+        Args:
+            keys: unused.
+            solutions: latents, [B, prod(shape)].
+
+        Returns:
+            Score, and the features embedding and those of ``views``; NaN where a picture is not finite.
+
+        Raises:
+            UserError: the model returns pictures of another shape.
+        """
         image = self.draw(np.asarray(solutions))
         finite = np.isfinite(image).all(axis=(1, 2, 3))
         pixels = np.nan_to_num(image)

@@ -23,7 +23,7 @@ Layers = tuple[tuple[Array, Array], ...]
 class Digits:
     """Real-looking digits, as many kinds as possible.
 
-    Features: pixels [B, 64] in 0..1; look [B, 2] in 0..1, how thick and how slanted (what a judge sees). Objective: 100 for
+    Features: pixels [B, 64] in 0..1; look [B, 2] in 0..1, how thick and how slanted (for the judge). Objective: 100 for
     a digit that is in the data, less the farther (root mean square) the nearest one is; 0 at 0.4 and beyond.
     """
 
@@ -38,13 +38,30 @@ class Digits:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Latents from the generator's prior, [n, Z]."""
+        """Draws latents from the generator's prior.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            [n, Z].
+        """
         return keys.normal(key, (n, self.latents))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Decodes latents, and finds the nearest training picture of each.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: latents, [B, Z].
+
+        Returns:
+            Objective 0 to 100, and the features pixels and look.
+        """
         pixels, real = self.draw(solutions), jnp.asarray(_data())
-        squared = (pixels**2).sum(1)[:, None] + (real**2).sum(1)[None] - 2 * pixels @ real.T
-        far = jnp.sqrt(jnp.maximum(squared.min(axis=1), 0) / _SIDE**2)
+        distance = (pixels**2).sum(1)[:, None] + (real**2).sum(1)[None] - 2 * pixels @ real.T
+        far = jnp.sqrt(jnp.maximum(distance.min(axis=1), 0) / _SIDE**2)
         return Evaluation(100 * jnp.maximum(1 - far / 0.4, 0), {"pixels": pixels, "look": _look(pixels)})
 
     def draw(self, solutions: Array) -> Array:
@@ -79,7 +96,7 @@ def _data() -> np.ndarray:
 @lru_cache(maxsize=4)
 def _decoder(digits: Digits) -> Layers:
     """Trains the generator (Kingma and Welling 2014) and returns its decoder."""
-    with jax.ensure_compile_time_eval():  # it may be asked for within a trace
+    with jax.ensure_compile_time_eval():  # it may be called within a trace
         _, decoder = _train(digits, jnp.asarray(_data()))
     return jax.tree.map(np.asarray, decoder)
 

@@ -1,4 +1,4 @@
-"""What there is to see in pictures: statistics that a learner may read, and the look that only a judge knows.
+"""Statistics of pictures: the view, which a learner may read, and the look, for the judge alone.
 
 B batch, S side, V length of the view. Pictures are [B, S, S, 3] in 0..1.
 """
@@ -37,8 +37,8 @@ def brightness(image: Array) -> Array:
 
 def _thumbnail(image: Array) -> Array:
     n, side, _, channels = image.shape
-    cut = side // _THUMB * _THUMB
-    blocks = image[:, :cut, :cut].reshape(n, _THUMB, cut // _THUMB, _THUMB, cut // _THUMB, channels)
+    size = side // _THUMB * _THUMB
+    blocks = image[:, :size, :size].reshape(n, _THUMB, size // _THUMB, _THUMB, size // _THUMB, channels)
     return blocks.mean(axis=(2, 4))
 
 
@@ -59,9 +59,9 @@ def _directions(grey: Array) -> Array:
 
 def _likeness(grey: Array, flip: int | tuple[int, ...]) -> Array:
     """Correlation of a picture with its mirror image, [B] in -1..1; 1 where a picture is blank."""
-    centred = grey - grey.mean((1, 2), keepdims=True)
-    power = (centred**2).mean((1, 2))
-    return ((centred * jnp.flip(centred, flip)).mean((1, 2)) + 1e-6) / (power + 1e-6)
+    contrast = grey - grey.mean((1, 2), keepdims=True)
+    power = (contrast**2).mean((1, 2))
+    return ((contrast * jnp.flip(contrast, flip)).mean((1, 2)) + 1e-6) / (power + 1e-6)
 
 
 def _spectrum(grey: Array) -> tuple[Array, Array]:

@@ -31,7 +31,7 @@ class Maze:
     """Drives B policies for T steps each.
 
     Features: position [B, 2], where an episode ends; trace [B, P, 2], where it would end after T/P, 2 T/P, ... T steps,
-    and readings [B, P, L + 2], what the controller was shown there; both where ``points`` is above 0; image [B, F, S, S, 3]
+    and readings [B, P, L + 2], the controller's input there; both where ``points`` is above 0; image [B, F, S, S, 3]
     (uint8), what the camera sees of the scene.
     """
 
@@ -76,11 +76,30 @@ class Maze:
         return self.goal.objective_range(self.steps, self.robot.speed)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns fresh policies as the controller draws them, [n, D]."""
+        """Draws policies as the controller does.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Parameters, [n, D].
+        """
         return self.controller.sample(key, n, self.inputs, _ACTIONS)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Drives each policy; its key is used, and needed, only where the robot is noisy. Raises ValueError on a wrong D."""
+        """Drives each policy.
+
+        Args:
+            keys: one for each policy, [B]; used only where the robot is noisy, else None will do.
+            solutions: parameters, [B, D].
+
+        Returns:
+            Objective, and the features position, image and, where ``points`` is above 0, trace and readings.
+
+        Raises:
+            UserError: the policies have another D, or a noisy robot has no keys.
+        """
         if solutions.shape[1] != self.size:
             raise UserError(
                 f"a policy has {solutions.shape[1]} parameters, but this controller takes {self.size}; "
@@ -103,7 +122,15 @@ class Maze:
         return lambda readings: self.controller.act(layers, jnp.asarray(readings)[:, None])[:, 0]
 
     def film(self, solutions: Array, frames: int = 50) -> list[Rendering]:
-        """Animates each policy as a gif."""
+        """Animates each policy.
+
+        Args:
+            solutions: parameters, [B, D].
+            frames: of a film, evenly spaced in time; at least 1.
+
+        Returns:
+            B gifs, each about three seconds long.
+        """
         from domains.maze import render
 
         return [Rendering("gif", render.film(self, trace, frames)) for trace in self.traces(solutions)]
@@ -126,10 +153,10 @@ class Maze:
         first = (pose, touch, alive, pose[:2], jnp.zeros((self.inputs, len(solutions))), jnp.zeros(len(solutions)))
 
         def step(carry: tuple, time: Array) -> tuple[tuple, None]:
-            pose, touched, alive, place, readings, total = carry
+            pose, last_touch, alive, place, readings, total = carry
             sees, slips = self._noise(keys, time)
             near, touch = physics.sense(self.robot, self.walls, pose)
-            now = physics.readings(self.robot, near, touched, sees)  # bumpers lag one step behind the lasers
+            now = physics.readings(self.robot, near, last_touch, sees)  # bumpers lag one step behind the lasers
             wheels = physics.wheel_speeds(self.robot, self.controller.act(layers, now), slips)
             next_pose = physics.drive(self.robot, pose, touch, wheels)
             reward, ends = self.goal.reward(next_pose[:2], wheels)

@@ -1,4 +1,4 @@
-"""Where the robot drives and what it is paid for: walls of the hard maze, and goals.
+"""Walls of the hard maze, and goals.
 
 The walls are those of Lehman and Stanley's hard maze (2011) in the unit square, y upwards, as the Kheperax package
 lays them out; a wall is (x, y, x, y) of its ends. C policies are stepped together.
@@ -28,10 +28,18 @@ BORDER: tuple[Wall, ...] = ((0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.0, 1.
 
 
 class Goal(Protocol):
-    """What an episode is paid for."""
+    """The objective of an episode."""
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
-        """Pays one step that led to ``place`` [2, C] by ``wheels`` [2, C] -> (reward [C], episode ends [C])."""
+        """Computes the reward of one step.
+
+        Args:
+            place: where the step led, [2, C].
+            wheels: speeds of left and right wheel, [2, C].
+
+        Returns:
+            Rewards [C], and which episodes end, bool [C].
+        """
         ...
 
     def last(self, place: Array) -> Array:
@@ -43,7 +51,15 @@ class Goal(Protocol):
         ...
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
-        """Returns the least and the largest objective of an episode."""
+        """Bounds the objective of an episode.
+
+        Args:
+            steps: T.
+            speed: of a wheel at most, in maze widths a step.
+
+        Returns:
+            The least and the largest objective.
+        """
         ...
 
 
@@ -52,6 +68,15 @@ class Energy:
     """Drive little: minus the sum of squared wheel speeds (the package's standard task)."""
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        """Subtracts the squared wheel speeds.
+
+        Args:
+            place: where the step led, [2, C].
+            wheels: speeds of left and right wheel, [2, C].
+
+        Returns:
+            Rewards [C], and which episodes end, bool [C].
+        """
         return -(wheels**2).sum(axis=0), jnp.zeros(wheels.shape[1], bool)
 
     def last(self, place: Array) -> Array:
@@ -61,6 +86,15 @@ class Energy:
         return ()
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        """Bounds the objective of an episode.
+
+        Args:
+            steps: T.
+            speed: of a wheel at most, in maze widths a step.
+
+        Returns:
+            The least and the largest objective.
+        """
         return (-2 * speed**2 * steps, 0.0)
 
 
@@ -72,6 +106,15 @@ class Target:
     radius: float = 0.05
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        """Subtracts the distance to the target.
+
+        Args:
+            place: where the step led, [2, C].
+            wheels: speeds of left and right wheel, [2, C].
+
+        Returns:
+            Rewards [C], and which episodes end, bool [C].
+        """
         distance = jnp.hypot(place[0] - self.place[0], place[1] - self.place[1])
         return -distance, distance < self.radius
 
@@ -82,6 +125,15 @@ class Target:
         return ((*self.place, self.radius),)
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        """Bounds the objective of an episode.
+
+        Args:
+            steps: T.
+            speed: of a wheel at most, in maze widths a step.
+
+        Returns:
+            The least and the largest objective.
+        """
         corners = [math.dist(self.place, corner) for corner in ((0, 0), (0, 1), (1, 0), (1, 1))]
         return (-max(corners) * steps, 0.0)
 
@@ -91,7 +143,7 @@ class Areas:
     """End in an area: (r - distance) / r of the area that holds the last place, else 0 (SERENE, Paolo et al. 2021).
 
     Sparse and terminal. The default areas are the authors' discs (60, 60) and (100, 200), radius 50, of a map of
-    600 x 600 whose y points down.
+    600 x 600 with y downwards.
     """
 
     areas: tuple[tuple[float, float, float], ...] = ((0.1, 0.9, 1 / 12), (1 / 6, 2 / 3, 1 / 12))
@@ -99,9 +151,18 @@ class Areas:
     def __post_init__(self) -> None:
         if not self.areas or min(radius for _, _, radius in self.areas) <= 0:
             what = "areas of no radius" if self.areas else "no areas"
-            raise UserError(f"{what} pay nobody", "type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
+            raise UserError(f"{what} pay nothing", "type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
+        """Pays nothing: the last place alone counts.
+
+        Args:
+            place: where the step led, [2, C].
+            wheels: speeds of left and right wheel, [2, C].
+
+        Returns:
+            Rewards [C], and which episodes end, bool [C].
+        """
         return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)
 
     def last(self, place: Array) -> Array:
@@ -118,4 +179,13 @@ class Areas:
         return self.areas
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
+        """Bounds the objective of an episode.
+
+        Args:
+            steps: T.
+            speed: of a wheel at most, in maze widths a step.
+
+        Returns:
+            The least and the largest objective.
+        """
         return (0.0, 1.0)

@@ -66,7 +66,7 @@ def sense(robot: Robot, walls: tuple[Wall, ...], pose: Array) -> tuple[Array, Ar
     x, y, cos, sin = pose
     ax, ay, ex, ey = _table(walls)
     wx, wy = ax - x, ay - y  # from the robot to a wall's first end, [W, C]
-    along, across = cos * ex + sin * ey, cos * ey - sin * ex  # the wall, seen from the robot
+    along, across = cos * ex + sin * ey, cos * ey - sin * ex  # the wall's direction, relative to the robot's
     ahead, beside = wx * cos + wy * sin, wx * sin - wy * cos  # its first end, the same; beside: to the right
 
     turn = np.radians(np.asarray(robot.lasers, np.float32))[:, None, None]
@@ -88,7 +88,7 @@ def sense(robot: Robot, walls: tuple[Wall, ...], pose: Array) -> tuple[Array, Ar
 
 
 def readings(robot: Robot, near: Array, touch: Array, noise: Array | None) -> Array:
-    """Returns what a controller is shown: the lasers, then the bumpers.
+    """Returns the controller's input: the lasers, then the bumpers.
 
     Args:
         robot: its reach, what it reads beyond it, and its laser noise.
@@ -97,7 +97,7 @@ def readings(robot: Robot, near: Array, touch: Array, noise: Array | None) -> Ar
         noise: standard normal, [L, C]; None: none is added.
 
     Returns:
-        [L + 2, C]: L distances in maze widths, then left and right bumper (1 touched, -1 free).
+        [L + 2, C]: L distances in maze widths, then left and right bumper (1 in contact, -1 free).
     """
     if noise is not None:
         near = jnp.maximum(near + robot.laser_noise * noise, 0)
@@ -136,10 +136,10 @@ def drive(robot: Robot, pose: Array, touch: Array, wheels: Array) -> Array:
         The pose after the step, [4, C].
     """
     x, y, cos, sin = pose
-    left, right = wheels
-    half = (right - left) / (4 * robot.radius)  # half the turn
+    left_wheel, right_wheel = wheels
+    half = (right_wheel - left_wheel) / (4 * robot.radius)  # half the turn
     c, s = jnp.cos(half), jnp.sin(half)
-    chord = (left + right) / 2 * jnp.where(jnp.abs(half) > 1e-4, s / half, 1.0)
+    chord = (left_wheel + right_wheel) / 2 * jnp.where(jnp.abs(half) > 1e-4, s / half, 1.0)
     mean_cos, mean_sin = cos * c - sin * s, sin * c + cos * s
     pose_after = [x + chord * mean_cos, y + chord * mean_sin, mean_cos * c - mean_sin * s, mean_sin * c + mean_cos * s]
     return jnp.where(touch & STUCK, pose, jnp.stack(pose_after))

@@ -66,7 +66,7 @@ def test_settings_that_cannot_be_are_refused():
         Evolving(samples=1)
     with pytest.raises(ValueError, match="there is no archive 'grid' of 1024; type archive=append, or archive=dns"):
         replace(EXPLORER, archive="grid")
-    with pytest.raises(ValueError, match=r"no areas pay nobody; type areas=\[\[0.1, 0.9, 0.08\]\]"):
+    with pytest.raises(ValueError, match=r"no areas pay nothing; type areas=\[\[0.1, 0.9, 0.08\]\]"):
         Areas(())
     with pytest.raises(ValueError, match="are no sparse reward; type domain=redundant_arm"):
         maze = Maze(steps=10)  # pays for driving little

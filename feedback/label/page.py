@@ -6,6 +6,7 @@ Every page works without a script; with the script the same pages are swapped in
 import asyncio
 import hashlib
 import secrets
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable
@@ -60,7 +61,7 @@ class Page:
         self.rate = Rate(limit)
         self._thread = ThreadPoolExecutor(1, "store")
         db.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
-        self.planned = run_view.planned(run)
+        self.plan = run_view.plan(run)
         self._agreements: dict[str, tuple[float, progress.Agreement]] = {}
         loader = FileSystemLoader(HERE / "templates")
         self._pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -154,8 +155,8 @@ class Page:
         """Returns the whole page, with the status and the text of a refusal."""
         rater = session.get("rater", "")
         values: dict[str, Any] = {"words": str(refusal) if refusal else notice, "wrong": refusal is not None}
-        values |= {"rater": rater, "form": session["form"], "longest": NAME, "run": str(self.run)}
-        values |= self._around(rater) if rater else {"state": "name", "search": self.run.parent.name, "planned": self.planned}
+        values |= {"rater": rater, "form": session["form"], "longest": NAME, "run": shlex.quote(str(self.run))}
+        values |= self._around(rater) if rater else {"state": "name", "search": self.run.parent.name, "plan": self.plan}
         response = HTMLResponse(self._pages.get_template("page.html").render(values), refusal.status if refusal else 200)
         if refusal and refusal.status == 429:
             response.headers["Retry-After"] = "1"
@@ -163,8 +164,8 @@ class Page:
 
     def _around(self, rater: str) -> dict[str, Any]:
         """Returns the values of the page of a rater with a name."""
-        question, count = upcoming(self.db, rater), progress.counts(self.db, rater, self.planned)
-        state = "question" if question else "done" if run_view.finished(self.run) and not count.wanted else "waiting"
+        question, count = upcoming(self.db, rater), progress.counts(self.db, rater, self.plan.answers if self.plan else None)
+        state = "question" if question else "done" if run_view.finished(self.run) and not count.want else "waiting"
         picture = run_view.picture(self.run)
         return {
             "state": state,

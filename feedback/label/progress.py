@@ -1,4 +1,4 @@
-"""How far people have come, how far they agree with each other and with themselves, and whether the map agrees with them."""
+"""Counts of answers, and how well raters agree with each other, with themselves and with the map."""
 
 import sqlite3
 from pathlib import Path
@@ -8,19 +8,23 @@ from feedback.label.run_view import Share, of_map
 
 
 class AnswerCounts(NamedTuple):
-    """Counts of answers; repeats of a question are not counted."""
+    """Counts of answers, without repeats of a question."""
 
-    wanted: int  # that the search waits for now
-    given: int  # of those
-    mine: int  # of this rater, in all
-    all: int
+    want: int  # answers that the search waits for now, the ones that it has included
+    have: int  # of those
+    mine: int  # of this rater
     raters: int
-    total: int  # that the run asks for in all; 0 where it is unknown
+    total: int  # answers that the run needs in all; where no plan is known, to the questions so far
     used: int  # of those
+
+    @property
+    def missing(self) -> int:
+        """Answers that the search waits for now."""
+        return self.want - self.have
 
 
 class Agreement(NamedTuple):
-    """Can't tell agrees with nothing but itself; the map is held against clear answers only."""
+    """*Can't tell* agrees only with itself; the map is compared with clear answers only."""
 
     myself: Share
     others: Share
@@ -28,28 +32,28 @@ class Agreement(NamedTuple):
     unsure: Share
 
 
-def counts(db: sqlite3.Connection, rater: str, planned: int | None = None) -> AnswerCounts:
-    """Returns the counts of the moment.
+def counts(db: sqlite3.Connection, rater: str, plan: int | None = None) -> AnswerCounts:
+    """Returns the current counts.
 
     Args:
         db: the store.
-        rater: whose answers are counted as ``mine``.
-        planned: answers that the run will ask for in all; None: those of the questions put so far.
+        rater: the rater of ``mine``.
+        plan: answers that the run needs in all; None: those to the questions so far.
     """
-    wanted, given = db.execute(
+    want, have = db.execute(
         "SELECT coalesce(sum(want), 0), coalesce(sum(min(want, given)), 0) FROM questions WHERE want > 0 AND closed = 0"
     ).fetchone()
-    mine, all_, raters = db.execute(
-        "SELECT coalesce(sum(rater = ?), 0), count(*), count(DISTINCT rater) FROM answers WHERE undone = 0 AND repeat = 0",
+    mine, raters = db.execute(
+        "SELECT coalesce(sum(rater = ?), 0), count(DISTINCT rater) FROM answers WHERE undone = 0 AND repeat = 0",
         (rater,),
     ).fetchone()
-    used, asked_for = db.execute("SELECT coalesce(sum(given), 0), coalesce(sum(max(want, given)), 0) FROM questions").fetchone()
-    total = max(planned or 0, asked_for)
-    return AnswerCounts(wanted, given, mine, all_, raters, total, min(used, total))
+    used, so_far = db.execute("SELECT coalesce(sum(given), 0), coalesce(sum(max(want, given)), 0) FROM questions").fetchone()
+    total = max(plan or 0, so_far)
+    return AnswerCounts(want, have, mine, raters, total, min(used, total))
 
 
 def agreement(db: sqlite3.Connection, rater: str, run: Path) -> Agreement:
-    """Returns who agrees with whom, over all answers that stand.
+    """Returns how well answers agree, over all that were not undone.
 
     Args:
         db: the store.

@@ -10,6 +10,17 @@ import yaml
 from qd.support import moved, run_files
 
 
+class Plan(NamedTuple):
+    """The questions that a run will ask in all."""
+
+    questions: int
+    each: int  # raters of each question
+
+    @property
+    def answers(self) -> int:
+        return self.questions * self.each
+
+
 class Share(NamedTuple):
     """A share of answers, or of pairs of answers, that agree."""
 
@@ -33,10 +44,9 @@ def finished(run: Path) -> bool:
 
 
 def evaluations(run: Path) -> int | None:
-    """Returns the evaluations at the newest map; None where there is none."""
-    final = run / run_files.ARCHIVE_HEADER
-    headers = [path for path in (_live_header(run), final) if path.is_file()]
-    header = _read(max(headers, key=lambda path: path.stat().st_mtime_ns, default=final))
+    """Returns the evaluations at the map of ``picture``, which is drawn some time after an archive; None where unknown."""
+    is_live = picture(run) == run / run_files.LIVE_PICTURE
+    header = _read(_live_header(run) if is_live else run / run_files.ARCHIVE_HEADER)
     return int(header[run_files.EVALUATIONS]) if run_files.EVALUATIONS in header else None
 
 
@@ -52,14 +62,29 @@ def asks_raters(run: Path) -> bool:
     return any(target.endswith(".People") or not target.startswith("feedback.") for target in targets)
 
 
-def planned(run: Path) -> int | None:
-    """Returns how many answers the run will ask for in all; None where its descriptor has no ``questions_per_fit``."""
+def plan(run: Path) -> Plan | None:
+    """Returns how many questions the run will ask, as many fits as its refit= allows.
+
+    None where its descriptor has no ``questions_per_fit``, or a value is of another kind.
+    """
     config = _config(run)
     questions = (config.get("descriptor") or {}).get("questions_per_fit")
     each = (config.get("judge") or {}).get("each", 1)
     if not isinstance(questions, list) or not isinstance(each, int) or not all(isinstance(n, int) for n in questions):
         return None
-    return sum(questions) * each
+    return Plan(sum(questions[: _fits(config)]), each)
+
+
+def _fits(config: dict[str, Any]) -> int | None:
+    """Returns how often the descriptor will be fitted; None where the config leaves that open."""
+    match config.get("refit", "unknown"):
+        case None:
+            return 1
+        case int(every) if every > 0 and isinstance(config.get("budget"), int):
+            return 1 + config["budget"] // every
+        case list(points):
+            return 1 + len(points)
+    return None
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -176,8 +176,8 @@ def test_names_and_roles_are_told_to_those_who_cannot_see(chromium, tmp_path):
         page.get_by_label("Your name").fill("Ann")
         page.get_by_role("button", name="Begin").click()
         page.wait_for_selector("#question")
-        assert page.get_by_role("heading", level=1).inner_text() == "Which of the two is more like the one above?"
-        assert page.get_by_role("group", name="Which of the two is more like the one above?").is_visible()
+        assert page.get_by_role("heading", level=1).inner_text() == "Which of the two is more similar to the one above?"
+        assert page.get_by_role("group", name="Which of the two is more similar to the one above?").is_visible()
         for name in ("Left", "Right", "Can’t tell", "Skip", "Undo"):
             assert page.get_by_role("button", name=name).count() == 1
         assert page.get_by_role("progressbar", name="0 of 40 answers").is_visible()

@@ -472,11 +472,40 @@ def test_a_run_that_will_ask_is_known_before_its_first_question(tmp_path):
         "descriptor: {spend: [30, 30, 30]}\njudge:\n  _target_: feedback.judges.simulated.Pool\n"
         "  judges:\n  - {_target_: feedback.judges.people.People}\n"
     )
-    assert run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) == 90
+    assert run_view.asks_raters(tmp_path) and run_view.plan(tmp_path) == (90, 1)
     config.write_text("judge: {_target_: mine.Judge, each: 2}\ndescriptor: {questions_per_fit: [3, 2]}\n")
-    assert run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) == 10
+    assert run_view.asks_raters(tmp_path) and run_view.plan(tmp_path) == (5, 2)
     config.write_text("judge: [\n")
-    assert not run_view.asks_raters(tmp_path) and run_view.planned(tmp_path) is None
+    assert not run_view.asks_raters(tmp_path) and run_view.plan(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "questions"),
+    [
+        ("refit: null", 5),
+        ("refit: [10]", 12),
+        ("refit: [0.1, 0.5, 0.7]", 21),
+        ("refit: 40\nbudget: 100", 21),
+        ("refit: 60\nbudget: 100", 12),
+        ("refit: outside", 21),
+        ("", 21),
+    ],
+)
+def test_the_plan_counts_the_questions_of_as_many_fits_as_there_will_be(tmp_path, words, questions):
+    (tmp_path / "config.yaml").write_text(f"{words}\ndescriptor: {{questions_per_fit: [5, 7, 9]}}\n")
+    assert run_view.plan(tmp_path) == (questions, 1)
+
+
+def test_the_evaluations_are_those_of_the_picture(tmp_path):
+    """At the end of a run the last archive is there some time before its picture is drawn."""
+    (tmp_path / "now").mkdir()
+    for header, n in (("now/archive.json", 400), ("archive.json", 600)):
+        (tmp_path / header).write_text(f'{{"evaluations": {n}}}')
+    (tmp_path / "now/map.png").write_bytes(b"live")
+    assert run_view.evaluations(tmp_path) == 400
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/sheet.png").write_bytes(b"final")
+    assert run_view.picture(tmp_path) == tmp_path / "figures/sheet.png" and run_view.evaluations(tmp_path) == 600
 
 
 def test_a_full_disk_undoes_the_whole_transaction_and_the_store_goes_on(tmp_path):

@@ -300,7 +300,7 @@ def test_the_first_visit_counts_what_there_is(tmp_path):
     )
     with served(tmp_path) as port:
         ann = Person(port, "")
-        assert ann.state == "name" and "asks 90 questions in all" in ann.page
+        assert ann.state == "name" and "has 90 questions in all. You can stop" in ann.page
         ann = Person(port, "ann")
         assert ann.state == "waiting" and "is preparing its first questions" in ann.page
         assert re.findall(r'<progress id="bar" max="(\d+)" value="(\d+)"', ann.page) == [("90", "0")]
@@ -315,7 +315,53 @@ def test_the_first_visit_counts_what_there_is(tmp_path):
         with store.opened(tmp_path) as db:
             answers, repeats = db.execute("SELECT count(*), sum(repeat) FROM answers").fetchone()
         assert repeats > 0 and f"{answers - repeats} of 90 answers" in ann.page  # repeats are no progress
-        assert f"<dt>Your answers</dt><dd>{answers - repeats}</dd>" in ann.page
+        assert f"<dt>Yours</dt><dd>{answers - repeats}</dd>" in ann.page
+        assert f"<dt>Of all raters (1)</dt><dd>{answers - repeats}</dd>" in ann.page
+
+
+def test_with_several_raters_for_each_question_the_page_counts_answers_that_the_search_uses(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        "judge: {_target_: feedback.judges.similarity.people.People, each: 3}\nrefit: [50]\nbudget: 100\n"
+        "descriptor: {questions_per_fit: [2, 2, 9]}\n"
+    )
+    fill(tmp_path, [spot(i) for i in range(12)], 2, want=3)
+    with served(tmp_path) as port:
+        name = Person(port, "").page
+        assert "has 4 questions in all, each for 3 raters" in name  # one refit: the third fit never comes
+        ann = Person(port, "ann")
+        for _ in range(2):
+            ann.say("left")
+        assert ann.state == "waiting" and "needs 4 more answers of other raters" in ann.page
+        assert "2 of 12 answers" in ann.page and "<dt>Of all raters (1)</dt><dd>2</dd>" in ann.page
+        bob = Person(port, "bob")
+        bob.say("?")
+        assert "3 of 12 answers" in bob.page and "<dt>Yours</dt><dd>1</dd>" in bob.page
+        assert "<dt>Of all raters (2)</dt><dd>3</dd>" in bob.page
+        assert re.findall(r'<progress id="bar" max="(\d+)" value="(\d+)"', bob.page) == [("12", "3")]
+
+
+def test_the_end_counts_the_answers_that_the_search_used_and_quotes_its_folder(tmp_path):
+    run = tmp_path / "refit=[1,2]-s0"
+    run.mkdir()
+    (run / "config.yaml").write_text("judge: {_target_: feedback.judges.similarity.people.People}\n")
+    fill(run, [spot(i) for i in range(12)], 2)
+    with served(run) as port:
+        ann = Person(port, "ann")
+        with store.opened(run) as db:  # so long ago that the question goes to another rater as well
+            db.execute("UPDATE asks SET shown = shown - 100")
+        bob = Person(port, "bob")
+        assert ann.say("left") == 200 and bob.say("right") == 200  # the second answer is one too many
+        for person in (ann, bob):
+            person.page = person.get("/")[1]
+            if person.state == "question":
+                person.say("left")
+        with store.opened(run) as db:
+            assert db.execute("SELECT count(*), sum(counted) FROM answers").fetchone() == (3, 2)
+            db.execute("UPDATE questions SET closed = 1")
+        (run / "result.json").write_text("{}")
+        page = ann.get("/")[1]
+        assert 'data-state="done"' in page and "It learned from 2 answers of 2 raters" in page
+        assert f"qd label export &#39;{run}&#39; --out" in page
 
 
 def _half_request(port: int) -> socket.socket:

@@ -47,7 +47,7 @@ READERS: dict[str, Callable[[], Any]] = {
     "qd import": lambda: main(["import", RUN, *SMALL, "name=taken"]),
     "qd doctor": lambda: main(["doctor", *SMALL, f"from={RUN}", "--samples", "50"]),
     "qd label export": lambda: main(["label", "export", RUN]),
-    "the labelling page": lambda: (run_view.asks_raters(Path(RUN)), run_view.planned(Path(RUN)), run_view.picture(Path(RUN))),
+    "the labelling page": lambda: (run_view.asks_raters(Path(RUN)), run_view.plan(Path(RUN)), run_view.picture(Path(RUN))),
     "qd.load_run": lambda: _read_all(qd.load_run(RUN)),
     "run.policy": lambda: _refuse(lambda: qd.load_run(RUN).policy(0)),
 }

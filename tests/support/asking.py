@@ -27,7 +27,7 @@ def fill(run: Path, things: Sequence[Rendering], n: int, want: int = 1, two: boo
     names = [f"{i}-{i:08x}" for i in range(len(things))]
     rng = np.random.default_rng(0)
     with store.opened(run) as db:
-        store.note(db, "words", "Which of the two is more like the one above?")
+        store.note(db, "words", "Which of the two is more similar to the one above?")
         store.note(db, "words_better", "Which of the two is better?")
         for name, thing in zip(names, things, strict=True):
             file = f"{name}.{thing.kind}"

@@ -43,7 +43,7 @@ class People:
     names: tuple[
         str, ...
     ] = ()  # of raters, numbered in this order for a learner of lapse rates; all others share the next number
-    words: str = "Which of the two is more like the one above?"
+    words: str = "Which of the two is more similar to the one above?"
     words_better: str = "Which of the two is better?"
     patience: float = 3.0  # seconds after the last answer in which a rater can still undo it
     seed: int = 0  # of the sides on the page and of repeated questions

@@ -68,8 +68,9 @@ class Line:
         if not now.missing:
             return "all answers are in; raters can still undo the last one for a moment"
         answers = "answer is" if now.missing == 1 else "answers are"
+        to = "1 question" if now.questions == 1 else f"{now.questions} questions"
         where = shlex.quote(str(self.run))
-        return f"waiting for people: {now.missing} {answers} missing to {now.questions} questions; type qd label {where}"
+        return f"waiting for people: {now.missing} {answers} missing to {to}; type qd label {where}"
 
     def _show(self, words: str) -> None:
         from rich.console import Console

@@ -88,6 +88,6 @@ setInterval(async () => {
   if (busy || document.hidden || !["waiting", "done"].includes($("main").dataset.state)) return;
   try {
     const {text, html} = await ask("/");
-    if (!busy && html) { swap(text); if ($("notice").className === "wrong") say("", false); }
-  } catch { /* told of already */ }
+    if (!busy && html) { say("", false); swap(text); }
+  } catch { /* ``ask`` shows it */ }
 }, POLL);

@@ -80,9 +80,9 @@ class External:
         return self.answers(keys, solutions)
 
     def blank(self, n: int) -> Evaluation:
-        """Returns n failures in the shape and dtype of all evaluations."""
+        """Returns n failures in the shape and dtype of all evaluations: objectives in float64, features in float32."""
         features = {name: np.zeros((n, *shape), np.float32) for name, shape in self.features}
-        return Evaluation(np.full(n, np.nan, np.float32), features)
+        return Evaluation(np.full(n, np.nan), features)
 
 
 def _pairs(features: object) -> list:

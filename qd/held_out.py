@@ -23,7 +23,7 @@ def evaluate(domain: Domain, archive: Any, seed: int) -> tuple[dict[str, np.ndar
         seed: of the keys for the evaluations.
 
     Returns:
-        A column in the archive's order, "held_out" -> [N] float32; and figures: qd_score_held_out, where what is not finite
+        A column in the archive's order, "held_out" -> [N]; and figures: qd_score_held_out, where what is not finite
         counts as the low end of the objective range (0 without a range), and best_held_out, of the elite with the highest
         objective in the archive. Both are empty where there is no twin or no elite.
     """
@@ -32,7 +32,8 @@ def evaluate(domain: Domain, archive: Any, seed: int) -> tuple[dict[str, np.ndar
         return {}, {}
     solutions, objective = HostElites(archive).take(np.arange(len(archive)), "solution", "objective")
     evaluation = traits.held_out.evaluate(keys.split(keys.new(seed), len(solutions)), solutions)
-    held_out, scale = np.asarray(evaluation.objective, np.float32), traits.objective_range
+    objective_held_out, scale = np.asarray(evaluation.objective), traits.objective_range
+    held_out = objective_held_out.astype(np.result_type(objective_held_out, np.float32))
     finite = np.where(np.isfinite(held_out), held_out, (scale or (0.0, 0.0))[0])
     qd_score = metrics.of_objective(finite, archives.count_cells(archive), scale)["qd_score"]
     return {NAME: held_out}, {f"qd_score_{NAME}": qd_score, f"best_{NAME}": float(held_out[objective.argmax()])}

@@ -44,12 +44,14 @@ def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions:
         solutions: [B, ...].
 
     Returns:
-        Objective [B], and features, name -> [B, ...].
+        Objective [B], of a domain on the host in floating point that holds its numbers exactly; and features, name -> [B, ...].
     """
     if domain.pure:
         return _evaluate_program(domain, names)(key, solutions)
     objective, features = _evaluate(domain, names, keys.split(key, len(solutions)), solutions)
-    return Evaluation(np.asarray(objective), {name: np.asarray(column) for name, column in features.items()})
+    objective = np.asarray(objective)
+    objective = objective.astype(np.result_type(objective, np.float32), copy=False)
+    return Evaluation(objective, {name: np.asarray(column) for name, column in features.items()})
 
 
 def describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:

@@ -52,6 +52,8 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
     params = search.descriptor.init(learn_key, rows, _fresh(search, counter))
     measures, signals = checks.describe(search.descriptor, params, evaluation.features)
 
+    if search.domain.pure:  # whatever JAX computes with: the fused driver holds float32
+        rows = rows._replace(objective=rows.objective.astype(np.float32))
     archive = search.archive.open(rows, search.descriptor.bounds, names, int(archive_key[0]))
     state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
     batch = _insert(state, Offspring(solutions), programs.Results(evaluation, measures, signals))

@@ -135,7 +135,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
 
     Args:
         settings: of the archive: its dtype, and thresholds where it has them.
-        example: example rows: their solutions and features show shapes and dtypes.
+        example: example rows: their solutions and features show shapes and dtypes; objectives in float64 are stored so.
         keep: names of the features to store.
         cells: how many rows the archive has room for at first.
 
@@ -157,7 +157,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
     return {
         "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
         "solution_dtype": solution_dtype,
-        "objective_dtype": settings.dtype,
+        "objective_dtype": np.float64 if example.objective.dtype == np.float64 else settings.dtype,
         "measures_dtype": settings.dtype,
         "extra_fields": fields,
         **{name: value for name, value in thresholds.items() if value is not None},

@@ -13,11 +13,12 @@ from domains.arm import Arm
 from feedback.descriptors.pca import PCA
 from feedback.descriptors.select import Select
 from qd import keys, programs
-from qd.archives import CVT, Grid, HostElites
+from qd.archives import CVT, DensityGrid, Grid, HostElites, SlidingBoundaries
 from qd.emitters.pool import Pool
 from qd.emitters.vary import Gaussian, Vary
+from qd.referee import Referee, corrected_archive
 from qd.search import refit, run, start, step
-from qd.types import Evaluation, Features, Fresh, Params, Rows, Search
+from qd.types import Array, Evaluation, Features, Fresh, Params, Rows, Search
 from tests.support.searches import CMA_MAE, CMA_ME, THRESHOLDS, VARY, advance, begin, columns, same
 from tests.support.toys import SQUARE, Bowl, Failing, Flip, OnHost, Respell, Words
 
@@ -321,3 +322,39 @@ def test_describing_rounds_alike_whatever_the_number_of_rows() -> None:
     np.testing.assert_allclose(measures, pca(params, {"all": x}), atol=1e-5)
     for n in (1, 700, 1024, 1025):
         np.testing.assert_array_equal(programs.describe(pca, params, {"all": x[:n]})[0], measures[:n])
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A domain on the host: objectives are 20,000,000 and a solution's first number, in a dtype of NumPy."""
+
+    dtype: str = "float64"
+    pure: bool = False
+
+    def sample(self, key: Array, n: int) -> Array:
+        return np.arange(n, dtype=np.float32)[:, None]
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        return Evaluation(solutions[:, 0].astype(self.dtype) + np.asarray(2e7, self.dtype), {"x": solutions * 0})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", "int32"])
+@pytest.mark.parametrize("archive", [Grid((1,)), CVT(1, samples=9), SlidingBoundaries((1,)), DensityGrid((1,))], ids=str)
+def test_objectives_of_a_domain_on_the_host_keep_all_digits(archive, dtype) -> None:
+    recipe = Search(Counter(dtype), Select("x", ((-1.0, 1.0),)), archive, VARY)
+    state, batch = start(recipe, keys.new(0), recipe.domain.sample(None, 2))
+    assert float(state.archive.best_elite["objective"]) == batch.evaluation.objective[1] == 20_000_001.0
+    assert state.archive.data("objective").tolist() == [20_000_001.0]
+    single = Referee(recipe.descriptor, archive).open(batch)
+    single.add(batch)
+    assert single.archive.data("objective").tolist() == [20_000_001.0]
+    again = corrected_archive(recipe, state, 2)
+    assert again.data("objective").tolist() == [20_000_001.0]
+
+
+def test_objectives_of_a_pure_domain_stay_float32() -> None:
+    recipe = Search(Bowl(), Select("xy", SQUARE), Grid((4, 4)), VARY)
+    state = begin(recipe)
+    assert state.archive.dtypes["objective"] == np.float32
+    float32 = Search(Counter("float32"), Select("x", ((-1.0, 1.0),)), Grid((1,)), VARY)
+    assert start(float32, keys.new(0), float32.domain.sample(None, 2))[0].archive.dtypes["objective"] == np.float32

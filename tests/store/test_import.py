@@ -273,3 +273,34 @@ def test_rounding_to_float32_is_no_difference():
     exact = [20_000_001.3, 20_000_000.7, 0.1]
     assert _compare(exact, [[x] for x in exact], exact, [[x] for x in exact])["measures_differ"] == 0
     assert _compare(exact[:1], [[0]], exact[:1], [[0]])["objective_differs"] == 0
+
+
+def test_imported_objectives_keep_all_digits():
+    """Of two solutions that differ beyond float32 in one cell the better one stays, as a domain on the host evaluates them."""
+    Path("counting.py").write_text(COUNTING)
+    Path("theirs.csv").write_text("solution_0,objective\n0,20000000\n1,20000001\n")
+    Path("conf/domain").mkdir(parents=True)
+    Path("conf/domain/counting.yaml").write_text(COUNTING_YAML)
+    assert main(["import", "theirs.csv", "domain=counting", "archive.dims=[1]", "console=off", "renderings=0"]) == 0
+    columns, started, _ = the_run("counting")
+    assert columns["objective"].tolist() == [20_000_001.0] and columns["solution"].tolist() == [[1.0]]
+    assert (started["solutions"], started["objective_differs"]) == (2, 0)
+
+
+COUNTING = """
+from dataclasses import dataclass
+import numpy as np
+from qd.types import Evaluation
+
+@dataclass(frozen=True)
+class Counting:
+    pure: bool = False
+    def sample(self, key, n):
+        return np.zeros((n, 1), np.float32)
+    def evaluate(self, keys, solutions):
+        return Evaluation(20_000_000 + solutions[:, 0].astype(int), {"x": np.zeros((len(solutions), 1), np.float32)})
+"""
+COUNTING_YAML = """# @package _global_
+domain: {_target_: counting.Counting}
+domain_defaults: {feature: x, bounds: [[-1, 1]], reads: [x]}
+"""

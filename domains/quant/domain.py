@@ -1,4 +1,4 @@
-"""The domain: choose an option for each layer's weights and inputs; how good is the network then, and what does it cost?
+"""The domain: an option for each layer's weights and inputs; how accurate is the network then, and what does it cost?
 
 B configs, L layers, N images.
 """
@@ -40,13 +40,13 @@ class Quant:
     split: str = "validation"
     corrupted: int = 0
     proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/predict/sensitivity.py
-    table: str = ""  # a file in which true evaluations are kept and looked for
+    table: str = ""  # a file that stores true evaluations, so that none is made twice
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
 
     @property
     def space(self) -> tuple[int, ...]:
         """How many options each gene has, [2L]."""
-        of_weights, of_inputs = options.named(self.option_set)
+        of_weights, of_inputs = options.by_name(self.option_set)
         layers = len(registry.form(self.network).layers)
         return (len(of_weights),) * layers + (len(of_inputs),) * layers
 
@@ -61,7 +61,7 @@ class Quant:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        """What `qd query` asks for by name; an encoder, which names no class, is never sure or unsure of one."""
+        """Columns for `qd query`; an encoder, which names no class, has no calibration."""
         return ("size", "bops", "worst_class", "flips") + ("calibration",) * (self.network != "minilm")
 
     @property
@@ -74,7 +74,7 @@ class Quant:
         """Of the feature cost, from the fewest bits everywhere to the most: KB, log2 of the share of W8A8's operations."""
         layers = registry.form(self.network).layers
         whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.shape[-1] for layer in layers)
-        of_weights, of_inputs = ([option.bits for option in each] for each in options.named(self.option_set))
+        of_weights, of_inputs = ([option.bits for option in each] for each in options.by_name(self.option_set))
         share = [(end(of_weights) / 8, end(of_inputs) / 8) for end in (min, max)]
         size = [w * whole / costs.KILOBYTE for w, _ in share]
         bops = [float(np.log2(w * a)) for w, a in share]
@@ -99,15 +99,22 @@ class Quant:
 
     @property
     def case(self) -> str:
-        """What its evaluations are kept under: everything that they depend on."""
-        told = (self.network, registry.CHECKSUMS.get(self.network), options.named(self.option_set), self.judges, self.split)
-        shown = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
-        return hashlib.sha256(repr((*told, self.corrupted, *shown)).encode()).hexdigest()[:16]
+        """The key of its evaluations in the table: a hash of everything that they depend on."""
+        parts = (self.network, registry.CHECKSUMS.get(self.network), options.by_name(self.option_set), self.judges, self.split)
+        sentences = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
+        return hashlib.sha256(repr((*parts, self.corrupted, *sentences)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:
-        """Configs spread over size: each has its own mean level, around which its genes are drawn, [n, 2L].
+        """Configs spread over size: each has its own mean level, around which its genes are drawn.
 
         Genes drawn one by one would all land in the middle, where most are bad (stratified sampling).
+
+        Args:
+            key: of the random numbers.
+            n: how many.
+
+        Returns:
+            int32 [n, 2L].
         """
         level_key, gene_key = keys.split(key)
         ranks = _by_bits(self.option_set)
@@ -117,55 +124,63 @@ class Quant:
         return np.concatenate([rank[(place[:, i] * len(rank)).astype(int)] for i, rank in enumerate(ranks)], 1).astype(np.int32)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Judges B configs; what the table knows is not judged again. The keys are not used: nothing is random."""
+        """Evaluates B configs; those in the table are not evaluated again.
+
+        Args:
+            keys: not used: nothing is random.
+            solutions: int32 [B, 2L].
+
+        Returns:
+            Accuracy in per cent [B], and the features of the class's docstring.
+        """
         solutions = np.asarray(solutions, np.int32)
-        told = self.accuracies(solutions)
-        return Evaluation(told.pop("accuracy"), told | self.cost(solutions))
+        features = self.accuracies(solutions)
+        return Evaluation(features.pop("accuracy"), features | self.cost(solutions))
 
     def accuracies(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns what takes a forward pass: accuracy, worst_class, calibration, flips, and corruption if asked."""
+        """Returns what takes a forward pass: accuracy, worst_class, calibration, flips and, where set, corruption, [B]."""
         if not self.table:
-            return self._judged(solutions)
+            return self._judge(solutions)
         table = Evaluations(self.table)
-        known = table.find(self.case, solutions)
-        missing = np.unique([row for row, told in zip(solutions, known, strict=True) if told is None], axis=0)
+        rows = table.find(self.case, solutions)
+        missing = np.unique([config for config, row in zip(solutions, rows, strict=True) if row is None], axis=0)
         if len(missing):
-            table.add(self.case, missing, self._judged(missing))
-            known = table.find(self.case, solutions)
-        told = [row for row in known if row is not None]
-        return {name: np.array([row[name] for row in told], np.float32) for name in told[0]}
+            table.add(self.case, missing, self._judge(missing))
+            rows = table.find(self.case, solutions)
+        complete = [row for row in rows if row is not None]
+        return {name: np.array([row[name] for row in complete], np.float32) for name in complete[0]}
 
     def cost(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what needs no forward pass: size, bops, latency, each [B]."""
-        told = self.costs.of(*self.bank.split(solutions))
-        told["bops"] = np.log2(told["bops"] / self.costs.bops_reference)
-        told["cost"] = np.stack([told["size"], told["bops"]], 1)
-        told["speed"] = np.stack([told["size"], told["latency"]], 1)
-        return {name: np.asarray(column, np.float32) for name, column in told.items()}
+        columns = self.costs.of(*self.bank.split(solutions))
+        columns["bops"] = np.log2(columns["bops"] / self.costs.bops_reference)
+        columns["cost"] = np.stack([columns["size"], columns["bops"]], 1)
+        columns["speed"] = np.stack([columns["size"], columns["latency"]], 1)
+        return {name: np.asarray(column, np.float32) for name, column in columns.items()}
 
-    def _judged(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
-        shown = data.load(self.bank.network.forward.data, self.split).first(self.judges)
-        logits, full = self.bank.logits(solutions, shown.pixels), _full(self.network, self.option_set, self.split, self.judges)
+    def _judge(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+        images = data.load(self.bank.network.forward.data, self.split).first(self.judges)
+        logits, full = self.bank.logits(solutions, images.pixels), _full(self.network, self.option_set, self.split, self.judges)
         if self.bank.network.forward.data == "sentences":
             return figures.encoder(logits, full)
-        told = figures.classifier(logits, full, shown.labels)
+        columns = figures.classifier(logits, full, images.labels)
         if self.corrupted:
-            harder = shown.first(self.corrupted)
-            logits = self.bank.logits(solutions, data.corrupted(harder.pixels))
-            told["corruption"] = figures.accuracy(logits, harder.labels).astype(np.float32)
-        return told
+            harder = images.first(self.corrupted)
+            logits = self.bank.logits(solutions, data.corrupt(harder.pixels))
+            columns["corruption"] = figures.accuracy(logits, harder.labels).astype(np.float32)
+        return columns
 
 
 def _suiting(network: str) -> tuple[str, int, int]:
-    """What suits a network: options, how many images to search by, and how many held-out ones to tell by."""
+    """What suits a network: options, how many images to search by, and how many held-out ones to report on."""
     return {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128)}.get(network, ("search", 512, 1000))
 
 
 @lru_cache(maxsize=4)
 def _bank(network: str, option_set: str) -> Bank:
-    made = registry.load(network)
-    shown = data.load(made.forward.data, "train").pixels[:_CALIBRATE]
-    return bank.build(made, *options.named(option_set), shown)
+    model = registry.load(network)
+    images = data.load(model.forward.data, "train").pixels[:_CALIBRATE]
+    return bank.build(model, *options.by_name(option_set), images)
 
 
 @lru_cache(maxsize=4)
@@ -175,19 +190,19 @@ def _costs(network: str, option_set: str) -> costs.Costs:
 
 @lru_cache(maxsize=16)
 def _sensitivity(network: str, option_set: str, proxy: str) -> Sensitivity:
-    made = _bank(network, option_set)
-    train = data.load(made.network.forward.data, "train")
-    return tables(proxy, made, train.first(min(_CALIBRATE, len(train.labels))))
+    options_bank = _bank(network, option_set)
+    train = data.load(options_bank.network.forward.data, "train")
+    return tables(proxy, options_bank, train.first(min(_CALIBRATE, len(train.labels))))
 
 
 @lru_cache(maxsize=8)
 def _full(network: str, option_set: str, split: str, images: int) -> np.ndarray:
-    made = _bank(network, option_set)
-    shown = data.load(made.network.forward.data, split).first(images)
-    return made.logits(made.full()[None], shown.pixels)[0]
+    options_bank = _bank(network, option_set)
+    pixels = data.load(options_bank.network.forward.data, split).first(images).pixels
+    return options_bank.logits(options_bank.full()[None], pixels)[0]
 
 
 def _by_bits(option_set: str) -> tuple[np.ndarray, np.ndarray]:
     """The indices of a set's options from few bits to many."""
-    of_weights, of_inputs = options.named(option_set)
+    of_weights, of_inputs = options.by_name(option_set)
     return tuple(np.argsort([option.bits for option in each], kind="stable") for each in (of_weights, of_inputs))  # type: ignore[return-value]

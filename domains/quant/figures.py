@@ -1,4 +1,4 @@
-"""What is told of a quantized classifier: how often it is right, for whom, how surely, and where it changed its mind.
+"""Figures of a quantized classifier: accuracy, worst class, calibration, and predictions unlike full precision's.
 
 B configs, N images, C classes; all figures in per cent.
 """
@@ -19,13 +19,13 @@ def classifier(logits: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict
     Returns:
         Name -> float32 [B], in per cent; accuracy is NaN where a logit is not finite.
     """
-    told = {
+    columns = {
         "accuracy": accuracy(logits, labels),
         "worst_class": worst_class(logits, labels),
         "calibration": calibration_error(logits, labels),
         "flips": flips(logits, full),
     }
-    return {name: column.astype(np.float32) for name, column in told.items()}
+    return {name: column.astype(np.float32) for name, column in columns.items()}
 
 
 def encoder(vectors: np.ndarray, full: np.ndarray) -> dict[str, np.ndarray]:
@@ -40,18 +40,18 @@ def encoder(vectors: np.ndarray, full: np.ndarray) -> dict[str, np.ndarray]:
         the vectors for which another vector than in full precision is the nearest.
     """
     same = (vectors * full).sum(2)
-    near, meant = _nearest(vectors), _nearest(full[None])[0]
-    told = {
+    nearest, reference = _nearest(vectors), _nearest(full[None])[0]
+    columns = {
         "accuracy": 100 * same.mean(1),
         "worst_class": 100 * same.min(1),
-        "flips": 100 * (near != meant).mean(1),
+        "flips": 100 * (nearest != reference).mean(1),
     }
-    return {name: column.astype(np.float32) for name, column in told.items()}
+    return {name: column.astype(np.float32) for name, column in columns.items()}
 
 
 def _nearest(vectors: np.ndarray) -> np.ndarray:
-    alike = vectors @ vectors.swapaxes(1, 2)
-    return (alike - 4 * np.eye(vectors.shape[1], dtype=alike.dtype)).argmax(2)
+    similarity = vectors @ vectors.swapaxes(1, 2)
+    return (similarity - 4 * np.eye(vectors.shape[1], dtype=similarity.dtype)).argmax(2)
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -93,10 +93,10 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         [B] in per cent.
     """
     odds = np.exp(logits - logits.max(2, keepdims=True))
-    sure = (odds / odds.sum(2, keepdims=True)).max(2)
+    confidence = (odds / odds.sum(2, keepdims=True)).max(2)
     right = logits.argmax(2) == labels
-    which = np.minimum((sure * _BINS).astype(int), _BINS - 1)
-    gaps = [np.abs(((which == b) * (right - sure)).sum(1)) for b in range(_BINS)]
+    which = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps = [np.abs(((which == b) * (right - confidence)).sum(1)) for b in range(_BINS)]
     return 100 * np.sum(gaps, axis=0) / logits.shape[1]
 
 

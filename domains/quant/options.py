@@ -50,7 +50,7 @@ SETS: dict[str, Options] = {
 }
 
 
-def named(name: str) -> Options:
+def by_name(name: str) -> Options:
     """Returns a set's options. Raises ValueError where there is none of that name."""
     if name not in SETS:
         raise unknown("options", name, SETS)

@@ -123,13 +123,13 @@ def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
         return registry.load(name)
     path = folder / f"{name}-weights.npz"
     if not path.is_file():
-        train.write(train.trained(name, form, *plan.settings.get(name, plan.settings[""])), path)
+        train.write(train.train_network(name, form, *plan.settings.get(name, plan.settings[""])), path)
     return registry.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def sample_stratified(network: Network, n: int) -> np.ndarray:
     """Returns n distinct configs [n, S], each with its own mean level of bits for kernels and for inputs."""
-    random, several = np.random.default_rng(0), [len(each) for each in options.named(OPTIONS)]
+    random, several = np.random.default_rng(0), [len(each) for each in options.by_name(OPTIONS)]
     configs: dict[bytes, np.ndarray] = {}
     while len(configs) < n:
         level = random.random((2, 1)) ** 1.5  # few configs of many bits: all of those are equally good
@@ -174,7 +174,7 @@ def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
 @lru_cache(maxsize=1)
 def _bank(network: Network) -> Bank:
     calibration = data.load(network.forward.data, "train").pixels[:_CALIBRATE]
-    return build(network, *options.named(OPTIONS), calibration)
+    return build(network, *options.by_name(OPTIONS), calibration)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from domains.quant.solve.allocation import Budget, Chosen, solve
+from domains.quant.solve.allocation import Allocation, CostLimit, solve
 from experiments import command, study
 from qd.report.table import Row
 
@@ -37,11 +37,11 @@ class PublishedAllocation(NamedTuple):
 
     name: str  # e.g. resnet50 modelsize_0.25
     sensitivity: np.ndarray  # [L, 2] Omega = trace/n * ||W - Q(W)||^2
-    budget: Budget
+    budget: CostLimit
     tied: tuple[tuple[int, ...], ...]
     published: np.ndarray  # [L] option
 
-    def solve(self) -> Chosen:
+    def solve(self) -> Allocation:
         return solve(self.sensitivity, [self.budget], tied=self.tied)
 
     def of(self, options: np.ndarray) -> tuple[float, float]:
@@ -99,7 +99,7 @@ def _case(name: str, kind: str, fraction: float) -> PublishedAllocation:
     published = np.array([int(digit == "8") for digit in model["published_bits"][f"{kind}_{fraction}"]])
     limit = float(low + fraction * (high - low))
     tied = tuple(tuple(pair) for pair in model["tied_layers"])
-    return PublishedAllocation(f"{name} {kind}_{fraction}", sensitivity, Budget(kind, cost, limit), tied, published)
+    return PublishedAllocation(f"{name} {kind}_{fraction}", sensitivity, CostLimit(kind, cost, limit), tied, published)
 
 
 if __name__ == "__main__":

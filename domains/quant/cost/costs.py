@@ -16,7 +16,7 @@ from qd.types import Array
 
 BIAS_BITS = 32
 KILOBYTE = 8000.0  # bits
-REFERENCE_BITS = 8  # bit operations are told as a fraction of the network with 8 bit in every layer
+REFERENCE_BITS = 8  # bit operations are a fraction of the network with 8 bit in every layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,22 @@ class Costs:
 
     size: np.ndarray  # [L, W+1] bits of weights, scales, zero points and bias
     bops: np.ndarray  # [L, W+1, A+1] MACs times bits of weights times bits of activations
-    latency: np.ndarray  # [L, W+1, A+1] microseconds an example; NaN where nobody has measured it
+    latency: np.ndarray  # [L, W+1, A+1] microseconds an example; NaN where it is not measured
     bops_reference: float  # of the network with 8 bit everywhere
 
     def of(self, weight_index: Array, activation_index: Array) -> dict[str, np.ndarray]:
-        """Returns size in KB (1000 bytes), bops and latency in microseconds of configs [B, L] and [B, L]; each [B]."""
+        """Returns the costs of B configs.
+
+        Args:
+            weight_index: weight options [B, L].
+            activation_index: activation options [B, L].
+
+        Returns:
+            size in KB (1000 bytes), bops in bit operations, latency in microseconds an example; each [B].
+
+        Raises:
+            UserError: the two have other shapes.
+        """
         w, a = np.asarray(weight_index), np.asarray(activation_index)
         rows = np.arange(len(self.size))
         if w.shape != a.shape or w.ndim != 2 or w.shape[1] != len(rows):
@@ -44,7 +55,7 @@ class Costs:
         }
 
 
-def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) -> Costs:
+def build_cost_tables(bank: Bank, latency_table: latency.LatencyTable | None = None) -> Costs:
     """Returns the tables of a bank; the latency table is measured once for a machine and kept.
 
     Args:
@@ -59,12 +70,12 @@ def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) ->
     """
     network, options, activations = bank.network, bank.weight_options, bank.activation_options
     layers = network.layers
-    stored = np.asarray(bank.stored_bits, np.float64)
-    if stored.shape != (len(layers), len(options)) or not np.isfinite(stored).all():
+    stored_bits = np.asarray(bank.stored_bits, np.float64)
+    if stored_bits.shape != (len(layers), len(options)) or not np.isfinite(stored_bits).all():
         raise UserError(
-            f"stored_bits has shape {list(stored.shape)}, or a number that is not finite, but there are {len(layers)} layers "
-            f"of {len(options)} options",
-            "build the bank anew",
+            f"stored_bits has shape {list(stored_bits.shape)}, or a number that is not finite, but there are "
+            f"{len(layers)} layers of {len(options)} options",
+            "build the bank again",
         )
     ops = [latency.op(layer) for layer in layers]
     table = latency_measure.table(ops) if latency_table is None else latency_table
@@ -74,7 +85,7 @@ def build_cost_tables(bank: Bank, latency_table: latency.Table | None = None) ->
     activation_bits = np.array([*(option.bits for option in activations), FULL_BITS], np.float64)
     macs = np.array([layer.macs for layer in layers], np.float64)
     return Costs(
-        np.column_stack([stored, full]) + bias[:, None],
+        np.column_stack([stored_bits, full]) + bias[:, None],
         macs[:, None, None] * weight_bits[:, None] * activation_bits,
         table.of_all(ops, _kernels(options, activations)),
         float(macs.sum() * REFERENCE_BITS**2),

@@ -1,8 +1,8 @@
 """How long a layer takes on this machine: a table of (op, shape, precision) in microseconds, measured through onnxruntime.
 
 Per example, of a batch of 8 images or one sequence; one thread, the least of many runs, less what an empty run costs.
-Measured once for a machine and kept in the user's cache; without onnxruntime the table that is shipped, of the machine
-it names.
+Measured once for a machine and stored in the user's cache; without onnxruntime the table that comes with the package, of the
+machine it names.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from qd.support.cache_dirs import cache_path
 from qd.support.errors import UserError
 from qd.support.provenance import processor
 
-BATCH = 8  # images at a time: a single one is too quick to tell kernels apart
+BATCH = 8  # images at a time: a single one is too quick to compare kernels
 
 # int8, uint8: of weights; rounded: fp32 after rounding its input; int4: weights in blocks, dense only
 PRECISIONS = ("fp32", "int8", "uint8", "rounded", "int4")
@@ -49,43 +49,63 @@ def op(layer: Any) -> Op:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class LatencyTable:
     """Microseconds by op and precision, and the machine that they were measured on."""
 
     machine: str
     microseconds: dict[str, dict[str, float]]  # op's name -> precision -> us
 
     def of(self, op: Op, precision: str) -> float:
-        """Returns microseconds; NaN where nobody has measured it."""
+        """Returns the time of one op.
+
+        Args:
+            op: a layer.
+            precision: one of PRECISIONS.
+
+        Returns:
+            Microseconds an example; NaN where it is not measured.
+        """
         return self.microseconds.get(op.name, {}).get(precision, float("nan"))
 
     def of_all(self, ops: Sequence[Op], precisions: Sequence[Sequence[str]]) -> np.ndarray:
-        """Returns microseconds of L ops in each of a table of precisions [W, A]; [L, W, A]."""
+        """Returns the times of L ops in each of a table of precisions.
+
+        Args:
+            ops: L layers.
+            precisions: [W][A] of PRECISIONS.
+
+        Returns:
+            Microseconds an example, [L, W, A]; NaN where it is not measured.
+        """
         return np.array([[[self.of(op, precision) for precision in row] for row in precisions] for op in ops])
 
-    def check(self) -> "Table":
+    def check(self) -> "LatencyTable":
         """Raises ValueError where a time cannot be."""
         for name, row in self.microseconds.items():
             for precision, time_taken in row.items():
                 if precision not in PRECISIONS or not np.isfinite(time_taken) or time_taken < 0:
                     raise UserError(
-                        f"the latency table says {time_taken} us for {name}, {precision}: a time is a finite number, not below "
+                        f"the latency table has {time_taken} us for {name}, {precision}: a time is a finite number, not below "
                         f"0, for one of {', '.join(PRECISIONS)}",
-                        f"delete {kept(self.machine)} to measure anew",
+                        f"delete {cache_file(self.machine)} to measure again",
                     )
         return self
 
 
-def read(file: Path) -> Table:
+def read(file: Path) -> LatencyTable:
     """Reads a table. Raises ValueError where it is damaged."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        return Table(said["machine"], {n: {p: float(t) for p, t in row.items()} for n, row in said["us"].items()}).check()
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return LatencyTable(
+            content["machine"], {n: {p: float(t) for p, t in row.items()} for n, row in content["us"].items()}
+        ).check()
     except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise UserError(f"the latency table {file} cannot be read ({error!r})", "delete it, and it is measured anew") from error
+        raise UserError(
+            f"the latency table {file} cannot be read ({error!r})", "delete it, and it is measured again"
+        ) from error
 
 
-def write(table: Table, file: Path) -> None:
+def write(table: LatencyTable, file: Path) -> None:
     """Writes a table, whole or not at all.
 
     Args:
@@ -96,13 +116,13 @@ def write(table: Table, file: Path) -> None:
         OSError: the file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    rounded = {name: {p: round(t, 3) for p, t in row.items()} for name, row in sorted(table.microseconds.items())}
-    said = {"machine": table.machine, "batch": BATCH, "unit": "us an example, one thread", "us": rounded}
+    microseconds = {name: {p: round(t, 3) for p, t in row.items()} for name, row in sorted(table.microseconds.items())}
+    content = {"machine": table.machine, "batch": BATCH, "unit": "us an example, one thread", "us": microseconds}
     with replacing(file) as scratch:
-        scratch.write((json.dumps(said, indent=1) + "\n").encode())
+        scratch.write((json.dumps(content, indent=1) + "\n").encode())
 
 
-def kept(machine: str) -> Path:
+def cache_file(machine: str) -> Path:
     """Where a machine's table lies, in the user's cache."""
     return cache_path("quant", f"latency-{''.join(c if c.isalnum() else '-' for c in machine)[:120]}.json")
 

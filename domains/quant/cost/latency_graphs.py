@@ -8,10 +8,10 @@ from domains.quant.cost.latency import Op
 from domains.quant.onnx_runtime import IR, OPSET
 
 _BLOCK = 32  # of MatMulNBits
-Timed = tuple[bytes, dict[str, np.ndarray]]  # a graph, and what to feed it
+GraphAndInputs = tuple[bytes, dict[str, np.ndarray]]  # a graph, and what to feed it
 
 
-def empty(op: Op, batch: int) -> Timed:
+def empty(op: Op, batch: int) -> GraphAndInputs:
     """A graph that does nothing with the op's input.
 
     Args:
@@ -25,7 +25,7 @@ def empty(op: Op, batch: int) -> Timed:
     return _graph([_node("Identity", ["x"], ["y"])], {}, x, np.float32)
 
 
-def of(op: Op, batch: int) -> dict[str, Timed]:
+def of(op: Op, batch: int) -> dict[str, GraphAndInputs]:
     """Returns precision -> graph; int4 only where the op has it.
 
     Args:
@@ -42,7 +42,7 @@ def of(op: Op, batch: int) -> dict[str, Timed]:
     w, codes = rng.normal(size=shape).astype(np.float32), rng.integers(-63, 64, shape).astype(np.int8)
     bias, scale = np.zeros(out, np.float32), np.full(out, 0.01, np.float32)
     settings: dict[str, Any] = {"strides": [op.stride] * 2, "auto_pad": "SAME_UPPER"} if op.kind == "conv" else {}
-    quantized = {"s": np.float32(0.05), "z": np.uint8(3)}
+    input_grid = {"s": np.float32(0.05), "z": np.uint8(3)}
     if op.kind == "conv":
         plain = [_node("Conv", ["x", "w", "b"], ["y"], **settings)]
         names = ["x", "s", "z", "w", "ws", "wz", "s", "z", "b"]
@@ -51,29 +51,29 @@ def of(op: Op, batch: int) -> dict[str, Timed]:
         plain = [_node("MatMul", ["x", "w"], ["m"]), _node("Add", ["m", "b"], ["y"])]
         integer = [_node("QLinearMatMul", ["x", "s", "z", "w", "ws", "wz", "s", "z"], ["y"])]
     rounding = [_node("QuantizeLinear", ["x", "s", "z"], ["q"]), _node("DequantizeLinear", ["q", "s", "z"], ["r"])]
-    rounded = [*rounding, *[_renamed(node, "x", "r") for node in plain]]
+    on_rounded = [*rounding, *[_with_input(node, "x", "r") for node in plain]]
     signed = {"w": codes, "ws": scale, "wz": np.zeros(out, np.int8), "b": np.zeros(out, np.int32)}
     unsigned = signed | {"w": (codes.astype(int) + 128).astype(np.uint8), "wz": np.full(out, 128, np.uint8)}
     x8 = rng.integers(0, 256, x.shape).astype(np.uint8)
     graphs = {
         "fp32": _graph(plain, {"w": w, "b": bias}, x, np.float32),
-        "int8": _graph(integer, quantized | signed, x8, np.uint8),
-        "uint8": _graph(integer, quantized | unsigned, x8, np.uint8),
-        "rounded": _graph(rounded, quantized | {"w": w, "b": bias}, x, np.float32),
+        "int8": _graph(integer, input_grid | signed, x8, np.uint8),
+        "uint8": _graph(integer, input_grid | unsigned, x8, np.uint8),
+        "rounded": _graph(on_rounded, input_grid | {"w": w, "b": bias}, x, np.float32),
     }
     if op.kind == "dense" and op.shape[0] % _BLOCK == 0:
         graphs["int4"] = _int4(op, x, rng)
     return graphs
 
 
-def _int4(op: Op, x: np.ndarray, rng: np.random.Generator) -> Timed:
+def _int4(op: Op, x: np.ndarray, rng: np.random.Generator) -> GraphAndInputs:
     """onnxruntime's own MatMulNBits: weights of 4 bit in blocks of 32, input in full precision."""
     rows, columns = op.shape
     blocks = rows // _BLOCK
-    packed = rng.integers(0, 256, (columns, blocks, _BLOCK // 2)).astype(np.uint8)
+    codes = rng.integers(0, 256, (columns, blocks, _BLOCK // 2)).astype(np.uint8)
     scale = np.full(columns * blocks, 0.01, np.float32)
     node = _node("MatMulNBits", ["x", "w", "ws"], ["y"], domain="com.microsoft", K=rows, N=columns, bits=4, block_size=_BLOCK)
-    return _graph([node], {"w": packed, "ws": scale}, x, np.float32)
+    return _graph([node], {"w": codes, "ws": scale}, x, np.float32)
 
 
 def _input(op: Op, batch: int) -> np.ndarray:
@@ -81,16 +81,16 @@ def _input(op: Op, batch: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(batch, *inputs)).astype(np.float32)
 
 
-def _graph(nodes: list, initial: dict[str, Any], x: np.ndarray, result: type) -> Timed:
+def _graph(nodes: list, initial: dict[str, Any], x: np.ndarray, result: type) -> GraphAndInputs:
     import onnx  # pyright: ignore[reportMissingImports]
     from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports]
 
     used = {name for node in nodes for name in node.input}
     kinds = {np.dtype(np.float32): onnx.TensorProto.FLOAT, np.dtype(np.uint8): onnx.TensorProto.UINT8}
-    given = helper.make_tensor_value_info("x", kinds[x.dtype], x.shape)
-    told = helper.make_tensor_value_info("y", kinds[np.dtype(result)], None)
+    graph_input = helper.make_tensor_value_info("x", kinds[x.dtype], x.shape)
+    graph_output = helper.make_tensor_value_info("y", kinds[np.dtype(result)], None)
     constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in initial.items() if name in used]
-    graph = helper.make_graph(nodes, "op", [given], [told], constants)
+    graph = helper.make_graph(nodes, "op", [graph_input], [graph_output], constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR).SerializeToString(), {"x": x}
 
@@ -101,7 +101,7 @@ def _node(kind: str, inputs: list[str], outputs: list[str], **settings: Any) -> 
     return helper.make_node(kind, inputs, outputs, **settings)
 
 
-def _renamed(node: Any, old: str, new: str) -> Any:
+def _with_input(node: Any, old: str, new: str) -> Any:
     copy = type(node)()
     copy.CopyFrom(node)
     copy.input[:] = [new if name == old else name for name in node.input]

@@ -7,29 +7,29 @@ import numpy as np
 
 from domains.quant import onnx_runtime
 from domains.quant.cost import latency_graphs
-from domains.quant.cost.latency import BATCH, SHIPPED, Op, Table, kept, machine, read, write
+from domains.quant.cost.latency import BATCH, SHIPPED, LatencyTable, Op, cache_file, machine, read, write
 
 SECONDS = 0.08  # of measuring each op
 
 
-def table(ops: Sequence[Op]) -> Table:
-    """Returns a table that holds these ops; measures what is missing and keeps it. Warns where it cannot measure."""
+def table(ops: Sequence[Op]) -> LatencyTable:
+    """Returns a table that holds these ops; measures what is missing and stores it. Warns where it cannot measure."""
     if onnx_runtime.missing_packages():
-        shipped = read(SHIPPED)
-        lacking = sorted({op.name for op in ops} - set(shipped.microseconds))
+        default = read(SHIPPED)
+        lacking = sorted({op.name for op in ops} - set(default.microseconds))
         lacks = f"; it lacks {', '.join(lacking[:3])}" * bool(lacking)
         warnings.warn(
-            f"latency is that of another machine ({shipped.machine}){lacks}: to measure this one, {onnx_runtime.INSTALL}",
+            f"latency is that of another machine ({default.machine}){lacks}: to measure this one, {onnx_runtime.INSTALL}",
             stacklevel=2,
         )
-        return shipped
-    file = kept(machine())
-    stored = read(file) if file.exists() else Table(machine(), {})
-    missing = {op.name: op for op in ops if "uint8" not in stored.microseconds.get(op.name, {})}
+        return default
+    file = cache_file(machine())
+    times = read(file) if file.exists() else LatencyTable(machine(), {})
+    missing = {op.name: op for op in ops if "uint8" not in times.microseconds.get(op.name, {})}
     if missing:
-        stored = Table(stored.machine, stored.microseconds | {name: measure(op) for name, op in missing.items()})
-        write(stored, file)
-    return stored
+        times = LatencyTable(times.machine, times.microseconds | {name: measure(op) for name, op in missing.items()})
+        write(times, file)
+    return times
 
 
 def measure(op: Op) -> dict[str, float]:

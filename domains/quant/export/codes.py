@@ -56,11 +56,11 @@ def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
         UserError: a layer's values lie on no grid of its option, or are too many for its table; or a gene is no index.
     """
     (weights,), (activations,) = bank.split(genome)
-    encoded = []
+    codes = []
     for layer, index in enumerate(weights.tolist()):
         option = bank.weight_option(index)
-        encoded.append(None if option is None else (in_table if option.is_table else in_integers)(bank, layer, index))
-    return EncodedConfig(bank, tuple(encoded), activations)
+        codes.append(None if option is None else (in_table if option.is_table else in_integers)(bank, layer, index))
+    return EncodedConfig(bank, tuple(codes), activations)
 
 
 def for_kernel(weight: Codes) -> Codes:
@@ -102,7 +102,7 @@ def in_table(bank: Bank, layer: int, index: int) -> Lookup:
     table, indices = np.unique(plain, return_inverse=True)
     if len(table) > 2**option.bits:
         name, most = bank.network.layers[layer].name, 2**option.bits
-        raise UserError(f"{name}: {option.name} has {len(table)} values, and its bits tell {most}; it cannot be carried")
+        raise UserError(f"{name}: {option.name} has {len(table)} values, and its bits index {most}; it cannot be exported")
     return Lookup(indices.reshape(values.shape).astype(np.uint8), table, scale, option.bits)
 
 
@@ -129,6 +129,6 @@ def in_integers(bank: Bank, layer: int, index: int) -> Codes:
     codes = np.rint(values / scale + zero).astype(np.int32)
     if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6):
         raise UserError(
-            f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}", "build it anew"
+            f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}", "build it again"
         )
     return Codes(codes, scale, zero, option.bits, option.symmetric)

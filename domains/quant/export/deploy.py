@@ -36,7 +36,18 @@ class Exporter:
         self, domain: Any, ids: Sequence[int], cells: Sequence[int], solutions: np.ndarray, folder: Path,
         say: Callable[[str], None] = print,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Writes folder/FORMAT-cell-N/ with the files and report.json of each config [B, 2L]; returns the reports.
+        """Writes folder/FORMAT-cell-N/ with the files and report.json of each config.
+
+        Args:
+            domain: gives the bank, and predicts costs.
+            ids: B ids of the elites.
+            cells: B cells of the archive.
+            solutions: configs [B, 2L].
+            folder: that the folders are made in.
+            say: called with a line for each config.
+
+        Returns:
+            B reports.
 
         Raises:
             UserError: a layer cannot be carried (each is named, before anything is written), or a package lacks.
@@ -78,10 +89,10 @@ def refuse(bank: Bank, genome: np.ndarray, target: str, cell: int) -> None:
     Raises:
         UserError: a layer cannot be carried (each is named with its reason), or there is no such target.
     """
-    blocked = support.blocked(bank, genome, target)
-    if blocked:
-        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in blocked)
-        others = [name for other, name in support.NAMES.items() if not support.blocked(bank, genome, other)]
+    layers = support.unsupported(bank, genome, target)
+    if layers:
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in layers)
+        others = [name for other, name in support.NAMES.items() if not support.unsupported(bank, genome, other)]
         instead = f"type --format {others[0]}" if others else "choose another cell, or search with options that it carries"
         raise UserError(f"the config of cell {cell} cannot be carried to {target}: {reasons}. {instead}")
 
@@ -109,16 +120,16 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
     if theirs.shape != ours.shape or not np.isfinite(theirs).all():
         raise UserError(f"the file gave {list(theirs.shape)} for {len(ours)} images, and {list(ours.shape)} finite is wanted")
     agreement = agree(domain.bank.network, theirs, ours)
-    predicted = {name: float(column[0]) for name, column in domain.cost(genome[None]).items() if column.ndim == 1}
+    costs = {name: float(column[0]) for name, column in domain.cost(genome[None]).items() if column.ndim == 1}
     report = {
         "deployable": bool(agreement >= AGREEMENT),
         "agreement": round(agreement, 3),
         "images": len(ours),
         "difference": float(np.abs(theirs - ours).max()),
-        "size_predicted_KB": round(predicted["size"], 3),
+        "size_predicted_KB": round(costs["size"], 3),
         "size_weights_KB": artifact.weights_bytes / 1000,
         "size_file_KB": sum(map(len, artifact.files.values())) / 1000,
-        "latency_predicted_us": round(predicted["latency"], 3),
+        "latency_predicted_us": round(costs["latency"], 3),
         "latency_measured_us": round(latency(artifact.run, _whole(form, images.pixels)), 3),
         "processor": processor().name,
         "vnni": onnx_runtime.vnni(),

@@ -30,8 +30,8 @@ def write(
     """Returns the file of a config.
 
     Args:
-        result_ranges: layer -> range (low, high) of its results, for those whose results are rounded to 8 bit.
-        more_outputs: layers whose results the file gives besides.
+        result_ranges: layer -> range (low, high) of its results, for those with results that are rounded to 8 bit.
+        more_outputs: layers of which the file gives the results too.
         plain: every kernel in full precision, on rounded numbers: agrees best, and is slower.
     """
     from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
@@ -53,8 +53,8 @@ def write(
     return helper.make_model(graph, opset_imports=opsets, ir_version=ir, producer_name="qd-atlas").SerializeToString()
 
 
-def summed(network: Network) -> list[int]:
-    """Returns the convolutions whose results go somewhere else than, after a ReLU, into layers alone."""
+def layers_into_sums(network: Network) -> list[int]:
+    """Returns the convolutions with results that go elsewhere than, after a ReLU, into layers alone."""
     order, _ = steps(network)
     users: dict[int, list[Step]] = {}
     for step in order:
@@ -76,7 +76,7 @@ class _Nodes:
         self.result_ranges, self.plain, self.two_bits = result_ranges, plain, two_bits
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value alike
+        self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value in the same way
 
     def node(self, kind: str, inputs: list[str], output: str, **settings: Any) -> str:
         from onnx import helper  # pyright: ignore[reportMissingImports]
@@ -131,7 +131,7 @@ class _Nodes:
         return self.node("DequantizeLinear", names, f"b{i}", **({"axis": 0} if np.ndim(grid) else {}))
 
     def _pair(self, x: str, scale: float, zero: int, levels: int, integers: bool = True) -> str:
-        """Rounds a value and gives it back; for kernels in full precision by plain arithmetic, which nobody rewrites."""
+        """Rounds a value to codes and back; for kernels in full precision by arithmetic that onnxruntime does not rewrite."""
         key = (x, scale, zero, levels, integers)
         if key not in self.rounded:
             n = f"q{len(self.rounded)}.{len(self.nodes)}"
@@ -165,9 +165,9 @@ class _Nodes:
         if self.plain:
             shape = (-1, 1, 1, 1) if layer.kind == "conv" and weight.scale.ndim else weight.scale.shape
             zero = self.constant(f"w{i}.zero", (weight.zero * finer).astype(np.float32).reshape(shape))
-            moved = self.node("Sub", [self.node("Cast", [code], f"w{i}.plain", to=1), zero], f"w{i}.moved")
+            shift = self.node("Sub", [self.node("Cast", [code], f"w{i}.plain", to=1), zero], f"w{i}.moved")
             step = self.constant(f"w{i}.step", np.float32(weight.scale / finer).reshape(shape))
-            return self.node("Mul", [moved, step], f"w{i}"), None
+            return self.node("Mul", [shift, step], f"w{i}"), None
         axis = {"axis": 0 if layer.kind == "conv" else 1} if weight.scale.ndim else {}
         s, z = self.constant(f"w{i}.s", weight.scale / finer), self.constant(f"w{i}.z", (weight.zero * finer).astype(kind))
         return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), weight.scale / finer

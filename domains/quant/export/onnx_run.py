@@ -14,7 +14,7 @@ from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from qd.support.errors import UserError
 
-_WANTED = 99.75  # per cent: with room above what is asked on held-out images
+_WANTED = 99.75  # per cent: with room above the limit on held-out images
 _CHOOSING, _RANGES = 2_000, 256  # images of the validation and training splits
 
 
@@ -64,9 +64,9 @@ def _plain(config: codes.EncodedConfig) -> Artifact:
 
 
 def result_ranges(config: codes.EncodedConfig) -> dict[int, onnx_file.Range]:
-    """Returns layer -> the range of its results on training images, of the layers whose results go into sums."""
+    """Returns layer -> the range of its results on training images, of the layers with results that go into sums."""
     network = config.bank.network
-    layers = onnx_file.summed(network)
+    layers = onnx_file.layers_into_sums(network)
     images = data.load(network.forward.data, "train").pixels[:_RANGES]
     run = onnx_runtime.open_session(onnx_file.write(config, more_outputs=layers))
     results = run([f"o{i}" for i in layers], {"images": images}) if layers else []

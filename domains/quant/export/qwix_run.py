@@ -42,9 +42,9 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     files = {"rules.json": (json.dumps(rules, indent=1) + "\n").encode(), "weights.npz": buffer.getvalue()}
-    stored = sum(array.nbytes for array in arrays.values())
+    weights_bytes = sum(array.nbytes for array in arrays.values())
     settings = {"kernels": "qwix on XLA, cpu; predicted latency is onnxruntime's"}
-    return Artifact(files, runner(config.bank.network, files), stored, settings)
+    return Artifact(files, runner(config.bank.network, files), weights_bytes, settings)
 
 
 def runner(network: Network, files: dict[str, bytes]) -> Callable[[np.ndarray], np.ndarray]:
@@ -62,14 +62,14 @@ def runner(network: Network, files: dict[str, bytes]) -> Callable[[np.ndarray], 
 
     plan = json.loads(files["rules.json"])
     rules = [qwix.QuantizationRule(**rule) for rule in plan["rules"]]
-    with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as packed:
-        arrays = {name: packed[name] for name in packed.files}
+    with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as code_bytes:
+        arrays = {name: code_bytes[name] for name in code_bytes.files}
     model = _module(network)
-    quantized = qwix.quantize_model(model, qwix.PtqProvider(rules))
+    quantized_model = qwix.quantize_model(model, qwix.PtqProvider(rules))
     example = np.zeros((1, *plan["input"]), np.float32)
-    shapes = jax.eval_shape(lambda x: quantized.init(jax.random.key(0), x), example)["params"]
+    shapes = jax.eval_shape(lambda x: quantized_model.init(jax.random.key(0), x), example)["params"]
     params = {path(layer): _params(layer, shapes[path(layer)], arrays) for layer in network.layers}
-    apply = jax.jit(lambda params, x: quantized.apply({"params": params}, x))
+    apply = jax.jit(lambda params, x: quantized_model.apply({"params": params}, x))
     return lambda x: np.asarray(apply(params, np.asarray(x, np.float32)))
 
 
@@ -142,18 +142,18 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     return np.packbits(np.unpackbits(plain, axis=1, count=bits, bitorder="little"))
 
 
-def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
+def unpack(code_bytes: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
     """Undoes ``pack``.
 
     Args:
-        packed: uint8 [bytes].
+        code_bytes: uint8 [bytes].
         shape: of the codes.
         bits: of one code, up to 8.
 
     Returns:
         int8 codes of that shape.
     """
-    each = np.unpackbits(packed, count=int(np.prod(shape)) * bits).reshape(-1, bits)
+    each = np.unpackbits(code_bytes, count=int(np.prod(shape)) * bits).reshape(-1, bits)
     codes = np.packbits(each, axis=1, bitorder="little")[:, 0].astype(np.int16)
     return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes).astype(np.int8).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Which layers of a config an exporter carries: the support matrix, layer by layer and for whole genomes.
+"""Which layers of a config an exporter can write: the support matrix, layer by layer and for whole genomes.
 
 L layers, W weight options, A activation options.
 """
@@ -16,14 +16,14 @@ TARGETS = ("ort-cpu", "qwix-cpu")
 NAMES = {"ort-cpu": "onnx", "qwix-cpu": "qwix"}
 
 
-class Blocked(NamedTuple):
+class UnsupportedLayer(NamedTuple):
     """A layer that an exporter cannot carry."""
 
     layer: str
     reason: str
 
 
-def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
+def unsupported(bank: Bank, genome: np.ndarray, target: str) -> list[UnsupportedLayer]:
     """Returns the layers that a target cannot run, each with its reason; none: the config can be exported.
 
     Args:
@@ -32,7 +32,7 @@ def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
         target: one of TARGETS.
 
     Returns:
-        Blocked layers in the network's order.
+        Layers in the network's order.
 
     Raises:
         UserError: there is no such target, or a gene is no index.
@@ -43,7 +43,7 @@ def blocked(bank: Bank, genome: np.ndarray, target: str) -> list[Blocked]:
     layers = []
     for layer, w, a in zip(bank.network.layers, weights, activations, strict=True):
         reason = refusal(layer, bank.weight_option(w), bank.activation_option(a), target)
-        layers += [Blocked(layer.name, reason)] if reason else []
+        layers += [UnsupportedLayer(layer.name, reason)] if reason else []
     return layers
 
 
@@ -92,7 +92,7 @@ def targets(bank: Bank, genomes: np.ndarray) -> list[str]:
 
 
 def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOption | None, target: str) -> str:
-    """Says why a target cannot run a layer so; empty where it can.
+    """Returns why a target cannot run a layer so; empty where it can.
 
     Args:
         layer: a layer; its kind counts.
@@ -104,13 +104,13 @@ def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOpt
         The reason, without the layer's name; "" where the target runs it.
     """
     if option is None or activation is None:
-        mixed = (option is None) != (activation is None)
-        return "weights and inputs must both be full precision, or neither" if mixed else ""
+        only_one = (option is None) != (activation is None)
+        return "weights and inputs must both be full precision, or neither" if only_one else ""
     if target == "ort-cpu" and activation.full:
         return "inputs stay in full precision, and files are written of inputs of up to 8 bit"
     if target == "ort-cpu":
-        carried = option.runs_in_integers or option.is_table
-        return "" if carried else f"{option.name} has no codes with one scale a channel"
+        has_codes = option.runs_in_integers or option.is_table
+        return "" if has_codes else f"{option.name} has no codes with one scale a channel"
     if not option.runs_in_integers:
         return f"{option.name} has no integer codes with one scale a channel or tensor"
     if layer.kind == "conv":

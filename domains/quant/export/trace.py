@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.extend import core as jex
 
 from domains.quant.networks.layers import Network, linear
 from qd.support.errors import UserError
@@ -39,9 +40,9 @@ def steps(network: Network) -> tuple[tuple[Step, ...], int]:
         layer.__name__ = f"layer{i}"
         return jax.jit(layer)(x)
 
-    closed = jax.make_jaxpr(lambda x: network.forward(apply, x))(jnp.zeros((2, *layers[0].inputs), jnp.float32))
+    program = jax.make_jaxpr(lambda x: network.forward(apply, x))(jnp.zeros((2, *layers[0].inputs), jnp.float32))
     reader = _Reader()
-    (result,) = reader.read(closed.jaxpr, [0])
+    (result,) = reader.read(program.jaxpr, [0])
     return tuple(reader.steps), result
 
 
@@ -52,12 +53,12 @@ class _Reader:
         self.steps: list[Step] = []
         self.last = 0
 
-    def read(self, jaxpr: Any, given: list[Any]) -> list[Any]:
-        held = dict(zip(map(id, jaxpr.invars), given, strict=True))
-        value = lambda var: float(var.val) if hasattr(var, "val") else held[id(var)]
+    def read(self, jaxpr: jex.Jaxpr, inputs: list[Any]) -> list[Any]:
+        values = dict(zip(map(id, jaxpr.invars), inputs, strict=True))
+        value = lambda var: float(var.val) if isinstance(var, jex.Literal) else values[id(var)]
         for equation in jaxpr.eqns:
             outputs = self._equation(equation, [value(var) for var in equation.invars])
-            held |= dict(zip(map(id, equation.outvars), outputs, strict=True))
+            values |= dict(zip(map(id, equation.outvars), outputs, strict=True))
         return [value(var) for var in jaxpr.outvars]
 
     def _equation(self, equation: Any, values: list[Any]) -> list[Any]:
@@ -67,14 +68,14 @@ class _Reader:
             return [self._step("layer", values[:1], int(name[5:]))]
         inner = settings.get("jaxpr") or settings.get("call_jaxpr")
         if inner is not None:
-            return self.read(getattr(inner, "jaxpr", inner), values)
-        known: dict[str, Callable[[], int] | None] = {
+            return self.read(inner.jaxpr if isinstance(inner, jex.ClosedJaxpr) else inner, values)
+        operations: dict[str, Callable[[], int] | None] = {
             "max": lambda: self._step("relu", values[:1]) if values[1] == 0.0 and _is_value(values[0]) else self._no(kind),
             "add": lambda: self._step("add", values) if all(map(_is_value, values)) else self._no(kind),
             "reduce_sum": lambda: self._step("sum", values, tuple(settings["axes"])),
             "div": lambda: self._step("scale", values[:1], 1 / values[1]) if not _is_value(values[1]) else self._no(kind),
         }
-        make = known.get(kind)
+        make = operations.get(kind)
         return [make() if make else self._no(kind)]
 
     def _no(self, kind: str) -> int:
@@ -89,5 +90,5 @@ class _Reader:
         return self.last
 
 
-def _is_value(given: Any) -> bool:
-    return isinstance(given, int)
+def _is_value(value: Any) -> bool:
+    return isinstance(value, int)

@@ -29,7 +29,7 @@ class Images(NamedTuple):
     def first(self, n: int) -> "Images":
         """Returns the first n. Raises ValueError where there are fewer."""
         if not 1 <= n <= len(self.labels):
-            raise UserError(f"{n} images are asked for, and there are {len(self.labels)}", f"type images={len(self.labels)}")
+            raise UserError(f"images={n} is none of 1 to {len(self.labels)}", f"type images={len(self.labels)}")
         return Images(self.pixels[:n], self.labels[:n])
 
 
@@ -57,7 +57,7 @@ def folder() -> Path:
     return Path(os.environ.get("FASHION_MNIST") or FOLDER)
 
 
-def corrupted(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
+def corrupt(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
     """A third each of the images with noise, blur and low contrast: after Hendrycks and Dietterich (2019).
 
     Args:
@@ -71,11 +71,11 @@ def corrupted(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(0, 0.15 / _DEVIATION, pixels.shape).astype(np.float32)
     padded = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     height, width = pixels.shape[1:3]
-    blurred = sum(padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)) / 9
+    blur = sum(padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)) / 9
     mean = pixels.mean((1, 2, 3), keepdims=True)
     faint = mean + (pixels - mean) * 0.4
     which = third[:, None, None, None]
-    return np.where(which == 0, pixels + noise, np.where(which == 1, blurred, faint)).astype(np.float32)
+    return np.where(which == 0, pixels + noise, np.where(which == 1, blur, faint)).astype(np.float32)
 
 
 @lru_cache(maxsize=3)
@@ -89,8 +89,8 @@ def _fashion(split: str) -> Images:
             "type apt-get install --reinstall dataset-fashion-mnist",
         )
     part = {"train": slice(0, -_VALIDATE), "validation": slice(-_VALIDATE, None), "test": slice(None)}[split]
-    scaled = (pixels[part, :, :, None].astype(np.float32) / 255 - _MEAN) / _DEVIATION
-    return Images(scaled.astype(np.float32), labels[part].astype(np.int32))
+    standard = (pixels[part, :, :, None].astype(np.float32) / 255 - _MEAN) / _DEVIATION
+    return Images(standard.astype(np.float32), labels[part].astype(np.int32))
 
 
 def _idx(path: Path, dimensions: int) -> np.ndarray:
@@ -120,8 +120,8 @@ def _digits(split: str) -> Images:
     pixels, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))
     part = order[{"train": slice(0, -600), "validation": slice(-600, -300), "test": slice(-300, None)}[split]]
-    scaled = (np.asarray(pixels)[part].reshape(-1, 8, 8, 1) / 16 - 0.305) / 0.376
-    return Images(scaled.astype(np.float32), np.asarray(labels)[part].astype(np.int32))
+    standard = (np.asarray(pixels)[part].reshape(-1, 8, 8, 1) / 16 - 0.305) / 0.376
+    return Images(standard.astype(np.float32), np.asarray(labels)[part].astype(np.int32))
 
 
 @lru_cache(maxsize=3)
@@ -129,20 +129,20 @@ def _sentences(split: str) -> Images:
     """Embedded sentences, [N, T, D], T of the longest: 64 to train and to validate on, 256 to test on; labels mean nothing."""
     from domains.quant.networks import encoder
 
-    embedded = encoder.embed(sentences(split))
-    longest = int((embedded != 0).any(2).sum(1).max())
-    return Images(embedded[:, :longest], np.zeros(len(embedded), np.int32))
+    tokens = encoder.embed(sentences(split))
+    longest = int((tokens != 0).any(2).sum(1).max())
+    return Images(tokens[:, :longest], np.zeros(len(tokens), np.int32))
 
 
 def sentences(split: str) -> list[str]:
     """Plain sentences of who does what, where or when, in mixed order; splits share neither subjects nor actions."""
     at = SPLITS.index(split)
-    random, (who, what) = np.random.default_rng(at), _TOLD[split]
-    made = [f"{a} {b} {_WHEN[i]}." for a in who for b, i in zip(what, random.integers(0, len(_WHEN), len(what)), strict=True)]
-    return [made[i] for i in random.permutation(len(made))]
+    random, (who, what) = np.random.default_rng(at), _SUBJECTS_AND_ACTIONS[split]
+    texts = [f"{a} {b} {_WHEN[i]}." for a in who for b, i in zip(what, random.integers(0, len(_WHEN), len(what)), strict=True)]
+    return [texts[i] for i in random.permutation(len(texts))]
 
 
-_TOLD = {
+_SUBJECTS_AND_ACTIONS = {
     "train": (
         ("A carpenter", "My neighbour", "The old captain", "A group of students", "The orchestra", "An astronaut",
          "A tired nurse", "The mayor"),

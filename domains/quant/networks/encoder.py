@@ -27,7 +27,7 @@ _BYTES = 90_868_376
 
 @dataclass(frozen=True)
 class Encoder:
-    """Its form. It is shown embedded tokens, filled up with zeros to ``tokens``; longer sentences are cut."""
+    """Its form. It takes embedded tokens, padded with zeros to ``tokens``; longer sentences are cut."""
 
     blocks: int = 6
     width: int = 384
@@ -45,12 +45,12 @@ class Encoder:
         for b in range(self.blocks):
             q, k, v = (split_heads(apply(6 * b + i, x), self.heads) for i in range(3))
             score = jnp.where(is_token[:, None, None], q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1e9)
-            mixed = (jax.nn.softmax(score, -1) @ v).swapaxes(1, 2).reshape(x.shape)
-            x = _norm(x + apply(6 * b + 3, mixed), norms[f"norm{b}.attention"])
+            attention = (jax.nn.softmax(score, -1) @ v).swapaxes(1, 2).reshape(x.shape)
+            x = _norm(x + apply(6 * b + 3, attention), norms[f"norm{b}.attention"])
             up = jax.nn.gelu(apply(6 * b + 4, x), approximate=False)
             x = _norm(x + apply(6 * b + 5, up), norms[f"norm{b}.output"])
-        pooled = (x * is_token[..., None]).sum(1) / is_token.sum(1, keepdims=True)
-        return pooled / jnp.linalg.norm(pooled, axis=1, keepdims=True)
+        mean = (x * is_token[..., None]).sum(1) / is_token.sum(1, keepdims=True)
+        return mean / jnp.linalg.norm(mean, axis=1, keepdims=True)
 
 
 def folder() -> Path:
@@ -80,10 +80,10 @@ def embed(sentences: Sequence[str], tokens: int = 32) -> np.ndarray:
 @lru_cache(maxsize=1)
 def load() -> Network:
     """Returns the trained encoder. Raises ValueError where its weights are not on this machine."""
-    form, stored = Encoder(), tensors()
+    form, arrays = Encoder(), tensors()
     names = [f"encoder.layer.{b}.{place}" for b in range(form.blocks) for place in _INSIDE]
-    weights = tuple(np.ascontiguousarray(stored[f"{name}.weight"].T) for name in names)
-    return Network("minilm", form, weights, tuple(stored[f"{name}.bias"] for name in names))
+    weights = tuple(np.ascontiguousarray(arrays[f"{name}.weight"].T) for name in names)
+    return Network("minilm", form, weights, tuple(arrays[f"{name}.bias"] for name in names))
 
 
 @lru_cache(maxsize=1)

@@ -67,19 +67,19 @@ def linear(layer: Layer, x: Array, kernel: Array) -> Array:
     return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def attention_blocks(blocks: int, width: int, hidden: int, tokens: int) -> tuple[Layer, ...]:
+def attention_blocks(blocks: int, width: int, inner: int, tokens: int) -> tuple[Layer, ...]:
     """Returns the products of blocks of attention, each with a two-layer net behind it, in the order of BLOCK_PARTS.
 
     Args:
         blocks: how many.
         width: D, numbers of a token.
-        hidden: width of the two-layer net between its layers.
+        inner: width of the two-layer net between its layers.
         tokens: T of one example, for inputs and MACs.
 
     Returns:
         Six dense layers a block, all without stride and ReLU.
     """
-    shapes = [*[(width, width)] * 4, (width, hidden), (hidden, width)]
+    shapes = [*[(width, width)] * 4, (width, inner), (inner, width)]
     return tuple(
         Layer(f"block{b}.{part}", "dense", shape, (tokens, shape[0]), tokens * shape[0] * shape[1])
         for b in range(blocks)

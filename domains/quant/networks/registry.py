@@ -69,11 +69,11 @@ def read(name: str, network_form: ResNet, path: Path, checksum: str) -> Network:
     if digest != checksum:
         raise UserError(
             f"{path.name} has the checksum {digest[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
-            f"restore the file, or train anew "
+            f"restore the file, or train again "
             f"(python -m domains.quant.networks.train {name}) and write its checksum into registry.py"
         )
-    with np.load(path, allow_pickle=False) as stored:
-        weights, biases = ([stored[f"{kind}{i}"] for i in range(len(network_form.layers))] for kind in ("weight", "bias"))
+    with np.load(path, allow_pickle=False) as arrays:
+        weights, biases = ([arrays[f"{kind}{i}"] for i in range(len(network_form.layers))] for kind in ("weight", "bias"))
     for layer, weight in zip(network_form.layers, weights, strict=True):
         if weight.shape != layer.shape:
             raise UserError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")

@@ -1,4 +1,4 @@
-"""Trains a residual network and keeps its weights with batch norm folded in.
+"""Trains a residual network and stores its weights with batch norm folded in.
 
     python -m domains.quant.networks.train resnet14  # about 5 CPU-minutes; prints test accuracy and the checksum
 
@@ -38,7 +38,7 @@ def main(name: str, out: str = "") -> None:
         ValueError: the images are missing or damaged on this machine.
         KeyError: there is no such network.
     """
-    network = trained(name, FORMS[name], *_SETTINGS[name])
+    network = train_network(name, FORMS[name], *_SETTINGS[name])
     path = Path(out) if out else WEIGHTS / f"{name}.npz"
     write(network, path)
     for split in ("validation", "test"):
@@ -59,7 +59,7 @@ def write(network: Network, path: Path) -> None:
     np.savez_compressed(path, **{f"{kind}{i}": x for kind, several in columns.items() for i, x in enumerate(several)})  # type: ignore[arg-type]
 
 
-def trained(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:
+def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:
     """Returns a trained network, with batch norm folded into its kernels and biases.
 
     Args:
@@ -97,7 +97,7 @@ def trained(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed:
         params, running, memory, loss = step(params, running, memory, pixels, labels)
         if i % 200 == 0:
             print(f"step {i} of {steps}: loss {float(loss):.3f}", flush=True)
-    return _folded(name, form, params, running)
+    return _fold_norm(name, form, params, running)
 
 
 def accuracy(network: Network, images: data.Images, chunk: int = 500) -> float:
@@ -159,7 +159,7 @@ def _batches(images: data.Images, epochs: int, batch: int, flips: bool, seed: in
             yield pixels, images.labels[rows]
 
 
-def _folded(name: str, form: ResNet, params: Any, running: Any) -> Network:
+def _fold_norm(name: str, form: ResNet, params: Any, running: Any) -> Network:
     """w' = w g / sqrt(v + e), b' = shift - m g / sqrt(v + e)."""
     weights, biases = [], []
     for layer, own, (mean, variance) in zip(form.layers, params, running, strict=True):

@@ -26,25 +26,33 @@ class Words:
         return Words({piece: i for i, piece in enumerate(path.read_text(encoding="utf-8").splitlines())})
 
     def encode(self, sentences: Sequence[str], tokens: int) -> np.ndarray:
-        """Returns [CLS] pieces [SEP], padded with 0 or cut to T, int32 [N, T]."""
-        told = np.zeros((len(sentences), tokens), np.int32)
-        for row, sentence in zip(told, sentences, strict=True):
+        """Returns the numbers of [CLS] pieces [SEP].
+
+        Args:
+            sentences: N texts.
+            tokens: T, to which each is padded with 0 or cut.
+
+        Returns:
+            int32 [N, T].
+        """
+        numbers = np.zeros((len(sentences), tokens), np.int32)
+        for row, sentence in zip(numbers, sentences, strict=True):
             pieces = [piece for word in _split(sentence) for piece in self._pieces(word)][: tokens - 2]
             row[: len(pieces) + 2] = [self.numbers["[CLS]"], *pieces, self.numbers["[SEP]"]]
-        return told
+        return numbers
 
     def _pieces(self, word: str) -> list[int]:
         """The longest piece first, again and again; a word that does not come out is unknown."""
-        found, at = [], 0
+        numbers, at = [], 0
         while at < len(word):
             prefix = "##" if at else ""
             ends = (end for end in range(len(word), at, -1) if prefix + word[at:end] in self.numbers)
             end = next(ends, None) if len(word) <= _LONGEST else None
             if end is None:
                 return [self.numbers["[UNK]"]]
-            found.append(self.numbers[prefix + word[at:end]])
+            numbers.append(self.numbers[prefix + word[at:end]])
             at = end
-        return found
+        return numbers
 
 
 def _split(sentence: str) -> list[str]:

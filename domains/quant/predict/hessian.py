@@ -28,8 +28,8 @@ def gradients(network: Network, images: Images) -> list[np.ndarray]:
     """
     one = lambda weights, image: jax.grad(lambda w: _loss(network, images)(w, image))(weights)
 
-    def add(told: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
-        return [t + g**2 for t, g in zip(told, one(weights, image), strict=True)], None
+    def add(sums: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
+        return [t + g**2 for t, g in zip(sums, one(weights, image), strict=True)], None
 
     weights = [jnp.asarray(weight) for weight in network.weights]
     each = jnp.asarray(images.pixels)[:, None], jnp.asarray(images.labels)[:, None]
@@ -52,11 +52,11 @@ def traces(network: Network, images: Images, probes: int = PROBES, seed: int = 0
         [L], each layer's trace divided by its number of weights n_l.
     """
     product, weights = _product(network, images)
-    random, told = np.random.default_rng(seed), np.zeros(len(weights))
+    random, sums = np.random.default_rng(seed), np.zeros(len(weights))
     for _ in range(probes):
         v = [random.choice(np.array([-1.0, 1.0], np.float32), weight.shape) for weight in weights]
-        told += [float((a * b).sum()) for a, b in zip(v, product(v), strict=True)]
-    return told / probes / np.array([weight.size for weight in weights])
+        sums += [float((a * b).sum()) for a, b in zip(v, product(v), strict=True)]
+    return sums / probes / np.array([weight.size for weight in weights])
 
 
 def eigenvalues(network: Network, images: Images, steps: int = STEPS, seed: int = 0) -> np.ndarray:
@@ -72,32 +72,32 @@ def eigenvalues(network: Network, images: Images, steps: int = STEPS, seed: int 
         [L] estimates of the eigenvalue of largest magnitude, which may be negative.
     """
     product, weights = _product(network, images)
-    random, told = np.random.default_rng(seed), []
+    random, tops = np.random.default_rng(seed), []
     for i, weight in enumerate(weights):
         v, top = random.standard_normal(weight.shape).astype(np.float32), 0.0
         for _ in range(steps):
             v = v / np.linalg.norm(v)
             alone = [v if j == i else np.zeros(other.shape, np.float32) for j, other in enumerate(weights)]
-            turned = np.asarray(product(alone)[i])
-            top, v = float((v * turned).sum()), turned
-        told.append(top)
-    return np.array(told)
+            image = np.asarray(product(alone)[i])
+            top, v = float((v * image).sum()), image
+        tops.append(top)
+    return np.array(tops)
 
 
 def _product(network: Network, images: Images) -> tuple[Callable, list[Array]]:
     """Returns v -> Hv, both lists shaped as the weights (Pearlmutter 1994)."""
     weights = [jnp.asarray(weight) for weight in network.weights]
-    loss, shown = _loss(network, images), (jnp.asarray(images.pixels), jnp.asarray(images.labels))
+    loss, batch = _loss(network, images), (jnp.asarray(images.pixels), jnp.asarray(images.labels))
     slope = jax.grad(loss)
-    program = jax.jit(lambda weights, shown, v: jax.jvp(lambda w: slope(w, shown), (weights,), (v,))[1])
-    return lambda v: program(weights, shown, v), weights  # handed over: as constants XLA would fold them for seconds
+    program = jax.jit(lambda weights, batch, v: jax.jvp(lambda w: slope(w, batch), (weights,), (v,))[1])
+    return lambda v: program(weights, batch, v), weights  # as arguments: as constants XLA would fold them for seconds
 
 
 def _loss(network: Network, images: Images) -> Callable:
-    def loss(weights: list[Array], shown: tuple[Array, Array]) -> Array:
-        pixels, labels = shown
+    def loss(weights: list[Array], batch: tuple[Array, Array]) -> Array:
+        pixels, labels = batch
         apply = lambda i, x: linear(network.layers[i], x, weights[i]) + network.biases[i]
-        told = jax.nn.log_softmax(network.forward(apply, pixels))
-        return -told[jnp.arange(len(labels)), labels].mean()
+        log_probability = jax.nn.log_softmax(network.forward(apply, pixels))
+        return -log_probability[jnp.arange(len(labels)), labels].mean()
 
     return loss

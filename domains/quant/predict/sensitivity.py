@@ -1,4 +1,4 @@
-"""How much does each option of each layer hurt? Tables that add up over layers, from measuring, from errors, from gradients.
+"""Predicted damage of each option of each layer: tables that add up over layers, from measuring, from errors, from gradients.
 
 Measured, one layer quantized at a time: loss, kl (ZeroQ, Cai et al. 2020, eq. 3), flips (predictions that change).
 From the error that an option makes: layer_error, sqnr. Weighed by gradients: snip (Lee et al. 2019), fisher, relevance
@@ -18,7 +18,7 @@ from domains.quant.networks.data import Images
 from domains.quant.networks.layers import linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
-from domains.quant.quantize.bank import Bank, quantized
+from domains.quant.quantize.bank import Bank, fake_quantize
 from qd.support.spelling import unknown
 from qd.types import Array
 
@@ -30,7 +30,15 @@ class Sensitivity(NamedTuple):
     activations: np.ndarray  # [L, A]
 
     def of(self, bank: Bank, solutions: np.ndarray) -> np.ndarray:
-        """Adds up over the layers of B configs, [B]: a proxy for how bad they are."""
+        """Adds up over layers: a proxy for how bad configs are.
+
+        Args:
+            bank: that the tables were made of.
+            solutions: [B, 2L].
+
+        Returns:
+            [B] in the unit of the tables; higher is worse.
+        """
         of_weights, of_inputs = bank.split(solutions)
         rows = np.arange(bank.size)
         return self.weights[rows, of_weights].sum(1) + self.activations[rows, of_inputs].sum(1)
@@ -66,11 +74,11 @@ def kl(bank: Bank, images: Images) -> Sensitivity:
         KL(full precision || quantized), mean over images, in nats: [L, W] and [L, A].
     """
 
-    def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
+    def divergence(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
         p = _log_softmax(full)
         return (np.exp(p) * (p - _log_softmax(logits))).sum(-1).mean(-1)
 
-    return _one_at_a_time(bank, images, told)
+    return _one_at_a_time(bank, images, divergence)
 
 
 def loss(bank: Bank, images: Images) -> Sensitivity:
@@ -85,11 +93,11 @@ def loss(bank: Bank, images: Images) -> Sensitivity:
     """
     rows = np.arange(len(images.labels))
 
-    def told(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
+    def increase(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
         rise = _log_softmax(full)[rows, images.labels] - _log_softmax(logits)[:, rows, images.labels]
         return np.maximum(rise.mean(-1), 0)
 
-    return _one_at_a_time(bank, images, told)
+    return _one_at_a_time(bank, images, increase)
 
 
 def flips(bank: Bank, images: Images) -> Sensitivity:
@@ -120,9 +128,9 @@ def layer_error(bank: Bank, images: Images) -> Sensitivity:
         (change**2).sum(tuple(range(1, change.ndim))) / (weight**2).sum()
         for change, weight in zip(changes, bank.network.weights, strict=True)
     ]
-    shown = calibration.inputs(bank.network, images.pixels)
-    changed = [_input_changes(bank, i, x) for i, x in enumerate(shown)]
-    of_inputs = [[(change**2).sum() / (x**2).sum() for change in each] for each, x in zip(changed, shown, strict=True)]
+    inputs = calibration.inputs(bank.network, images.pixels)
+    input_changes = [_input_changes(bank, i, x) for i, x in enumerate(inputs)]
+    of_inputs = [[(change**2).sum() / (x**2).sum() for change in each] for each, x in zip(input_changes, inputs, strict=True)]
     return Sensitivity(np.array(of_weights), np.array(of_inputs))
 
 
@@ -175,8 +183,8 @@ def relevance(bank: Bank, images: Images) -> Sensitivity:
     Returns:
         layer_error times the layer's relevance, summed over its inputs, mean over images: [L, W] and [L, A].
     """
-    shown, gradients = _input_gradients(bank, images, chosen=True)
-    weight = np.array([np.abs(x * g).mean() * x[0].size for x, g in zip(shown, gradients, strict=True)])
+    inputs, gradients = _input_gradients(bank, images, of_top_logit=True)
+    weight = np.array([np.abs(x * g).mean() * x[0].size for x, g in zip(inputs, gradients, strict=True)])
     return Sensitivity(*(weight[:, None] * table for table in layer_error(bank, images)))
 
 
@@ -238,7 +246,7 @@ NAMES: dict[str, Callable[[Bank, Images], Sensitivity]] = {
 }
 
 
-def _one_at_a_time(bank: Bank, images: Images, told: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Sensitivity:
+def _one_at_a_time(bank: Bank, images: Images, damage_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Sensitivity:
     layers, several = bank.size, (len(bank.weight_options), len(bank.activation_options))
     full = bank.full()
     configs = np.repeat(full[None], 1 + layers * sum(several), 0)
@@ -246,27 +254,27 @@ def _one_at_a_time(bank: Bank, images: Images, told: Callable[[np.ndarray, np.nd
     for row, (gene, option) in enumerate(places, 1):
         configs[row, gene] = option
     logits = bank.logits(configs, images.pixels)
-    damage = told(logits[1:], logits[0])
-    cut = layers * several[0]
-    return Sensitivity(damage[:cut].reshape(layers, -1), damage[cut:].reshape(layers, -1))
+    damage = damage_of(logits[1:], logits[0])
+    of_weights = layers * several[0]
+    return Sensitivity(damage[:of_weights].reshape(layers, -1), damage[of_weights:].reshape(layers, -1))
 
 
-def _by_gradients(bank: Bank, images: Images, told: Callable[[np.ndarray, np.ndarray], float]) -> Sensitivity:
+def _by_gradients(bank: Bank, images: Images, damage_of: Callable[[np.ndarray, np.ndarray], float]) -> Sensitivity:
     gradients = hessian.gradients(bank.network, images)
     changes = _weight_changes(bank)
-    of_weights = [[told(g, change) for change in each] for g, each in zip(gradients, changes, strict=True)]
-    shown, pulls = _input_gradients(bank, images)
-    several = [_input_changes(bank, i, x) for i, x in enumerate(shown)]
-    of_inputs = [[told(g, change) / len(change) for change in each] for g, each in zip(pulls, several, strict=True)]
+    of_weights = [[damage_of(g, change) for change in each] for g, each in zip(gradients, changes, strict=True)]
+    inputs, pulls = _input_gradients(bank, images)
+    several = [_input_changes(bank, i, x) for i, x in enumerate(inputs)]
+    of_inputs = [[damage_of(g, change) / len(change) for change in each] for g, each in zip(pulls, several, strict=True)]
     return Sensitivity(np.array(of_weights), np.array(of_inputs))
 
 
 def _by_curvature(bank: Bank, images: Images, curvature: np.ndarray) -> Sensitivity:
-    squared = [(change**2).sum(tuple(range(1, change.ndim))) for change in _weight_changes(bank)]
-    of_weights = np.maximum(curvature, 0)[:, None] * np.array(squared)
-    measured = kl(bank, images)
-    scale = np.median(of_weights) / max(float(np.median(measured.weights)), 1e-12)
-    return Sensitivity(of_weights, measured.activations * scale)
+    squares = [(change**2).sum(tuple(range(1, change.ndim))) for change in _weight_changes(bank)]
+    of_weights = np.maximum(curvature, 0)[:, None] * np.array(squares)
+    divergences = kl(bank, images)
+    scale = np.median(of_weights) / max(float(np.median(divergences.weights)), 1e-12)
+    return Sensitivity(of_weights, divergences.activations * scale)
 
 
 def _weight_changes(bank: Bank) -> list[np.ndarray]:
@@ -274,23 +282,23 @@ def _weight_changes(bank: Bank) -> list[np.ndarray]:
 
 
 def _input_changes(bank: Bank, i: int, x: np.ndarray) -> list[np.ndarray]:
-    return [np.asarray(quantized(x, scale)) - x for scale in bank.scales[i, :-1]]
+    return [np.asarray(fake_quantize(x, scale)) - x for scale in bank.scales[i, :-1]]
 
 
-def _input_gradients(bank: Bank, images: Images, chosen: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Each layer's inputs and the gradients there, of each image's own loss, or of the logit that it chose."""
+def _input_gradients(bank: Bank, images: Images, of_top_logit: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Each layer's inputs and the gradients there, of each image's own loss, or of its highest logit."""
     network = bank.network
-    shown = calibration.inputs(network, images.pixels)
+    inputs = calibration.inputs(network, images.pixels)
 
-    def total(moved: list[Array]) -> Array:
-        apply = lambda i, x: linear(network.layers[i], x + moved[i], network.weights[i]) + network.biases[i]
+    def total(shifts: list[Array]) -> Array:
+        apply = lambda i, x: linear(network.layers[i], x + shifts[i], network.weights[i]) + network.biases[i]
         logits = network.forward(apply, images.pixels)
-        if chosen:
+        if of_top_logit:
             return logits.max(1).sum()
         return -jax.nn.log_softmax(logits)[jnp.arange(len(logits)), images.labels].sum()
 
-    gradients = jax.jit(jax.grad(total))([jnp.zeros_like(x) for x in shown])
-    return shown, [np.asarray(gradient) for gradient in gradients]
+    gradients = jax.jit(jax.grad(total))([jnp.zeros_like(x) for x in inputs])
+    return inputs, [np.asarray(gradient) for gradient in gradients]
 
 
 def _log_softmax(x: np.ndarray) -> np.ndarray:

@@ -52,13 +52,13 @@ class Bank:
 
     def split(self, solutions: Array) -> tuple[np.ndarray, np.ndarray]:
         """Returns weight and activation indices, each [B, L]. Raises ValueError where they cannot be such."""
-        given = np.atleast_2d(np.asarray(solutions))
-        if given.shape[1] != 2 * self.size:
-            raise UserError(f"a config of {self.network.name} has {2 * self.size} genes, and these have {given.shape[1]}")
-        of_weights, of_inputs = given[:, : self.size].astype(np.int32), given[:, self.size :].astype(np.int32)
-        if given.min() < 0 or of_weights.max() > len(self.weight_options) or of_inputs.max() > len(self.activation_options):
+        configs = np.atleast_2d(np.asarray(solutions))
+        if configs.shape[1] != 2 * self.size:
+            raise UserError(f"a config of {self.network.name} has {2 * self.size} genes, and these have {configs.shape[1]}")
+        of_weights, of_inputs = configs[:, : self.size].astype(np.int32), configs[:, self.size :].astype(np.int32)
+        if configs.min() < 0 or of_weights.max() > len(self.weight_options) or of_inputs.max() > len(self.activation_options):
             raise UserError(
-                f"a gene of {given.min()}..{given.max()} is no index of {len(self.weight_options)} weight options and "
+                f"a gene of {configs.min()}..{configs.max()} is no index of {len(self.weight_options)} weight options and "
                 f"{len(self.activation_options)} activation options; genes count from 0"
             )
         return of_weights, of_inputs
@@ -68,23 +68,50 @@ class Bank:
         return np.repeat([len(self.weight_options), len(self.activation_options)], self.size).astype(np.int32)
 
     def uniform(self, weight: str | int, activation: str | int) -> np.ndarray:
-        """The config of one option for all weights and one for all inputs, by name or index, [2L]."""
+        """The config of one option for all weights and one for all inputs.
+
+        Args:
+            weight: name or index of a weight option.
+            activation: name or index of an activation option.
+
+        Returns:
+            int32 [2L].
+
+        Raises:
+            UserError: there is no option of that name.
+        """
         pairs = ((weight, self.weight_options), (activation, self.activation_options))
-        return np.repeat([_index(asked, options) for asked, options in pairs], self.size).astype(np.int32)
+        return np.repeat([_index(option, options) for option, options in pairs], self.size).astype(np.int32)
 
     def logits(self, solutions: Array, images: np.ndarray) -> np.ndarray:
-        """Runs B configs on N images, [B, N, C]."""
+        """Runs B configs on N images.
+
+        Args:
+            solutions: configs [B, 2L].
+            images: inputs of the network, [N, H, W, 1] or [N, T, D].
+
+        Returns:
+            float32 [B, N, C].
+        """
         genes = np.stack(self.split(solutions), 1)  # [B, 2, L]
         device, program = self._device, _program(self.network.forward)
         pixels = jnp.asarray(images)
-        told = []
+        outputs = []
         for at in range(0, len(genes), _CHUNK):
             rows = np.minimum(np.arange(at, at + _CHUNK), len(genes) - 1)
-            told.append(np.asarray(program(*device, genes[rows], pixels, min(_CHUNK, len(genes) - at))))
-        return np.concatenate(told)[: len(genes)]
+            outputs.append(np.asarray(program(*device, genes[rows], pixels, min(_CHUNK, len(genes) - at))))
+        return np.concatenate(outputs)[: len(genes)]
 
     def run(self, genes: Array, images: Array) -> Array:
-        """One config [2, L] on images, to be traced: outputs [N, C]."""
+        """Runs one config, in a function that JAX traces.
+
+        Args:
+            genes: indices of weight and of activation options, [2, L].
+            images: inputs of the network, [N, H, W, 1] or [N, T, D].
+
+        Returns:
+            Outputs [N, C].
+        """
         return _forward(self.network.forward, self._device, genes, images)
 
     @cached_property
@@ -114,25 +141,25 @@ def build(
     """
     inputs = calibration.inputs(network, images)
     learns_rounding = any(option.format == "round" for option in weight_options)
-    weights, stored = [], []
+    weights, stored_bits = [], []
     for layer, weight, x in zip(network.layers, network.weights, inputs, strict=True):
         gram = calibration.gram(layer, x) if learns_rounding else None
         variants = [option.quantize(weight, gram) for option in weight_options]
         weights.append(np.stack([variant.values for variant in variants] + [weight]))
-        stored.append([variant.stored_bits for variant in variants])
-    unrounded = np.array([1.0, 0.0, 0.0])
-    scales = [[option.fit(x) for option in activation_options] + [unrounded] for x in inputs]
+        stored_bits.append([variant.stored_bits for variant in variants])
+    full_precision = np.array([1.0, 0.0, 0.0])
+    scales = [[option.fit(x) for option in activation_options] + [full_precision] for x in inputs]
     return Bank(
         network,
         tuple(weight_options),
         tuple(activation_options),
         tuple(weights),
         np.array(scales, np.float32),
-        np.array(stored),
+        np.array(stored_bits),
     )
 
 
-def quantized(x: Array, scale: Array) -> Array:
+def fake_quantize(x: Array, scale: Array) -> Array:
     """Rounds inputs to the grid of (scale, zero, levels) and back; where levels is 0 they stay.
 
     Args:
@@ -151,7 +178,7 @@ def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) ->
 
     def apply(i: int, x: Array) -> Array:
         kernel = weights[i][genes[0, i]]
-        return linear(layers[i], quantized(x, scales[i, genes[1, i]]), kernel) + biases[i]
+        return linear(layers[i], fake_quantize(x, scales[i, genes[1, i]]), kernel) + biases[i]
 
     return form(apply, images)
 
@@ -166,13 +193,13 @@ def _program(form: Any) -> Any:
             return jax.vmap(one)(genes)
         shape = jax.eval_shape(one, genes[0])
         empty = jnp.zeros((len(genes), *shape.shape), shape.dtype)
-        return jax.lax.fori_loop(0, count, lambda i, told: told.at[i].set(one(genes[i])), empty)
+        return jax.lax.fori_loop(0, count, lambda i, outputs: outputs.at[i].set(one(genes[i])), empty)
 
     return jax.jit(several)
 
 
-def _index(asked: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:
-    names = [option.name for option in options]
-    if isinstance(asked, str) and asked not in names:
-        raise unknown("option", asked, names, "of the bank")
-    return names.index(asked) if isinstance(asked, str) else asked
+def _index(option: str | int, options: Sequence[WeightOption] | Sequence[ActivationOption]) -> int:
+    names = [each.name for each in options]
+    if isinstance(option, str) and option not in names:
+        raise unknown("option", option, names, "of the bank")
+    return names.index(option) if isinstance(option, str) else option

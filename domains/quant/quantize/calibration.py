@@ -1,4 +1,4 @@
-"""What a network's layers are shown on calibration images: ranges and learned rounding come from it.
+"""The inputs of a network's layers on calibration images: ranges and learned rounding come from them.
 
 N images, K inputs of a channel.
 """
@@ -22,17 +22,17 @@ def inputs(network: Network, images: np.ndarray) -> list[np.ndarray]:
         L arrays: conv [N, H, W, in]; dense [N, in] or [N, T, in].
     """
 
-    def shown(pixels: Any) -> list[Any]:
-        seen: list[Any] = [None] * len(network.layers)
+    def layer_inputs(pixels: Any) -> list[Any]:
+        values: list[Any] = [None] * len(network.layers)
 
         def apply(i: int, x: Any) -> Any:
-            seen[i] = x
+            values[i] = x
             return linear(network.layers[i], x, network.weights[i]) + network.biases[i]
 
         network.forward(apply, pixels)
-        return seen
+        return values
 
-    return [np.asarray(x) for x in jax.jit(shown)(images)]
+    return [np.asarray(x) for x in jax.jit(layer_inputs)(images)]
 
 
 def gram(layer: Layer, x: np.ndarray) -> np.ndarray:

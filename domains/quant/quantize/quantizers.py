@@ -21,7 +21,7 @@ _RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
 _PERCENTILE, _ACTIVATION_PERCENTILE = 99.5, 99.9
 
 
-class Quantized(NamedTuple):
+class QuantizedWeight(NamedTuple):
     values: np.ndarray  # float32, shaped as the weight
     codes: np.ndarray | None  # int32, shaped as the weight, where values == (codes - zero) * scale
     scale: np.ndarray | None  # broadcasts to the weight; None where groups or a table share it
@@ -72,21 +72,32 @@ class WeightOption:
         """Whether weights are looked up in a table of values: few bits in the file, full precision in the kernel."""
         return self.per != "group" and (self.format == "codebook" or self.format[:2] in ("fp", "nf"))
 
-    def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None) -> Quantized:
-        """Quantizes one layer's weight [..., out]; gram [K, K] is its inputs' X'X, which `round` needs."""
+    def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None) -> QuantizedWeight:
+        """Quantizes one layer's weight.
+
+        Args:
+            weight: [..., out].
+            gram: X'X [K, K] of its inputs, which `round` needs.
+
+        Returns:
+            The rounded weight, its codes and scales where they exist, and its size in bits.
+
+        Raises:
+            UserError: the option is learned rounding, and there is no gram, or no scale of a tensor or channel.
+        """
         if self.format == "codebook":
             return _codebook(weight, self.bits)
         if self.format in grids.FORMATS:
             return _on_grid(weight, self)
         if self.format == "hadamard":
-            return _rotated(weight, self)
-        kept = rounding.two_of_four(weight) if self.format == "sparse" else np.ones(weight.shape, bool)
-        affine = _affine(weight * kept, self)
+            return _rotate_and_round(weight, self)
+        mask = rounding.two_of_four(weight) if self.format == "sparse" else np.ones(weight.shape, bool)
+        affine = _affine(weight * mask, self)
         if self.format == "round":
-            affine = _learned(weight, self, affine, gram)
+            affine = _round_by_gptq(weight, self, affine, gram)
         if self.format == "sparse":
-            stored = affine.stored_bits - int((~kept).sum()) * self.bits + 2 * int(kept.sum())
-            return affine._replace(stored_bits=stored)
+            stored_bits = affine.stored_bits - int((~mask).sum()) * self.bits + 2 * int(mask.sum())
+            return affine._replace(stored_bits=stored_bits)
         return affine
 
 
@@ -131,16 +142,16 @@ class ActivationOption:
         return np.array([scale[0, 0], zero[0, 0], levels])
 
 
-def _affine(weight: np.ndarray, option: WeightOption) -> Quantized:
+def _affine(weight: np.ndarray, option: WeightOption) -> QuantizedWeight:
     rows, back = _rows(weight, option.per)
     scale, zero, levels = _scales(rows, option)
     bottom = -(levels // 2) if option.symmetric else 0
     codes = np.clip(np.round(rows / scale) + zero, bottom, bottom + levels)
-    stored = weight.size * option.bits + scale.size * (SCALE_BITS + (0 if option.symmetric else option.bits))
+    stored_bits = weight.size * option.bits + scale.size * (SCALE_BITS + (0 if option.symmetric else option.bits))
     values = back((codes - zero) * scale).astype(np.float32)
     if option.per == "group":
-        return Quantized(values, None, None, None, stored)
-    return Quantized(values, back(codes).astype(np.int32), scale[:, 0], zero[:, 0].astype(np.int32), stored)
+        return QuantizedWeight(values, None, None, None, stored_bits)
+    return QuantizedWeight(values, back(codes).astype(np.int32), scale[:, 0], zero[:, 0].astype(np.int32), stored_bits)
 
 
 def _scales(rows: np.ndarray, option: WeightOption) -> tuple[np.ndarray, np.ndarray, int]:
@@ -172,30 +183,30 @@ def _least(
     rows: np.ndarray, low: np.ndarray, high: np.ndarray, bits: int, symmetric: bool, ratios: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shrinks each row's range by the ratio that leaves the least squared error."""
-    best, kept = np.full(low.shape, np.inf), np.ones(low.shape)
+    best, best_ratio = np.full(low.shape, np.inf), np.ones(low.shape)
     for ratio in ratios:
         scale, zero, levels = _steps(low * ratio, high * ratio, bits, symmetric)
         bottom = -(levels // 2) if symmetric else 0
-        told = (np.clip(np.round(rows / scale) + zero, bottom, bottom + levels) - zero) * scale
-        error = ((told - rows) ** 2).sum(1, keepdims=True)
-        kept, best = np.where(error < best, ratio, kept), np.minimum(error, best)
-    return low * kept, high * kept
+        values = (np.clip(np.round(rows / scale) + zero, bottom, bottom + levels) - zero) * scale
+        error = ((values - rows) ** 2).sum(1, keepdims=True)
+        best_ratio, best = np.where(error < best, ratio, best_ratio), np.minimum(error, best)
+    return low * best_ratio, high * best_ratio
 
 
-def _on_grid(weight: np.ndarray, option: WeightOption) -> Quantized:
+def _on_grid(weight: np.ndarray, option: WeightOption) -> QuantizedWeight:
     rows, back = _rows(weight, option.per)
-    values = grids.grid(option.format, option.bits)
+    grid = grids.grid(option.format, option.bits)
     far = np.maximum(_range(rows, option.clip, _PERCENTILE, True)[1], 1e-12)
-    best, told = np.full(far.shape, np.inf), np.zeros_like(rows)
+    best, values = np.full(far.shape, np.inf), np.zeros_like(rows)
     for ratio in _RATIOS if option.clip == "mse" else (1.0,):
-        tried = values[grids.nearest(values, rows / (far * ratio))] * far * ratio
-        error = ((tried - rows) ** 2).sum(1, keepdims=True)
-        told, best = np.where(error < best, tried, told), np.minimum(error, best)
-    stored = weight.size * option.bits + far.size * SCALE_BITS
-    return Quantized(back(told).astype(np.float32), None, None, None, stored)
+        candidate = grid[grids.nearest(grid, rows / (far * ratio))] * far * ratio
+        error = ((candidate - rows) ** 2).sum(1, keepdims=True)
+        values, best = np.where(error < best, candidate, values), np.minimum(error, best)
+    stored_bits = weight.size * option.bits + far.size * SCALE_BITS
+    return QuantizedWeight(back(values).astype(np.float32), None, None, None, stored_bits)
 
 
-def _codebook(weight: np.ndarray, bits: int) -> Quantized:
+def _codebook(weight: np.ndarray, bits: int) -> QuantizedWeight:
     """k-means over a layer's weights, 2^b centres (Han et al. 2016), begun at their quantiles."""
     flat = np.sort(weight.ravel().astype(np.float64))
     centres = np.quantile(flat, (np.arange(2**bits) + 0.5) / 2**bits)
@@ -203,19 +214,23 @@ def _codebook(weight: np.ndarray, bits: int) -> Quantized:
         ends = np.searchsorted(flat, (centres[1:] + centres[:-1]) / 2)
         parts = np.split(flat, ends)
         centres = np.array([part.mean() if len(part) else centre for part, centre in zip(parts, centres, strict=True)])
-    told = centres[grids.nearest(centres, weight)].astype(np.float32)
-    return Quantized(told, None, None, None, weight.size * bits + 2**bits * SCALE_BITS)
+    values = centres[grids.nearest(centres, weight)].astype(np.float32)
+    return QuantizedWeight(values, None, None, None, weight.size * bits + 2**bits * SCALE_BITS)
 
 
-def _rotated(weight: np.ndarray, option: WeightOption) -> Quantized:
+def _rotate_and_round(weight: np.ndarray, option: WeightOption) -> QuantizedWeight:
     """Q(H w) turned back: rotated weights have no outliers (Ashkboos et al. 2024)."""
     turn = rounding.hadamard(int(np.prod(weight.shape[:-1])))
     flat = turn @ weight.reshape(len(turn), -1)
-    told = _affine(flat, option)
-    return Quantized((turn.T @ told.values).reshape(weight.shape).astype(np.float32), None, None, None, told.stored_bits)
+    affine = _affine(flat, option)
+    return QuantizedWeight(
+        (turn.T @ affine.values).reshape(weight.shape).astype(np.float32), None, None, None, affine.stored_bits
+    )
 
 
-def _learned(weight: np.ndarray, option: WeightOption, affine: Quantized, gram: np.ndarray | None) -> Quantized:
+def _round_by_gptq(
+    weight: np.ndarray, option: WeightOption, affine: QuantizedWeight, gram: np.ndarray | None
+) -> QuantizedWeight:
     if gram is None or affine.scale is None or affine.zero is None:
         raise UserError(
             f"{option.name} needs its layer's inputs and a scale a channel", "type per='channel', or another format"

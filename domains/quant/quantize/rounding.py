@@ -23,13 +23,13 @@ def gptq(
     Returns:
         Codes [K, O], whole numbers in low..high as float64; the rounded weight is (codes - zero) * scale.
     """
-    left, codes = weight.astype(np.float64).copy(), np.zeros(weight.shape)
-    held = gram + np.eye(len(gram)) * (damp * np.trace(gram) / len(gram) + 1e-9)
-    upper = np.linalg.cholesky(np.linalg.inv(held)).T
-    for i in range(len(left)):
-        codes[i] = np.clip(np.round(left[i] / scale) + zero, low, high)
-        lost = (left[i] - (codes[i] - zero) * scale) / upper[i, i]
-        left[i:] -= np.outer(upper[i, i:], lost)
+    rest, codes = weight.astype(np.float64).copy(), np.zeros(weight.shape)
+    damped_gram = gram + np.eye(len(gram)) * (damp * np.trace(gram) / len(gram) + 1e-9)
+    upper = np.linalg.cholesky(np.linalg.inv(damped_gram)).T
+    for i in range(len(rest)):
+        codes[i] = np.clip(np.round(rest[i] / scale) + zero, low, high)
+        error = (rest[i] - (codes[i] - zero) * scale) / upper[i, i]
+        rest[i:] -= np.outer(upper[i, i:], error)
     return codes
 
 

@@ -15,7 +15,7 @@ from qd.support.errors import UserError
 from qd.types import Array
 
 
-class Budget(NamedTuple):
+class CostLimit(NamedTuple):
     """What a config may cost in one unit."""
 
     name: str
@@ -24,7 +24,7 @@ class Budget(NamedTuple):
     floor: float = -np.inf  # and at least so much, where a cell of a map is to be met
 
 
-class Chosen(NamedTuple):
+class Allocation(NamedTuple):
     """The best option of each layer."""
 
     options: np.ndarray  # [L] int
@@ -35,7 +35,7 @@ class Chosen(NamedTuple):
 class Unmet(ValueError):
     """No config meets the budgets; ``nearest`` is the one with the least summed excess, relative to the limits."""
 
-    def __init__(self, message: str, nearest: Chosen) -> None:
+    def __init__(self, message: str, nearest: Allocation) -> None:
         super().__init__(message)
         self.nearest = nearest
 
@@ -46,65 +46,75 @@ class OutOfNodes(ValueError):
 
 def solve(
     sensitivity: Array,
-    budgets: Sequence[Budget],
-    allowed: Array | None = None,
+    budgets: Sequence[CostLimit],
+    mask: Array | None = None,
     tied: Sequence[Sequence[int]] = (),
     gap: float = 0.0,
     nodes: int = 1_000_000,
-) -> Chosen:
+) -> Allocation:
     """Chooses an option for each layer.
 
     Args:
         sensitivity: [L, O] what each option costs in accuracy; the less the better.
-        allowed: [L, O] False where a layer has no such option; None: all.
+        budgets: K limits, each with its own table of costs.
+        mask: [L, O] False where a layer has no such option; None: all.
         tied: groups of layers that share one option, e.g. a shortcut and the convolution beside it.
         gap: the relative distance to the optimum at which the solver may stop; 0: the optimum itself.
         nodes: of the solver's tree; the best config in them, where the optimum is not among them.
+
+    Returns:
+        The option of each layer, their summed sensitivity and costs.
 
     Raises:
         Unmet: no config meets the budgets; the message names the nearest.
         OutOfNodes: none was found in so many nodes.
         ValueError: a table has another shape, or a number that is not finite.
     """
-    sensitivity, allowed = _table("sensitivity", sensitivity, None, allowed)
-    costs = [_table(f"cost of {b.name!r}", b.cost, sensitivity.shape, allowed)[0] for b in budgets]
+    sensitivity, mask = _table("sensitivity", sensitivity, None, mask)
+    costs = [_table(f"cost of {b.name!r}", b.cost, sensitivity.shape, mask)[0] for b in budgets]
     _check_limits(budgets)
     groups = _groups(len(sensitivity), tied)
-    merged = np.stack([_merge(t, groups) for t in (sensitivity, *costs)])  # [1+K, G, O]
-    usable = np.stack([allowed[list(group)].all(axis=0) for group in groups])
+    group_tables = np.stack([_merge(t, groups) for t in (sensitivity, *costs)])  # [1+K, G, O]
+    usable = np.stack([mask[list(group)].all(axis=0) for group in groups])
     if not usable.any(axis=1).all():
         group = groups[int(np.argmin(usable.any(axis=1)))]
-        raise UserError(f"layers {list(group)} are tied but share no allowed option", "untie them or allow one for all of them")
+        raise UserError(
+            f"layers {list(group)} are tied but share no option in the mask", "untie them or allow one for all of them"
+        )
     if all(np.isneginf(b.floor) for b in budgets):
-        usable = usable & ~_dominated(merged, usable)
-    picked = _program(merged, usable, budgets, gap, nodes, slack=False)
-    if picked is None:
-        nearest = _chosen(_program(merged, usable, budgets, 1e-6, nodes, slack=True), groups, sensitivity, costs, budgets)
+        usable = usable & ~_domination(group_tables, usable)
+    choice = _program(group_tables, usable, budgets, gap, nodes, slack=False)
+    if choice is None:
+        nearest = _allocation(
+            _program(group_tables, usable, budgets, 1e-6, nodes, slack=True), groups, sensitivity, costs, budgets
+        )
         raise Unmet(_unmet(budgets, nearest), nearest)
-    return _chosen(picked, groups, sensitivity, costs, budgets)
+    return _allocation(choice, groups, sensitivity, costs, budgets)
 
 
-def _table(name: str, table: Array, shape: tuple | None, allowed: Array | None) -> tuple[np.ndarray, np.ndarray]:
+def _table(name: str, table: Array, shape: tuple | None, mask: Array | None) -> tuple[np.ndarray, np.ndarray]:
     table = np.asarray(table, np.float64)
     if table.ndim != 2 or 0 in table.shape or (shape is not None and table.shape != shape):
-        wanted = f"[layers, options] = {list(shape)}" if shape else "[layers, options]"
-        raise UserError(f"the table of {name} has shape {list(table.shape)}, but must be {wanted}", "give a row for each layer")
-    allowed = np.ones(table.shape, bool) if allowed is None else np.asarray(allowed, bool)
-    if allowed.shape != table.shape:
-        raise UserError(f"allowed has shape {list(allowed.shape)}, but the tables are {list(table.shape)}", "give one for each")
-    if not allowed.any(axis=1).all():
-        raise UserError(f"layer {int(np.argmin(allowed.any(axis=1)))} has no allowed option", "allow at least one")
-    bad = np.argwhere(~np.isfinite(table) & allowed)
+        shape_text = f"[layers, options] = {list(shape)}" if shape else "[layers, options]"
+        raise UserError(
+            f"the table of {name} has shape {list(table.shape)}, but must be {shape_text}", "give a row for each layer"
+        )
+    mask = np.ones(table.shape, bool) if mask is None else np.asarray(mask, bool)
+    if mask.shape != table.shape:
+        raise UserError(f"mask has shape {list(mask.shape)}, but the tables are {list(table.shape)}", "give one for each")
+    if not mask.any(axis=1).all():
+        raise UserError(f"layer {int(np.argmin(mask.any(axis=1)))} has no option in the mask", "allow at least one")
+    bad = np.argwhere(~np.isfinite(table) & mask)
     if len(bad):
         layer, option = bad[0]
         raise UserError(
             f"the table of {name} holds {table[layer, option]} for option {option} of layer {layer} (and {len(bad) - 1} more): "
-            "an option that failed must be False in allowed, or be measured again"
+            "an option that failed must be False in mask, or be measured again"
         )
-    return np.where(allowed, table, 0.0), allowed
+    return np.where(mask, table, 0.0), mask
 
 
-def _check_limits(budgets: Sequence[Budget]) -> None:
+def _check_limits(budgets: Sequence[CostLimit]) -> None:
     for b in budgets:
         if np.isnan(b.limit) or np.isnan(b.floor) or b.floor > b.limit:
             raise UserError(f"the budget {b.name!r} from {b.floor:g} to {b.limit:g} cannot be", "type floor <= limit")
@@ -116,8 +126,8 @@ def _groups(layers: int, tied: Sequence[Sequence[int]]) -> list[tuple[int, ...]]
     for group in tied:
         if not all(0 <= layer < layers for layer in group):
             raise UserError(f"the tied layers {list(group)} are not all of 0..{layers - 1}; number layers from 0")
-        joined = {owner[layer] for layer in group}
-        owner = [min(joined) if o in joined else o for o in owner]
+        owners = {owner[layer] for layer in group}
+        owner = [min(owners) if o in owners else o for o in owner]
     return [tuple(i for i, o in enumerate(owner) if o == head) for head in dict.fromkeys(owner)]
 
 
@@ -125,16 +135,16 @@ def _merge(table: np.ndarray, groups: list[tuple[int, ...]]) -> np.ndarray:
     return np.stack([table[list(group)].sum(axis=0) for group in groups])
 
 
-def _dominated(merged: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Says which options [G, O] another of the layer beats in everything: without floors they are in no need."""
-    worse = (merged[:, :, :, None] >= merged[:, :, None, :]).all(axis=0)  # [G, O, other]
-    equal = (merged[:, :, :, None] == merged[:, :, None, :]).all(axis=0)
-    earlier = np.tri(merged.shape[2], k=-1, dtype=bool)[None]  # of equals the first stays
+def _domination(group_tables: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Returns which options [G, O] another of the layer beats in everything: without floors none is needed."""
+    worse = (group_tables[:, :, :, None] >= group_tables[:, :, None, :]).all(axis=0)  # [G, O, other]
+    equal = (group_tables[:, :, :, None] == group_tables[:, :, None, :]).all(axis=0)
+    earlier = np.tri(group_tables.shape[2], k=-1, dtype=bool)[None]  # of equals the first stays
     return (worse & usable[:, None, :] & (~equal | earlier)).any(axis=2)
 
 
 def _program(
-    merged: np.ndarray, usable: np.ndarray, budgets: Sequence[Budget], gap: float, nodes: int, slack: bool
+    group_tables: np.ndarray, usable: np.ndarray, budgets: Sequence[CostLimit], gap: float, nodes: int, slack: bool
 ) -> np.ndarray | None:
     """Solves; variables are the usable (group, option) pairs, and with slack the relative excess over each limit."""
     from scipy.optimize import Bounds, LinearConstraint, milp
@@ -143,44 +153,44 @@ def _program(
     group, option = np.nonzero(usable)
     n, k = len(group), len(budgets) if slack else 0
     limits = [abs(b.limit) if np.isfinite(b.limit) else 0.0 for b in budgets]
-    scale = [max(limit, np.abs(cost).max(), 1e-12) for limit, cost in zip(limits, merged[1:], strict=True)]
+    scale = [max(limit, np.abs(cost).max(), 1e-12) for limit, cost in zip(limits, group_tables[1:], strict=True)]
     one = coo_array((np.ones(n), (group, np.arange(n))), shape=(len(usable), n + k))
     rules = [LinearConstraint(one.tocsr(), 1, 1)]
-    for i, (b, cost) in enumerate(zip(budgets, merged[1:], strict=True)):
+    for i, (b, cost) in enumerate(zip(budgets, group_tables[1:], strict=True)):
         row = np.concatenate([cost[group, option] / scale[i], np.zeros(k)])
         if slack:
             row[n + i] = -1.0 if np.isfinite(b.limit) else 0.0
         floor = -np.inf if slack else b.floor / scale[i]
         rules.append(LinearConstraint(row[None], floor, b.limit / scale[i]))
-    worth = merged[0][group, option]
+    worth = group_tables[0][group, option]
     size = max(float(np.ptp(worth)), 1e-12)
     goal = np.concatenate([worth / size * (1e-4 if slack else 1.0), np.ones(k)])
-    done = milp(
+    solution = milp(
         goal,
         constraints=rules,
         integrality=np.r_[np.ones(n), np.zeros(k)],
         bounds=Bounds(np.zeros(n + k), np.r_[np.ones(n), np.full(k, np.inf)]),  # pyright: ignore[reportArgumentType]
         options={"mip_rel_gap": gap, "node_limit": nodes},
     )
-    if done.x is None:
-        if done.status == 1:
+    if solution.x is None:
+        if solution.status == 1:
             raise OutOfNodes(f"the solver found no config in {nodes} nodes; type a larger gap or more nodes")
         return None
-    picked = np.zeros(len(usable), int)
-    picked[group[done.x[:n] > 0.5]] = option[done.x[:n] > 0.5]
-    return picked
+    choice = np.zeros(len(usable), int)
+    choice[group[solution.x[:n] > 0.5]] = option[solution.x[:n] > 0.5]
+    return choice
 
 
-def _chosen(picked, groups, sensitivity, costs, budgets) -> Chosen:
+def _allocation(choice, groups, sensitivity, costs, budgets) -> Allocation:
     options = np.empty(len(sensitivity), int)
-    for group, option in zip(groups, picked, strict=True):
+    for group, option in zip(groups, choice, strict=True):
         options[list(group)] = option
     rows = np.arange(len(options))
-    spent = {b.name: float(c[rows, options].sum()) for b, c in zip(budgets, costs, strict=True)}
-    return Chosen(options, float(sensitivity[rows, options].sum()), spent)
+    totals = {b.name: float(c[rows, options].sum()) for b, c in zip(budgets, costs, strict=True)}
+    return Allocation(options, float(sensitivity[rows, options].sum()), totals)
 
 
-def _unmet(budgets: Sequence[Budget], nearest: Chosen) -> str:
-    asked = " and ".join(f"{b.name} <= {b.limit:.6g}" for b in budgets)
+def _unmet(budgets: Sequence[CostLimit], nearest: Allocation) -> str:
+    limits = " and ".join(f"{b.name} <= {b.limit:.6g}" for b in budgets)
     has = ", ".join(f"{name} {cost:.6g}" for name, cost in nearest.costs.items())
-    return f"no config has {asked}; the nearest has {has}: raise a budget to that, or allow cheaper options"
+    return f"no config has {limits}; the nearest has {has}: raise a budget to that, or allow cheaper options"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant.cost.costs import KILOBYTE, Costs
-from domains.quant.solve.allocation import Budget, Unmet
+from domains.quant.solve.allocation import CostLimit, Unmet
 from domains.quant.solve.allocation import solve as allocate
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
@@ -32,7 +32,7 @@ def joint(sensitivity: Any) -> np.ndarray:
             layer, option = np.argwhere(~np.isfinite(table))[0]
             raise UserError(
                 f"the sensitivity of {name} is {table[layer, option]} for option {option} of layer {layer}",
-                "measure it anew, or leave that option out of the bank",
+                "measure it again, or leave that option out of the bank",
             )
     return (weights[:, :, None] + activations[:, None]).reshape(len(weights), -1)
 
@@ -109,7 +109,7 @@ def within(sensitivity: Any, costs: Costs, limits: dict[str, float | None], gap:
             config in its nodes.
     """
     shape = (np.shape(sensitivity.weights)[1], np.shape(sensitivity.activations)[1])
-    budgets = [Budget(axis, cost(costs, axis, shape), limit) for axis, limit in limits.items() if limit is not None]
+    budgets = [CostLimit(axis, cost(costs, axis, shape), limit) for axis, limit in limits.items() if limit is not None]
     return genome(allocate(joint(sensitivity), budgets, gap=gap).options, shape[1])
 
 
@@ -124,18 +124,18 @@ def front(sensitivity: Any, costs: Costs, sizes: Sequence[float], bops: Sequence
         gap: relative distance to each optimum at which the solver may stop.
 
     Returns:
-        int32 [n, 2L], in the order in which they are found.
+        int32 [n, 2L], in the order of the limits.
 
     Raises:
         ValueError: tables do not fit or hold what is not finite, a limit is NaN, or the solver found no config in its nodes.
     """
-    found: dict[bytes, np.ndarray] = {}
+    configs: dict[bytes, np.ndarray] = {}
     for size in sizes:
         for operations in bops:
             config = solve(sensitivity, costs, size=size, bops=operations, gap=gap)
             if config is not None:
-                found.setdefault(config.tobytes(), config)
-    return np.array(list(found.values()), np.int32).reshape(len(found), 2 * len(costs.size))
+                configs.setdefault(config.tobytes(), config)
+    return np.array(list(configs.values()), np.int32).reshape(len(configs), 2 * len(costs.size))
 
 
 def genome(options: Array, activations: int) -> np.ndarray:

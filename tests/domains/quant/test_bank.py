@@ -28,7 +28,7 @@ def accuracy(logits: np.ndarray) -> np.ndarray:
     return (logits.argmax(2) == data.load("digits", "validation").labels).mean(1)
 
 
-@pytest.mark.parametrize("option", options.named("every")[0], ids=lambda option: option.name)
+@pytest.mark.parametrize("option", options.by_name("every")[0], ids=lambda option: option.name)
 def test_each_option_keeps_shape_and_is_near(option: WeightOption) -> None:
     gram = np.eye(72)
     told = option.quantize(WEIGHT, gram)
@@ -143,7 +143,7 @@ def test_bad_input_says_what_to_type(tmp_path: Path) -> None:
         made.split(np.zeros((1, 3)))
     with pytest.raises(ValueError, match="no index of 4 weight options"):
         made.split(np.full((1, 14), 9))
-    with pytest.raises(ValueError, match="the bank has no option 'int9'"):
+    with pytest.raises(ValueError, match="unknown option 'int9'"):
         made.uniform("int9", 0)
     with pytest.raises(ValueError, match="unknown format 'fp5'"):
         WeightOption(4, "fp5")

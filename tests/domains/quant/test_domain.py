@@ -68,7 +68,7 @@ def test_what_is_known_is_not_evaluated_again(tmp_path: Path, monkeypatch: pytes
     configs[4] = configs[0]
     first = kept.evaluate(KEYS[:5], configs)
     np.testing.assert_array_equal(first.objective, Quant("digits", "bits", images=200).evaluate(KEYS[:5], configs).objective)
-    monkeypatch.setattr(Quant, "_judged", lambda *_: pytest.fail("it was evaluated again"))
+    monkeypatch.setattr(Quant, "_judge", lambda *_: pytest.fail("it was evaluated again"))
     second = kept.evaluate(KEYS[:5], configs[::-1])
     np.testing.assert_array_equal(second.objective, first.objective[::-1])
     np.testing.assert_array_equal(second.features["flips"], first.features["flips"][::-1])
@@ -79,10 +79,10 @@ def test_what_is_known_is_not_evaluated_again(tmp_path: Path, monkeypatch: pytes
 
 def test_corruptions_and_splits() -> None:
     pixels = data.load("digits", "validation").pixels[:30]
-    harder = data.corrupted(pixels)
+    harder = data.corrupt(pixels)
     assert harder.shape == pixels.shape and harder.dtype == np.float32
     assert (np.abs(harder - pixels).max((1, 2, 3)) > 0.1).all()
-    np.testing.assert_array_equal(harder, data.corrupted(pixels))
+    np.testing.assert_array_equal(harder, data.corrupt(pixels))
     three = [{x.tobytes() for x in data.load("digits", split).pixels} for split in data.SPLITS]
     assert not (three[0] & three[1] or three[0] & three[2] or three[1] & three[2])
     told = [data.sentences(split) for split in data.SPLITS]

@@ -69,12 +69,12 @@ class Of:
         self.bank = bank
 
     def cost(self, solutions):
-        told = build_cost_tables(self.bank, latency.Table("none", {})).of(*self.bank.split(solutions))
+        told = build_cost_tables(self.bank, latency.LatencyTable("none", {})).of(*self.bank.split(solutions))
         return {name: np.nan_to_num(column) for name, column in told.items()}
 
 
 def test_size_counts_codes_scales_zero_points_and_biases(bank):
-    made = build_cost_tables(bank, latency.Table("none", {}))
+    made = build_cost_tables(bank, latency.LatencyTable("none", {}))
     layer = bank.network.layers[0]  # 3 x 3 x 1 x 8
     assert made.size[0, 0] == 72 * 8 + 8 * 16 + 8 * 32  # one scale a channel
     assert made.size[0, 2] == 72 * 3 + 8 * (16 + 3) + 8 * 32  # and a zero point of as many bits
@@ -88,7 +88,7 @@ def test_size_counts_codes_scales_zero_points_and_biases(bank):
 
 def test_each_kernel_has_its_own_time(bank):
     ops = [latency.op(layer) for layer in bank.network.layers]
-    table = latency.Table("toy", {op.name: {"fp32": 4.0, "rounded": 5.0, "int8": 1.0, "uint8": 2.0} for op in ops})
+    table = latency.LatencyTable("toy", {op.name: {"fp32": 4.0, "rounded": 5.0, "int8": 1.0, "uint8": 2.0} for op in ops})
     made, n = build_cost_tables(bank, table), len(ops)
     expected = [2, 1, 2, 1, 5, 5, 5, 5]  # codes with a scale a channel run in integers: unsigned ones of 8 bits and asymmetric
     np.testing.assert_array_equal(made.latency[0, :-1, 0], expected)
@@ -106,7 +106,7 @@ def test_latency_is_measured_once_and_kept(tmp_path, monkeypatch):
     assert set(table.microseconds[ops[1].name]) == {"fp32", "int8", "uint8", "rounded", "int4"} and table.of(ops[0], "int8") > 0
     assert np.isnan(table.of(ops[0], "int4"))
     monkeypatch.setattr(latency_measure, "measure", None)  # a second measurement would call it
-    kept = latency.kept(latency.machine())
+    kept = latency.cache_file(latency.machine())
     earlier = json.loads(kept.read_text())
     earlier["us"][ops[0].name].pop("uint8")  # a table of an earlier version
     kept.write_text(json.dumps(earlier))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domains.quant.predict.refit import Tables, refit
+from domains.quant.predict.refit import DamageTables, refit
 from domains.quant.solve import allocation, ilp
-from domains.quant.solve.allocation import Budget, Unmet
+from domains.quant.solve.allocation import CostLimit, Unmet
 from domains.quant.solve.emitter import ILP
 from experiments.quant import hawq
 from feedback.descriptors.select import Select
@@ -46,7 +46,7 @@ def test_as_good_as_trying_everything(seed, floors):
     damage, size, time_ = rng.random((3, 4, 3))
     allowed = rng.random((4, 3)) < 0.8
     allowed[:, 0] = True
-    budgets = [Budget("size", size, 2.0, 1.2 if floors else -np.inf), Budget("time", time_, 2.2)]
+    budgets = [CostLimit("size", size, 2.0, 1.2 if floors else -np.inf), CostLimit("time", time_, 2.2)]
     rows, best = np.arange(4), None
     for options in itertools.product(range(3), repeat=4):
         o = np.array(options)
@@ -78,12 +78,12 @@ def test_tables_that_cannot_be():
     with pytest.raises(ValueError, match=r"shapes \[9, 5\] and \[10, 3\] are no tables"):
         ilp.solve(toy.sensitivity._replace(weights=broken[1:]), toy.costs, size=20)
     with pytest.raises(ValueError, match=r"cost of 'size' has shape \[2, 2\], but must be \[layers, options\] = \[3, 2\]"):
-        allocation.solve(np.ones((3, 2)), [Budget("size", np.ones((2, 2)), 1)])
+        allocation.solve(np.ones((3, 2)), [CostLimit("size", np.ones((2, 2)), 1)])
     with pytest.raises(ValueError, match="holds inf for option 0 of layer 1"):
         allocation.solve([[1, 2], [np.inf, 1]], [])
     with pytest.raises(ValueError, match="tied layers"):
         allocation.solve(np.ones((3, 2)), [], tied=[(0, 3)])
-    with pytest.raises(ValueError, match="no cost 'weight'"):
+    with pytest.raises(ValueError, match="unknown cost 'weight'"):
         ilp.cost(toy.costs, "weight", (5, 3))
     with pytest.raises(ValueError, match="have no cost here"):
         toy.costs.of(np.zeros((2, 4), int), np.zeros((2, 4), int))
@@ -108,7 +108,7 @@ def test_refitted_tables_predict_better_than_the_measured_ones():
     assert error(expected) < 0.5 * error(posterior.prior)
     drawn = posterior.draw(np.zeros(len(posterior.mean)))
     np.testing.assert_allclose(drawn.weights, expected.weights)
-    assert isinstance(drawn, Tables) and drawn.weights.shape == toy.sensitivity.weights.shape
+    assert isinstance(drawn, DamageTables) and drawn.weights.shape == toy.sensitivity.weights.shape
     with pytest.raises(ValueError, match="do not fit tables of 10 layers"):
         refit(toy.sensitivity, genomes[:, 1:], quality)
 

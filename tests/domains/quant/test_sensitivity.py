@@ -18,7 +18,7 @@ from domains.quant.quantize import bank
 
 @lru_cache(maxsize=1)
 def small() -> bank.Bank:
-    return bank.build(registry.load("digits"), *options.named("bits"), data.load("digits", "train").pixels[:128])
+    return bank.build(registry.load("digits"), *options.by_name("bits"), data.load("digits", "train").pixels[:128])
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Proxies that foretell a quantized network's accuracy, evolved as expressions over per-layer statistics (EMQ)."""
+"""Proxies that predict a quantized network's accuracy, evolved as expressions over per-layer statistics (EMQ)."""
 
 from domains.proxies.domain import Proxies
 

@@ -1,4 +1,4 @@
-"""The bench: of each network configs, their accuracies, and what is known of its layers before any config is evaluated.
+"""The bench: of each network configs, their accuracies, and statistics of its layers before any config is evaluated.
 
 A network of L layers has S = 2L sites, tensors to be quantized: its L kernels, then its L inputs. A config chooses an
 option (bits) for each site. A statistic is a number for each site and option. Made by experiments/emq/bench.py.
@@ -18,7 +18,13 @@ from qd.support.spelling import unknown
 
 
 def load(bench: str) -> dict[str, NetworkRecord]:
-    """Reads a bench by its name (one of this folder, or synthetic, which no network made) or its file.
+    """Reads a bench.
+
+    Args:
+        bench: its name (one of this folder, or synthetic, which no network made) or its file.
+
+    Returns:
+        Its networks by name.
 
     Raises:
         ValueError: it is not there, a statistic is missing or not finite, or its shapes do not fit.
@@ -57,20 +63,20 @@ def write(path: Path, records: list[NetworkRecord], about: str) -> None:
 
 
 def about(bench: str) -> str:
-    """Returns what the file of a bench says of itself."""
+    """Returns the description in a bench's file."""
     load(bench)
     with np.load(_path(bench), allow_pickle=False) as archive:
         return str(archive["about"])
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> dict[str, NetworkRecord]:
+def _read(path: Path, mtime_ns: int) -> dict[str, NetworkRecord]:
     with np.load(path, allow_pickle=False) as archive:
         lacking = [name for name in NAMES if name not in archive["names"]]
         if lacking or tuple(archive["sources"]) != SOURCES:
             raise UserError(
                 f"{path.name} has no statistic {', '.join(lacking) or 'of these sources'}: it is of another version; "
-                "make it anew: qd study emq.bench"
+                "make it again: qd study emq.bench"
             )
         order = [list(archive["names"]).index(name) for name in NAMES]
         records = []

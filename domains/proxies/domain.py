@@ -1,4 +1,4 @@
-"""The domain: find expressions that foretell accuracy on networks, of every cost and every kind of input.
+"""The domain: find expressions that predict accuracy on networks, of every cost and every kind of input.
 
 B expressions, G genes, K networks, R sources.
 """
@@ -81,37 +81,72 @@ class Proxies:
         return replace(self, networks=networks)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws every gene by the priorities of its options, [n, G]."""
+        """Draws every gene by the priorities of its options.
+
+        Args:
+            key: of the draws.
+            n: how many.
+
+        Returns:
+            Genes, int32 [n, G].
+        """
         return sample_genomes(self.form, keys.uniform(key, (n, len(self.space))))
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Judges B expressions; the keys are not used: nothing is random."""
+        """Scores B expressions.
+
+        Args:
+            keys: unused: nothing is random.
+            solutions: genes, [B, G].
+
+        Returns:
+            Objective in per cent, NaN where an expression failed, and the features listed above.
+        """
         return _program(self)(solutions)
 
     def judge(self, solutions: np.ndarray, networks: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Correlations on other networks, with the signs found on this domain's own; whole and top, each [B, K], per cent."""
+        """Correlates expressions with accuracy on other networks, with the signs of this domain's own.
+
+        Args:
+            solutions: genes, [B, G].
+            networks: K names of the bench.
+
+        Returns:
+            whole and top, in per cent, [B, K] each; NaN where an expression failed.
+
+        Raises:
+            UserError: a network is not in the bench.
+        """
         program = _judge(replace(self, networks=tuple(networks)))
         signs, n = self.signs(solutions)[:, None], len(solutions)
         whole, best, _ = (np.asarray(x)[:n] for x in program(pad_to_power_of_two(solutions)))
         return {"whole": 100 * signs * whole, "top": 100 * signs * best}
 
     def tables(self, solutions: np.ndarray, network: str) -> np.ndarray:
-        """What expressions say of each site and option of a network, [B, S, O]; to be summed over choices, higher is better.
+        """Computes the prediction for each site and option of a network; to be summed over choices, higher is better.
 
-        The network may be another of the bench. NaN where an expression broke, or a site has no such option.
+        Args:
+            solutions: genes, [B, G].
+            network: its name in the bench; not only those of the domain.
+
+        Returns:
+            [B, S, O]; NaN where an expression broke, or a site has no such option.
+
+        Raises:
+            UserError: the network is not in the bench.
         """
         (record,) = _records(self.bench, (network,))
-        of = tables([record], self.share)
-        said = np.asarray(evaluate_tables(of, self.form.read(jnp.asarray(solutions))))[:, 0]
-        said = np.where(of.valid[0], said, np.nan).reshape(len(said), *record.statistics.shape[1:])
-        return self.signs(solutions)[:, None, None] * said
+        network_tables = tables([record], self.share)
+        values = np.asarray(evaluate_tables(network_tables, self.form.read(jnp.asarray(solutions))))[:, 0]
+        values = np.where(network_tables.valid[0], values, np.nan).reshape(len(values), *record.statistics.shape[1:])
+        return self.signs(solutions)[:, None, None] * values
 
     def signs(self, solutions: np.ndarray) -> np.ndarray:
         """1 where an expression rises with accuracy on these networks, -1 where it falls, [B]."""
         return np.asarray(self.evaluate(None, pad_to_power_of_two(solutions)).features["sign"])[: len(solutions)]
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
-        """Writes expressions as one reads them; what foretells damage has a minus in front."""
+        """Writes expressions as formulas; those that predict damage have a minus in front."""
         formulas = self.form.formulas(solutions)
         return [
             f"{'' if sign > 0 else '- '}sum of {words}" for sign, words in zip(self.signs(solutions), formulas, strict=True)
@@ -143,24 +178,24 @@ def sample_genomes(form: Structure, chances: Array) -> Array:
 
 @lru_cache(maxsize=16)
 def _program(domain: Proxies) -> Any:
-    form, of = domain.form, _tables(domain)
+    form, networks = domain.form, _tables(domain)
     kinds = np.array([statistic.kinds for statistic in STATISTICS], np.int32)
     needs = np.array([[source in statistic.sources for source in SOURCES] for statistic in STATISTICS])
     seconds = _seconds(domain.bench, domain.networks)
 
     def evaluate(solutions: Array) -> Evaluation:
-        read = form.read(jnp.asarray(solutions))
-        used = form.below(read, jnp.full(len(solutions), form.slots - 1))
+        expressions = form.read(jnp.asarray(solutions))
+        used = form.below(expressions, jnp.full(len(solutions), form.slots - 1))
         inputs, nodes = used[:, : form.inputs], used[:, form.inputs :]
-        correlation = correlations(of, read)
+        correlation = correlations(networks, expressions)
         sign = jnp.where(jnp.nan_to_num(correlation.whole.mean(1)) < 0, -1.0, 1.0)
         whole, top = 100 * sign * correlation.whole.mean(1), 100 * sign * correlation.best.mean(1)
-        needed_sources = (inputs[:, :, None] & jnp.asarray(needs)[read.inputs]).any(1)  # [B, R]
+        needed_sources = (inputs[:, :, None] & jnp.asarray(needs)[expressions.inputs]).any(1)  # [B, R]
         cost = jnp.log10(jnp.maximum((needed_sources * seconds).sum(1), _LEAST))
-        input_kinds = jnp.where(inputs, jnp.asarray(kinds)[read.inputs], 0)
+        input_kinds = jnp.where(inputs, jnp.asarray(kinds)[expressions.inputs], 0)
         places = jnp.arange(len(KINDS))
         kind = (((input_kinds[:, :, None] >> places) & 1).any(1) * 2**places).sum(1).astype(jnp.float32)
-        length = inputs.sum(1) + (nodes & (read.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
+        length = inputs.sum(1) + (nodes & (expressions.nodes[:, :, 0] != UNARY.index("x"))).sum(1).astype(jnp.float32)
         features = {"cost": cost, "kind": kind, "length": length, "whole": whole, "top": top, "sign": sign}
         features |= {"failure": correlation.failure.astype(jnp.float32), "map": jnp.stack([cost, kind], 1)}
         features["form"] = jnp.stack([cost, length], 1)
@@ -171,8 +206,8 @@ def _program(domain: Proxies) -> Any:
 
 @lru_cache(maxsize=16)
 def _judge(domain: Proxies) -> Any:
-    form, of = domain.form, _tables(domain)
-    return jax.jit(lambda solutions: tuple(correlations(of, form.read(jnp.asarray(solutions)))))
+    form, networks = domain.form, _tables(domain)
+    return jax.jit(lambda solutions: tuple(correlations(networks, form.read(jnp.asarray(solutions)))))
 
 
 def _tables(domain: Proxies) -> BenchTables:

@@ -14,17 +14,19 @@ from qd.types import Array, Batch, Elites, Offspring
 
 
 class Population(NamedTuple):
+    """The best expressions so far, each once."""
+
     solutions: np.ndarray  # [N, G] best first
     objective: np.ndarray  # [N]
 
 
 @dataclass(frozen=True)
-class Prompted:
-    """EMQ's diversity-prompting selection (Dong et al. 2023), after its description: its code is not published.
+class DiversityPrompting:
+    """EMQ's diversity-prompting selection (Dong et al. 2023), by its description: its code is not published.
 
     Of a few candidates drawn from the population one of the best is the first parent; the second is drawn from the whole
-    population, good or bad, so that parents stay unlike. The child is a crossing of both, then changed at points. The worst
-    leave. How many candidates the authors draw is not known; these are a usual tournament.
+    population, good or bad, so that parents stay different. The child is a crossing of both, then changed at points. The worst
+    leave. How many candidates the authors draw is not published; these are a usual tournament.
     """
 
     source: Any
@@ -37,12 +39,41 @@ class Prompted:
     pure: bool = False
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Checks that the domain's solutions are expressions.
+
+        Args:
+            key: unused.
+            solutions: of generation 0, [N, G].
+            archive: unused.
+
+        Raises:
+            UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
+        """
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Population:
-        return self._kept(*elites.take(np.arange(elites.size), "solution", "objective"))
+        """Starts with the best of generation 0.
+
+        Args:
+            key: unused.
+            elites: of the archive.
+
+        Returns:
+            The population.
+        """
+        return self._best(*elites.take(np.arange(elites.size), "solution", "objective"))
 
     def ask(self, key: Array, memory: Population, elites: Elites) -> tuple[Population, Offspring]:
+        """Crosses B pairs of parents.
+
+        Args:
+            key: of selection and variation.
+            memory: the population.
+            elites: unused.
+
+        Returns:
+            The population, and B children.
+        """
         candidate_key, best_key, other_key, vary_key = keys.split(key, 4)
         n = len(memory.objective)
         candidates = np.sort(keys.integers(candidate_key, (self.batch_size, self.candidates), 0, n), axis=1)
@@ -53,11 +84,20 @@ class Prompted:
         return memory, Offspring(Subtrees(self.source, self.share, self.rate)(vary_key, parents))
 
     def tell(self, memory: Population, batch: Batch) -> Population:
+        """Adds the batch to the population, and keeps the best.
+
+        Args:
+            memory: the population.
+            batch: expressions [B, G], their status and objective; failed ones do not enter.
+
+        Returns:
+            The new population.
+        """
         evaluated_rows = np.asarray(batch.status) >= 0
         solutions = np.concatenate([memory.solutions, np.asarray(batch.solutions)[evaluated_rows]])
-        return self._kept(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[evaluated_rows]]))
+        return self._best(solutions, np.concatenate([memory.objective, np.asarray(batch.evaluation.objective)[evaluated_rows]]))
 
-    def _kept(self, solutions: np.ndarray, objective: np.ndarray) -> Population:
+    def _best(self, solutions: np.ndarray, objective: np.ndarray) -> Population:
         order = np.argsort(-objective, kind="stable")
         _, first = np.unique(solutions[order], axis=0, return_index=True)  # each expression once
         survivors = order[np.sort(first)][: self.population]
@@ -65,7 +105,7 @@ class Prompted:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RandomExpressions:
     """Random search: what the domain samples, by the priorities of operations."""
 
     source: Any
@@ -73,13 +113,51 @@ class Drawn:
     pure: bool = True
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Checks that the domain's solutions are expressions.
+
+        Args:
+            key: unused.
+            solutions: of generation 0, [N, G].
+            archive: unused.
+
+        Raises:
+            UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
+        """
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> tuple[()]:
+        """Remembers nothing.
+
+        Args:
+            key: unused.
+            elites: unused.
+
+        Returns:
+            An empty memory.
+        """
         return ()
 
     def ask(self, key: Array, memory: tuple[()], elites: Elites) -> tuple[tuple[()], Offspring]:
+        """Draws B new expressions.
+
+        Args:
+            key: of the draws.
+            memory: returned as it is.
+            elites: unused.
+
+        Returns:
+            The memory, and B expressions.
+        """
         return memory, Offspring(self.source.sample(key, self.batch_size))
 
     def tell(self, memory: tuple[()], batch: Batch) -> tuple[()]:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: unused.
+
+        Returns:
+            The memory.
+        """
         return memory

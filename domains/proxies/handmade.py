@@ -1,4 +1,4 @@
-"""Proxies that people made, from the same statistics: what an evolved one has to beat. All told as damage foretold.
+"""Published proxies, from the same statistics: what an evolved one has to beat. All predict damage: higher is worse.
 
 S sites (kernels, then inputs), O options, C configs.
 """
@@ -17,7 +17,7 @@ class Prediction(NamedTuple):
 
 
 def all_of(record: NetworkRecord) -> dict[str, Prediction]:
-    """Returns name -> what each says of all configs of a network."""
+    """Returns name -> what each predicts for all configs of a network."""
     proxies = {
         name: Prediction(_sum_table(record, table(record)), _measure_cost(record, needs))
         for name, (table, needs) in TABLES.items()
@@ -40,7 +40,7 @@ def _by_curvature(record: NetworkRecord, curvature: np.ndarray) -> np.ndarray:
 
 
 def _times_bits(name: str) -> Callable[[NetworkRecord], np.ndarray]:
-    """EMQ's repository multiplies what a layer says by its bits; more of it is better, so damage is its negative."""
+    """EMQ's repository multiplies a layer's statistic by its bits; more of it is better, so damage is its negative."""
     return lambda record: -_kernels(record, record.of(name) * record.of("bits"))
 
 
@@ -48,7 +48,7 @@ _CHANGE = ("inputs", "change")
 TABLES: dict[str, tuple[Callable[[NetworkRecord], np.ndarray], tuple[str, ...]]] = {
     "BParams": (_times_bits("elements"), ()),
     "mean bits": (lambda r: -r.of("bits"), ()),
-    "sum of 4^-bits": (lambda r: 4.0 ** -r.of("bits"), ()),  # the variance of a rounding error, all sites alike
+    "sum of 4^-bits": (lambda r: 4.0 ** -r.of("bits"), ()),  # the variance of a rounding error, the same at all sites
     "SNIP x bits": (_times_bits("saliency"), ("inputs", "gradients")),
     "SNIP of the change": (lambda r: r.of("snip"), (*_CHANGE, "gradients")),
     "Fisher": (lambda r: r.of("fisher"), (*_CHANGE, "gradients")),

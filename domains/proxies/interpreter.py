@@ -14,7 +14,7 @@ import numpy as np
 
 from domains.proxies.operations import apply
 from domains.proxies.record import NAMES, NetworkRecord
-from domains.proxies.structures import Read
+from domains.proxies.structures import Expressions
 from qd.support.errors import UserError
 from qd.types import Array
 
@@ -33,7 +33,7 @@ class BenchTables(NamedTuple):
 
 
 class Correlations(NamedTuple):
-    """Spearman's rank correlations of what expressions say with accuracy, and how they ended."""
+    """Spearman's rank correlations of expressions with accuracy, and how each expression ended."""
 
     whole: Array  # [B, K] over all configs
     best: Array  # [B, K] over the truly best fifth
@@ -76,58 +76,58 @@ def tables(records: list[NetworkRecord], share: float = 0.2, configs: int | None
     )
 
 
-def correlations(of: BenchTables, read: Read) -> Correlations:
+def correlations(networks: BenchTables, expressions: Expressions) -> Correlations:
     """Correlates B expressions on K networks; to be traced.
 
     Args:
-        of: the networks.
-        read: the B expressions.
+        networks: K of them.
+        expressions: B of them.
 
     Returns:
         Spearman's rank correlations with accuracy, -1 to 1, [B, K] each, and how each expression ended, [B]. An expression
         that failed on one network has NaN on all.
     """
-    predictions, broken = scores(of, read)
+    predictions, failed_rows = scores(networks, expressions)
     constant = (predictions.max(-1) == predictions.min(-1)).any(-1)
-    failure = jnp.where(broken, BROKEN, jnp.where(constant, CONSTANT, FINE))
-    best = jnp.take_along_axis(predictions, jnp.asarray(of.best)[None], 2)
+    failure = jnp.where(failed_rows, BROKEN, jnp.where(constant, CONSTANT, FINE))
+    best = jnp.take_along_axis(predictions, jnp.asarray(networks.best)[None], 2)
     fine = (failure == FINE)[:, None]
-    whole, few = _spearman(predictions, of.truth), _spearman(best, of.best_truth)
+    whole, few = _spearman(predictions, networks.truth), _spearman(best, networks.best_truth)
     return Correlations(jnp.where(fine, whole, jnp.nan), jnp.where(fine, few, jnp.nan), failure)
 
 
-def scores(of: BenchTables, read: Read) -> tuple[Array, Array]:
+def scores(networks: BenchTables, expressions: Expressions) -> tuple[Array, Array]:
     """Predicts every config: an expression's table, summed over the options that the config chooses.
 
     Args:
-        of: the networks.
-        read: the B expressions.
+        networks: K of them.
+        expressions: B of them.
 
     Returns:
         Predictions [B, K, C], rounded to 16 bits of mantissa (five digits) and 0 where an expression broke; which broke,
         bool [B].
     """
-    table = evaluate_tables(of, read)
-    masked = jnp.where(of.valid, table, 0.0)
-    predictions = jnp.einsum("bkm,kmc->bkc", masked, jnp.asarray(of.choices), precision=jax.lax.Precision.HIGHEST)
-    broken = ~jnp.isfinite(predictions).all((1, 2))
-    return _round(jnp.where(broken[:, None, None], 0.0, predictions)), broken
+    table = evaluate_tables(networks, expressions)
+    masked = jnp.where(networks.valid, table, 0.0)
+    predictions = jnp.einsum("bkm,kmc->bkc", masked, jnp.asarray(networks.choices), precision=jax.lax.Precision.HIGHEST)
+    failed_rows = ~jnp.isfinite(predictions).all((1, 2))
+    return _round(jnp.where(failed_rows[:, None, None], 0.0, predictions)), failed_rows
 
 
-def evaluate_tables(of: BenchTables, read: Read) -> Array:
+def evaluate_tables(networks: BenchTables, expressions: Expressions) -> Array:
     """Computes the expressions' own tables.
 
     Args:
-        of: the networks.
-        read: the B expressions.
+        networks: K of them.
+        expressions: B of them.
 
     Returns:
-        [B, K, M]; NaN where something was not finite on the way, meaningless where ``of.valid`` is False.
+        [B, K, M]; NaN where something was not finite on the way, meaningless where ``networks.valid`` is False.
     """
-    statistics = jnp.asarray(of.statistics)
-    bits, valid = statistics[NAMES.index("bits")], jnp.asarray(of.valid)
-    inputs = jnp.moveaxis(statistics[read.inputs], 1, 0)  # [I, B, K, M]
-    nodes = jnp.moveaxis(jnp.asarray(read.nodes), 1, 0)  # [N, B, 3]
+    statistics = jnp.asarray(networks.statistics)
+    bits, valid = statistics[NAMES.index("bits")], jnp.asarray(networks.valid)
+    inputs = jnp.moveaxis(statistics[expressions.inputs], 1, 0)  # [I, B, K, M]
+    nodes = jnp.moveaxis(jnp.asarray(expressions.nodes), 1, 0)  # [N, B, 3]
     values = jnp.concatenate([inputs, jnp.zeros((len(nodes), *inputs.shape[1:]), inputs.dtype)])
     rows = jnp.arange(inputs.shape[1])
 
@@ -141,8 +141,11 @@ def evaluate_tables(of: BenchTables, read: Read) -> Array:
 
 
 def _spearman(predictions: Array, truth: np.ndarray) -> Array:
-    """Pearson's correlation of ranks, ties at their mean rank; 0 where all are tied. said [B, K, C], truth [K, C]."""
-    value, place, turned = _sort(predictions)
+    """Pearson's correlation of ranks, ties at their mean rank; 0 where all are tied.
+
+    predictions [B, K, C], truth [K, C].
+    """
+    value, place, reverse = _sort(predictions)
     count, last = value.shape[-1], value.ndim - 1
     edge = jnp.ones_like(value[..., :1], bool)
     changes = value[..., 1:] != value[..., :-1]
@@ -154,11 +157,11 @@ def _spearman(predictions: Array, truth: np.ndarray) -> Array:
     length = jnp.sqrt((ranks**2).sum(-1))
     there = jnp.asarray(truth)[jnp.arange(len(truth))[:, None], place]
     correlation = jnp.where(length > 0, (ranks * there).sum(-1) / jnp.maximum(length, 1e-9), 0.0)
-    return jnp.where(turned, -correlation, correlation)
+    return jnp.where(reverse, -correlation, correlation)
 
 
 def _sort(predictions: Array) -> tuple[Array, Array, Array]:
-    """Sorts along the last axis; tells whose place each was, and [...] where the order is the other way round.
+    """Sorts along the last axis; returns values, the place that each had before, and [...] where the order is reversed.
 
     Value and place are one whole number, value above: one array of these is sorted five times as fast as pairs. A value is
     its distance from that end which is nearer to 0, where floats are dense, scaled to 0..1, with 15 bits of mantissa (at 600
@@ -169,18 +172,18 @@ def _sort(predictions: Array) -> tuple[Array, Array, Array]:
         predictions.min(-1, keepdims=True) / 2,
         predictions.max(-1, keepdims=True) / 2,
     )  # halves: a difference may overflow
-    turned = jnp.abs(low) > jnp.abs(high)
-    distance = jnp.where(turned, high - predictions / 2, predictions / 2 - low)
-    scaled = jnp.clip(distance / jnp.maximum(high - low, 1e-30), 0.0, 1.0)
-    whole = jax.lax.bitcast_convert_type(scaled, jnp.uint32)  # rises with the value; at most 30 bits
+    reverse = jnp.abs(low) > jnp.abs(high)
+    distance = jnp.where(reverse, high - predictions / 2, predictions / 2 - low)
+    share = jnp.clip(distance / jnp.maximum(high - low, 1e-30), 0.0, 1.0)
+    whole = jax.lax.bitcast_convert_type(share, jnp.uint32)  # rises with the value; at most 30 bits
     bits = max((count - 1).bit_length(), 2)
     key = ((whole >> (bits - 2)) << bits) | jnp.arange(count, dtype=jnp.uint32)
-    ordered = jax.lax.sort(key, is_stable=False)
-    return ordered >> bits, (ordered & ((1 << bits) - 1)).astype(jnp.int32), turned[..., 0]
+    codes = jax.lax.sort(key, is_stable=False)
+    return codes >> bits, (codes & ((1 << bits) - 1)).astype(jnp.int32), reverse[..., 0]
 
 
 def _round(x: Array) -> Array:
-    """Keeps 16 of 23 bits of the mantissa, so that what only rounding parts is tied."""
+    """Keeps 16 of 23 bits of the mantissa, so that values that differ by rounding alone are tied."""
     whole = jax.lax.bitcast_convert_type(x, jnp.int32)
     rounded_bits = jax.lax.bitcast_convert_type((whole + 64) & ~127, jnp.float32)
     return jnp.where(jnp.isfinite(rounded_bits), rounded_bits, x)

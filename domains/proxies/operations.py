@@ -62,11 +62,11 @@ def apply(code: Array, x: Array, y: Array, bits: Array, valid: Array) -> Array:
     high, low = over(x, -jnp.inf).max(-1, keepdims=True), over(x, jnp.inf).min(-1, keepdims=True)
     mean = total / count
     deviation = jnp.sqrt(over((x - mean) ** 2, 0.0).sum(-1, keepdims=True) / count)
-    raised = jnp.exp(x - high)
+    exponential = jnp.exp(x - high)
     results = (
         x, jnp.log(x), jnp.abs(x), x * x, jnp.sqrt(x), 1 / x, jnp.exp(x), -x, 1 / (1 + jnp.exp(-x)), jnp.maximum(x, 0),
         jnp.log1p(jnp.abs(x)), x / total, (x - low) / (high - low), (x - mean) / deviation,
-        raised / over(raised, 0.0).sum(-1, keepdims=True), x * bits,
+        exponential / over(exponential, 0.0).sum(-1, keepdims=True), x * bits,
         x + y, x - y, x * y, x / y, jnp.maximum(x, y), jnp.minimum(x, y),
     )  # fmt: skip
     result, code = results[0], code[:, None, None]

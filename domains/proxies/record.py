@@ -1,4 +1,4 @@
-"""What is known of a network's layers before any config is evaluated, and the accuracies of its configs."""
+"""Statistics of a network's layers before any config is evaluated, and the accuracies of its configs."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ W, A, G, H, M = (1 << i for i in range(len(KINDS)))  # of a statistic, what it l
 
 
 class Statistic(NamedTuple):
-    """What it is called, what it looks at, and which sources one pays for to have it."""
+    """Its name, what it is computed from, and the sources that must be computed for it."""
 
     name: str
     kinds: int
@@ -63,7 +63,7 @@ class NetworkRecord(NamedTuple):
     accuracy: np.ndarray  # [C] in per cent
     agreement: np.ndarray  # [C] share of 64 images named as by full precision
     statistics: np.ndarray  # [T, S, O] float32; NaN where a site has fewer options
-    eigenvalues: np.ndarray  # [L] top ones of each kernel's Hessian: for HAWQ, which nobody evolves with
+    eigenvalues: np.ndarray  # [L] top ones of each kernel's Hessian: for HAWQ alone
     seconds: np.ndarray  # [R + 2] CPU-seconds of SOURCES, of eigenvalues, and of the agreement of all configs
     full: float  # accuracy in full precision
 
@@ -99,14 +99,14 @@ class NetworkRecord(NamedTuple):
 
 
 def validate(record: NetworkRecord) -> NetworkRecord:
-    """Returns a record whose shapes fit and whose statistics are there. Raises ValueError otherwise."""
+    """Returns a record with shapes that fit and all statistics. Raises ValueError otherwise."""
     sites, options = record.configs.shape[1], record.statistics.shape[2]
-    shape, expected = record.statistics.shape, (len(NAMES), sites, options)
-    if shape != expected or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
+    shape, right_shape = record.statistics.shape, (len(NAMES), sites, options)
+    if shape != right_shape or len(record.accuracy) != len(record.configs) or len(record.seconds) != len(SOURCES) + 2:
         raise UserError(
             f"{record.name} has statistics {list(shape)}, {len(record.accuracy)} accuracies of {len(record.configs)} configs "
             f"and {len(record.seconds)} times",
-            f"give statistics {list(expected)}, as many accuracies as configs, and {len(SOURCES) + 2} times",
+            f"give statistics {list(right_shape)}, as many accuracies as configs, and {len(SOURCES) + 2} times",
         )
     there = np.isfinite(record.of("bits"))
     for name, values in zip(NAMES, record.statistics, strict=True):

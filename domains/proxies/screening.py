@@ -1,7 +1,7 @@
-"""Children looked at before they are judged (EMQ's compatibility screening): no failures, no repetitions, no hopeless ones.
+"""A preview of children before they are evaluated (EMQ's compatibility screening): no failures, repetitions or hopeless ones.
 
-A look is the correlation on a few configs of one network. Two expressions that rank these alike, or just the other way
-round, are taken for one: they have the same value hash.
+A preview is the correlation on a few configs of one network. Two expressions that rank these in the same order, or in the
+reverse, count as one: they have the same value hash.
 
 B children, H hashes remembered.
 """
@@ -20,23 +20,27 @@ from domains.proxies.variation import Subtrees, expression_form
 from qd import keys
 from qd.types import Array, Batch, Elites, Offspring
 
-_CONFIGS = 64  # of the first network, that a look takes
+_CONFIGS = 64  # of the first network, for a preview
 
 
 class Preview(NamedTuple):
+    """Children on a few configs of the first network."""
+
     failure: np.ndarray  # [B] as in interpreter
     correlation: np.ndarray  # [B] absolute, over the few configs; 0 where failed
     value: np.ndarray  # [B] uint32 hash of how it ranks them
 
 
 class ScreeningMemory(NamedTuple):
-    values: np.ndarray  # [H] hashes of all that were judged
-    counts: np.ndarray  # [5] children looked at; broken, constant, known already, hopeless
+    """Which expressions were evaluated, and why children were rejected."""
+
+    values: np.ndarray  # [H] hashes of all that were evaluated
+    counts: np.ndarray  # [5] children in all; broken, constant, repeated, hopeless
 
 
 @dataclass(frozen=True)
 class ScreenedVariation:
-    """Makes ``looks`` times as many children and hands on the first that pass; where too few do, the rest is drawn anew."""
+    """Makes ``looks`` times as many children and returns the first that pass; where too few do, the rest is drawn at random."""
 
     source: Any
     batch_size: int
@@ -44,16 +48,45 @@ class ScreenedVariation:
     rate: float = 0.15
     looks: int = 4
     least: float = 0.05  # a child that correlates less on the few configs is rejected
-    pure: bool = False  # what is remembered grows
+    pure: bool = False  # the memory grows
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
+        """Checks that the domain's solutions are expressions.
+
+        Args:
+            key: unused.
+            solutions: of generation 0, [N, G].
+            archive: unused.
+
+        Raises:
+            UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
+        """
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> ScreeningMemory:
+        """Starts with the hashes of generation 0.
+
+        Args:
+            key: unused.
+            elites: of the archive.
+
+        Returns:
+            Hashes, and counts of 0.
+        """
         values = preview(self.source, elites.take(np.arange(elites.size), "solution")[0]).value
         return ScreeningMemory(np.unique(values), np.zeros(5, np.int64))
 
     def ask(self, key: Array, memory: ScreeningMemory, elites: Elites) -> tuple[ScreeningMemory, Offspring]:
+        """Makes children, and returns those that pass.
+
+        Args:
+            key: of parents, variation and new expressions.
+            memory: hashes so far.
+            elites: of the archive; parents are drawn evenly.
+
+        Returns:
+            The memory with new counts, and B expressions with their parents [B, 2], -1 for those drawn at random.
+        """
         draw_key, vary_key, fresh_key = keys.split(key, 3)
         many = self.looks * self.batch_size
         ids, parents = elites.draw(draw_key, 2 * many)
@@ -68,6 +101,15 @@ class ScreenedVariation:
         return memory._replace(counts=memory.counts + counts), Offspring(np.concatenate([children[indices], fresh]), parent_ids)
 
     def tell(self, memory: ScreeningMemory, batch: Batch) -> ScreeningMemory:
+        """Adds the hashes of the batch.
+
+        Args:
+            memory: hashes so far.
+            batch: expressions, [B, G].
+
+        Returns:
+            The new memory.
+        """
         values = preview(self.source, np.asarray(batch.solutions)).value
         return memory._replace(values=np.union1d(memory.values, values))
 
@@ -77,7 +119,7 @@ def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[
 
     Args:
         preview: of the B children.
-        values: hashes already known, uint32 [H].
+        values: hashes so far, uint32 [H].
         least: absolute correlation below which a child is hopeless.
 
     Returns:
@@ -94,7 +136,7 @@ def select_passing(preview: Preview, values: np.ndarray, least: float) -> tuple[
 
 
 def preview(source: Proxies, solutions: np.ndarray) -> Preview:
-    """Looks at B expressions, padded to a power of two so that few programs are compiled.
+    """Previews B expressions, padded to a power of two so that few programs are compiled.
 
     Args:
         source: the domain; only the first of its networks is used, and its first 64 configs.
@@ -126,10 +168,10 @@ def _program(source: Proxies) -> Any:
     form = source.form
     few: BenchTables = tables(source.records[:1], 1.0, _CONFIGS)
 
-    def looked(solutions: Array) -> tuple[Array, Array, Array]:
-        read = form.read(jnp.asarray(solutions))
-        correlation = correlations(few, read)
-        ranks = _ranks(scores(few, read)[0][:, 0])
+    def program(solutions: Array) -> tuple[Array, Array, Array]:
+        expressions = form.read(jnp.asarray(solutions))
+        correlation = correlations(few, expressions)
+        ranks = _ranks(scores(few, expressions)[0][:, 0])
         return correlation.failure, jnp.abs(jnp.nan_to_num(correlation.whole[:, 0])), ranks
 
-    return jax.jit(looked)
+    return jax.jit(program)

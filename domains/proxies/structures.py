@@ -26,7 +26,7 @@ class Node(NamedTuple):
     second: int
 
 
-class Read(NamedTuple):
+class Expressions(NamedTuple):
     """Expressions as tables."""
 
     inputs: Array  # [B, I]
@@ -65,36 +65,44 @@ class Structure:
     def cumulative_priorities(self) -> np.ndarray:
         """Where the options of each gene end when one is drawn by its priority, [G, most options]; 1 beyond the last."""
         ends = np.ones((len(self.space), max(self.space)), np.float32)
-        told = list(self.space[: self.inputs]) + list(self.options)
-        for row, options in zip(ends, told, strict=True):
+        per_gene = list(self.space[: self.inputs]) + list(self.options)
+        for row, options in zip(ends, per_gene, strict=True):
             likely = np.full(options, 1 / options) if isinstance(options, int) else np.array(priorities(options))
             row[: len(likely) - 1] = np.cumsum(likely)[:-1]
         return ends
 
-    def read(self, solutions: Array) -> Read:
-        """[B, G] -> tables."""
+    def read(self, solutions: Array) -> Expressions:
+        """Reads genes [B, G] as B expressions."""
         xp = solutions.__array_namespace__()
         slot = lambda gene: solutions[:, gene] if gene >= 0 else xp.full(len(solutions), ~gene, dtype=solutions.dtype)
         columns = [(solutions[:, n.operation] + n.shift, slot(n.first), slot(n.second)) for n in self.nodes]
-        return Read(solutions[:, : self.inputs], xp.stack([xp.stack(c, axis=1) for c in columns], axis=1))
+        return Expressions(solutions[:, : self.inputs], xp.stack([xp.stack(c, axis=1) for c in columns], axis=1))
 
-    def below(self, read: Read, slot: Array) -> Array:
-        """Returns which slots the expression under ``slot`` [B] looks at, itself among them, [B, slots]."""
-        xp = read.nodes.__array_namespace__()
+    def below(self, expressions: Expressions, slot: Array) -> Array:
+        """Finds the slots that the expression under a slot depends on, itself among them.
+
+        Args:
+            expressions: B of them.
+            slot: [B].
+
+        Returns:
+            bool [B, slots].
+        """
+        xp = expressions.nodes.__array_namespace__()
         places = xp.arange(self.slots)
         used = places == slot[:, None]
         for n in reversed(range(len(self.nodes))):
-            code, first, second = (read.nodes[:, n, i] for i in range(3))
+            code, first, second = (expressions.nodes[:, n, i] for i in range(3))
             here = used[:, self.inputs + n][:, None]
             both = (code >= len(UNARY))[:, None]
             used = used | (here & ((places == first[:, None]) | (both & (places == second[:, None]))))
         return used
 
     def formulas(self, solutions: np.ndarray) -> list[str]:
-        """Writes each expression as one reads it."""
-        read = self.read(np.asarray(solutions))
+        """Writes each expression as a formula."""
+        expressions = self.read(np.asarray(solutions))
         formulas = []
-        for inputs, nodes in zip(read.inputs, read.nodes, strict=True):
+        for inputs, nodes in zip(expressions.inputs, expressions.nodes, strict=True):
             words = [NAMES[i] for i in inputs]
             for code, first, second in nodes:
                 words.append(format_operation(int(code), words[first], words[second]))

@@ -1,4 +1,4 @@
-"""A synthetic bench for tests and for trying out: additive damage, and statistics that hint at it. It is evidence of nothing.
+"""A synthetic bench for tests and first tries: additive damage, and statistics that correlate with it. It proves nothing.
 
 C configs, L layers.
 """

@@ -15,13 +15,25 @@ from qd.types import Array
 
 @dataclass(frozen=True)
 class Points:
-    """Each gene is sample_genomes anew with probability ``rate``, by its priorities; at least one gene in each child."""
+    """Each gene is drawn again with probability ``rate``, by its priorities; at least one gene in each child."""
 
     source: Any  # the domain, which knows the form of its expressions
     rate: float = 0.15
     parents: int = 1
 
     def __call__(self, key: Array, parents: Array) -> Array:
+        """Changes genes.
+
+        Args:
+            key: of the draws.
+            parents: genes, [B, 1, G] or more; the first parent is used.
+
+        Returns:
+            Children, [B, G].
+
+        Raises:
+            UserError: the solutions are no expressions.
+        """
         which_key, sure_key, value_key = keys.split(key, 3)
         x = parents[:, 0]
         form = expression_form(self.source, x)
@@ -34,11 +46,12 @@ class Points:
 
 @dataclass(frozen=True)
 class Subtrees:
-    """A part of the second parent, all that one slot looks at, takes the same place in the first.
+    """A part of the second parent, all that one slot depends on, replaces the same part of the first.
 
-    In a graph a slot may be looked at from several places; it is one gene all the same. Where parents are alike in that part,
-    the child is changed at one point, so that nothing is evaluated twice for sure. ``share`` of children come so, the rest by
-    ``points`` alone.
+    In a graph several nodes may depend on one slot; it is one gene all the same. Where parents are equal in that part, the
+    child
+    is changed at one point, so that it is not a copy for sure. ``share`` of children are made so, the rest by ``Points``
+    alone.
     """
 
     source: Any
@@ -47,6 +60,18 @@ class Subtrees:
     parents: int = 2
 
     def __call__(self, key: Array, parents: Array) -> Array:
+        """Crosses pairs of parents.
+
+        Args:
+            key: of the draws.
+            parents: genes, [B, 2, G].
+
+        Returns:
+            Children, [B, G].
+
+        Raises:
+            UserError: the solutions are no expressions.
+        """
         slot_key, point_key, which_key = keys.split(key, 3)
         x, y = parents[:, 0], parents[:, 1]
         form = expression_form(self.source, x)

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from domains.proxies import Proxies
-from domains.proxies.emq import Drawn, Prompted
+from domains.proxies.emq import DiversityPrompting, RandomExpressions
 from domains.proxies.screening import ScreenedVariation
 from domains.proxies.variation import Subtrees
 from experiments import command, study
@@ -41,8 +41,8 @@ STRUCTURES = ("branch", "linear", "graph")
 METHODS: dict[str, Callable[[Proxies], Any]] = {
     "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
     "MAP-Elites screened": lambda domain: ScreenedVariation(domain, BATCH),
-    "EMQ's selection": lambda domain: Prompted(domain, BATCH),
-    "random": lambda domain: Drawn(domain, BATCH),
+    "EMQ's selection": lambda domain: DiversityPrompting(domain, BATCH),
+    "random": lambda domain: RandomExpressions(domain, BATCH),
 }
 PAIRED = ("held", "train", "qd")  # metrics, by their first word, in which MAP-Elites is compared with the others
 METRICS = ("held whole", "held top", "train", "qd", "cells", "cpu_seconds")

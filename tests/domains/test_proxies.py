@@ -9,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 
 from domains.proxies import bench, handmade, structures, synthetic
 from domains.proxies.domain import Proxies, pad_to_power_of_two
-from domains.proxies.emq import Drawn, Prompted
+from domains.proxies.emq import DiversityPrompting, RandomExpressions
 from domains.proxies.operations import BINARY, OPERATIONS, UNARY
 from domains.proxies.record import NAMES, SOURCES, A, H, M, NetworkRecord, W
 from domains.proxies.screening import ScreenedVariation, preview, select_passing
@@ -114,7 +114,9 @@ def test_what_divides_by_zero_overflows_or_says_nothing_fails_and_is_counted(pat
     assert np.asarray(said.features["failure"])[:6].tolist() == [0, 0, 1, 2, 1, 1]
     assert np.isfinite(said.objective[:2]).all() and np.isnan(said.objective[2:]).all()
     descriptor = _select(domain)
-    _, batch = start(Search(domain, descriptor, Grid((4, 32)), Drawn(domain, 64)), keys.new(0), pad_to_power_of_two(x))
+    _, batch = start(
+        Search(domain, descriptor, Grid((4, 32)), RandomExpressions(domain, 64)), keys.new(0), pad_to_power_of_two(x)
+    )
     assert (np.asarray(batch.status) == FAILED).sum() == 64 - 2
 
 
@@ -198,7 +200,7 @@ def test_screening_knows_equals_failures_and_the_hopeless(path: str) -> None:
     assert not passed.any() and counts.tolist() == [5, 1, 1, 2, 1]
 
 
-@pytest.mark.parametrize("emitter", [Prompted, ScreenedVariation])
+@pytest.mark.parametrize("emitter", [DiversityPrompting, ScreenedVariation])
 def test_emitters_find_good_proxies_and_do_not_fail_more_than_chance(emitter, path: str) -> None:
     domain = Proxies(path)
     search = Search(domain, _select(domain), Grid((8, 32)), emitter(domain, 64))

@@ -13,14 +13,14 @@ Given again, a command skips what is finished and goes on with what was cut off.
 from collections.abc import Sequence
 
 from qd.cli.parser import command_parser
-from qd.config.overrides import choices
+from qd.config.explain import explain
 
 
 def main(words: Sequence[str]) -> int:
     """Composes, builds and runs. Raises UserError where that cannot be."""
     if {"-h", "--help"} & set(words):
         parser = command_parser("run", __doc__, "qd run [KEY=VALUE ...]")
-        parser.epilog = choices()
+        parser.epilog = explain(words)
         parser.print_help()
         return 0
 

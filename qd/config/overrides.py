@@ -90,15 +90,6 @@ def check(overrides: list[str]) -> None:
                 _check_choice(key, choice, options(below, ObjectType.CONFIG))
 
 
-def choices() -> str:
-    """Lists what may be typed: a line for each group with its choices, then the settings."""
-    groups = sorted(folder for folder in conf().iterdir() if folder.is_dir())
-    width = max(len(group.name) for group in groups)
-    lines = [f"  {group.name:{width}}  {', '.join(sorted(f.stem for f in group.glob('*.yaml')))}" for group in groups]
-    names = [f.name for f in fields(Settings) if f.name not in {*EARLIER, *(group.name for group in groups)}]
-    return "\n".join([*lines, "", f"  settings: {', '.join('from' if name == 'source' else name for name in names)}"])
-
-
 def _as_hydra_reads(overrides: list[str]) -> list[str]:
     """Returns overrides under the settings' names of now, and from=PATH as Hydra reads it; prints each old name once.
 

@@ -49,10 +49,10 @@ class DomainDefaults:
 
     feature: str = MISSING  # the hand-made feature: its columns are the measures
     bounds: Any = MISSING  # of that feature: (low, high) per column
-    reads: list[str] = MISSING  # what a learner looks at
-    dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid
+    reads: list[str] = MISSING  # the features that a descriptor which learns reads
+    dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid, one number a measure
     ticks: Any = None  # of descriptor=ticks: borders of uneven cells, a list for each measure; None: as generation 0 falls
-    batch_size: int = 256
+    batch_size: int = 256  # solutions of a generation
     threshold_min: float = 0.0  # CMA-MAE's: no higher than the worst objective worth keeping
 
 
@@ -77,22 +77,22 @@ class RunSettings:
     """The settings of one run. Components are plain nodes: ``_target_`` and keyword arguments (see qd.config.build)."""
 
     name: str  # of the folder
-    seed: int = 0
-    budget: int = 50_000  # evaluations
+    seed: int = 0  # the whole number that all randomness of the run follows from
+    budget: int = 50_000  # evaluations, at which the run ends
     initial: int = 100  # size of the initial population, sampled by the domain: generation 0
-    source: str | None = None  # typed as from=...: a run or a file: its solutions are generation 0, instead of samples
-    stop: str | None = None  # plateau: end before the budget where nothing gets better
+    source: str | None = None  # typed as from=...: a run or a file; generation 0 is its solutions instead of samples
+    stop: str | None = None  # plateau: end before the budget where neither coverage nor QD score rises any more
     plateau: Plateau = field(default_factory=Plateau)
     refit: Any = None  # None: never; a number: every so many evaluations; a list: at these, or shares of the budget; outside
     outside: Outside = field(default_factory=Outside)
-    log_every: int = 1_000  # evaluations
-    save_every: int = 10_000  # evaluations
-    save_seconds: float = 2.0  # but a checkpoint at most this often: each waits for the disk
+    log_every: int = 1_000  # evaluations between two rows of metrics.csv
+    save_every: int = 10_000  # evaluations between two checkpoints
+    save_seconds: float = 2.0  # at least, between two checkpoints: each waits for the disk
     renderings: int = 100  # pictures of elites, at most
-    film: str | None = None  # a feature of two numbers, such as position: where all ended is kept, for qd plot --film
-    live_map: bool | None = None  # draw the map at each refit too, into the folder now/: for raters who answer meanwhile
+    film: str | None = None  # a feature of two numbers, e.g. position: stores the end of each evaluation, for qd plot --film
+    live_map: bool | None = None  # draw the map at each refit too, into the folder now/, for raters that answer meanwhile
     runs: str = "runs"  # the root of all run folders
-    again: bool = False  # start again where there is a finished run
+    again: bool = False  # start a finished run over
     console: str = "auto"  # live on a terminal, else plain; or: live, plain, off
     axis_labels: Any = (
         None  # on figures: feature -> for each column (title), (title, low end, high end) or (title, a name for each cell)

@@ -83,10 +83,9 @@ def _groups() -> Iterator[str]:
 
 def _defaults() -> dict[str, Any]:
     """Returns group -> its default choice in conf/config.yaml; None where it has none."""
-    entries = yaml.safe_load((conf() / "config.yaml").read_text(encoding="utf-8"))["defaults"]
-    return {
-        key.removeprefix("optional "): value for entry in entries if isinstance(entry, dict) for key, value in entry.items()
-    }
+    config = yaml.safe_load((conf() / "config.yaml").read_text(encoding="utf-8"))
+    pairs = (pair for entry in config["defaults"] if isinstance(entry, dict) for pair in entry.items())
+    return {group.removeprefix("optional "): choice for group, choice in pairs}
 
 
 def _run_settings() -> Iterator[str]:

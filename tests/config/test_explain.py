@@ -27,8 +27,7 @@ def test_every_setting_of_a_run_has_a_line_with_its_default_and_a_meaning():
     names = [field.name for field in fields(Settings) if field.name not in {*COMPONENTS, *EARLIER, *TABLES, "source"}]
     names += ["from", *(f"{name}.{field.name}" for name, table in TABLES.items() for field in fields(table))]
     for name in names:
-        default, meaning = line(text, name)
-        assert len(meaning) > 5, name
+        assert len(line(text, name)[1]) > 5, name
     assert line(text, "seed")[0] == "0" and line(text, "name") == ("null", "null: the domain's")
     assert line(text, "domain_defaults.dims")[0] == "[50,50]" and line(text, "domain_defaults.feature")[0] == ""
     assert line(text, "plateau.share") == ("0.01", "by more than this share of what they were")
@@ -38,10 +37,10 @@ def test_every_setting_of_a_run_has_a_line_with_its_default_and_a_meaning():
 
 def test_words_add_the_settings_of_their_components():
     text = explain(["domain=maze", "emitter=isoline", "seed=3", "--help", "domain=nothing"])
-    assert line(text, "domain.pure")[0] == "true"
-    assert line(text, "emitter.variation.iso")[0] == "0.01"
+    assert line(text, "domain.robot.radius") == ("0.015", "the wheels stand two radii apart")
+    assert "  domain.steps=250\n" in text and "  emitter.variation.iso=0.01" in text
     assert "of domain=maze:" in text and "domain=nothing" not in text
-    assert line(explain(["lm=openai"]) + " ?", "lm.price.in") == ("", "?") or "lm.price.in=" in explain(["lm=openai"])
+    assert "  lm.price.in=\n" in explain(["lm=openai"])
 
 
 def test_a_domain_of_ones_own_is_explained_and_not_imported(tmp_path, monkeypatch):
@@ -56,7 +55,7 @@ def test_a_domain_of_ones_own_is_explained_and_not_imported(tmp_path, monkeypatc
 @pytest.mark.parametrize("words", [[], ["domain=quant"]])
 def test_it_takes_little_time_and_no_jax(words, tmp_path):
     code = (
-        "import sys; from qd.cli.main import main; assert main(sys.argv[1:]) == 0 and not {'jax', 'hydra'} & set(sys.modules)"
+        "import sys; from qd.cli.main import main; assert main(sys.argv[1:]) == 0; assert not {'jax', 'hydra'} & {*sys.modules}"
     )
     times = []
     for _ in range(2):

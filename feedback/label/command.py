@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,8 +56,10 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"qd label needs {', '.join(missing)}, not installed here", "type pip install 'qd-atlas[label]'")
-    if limit <= 0 or not 0 < port < 65536:
-        raise UserError(f"--limit {limit:g} --port {port} is out of range", "type a limit above 0 and a port of 1 to 65535")
+    if not limit > 0:
+        raise UserError(f"--limit {limit:g} is out of range", "type a number above 0")
+    if not 0 < port < 65536:
+        raise UserError(f"--port {port} is out of range", "type a port from 1 to 65535, e.g. --port 8765")
     import uvicorn
 
     from feedback.label.connections import MOST, Connection
@@ -104,8 +107,11 @@ def _import(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
     try:
         lines = args.file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{args.file} cannot be read ({error})", "type a file of JSON lines") from error
+    except OSError as error:
+        raise UserError(f"{args.file} cannot be read ({error.strerror})", "type a file that qd label export wrote") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{args.file} is not a text in UTF-8", "type a file that qd label export wrote") from error
+    _check_asks(args.run)
     with store.opened(args.run) as db:
         counts = jsonl.take(db, lines)
     print(f"{counts.new} new answers in {args.run}; it had {counts.duplicates} of them already")
@@ -113,17 +119,20 @@ def _import(words: Sequence[str]) -> int:
 
 
 def _check_asks(run: Path) -> None:
-    """Raises UserError where a folder is no run's, or its search asks no raters; nothing is made there."""
+    """Raises UserError where a folder is not a run's, or its search asks no raters; nothing is created there."""
     links.check(run)
     if not store.there(run):
-        raise UserError(f"{run} is no folder of a run", "type qd run recipe=label_images, and then what it says")
-    if not (run / store.FOLDER / store.FILE).is_file() and not run_view.asks_raters(run):
+        raise UserError(f"{run} is not the folder of a run", "type the folder that qd run prints, e.g. runs/label_images/s0")
+    if not _has_store(run) and not run_view.asks_raters(run):
         raise UserError(f"the search in {run} asks no raters", "start one with judge=people, e.g. qd run recipe=label_images")
 
 
 def _check_answers(run: Path) -> None:
-    """Raises UserError where a folder holds no answers; nothing is made there."""
-    links.check(run)
-    if not (run / store.FOLDER / store.FILE).is_file():
-        problem = "holds no answers" if store.there(run) else "is no folder of a run"
-        raise UserError(f"{run} {problem}", "type qd run recipe=label_images, and then what it says")
+    """Raises UserError where a folder holds no answers; nothing is created there."""
+    _check_asks(run)
+    if not _has_store(run):
+        raise UserError(f"{run} holds no answers yet", f"type qd label {shlex.quote(str(run))}, and answer its questions")
+
+
+def _has_store(run: Path) -> bool:
+    return (run / store.FOLDER / store.FILE).is_file()

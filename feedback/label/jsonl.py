@@ -66,11 +66,12 @@ def take(db: sqlite3.Connection, lines: Sequence[str]) -> ImportCounts:
             if text.strip():
                 try:
                     counts[_take(db, json.loads(text))] += 1
-                except (ValueError, KeyError, TypeError) as error:  # json's own error is a ValueError
-                    bad.append(f"line {number}: {error if isinstance(error, ValueError) else f'it lacks {error}'}")
+                except (ValueError, KeyError, TypeError) as error:
+                    bad.append(f"line {number}: {_fault(error)}")
         if bad:
             examples = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
-            raise UserError(f"{len(bad)} lines cannot be imported, so none was ({examples})", "correct or remove these lines")
+            problem = "1 line" if len(bad) == 1 else f"{len(bad)} lines"
+            raise UserError(f"{problem} cannot be imported, so none was ({examples})", "correct or remove them")
     return ImportCounts(*counts)
 
 
@@ -103,6 +104,12 @@ def _take(db: sqlite3.Connection, line: Any) -> int:
         "INSERT INTO answers (question, rater, repeat, answer, side, ms, time, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
     )
     return 0
+
+
+def _fault(error: ValueError | KeyError | TypeError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON ({error.msg})"
+    return str(error) if isinstance(error, ValueError) else f"it lacks {error}"
 
 
 def _question(line: dict[str, Any]) -> Question:

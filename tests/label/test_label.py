@@ -304,6 +304,11 @@ def test_answers_go_out_and_into_another_run_where_nobody_is_asked_again(tmp_pat
         said = people(one)(x, a, b)
     file = tmp_path / "answers.jsonl"
     assert command.main(["export", str(one), "--out", str(file)]) == 0
+    with pytest.raises(ValueError, match="two is not the folder of a run"):
+        command.main(["import", str(two), str(file)])
+    assert not two.exists()
+    two.mkdir()
+    (two / "config.yaml").write_text("judge: {_target_: feedback.judges.similarity.people.People}\n")
     assert command.main(["import", str(two), str(file)]) == 0
     assert command.main(["import", str(two), str(file)]) == 0
     told = capsys.readouterr().out.splitlines()
@@ -365,9 +370,9 @@ def test_what_cannot_be_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="at most 8,388,608"):
         big = People(lambda solutions: [Rendering("png", bytes(9 << 20))] * len(solutions), str(tmp_path))
         big(*triplets(1))
-    with pytest.raises(ValueError, match="is no folder of a run"):
+    with pytest.raises(ValueError, match="is not the folder of a run"):
         command.main([str(tmp_path / "none")])
-    with pytest.raises(ValueError, match="limit above 0"):
+    with pytest.raises(ValueError, match="type a number above 0"):
         command.main([str(tmp_path), "--limit", "0"])
     (tmp_path / "bad/labels").mkdir(parents=True)
     (tmp_path / "bad/labels/labels.sqlite").write_bytes(b"not a store at all" * 100)
@@ -460,10 +465,31 @@ def test_only_the_owner_reads_the_store_and_its_secrets_stand_apart(tmp_path):
 @pytest.mark.parametrize("judge", ["null", "{_target_: feedback.judges.Oracle, feature: gripper}"])
 def test_the_page_of_a_run_that_asks_nobody_is_refused_and_nothing_is_touched(tmp_path, judge):
     (tmp_path / "config.yaml").write_text(f"name: arm\njudge: {judge}\n")
-    for words in ([str(tmp_path)], ["export", str(tmp_path)]):
-        with pytest.raises(ValueError, match="asks no raters; start one with judge=people|holds no answers"):
+    file = tmp_path.parent / f"{tmp_path.name}.jsonl"
+    file.write_text('{"a": 1, "b": 2, "answer": "a", "marks": ["1", "2"]}\n')
+    for words in ([str(tmp_path)], ["export", str(tmp_path)], ["import", str(tmp_path), str(file)]):
+        with pytest.raises(ValueError, match="asks no raters; start one with judge=people"):
             command.main(words)
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_wrong_words_of_the_command_are_messages(tmp_path):
+    (tmp_path / "config.yaml").write_text("judge: {_target_: feedback.judges.similarity.people.People}\n")
+    run, file = str(tmp_path), tmp_path / "answers.jsonl"
+    for words, message in (
+        ([run, "--port", "0"], "--port 0 is out of range; type a port from 1 to 65535"),
+        ([run, "--limit", "0"], "--limit 0 is out of range; type a number above 0"),
+        (["export", run], "holds no answers yet; type qd label .*, and answer its questions"),
+        (["import", run, str(file)], r"answers.jsonl cannot be read \(No such file or directory\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            command.main(words)
+    file.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="is not a text in UTF-8; type a file that qd label export wrote"):
+        command.main(["import", run, str(file)])
+    file.write_text("hello\n")
+    with pytest.raises(ValueError, match=r"1 line cannot be imported, so none was \(line 1: it is not JSON"):
+        command.main(["import", run, str(file)])
 
 
 def test_a_run_that_will_ask_is_known_before_its_first_question(tmp_path):

@@ -1,4 +1,4 @@
-"""Answers already given to "is a or b more like x?": a buffer of numbers of fixed size, so that nothing recompiles.
+"""Answers so far to "is a or b more like x?": a buffer of numbers of fixed size, so that nothing recompiles.
 
 N answers at most, T triplets, F feature length.
 """
@@ -15,11 +15,13 @@ from qd.types import Array, Features, Rows
 
 
 class Answers(NamedTuple):
+    """A buffer of N answers; ``count`` of them are real."""
+
     ids: Array  # int64 [N, 3] of x, a, b; -1 where there is no answer yet
     features: Array  # float32 [N, 3, F] their features
     answer: Array  # int8 [N] 1 for a, -1 for b, 0 can't tell
     rater: Array  # int32 [N]
-    count: Array  # int32 [], answers given
+    count: Array  # int32 [], answers so far
 
 
 def empty(n: int, length: int) -> Answers:

@@ -1,4 +1,4 @@
-"""What answers say about a linear map of features: its most probable value, and samples of its posterior.
+"""The posterior of a linear map of features, given answers to comparisons: its mode, and samples.
 
 N answers (padded), F feature length, M measures, R raters, C chains, S samples. z = W^T f; Δ = |z_x - z_b|² - |z_x - z_a|²;
 e_r = sigmoid(u_r) / 2 is rater r's lapse rate each way; τ is the tie threshold:
@@ -18,7 +18,7 @@ import optax
 
 from qd.types import Array
 
-CHAINS, SAMPLES = 8, 64  # samples segment_samples of all that are drawn
+CHAINS, SAMPLES = 8, 64  # samples: evenly chosen among all that are drawn
 SEGMENT = 45  # steps of one segment: one program for long explorations and short refreshes
 _LAPSE_LOGIT = -1.4  # initial logit: 10 % lapses
 _LEAPS, _ACCEPT = 6, 0.8  # leapfrog steps; the share of proposals accepted that the step size is tuned to
@@ -156,15 +156,15 @@ def hmc_segment(key: Array, chains: Chains, comparisons: Comparisons, prior: Arr
         this, momentum_key, accept_key = jax.random.split(this, 3)
         momentum = _momentum(momentum_key, theta)
         proposal, kick = _leapfrog(theta, momentum, stride, slope)
-        proposed = density(proposal)
-        log_ratio = proposed - value + _energy(momentum) - _energy(kick)
+        new_value = density(proposal)
+        log_ratio = new_value - value + _energy(momentum) - _energy(kick)
         chance = jnp.where(jnp.isfinite(log_ratio), jnp.exp(jnp.minimum(log_ratio, 0)), 0)
-        taken = jax.random.uniform(accept_key, chance.shape) < chance
-        theta = jax.tree.map(lambda new, old: jnp.where(_like(taken, new), new, old), proposal, theta)
+        accept = jax.random.uniform(accept_key, chance.shape) < chance
+        theta = jax.tree.map(lambda new, old: jnp.where(_like(accept, new), new, old), proposal, theta)
         stride = jnp.where(t < burn, stride * jnp.exp(0.1 * (chance - _ACCEPT)), stride)
         w = theta.weights
         gram = gram + jnp.where(t < burn, 0, jnp.einsum("cfm,cgm->fg", w, w))
-        return (theta, jnp.where(taken, proposed, value), stride, gram, this), theta
+        return (theta, jnp.where(accept, new_value, value), stride, gram, this), theta
 
     length = comparisons.to_a.shape[1]
     start = (chains.theta, density(chains.theta), chains.stride, jnp.zeros((length, length)), jax.random.wrap_key_data(key))

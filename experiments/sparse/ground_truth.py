@@ -42,8 +42,8 @@ class GroundTruth:
         reward = np.where(batch.evaluation.objective[good] > 0, self._pay(place), 0)
         self.best = np.maximum(self.best, reward.max(axis=1, initial=0))
         self.first = np.where(np.isnan(self.first) & (self.best >= ENOUGH), evaluations, self.first)
-        climber = getattr(before, "now", None)
-        self.effort[0 if climber is None else 1 + self._area(climber)] += len(batch.ids)
+        search = getattr(before, "active", None)
+        self.effort[0 if search is None else 1 + self._area(search)] += len(batch.ids)
         if not self.curve or evaluations // 2000 > self.curve[-1][0] // 2000:
             self.curve.append((evaluations, 100 * float((self.visits > 0).mean()), *map(float, self.best)))
 
@@ -62,9 +62,9 @@ class GroundTruth:
         scores |= {"exploring": float(share[0])} | {f"exploiting_{i + 1}": float(s) for i, s in enumerate(share[1:])}
         return scores | {"failed": self.failed}
 
-    def _area(self, climber: Any) -> int:
+    def _area(self, search: Any) -> int:
         """Returns the area in which a local search began."""
-        return int(np.argmax(self._pay(climber.ancestor.features["position"])[:, 0]))
+        return int(np.argmax(self._pay(search.ancestor.features["position"])[:, 0]))
 
     def _pay(self, place: np.ndarray) -> np.ndarray:
         """Returns the reward of each area at places [N, 2], below 0 outside of it: [A, N]."""

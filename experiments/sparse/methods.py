@@ -17,8 +17,8 @@ from qd import keys
 from qd.archives import Grid, Proximity
 from qd.emitters.novelty import NoveltySearch
 from qd.emitters.ribs import Ribs
-from qd.emitters.sparse.climbing import Elitist
-from qd.emitters.sparse.evolving import Evolving
+from qd.emitters.sparse.cma_exploiter import CMAExploiter
+from qd.emitters.sparse.local_search import Elitist
 from qd.emitters.sparse.serene import Serene
 from qd.emitters.vary import Gaussian, Vary
 from qd.support.spelling import unknown
@@ -110,8 +110,8 @@ def _cma_me(of: SparseTask) -> Emitter:
 
 
 def _ours(criteria: tuple[str, ...] = ("novelty",), sigma: float = 0.2, archive: str = "append") -> Serene:
-    """SERENE with wider steps, climbers that adapt theirs, and no tests where a climber has been (recipe=sparse)."""
-    return Serene(NoveltySearch(sigma=sigma, archive=archive, criteria=criteria), climb=Evolving(), rivals=15)
+    """SERENE with wider steps, local searches by CMA-ES, and no tests where a local search has been (recipe=sparse)."""
+    return Serene(NoveltySearch(sigma=sigma, archive=archive, criteria=criteria), exploiter=CMAExploiter(), rivals=15)
 
 
 _BOTH = ("novelty", "surprise")
@@ -129,12 +129,12 @@ METHODS: dict[str, Callable[[SparseTask], SparseMethod]] = {
     "pixels": _on_pixels,
     "ours": _on_images(_ours(_BOTH)),
     "ours, steps of 0.05": _on_images(_ours(_BOTH, sigma=0.05)),
-    "ours without cma-es": _on_images(replace(_ours(_BOTH), climb=Elitist())),
+    "ours without cma-es": _on_images(replace(_ours(_BOTH), exploiter=Elitist())),
     "ours without waiting": _on_images(replace(_ours(_BOTH), rivals=0)),
     "ours with dns": _on_images(_ours(_BOTH, archive="dns")),
     "ours on truth": _on_truth(lambda of: _ours()),
     "ours on truth, steps of 0.05": _on_truth(lambda of: _ours(sigma=0.05)),
-    "ours on truth without cma-es": _on_truth(lambda of: replace(_ours(), climb=Elitist())),
+    "ours on truth without cma-es": _on_truth(lambda of: replace(_ours(), exploiter=Elitist())),
     "ours on truth without waiting": _on_truth(lambda of: replace(_ours(), rivals=0)),
     "ours on truth with dns": _on_truth(lambda of: _ours(archive="dns")),
     "serene, steps of 0.2": _on_truth(lambda of: Serene(NoveltySearch(sigma=0.2))),

@@ -1,4 +1,4 @@
-"""Novelty search as in the papers: a population that moves away from all that it has seen, the archive in its memory.
+"""Novelty search as in the papers: a population that moves away from its earlier solutions, the archive in its memory.
 
 Settings as in SERENE (Paolo et al. 2021, arXiv 2102.03140). With other criteria it is TAXONS (Paolo et al. 2019,
 arXiv 1909.05508: novelty and surprise, one of them drawn in each generation, or both by Pareto fronts) or NSGA-II.
@@ -13,23 +13,27 @@ import numpy as np
 
 from qd import keys
 from qd.emitters import selection
-from qd.emitters.selection import Known
+from qd.emitters.selection import EvaluatedSolutions
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Offspring, Rows
 
 
-class Seen(NamedTuple):
+class NoveltyMemory(NamedTuple):
     key: Array  # for the draws of the next tell
-    population: Known  # [M] at most: fewer only where so few seeds succeeded
-    archive: Known  # append-only, never pruned
-    children: Known  # of the last generation: learned from, too
+    population: EvaluatedSolutions  # [M]; fewer where fewer of the initial population succeeded
+    archive: EvaluatedSolutions  # append-only, never pruned
+    children: EvaluatedSolutions  # of the last generation; the descriptor learns from them too
 
 
 @dataclass(frozen=True)
 class NoveltySearch:
-    """Each of M parents makes ``children``; the best M of parents and children live on; a few children join the archive.
+    """Each of M parents makes ``children``; the best M of parents and children survive; a few children join the archive.
 
     Criteria are novelty, objective, or any signal of the descriptor (surprise).
+
+    >>> from qd.emitters import NoveltySearch
+    >>> NoveltySearch(population=50, children=2).batch_size
+    100
     """
 
     population: int = 100
@@ -39,13 +43,13 @@ class NoveltySearch:
     high: float | None = 5.0
     neighbours: int = 15
     added: int = 5  # children that join the archive in each generation
-    at_random: bool = True  # which they are; False: the most novel
+    at_random: bool = True  # they are drawn evenly; False: the most novel
     criteria: tuple[str, ...] = ("novelty",)
     archive: str = (
-        "append"  # never pruned, as in the papers; or dns: the ``room`` best of dominated novelty, from whom parents come
+        "append"  # never pruned, as in the papers; or dns: the ``room`` best by dominated novelty, from which parents are drawn
     )
     room: int = 1024
-    choose: str = "pareto"  # where there are several: all by fronts and crowding; or: either, one drawn in each generation
+    choose: str = "pareto"  # several criteria: by fronts and crowding; either: by one of them, drawn in each generation
     pure: bool = False
 
     def __post_init__(self) -> None:
@@ -71,89 +75,162 @@ class NoveltySearch:
         return tuple(name for name in self.criteria if name not in ("novelty", "objective"))
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where solutions are not vectors of real numbers."""
+        """Checks that solutions are vectors of real numbers.
+
+        Args:
+            key: not used.
+            solutions: [N, D] of the domain.
+            archive: not used.
+
+        Raises:
+            UserError: they are not.
+        """
         if solutions.dtype.kind != "f" or solutions.ndim != 2:
             what = "Python objects" if solutions.dtype == object else f"{solutions.dtype} {list(solutions.shape[1:])}"
             raise UserError(
                 f"novelty search varies vectors of real numbers, but solutions are {what}", "choose another emitter"
             )
 
-    def init(self, key: Array, elites: Elites) -> Seen:
-        """Begins from the elites of the seeds, drawn evenly where there are more than M."""
-        draw_key, key = keys.split(key)
-        known = selection.of_elites(elites)
-        order = np.argsort(keys.uniform(draw_key, (len(known.ids),)), kind="stable")[: self.population]
-        population = known.take(np.sort(order))
-        nobody = population.take(np.arange(0))
-        return Seen(key, population, nobody, nobody)
+    def init(self, key: Array, elites: Elites) -> NoveltyMemory:
+        """Starts from the elites of the initial population, M of them drawn evenly where there are more.
 
-    def ask(self, key: Array, memory: Seen, elites: Elites) -> tuple[Seen, Offspring]:
+        Args:
+            key: of the draw and of the first tell.
+            elites: of the initial population.
+
+        Returns:
+            The memory, its archive empty.
+        """
+        draw_key, key = keys.split(key)
+        rows = selection.of_elites(elites)
+        order = np.argsort(keys.uniform(draw_key, (len(rows.ids),)), kind="stable")[: self.population]
+        population = rows.take(np.sort(order))
+        empty = population.take(np.arange(0))
+        return NoveltyMemory(key, population, empty, empty)
+
+    def ask(self, key: Array, memory: NoveltyMemory, elites: Elites) -> tuple[NoveltyMemory, Offspring]:
+        """Varies the population.
+
+        Args:
+            key: of the variation and of the draws of the next tell.
+            memory: of the generation before.
+            elites: not used.
+
+        Returns:
+            The memory, and ``children`` solutions of each parent.
+        """
         vary_key, tell_key = keys.split(key)
         parents = memory.population.take(np.arange(self.batch_size) // self.children % len(memory.population.ids))
         return memory._replace(key=tell_key), Offspring(
-            self.varied(vary_key, parents.solutions, self.sigma), parents.ids[:, None]
+            self.mutate(vary_key, parents.solutions, self.sigma), parents.ids[:, None]
         )
 
-    def tell(self, memory: Seen, batch: Batch) -> Seen:
+    def tell(self, memory: NoveltyMemory, batch: Batch) -> NoveltyMemory:
+        """Selects the next population.
+
+        Args:
+            memory: as ``ask`` returned it.
+            batch: the same solutions, evaluated.
+
+        Returns:
+            The memory of the next generation.
+        """
         return self.select(memory, selection.of_batch(batch), memory.archive)
 
-    def select(self, memory: Seen, children: Known, seen: Known) -> Seen:
-        """Lets the best of parents and children live on; ``seen`` is what else novelty is measured against."""
+    def select(self, memory: NoveltyMemory, children: EvaluatedSolutions, others: EvaluatedSolutions) -> NoveltyMemory:
+        """Selects the next population from parents and children, and adds children to the archive.
+
+        Args:
+            memory: before the selection.
+            children: evaluated, without failures.
+            others: rows that novelty is measured against beside parents and children.
+
+        Returns:
+            The memory of the next generation.
+        """
         if len(children.ids) == 0:
             return memory
         if self.archive == "dns":
             return self._dominated(memory, children)
         which_key, add_key = keys.split(memory.key)
         both = selection.join([memory.population, children])
-        values = self.judged(both, np.concatenate([both.measures, seen.measures]))
+        values = self.score(both, np.concatenate([both.measures, others.measures]))
         if self.choose == "either" and len(self.criteria) > 1:
             one = int(keys.integers(which_key, (), 0, len(self.criteria)))
             values = values[:, one : one + 1]
         population = both.take(selection.survivors(values, self.population))
         order = keys.uniform(add_key, (len(children.ids),))
         if not self.at_random:
-            reference = np.concatenate([both.measures, seen.measures])
+            reference = np.concatenate([both.measures, others.measures])
             order = -selection.novelty(children.measures, reference, self.neighbours)
-        added = children.take(np.argsort(order, kind="stable")[: self.added])
-        return Seen(memory.key, population, selection.join([memory.archive, added]), children)
+        additions = children.take(np.argsort(order, kind="stable")[: self.added])
+        return NoveltyMemory(memory.key, population, selection.join([memory.archive, additions]), children)
 
-    def _dominated(self, memory: Seen, children: Known) -> Seen:
-        """Dominated novelty search (Bahlous-Boldi et al. 2025): who is far from all fitter ones stays. Parents: evenly."""
-        known = selection.join([memory.archive if len(memory.archive.ids) else memory.population, children])
-        far = selection.dominated_novelty(known.measures, known.objective, self.neighbours)
-        archive = known.take(np.sort(np.argsort(-far, kind="stable")[: self.room]))
-        drawn = np.argsort(keys.uniform(memory.key, (len(archive.ids),)), kind="stable")[: self.population]
-        return Seen(memory.key, archive.take(drawn), archive, children)
+    def _dominated(self, memory: NoveltyMemory, children: EvaluatedSolutions) -> NoveltyMemory:
+        """Dominated novelty search (Bahlous-Boldi et al. 2025): rows far from all better ones stay. Parents: evenly."""
+        rows = selection.join([memory.archive if len(memory.archive.ids) else memory.population, children])
+        far = selection.dominated_novelty(rows.measures, rows.objective, self.neighbours)
+        archive = rows.take(np.sort(np.argsort(-far, kind="stable")[: self.room]))
+        parents = np.argsort(keys.uniform(memory.key, (len(archive.ids),)), kind="stable")[: self.population]
+        return NoveltyMemory(memory.key, archive.take(parents), archive, children)
 
-    def judged(self, known: Known, reference: Array) -> np.ndarray:
-        """Returns the criteria of rows that belong to the reference, [N, C]. Raises ValueError where a signal is lacking."""
+    def score(self, rows: EvaluatedSolutions, reference: Array) -> np.ndarray:
+        """Computes the criteria.
+
+        Args:
+            rows: N evaluated solutions.
+            reference: [R, K] measures, those of the rows among them.
+
+        Returns:
+            Criteria [N, C], more is better.
+
+        Raises:
+            UserError: the descriptor gives no such signal.
+        """
         columns = []
         for name in self.criteria:
             if name == "novelty":
-                columns.append(selection.novelty(known.measures, reference, self.neighbours))
+                columns.append(selection.novelty(rows.measures, reference, self.neighbours))
             elif name == "objective":
-                columns.append(known.objective)
-            elif name in known.signals:
-                columns.append(np.nan_to_num(known.signals[name], nan=0.0))  # seeds, until the first refit
+                columns.append(rows.objective)
+            elif name in rows.signals:
+                columns.append(np.nan_to_num(rows.signals[name], nan=0.0))  # initial population, until the first refit
             else:
                 raise UserError(
-                    f"novelty search chooses by {name!r}, but the descriptor's signals are "
-                    f"{', '.join(known.signals) or 'none'}",
+                    f"novelty search chooses by {name!r}, but the descriptor's signals are {', '.join(rows.signals) or 'none'}",
                     "type descriptor=autoencoder, or criteria=[novelty]",
                 )
         return np.stack(columns, axis=1)
 
-    def varied(self, key: Array, solutions: Array, sigma: float) -> np.ndarray:
-        """x + sigma N(0, I), clipped."""
-        return self.clipped(solutions + np.float32(sigma) * keys.normal(key, solutions.shape))
+    def mutate(self, key: Array, solutions: Array, sigma: float) -> np.ndarray:
+        """x + sigma N(0, I), clipped.
 
-    def clipped(self, solutions: Array) -> np.ndarray:
+        Args:
+            key: of the draws.
+            solutions: [N, D].
+            sigma: in the units of the genes.
+
+        Returns:
+            Solutions [N, D].
+        """
+        return self.clip(solutions + np.float32(sigma) * keys.normal(key, solutions.shape))
+
+    def clip(self, solutions: Array) -> np.ndarray:
+        """Clips genes to low and high."""
         return solutions if self.low is None and self.high is None else np.clip(solutions, self.low, self.high)
 
-    def redescribe(self, memory: Seen, describe: Any) -> Seen:
-        """Describes all that is remembered anew."""
-        return Seen(memory.key, *selection.redescribed(list(memory[1:]), describe))
+    def redescribe(self, memory: NoveltyMemory, describe: Any) -> NoveltyMemory:
+        """Describes all rows in memory again.
 
-    def recall(self, memory: Seen) -> Rows:
+        Args:
+            memory: before the refit.
+            describe: the descriptor with its newest params.
+
+        Returns:
+            The memory with new measures and signals.
+        """
+        return NoveltyMemory(memory.key, *selection.redescribe(list(memory[1:]), describe))
+
+    def recall(self, memory: NoveltyMemory) -> Rows:
         """Returns population, archive and the last children."""
         return selection.join([memory.population, memory.archive, memory.children]).rows()

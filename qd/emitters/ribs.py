@@ -1,4 +1,4 @@
-"""Any pyribs emitter, hosted: its object is the memory, and it is told every row that it asked for.
+"""Any pyribs emitter, hosted: its object is the memory, and tell passes it every row of its batch.
 
 CMA-ME (Fontaine et al. 2020) is EvolutionStrategyEmitter with ranker "2imp"; CMA-MAE (Fontaine and Nikolaidis 2023)
 is ranker "imp" with selection rule "mu", restart rule "basic" and an archive with thresholds.
@@ -17,10 +17,10 @@ from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array, Batch, Elites, Offspring
 
-_GIVEN = ("archive", "seed", "x0")  # by us, not by the settings
+_OWN_ARGUMENTS = ("archive", "seed", "x0")  # set by us, not by the settings
 _RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
 _GRADIENT = ("GradientArborescenceEmitter", "GradientOperatorEmitter")
-_RANKERS = {  # the columns that each ranks by, of those that not every archive gives
+_RANKERS = {  # the columns that each ranks by and that only some archives give
     **dict.fromkeys(("imp", "2imp"), ("value",)),
     **dict.fromkeys(("obj", "2obj", "rd", "2rd"), ()),
     "nov": ("novelty",),
@@ -35,10 +35,10 @@ _CHOICES = {
 }
 
 
-class Hosted(NamedTuple):
+class RibsMemory(NamedTuple):
     emitters: tuple[Any, ...]  # the pyribs objects
-    sizes: tuple[int, ...]  # rows that each asked for last
-    gradients: bool = False  # is it the turn of a gradient emitter's first half? Its two halves are two generations
+    sizes: tuple[int, ...]  # rows of each in the last batch
+    gradients: bool = False  # next is the first half of a gradient emitter; its two halves are two generations
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Ribs:
     """``count`` emitters of one pyribs class, each with its own seed.
 
     x0 is where they start: one number for every gene, one for each, or None for an elite drawn for each emitter.
+
+    >>> from qd.emitters import Ribs
+    >>> cma_me = Ribs("EvolutionStrategyEmitter", {"ranker": "2imp", "sigma0": 0.5, "batch_size": 36}, count=15)
+    >>> cma_me.gradients
+    False
     """
 
     emitter: str  # a class of ribs.emitters
@@ -61,7 +66,7 @@ class Ribs:
         emitters = [name for name in ribs.emitters.__all__ if name.endswith("Emitter")]
         if self.emitter not in emitters:
             raise unknown("emitter", self.emitter, emitters, "of pyribs")
-        settings = [name for name in inspect.signature(self._class).parameters if name not in _GIVEN]
+        settings = [name for name in inspect.signature(self._class).parameters if name not in _OWN_ARGUMENTS]
         for name, value in dict(self.settings).items():
             if name not in settings:
                 raise unknown("setting", name, settings, f"of {self.emitter}")
@@ -71,7 +76,16 @@ class Ribs:
                 raise unknown(name, value, _CHOICES[name])
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where pyribs refuses these settings, such solutions or such an archive."""
+        """Opens one emitter on the archive.
+
+        Args:
+            key: of its seed.
+            solutions: [N, D] of the domain.
+            archive: the open archive.
+
+        Raises:
+            UserError: pyribs refuses the settings, the solutions or the archive.
+        """
         if solutions.dtype.kind != "f":
             what = "Python objects" if solutions.dtype == object else f"{solutions.dtype}"
             raise UserError(
@@ -86,37 +100,75 @@ class Ribs:
         self._check_ranker(archive)
         self._open(archive, self._start(solutions[0]), key)
 
-    def init(self, key: Array, elites: Elites) -> Hosted:
-        """Opens the emitters. Raises ValueError where pyribs refuses these settings on this archive."""
+    def init(self, key: Array, elites: Elites) -> RibsMemory:
+        """Opens the emitters.
+
+        Args:
+            key: of their starts and seeds.
+            elites: of the initial population; their archive is the one that the emitters draw from.
+
+        Returns:
+            The pyribs objects.
+
+        Raises:
+            UserError: pyribs refuses the settings on this archive.
+        """
         archive = elites.archive  # type: ignore[attr-defined]
         draw_key, seed_key = keys.split(key)
-        (drawn,) = elites.draw(draw_key, self.count, "solution")
+        (starts,) = elites.draw(draw_key, self.count, "solution")
         seeds = keys.split(seed_key, self.count)
-        opened = (self._open(archive, self._start(x), seed) for x, seed in zip(drawn, seeds, strict=True))
-        return Hosted(tuple(opened), (0,) * self.count, self.gradients)
+        opened = (self._open(archive, self._start(x), seed) for x, seed in zip(starts, seeds, strict=True))
+        return RibsMemory(tuple(opened), (0,) * self.count, self.gradients)
 
-    def ask(self, key: Array, memory: Hosted, elites: Elites) -> tuple[Hosted, Offspring]:
-        asked = [np.asarray(e.ask_dqd() if memory.gradients else e.ask()) for e in memory.emitters]
-        solutions = asked[0] if len(asked) == 1 else np.concatenate(asked)
-        sizes = tuple(len(each) for each in asked)
+    def ask(self, key: Array, memory: RibsMemory, elites: Elites) -> tuple[RibsMemory, Offspring]:
+        """Asks each emitter, for solutions to take gradients of where it is their turn.
+
+        Args:
+            key: not used: each emitter has its own seed.
+            memory: changed in place, as pyribs does.
+            elites: not used.
+
+        Returns:
+            The memory, and the solutions of all, in order.
+        """
+        batches = [np.asarray(e.ask_dqd() if memory.gradients else e.ask()) for e in memory.emitters]
+        solutions = batches[0] if len(batches) == 1 else np.concatenate(batches)
+        sizes = tuple(len(each) for each in batches)
         return memory._replace(sizes=sizes), Offspring(solutions, gradients=memory.gradients)
 
-    def tell(self, memory: Hosted, batch: Batch) -> Hosted:
-        data, add_info = _as_told(batch, abilities.of_opened(memory.emitters[0].archive).gives)
+    def tell(self, memory: RibsMemory, batch: Batch) -> RibsMemory:
+        """Tells each emitter its own rows, failed ones as the worst.
+
+        Args:
+            memory: changed in place, as pyribs does.
+            batch: the solutions of ``ask``, evaluated; with a jacobian [B, 1+M, D] where it asked for gradients.
+
+        Returns:
+            The memory of the next generation.
+        """
+        data, add_info = _tell_arguments(batch, abilities.of_opened(memory.emitters[0].archive).gives)
         if memory.gradients:
             jacobian = np.asarray(batch.jacobian)
             data["jacobian"] = np.where((batch.status[:, None, None] < 0) | ~np.isfinite(jacobian), 0, jacobian)
         start = 0
         for emitter, size in zip(memory.emitters, memory.sizes, strict=True):
             rows = slice(start, start + size)
-            told = {name: column[rows] for name, column in data.items()}
+            columns = {name: column[rows] for name, column in data.items()}
             tell = emitter.tell_dqd if memory.gradients else emitter.tell
-            tell(**told, add_info={name: column[rows] for name, column in add_info.items()})
+            tell(**columns, add_info={name: column[rows] for name, column in add_info.items()})
             start += size
         return memory._replace(gradients=self.gradients and not memory.gradients)
 
-    def redescribe(self, memory: Hosted, describe: Any) -> Hosted:
-        """Takes gradients anew: those of the measures before a refit say nothing of the new ones."""
+    def redescribe(self, memory: RibsMemory, describe: Any) -> RibsMemory:
+        """Takes gradients again: those before a refit are of the old measures.
+
+        Args:
+            memory: before the refit.
+            describe: not used.
+
+        Returns:
+            The memory; the next generation takes gradients.
+        """
         return memory._replace(gradients=self.gradients)
 
     @property
@@ -129,17 +181,17 @@ class Ribs:
         return getattr(ribs.emitters, self.emitter)
 
     def _check_ranker(self, archive: Any) -> None:
-        """Rankers look at columns that only some archives' add gives; pyribs says so only at the first tell."""
+        """Some rankers need columns that only some archives give; pyribs raises only at the first tell."""
         ranker = dict(self.settings).get("ranker", "2imp" if self.emitter in _RANKED else None)
         gives = abilities.of_opened(archive).gives
-        lacking = [need for need in _RANKERS.get(ranker, ()) if need not in gives] if isinstance(ranker, str) else []
-        if lacking:
+        missing = [need for need in _RANKERS.get(ranker, ()) if need not in gives] if isinstance(ranker, str) else []
+        if missing:
             kind = type(archive).__name__.removeprefix("Open")
-            served = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
+            supported = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
             raise UserError(
-                f"ranker {ranker!r} of {self.emitter} ranks by {lacking[0]!r}, but a {kind} archive gives only "
+                f"ranker {ranker!r} of {self.emitter} ranks by {missing[0]!r}, but a {kind} archive gives only "
                 f"{', '.join(gives)}",
-                f"type one that it serves: ranker={', '.join(served)}",
+                f"type one that it supports: ranker={', '.join(supported)}",
             )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:
@@ -162,10 +214,10 @@ class Ribs:
             raise UserError(f"pyribs refuses {self.emitter}({_show(dict(self.settings))}): {error}") from error
 
 
-def _as_told(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The batch as pyribs wants it: failed rows finite, status 0, worse than the worst of the rest.
+def _tell_arguments(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The batch as pyribs expects it: failed rows finite, status 0, worse than the worst of the rest.
 
-    Never dropped: that would misalign the evolution strategy. Never status -1: pyribs counts it as a parent.
+    Not dropped, which would misalign the evolution strategy; not status -1, which pyribs counts as a parent.
     """
     data = {"solution": batch.solutions, "objective": batch.evaluation.objective, "measures": batch.measures}
     add_info = {"status": batch.status} | ({"value": batch.value} if "value" in gives else {}) | batch.info

@@ -1,4 +1,4 @@
-"""What novelty search remembers, and how it selects: novelty among neighbours, Pareto fronts, crowding.
+"""Evaluated solutions, and how novelty search selects among them: novelty, Pareto fronts, crowding.
 
 N rows, R rows of reference, K measures, C criteria.
 """
@@ -10,55 +10,57 @@ import numpy as np
 from qd.types import Array, Batch, Describe, Elites, Features, Rows
 
 
-class Known(NamedTuple):
-    """Evaluated solutions, and all that must be described anew after a refit."""
+class EvaluatedSolutions(NamedTuple):
+    """Evaluated solutions, and what is needed to describe them again after a refit."""
 
     ids: Array  # [N]
     solutions: Array  # [N, D]
     objective: Array  # [N]
     measures: Array  # [N, K]
     features: Features  # name -> [N, ...]
-    signals: Features  # name -> [N]; NaN where nobody has said it yet
+    signals: Features  # name -> [N]; NaN where the descriptor has not given it
 
-    def take(self, index: Array) -> "Known":
+    def take(self, index: Array) -> "EvaluatedSolutions":
         ids, solutions, objective, measures, features, signals = self
         named = ({name: column[index] for name, column in columns.items()} for columns in (features, signals))
-        return Known(ids[index], solutions[index], objective[index], measures[index], *named)
+        return EvaluatedSolutions(ids[index], solutions[index], objective[index], measures[index], *named)
 
     def rows(self) -> Rows:
         return Rows(self.ids, self.solutions, self.objective, self.features, np.ones(len(self.ids), bool))
 
 
-def of_batch(batch: Batch) -> Known:
+def of_batch(batch: Batch) -> EvaluatedSolutions:
     """Returns the rows that did not fail."""
     objective, features = batch.evaluation
-    whole = Known(batch.ids, batch.solutions, objective, batch.measures, dict(features), dict(batch.signals))
+    whole = EvaluatedSolutions(batch.ids, batch.solutions, objective, batch.measures, dict(features), dict(batch.signals))
     return whole.take(np.flatnonzero(batch.status >= 0))
 
 
-def of_elites(elites: Elites) -> Known:
-    """Returns all elites; no signals are stored with them."""
+def of_elites(elites: Elites) -> EvaluatedSolutions:
+    """Returns all elites; they have no signals, which the archive does not store."""
     names = elites.features
-    everyone = np.arange(elites.size)
-    ids, solutions, objective, measures = elites.take(everyone, "id", "solution", "objective", "measures")
-    return Known(ids, solutions, objective, measures, dict(zip(names, elites.take(everyone, *names), strict=True)), {})
+    index = np.arange(elites.size)
+    ids, solutions, objective, measures = elites.take(index, "id", "solution", "objective", "measures")
+    return EvaluatedSolutions(
+        ids, solutions, objective, measures, dict(zip(names, elites.take(index, *names), strict=True)), {}
+    )
 
 
-def join(several: list[Known]) -> Known:
-    """Joins rows, in order; a signal that some lack is NaN there."""
+def join(several: list[EvaluatedSolutions]) -> EvaluatedSolutions:
+    """Joins groups of rows, in order; a signal that a group lacks is NaN there."""
     if len(several) == 1:
         return several[0]
     pairs = zip(*((k.ids, k.solutions, k.objective, k.measures) for k in several), strict=True)
     ids, solutions, objective, measures = (np.concatenate(column) for column in pairs)
     features = {name: np.concatenate([k.features[name] for k in several]) for name in several[0].features}
-    names = dict.fromkeys(name for known in several for name in known.signals)
-    lacking = [np.full(len(known.ids), np.nan, np.float32) for known in several]
-    signals = {n: np.concatenate([k.signals.get(n, none) for k, none in zip(several, lacking, strict=True)]) for n in names}
-    return Known(ids, solutions, objective, measures, features, signals)
+    names = dict.fromkeys(name for rows in several for name in rows.signals)
+    blanks = [np.full(len(rows.ids), np.nan, np.float32) for rows in several]
+    signals = {n: np.concatenate([k.signals.get(n, blank) for k, blank in zip(several, blanks, strict=True)]) for n in names}
+    return EvaluatedSolutions(ids, solutions, objective, measures, features, signals)
 
 
 def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
-    """Mean Euclidean distance to the nearest of the reference, to which the rows themselves belong: the nearest is skipped.
+    """Mean Euclidean distance to the nearest rows of the reference, which contains the rows themselves: the nearest is skipped.
 
     Args:
         measures: [N, K].
@@ -75,9 +77,9 @@ def novelty(measures: Array, reference: Array, neighbours: int) -> np.ndarray:
 
 
 def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.ndarray:
-    """Mean distance to the nearest that are at least as fit, infinite where there are none; of equals it is novelty.
+    """Mean distance to the nearest with at least the same objective, infinite where there are none.
 
-    Dominated novelty search (Bahlous-Boldi et al. 2025).
+    Dominated novelty search (Bahlous-Boldi et al. 2025); it is novelty where all objectives are equal.
 
     Args:
         measures: [N, K].
@@ -97,25 +99,25 @@ def dominated_novelty(measures: Array, objective: Array, neighbours: int) -> np.
     return np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), np.inf)
 
 
-def best_near(known: Known, others: Known, neighbours: int) -> np.ndarray:
-    """The highest objective among the nearest others of each row, by measures.
+def best_near(rows: EvaluatedSolutions, others: EvaluatedSolutions, neighbours: int) -> np.ndarray:
+    """The highest objective among the nearest others of each row, in measure space.
 
     Args:
-        known: N rows.
+        rows: N rows.
         others: R rows, 1 or more.
         neighbours: how many nearest to look at, 1 or more; all where there are fewer.
 
     Returns:
         Objectives [N].
     """
-    squares = squared_distances(known.measures, others.measures)
+    squares = squared_distances(rows.measures, others.measures)
     count = min(neighbours, len(others.ids))
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
     return others.objective[nearest].max(axis=1)
 
 
-def redescribed(several: list[Known], describe: Describe) -> list[Known]:
-    """Describes rows again, from their stored features: all in one call, for few rows cost as much as a thousand.
+def redescribe(several: list[EvaluatedSolutions], describe: Describe) -> list[EvaluatedSolutions]:
+    """Describes rows again, from their stored features: all in one call, which costs the same for few rows as for a thousand.
 
     Args:
         several: groups of rows, one or more.
@@ -128,8 +130,8 @@ def redescribed(several: list[Known], describe: Describe) -> list[Known]:
     if len(both.ids):
         signals = both.signals | describe.signals(both.features)
         both = both._replace(measures=np.asarray(describe(both.features)), signals=signals)
-    ends = np.cumsum([len(known.ids) for known in several])
-    return [both.take(np.arange(end - len(known.ids), end)) for end, known in zip(ends, several, strict=True)]
+    ends = np.cumsum([len(rows.ids) for rows in several])
+    return [both.take(np.arange(end - len(rows.ids), end)) for end, rows in zip(ends, several, strict=True)]
 
 
 def squared_distances(a: Array, b: Array) -> np.ndarray:
@@ -151,10 +153,10 @@ def fronts(values: Array) -> np.ndarray:
     values = np.asarray(values, np.float64)
     no_worse = (values[:, None] >= values[None]).all(axis=2)
     dominates = no_worse & (values[:, None] > values[None]).any(axis=2)
-    rank, left, front = np.zeros(len(values), int), np.ones(len(values), bool), 0
-    while left.any():
-        best = left & ~dominates[left].any(axis=0)
-        rank[best], left = front, left & ~best
+    rank, remaining, front = np.zeros(len(values), int), np.ones(len(values), bool), 0
+    while remaining.any():
+        best = remaining & ~dominates[remaining].any(axis=0)
+        rank[best], remaining = front, remaining & ~best
         front += 1
     return rank
 

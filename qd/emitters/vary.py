@@ -13,18 +13,33 @@ from qd.types import Array, Batch, Elites, Memory, Offspring, Variation
 
 @dataclass(frozen=True)
 class Vary:
-    """Draws parents and varies them; remembers nothing."""
+    """Draws parents evenly from the archive and varies them; its memory is empty.
+
+    >>> from qd.emitters import IsoLine, Vary
+    >>> emitter = Vary(IsoLine(iso=0.01, line=0.2), batch_size=64)
+    >>> emitter.batch_size, emitter.pure
+    (64, True)
+    """
 
     variation: Variation
     batch_size: int
-    pure: bool = True  # False for a variation that talks to the world or makes Python objects
+    pure: bool = True  # False for a variation that does I/O or makes Python objects
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"batch_size {self.batch_size} makes no solutions", "type a batch_size of 1 or more")
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Raises ValueError where the variation cannot vary such solutions."""
+        """Tries the variation on one solution.
+
+        Args:
+            key: of the trial.
+            solutions: [N, ...] of the domain.
+            archive: not used.
+
+        Raises:
+            UserError: solutions are Python objects, or children have another shape.
+        """
         if not self.pure:
             return
         if solutions.dtype == object:
@@ -40,9 +55,25 @@ class Vary:
             )
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Returns an empty memory.
+
+        Args:
+            key: not used.
+            elites: not used.
+        """
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Draws parents and varies them.
+
+        Args:
+            key: of the draws and of the variation.
+            memory: empty.
+            elites: that parents are drawn from.
+
+        Returns:
+            The memory, and B children with the ids [B, P] of their parents.
+        """
         draw_key, vary_key = keys.split(key)
         count = self.variation.parents
         ids, parents = elites.draw(draw_key, self.batch_size * count)
@@ -51,12 +82,25 @@ class Vary:
         return memory, Offspring(self.variation(vary_key, parents), ids)
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: not used.
+        """
         return memory
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """x + sigma N(0, I)."""
+    """x + sigma N(0, I).
+
+    >>> from qd import keys
+    >>> from qd.emitters import Gaussian
+    >>> import numpy as np
+    >>> Gaussian(sigma=0.5, low=-1.0, high=1.0)(keys.new(0), np.zeros((4, 1, 2), np.float32)).shape
+    (4, 2)
+    """
 
     sigma: float = 0.1
     low: float | None = None  # None: children are not clipped
@@ -64,13 +108,29 @@ class Gaussian:
     parents: int = 1
 
     def __call__(self, key: Array, parents: Array) -> Array:
+        """See the class.
+
+        Args:
+            key: of the draws.
+            parents: [B, P, D].
+
+        Returns:
+            Children [B, D].
+        """
         x = parents[:, 0]
         return _clip(x + self.sigma * keys.normal(key, x.shape), self.low, self.high)
 
 
 @dataclass(frozen=True)
 class IsoLine:
-    """x + iso N(0, I) + line (y - x) N(0, 1) (Vassiliades and Mouret 2018, eq. 2)."""
+    """x + iso N(0, I) + line (y - x) N(0, 1) (Vassiliades and Mouret 2018, eq. 2).
+
+    >>> from qd import keys
+    >>> from qd.emitters import IsoLine
+    >>> import numpy as np
+    >>> IsoLine(iso=0.01, line=0.2)(keys.new(0), np.zeros((4, 2, 3), np.float32)).shape
+    (4, 3)
+    """
 
     iso: float = 0.01
     line: float = 0.2
@@ -79,6 +139,15 @@ class IsoLine:
     parents: int = 2
 
     def __call__(self, key: Array, parents: Array) -> Array:
+        """See the class.
+
+        Args:
+            key: of the draws.
+            parents: [B, P, D].
+
+        Returns:
+            Children [B, D].
+        """
         iso_key, line_key = keys.split(key)
         x, y = parents[:, 0], parents[:, 1]
         along = keys.normal(line_key, (len(x),) + (1,) * (x.ndim - 1))
@@ -87,27 +156,43 @@ class IsoLine:
 
 @dataclass(frozen=True)
 class IntegerReset:
-    """Each gene is drawn anew with probability ``rate`` from 0..options-1; at least one gene in each child."""
+    """Resets each gene with probability ``rate`` to a number in 0..options-1; at least one gene in each child.
+
+    >>> from qd import keys
+    >>> from qd.emitters import IntegerReset
+    >>> import numpy as np
+    >>> children = IntegerReset(options=(2, 8, 8))(keys.new(0), np.zeros((4, 1, 3), np.int32))
+    >>> children.shape, children.dtype
+    ((4, 3), dtype('int32'))
+    """
 
     options: tuple[int, ...]  # per gene; one number serves every gene
     rate: float = 0.1
     parents: int = 1
 
     def __call__(self, key: Array, parents: Array) -> Array:
+        """See the class.
+
+        Args:
+            key: of the draws.
+            parents: [B, P, D].
+
+        Returns:
+            Children [B, D].
+        """
         which_key, sure_key, value_key = keys.split(key, 3)
         x = parents[:, 0]
         genes = x.shape[1]
         sure = keys.integers(sure_key, (len(x), 1), 0, genes) == _arange(x, genes)
         reset = (keys.uniform(which_key, x.shape) < self.rate) | sure
-        drawn = keys.integers(value_key, x.shape, 0, _options(self.options, x)).astype(x.dtype)
-        return x + reset * (drawn - x)
+        values = keys.integers(value_key, x.shape, 0, _options(self.options, x)).astype(x.dtype)
+        return x + reset * (values - x)
 
 
 def _options(options: tuple[int, ...], x: Any) -> Any:
     if len(options) not in (1, x.shape[1]):
         raise UserError(
-            f"options are given for {len(options)} genes, but a solution has {x.shape[1]}; "
-            f"type one number, or {x.shape[1]} of them"
+            f"options has {len(options)} numbers, but a solution has {x.shape[1]}; type one number, or {x.shape[1]} of them"
         )
     return x.__array_namespace__().asarray(options)
 

@@ -39,8 +39,10 @@ def asked(strategy, state, turn, z):
 
 @partial(jax.jit, static_argnums=0)
 def adapted(strategy, state, z, x, cost, parents):
-    weights = cma_me._weighted(jnp.argsort(jnp.argsort(cost, axis=1), axis=1), jnp.broadcast_to(parents, (len(x),)))
-    return cma_me.strategies.aged(state, strategy.update(state, z, x, weights), weights)
+    weights = cma_me._recombination_weights(
+        jnp.argsort(jnp.argsort(cost, axis=1), axis=1), jnp.broadcast_to(parents, (len(x),))
+    )
+    return cma_me.strategies.advance(state, strategy.update(state, z, x, weights), weights)
 
 
 def told(strategy, opt, tells: int, parents: int):
@@ -92,7 +94,7 @@ def evolved(strategy, state, scales, tells: int, samples: int):
 def test_each_strategy_finds_the_bottom_of_a_bowl(strategy) -> None:
     samples = 6 if isinstance(strategy, LowMemory) else SAMPLES  # it wants many fewer than genes
     state = evolved(strategy, strategy.fresh(jnp.full((2, DIM), 2.0), 0.5, samples), np.ones(DIM, np.float32), 200, samples)
-    assert (np.linalg.norm(state.mean, axis=1) < 0.5).all() and not strategy.ended(state).any()
+    assert (np.linalg.norm(state.mean, axis=1) < 0.5).all() and not strategy.should_stop(state).any()
 
 
 def test_full_learns_the_covariance_of_an_ellipsoid() -> None:
@@ -104,14 +106,14 @@ def test_full_learns_the_covariance_of_an_ellipsoid() -> None:
 def test_ranks_are_those_of_pyribs_ties_too() -> None:
     rng = np.random.default_rng(0)
     first, numbers = rng.integers(0, 3, (4, 36)), rng.integers(-3, 3, (4, 36)).astype(np.float32)
-    rank = np.asarray(cma_me._ranked(jnp.asarray(first), jnp.asarray(numbers)))
+    rank = np.asarray(cma_me._rank(jnp.asarray(first), jnp.asarray(numbers)))
     for e in range(4):
         order = np.flip(np.lexsort((numbers[e], first[e])))
         np.testing.assert_array_equal(np.argsort(rank[e]), order)
 
 
 def test_weights_are_those_of_cma_es_and_vanish_without_parents() -> None:
-    weights = np.asarray(cma_me._weighted(jnp.arange(6)[None].repeat(3, 0), jnp.array([3, 6, 0])))
+    weights = np.asarray(cma_me._recombination_weights(jnp.arange(6)[None].repeat(3, 0), jnp.array([3, 6, 0])))
     raw = np.log(3.5) - np.log(np.arange(1, 4))
     np.testing.assert_allclose(weights[0], [*(raw / raw.sum()), 0, 0, 0], rtol=1e-5)
     np.testing.assert_allclose(weights.sum(1), [1, 1, 0], rtol=1e-5)

@@ -15,7 +15,7 @@ from qd.archives import DNS, Grid, HostElites, objects
 from qd.emitters import selection
 from qd.emitters.novelty import NoveltySearch
 from qd.emitters.pool import Pool
-from qd.emitters.selection import Known
+from qd.emitters.selection import EvaluatedSolutions
 from qd.search import refit, step
 from qd.types import Search
 from tests.support.searches import advance, begin, same
@@ -27,13 +27,13 @@ NOVELTY = Search(Spots(), PLACE, Grid((10, 10)), SMALL)
 TAXONS = Search(Spots(), Turning(), DNS(64), replace(SMALL, criteria=("novelty", "surprise"), choose="either"))
 
 
-def known(n: int, seed: int = 0, **signals) -> Known:
+def make_rows(n: int, seed: int = 0, **signals) -> EvaluatedSolutions:
     x = np.random.default_rng(seed).normal(size=(n, 2)).astype(np.float32)
-    return Known(np.arange(n), x, x[:, 0], x, {"where": x}, signals)
+    return EvaluatedSolutions(np.arange(n), x, x[:, 0], x, {"where": x}, signals)
 
 
 def test_novelty_is_the_mean_distance_to_the_nearest_others():
-    x = known(30).measures
+    x = make_rows(30).measures
     distance = np.sort(np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1)), axis=1)
     np.testing.assert_allclose(selection.novelty(x[:10], x, 4), distance[:10, 1:5].mean(1), rtol=1e-5)
     np.testing.assert_allclose(selection.novelty(x[:3], x[:3], 15), distance_of_few(x[:3]), rtol=1e-5)
@@ -57,7 +57,7 @@ def test_nobody_of_a_front_is_dominated_but_by_an_earlier_one(points):
 def test_the_least_crowded_of_a_front_live_on():
     values = np.array([[0, 4], [1, 3], [1.1, 2.9], [1.2, 2.8], [4, 0], [0, 0]])
     np.testing.assert_array_equal(selection.fronts(values), [0, 0, 0, 0, 0, 1])
-    assert set(selection.survivors(values, 3)) == {0, 3, 4}  # both ends, and whose neighbours are farthest apart
+    assert set(selection.survivors(values, 3)) == {0, 3, 4}  # both ends, and the row with the most distant neighbours
     assert set(selection.survivors(values[:, :1], 2)) == {4, 3}
 
 
@@ -85,7 +85,7 @@ def test_children_stay_in_the_box_and_name_their_parents():
 
 
 def test_survivors_are_the_best_by_each_criterion():
-    children = known(30, seed=1, surprise=np.arange(30.0))
+    children = make_rows(30, seed=1, surprise=np.arange(30.0))
     memory = SMALL.init(keys.new(0), begin_elites())
     nobody = children.take(np.arange(0))
     by = {"objective": children.objective, "surprise": children.signals["surprise"]}
@@ -105,7 +105,7 @@ def begin_elites():
 
 
 def test_either_criterion_gets_its_turn():
-    children = known(30, seed=1, surprise=np.random.default_rng(0).normal(size=30))
+    children = make_rows(30, seed=1, surprise=np.random.default_rng(0).normal(size=30))
     emitter = replace(SMALL, population=5, criteria=("objective", "surprise"), choose="either")
     nobody, kept = children.take(np.arange(0)), []
     memory = SMALL.init(keys.new(0), begin_elites())

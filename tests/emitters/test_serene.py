@@ -9,13 +9,13 @@ import pytest
 
 from qd import keys
 from qd.archives import DNS
-from qd.emitters.sparse import climbing
+from qd.emitters.sparse import local_search
 from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases
 from qd.emitters.sparse.serene import Serene
 from qd.search import refit, run, step
 from qd.types import Search
 from tests.support.searches import advance, begin, same
-from tests.support.sparse import EXPLORER, SERENE, Spots, Turning, people, row
+from tests.support.sparse import EXPLORER, SERENE, Spots, Turning, row, rows_with
 
 STAX = Search(
     Spots(), Turning(), DNS(64), Serene(replace(EXPLORER, criteria=("novelty", "surprise")), chunk=200)
@@ -42,10 +42,10 @@ def test_it_finds_and_exploits_every_spot(played):
 def test_half_of_the_budget_exploits_once_there_are_rewards(played):
     state, steps = played
     memory = state.memory
-    assert memory.explored + memory.exploited == state.evaluations - 20
-    begun = next(i for i, (memory, _) in enumerate(steps) if memory.exploited)
+    assert memory.exploration + memory.exploitation == state.evaluations - 20
+    begun = next(i for i, (memory, _) in enumerate(steps) if memory.exploitation)
     late = steps[-1][0]
-    exploited, explored = late.exploited, late.explored - steps[begun][0].explored
+    exploited, explored = late.exploitation, late.exploration - steps[begun][0].exploration
     assert exploited / (exploited + explored) == pytest.approx(0.5, abs=0.1)
     assert {len(batch.ids) for _, batch in steps} == {40, 6, 12}
 
@@ -61,7 +61,7 @@ def test_a_candidates_test_costs_66_evaluations_and_keeps_only_who_improves(play
             costs.append(cost)
             cost = 0
     assert len(costs) > 2 and set(costs) == {66}
-    assert all(climber.gain > 0 for memory, _ in steps for climber in memory.climbers if climber.steps == 6)
+    assert all(search.gain > 0 for memory, _ in steps for search in memory.local_searches if search.steps == 6)
 
 
 def test_everyone_paid_in_exploration_is_a_candidate_once(played):
@@ -77,52 +77,52 @@ def test_everyone_paid_in_exploration_is_a_candidate_once(played):
 def test_what_a_climber_finds_novel_joins_the_archive_only_when_it_ends():
     emitter = Serene(EXPLORER, chunk=200, added=5)
     memory = begin(SERENE, n=20).memory
-    climber = climbing.begin(row([1.0, 1, 0, 0]), 0, memory.seen.population.solutions)
-    novel = climber._replace(novel=(people([0.0] * 9),))
-    ended = emitter._ended(memory, novel)
-    assert len(ended.seen.archive.ids) == 5 and set(ended.seen.archive.ids) <= set(range(100, 109))
-    assert len(emitter._ended(memory, climber).seen.archive.ids) == 0
+    search = local_search.begin(row([1.0, 1, 0, 0]), 0, memory.explorer.population.solutions)
+    novel = search._replace(novel_rows=(rows_with([0.0] * 9),))
+    ended = emitter._archive_novel_rows(memory, novel)
+    assert len(ended.explorer.archive.ids) == 5 and set(ended.explorer.archive.ids) <= set(range(100, 109))
+    assert len(emitter._archive_novel_rows(memory, search).explorer.archive.ids) == 0
 
 
 def test_a_climbers_sigma_is_a_third_of_the_way_to_its_nearest():
     others = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0], [9, 9, 9, 9]], np.float32)
-    assert climbing.begin(row([0.0, 0, 0, 0]), 0, others).sigma == pytest.approx(0.2)
+    assert local_search.begin(row([0.0, 0, 0, 0]), 0, others).sigma == pytest.approx(0.2)
     twins = np.zeros((2, 4), np.float32)
-    assert climbing.begin(row([0.0, 0, 0, 0]), 0, twins).sigma == 0.05
+    assert local_search.begin(row([0.0, 0, 0, 0]), 0, twins).sigma == 0.05
 
 
 def test_the_best_six_live_on_and_the_gain_is_that_of_the_mean():
-    climber = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
-    assert len(climbing.parents(climber).ids) == 6
-    climber = climbing.climbed(climber, people([0.1] * 6))
-    assert len(climbing.parents(climber).ids) == 12 and climber.gain == 0
+    search = local_search.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    assert len(local_search.parents(search).ids) == 6
+    search = local_search.select(search, rows_with([0.1] * 6))
+    assert len(local_search.parents(search).ids) == 12 and search.gain == 0
     for step_number in range(5):
-        climber = climbing.climbed(climber, people([0.2 + 0.1 * step_number] * 3, first=200 + 10 * step_number))
-    assert climber.steps == 6
-    np.testing.assert_allclose(sorted(climber.people.objective), [0.5] * 3 + [0.6] * 3, rtol=1e-6)
+        search = local_search.select(search, rows_with([0.2 + 0.1 * step_number] * 3, first=200 + 10 * step_number))
+    assert search.steps == 6
+    np.testing.assert_allclose(sorted(search.population.objective), [0.5] * 3 + [0.6] * 3, rtol=1e-6)
     means = [0.1, 0.15, 0.25, 0.35, 0.45, 0.55]
-    np.testing.assert_allclose(climber.means, means, rtol=1e-5)
-    assert climber.gain == pytest.approx(np.mean(means[3:]) - np.mean(means[:3]), rel=1e-5)
-    worse = climbing.climbed(climber, people([0.0] * 12, first=400))
-    assert worse.bests[-1] == climber.bests[-1]
+    np.testing.assert_allclose(search.means, means, rtol=1e-5)
+    assert search.gain == pytest.approx(np.mean(means[3:]) - np.mean(means[:3]), rel=1e-5)
+    worse = local_search.select(search, rows_with([0.0] * 12, first=400))
+    assert worse.bests[-1] == search.bests[-1]
 
 
 def test_the_reward_archive_gets_what_beats_all_before():
-    climber = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
-    climber, paid = climbing.best_new(climber, people([0.0, 0.0]))
+    search = local_search.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    search, paid = local_search.best_new(search, rows_with([0.0, 0.0]))
     assert paid is None
-    climber, paid = climbing.best_new(climber, people([0.1, 0.3]))
-    assert paid is not None and list(paid.ids) == [101] and climber.paid == pytest.approx(0.3)
-    assert climbing.best_new(climber, people([0.3, 0.2]))[1] is None
+    search, paid = local_search.best_new(search, rows_with([0.1, 0.3]))
+    assert paid is not None and list(paid.ids) == [101] and search.best_archived == pytest.approx(0.3)
+    assert local_search.best_new(search, rows_with([0.3, 0.2]))[1] is None
 
 
 def test_it_ends_when_it_stands_still_and_not_before():
-    ancestor = climbing.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
+    ancestor = local_search.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
     window = 120 + 20 * 4 // 6
     still, rising = (0.5,) * window, tuple(np.linspace(0, 1, window))
     cases = {still: True, rising: False, still[1:]: False, rising + still: True, still + rising: False}
     for bests, ends in cases.items():
-        assert climbing.stands_still(ancestor._replace(bests=bests, means=bests)) == ends
+        assert local_search.stagnates(ancestor._replace(bests=bests, means=bests)) == ends
 
 
 def test_rewards_that_are_not_sparse_are_refused_by_name():
@@ -142,21 +142,26 @@ def test_failures_do_no_harm():
     search = SERENE._replace(domain=Spots(fails_above=0.6))
     state = advance(search, begin(search, n=20), 120)
     memory = state.memory
-    assert memory.exploited > 0 and np.isfinite(memory.rewarded.objective).all()
-    assert memory.rewarded.features["where"][:, 0].max() <= 0.6
+    assert memory.exploitation > 0 and np.isfinite(memory.reward_archive.objective).all()
+    assert memory.reward_archive.features["where"][:, 0].max() <= 0.6
 
 
 def test_a_refit_describes_all_that_it_remembers():
     state = begin(STAX, n=20)
-    while state.memory.now is None or not state.memory.climbers:
+    while state.memory.active is None or not state.memory.local_searches:
         state, _ = step(STAX, state)
     rows = STAX.emitter.recall(state.memory)
-    assert set(state.memory.rewarded.ids) <= set(rows.ids) and set(state.memory.seen.archive.ids) <= set(rows.ids)
+    assert set(state.memory.reward_archive.ids) <= set(rows.ids) and set(state.memory.explorer.archive.ids) <= set(rows.ids)
     memory = refit(STAX, state).memory
-    parts = [memory.rewarded, memory.now.ancestor, *memory.seen[1:], *(c.ancestor for c in memory.climbers + memory.candidates)]
+    parts = [
+        memory.reward_archive,
+        memory.active.ancestor,
+        *memory.explorer[1:],
+        *(c.ancestor for c in memory.local_searches + memory.candidates),
+    ]
     for part in parts:
         np.testing.assert_allclose(part.measures, STAX.descriptor(2, part.features), atol=1e-6)
-    assert memory.now.far == 0
+    assert memory.active.max_novelty == 0
 
 
 @pytest.mark.parametrize("schedule", ["alternate", "even", "fading", "bandit"])
@@ -167,7 +172,7 @@ def test_a_stored_state_goes_on_like_the_uninterrupted_run(schedule):
     again = pickle.loads(pickle.dumps(state))
     state, again = (advance(search, refit(search, s), 40) for s in (state, again))
     same(state, again)
-    assert state.memory.explored > 0 and state.memory.explored == again.memory.explored
+    assert state.memory.exploration > 0 and state.memory.exploration == again.memory.exploration
 
 
 def test_schedules():

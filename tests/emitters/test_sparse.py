@@ -13,57 +13,57 @@ from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
 from qd.emitters import selection
-from qd.emitters.selection import Known
-from qd.emitters.sparse.evolving import Evolving
+from qd.emitters.selection import EvaluatedSolutions
+from qd.emitters.sparse.cma_exploiter import CMAExploiter
 from qd.emitters.sparse.phases import EXPLOIT, START
 from qd.emitters.sparse.serene import Serene
 from qd.search import run, start
 from qd.store.recorder import Recorder
 from qd.types import Search
 from tests.support.searches import advance, begin
-from tests.support.sparse import EXPLORER, SERENE, Spots, people, row
+from tests.support.sparse import EXPLORER, SERENE, Spots, row, rows_with
 
 AROUND = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0]], np.float32)
 
 
-def climbing_towards(part: Evolving, target: np.ndarray, steps: int):
-    """A climber paid 1 - distance / 2, nothing beyond."""
-    climber, key = part.begin(row([0.0, 0, 0, 0]), 0, AROUND), keys.new(3)
+def climbing_towards(part: CMAExploiter, target: np.ndarray, steps: int):
+    """A search paid 1 - distance / 2, nothing beyond."""
+    search, key = part.begin(row([0.0, 0, 0, 0]), 0, AROUND), keys.new(3)
     for step in range(steps):
         key, draw_key = keys.split(key)
-        x, parents = part.ask(draw_key, climber)
-        assert x.shape == (part.samples, 4) and set(parents) <= {7, *climber.people.ids}
+        x, parents = part.ask(draw_key, search)
+        assert x.shape == (part.samples, 4) and set(parents) <= {7, *search.population.ids}
         paid = np.maximum(1 - np.linalg.norm(x - target, axis=1) / 2, 0).astype(np.float32)
         ids = np.arange(100 * step + 100, 100 * step + 100 + len(x))
-        climber = part.tell(climber, Known(ids, x, paid, x[:, :2], {"where": x[:, :2]}, {}))
-    return climber
+        search = part.tell(search, EvaluatedSolutions(ids, x, paid, x[:, :2], {"where": x[:, :2]}, {}))
+    return search
 
 
 @pytest.mark.parametrize("strategy", ["sep_cma_es", "cma_es"])
 def test_a_climber_whose_steps_adapt_reaches_the_top(strategy):
-    climber = climbing_towards(Evolving(strategy), np.array([0.9, -0.6, 0.3, 0.0]), 60)
-    assert climber.bests[-1] > 0.97 and climber.bests == tuple(sorted(climber.bests))
-    np.testing.assert_allclose(climber.people.solutions[0], [0.9, -0.6, 0.3, 0], atol=0.08)
+    search = climbing_towards(CMAExploiter(strategy), np.array([0.9, -0.6, 0.3, 0.0]), 60)
+    assert search.bests[-1] > 0.97 and search.bests == tuple(sorted(search.bests))
+    np.testing.assert_allclose(search.population.solutions[0], [0.9, -0.6, 0.3, 0], atol=0.08)
 
 
 def test_a_step_that_brings_nobody_narrows_the_next_but_not_for_ever():
-    part = Evolving()
-    climber = part.begin(row([0.0, 0, 0, 0]), 0, AROUND)
-    begun = part.shrink * climber.sigma
-    climber = part.tell(climber, people([0.0] * 12))
-    assert float(climber.evolving.sigma[0]) == pytest.approx(begun * 0.7, rel=1e-5)
-    assert list(climber.people.ids) == [7] and climber.gain == 0
+    part = CMAExploiter()
+    search = part.begin(row([0.0, 0, 0, 0]), 0, AROUND)
+    begun = part.shrink * search.sigma
+    search = part.tell(search, rows_with([0.0] * 12))
+    assert float(search.strategy_state.sigma[0]) == pytest.approx(begun * 0.7, rel=1e-5)
+    assert list(search.population.ids) == [7] and search.gain == 0
     for _ in range(40):
-        climber = part.tell(climber, people([]))  # all have failed
-    assert float(climber.evolving.sigma[0]) == pytest.approx(begun * part.floor, rel=1e-5)
-    assert part.ended(climber)
+        search = part.tell(search, rows_with([]))  # all have failed
+    assert float(search.strategy_state.sigma[0]) == pytest.approx(begun * part.floor, rel=1e-5)
+    assert part.should_stop(search)
 
 
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="unknown strategy 'cma'; type .*cma_es"):
-        Evolving("cma")
+        CMAExploiter("cma")
     with pytest.raises(ValueError, match="samples of 2 or more"):
-        Evolving(samples=1)
+        CMAExploiter(samples=1)
     with pytest.raises(ValueError, match="there is no archive 'grid' of 1024; type archive=append, or archive=dns"):
         replace(EXPLORER, archive="grid")
     with pytest.raises(ValueError, match=r"no areas pay nothing; type areas=\[\[0.1, 0.9, 0.08\]\]"):
@@ -74,19 +74,19 @@ def test_settings_that_cannot_be_are_refused():
 
 
 def test_candidates_wait_where_a_climber_has_found_more():
-    emitter = Serene(EXPLORER, climb=Evolving(), chunk=200, rivals=3)
+    emitter = Serene(EXPLORER, exploiter=CMAExploiter(), chunk=200, rivals=3)
     memory = begin(SERENE._replace(emitter=emitter), n=20).memory
     place = np.array([[0.7, 0.7, 0, 0]], np.float32)
-    candidate = emitter.climb.begin(row(place[0], 0.2), 0, AROUND)
+    candidate = emitter.exploiter.begin(row(place[0], 0.2), 0, AROUND)
     found = row(place[0] + 0.01, 0.5)._replace(ids=np.array([99]))
     for ids, reward, waits in (([99], 0.5, True), ([99], 0.1, False), ([3], 0.5, False)):
         rewarded = found._replace(ids=np.array(ids), objective=np.array([reward], np.float32))
-        told = memory._replace(rewarded=rewarded, spawned=np.array([3]))  # 3 was a candidate: no climber found it
+        told = memory._replace(reward_archive=rewarded, candidate_ids=np.array([3]))  # 3 was a candidate: no search found it
         assert list(emitter._waits(told, (candidate,))) == [waits]
     told = memory._replace(rewarded=found, candidates=(candidate,) * 3, left=200, record=START._replace(last=EXPLOIT))
-    first = emitter._next_climber(told)
+    first = emitter._next_search(told)
     assert first.testing and first.insisted and len(first.candidates) == 2
-    assert emitter._next_climber(first._replace(now=None)).now is None  # one in a chunk
+    assert emitter._next_search(first._replace(active=None)).active is None  # one in a chunk
 
 
 def test_dominated_novelty_is_pyribs_own():
@@ -107,12 +107,12 @@ def test_the_bounded_archive_keeps_the_best_and_its_parents_come_from_it():
 
 
 def test_all_spots_are_found_and_climbed_with_fewer_evaluations():
-    search = SERENE._replace(emitter=Serene(EXPLORER, climb=Evolving(), chunk=200, rivals=15))
+    search = SERENE._replace(emitter=Serene(EXPLORER, exploiter=CMAExploiter(), chunk=200, rivals=15))
     state, best = begin(search, n=20), np.zeros(2)
     for state, batch in run(search, state, until=6000):
         gaps = [np.hypot(*(batch.evaluation.features["where"] - spot).T).min() for spot in Spots().spots]
         best = np.maximum(best, 1 - np.array(gaps) / Spots().radius)
-    assert best.min() > 0.95 and state.memory.exploited < 0.55 * state.evaluations
+    assert best.min() > 0.95 and state.memory.exploitation < 0.55 * state.evaluations
 
 
 def test_what_fails_is_counted_and_its_genes_are_kept(tmp_path):

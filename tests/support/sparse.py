@@ -11,7 +11,7 @@ from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
 from qd.emitters.novelty import NoveltySearch
-from qd.emitters.selection import Known
+from qd.emitters.selection import EvaluatedSolutions
 from qd.emitters.sparse.serene import Serene
 from qd.types import Array, Evaluation, Features, Fresh, Params, Rows, Search
 
@@ -70,12 +70,12 @@ EXPLORER = NoveltySearch(population=20, neighbours=5, sigma=0.2)
 SERENE = Search(Spots(), Select("where", SQUARE), Grid((10, 10)), Serene(EXPLORER, chunk=200))
 
 
-def row(solution, objective=0.1) -> Known:
+def row(solution, objective=0.1) -> EvaluatedSolutions:
     x = np.array([solution], np.float32)
-    return Known(np.array([7]), x, np.array([objective], np.float32), x[:, :2], {"where": x[:, :2]}, {})
+    return EvaluatedSolutions(np.array([7]), x, np.array([objective], np.float32), x[:, :2], {"where": x[:, :2]}, {})
 
 
-def people(rewards, first=100) -> Known:
+def rows_with(rewards, first=100) -> EvaluatedSolutions:
     n = len(rewards)
     x = np.zeros((n, 4), np.float32)
-    return Known(np.arange(first, first + n), x, np.array(rewards, np.float32), x[:, :2], {"where": x[:, :2]}, {})
+    return EvaluatedSolutions(np.arange(first, first + n), x, np.array(rewards, np.float32), x[:, :2], {"where": x[:, :2]}, {})

@@ -1,7 +1,8 @@
 """Evolution strategies in JAX, many side by side: full and separable CMA-ES, and LM-MA-ES.
 
-Each is told which of its samples were good by weights that sum to 1 (0: no parent), so that ranking and selection are
-the emitter's. E strategies, b samples of each, D genes, V direction vectors. Everything is float32.
+The emitter ranks and selects; a strategy receives weights of its samples that sum to 1 (0: the sample is no parent).
+
+E strategies, b samples of each, D genes, V direction vectors. Everything is float32.
 """
 
 import math
@@ -17,33 +18,71 @@ from qd.types import Array
 _CONDITION, _SMALL = 1e14, 1e-11  # pycma's tolerances, as pyribs has them
 
 
-class State(NamedTuple):
+class StrategyState(NamedTuple):
     mean: Array  # [E, D]
     sigma: Array  # [E]
     path: Array  # [E, D] p_sigma
-    age: Array  # [E] generations told
-    shape: Any  # what tells one strategy from another
+    age: Array  # [E] generations
+    shape: Any  # of the distribution: the strategy's own state
 
 
 class Strategy(Protocol):
-    def fresh(self, mean: Array, sigma0: float, samples: int) -> State:
-        """Starts E strategies at ``mean`` [E, D]."""
+    """E evolution strategies of one kind; the state holds all that changes."""
+
+    def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
+        """Starts E strategies.
+
+        Args:
+            mean: [E, D].
+            sigma0: first step size, in the units of the genes.
+            samples: b, solutions of each per generation.
+
+        Returns:
+            The state before the first generation.
+        """
         ...
 
-    def prepare(self, state: State, turn: Array, samples: int) -> State:
-        """Does what is due once in some generations, of which this is number ``turn``."""
+    def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
+        """Does what is due only once in some generations.
+
+        Args:
+            state: of E strategies.
+            turn: number of this generation.
+            samples: b, solutions of each per generation.
+
+        Returns:
+            The state to sample from.
+        """
         ...
 
-    def sample(self, state: State, z: Array) -> Array:
-        """Turns normal draws [E, b, D] into solutions."""
+    def sample(self, state: StrategyState, z: Array) -> Array:
+        """Turns normal draws into solutions.
+
+        Args:
+            state: of E strategies.
+            z: [E, b, D] ~ N(0, I).
+
+        Returns:
+            Solutions [E, b, D].
+        """
         ...
 
-    def update(self, state: State, z: Array, x: Array, weights: Array) -> State:
-        """Adapts to the weights [E, b] of the samples; a strategy without parents only ages."""
+    def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
+        """Adapts to the samples; what it does to a strategy without parents is undone by ``advance``.
+
+        Args:
+            state: that the samples were drawn from.
+            z: [E, b, D] the normal draws; only LM-MA-ES uses them.
+            x: [E, b, D] the solutions.
+            weights: [E, b], summing to 1; 0 for a sample that is no parent.
+
+        Returns:
+            The adapted state, of the same age.
+        """
         ...
 
-    def ended(self, state: State) -> Array:
-        """Whether each [E] has shrunk or stretched beyond use."""
+    def should_stop(self, state: StrategyState) -> Array:
+        """Whether each [E] has become too small or too ill-conditioned to go on."""
         ...
 
 
@@ -62,50 +101,88 @@ class Full:
     enters p_c by sigma; here both are the tutorial's. The decomposition is done for all strategies at once.
     """
 
-    def fresh(self, mean: Array, sigma0: float, samples: int) -> State:
+    def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
+        """See ``Strategy``.
+
+        Args:
+            mean: [E, D].
+            sigma0: first step size, in the units of the genes.
+            samples: b, solutions of each per generation.
+        """
         e, d = mean.shape
         eye = jnp.broadcast_to(jnp.eye(d), (e, d, d))
         shape = Covariance(jnp.zeros((e, d)), eye, eye, jnp.ones((e, d)))
-        return State(mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), shape)
+        return StrategyState(mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), shape)
 
-    def prepare(self, state: State, turn: Array, samples: int) -> State:
-        """Decomposes C when it has changed enough to matter (Hansen 2016, B.2)."""
+    def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
+        """Decomposes C when it has changed enough to matter (Hansen 2016, B.2).
+
+        Args:
+            state: of E strategies.
+            turn: number of this generation.
+            samples: b, solutions of each per generation.
+        """
         due = turn % self.period(state.mean.shape[1], samples) == 0
 
-        def decomposed() -> tuple[Array, Array]:
+        def decompose() -> tuple[Array, Array]:
             values, vectors = jnp.linalg.eigh(state.shape.matrix, symmetrize_input=False)
             return vectors, jnp.sqrt(jnp.abs(values))
 
-        basis, scales = jax.lax.cond(due, decomposed, lambda: (state.shape.basis, state.shape.scales))
+        basis, scales = jax.lax.cond(due, decompose, lambda: (state.shape.basis, state.shape.scales))
         return state._replace(shape=state.shape._replace(basis=basis, scales=scales))
 
     def period(self, dim: int, samples: int) -> int:
-        """How many generations one decomposition serves."""
+        """Generations from one decomposition to the next (Hansen 2016, B.2).
+
+        Args:
+            dim: D.
+            samples: b.
+
+        Returns:
+            1 or more.
+        """
         half = samples // 2
         raw = [math.log(half + 0.5) - math.log(k + 1) for k in range(half)]
         mass = sum(raw) ** 2 / sum(w * w for w in raw)
         _, _, c1, cmu = _rates(dim, mass, least=min)
         return max(1, math.ceil(0.5 / ((c1 + cmu) * dim)))
 
-    def sample(self, state: State, z: Array) -> Array:
+    def sample(self, state: StrategyState, z: Array) -> Array:
+        """See ``Strategy``.
+
+        Args:
+            state: of E strategies.
+            z: [E, b, D] ~ N(0, I).
+
+        Returns:
+            Solutions [E, b, D].
+        """
         shape = state.shape
         return state.mean[:, None] + state.sigma[:, None, None] * jnp.einsum(
             "ebk,edk->ebd", z * shape.scales[:, None], shape.basis
         )
 
-    def update(self, state: State, z: Array, x: Array, weights: Array) -> State:
+    def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
+        """See ``Strategy``.
+
+        Args:
+            state: that the samples were drawn from.
+            z: [E, b, D] the normal draws.
+            x: [E, b, D] the solutions.
+            weights: [E, b], summing to 1.
+        """
         shape = state.shape
         cc, cs, c1, cmu = _rates(x.shape[2], _mass(weights))
         steps = (x - state.mean[:, None]) / state.sigma[:, None, None]  # y_i
         step = jnp.einsum("eb,ebd->ed", weights, steps)  # <y>_w
-        turned = jnp.einsum("edk,ed->ek", shape.basis, step) / shape.scales
-        state, path, heavy = _walked(state, shape.path, step, jnp.einsum("edk,ek->ed", shape.basis, turned), weights, cc, cs)
+        coordinates = jnp.einsum("edk,ed->ek", shape.basis, step) / shape.scales
+        state, path, heavy = _move(state, shape.path, step, jnp.einsum("edk,ek->ed", shape.basis, coordinates), weights, cc, cs)
         keep, c1, cmu = (_column(c, 3) for c in (1 - c1 * (1 - (1 - heavy) * cc * (2 - cc)) - cmu, c1, cmu))  # eq. 47
         spread = jnp.einsum("ebi,ebj->eij", weights[:, :, None] * steps, steps)
         matrix = keep * shape.matrix + c1 * path[:, :, None] * path[:, None, :] + cmu * spread
         return state._replace(shape=shape._replace(path=path, matrix=matrix))
 
-    def ended(self, state: State) -> Array:
+    def should_stop(self, state: StrategyState) -> Array:
         return _out_of_use(state, state.shape.scales**2)
 
 
@@ -121,27 +198,58 @@ class Separable:
     It differs from pyribs 0.12 as ``Full`` does.
     """
 
-    def fresh(self, mean: Array, sigma0: float, samples: int) -> State:
-        zeros, e = jnp.zeros_like(mean), len(mean)
-        return State(mean, jnp.full(e, sigma0, jnp.float32), zeros, jnp.zeros(e), Variances(zeros, jnp.ones_like(mean)))
+    def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
+        """See ``Strategy``.
 
-    def prepare(self, state: State, turn: Array, samples: int) -> State:
+        Args:
+            mean: [E, D].
+            sigma0: first step size, in the units of the genes.
+            samples: b, solutions of each per generation.
+        """
+        zeros, e = jnp.zeros_like(mean), len(mean)
+        return StrategyState(mean, jnp.full(e, sigma0, jnp.float32), zeros, jnp.zeros(e), Variances(zeros, jnp.ones_like(mean)))
+
+    def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
+        """See ``Strategy``: nothing is due.
+
+        Args:
+            state: returned unchanged.
+            turn: not used.
+            samples: not used.
+        """
         return state
 
-    def sample(self, state: State, z: Array) -> Array:
+    def sample(self, state: StrategyState, z: Array) -> Array:
+        """See ``Strategy``.
+
+        Args:
+            state: of E strategies.
+            z: [E, b, D] ~ N(0, I).
+
+        Returns:
+            Solutions [E, b, D].
+        """
         return state.mean[:, None] + state.sigma[:, None, None] * jnp.sqrt(state.shape.values)[:, None] * z
 
-    def update(self, state: State, z: Array, x: Array, weights: Array) -> State:
+    def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
+        """See ``Strategy``.
+
+        Args:
+            state: that the samples were drawn from.
+            z: [E, b, D] the normal draws.
+            x: [E, b, D] the solutions.
+            weights: [E, b], summing to 1.
+        """
         shape = state.shape
         cc, cs, c1, cmu = _separable_rates(x.shape[2], _mass(weights))
         steps = (x - state.mean[:, None]) / state.sigma[:, None, None]
         step = jnp.einsum("eb,ebd->ed", weights, steps)
-        state, path, heavy = _walked(state, shape.path, step, step / jnp.sqrt(shape.values), weights, cc, cs)
+        state, path, heavy = _move(state, shape.path, step, step / jnp.sqrt(shape.values), weights, cc, cs)
         keep, c1, cmu = (_column(c, 2) for c in (1 - c1 * (1 - (1 - heavy) * cc * (2 - cc)) - cmu, c1, cmu))
         values = keep * shape.values + c1 * path**2 + cmu * jnp.einsum("eb,ebd->ed", weights, steps**2)
         return state._replace(shape=Variances(path, values))
 
-    def ended(self, state: State) -> Array:
+    def should_stop(self, state: StrategyState) -> Array:
         return _out_of_use(state, state.shape.values)
 
 
@@ -149,24 +257,57 @@ class Separable:
 class LowMemory:
     """LM-MA-ES (Loshchilov et al. 2018, algorithm 1), with as many direction vectors as samples, as in pyribs."""
 
-    def fresh(self, mean: Array, sigma0: float, samples: int) -> State:
-        e, d = mean.shape
-        return State(mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), jnp.zeros((e, samples, d)))
+    def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
+        """See ``Strategy``.
 
-    def prepare(self, state: State, turn: Array, samples: int) -> State:
+        Args:
+            mean: [E, D].
+            sigma0: first step size, in the units of the genes.
+            samples: b, solutions of each per generation.
+        """
+        e, d = mean.shape
+        return StrategyState(
+            mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), jnp.zeros((e, samples, d))
+        )
+
+    def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
+        """See ``Strategy``: nothing is due.
+
+        Args:
+            state: returned unchanged.
+            turn: not used.
+            samples: not used.
+        """
         return state
 
-    def sample(self, state: State, z: Array) -> Array:
+    def sample(self, state: StrategyState, z: Array) -> Array:
+        """See ``Strategy``.
+
+        Args:
+            state: of E strategies.
+            z: [E, b, D] ~ N(0, I).
+
+        Returns:
+            Solutions [E, b, D].
+        """
         _, vectors, dim = state.shape.shape
 
-        def bent(j: Array, d: Array) -> Array:  # line 8
+        def transform(j: Array, d: Array) -> Array:  # line 8
             rate = 1 / (1.5**j * dim) * (j < state.age)[:, None, None]
             m = state.shape[:, j]
             return (1 - rate) * d + rate * m[:, None] * jnp.einsum("ed,ebd->eb", m, d)[:, :, None]
 
-        return state.mean[:, None] + state.sigma[:, None, None] * jax.lax.fori_loop(0, vectors, bent, z)
+        return state.mean[:, None] + state.sigma[:, None, None] * jax.lax.fori_loop(0, vectors, transform, z)
 
-    def update(self, state: State, z: Array, x: Array, weights: Array) -> State:
+    def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
+        """See ``Strategy``.
+
+        Args:
+            state: that the samples were drawn from.
+            z: [E, b, D] the normal draws.
+            x: [E, b, D] the solutions.
+            weights: [E, b], summing to 1.
+        """
         samples, dim = x.shape[1:]
         mass = _column(_mass(weights), 2)
         cs = 2 * samples / dim
@@ -176,30 +317,30 @@ class LowMemory:
         change = jnp.sqrt(mass * cc * (2 - cc))[:, :, None] * step[:, None]
         vectors = (1 - cc)[None, :, None] * state.shape + change
         sigma = state.sigma * jnp.exp(cs / 2 * ((path**2).sum(1) / dim - 1))
-        return State(jnp.einsum("eb,ebd->ed", weights, x), sigma, path, state.age, vectors)
+        return StrategyState(jnp.einsum("eb,ebd->ed", weights, x), sigma, path, state.age, vectors)
 
-    def ended(self, state: State) -> Array:
+    def should_stop(self, state: StrategyState) -> Array:
         return (state.sigma < 1e-12) | ~jnp.isfinite(state.sigma)
 
 
-def _walked(
-    state: State, path: Array, step: Array, white: Array, weights: Array, cc: Array, cs: Array
-) -> tuple[State, Array, Array]:
+def _move(
+    state: StrategyState, path: Array, step: Array, white: Array, weights: Array, cc: Array, cs: Array
+) -> tuple[StrategyState, Array, Array]:
     """Moves the mean, both paths and sigma; ``white`` [E, D] is C^(-1/2) times the step (eqs. 42 to 45)."""
     dim, mass, age = step.shape[1], _mass(weights), state.age + 1
     wide, cs_, cc_ = (_column(c, 2) for c in (mass, cs, cc))
-    walked = (1 - cs_) * state.path + jnp.sqrt(cs_ * (2 - cs_) * wide) * white
-    length = (walked**2).sum(1) / dim
+    sigma_path = (1 - cs_) * state.path + jnp.sqrt(cs_ * (2 - cs_) * wide) * white
+    length = (sigma_path**2).sum(1) / dim
     heavy = (length / (1 - (1 - cs) ** (2 * age)) < 2 + 4 / (dim + 1)).astype(jnp.float32)  # h_sigma
     path = (1 - cc_) * path + _column(heavy, 2) * jnp.sqrt(cc_ * (2 - cc_) * wide) * step
     damping = 1 + 2 * jnp.maximum(0, jnp.sqrt((mass - 1) / (dim + 1)) - 1) + cs
     sigma = state.sigma * jnp.exp(jnp.minimum(1, cs / damping * (length - 1) / 2))
     mean = state.mean + _column(state.sigma, 2) * step
-    return state._replace(mean=mean, sigma=sigma, path=walked), path, heavy
+    return state._replace(mean=mean, sigma=sigma, path=sigma_path), path, heavy
 
 
-def aged(old: State, new: State, weights: Array) -> State:
-    """Takes the new state where there were parents; every strategy gets older.
+def advance(old: StrategyState, new: StrategyState, weights: Array) -> StrategyState:
+    """Takes the new state where there were parents, and counts the generation.
 
     Args:
         old: E strategies before an update.
@@ -209,9 +350,9 @@ def aged(old: State, new: State, weights: Array) -> State:
     Returns:
         The state, with 1 added to each age.
     """
-    told = weights.sum(1) > 0
-    chosen = jax.tree.map(lambda a, b: jnp.where(told.reshape(-1, *(1,) * (b.ndim - 1)), b, a), old, new)
-    return chosen._replace(age=old.age + 1)
+    has_parents = weights.sum(1) > 0
+    merged = jax.tree.map(lambda a, b: jnp.where(has_parents.reshape(-1, *(1,) * (b.ndim - 1)), b, a), old, new)
+    return merged._replace(age=old.age + 1)
 
 
 def _rates(dim: int, mass: Any, least: Callable = jnp.minimum) -> tuple[Any, Any, Any, Any]:
@@ -238,7 +379,7 @@ def _column(x: Array, ndim: int) -> Array:
     return x.reshape(-1, *(1,) * (ndim - 1))
 
 
-def _out_of_use(state: State, values: Array) -> Array:
+def _out_of_use(state: StrategyState, values: Array) -> Array:
     most, least = values.max(1), values.min(1)
     broken = ~jnp.isfinite(state.sigma) | ~jnp.isfinite(most) | (most > _CONDITION * least)
     return broken | (state.sigma * jnp.sqrt(most) < _SMALL)

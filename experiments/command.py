@@ -100,7 +100,18 @@ def find(name: str) -> Path:
 
 
 def parse(file: Path, words: list[str]) -> dict[str, Any]:
-    """Returns the settings of a command for the study in ``file``. Raises UserError on an unknown setting or value."""
+    """Returns the settings of a command.
+
+    Args:
+        file: of the study.
+        words: KEY=VALUE each.
+
+    Returns:
+        Name -> value; settings that are not among the words are left out.
+
+    Raises:
+        UserError: an unknown setting or value, or a required one is missing.
+    """
     settings = {setting.name: setting for setting in settings_of(file)}
     values: dict[str, Any] = {}
     for word in words:

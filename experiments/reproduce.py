@@ -89,7 +89,13 @@ PLANS = {  # (case, algorithm)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "") -> None:
-    """Runs what is missing, then writes and prints the table."""
+    """Runs what is missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds.
+        out: folder of the results; empty: the default one.
+    """
     plan = {f"{case} {name} {BUDGETS[budget]}": (case, name) for case, name in PLANS[budget]}
     folder = study.folder("reproduce", budget, out)
     runs = study.runs(folder)
@@ -113,7 +119,14 @@ def sides(name: str) -> dict[str, Callable[..., dict[str, float]]]:
 
 
 def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
-    """Runs our loop with hosted emitters, and returns coverage and QD score of everything evaluated."""
+    """Runs our loop with hosted emitters, and returns coverage and QD score of everything evaluated.
+
+    Args:
+        case: domain and descriptor.
+        algorithm: emitter with its settings, and archive.
+        iterations: of 540 solutions.
+        seed: of all randomness.
+    """
     emitter = Ribs(algorithm.emitter, algorithm.settings, algorithm.count, x0=0.0)  # type: ignore[arg-type]
     search = Search(case.domain, case.descriptor, algorithm.archive, emitter)
     state, batch = start(search, keys.new(seed), np.zeros((1, _dim(case)), np.float32))
@@ -125,14 +138,32 @@ def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[s
 
 
 def pyribs_from_0(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
-    """Runs pyribs as below, from the one solution that ours begins with."""
+    """Runs pyribs as below, from the one solution that ours begins with.
+
+    Args:
+        case: domain and descriptor.
+        algorithm: emitter with its settings, and archive.
+        iterations: of 540 solutions.
+        seed: of all randomness.
+    """
     return plain_pyribs(case, algorithm, iterations, seed, first=np.zeros((1, _dim(case)), np.float32))
 
 
 def plain_pyribs(
     case: Case, algorithm: Algorithm, iterations: int, seed: int, first: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Runs pyribs' own scheduler with the same emitters and evaluation."""
+    """Runs pyribs' own scheduler with the same emitters and evaluation.
+
+    Args:
+        case: domain and descriptor.
+        algorithm: emitter with its settings, and archive.
+        iterations: of 540 solutions.
+        seed: of all randomness.
+        first: [N, D] solutions that both archives start with; None: empty archives.
+
+    Returns:
+        Coverage and QD score of everything evaluated, in per cent.
+    """
     dim, settings, grid = _dim(case), algorithm.settings, algorithm.archive
     shape = {"solution_dim": dim, "dims": CELLS, "ranges": case.descriptor.bounds, "dtype": np.float32}
     thresholds = {} if grid.threshold_min is None else {"threshold_min": 0, "learning_rate": grid.learning_rate}

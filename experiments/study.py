@@ -29,7 +29,13 @@ Key = tuple[str, str, int]  # case, method, seed
 
 
 def folder(name: str, budget: str = "first", out: str = "") -> Path:
-    """Returns the folder of a study's results: experiments/results, or runs where the budget is ``quick``."""
+    """Returns the folder of a study's results: experiments/results, or runs where the budget is ``quick``.
+
+    Args:
+        name: of the study.
+        budget: of the command.
+        out: another folder; empty: the default one.
+    """
     if out:
         return Path(out)
     return Path("runs", f"{name}-quick") if budget == "quick" else Path("experiments", "results", name)
@@ -41,19 +47,44 @@ def runs(folder: Path) -> Runs:
 
 
 def missing(runs: Runs, keys: Iterable[Key]) -> Iterator[Key]:
-    """Yields the keys without a run, in order; each is checked when its turn comes."""
+    """Yields the keys without a run, in order; each is checked when its turn comes.
+
+    Args:
+        runs: the finished runs.
+        keys: all runs of the study, in order.
+    """
     return (key for key in keys if not runs.has(*key))
 
 
 def add(runs: Runs, case: str, method: str, seed: int, metrics: dict[str, float], names: Sequence[str] = ()) -> None:
-    """Stores a run and prints its metrics called ``names`` in a line; all of them where there are no names."""
+    """Stores a run and prints its metrics called ``names`` in a line; all of them where there are no names.
+
+    Args:
+        runs: the finished runs.
+        case: of the run.
+        method: of the run.
+        seed: of the run.
+        metrics: name -> value.
+        names: of the metrics to print.
+    """
     runs.add(case, method, seed, metrics)
     values = ", ".join(f"{name} {metrics[name]:.4g}" for name in names or metrics if name in metrics)
     print(f"{case}, {method}, seed {seed}: {values}", flush=True)
 
 
 def beginning(cases: Iterable[str], prefix: str) -> list[str]:
-    """Returns the cases that begin with ``prefix``. Raises UserError where there are none."""
+    """Returns the cases that begin with ``prefix``.
+
+    Args:
+        cases: names; repeated ones count once.
+        prefix: empty: all cases.
+
+    Returns:
+        The names, in order.
+
+    Raises:
+        UserError: no case begins with it.
+    """
     cases = list(dict.fromkeys(cases))
     matches = [case for case in cases if case.startswith(prefix)]
     if not matches:
@@ -67,7 +98,12 @@ def cases(runs: Runs) -> list[str]:
 
 
 def methods(runs: Runs, case: str) -> list[str]:
-    """Returns the methods that were run on a case, in the order in which each first ran."""
+    """Returns the methods that were run on a case, in the order in which each first ran.
+
+    Args:
+        runs: the finished runs.
+        case: name of a case.
+    """
     return list(dict.fromkeys(method for there, method, _ in runs.records if there == case))
 
 
@@ -77,7 +113,14 @@ def differences(
     metrics: Iterable[str],
     statistic: Callable[..., np.ndarray] = np.median,
 ) -> list[Row]:
-    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed."""
+    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed.
+
+    Args:
+        runs: the finished runs.
+        pairs: (case, method, other).
+        metrics: names; those that a pair lacks are left out.
+        statistic: of the paired differences.
+    """
     rows = []
     for case, method, other in pairs:
         for metric in metrics:
@@ -102,7 +145,12 @@ def report(
 
 
 def about(path: Path, packages: Sequence[str] = ("jax", "numpy", "ribs")) -> None:
-    """Writes how a table was made: command, commit, versions, cores, processor."""
+    """Writes how a table was made: command, commit, versions, cores, processor.
+
+    Args:
+        path: of the file, about.json.
+        packages: the versions of these are written.
+    """
     facts = {
         "command": _command(),
         "commit": provenance.commit(mark_changes=False),

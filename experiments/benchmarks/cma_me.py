@@ -47,7 +47,13 @@ PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyr
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does what is missing, then writes and prints the table."""
+    """Does what is missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("cma_me", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():
@@ -64,6 +70,14 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def sides(es: str, dim: int, count: int, evaluations: int) -> dict[str, Side]:
+    """Returns the sides of a case.
+
+    Args:
+        es: evolution strategy.
+        dim: dimensions of a solution.
+        count: number of strategies.
+        evaluations: of a round; pyribs does a quarter, QDax a tenth of them.
+    """
     sides = {
         "fused, hash": _continuing(es, dim, count, evaluations, "hash"),
         "fused, threefry": _continuing(es, dim, count, evaluations, "threefry"),
@@ -75,7 +89,20 @@ def sides(es: str, dim: int, count: int, evaluations: int) -> dict[str, Side]:
 
 
 def quality(method: str, seed: int, es: str, dim: int, count: int, evaluations: int, annealed: bool) -> dict[str, float]:
-    """Runs one side once, and returns what its archive holds."""
+    """Runs one side once, and returns what its archive holds.
+
+    Args:
+        method: name of a side.
+        seed: of all randomness.
+        es: evolution strategy.
+        dim: dimensions of a solution.
+        count: number of strategies.
+        evaluations: of the run.
+        annealed: CMA-MAE, whose archive has thresholds; else CMA-ME.
+
+    Returns:
+        Number of elites, best objective and QD score.
+    """
     if method == "pyribs":
         side, archive = _pyribs(es, dim, count, seed, evaluations, annealed)
         side()

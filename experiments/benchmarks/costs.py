@@ -56,7 +56,12 @@ PAIRS = {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes the table and a figure for each axis."""
+    """Does the rounds that are missing, then writes the table and a figure for each axis.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("costs", out=out)
     runs = study.runs(folder)
     for axis, points in AXES.items():
@@ -71,7 +76,14 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
-    """All that go through a round at one point of an axis."""
+    """Returns the sides at one point of an axis.
+
+    Args:
+        runs: the finished runs; memory is measured where it is missing.
+        case: name of the point.
+        axis: a name in AXES.
+        point: value on the axis.
+    """
     if axis == "strategies":
         return cma_me.sides("cma_es", 10, point, 20_000)
     if axis == "seeds":
@@ -94,13 +106,28 @@ def sides(runs: Runs, case: str, axis: str, point: int) -> dict[str, Side]:
 
 
 def recipe(batch: int = 1024, cells: int = 10_000, dimensions: int = 100) -> Search:
+    """Returns the search of a point: the sphere, a square grid, iso+line.
+
+    Args:
+        batch: solutions a generation.
+        cells: of the grid, rounded to a square.
+        dimensions: of a solution.
+    """
     side = round(cells**0.5)
     domain = LinearProjection("sphere", dimensions)
     return Search(domain, describe(domain), Grid((side, side)), Vary(IsoLine(ISO, LINE), batch))
 
 
 def memory(search: Search, state: Any) -> dict[str, float]:
-    """Megabytes of the mirror and of one chunk's rows."""
+    """Megabytes of the mirror and of one chunk's rows.
+
+    Args:
+        search: its components.
+        state: where it starts.
+
+    Returns:
+        mirror_mb and rows_mb.
+    """
     work = prepare(search, state)
     buffers = {"mirror_mb": driver.open_mirror(work, state), "rows_mb": driver.buffers(work)}
     return {name: sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 2**20 for name, tree in buffers.items()}

@@ -40,14 +40,34 @@ class UnitCube:
     pure: bool = True
 
     def sample(self, key: Array, n: int) -> Array:
+        """Samples uniformly in the unit cube.
+
+        Args:
+            key: of the draws.
+            n: number of solutions.
+
+        Returns:
+            Solutions [n, D].
+        """
         return keys.uniform(key, (n, self.dim), 0, 1)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Evaluates B solutions.
+
+        Args:
+            keys: not used.
+            solutions: [B, D].
+        """
         return Evaluation(-((solutions - 0.5) ** 2).sum(1), {"x": solutions})
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     rounds.run("cvt", {case: partial(sides, *settings) for case, settings in CASES.items()}, BUDGETS[budget], PAIRS, out)
 
 
@@ -55,6 +75,14 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(measures: int, cells: int, batch: int, evaluations: int) -> dict[str, Side]:
+    """Returns the sides of a case.
+
+    Args:
+        measures: M, and dimensions of a solution.
+        cells: of the archive.
+        batch: solutions a generation.
+        evaluations: of a round; the host loop and pyribs do a quarter of them.
+    """
     describe = Select("x", ((0.0, 1.0),) * measures)
     search = Search(UnitCube(measures), describe, CVT(cells, samples=10 * cells), Vary(Gaussian(0.05, 0.0, 1.0), batch))
     grid = search._replace(archive=Grid((round(cells ** (1 / measures)),) * measures))

@@ -38,7 +38,12 @@ PAIRS = {"ours, autodiff / pyribs, by hand": ("ours, autodiff", "pyribs, by hand
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("dqd", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():
@@ -52,6 +57,14 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(emitter: str, settings: dict, count: int, evaluations: int) -> dict[str, Side]:
+    """Returns the sides of a case.
+
+    Args:
+        emitter: class of pyribs.
+        settings: of the emitter.
+        count: number of emitters.
+        evaluations: of a round.
+    """
     return {
         "ours, autodiff": _ours(emitter, settings, count, evaluations),
         "pyribs, by hand": _pyribs(emitter, settings, count, evaluations),

@@ -14,7 +14,15 @@ MARGIN = 0.05  # of their mean: differences within it count as none
 
 
 def mean_differences(runs: Runs, cases: Iterable[str], metrics: tuple[str, ...], ours: str, theirs: str) -> list[Row]:
-    """Returns a row for each case and metric: the difference over their mean, with its 90 % interval."""
+    """Returns a row for each case and metric: the difference over their mean, with its 90 % interval.
+
+    Args:
+        runs: the finished runs.
+        cases: names of cases.
+        metrics: names of metrics.
+        ours: name of a method.
+        theirs: name of the method that it is compared with.
+    """
     rows = []
     for case in cases:
         for metric in metrics:

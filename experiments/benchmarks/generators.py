@@ -32,7 +32,13 @@ METRICS = ("coverage", "qd_score", "best")
 
 
 def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = "") -> None:
-    """Runs what is missing, then writes the table and prints whether the two are equivalent."""
+    """Runs what is missing, then writes the table and prints whether the two are equivalent.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("generators", out=out)
     runs = study.runs(folder)
     cases = {f"{name}, {BUDGETS[budget]:,} evaluations": search for name, search in CASES.items()}
@@ -47,7 +53,17 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def measure(search: Search, seed: int, generator: str, evaluations: int) -> dict[str, float]:
-    """Runs one seed, and returns what is in its archive."""
+    """Runs one seed, and returns what is in its archive.
+
+    Args:
+        search: its components.
+        seed: of all randomness.
+        generator: hash or threefry.
+        evaluations: of the run.
+
+    Returns:
+        The metrics of METRICS.
+    """
     key, sample_key = keys.split(keys.new(seed))
     state = start(search, key, search.domain.sample(sample_key, 100))[0]
     archive = end(search, state, evaluations, generator).archive

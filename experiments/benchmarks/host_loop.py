@@ -36,7 +36,12 @@ PAIRS = {"host loop / pyribs": ("host loop", "pyribs")}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     cases = {f"{name}, batch {batch}": partial(sides, name, batch) for name, batch in product(EMITTERS, BATCHES)}
     rounds.run("host_loop", cases, BUDGETS[budget], PAIRS, out)
 
@@ -45,7 +50,12 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(name: str, batch: int) -> dict[str, Side]:
-    """Our loop and pyribs' scheduler, with the same emitter of pyribs."""
+    """Returns our loop and pyribs' scheduler, with the same emitter of pyribs.
+
+    Args:
+        name: of the emitter, a key of EMITTERS.
+        batch: solutions a generation.
+    """
     hosted, emitter, settings = EMITTERS[name]
     ours = Ribs(hosted, {**settings, "batch_size": batch})  # type: ignore[arg-type]
     search = Search(ARM, Select("gripper", BOUNDS), Grid(DIMS), ours, keep=("angles",))

@@ -56,7 +56,12 @@ PAIRS = {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     rounds.run("map_elites", {case: partial(sides, *settings) for case, settings in CASES.items()}, BUDGETS[budget], PAIRS, out)
 
 
@@ -64,7 +69,14 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(domain: Any, batch: int, dims: tuple[int, int], evaluations: int) -> dict[str, Side]:
-    """Opens all that are installed, from the same elites."""
+    """Returns the sides that are installed; all start from the same elites.
+
+    Args:
+        domain: arm or sphere.
+        batch: solutions a generation.
+        dims: cells on each axis of the grid.
+        evaluations: of a round; slower sides do fewer.
+    """
     search = Search(domain, describe(domain), Grid(dims), Vary(IsoLine(ISO, LINE), batch))
     elites = end(search, begin(search), WARM).archive.data()
     sides = {

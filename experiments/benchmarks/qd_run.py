@@ -30,7 +30,12 @@ _CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(flo
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("qd_run", out=out)
     runs = study.runs(folder)
     todo = list(study.missing(runs, ((c, driver, i) for c in CASES for i in range(BUDGETS[budget]) for driver in DRIVERS)))
@@ -50,7 +55,15 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def time_process(driver: str, evaluations: int) -> dict[str, float]:
-    """Times one process."""
+    """Times one ``qd run`` in a process of its own.
+
+    Args:
+        driver: fused or host.
+        evaluations: of the run.
+
+    Returns:
+        Seconds and evaluations a second, as ``child`` prints them, and command_s of the whole process.
+    """
     with tempfile.TemporaryDirectory() as runs:
         words = [f"driver={driver}", f"budget={evaluations}", f"runs={runs}", "console=off"]
         began = time.time()
@@ -61,7 +74,12 @@ def time_process(driver: str, evaluations: int) -> dict[str, float]:
 
 
 def child(began: float, words: list[str]) -> None:
-    """Does what ``qd run`` does and prints its times."""
+    """Does what ``qd run`` does and prints its times.
+
+    Args:
+        began: time in seconds when the process was started.
+        words: of the command.
+    """
     from qd.config.build import import_users_modules
     from qd.config.compose import assemble, folder, load
     from qd.programs import remember

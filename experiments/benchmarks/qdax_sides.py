@@ -26,7 +26,17 @@ def is_installed() -> bool:
 def map_elites(
     search: Search, elites: dict, batch: int, dims: tuple[int, int], evaluations: int, iso: float, line: float
 ) -> Side:
-    """MAP-Elites with iso+line variation, from the same elites."""
+    """Returns MAP-Elites with iso+line variation, from the same elites.
+
+    Args:
+        search: domain and descriptor.
+        elites: columns of an archive: name -> array.
+        batch: solutions a generation.
+        dims: cells on each axis of the grid.
+        evaluations: of a round.
+        iso: standard deviation of the isotropic step.
+        line: standard deviation of the step along the line.
+    """
     from qdax.core.emitters.mutation_operators import isoline_variation  # pyright: ignore[reportMissingImports]
     from qdax.core.emitters.standard_emitters import MixingEmitter  # pyright: ignore[reportMissingImports]
     from qdax.core.map_elites import MAPElites  # pyright: ignore[reportMissingImports]
@@ -43,7 +53,16 @@ def map_elites(
 
 
 def cma_me(search: Search, dims: tuple[int, int], count: int, samples: int, sigma: float, evaluations: int) -> Side:
-    """CMA-ME, from the middle of an empty repertoire."""
+    """Returns CMA-ME, from the middle of an empty repertoire.
+
+    Args:
+        search: domain and descriptor.
+        dims: cells on each axis of the grid.
+        count: number of strategies.
+        samples: solutions of a strategy each generation.
+        sigma: first step size.
+        evaluations: of a round.
+    """
     from qdax.core.emitters.cma_improvement_emitter import CMAImprovementEmitter  # pyright: ignore[reportMissingImports]
     from qdax.core.emitters.cma_pool_emitter import CMAPoolEmitter  # pyright: ignore[reportMissingImports]
     from qdax.core.map_elites import MAPElites  # pyright: ignore[reportMissingImports]

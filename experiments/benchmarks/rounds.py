@@ -38,7 +38,14 @@ def run(
 
 
 def race(runs: Runs, case: str, sides: Callable[[], dict[str, Side]], n: int) -> None:
-    """Runs the missing rounds, after one untimed call of each side. ``sides`` is called only if a round is missing."""
+    """Runs the missing rounds, after one untimed call of each side.
+
+    Args:
+        runs: the finished runs.
+        case: name of the case.
+        sides: returns the sides; called only if a round is missing.
+        n: number of rounds.
+    """
     missing = [i for i in range(n) if not any(key[0] == case and key[2] == i for key in runs.records)]
     if not missing:
         return
@@ -60,7 +67,12 @@ def clock(side: Side) -> dict[str, float]:
 
 
 def rows(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
-    """Returns medians over rounds and, for each case that has both of a named pair, the ratio of (method, other)."""
+    """Returns medians over rounds and, for each case that has both of a named pair, the ratio of (method, other).
+
+    Args:
+        runs: the finished runs.
+        pairs: name of a ratio -> (method, other).
+    """
     table = summary(runs)
     for case in study.cases(runs):
         for name, (method, other) in pairs.items():
@@ -74,5 +86,10 @@ def rows(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
 
 
 def report(folder: Path, rows: list[Row]) -> None:
-    """Writes the table, and prints the ratios."""
+    """Writes the table, and prints the ratios.
+
+    Args:
+        folder: of the results.
+        rows: of the table.
+    """
     study.report(folder, rows, RATIOS, 2, ("jax", "numpy", "ribs", "qdax"))

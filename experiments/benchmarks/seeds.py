@@ -36,7 +36,13 @@ _FRESH = "from experiments.benchmarks import seeds; seeds.lone({dim}, {batch}, {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does what is missing, then writes and prints the table."""
+    """Does what is missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("seeds", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():
@@ -50,7 +56,16 @@ rows = partial(rounds.rows, pairs=PAIRS)  # of its table
 
 
 def sides(runs: Runs, case: str, dim: int, batch: int, evaluations: int, count: int) -> dict[str, Side]:
-    """Returns all ways; their first calls are stored as compilation."""
+    """Returns all ways; their first calls are stored as compilation.
+
+    Args:
+        runs: the finished runs; first calls are added where they are missing.
+        case: name of the case.
+        dim: joints of the arm.
+        batch: solutions a generation.
+        evaluations: of each seed in a round.
+        count: number of seeds.
+    """
     ways = {"one by one": one_by_one(dim, batch, evaluations, count)}
     ways |= {how: together(dim, batch, evaluations, count, how) for how in ("threads", "map")}
     for how, side in ways.items():
@@ -65,7 +80,13 @@ def sides(runs: Runs, case: str, dim: int, batch: int, evaluations: int, count: 
 
 
 def fresh_process(dim: int, batch: int, evaluations: int) -> dict[str, float]:
-    """Takes the CPU time of one whole process with one seed, whatever it has to import and compile."""
+    """Measures the CPU time of one whole process with one seed, with imports and compilation.
+
+    Args:
+        dim: joints of the arm.
+        batch: solutions a generation.
+        evaluations: of the run.
+    """
     begin = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", _FRESH.format(dim=dim, batch=batch, evaluations=evaluations)], check=True)
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -73,7 +94,13 @@ def fresh_process(dim: int, batch: int, evaluations: int) -> dict[str, float]:
 
 
 def lone(dim: int, batch: int, evaluations: int) -> None:
-    """One seed from its beginning to its end."""
+    """Runs one seed from its beginning to its end.
+
+    Args:
+        dim: joints of the arm.
+        batch: solutions a generation.
+        evaluations: of the run.
+    """
     search = _search(dim, batch)
     for _ in fused.run(search, _begin(search, 0), evaluations):
         pass
@@ -89,6 +116,14 @@ def _begin(search: Search, seed: int) -> State:
 
 
 def one_by_one(dim: int, batch: int, evaluations: int, count: int) -> Side:
+    """Returns the side that runs the seeds one after another.
+
+    Args:
+        dim: joints of the arm.
+        batch: solutions a generation.
+        evaluations: of each seed in a round.
+        count: number of seeds.
+    """
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 
@@ -103,6 +138,15 @@ def one_by_one(dim: int, batch: int, evaluations: int, count: int) -> Side:
 
 
 def together(dim: int, batch: int, evaluations: int, count: int, how: str) -> Side:
+    """Returns the side that runs all seeds in one program.
+
+    Args:
+        dim: joints of the arm.
+        batch: solutions a generation.
+        evaluations: of each seed in a round.
+        count: number of seeds.
+        how: threads or map.
+    """
     search = _search(dim, batch)
     states = [_begin(search, seed) for seed in range(count)]
 

@@ -31,20 +31,34 @@ def begin(search: Search) -> State:
 
 
 def end(search: Search, state: State, until: int, generator: str = "hash") -> State:
+    """Runs the fused driver and returns the last state.
+
+    Args:
+        search: its components.
+        state: where it starts.
+        until: evaluations to stop at.
+        generator: of random numbers: hash or threefry.
+    """
     for state, _ in fused.run(search, state, until, generator):
         pass
     return state
 
 
 def steps(search: Search, state: State, until: int) -> State:
-    """Runs the host loop."""
+    """Runs the host loop and returns the last state.
+
+    Args:
+        search: its components.
+        state: where it starts.
+        until: evaluations to stop at.
+    """
     while state.evaluations < until:
         state, _ = step(search, state)
     return state
 
 
 def continuing(state: State, evaluations: int, advance: Callable[[State, int], State]) -> Side:
-    """A side that goes on with one search. Rows and archive reach the host, as in any run.
+    """Returns a side that continues one search. Rows and archive reach the host, as in any run.
 
     Args:
         evaluations: how many more each time.
@@ -61,18 +75,36 @@ def continuing(state: State, evaluations: int, advance: Callable[[State, int], S
 
 
 def ours(search: Search, evaluations: int, generator: str) -> Side:
-    """The fused driver, from a filled archive on."""
+    """Returns the fused driver, starting from a filled archive.
+
+    Args:
+        search: its components.
+        evaluations: of a round.
+        generator: of random numbers: hash or threefry.
+    """
     advance = lambda state, until: end(search, state, until, generator)
     return continuing(advance(begin(search), WARM), evaluations, advance)
 
 
 def host(search: Search, evaluations: int) -> Side:
-    """The host loop, from a filled archive on."""
+    """Returns the host loop, starting from a filled archive.
+
+    Args:
+        search: its components.
+        evaluations: of a round.
+    """
     return continuing(end(search, begin(search), WARM), evaluations, lambda state, until: steps(search, state, until))
 
 
 def limit(search: Search, solutions: np.ndarray, batch: int, evaluations: int) -> Side:
-    """The evaluation alone, of the same solutions again and again; each result hangs on the one before."""
+    """Returns the evaluation alone, repeated on the same solutions; each result depends on the one before.
+
+    Args:
+        search: domain and descriptor.
+        solutions: [N, D], repeated to fill the batch.
+        batch: solutions evaluated at a time.
+        evaluations: of a round.
+    """
     n, x = -(-evaluations // batch), jnp.asarray(np.resize(solutions, (batch, solutions.shape[1])))
 
     @jax.jit
@@ -93,7 +125,14 @@ def limit(search: Search, solutions: np.ndarray, batch: int, evaluations: int) -
 
 
 def pyribs(search: Search, elites: dict, evaluate: Callable, evaluations: int) -> Side:
-    """pyribs' own scheduler, emitter and grid."""
+    """Returns pyribs' own scheduler, emitter and grid.
+
+    Args:
+        search: with Vary and Grid, the settings of which are used.
+        elites: columns of an archive: name -> array.
+        evaluate: solutions [B, D] -> (objective [B], measures [B, M]).
+        evaluations: of a round.
+    """
     settings, cells = search.emitter, search.archive
     assert isinstance(settings, Vary) and isinstance(cells, Grid)
     batch, dim = settings.batch_size, elites["solution"].shape[1]
@@ -104,7 +143,13 @@ def pyribs(search: Search, elites: dict, evaluate: Callable, evaluations: int) -
 
 
 def pyribs_cvt(search: Search, state: State, evaluations: int) -> Side:
-    """pyribs' own scheduler, Gaussian emitter and CVT, with the centroids of ours."""
+    """Returns pyribs' own scheduler, Gaussian emitter and CVT, with the centroids of ours.
+
+    Args:
+        search: with Vary and Gaussian, the settings of which are used.
+        state: of our search, with its archive.
+        evaluations: of a round.
+    """
     settings = search.emitter
     assert isinstance(settings, Vary) and isinstance(settings.variation, Gaussian)
     elites, variation, batch = state.archive.data(), settings.variation, settings.batch_size
@@ -118,7 +163,14 @@ def pyribs_cvt(search: Search, state: State, evaluations: int) -> Side:
 
 
 def scheduling(scheduler: Scheduler, evaluate: Callable, batch: int, evaluations: int) -> Side:
-    """A side that goes on with a scheduler of pyribs, which asks for ``batch`` solutions at a time."""
+    """Returns a side that continues with a scheduler of pyribs.
+
+    Args:
+        scheduler: of pyribs.
+        evaluate: solutions [B, D] -> (objective [B], measures [B, M]).
+        batch: solutions that the scheduler asks for at a time.
+        evaluations: of a round.
+    """
     n = -(-evaluations // batch)
 
     def side() -> int:

@@ -117,8 +117,8 @@ class Ribs:
         draw_key, seed_key = keys.split(key)
         (starts,) = elites.draw(draw_key, self.count, "solution")
         seeds = keys.split(seed_key, self.count)
-        opened = (self._open(archive, self._start(x), seed) for x, seed in zip(starts, seeds, strict=True))
-        return RibsMemory(tuple(opened), (0,) * self.count, self.gradients)
+        emitters = (self._open(archive, self._start(x), seed) for x, seed in zip(starts, seeds, strict=True))
+        return RibsMemory(tuple(emitters), (0,) * self.count, self.gradients)
 
     def ask(self, key: Array, memory: RibsMemory, elites: Elites) -> tuple[RibsMemory, Offspring]:
         """Asks each emitter, for solutions to take gradients of where it is their turn.
@@ -141,7 +141,7 @@ class Ribs:
 
         Args:
             memory: changed in place, as pyribs does.
-            batch: the solutions of ``ask``, evaluated; with a jacobian [B, 1+M, D] where it asked for gradients.
+            batch: the solutions of ``ask``, evaluated; with a jacobian [B, 1+M, D] in generations of gradients.
 
         Returns:
             The memory of the next generation.
@@ -187,11 +187,11 @@ class Ribs:
         missing = [need for need in _RANKERS.get(ranker, ()) if need not in gives] if isinstance(ranker, str) else []
         if missing:
             kind = type(archive).__name__.removeprefix("Open")
-            supported = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
+            rankers = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
             raise UserError(
                 f"ranker {ranker!r} of {self.emitter} ranks by {missing[0]!r}, but a {kind} archive gives only "
                 f"{', '.join(gives)}",
-                f"type one that it supports: ranker={', '.join(supported)}",
+                f"type one that it supports: ranker={', '.join(rankers)}",
             )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ class EvaluatedSolutions(NamedTuple):
 
     def take(self, index: Array) -> "EvaluatedSolutions":
         ids, solutions, objective, measures, features, signals = self
-        named = ({name: column[index] for name, column in columns.items()} for columns in (features, signals))
-        return EvaluatedSolutions(ids[index], solutions[index], objective[index], measures[index], *named)
+        indexed_columns = ({name: column[index] for name, column in columns.items()} for columns in (features, signals))
+        return EvaluatedSolutions(ids[index], solutions[index], objective[index], measures[index], *indexed_columns)
 
     def rows(self) -> Rows:
         return Rows(self.ids, self.solutions, self.objective, self.features, np.ones(len(self.ids), bool))

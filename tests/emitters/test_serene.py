@@ -1,4 +1,4 @@
-"""SERENE: rewards become candidates, candidates are tested, climbers climb and end; chunks, schedules, refits."""
+"""SERENE: rewards become candidates, candidates are tested, local searches improve and stop; chunks, schedules, refits."""
 
 import itertools
 import pickle
@@ -50,31 +50,31 @@ def test_half_of_the_budget_exploits_once_there_are_rewards(played):
     assert {len(batch.ids) for _, batch in steps} == {40, 6, 12}
 
 
-def test_a_candidates_test_costs_66_evaluations_and_keeps_only_who_improves(played):
+def test_a_candidates_test_costs_66_evaluations_and_keeps_only_those_that_improve(played):
     _, steps = played
     costs, cost = [], 0
     for (before, _), (after, batch) in itertools.pairwise(steps):
         if not before.testing:
             continue
         cost += len(batch.ids)
-        if after.now is None or after.now.steps == 0 or not after.testing:
+        if after.active is None or after.active.steps == 0 or not after.testing:
             costs.append(cost)
             cost = 0
     assert len(costs) > 2 and set(costs) == {66}
     assert all(search.gain > 0 for memory, _ in steps for search in memory.local_searches if search.steps == 6)
 
 
-def test_everyone_paid_in_exploration_is_a_candidate_once(played):
+def test_each_reward_of_exploration_is_a_candidate_once(played):
     _, steps = played
-    paid = np.concatenate(
+    rewarded_ids = np.concatenate(
         [batch.ids[batch.evaluation.objective > 0] for _, batch in steps if len(batch.ids) == 40] + [np.zeros(0, int)]
     )
-    spawned = steps[-1][0].spawned
-    assert len(np.unique(spawned)) == len(spawned) and set(paid) <= set(spawned)
-    assert set(spawned) <= set(steps[-1][0].rewarded.ids)
+    candidate_ids = steps[-1][0].candidate_ids
+    assert len(np.unique(candidate_ids)) == len(candidate_ids) and set(rewarded_ids) <= set(candidate_ids)
+    assert set(candidate_ids) <= set(steps[-1][0].reward_archive.ids)
 
 
-def test_what_a_climber_finds_novel_joins_the_archive_only_when_it_ends():
+def test_novel_rows_of_a_local_search_join_the_archive_only_when_it_stops():
     emitter = Serene(EXPLORER, chunk=200, added=5)
     memory = begin(SERENE, n=20).memory
     search = local_search.begin(row([1.0, 1, 0, 0]), 0, memory.explorer.population.solutions)
@@ -84,7 +84,7 @@ def test_what_a_climber_finds_novel_joins_the_archive_only_when_it_ends():
     assert len(emitter._archive_novel_rows(memory, search).explorer.archive.ids) == 0
 
 
-def test_a_climbers_sigma_is_a_third_of_the_way_to_its_nearest():
+def test_sigma_of_a_local_search_is_a_third_of_the_way_to_its_nearest():
     others = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0], [9, 9, 9, 9]], np.float32)
     assert local_search.begin(row([0.0, 0, 0, 0]), 0, others).sigma == pytest.approx(0.2)
     twins = np.zeros((2, 4), np.float32)
@@ -109,10 +109,10 @@ def test_the_best_six_live_on_and_the_gain_is_that_of_the_mean():
 
 def test_the_reward_archive_gets_what_beats_all_before():
     search = local_search.begin(row([0.0, 0, 0, 0]), 0, np.ones((3, 4), np.float32))
-    search, paid = local_search.best_new(search, rows_with([0.0, 0.0]))
-    assert paid is None
-    search, paid = local_search.best_new(search, rows_with([0.1, 0.3]))
-    assert paid is not None and list(paid.ids) == [101] and search.best_archived == pytest.approx(0.3)
+    search, best = local_search.best_new(search, rows_with([0.0, 0.0]))
+    assert best is None
+    search, best = local_search.best_new(search, rows_with([0.1, 0.3]))
+    assert best is not None and list(best.ids) == [101] and search.best_archived == pytest.approx(0.3)
     assert local_search.best_new(search, rows_with([0.3, 0.2]))[1] is None
 
 

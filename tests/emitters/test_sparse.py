@@ -1,4 +1,4 @@
-"""What recipe=sparse changes: climbers whose steps adapt, candidates that wait, an archive of dominated novelty."""
+"""What recipe=sparse changes: local searches by CMA-ES, candidates that wait, an archive of dominated novelty."""
 
 import json
 from dataclasses import replace
@@ -27,20 +27,20 @@ AROUND = np.array([[0, 0, 0, 0], [0.6, 0, 0, 0]], np.float32)
 
 
 def climbing_towards(part: CMAExploiter, target: np.ndarray, steps: int):
-    """A search paid 1 - distance / 2, nothing beyond."""
+    """A local search with reward 1 - distance / 2, 0 beyond."""
     search, key = part.begin(row([0.0, 0, 0, 0]), 0, AROUND), keys.new(3)
     for step in range(steps):
         key, draw_key = keys.split(key)
         x, parents = part.ask(draw_key, search)
         assert x.shape == (part.samples, 4) and set(parents) <= {7, *search.population.ids}
-        paid = np.maximum(1 - np.linalg.norm(x - target, axis=1) / 2, 0).astype(np.float32)
+        reward = np.maximum(1 - np.linalg.norm(x - target, axis=1) / 2, 0).astype(np.float32)
         ids = np.arange(100 * step + 100, 100 * step + 100 + len(x))
-        search = part.tell(search, EvaluatedSolutions(ids, x, paid, x[:, :2], {"where": x[:, :2]}, {}))
+        search = part.tell(search, EvaluatedSolutions(ids, x, reward, x[:, :2], {"where": x[:, :2]}, {}))
     return search
 
 
 @pytest.mark.parametrize("strategy", ["sep_cma_es", "cma_es"])
-def test_a_climber_whose_steps_adapt_reaches_the_top(strategy):
+def test_a_local_search_by_cma_es_reaches_the_top(strategy):
     search = climbing_towards(CMAExploiter(strategy), np.array([0.9, -0.6, 0.3, 0.0]), 60)
     assert search.bests[-1] > 0.97 and search.bests == tuple(sorted(search.bests))
     np.testing.assert_allclose(search.population.solutions[0], [0.9, -0.6, 0.3, 0], atol=0.08)
@@ -73,7 +73,7 @@ def test_settings_that_cannot_be_are_refused():
         begin(Search(maze, Select("position", ((0, 1),) * 2), Grid((5, 5)), SERENE.emitter), n=8)
 
 
-def test_candidates_wait_where_a_climber_has_found_more():
+def test_candidates_wait_where_a_local_search_has_found_more():
     emitter = Serene(EXPLORER, exploiter=CMAExploiter(), chunk=200, rivals=3)
     memory = begin(SERENE._replace(emitter=emitter), n=20).memory
     place = np.array([[0.7, 0.7, 0, 0]], np.float32)
@@ -81,11 +81,13 @@ def test_candidates_wait_where_a_climber_has_found_more():
     found = row(place[0] + 0.01, 0.5)._replace(ids=np.array([99]))
     for ids, reward, waits in (([99], 0.5, True), ([99], 0.1, False), ([3], 0.5, False)):
         rewarded = found._replace(ids=np.array(ids), objective=np.array([reward], np.float32))
-        told = memory._replace(reward_archive=rewarded, candidate_ids=np.array([3]))  # 3 was a candidate: no search found it
-        assert list(emitter._waits(told, (candidate,))) == [waits]
-    told = memory._replace(rewarded=found, candidates=(candidate,) * 3, left=200, record=START._replace(last=EXPLOIT))
-    first = emitter._next_search(told)
-    assert first.testing and first.insisted and len(first.candidates) == 2
+        rivals = memory._replace(reward_archive=rewarded, candidate_ids=np.array([3]))  # 3 was a candidate: no search found it
+        assert list(emitter._waits(rivals, (candidate,))) == [waits]
+    memory = memory._replace(
+        reward_archive=found, candidates=(candidate,) * 3, remaining=200, phases=START._replace(last=EXPLOIT)
+    )
+    first = emitter._next_search(memory)
+    assert first.testing and first.tested_waiting and len(first.candidates) == 2
     assert emitter._next_search(first._replace(active=None)).active is None  # one in a chunk
 
 

@@ -351,8 +351,8 @@ def advance(old: StrategyState, new: StrategyState, weights: Array) -> StrategyS
         The state, with 1 added to each age.
     """
     has_parents = weights.sum(1) > 0
-    merged = jax.tree.map(lambda a, b: jnp.where(has_parents.reshape(-1, *(1,) * (b.ndim - 1)), b, a), old, new)
-    return merged._replace(age=old.age + 1)
+    state = jax.tree.map(lambda a, b: jnp.where(has_parents.reshape(-1, *(1,) * (b.ndim - 1)), b, a), old, new)
+    return state._replace(age=old.age + 1)
 
 
 def _rates(dim: int, mass: Any, least: Callable = jnp.minimum) -> tuple[Any, Any, Any, Any]:
@@ -381,5 +381,5 @@ def _column(x: Array, ndim: int) -> Array:
 
 def _out_of_use(state: StrategyState, values: Array) -> Array:
     most, least = values.max(1), values.min(1)
-    broken = ~jnp.isfinite(state.sigma) | ~jnp.isfinite(most) | (most > _CONDITION * least)
-    return broken | (state.sigma * jnp.sqrt(most) < _SMALL)
+    unusable = ~jnp.isfinite(state.sigma) | ~jnp.isfinite(most) | (most > _CONDITION * least)
+    return unusable | (state.sigma * jnp.sqrt(most) < _SMALL)

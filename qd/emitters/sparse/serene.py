@@ -118,7 +118,7 @@ class Serene:
         return memory._replace(key=tell_key), Offspring(self.explorer.clip(solutions), parents[:, None])
 
     def tell(self, memory: SereneMemory, batch: Batch) -> SereneMemory:
-        """Takes an evaluated batch, and decides what is asked next.
+        """Takes an evaluated batch, and decides what to propose next.
 
         Args:
             memory: as ``ask`` returned it.

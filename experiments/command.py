@@ -132,14 +132,14 @@ def settings_of(file: Path) -> list[Setting]:
     """Reads the parameters of ``main`` from the source."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     arguments = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main").args
-    required = len(arguments.args) - len(arguments.defaults)
+    n_required = len(arguments.args) - len(arguments.defaults)
     settings = []
     for i, argument in enumerate(arguments.args):
         kind, choices = argument.annotation, ()
         if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple):  # Annotated[kind, choices]
-            kind, allowed = kind.slice.elts
-            choices = tuple(map(str, _elements(allowed, tree)))
-        settings.append(Setting(argument.arg, ast.unparse(kind) if kind else "", choices, i < required))
+            kind, options = kind.slice.elts
+            choices = tuple(map(str, _elements(options, tree)))
+        settings.append(Setting(argument.arg, ast.unparse(kind) if kind else "", choices, i < n_required))
     return settings
 
 

@@ -195,8 +195,8 @@ def agreement(runs: Runs) -> list[str]:
             a, b = (np.array(list(runs.column(case, side, metric).values())) for side in ("ours", peer))
             if min(len(a), len(b)) < 2:
                 continue
-            pooled = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-            apart = abs(a.mean() - b.mean()) / max(pooled, 1e-12)
+            error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+            apart = abs(a.mean() - b.mean()) / max(error, 1e-12)
             verdict = "agree" if apart <= 2 else "DIFFER"
             lines.append(
                 f"{case:28} {metric:9} ours {a.mean():6.2f} {peer:13} {b.mean():6.2f}: {apart:4.1f} pooled errors, {verdict}"

@@ -88,7 +88,7 @@ def sides(es: str, dim: int, count: int, evaluations: int) -> dict[str, Side]:
     return sides
 
 
-def quality(method: str, seed: int, es: str, dim: int, count: int, evaluations: int, annealed: bool) -> dict[str, float]:
+def quality(method: str, seed: int, es: str, dim: int, count: int, evaluations: int, mae: bool) -> dict[str, float]:
     """Runs one side once, and returns what its archive holds.
 
     Args:
@@ -98,25 +98,25 @@ def quality(method: str, seed: int, es: str, dim: int, count: int, evaluations: 
         dim: dimensions of a solution.
         count: number of strategies.
         evaluations: of the run.
-        annealed: CMA-MAE, whose archive has thresholds; else CMA-ME.
+        mae: CMA-MAE, whose archive has thresholds; else CMA-ME.
 
     Returns:
         Number of elites, best objective and QD score.
     """
     if method == "pyribs":
-        side, archive = _pyribs(es, dim, count, seed, evaluations, annealed)
+        side, archive = _pyribs(es, dim, count, seed, evaluations, mae)
         side()
     else:
-        archive = end(*_ours(es, dim, count, seed, annealed), evaluations, "threefry").archive
+        archive = end(*_ours(es, dim, count, seed, mae), evaluations, "threefry").archive
     objective = archive.data("objective")
     return {"elites": len(objective), "best": float(np.max(objective)), "qd_score": float(objective.sum() / archive.cells)}
 
 
-def _ours(es: str, dim: int, count: int, seed: int, annealed: bool = False) -> tuple[Search, State]:
+def _ours(es: str, dim: int, count: int, seed: int, mae: bool = False) -> tuple[Search, State]:
     domain = LinearProjection("sphere", dim)
-    rules = ("imp", "mu", "basic") if annealed else ("2imp", "filter", "no_improvement")
+    rules = ("imp", "mu", "basic") if mae else ("2imp", "filter", "no_improvement")
     emitter = EvolutionStrategies(count, SAMPLES, SIGMA, es, *rules, x0=0.0)
-    search = Search(domain, describe(domain), Grid(DIMS, **RULES) if annealed else Grid(DIMS), emitter)
+    search = Search(domain, describe(domain), Grid(DIMS, **RULES) if mae else Grid(DIMS), emitter)
     key, sample_key = keys.split(keys.new(seed))
     return search, start(search, key, domain.sample(sample_key, 1))[0]
 
@@ -127,13 +127,13 @@ def _continuing(es: str, dim: int, count: int, evaluations: int, generator: str)
 
 
 def _pyribs(
-    es: str, dim: int, count: int, seed: int, evaluations: int, annealed: bool = False
+    es: str, dim: int, count: int, seed: int, evaluations: int, mae: bool = False
 ) -> tuple[Callable[[], int], GridArchive]:
     domain = LinearProjection("sphere", dim)
     archive = GridArchive(
-        solution_dim=dim, dims=DIMS, ranges=domain.bounds, seed=seed, dtype=np.float32, **(RULES if annealed else {})
+        solution_dim=dim, dims=DIMS, ranges=domain.bounds, seed=seed, dtype=np.float32, **(RULES if mae else {})
     )
-    rules = {"ranker": "imp", "selection_rule": "mu", "restart_rule": "basic"} if annealed else {"ranker": "2imp"}
+    rules = {"ranker": "imp", "selection_rule": "mu", "restart_rule": "basic"} if mae else {"ranker": "2imp"}
     settings: dict[str, Any] = {"sigma0": SIGMA, "es": es, "batch_size": SAMPLES, "x0": np.zeros(dim)} | rules
     emitters = [EvolutionStrategyEmitter(archive, **settings, seed=1000 * seed + i) for i in range(count)]
     scheduler = Scheduler(archive, emitters)

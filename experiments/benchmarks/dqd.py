@@ -2,7 +2,7 @@
 
 Ours is the host loop with pyribs' emitters hosted and the jacobian of domain and descriptor taken by JAX; pyribs is its own
 scheduler with evaluation and jacobian written out in NumPy, float32. The loss of quality, if any, is that of the gradient,
-so the largest difference of the two jacobians is noted beside.
+so the largest difference of the two jacobians is in the table too.
 
     OPENBLAS_NUM_THREADS=1 qd study benchmarks.dqd budget=quick|first|full
 """
@@ -76,12 +76,12 @@ def by_hand(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     reach, shift = np.float32(5.12), np.float32(0.4 * 5.12)
     worst, inside, half = np.float32(DIM * (5.12 * 1.4) ** 2), np.abs(x) <= reach, DIM // 2
     objective = 100 * (1 - ((x - shift) ** 2).sum(1) / worst)
-    folded = np.where(inside, x, reach / np.where(inside, np.float32(1), x))
+    projection = np.where(inside, x, reach / np.where(inside, np.float32(1), x))
     slope = np.where(inside, np.float32(1), -reach / np.where(inside, np.float32(1), x) ** 2)
     jacobian = np.zeros((len(x), 3, DIM), np.float32)
     jacobian[:, 0] = -200 * (x - shift) / worst
     jacobian[:, 1, :half], jacobian[:, 2, half:] = slope[:, :half], slope[:, half:]
-    return objective, folded.reshape(len(x), 2, -1).sum(2), jacobian
+    return objective, projection.reshape(len(x), 2, -1).sum(2), jacobian
 
 
 def difference() -> float:

@@ -56,8 +56,8 @@ def sides(name: str, batch: int) -> dict[str, Side]:
         name: of the emitter, a key of EMITTERS.
         batch: solutions a generation.
     """
-    hosted, emitter, settings = EMITTERS[name]
-    ours = Ribs(hosted, {**settings, "batch_size": batch})  # type: ignore[arg-type]
+    class_name, emitter, settings = EMITTERS[name]
+    ours = Ribs(class_name, {**settings, "batch_size": batch})  # type: ignore[arg-type]
     search = Search(ARM, Select("gripper", BOUNDS), Grid(DIMS), ours, keep=("angles",))
     state, _ = start(search, keys.new(0), ARM.sample(keys.new(1), batch))
     archive = GridArchive(solution_dim=10, dims=DIMS, ranges=BOUNDS, seed=0, dtype=np.float32)

@@ -112,8 +112,8 @@ def limit(search: Search, solutions: np.ndarray, batch: int, evaluations: int) -
         def body(i: Any, x: Any) -> Any:
             evaluation = search.domain.evaluate(None, x)
             measures = evaluation.features[search.descriptor.reads[0]]
-            touched = jnp.minimum(evaluation.objective.min() + measures.min(), 0) * 1e-30
-            return jax.lax.dynamic_update_slice(x, (x[:1, :1] + touched), (0, 0))
+            zero = jnp.minimum(evaluation.objective.min() + measures.min(), 0) * 1e-30
+            return jax.lax.dynamic_update_slice(x, (x[:1, :1] + zero), (0, 0))
 
         return jax.lax.fori_loop(0, n, body, x)
 
@@ -200,8 +200,8 @@ def in_numpy(domain: Any) -> Callable:
 
     def sphere(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         worst = domain.dim * (5.12 * 1.4) ** 2
-        folded = np.where(np.abs(x) <= 5.12, x, np.float32(5.12) / x)
-        halves = folded.reshape(len(x), 2, -1).sum(2)
+        projection = np.where(np.abs(x) <= 5.12, x, np.float32(5.12) / x)
+        halves = projection.reshape(len(x), 2, -1).sum(2)
         return 100 * (1 - ((x - np.float32(0.4 * 5.12)) ** 2).sum(1) / np.float32(worst)), halves
 
     return arm if isinstance(domain, Arm) else sphere

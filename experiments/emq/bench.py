@@ -68,12 +68,24 @@ BUDGETS = {
 }
 OPTIONS = "bits"  # 2, 3, 4, 6, 8 for kernels and for inputs
 _PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
+_RESULT = "told"  # field of stored files
 
 
 def main(
     budget: Annotated[str, BUDGETS] = "quick", networks: Names = (), configs: int = 0, folder: str = "", out: str = ""
 ) -> None:
-    """Makes what is missing, network by network; then writes the bench and prints what it is."""
+    """Makes what is missing, network by network; then writes and describes the bench.
+
+    Args:
+        budget: a name in BUDGETS.
+        networks: names; empty: all of the budget.
+        configs: of each network; 0: as the budget says.
+        folder: of the stored parts; empty: runs/emq_bench/BUDGET.
+        out: file of the bench; empty: runs/emq_bench/BUDGET.npz.
+
+    Raises:
+        UserError: the budget has no such network.
+    """
     plan = BUDGETS[budget]
     for name in networks:
         if name not in plan.forms:
@@ -97,7 +109,13 @@ def data_of(plan: BenchPlan) -> str:
 
 
 def make(plan: BenchPlan, name: str, folder: Path) -> NetworkRecord:
-    """Returns a network's part of the bench; stored parts are read."""
+    """Returns a network's part of the bench; stored parts are read.
+
+    Args:
+        plan: of the budget.
+        name: of the network.
+        folder: of the stored parts.
+    """
     begin = time.process_time()
     network = train_or_read(plan, name, folder)
     print(f"{name}: trained network after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
@@ -117,7 +135,13 @@ def make(plan: BenchPlan, name: str, folder: Path) -> NetworkRecord:
 
 
 def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
-    """Trains a network, or reads it from the folder or from domain=quant."""
+    """Trains a network, or reads it from the folder or from domain=quant.
+
+    Args:
+        plan: of the budget.
+        name: of the network.
+        folder: of the stored parts.
+    """
     form = plan.forms[name]
     if registry.FORMS.get(name) == form:
         return registry.load(name)
@@ -128,7 +152,12 @@ def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
 
 
 def sample_stratified(network: Network, n: int) -> np.ndarray:
-    """Returns n distinct configs [n, S], each with its own mean level of bits for kernels and for inputs."""
+    """Returns n distinct configs [n, S], each with its own mean level of bits for kernels and for inputs.
+
+    Args:
+        network: with L layers.
+        n: number of configs.
+    """
     random, several = np.random.default_rng(0), [len(each) for each in options.by_name(OPTIONS)]
     configs: dict[bytes, np.ndarray] = {}
     while len(configs) < n:
@@ -140,23 +169,30 @@ def sample_stratified(network: Network, n: int) -> np.ndarray:
 
 
 def evaluate(plan: BenchPlan, network: Network, configs: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece."""
+    """Returns accuracies and agreements [C], accuracy in full precision, and the agreements' CPU-seconds; piece by piece.
+
+    Args:
+        plan: of the budget.
+        network: of the configs.
+        configs: [C, S].
+        path: file of the stored results; those there are not evaluated again.
+    """
     images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
     judges, others = images.first(plan.judges), images.pixels[plan.judges :]
-    stored = {record["config"]: record["told"] for record in json_lines.read(path)}
+    results = {record["config"]: record[_RESULT] for record in json_lines.read(path)}
     bank = _bank(network)
     for at in range(0, len(configs), _PIECE):
         rows = configs[at : at + _PIECE]
-        if all(_key(row) in stored for row in rows):
+        if all(_key(row) in results for row in rows):
             continue
         accuracy = figures.accuracy(bank.logits(rows, judges.pixels), judges.labels)
         begin = time.process_time()
         agreement = sensitivity.agreement(bank, rows, others)
         each = (time.process_time() - begin) / len(rows)
         for row, *values in zip(rows, accuracy, agreement, strict=True):
-            stored[_key(row)] = [*map(float, values), each]
-        json_lines.append(path, [{"config": _key(row), "told": stored[_key(row)]} for row in rows])
-    columns = np.array([stored[_key(row)] for row in configs])
+            results[_key(row)] = [*map(float, values), each]
+        json_lines.append(path, [{"config": _key(row), _RESULT: results[_key(row)]} for row in rows])
+    columns = np.array([results[_key(row)] for row in configs])
     full = float(figures.accuracy(bank.logits(bank.full()[None], judges.pixels), judges.labels)[0])
     return columns[:, 0], columns[:, 1], full, float(columns[:, 2].sum())
 

@@ -24,7 +24,19 @@ def main(
     structure: str = "branch",
     held: str = "",
 ) -> None:
-    """Draws the map of one network held out (the first, if none is named) and writes its formulas."""
+    """Draws the map of one held-out network and writes its formulas.
+
+    Args:
+        runs: folder of the results of ``qd study emq``.
+        method: name of a method.
+        seed: of all randomness.
+        bench: fashion, synthetic, or a file.
+        structure: of the expressions.
+        held: name of the held-out network; empty: the first.
+
+    Raises:
+        UserError: there is no such map.
+    """
     whole, folder = Proxies(bench, structure), Path(runs)
     names = [record.name for record in whole.records]
     held = held or names[0]
@@ -40,25 +52,36 @@ def main(
 
 
 def formulas(domain: Proxies, elites: dict[str, np.ndarray]) -> list[str]:
-    """The best of each column of cost, then of each kind, best first, a line each."""
+    """Returns the best of each column of cost, then of each kind, best first, a line each.
+
+    Args:
+        domain: that the proxies were evolved on.
+        elites: columns of the map.
+    """
     order = np.argsort(-elites["objective"])
     cost, kind = np.round(2 * elites["cost"]), elites["kind"]
-    covered, selection = set(), []
+    shown_columns, selection = set(), []
     for row in order:
         columns = {("cost", cost[row]), ("kind", kind[row])}
-        if columns - covered:
+        if columns - shown_columns:
             selection.append(row)
-            covered |= columns
+            shown_columns |= columns
     names = domain.formulas(elites["solutions"][selection])
     worth = zip(elites["objective"][selection], elites["held_whole"][selection], elites["held_top"][selection], strict=True)
     return [
-        f"{trained:5.1f} trained {whole:6.1f} held out {top:6.1f} in its best fifth {10 ** elites['cost'][row]:7.2f} s  {name}"
-        for row, (trained, whole, top), name in zip(selection, worth, names, strict=True)
+        f"{training:5.1f} trained {whole:6.1f} held out {top:6.1f} in its best fifth {10 ** elites['cost'][row]:7.2f} s  {name}"
+        for row, (training, whole, top), name in zip(selection, worth, names, strict=True)
     ]
 
 
 def figure(elites: dict[str, np.ndarray], lines: list[str], network: str) -> Any:
-    """A mark for each elite, and the first formulas below."""
+    """Returns a figure: a mark for each elite, and the first formulas below.
+
+    Args:
+        elites: columns of the map.
+        lines: formulas.
+        network: name of the held-out network.
+    """
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(12, 10.5), layout="constrained")

@@ -24,16 +24,20 @@ def by_hand(bench_name: str, network: str) -> dict[str, dict[str, float]]:
     """Returns the metrics of each hand-made proxy on a network. Nothing in them is learned, so there is one seed.
 
     ``best by hand`` is, at each cost, the one that is best on the other networks; agreement is not among them.
+
+    Args:
+        bench_name: fashion, synthetic, or a file.
+        network: name of the network.
     """
     networks = {name: worth(record) for name, record in bench.load(bench_name).items()}
     metrics = {name: _metrics(value) | by_decade(value) for name, value in networks[network].items()}
     others = [proxies for name, proxies in networks.items() if name != network]
-    trained = {name: np.mean([proxies[name] for proxies in others], 0) for name in others[0] if name != AGREEMENT}
+    training = {name: np.mean([proxies[name] for proxies in others], 0) for name in others[0] if name != AGREEMENT}
     best: dict[str, float] = {}
     for decade in DECADES:
-        affordable = [name for name, (_, _, cost) in trained.items() if cost <= 10**decade]
+        affordable = [name for name, (_, _, cost) in training.items() if cost <= 10**decade]
         if affordable:
-            value = networks[network][max(affordable, key=lambda name: trained[name][:2].mean())]
+            value = networks[network][max(affordable, key=lambda name: training[name][:2].mean())]
             best |= {f"held {name}, {limit(decade)}": x for name, x in (("whole", value.whole), ("top", value.top))}
             best |= _metrics(value)
     return metrics | {BEST: best}
@@ -64,8 +68,13 @@ def _metrics(value: Worth) -> dict[str, float]:
     return {"held whole": value.whole, "held top": value.top, "cost": value.cost}
 
 
-def rank_correlation(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Spearman's rank correlation in per cent; 0 where one of the two is constant."""
-    if not np.ptp(predicted) or not np.ptp(truth):
+def rank_correlation(predictions: np.ndarray, truth: np.ndarray) -> float:
+    """Returns Spearman's rank correlation in per cent; 0 where one of the two is constant.
+
+    Args:
+        predictions: [N].
+        truth: [N].
+    """
+    if not np.ptp(predictions) or not np.ptp(truth):
         return 0.0
-    return 100 * float(np.corrcoef(rankdata(predicted), rankdata(truth))[0, 1])
+    return 100 * float(np.corrcoef(rankdata(predictions), rankdata(truth))[0, 1])

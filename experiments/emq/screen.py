@@ -22,7 +22,7 @@ from domains.proxies.bench import load
 from experiments import command, study
 from experiments.quant import front, rivals, score
 from experiments.quant.rivals import Problem
-from experiments.quant.screening import EvaluatedConfigs, Screened
+from experiments.quant.screening import EvaluatedConfigs, ScreeningEmitter
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -46,16 +46,25 @@ def main(
     elites: str = "experiments/results/emq/elites",
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table."""
+    """Runs what is missing, then writes and prints the table.
+
+    Args:
+        seeds: number of seeds.
+        evaluations: of each run.
+        bench: fashion, synthetic, or a file.
+        structure: of the expressions.
+        elites: folder of the elites of ``qd study emq``.
+        out: folder of the results; empty: the default one.
+    """
     folder, case = study.folder("emq_screen", out=out), f"{NETWORK}, {evaluations} evaluations"
     runs = study.runs(folder)
     problem = front.problem(NETWORK)
     for _, method, seed in study.missing(runs, ((case, method, seed) for seed in range(seeds) for method in METHODS)):
-        predicted = table(method, bench, structure, Path(elites), seed)
-        if predicted is None:
+        predictions = table(method, bench, structure, Path(elites), seed)
+        if predictions is None:
             configs = rivals.METHODS[method](problem, evaluations, seed)
         else:
-            configs = search_screened(problem, predicted, evaluations, seed)
+            configs = search_screened(problem, predictions, evaluations, seed)
         goal = runs.column(case, PLAIN, "qd validation").get(seed, np.inf)
         study.add(runs, case, method, seed, scores(problem, configs, goal), ("qd validation",))
     study.report(folder, rows(runs), METRICS, 2, ("jax", "numpy", "scipy", "ribs", "scikit-learn"))
@@ -69,7 +78,18 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def table(method: str, bench: str, structure: str, elites: Path, seed: int) -> np.ndarray | None:
-    """Returns what a proxy predicts of the network's sites and options, [S, O]; None for methods without a table."""
+    """Returns what a proxy predicts of the network's sites and options, [S, O]; None for methods without a table.
+
+    Args:
+        method: name of a method.
+        bench: fashion, synthetic, or a file.
+        structure: of the expressions.
+        elites: folder of the elites of ``qd study emq``.
+        seed: of all randomness.
+
+    Returns:
+        [S, O], higher is better.
+    """
     if method == EVOLVED:
         return evolved_table(bench, structure, elites, seed)
     if method not in (KL, CELLS):
@@ -79,7 +99,16 @@ def table(method: str, bench: str, structure: str, elites: Path, seed: int) -> n
 
 
 def evolved_table(bench: str, structure: str, elites: Path, seed: int) -> np.ndarray:
-    """Returns what the best proxy evolved without the network predicts of its sites and options, higher is better, [S, O].
+    """Returns what the best proxy evolved without the network predicts of its sites and options, higher is better.
+
+    Args:
+        bench: fashion, synthetic, or a file.
+        structure: of the expressions.
+        elites: folder of the elites of ``qd study emq``.
+        seed: of all randomness.
+
+    Returns:
+        [S, O].
 
     Raises:
         UserError: the folder has no map of proxies with this network held out.
@@ -98,10 +127,20 @@ def evolved_table(bench: str, structure: str, elites: Path, seed: int) -> np.nda
 
 
 def search_screened(of: Problem, table: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Searches with children screened by a table; returns the configs evaluated, in order, [n, S]."""
+    """Searches with children screened by a table.
+
+    Args:
+        of: network and images.
+        table: [S, O] predictions, higher is better.
+        n: evaluations at most.
+        seed: of all randomness.
+
+    Returns:
+        The configs evaluated, in order, [n, S].
+    """
     box = of.domain.bounds, score.DIMS
     vary = Vary(IntegerReset(of.domain.space, 1 / 15), 640)
-    emitter = Screened(vary, of.domain, box, 16, predict=rising(table))
+    emitter = ScreeningEmitter(vary, of.domain, box, 16, predict=rising(table))
     search = Search(of.domain, Select("cost", box[0]), Grid(box[1]), emitter)
     state, batch = start(search, keys.new(seed), of.domain.sample(keys.new(seed), 40))
     batches = [batch.solutions]
@@ -124,13 +163,19 @@ def rising(table: np.ndarray) -> Callable[[EvaluatedConfigs, np.ndarray], np.nda
 
 
 def scores(of: Problem, configs: np.ndarray, goal: float) -> dict[str, float]:
-    """Returns QD scores, hypervolume, and the number of evaluations until the QD score ``goal`` was reached."""
+    """Returns QD scores, hypervolume, and the number of evaluations until a QD score was reached.
+
+    Args:
+        of: network and images.
+        configs: [n, S] in the order of evaluation.
+        goal: the QD score to reach; infinite: the last one of these configs.
+    """
     accuracy, cost = of.judge(configs), score.cost(of.domain, configs)
     ends = [*range(_EVERY, len(configs), _EVERY), len(configs)]
     score_of = lambda m: score.qd_score(accuracy[:m][score.elites(accuracy[:m], _first(cost, m))])
     curve = np.array([score_of(m) for m in ends])
     goal = curve[-1] if goal == np.inf else goal
-    reached = ends[int(np.argmax(curve >= goal))] if (curve >= goal).any() else len(configs)
+    first = ends[int(np.argmax(curve >= goal))] if (curve >= goal).any() else len(configs)
     elites, best = score.elites(accuracy, cost), score.front(accuracy, cost)
     both = np.unique([*elites, *best])
     test = np.full(len(configs), np.nan)
@@ -140,8 +185,8 @@ def scores(of: Problem, configs: np.ndarray, goal: float) -> dict[str, float]:
         "qd validation": float(curve[-1]),
         "qd test": score.qd_score(test[elites]),
         "hypervolume test": 100 * score.hypervolume(test[best], few),
-        "evaluations to plain's QD": reached,
-        "saved": len(configs) - reached,
+        "evaluations to plain's QD": first,
+        "saved": len(configs) - first,
     }
 
 

@@ -26,6 +26,10 @@ def statistics(bank: Bank, images: Images) -> tuple[np.ndarray, np.ndarray, np.n
     """Returns statistics [T, S, O], eigenvalues [L], and CPU-seconds of the sources and of the eigenvalues.
 
     Seconds are of this single computation, compilation included.
+
+    Args:
+        bank: of the network, L layers.
+        images: N training images.
     """
     network, n = bank.network, len(images.labels)
     columns: dict[str, np.ndarray] = _shapes(bank)
@@ -65,13 +69,32 @@ def synflow(network: Network) -> np.ndarray:
 
 
 def input_gradients(network: Network, images: Images, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Gradients of each image's own loss by each layer's inputs, shaped as the inputs."""
+    """Returns the gradients of each image's own loss by each layer's inputs.
+
+    Args:
+        network: L layers.
+        images: N images.
+        inputs: of each layer, [N, ...].
+
+    Returns:
+        Gradients, shaped as the inputs.
+    """
     loss = _loss_of_shifts(network, images)
     return [np.asarray(g) for g in jax.jit(jax.grad(loss))([jnp.zeros_like(x) for x in inputs])]
 
 
 def input_traces(network: Network, images: Images, inputs: list[np.ndarray], seed: int = 0) -> np.ndarray:
-    """Mean over images of tr(H) / elements, H by one image's input of a layer (Hutchinson 1989), [L]."""
+    """Estimates the mean over images of tr(H) / elements, H by one image's input of a layer (Hutchinson 1989).
+
+    Args:
+        network: L layers.
+        images: N images.
+        inputs: of each layer, [N, ...].
+        seed: of the probes.
+
+    Returns:
+        Traces [L].
+    """
     slope, still = jax.grad(_loss_of_shifts(network, images)), [jnp.zeros_like(x) for x in inputs]
     product = jax.jit(lambda still, v: jax.jvp(slope, (still,), (v,))[1])
     random, traces = np.random.default_rng(seed), np.zeros(len(inputs))

@@ -58,7 +58,18 @@ def main(
     held: Names = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table."""
+    """Runs what is missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        bench: fashion, synthetic, or a file.
+        seeds: number of seeds; 0: as the budget says.
+        methods: names of methods; empty: all.
+        structure: of the expressions.
+        evaluations: of each run; 0: as the budget says.
+        held: names of the networks to hold out; empty: all.
+        out: folder of the results; empty: the default one.
+    """
     whole = Proxies(bench, structure)
     networks = held_out_networks(whole, held)
     expressions, several = BUDGETS[budget]
@@ -78,7 +89,15 @@ def main(
 
 
 def held_out_networks(whole: Proxies, selection: Names) -> Names:
-    """Returns the networks that are held out, one at a time: those named, or all of the bench."""
+    """Returns the networks to hold out, one at a time.
+
+    Args:
+        whole: the domain of all networks.
+        selection: names; empty: all.
+
+    Raises:
+        UserError: the bench has one network alone, or no such network.
+    """
     names = tuple(record.name for record in whole.records)
     if len(names) < 2:
         raise UserError(f"the bench has {len(names)} network, and one is held out", "make a bench of two or more")
@@ -89,7 +108,14 @@ def held_out_networks(whole: Proxies, selection: Names) -> Names:
 
 
 def results(budget: str, bench: str, structure: str, evaluations: int) -> Path:
-    """Returns the folder of the results: with the claims where nothing but the structure differs from their settings."""
+    """Returns the folder of the results: with the claims where nothing but the structure differs from their settings.
+
+    Args:
+        budget: a name in BUDGETS.
+        bench: fashion, synthetic, or a file.
+        structure: a name in STRUCTURES.
+        evaluations: of each run; 0: as the budget says.
+    """
     name = "emq" if structure == "branch" else f"emq_{structure}"
     if bench == "fashion" and not evaluations:
         return study.folder(name, budget)
@@ -97,14 +123,23 @@ def results(budget: str, bench: str, structure: str, evaluations: int) -> Path:
 
 
 def play(domain: Proxies, network: str, emitter: Any, evaluations: int, seed: int, path: Path) -> dict[str, float]:
-    """Evolves on the domain's networks; returns the correlations of the best there and on the held-out network."""
+    """Evolves on the domain's networks; returns the correlations of the best there and on the held-out network.
+
+    Args:
+        domain: of the training networks.
+        network: name of the held-out network.
+        emitter: of the method.
+        evaluations: of the run.
+        seed: of all randomness.
+        path: of the file for the elites.
+    """
     key, sample_key = keys.split(keys.new(seed))
     search = Search(domain, Select("map", domain.bounds), Grid(DIMS), emitter, ("cost", "kind", "length"))
     begin = time.process_time()
     state, batch = start(search, key, domain.sample(sample_key, INITIAL))
-    failed = int((np.asarray(batch.status) == FAILED).sum())
+    n_failed = int((np.asarray(batch.status) == FAILED).sum())
     for state, batch in run(search, state, evaluations):
-        failed += int((np.asarray(batch.status) == FAILED).sum())
+        n_failed += int((np.asarray(batch.status) == FAILED).sum())
     seconds = time.process_time() - begin
     rows = HostElites(state.archive).rows()
     correlation = domain.judge(rows.solutions, (network,))
@@ -117,7 +152,7 @@ def play(domain: Proxies, network: str, emitter: Any, evaluations: int, seed: in
         "cost": float(10 ** rows.features["cost"][best]),
         "qd": float(rows.objective.sum() / np.prod(DIMS)),
         "cells": float(len(rows.objective)),
-        "failed": 100 * failed / state.evaluations,
+        "failed": 100 * n_failed / state.evaluations,
         "evaluations": float(state.evaluations),
         "cpu_seconds": seconds,
     }
@@ -131,7 +166,13 @@ def play(domain: Proxies, network: str, emitter: Any, evaluations: int, seed: in
 
 
 def write(path: Path, rows: Rows, correlation: dict[str, np.ndarray]) -> None:
-    """Writes a map: solutions, their objective, and their correlations on the held-out network."""
+    """Writes a map: solutions, their objective, and their correlations on the held-out network.
+
+    Args:
+        path: of the file.
+        rows: elites.
+        correlation: whole and top, [N, 1] each.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {name: rows.features[name] for name in ("cost", "kind", "length")}
     columns |= {"held_whole": correlation["whole"][:, 0], "held_top": correlation["top"][:, 0]}
@@ -139,17 +180,22 @@ def write(path: Path, rows: Rows, correlation: dict[str, np.ndarray]) -> None:
 
 
 def rows(runs: Runs, methods: Names = tuple(METHODS)) -> list[Row]:
-    """Returns means for each network and over all networks, and there MAP-Elites minus each other method."""
-    paired = together(runs)
-    table = summary(paired, np.mean)
+    """Returns means for each network and over all networks, and there MAP-Elites minus each other method.
+
+    Args:
+        runs: the finished runs.
+        methods: differences are computed only where MAP-Elites is among them.
+    """
+    all_runs = together(runs)
+    table = summary(all_runs, np.mean)
     ours, case = "MAP-Elites", "all networks"
-    others = [method for there, method, number in paired.records if there == case and number == 0 and method != ours]
+    others = [method for there, method, number in all_runs.records if there == case and number == 0 and method != ours]
     for other in others if ours in methods else ():
         both = (
-            paired.records[case, ours, 0].keys() & paired.records[case, other, 0].keys()
+            all_runs.records[case, ours, 0].keys() & all_runs.records[case, other, 0].keys()
         )  # measured for the first network too
-        metrics = [name for name in paired.records[case, ours, 0] if name in both and name.split(" ")[0] in PAIRED]
-        table += study.differences(paired, [(case, ours, other)], metrics, np.mean)
+        metrics = [name for name in all_runs.records[case, ours, 0] if name in both and name.split(" ")[0] in PAIRED]
+        table += study.differences(all_runs, [(case, ours, other)], metrics, np.mean)
     return table
 
 

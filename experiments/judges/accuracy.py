@@ -53,7 +53,14 @@ def main(
     answers: str = "runs/lm_judges.sqlite",
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table; ``only`` names sources, e.g. minilm,local."""
+    """Runs what is missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        only: names of sources, e.g. minilm,local; empty: all.
+        answers: file of stored answers of language models.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("lm_judges", out=out)
     runs = study.runs(folder)
     for source, measurements in sources(budget, answers):
@@ -69,7 +76,12 @@ def main(
 
 
 def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Measurement]]]:
-    """Yields (source, measurements), the most informative first."""
+    """Yields (source, measurements), the most informative first.
+
+    Args:
+        budget: a name in BUDGETS.
+        answers: file of stored answers.
+    """
     yield "minilm", list(_embeddings("MiniLM", MiniLM()))
     yield "wordllama", list(_embeddings("static", Static()))
     for name in BUDGETS[budget]:
@@ -81,11 +93,12 @@ def sources(budget: str, answers: str) -> Iterator[tuple[str, list[Measurement]]
 def _language(model: str, lm: LM, everything: bool) -> Iterator[Measurement]:
     def kinds(axis: TextAxis) -> dict[str, Grade]:
         naive = Labels(lm, axis.question, axis.labels, orders=1, masked=False, prompt_form=prompts.naive)
-        swapped = Labels(lm, axis.question, (axis.labels[1], axis.labels[0]), orders=1, masked=False, prompt_form=prompts.naive)
+        reverse = (axis.labels[1], axis.labels[0])
+        naive_swapped = Labels(lm, axis.question, reverse, orders=1, masked=False, prompt_form=prompts.naive)
         return {
             "labels": Labels(lm, axis.question, axis.labels),
             "naive": naive,
-            "naive swapped": lambda items: 1 - swapped(items),
+            "naive swapped": lambda items: 1 - naive_swapped(items),
             "claims": Claim(lm, axis.claims[1], axis.claims[0]),
             "rating": Rating(lm, axis.rating),
         }
@@ -125,10 +138,10 @@ def _calibrate(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
     """Each half of the texts calibrates the judge for the other half, so that no text is judged by its own label."""
     texts, truth = axis.read(name)
     p, label = judge(texts), np.array(truth)
-    calibrated, fold = np.full(len(p), np.nan), _folds(label)
+    probabilities, fold = np.full(len(p), np.nan), _folds(label)
     for other in (0, 1):
-        calibrated[fold == other] = platt(p[fold != other], label[fold != other])(p[fold == other])
-    return _scores(calibrated, label)
+        probabilities[fold == other] = platt(p[fold != other], label[fold != other])(p[fold == other])
+    return _scores(probabilities, label)
 
 
 def _folds(label: np.ndarray) -> np.ndarray:
@@ -153,8 +166,8 @@ def _evaluate_hostile(name: str, axis: TextAxis, judge: Grade) -> dict[str, floa
     plain, hostile = judge([test.plain for test in tests]), judge([test.hostile for test in tests])
     label, calibrate = np.array([test.truth for test in tests]), platt(judge(texts), np.array(truth))
     raw, even = count_flips(plain, hostile, label), count_flips(calibrate(plain), calibrate(hostile), label)
-    calibrated = {"asked_calibrated": even.correct, "flipped_calibrated": even.flips}
-    return {"asked": raw.correct, "flipped": raw.flips, "hostile_auc": raw.auc, **calibrated}
+    after_calibration = {"asked_calibrated": even.correct, "flipped_calibrated": even.flips}
+    return {"asked": raw.correct, "flipped": raw.flips, "hostile_auc": raw.auc, **after_calibration}
 
 
 def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -165,7 +178,12 @@ rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def report(runs: Runs, folder: Path) -> None:
-    """Writes the table; prints the results on plain and on hostile texts, and how many hostile texts flip each judge."""
+    """Writes the table; prints the results on plain and on hostile texts, and how many hostile texts flip each judge.
+
+    Args:
+        runs: the finished runs.
+        folder: of the results.
+    """
     table = rows(runs)
     print(text([row for row in table if not row.case.startswith("hostile")], ("accuracy", "auc", "answered"), 3))
     study.report(folder, table, HOSTILE, 2, ("numpy", "openai", "xllamacpp", "onnxruntime", "tokenizers"))
@@ -173,8 +191,8 @@ def report(runs: Runs, folder: Path) -> None:
         for form in ("", "_calibrated"):
             counts = {kind: [_sum(runs, f"{model} {kind}", what + form) for what in ("flipped", "asked")] for kind in KINDS}
             if all(hostile for _, hostile in counts.values()):
-                flips = ", ".join(f"{kind} {flipped:g} of {hostile:g}" for kind, (flipped, hostile) in counts.items())
-                print(f"{model}{form.replace('_', ', ')}, flipped: {flips}")
+                summary_of_flips = ", ".join(f"{kind} {flips:g} of {hostile:g}" for kind, (flips, hostile) in counts.items())
+                print(f"{model}{form.replace('_', ', ')}, flipped: {summary_of_flips}")
 
 
 def _sum(runs: Runs, method: str, what: str) -> float:

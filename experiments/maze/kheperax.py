@@ -76,6 +76,10 @@ def transitions(n: int, seed: int) -> dict[str, np.ndarray]:
 
     pose [N, 3] (x, y, angle), action [N, 2], next_pose [N, 3], readings [N, 5], energy [N], distance [N], ended [N].
     Poses at a discontinuity are left out: those where a shift of 1e-5 changes the answer.
+
+    Args:
+        n: steps to sample.
+        seed: of all randomness.
     """
     pose, action = _poses(n, seed), keys.uniform(keys.new(seed + 1), (n, 2), -1.2, 1.2)
     plain, aiming = (task(Maze(goal=goal))[0].unwrapped for goal in (Energy(), Target()))
@@ -84,12 +88,12 @@ def transitions(n: int, seed: int) -> dict[str, np.ndarray]:
     next_pose, readings, energy, _ = step(pose, action)
     steady = np.ones(n, bool)
     for shift in np.vstack([np.eye(3), -np.eye(3)]) * 1e-5:
-        shifted = step(pose + shift.astype(np.float32), action)
-        steady &= np.abs(shifted[1] - readings).max(axis=1) < 1e-3
-        steady &= np.abs(shifted[0] - next_pose)[:, :2].max(axis=1) < 1e-3
-    _, _, distance, ended = aim(pose, action)
+        after_shift = step(pose + shift.astype(np.float32), action)
+        steady &= np.abs(after_shift[1] - readings).max(axis=1) < 1e-3
+        steady &= np.abs(after_shift[0] - next_pose)[:, :2].max(axis=1) < 1e-3
+    _, _, distance, end = aim(pose, action)
     names = ("pose", "action", "next_pose", "readings", "energy", "distance", "ended")
-    columns = (pose, action, next_pose, readings, energy, distance, ended)
+    columns = (pose, action, next_pose, readings, energy, distance, end)
     return {name: np.asarray(column)[steady] for name, column in zip(names, columns, strict=True)}
 
 
@@ -97,6 +101,10 @@ def episodes(n: int, seed: int) -> dict[str, np.ndarray]:
     """Returns whole episodes of the package: policies [N, D], objective [N] and position [N, 2] for three goals.
 
     The goal "near" is one that some policies reach, so that their episodes end early.
+
+    Args:
+        n: policies to sample.
+        seed: of all randomness.
     """
     policies = 0.5 * keys.normal(keys.new(seed), (n, Maze().size))
     goals = {"energy": Energy(), "target": Target(), "near": Target((0.2, 0.3), 0.1)}

@@ -43,7 +43,14 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # policies [B,
 def main(
     budget: Annotated[str, BUDGETS] = "quick", seeds: int = 2, methods: Annotated[Names, METHODS] = METHODS, out: str = ""
 ) -> None:
-    """Runs what is missing, then writes and prints the table, and draws a dot for each run."""
+    """Runs what is missing, then writes and prints the table, and draws a dot for each run.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds.
+        methods: names of methods.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("maze_novelty", budget, out)
     runs = study.runs(folder)
     case, iterations = f"target maze {BUDGETS[budget]}", BUDGETS[budget]
@@ -62,7 +69,16 @@ def main(
 
 
 def novelty_search(evaluate: Evaluate, seed: int, iterations: int) -> dict[str, float]:
-    """Runs the tutorial's loop once. Coverage is in percent of the result grid; seconds are those of the loop."""
+    """Runs the tutorial's loop once.
+
+    Args:
+        evaluate: policies -> final positions.
+        seed: of all randomness.
+        iterations: of the loop.
+
+    Returns:
+        Coverage in per cent of the result grid, and seconds of the loop.
+    """
     x_key, archive_key, grid_key, *emit_keys = keys.split(keys.new(seed), 8)
     x0 = MAZE.sample(x_key, 1)[0]
     archive = ProximityArchive(
@@ -105,7 +121,12 @@ def is_installed(method: str) -> bool:
 
 
 def report(runs: Runs, folder: Path) -> None:
-    """Writes the table and the figure; prints medians and how the sides compare."""
+    """Writes the table and the figure; prints medians and how the sides compare.
+
+    Args:
+        runs: the finished runs.
+        folder: of the results.
+    """
     table = rows(runs)
     study.report(
         folder, table, ("coverage", "cpu_seconds", "wall_seconds"), packages=("jax", "numpy", "ribs", "kheperax", "qdax")

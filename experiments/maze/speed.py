@@ -19,7 +19,12 @@ PAIRS: dict[str, tuple[str, str]] = {"ours / kheperax": METHODS}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table."""
+    """Does the rounds that are missing, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     cases = {
         f"episodes of {MAZE.steps} steps, batch {BATCH}": episodes,
         f"novelty search of {ITERATIONS} x {BATCH}": searches,

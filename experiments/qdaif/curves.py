@@ -12,7 +12,13 @@ from qd.plots.records import STYLE
 
 
 def figure(folder: Path, case: str, methods: tuple[str, ...]) -> Figure:
-    """Draws a line for each method, the mean over its seeds; thin ones are single seeds."""
+    """Draws a line for each method, the mean over its seeds; thin ones are single seeds.
+
+    Args:
+        folder: of the logs.
+        case: name of the case.
+        methods: names, in the order of the legend.
+    """
     ticks = TICKS[case.split(",")[0]]
     with rc_context(STYLE):
         drawing = Figure(figsize=(5.2, 3.4), layout="constrained")

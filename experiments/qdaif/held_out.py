@@ -60,6 +60,12 @@ class Ruler(NamedTuple):
         return best
 
     def qd_score(self, texts: Sequence[str], cells: int) -> float:
+        """Returns the QD score of texts by this judge.
+
+        Args:
+            texts: N texts.
+            cells: of the map.
+        """
         return metrics.qd_score(np.array(list(self.fill(texts).values())), cells, (0.0, 1.0))
 
 

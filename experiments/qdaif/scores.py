@@ -21,7 +21,12 @@ Borders = tuple[tuple[float, ...], ...]  # of each axis: the borders between cel
 
 
 def log_lines(batch: Batch, calls: int) -> Lines:
-    """Returns the lines of a batch of texts."""
+    """Returns the lines of a batch of texts.
+
+    Args:
+        batch: evaluated texts.
+        calls: of the language model since the start of the run.
+    """
     objective, kind = batch.evaluation.objective, batch.evaluation.features["kind"]
     columns = zip(batch.ids, batch.solutions, objective, kind, batch.status, strict=True)
     return [
@@ -38,24 +43,48 @@ def log_lines(batch: Batch, calls: int) -> Lines:
 
 
 def log_file(folder: Path, case: str, method: str, seed: int | str) -> Path:
-    """Returns the file of a run's log; with ``seed="*"`` a pattern of those of all seeds."""
+    """Returns the file of a run's log; with ``seed="*"`` a pattern of those of all seeds.
+
+    Args:
+        folder: of the results.
+        case: name of a case.
+        method: name of a method.
+        seed: of the run, or *.
+    """
     return folder / "texts" / f"{case}-{method}-{seed}.jsonl".replace(", ", "-").replace(" ", "_")
 
 
 def write_log(path: Path, lines: Lines) -> None:
+    """Writes a log, a JSON line for each text.
+
+    Args:
+        path: of the file.
+        lines: of the log.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
 
 
 def read_logs(folder: Path, case: str, method: str) -> list[Lines]:
-    """Returns the logs of all seeds that a folder keeps."""
+    """Returns the logs of all seeds that a folder keeps.
+
+    Args:
+        folder: of the results.
+        case: name of a case.
+        method: name of a method.
+    """
     pattern = log_file(folder, case, method, "*")
     files = sorted(pattern.parent.glob(pattern.name))
     return [[json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
 
 
 def score_curve(lines: Lines, ticks: Borders) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (calls, QD score after them, in per cent of the maximum)."""
+    """Returns (calls, QD score after them, in per cent of the maximum).
+
+    Args:
+        lines: of a log.
+        ticks: borders of the cells on each axis.
+    """
     best: dict[tuple[int, ...], float] = {}
     cells = int(np.prod([len(each) + 1 for each in ticks]))
     calls, scores = [], []
@@ -77,16 +106,21 @@ def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]
         start: number of initial texts.
     """
     texts = [line["text"] for line in lines]
-    copied = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPY_OVERLAP for i in range(start, len(texts))]
+    copies = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPY_OVERLAP for i in range(start, len(texts))]
     return {
         "start_qd_score": float(score_curve(lines[:start], ticks)[1][-1]),
         "finer_qd_score": float(score_curve(lines, tuple(map(narrower, ticks)))[1][-1]),
-        "copied": 100 * float(np.mean(copied)) if copied else 0.0,
+        "copied": 100 * float(np.mean(copies)) if copies else 0.0,
     }
 
 
 def narrower(ticks: tuple[float, ...], parts: int = 4) -> tuple[float, ...]:
-    """Parts each inner cell into cells of equal width in logit; outer ones stay."""
+    """Parts each inner cell into cells of equal width in logit; outer ones stay.
+
+    Args:
+        ticks: inner borders on an axis, probabilities.
+        parts: cells that each inner cell is cut into.
+    """
     borders = logit(np.array(ticks))
     inner = [low + (high - low) * np.arange(parts) / parts for low, high in pairwise(borders)]
     return tuple(sigmoid(np.concatenate([*inner, borders[-1:]])).tolist())

@@ -73,13 +73,24 @@ def main(
     answers: str = "runs/qdaif.sqlite",
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed so that methods stay level; then writes and prints the table, and draws its curves."""
-    model, n, several, domains, compared = BUDGETS[budget]
+    """Runs what is missing, seed by seed so that methods stay level; then writes and prints the table, and draws its curves.
+
+    Args:
+        budget: a name in BUDGETS.
+        iterations: of each run; 0: as the budget says.
+        seeds: number of seeds; 0: as the budget says.
+        cases: names of cases; empty: those of the budget.
+        methods: names of methods; empty: those of the budget.
+        lm: a name in conf/lm; empty: the budget's.
+        answers: file of stored answers of the language model.
+        out: folder of the results; empty: the default one.
+    """
+    model, n, several, domains, default_methods = BUDGETS[budget]
     model, n = lm or model, iterations or n
     folder = study.folder("qdaif", budget, out)
     runs = study.runs(folder)
     plan = {f"{domain}, {n} iterations": domain for domain in cases or domains}
-    todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or compared)
+    todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or default_methods)
     for case, method, seed in study.missing(runs, todo):
         cache = [] if model == "toy" else [f"lm.cache={answers}"]
         words = [f"domain={plan[case]}", f"lm={model}", *METHODS[method], *cache, "lm.folder=null"]
@@ -93,7 +104,17 @@ def main(
 
 
 def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) -> tuple[dict[str, float], Lines]:
-    """Runs one method to the end of its calls; returns what was measured, and the log of its texts."""
+    """Runs one method until its calls are used up.
+
+    Args:
+        words: overrides of the run.
+        seed: of the run.
+        iterations: of the method.
+        referee: the held-out judge; None: not scored.
+
+    Returns:
+        Metrics, and the log of its texts.
+    """
     search, _, _, services = assemble(load([*words, f"seed={seed}"]))
     lm, domain = services[0], search.domain
     sample_key, key = keys.split(keys.new(seed))
@@ -113,18 +134,29 @@ def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) ->
 
 
 def judge_scores(search: Search, state: State) -> dict[str, float]:
-    """Returns the scores of the map by the judge that guided the search."""
+    """Returns the scores of the map by the judge that guided the search.
+
+    Args:
+        search: its components.
+        state: at the end of the run.
+    """
     scores = of_archive(state.archive, abilities.of_domain(search.domain).objective_range)
     return {"qd_score": scores["qd_score"], "coverage": scores["coverage"], "quality": 100 * scores["mean"]}
 
 
 def held_out(state: State, lines: Lines, referee: Ruler) -> dict[str, float]:
-    """Returns the held-out judge's scores of the elites and of all texts, and how far both judges agree on measures."""
+    """Returns the held-out judge's scores of the elites and of all texts, and how far both judges agree on measures.
+
+    Args:
+        state: at the end of the run.
+        lines: log of all texts.
+        referee: the held-out judge.
+    """
     (elites,) = HostElites(state.archive).take(np.arange(len(state.archive)), "solution")
     texts = [line["text"] for line in lines if line["text"]]
     axes = np.array([line["kind"] for line in lines if line["text"]])
-    placed, cells = referee.places(texts), int(np.prod(state.archive.dims))
-    ranks = [_spearman(placed[:, i], axes[:, i]) for i in range(axes.shape[1])]
+    places, cells = referee.places(texts), int(np.prod(state.archive.dims))
+    ranks = [_spearman(places[:, i], axes[:, i]) for i in range(axes.shape[1])]
     return {
         "held_qd_score": referee.qd_score(list(elites), cells),
         "held_coverage": 100 * len(referee.fill(list(elites))) / cells,
@@ -137,9 +169,9 @@ def held_out(state: State, lines: Lines, referee: Ruler) -> dict[str, float]:
 
 def rows(runs: Runs) -> list[Row]:
     """Returns means, and QDAIF's difference from each rival, paired by seed."""
-    compared = ("qd_score", "finer_qd_score", "held_qd_score")
+    metrics = ("qd_score", "finer_qd_score", "held_qd_score")
     pairs = [(case, "QDAIF", m) for case, m in dict.fromkeys((case, m) for case, m, _ in runs.records) if m != "QDAIF"]
-    return [*summary(runs, np.mean), *study.differences(runs, pairs, compared, np.mean)]
+    return [*summary(runs, np.mean), *study.differences(runs, pairs, metrics, np.mean)]
 
 
 def _calls(lm: Any) -> dict[str, int]:

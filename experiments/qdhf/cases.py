@@ -63,9 +63,24 @@ class Rotated:
         return self.of.bounds
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
+        """Learns nothing.
+
+        Args:
+            key: not used.
+            rows: not used.
+            fresh: not used.
+        """
         return ()
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
+        """Learns nothing.
+
+        Args:
+            key: not used.
+            params: returned as they are.
+            rows: not used.
+            fresh: not used.
+        """
         return params
 
     def __call__(self, params: Params, features: Features) -> Array:
@@ -85,7 +100,15 @@ def task(name: str) -> Task:
 
 
 def method(name: str, of: Task, answers: int, flips: float, seed: int) -> MeasureMethod:
-    """Returns a method by name, for a task and a judge that flips a share of its answers."""
+    """Returns a method by name, for a task and a judge that flips a share of its answers.
+
+    Args:
+        name: of the method.
+        of: the task.
+        answers: number of comparisons.
+        flips: share of answers that the judge reverses.
+        seed: of the judge.
+    """
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     judge: Judge = Oracle(of.truth.feature)

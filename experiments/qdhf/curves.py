@@ -71,7 +71,13 @@ def draw(rows: list[Row]) -> Figure:
 
 
 def points(rows: list[Row], panel: Panel, method: str) -> list[Point]:
-    """Returns a method's points of a panel, from left to right."""
+    """Returns a method's points of a panel, from left to right.
+
+    Args:
+        rows: of the table.
+        panel: of the figure.
+        method: name of the method.
+    """
     matches = []
     for row in rows:
         case = _CASE.match(row.case)

@@ -33,7 +33,12 @@ INK, PAPER = "#d8dee9", "#14161b"
 
 
 def main(seed: int = 0, out: str = "experiments/results/qdhf/pictures.png") -> None:
-    """Searches, aligns the measures and draws."""
+    """Searches, aligns the measures and draws.
+
+    Args:
+        seed: of all randomness.
+        out: file of the picture.
+    """
     of = replace(task("images"), domain=Pictures(spread=1.5), generations=200, batch=100)
     rows, measures = learn(of, seed)
     look = rows.features["look"]
@@ -44,7 +49,12 @@ def main(seed: int = 0, out: str = "experiments/results/qdhf/pictures.png") -> N
 
 
 def learn(of: Task, seed: int) -> tuple[Rows, Array]:
-    """Returns elites and their learned measures [N, 2]."""
+    """Returns elites and their learned measures [N, 2].
+
+    Args:
+        of: the task.
+        seed: of all randomness.
+    """
     learner = method("ours", of, ANSWERS, 0.0, seed).descriptor
     search = Search(of.domain, learner, Grid(of.dims), Vary(Gaussian(of.sigma), of.batch), of.truth.reads)
     key, sample_key = keys.split(keys.new(seed))
@@ -59,7 +69,12 @@ def learn(of: Task, seed: int) -> tuple[Rows, Array]:
 
 
 def align(measures: Array, truth: Array) -> np.ndarray:
-    """Returns the affine image of the measures that lies best on the truth [N, 2] (least squares)."""
+    """Returns the affine image of the measures that lies best on the truth [N, 2] (least squares).
+
+    Args:
+        measures: [N, 2] learned.
+        truth: [N, 2].
+    """
     x = np.column_stack([measures, np.ones(len(measures))])
     return x @ np.linalg.lstsq(x, truth, rcond=None)[0]
 
@@ -70,7 +85,14 @@ def spread(measures: np.ndarray) -> np.ndarray:
 
 
 def draw(domain, rows: Rows, place: np.ndarray, likeness: float):
-    """Returns a figure: the best picture of each of CELLS x CELLS cells of places in 0..1."""
+    """Returns a figure: the best picture of each of CELLS x CELLS cells of places in 0..1.
+
+    Args:
+        domain: that renders solutions.
+        rows: elites.
+        place: [N, 2] in 0..1.
+        likeness: share of the truth's variance that the measures explain.
+    """
     cells = (place * CELLS).astype(int)
     best = {(int(cells[i, 0]), int(cells[i, 1])): int(i) for i in np.argsort(rows.objective)}
     images = np.asarray(domain.draw(rows.solutions[list(best.values())], SIDE))

@@ -52,15 +52,23 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table, and draws its curves."""
+    """Runs what is missing, then writes and prints the table, and draws its curves.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as the budget says.
+        cases: beginning of the names of cases; empty: all.
+        methods: names of methods; empty: all.
+        out: folder of the results; empty: the default one.
+    """
     plan = {entry: case_of(entry) for entry in (QUICK if budget == "quick" else PLAN)}
     names = study.beginning(plan.values(), cases)
     folder = study.folder("qdhf", budget, out)
     runs = study.runs(folder)
     for entry, case in plan.items():
-        compared = [name for name in entry.methods if not methods or name in methods] if case in names else []
+        method_names = [name for name in entry.methods if not methods or name in methods] if case in names else []
         several = range(seeds or BUDGETS[budget] // (1 if entry.task.startswith("arm") else 2))
-        for _, name, seed in study.missing(runs, product([case], compared, several)):
+        for _, name, seed in study.missing(runs, product([case], method_names, several)):
             study.add(runs, case, name, seed, play(task(entry.task), name, entry.answers, entry.flips, seed), METRICS)
     table = rows(runs)
     study.report(folder, table, METRICS)
@@ -73,7 +81,15 @@ def case_of(entry: Entry) -> str:
 
 
 def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
-    """Runs one search and returns its scores on ground truth."""
+    """Runs one search and returns its scores on ground truth.
+
+    Args:
+        of: the task.
+        name: of the method.
+        answers: number of comparisons.
+        flips: share of answers that the judge reverses.
+        seed: of all randomness.
+    """
     begin = time.process_time()
     descriptor, refits, reserve = method(name, of, answers, flips, seed)
     referee = Referee(of.truth, Grid(of.dims), of.coarse)
@@ -103,8 +119,8 @@ def rows(runs: Runs) -> list[Row]:
     table = summary(runs)
     for row in [row for row in table if row.metric == "qd_score_current"]:
         scores = np.array(list(runs.column(row.case, row.method, row.metric).values()))
-        failed = (scores < np.median(scores) / 2).astype(float) if np.median(scores) > 0 else np.full(1, np.nan)
-        table.append(row._replace(metric="failures", value=failed.mean(), low=np.nan, high=np.nan))
+        failures = (scores < np.median(scores) / 2).astype(float) if np.median(scores) > 0 else np.full(1, np.nan)
+        table.append(row._replace(metric="failures", value=failures.mean(), low=np.nan, high=np.nan))
     return table + study.differences(runs, _pairs(runs), ("qd_score_current", "aligned_r2"))
 
 

@@ -21,7 +21,12 @@ SPLITS = {"validation": 512, "test": 2000}
 
 
 def main(images: int = 2000, out: str = "") -> None:
-    """Evaluates what is missing, then writes and prints the table."""
+    """Evaluates what is missing, then writes and prints the table.
+
+    Args:
+        images: of the test set, at most 2,000.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("quant_forms", out=out)
     runs = study.runs(folder)
     bank = Quant("resnet14", "every").bank
@@ -49,7 +54,12 @@ def uniform(bank: Bank) -> dict[tuple[str, str], np.ndarray]:
 
 
 def evaluate(configs: np.ndarray, images: int) -> list[dict[str, float]]:
-    """Returns for each config its accuracy on both splits, and its worst class and flips on test images."""
+    """Returns for each config its accuracy on both splits, and its worst class and flips on test images.
+
+    Args:
+        configs: [B, 2L].
+        images: of each split, at most.
+    """
     table = str(Path("runs") / "quant_front" / "evaluations.sqlite")
     split = {
         name: Quant("resnet14", "every", min(n, images), name, table=table).accuracies(configs) for name, n in SPLITS.items()
@@ -60,10 +70,18 @@ def evaluate(configs: np.ndarray, images: int) -> list[dict[str, float]]:
 
 
 def bits_a_weight(bank: Bank, configs: np.ndarray) -> np.ndarray:
-    """Returns the bits that a weight takes with its share of scales, zero points and tables, [B]; 32 in full precision."""
+    """Returns the bits of a weight with its share of scales, zero points and tables; 32 in full precision.
+
+    Args:
+        bank: of the network.
+        configs: [B, 2L].
+
+    Returns:
+        Bits [B].
+    """
     weights = np.array([layer.parameters for layer in bank.network.layers])
-    stored = np.column_stack([bank.stored_bits, 32 * weights])
-    return stored[np.arange(bank.size), bank.split(configs)[0]].sum(1) / weights.sum()
+    option_bits = np.column_stack([bank.stored_bits, 32 * weights])
+    return option_bits[np.arange(bank.size), bank.split(configs)[0]].sum(1) / weights.sum()
 
 
 if __name__ == "__main__":

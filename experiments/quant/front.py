@@ -43,12 +43,20 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed; then writes and prints the table."""
+    """Runs what is missing, seed by seed; then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as many as SEEDS has for the network.
+        cases: networks or evaluations, e.g. minilm, 200 or resnet14-200; empty: all.
+        methods: names of methods; empty: all, or the few of FEW.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("quant_front", budget, out)
     runs = study.runs(folder)
     for name, n in plan_of(budget, cases):
-        compared = methods or FEW.get(name, tuple(METHODS))
-        todo = ((f"{name}, {n} evaluations", m, seed) for seed in range(seeds or SEEDS[name]) for m in compared)
+        method_names = methods or FEW.get(name, tuple(METHODS))
+        todo = ((f"{name}, {n} evaluations", m, seed) for seed in range(seeds or SEEDS[name]) for m in method_names)
         for case, method, seed in study.missing(runs, todo):
             study.add(runs, case, method, seed, play(problem(name), method, n, seed), ("qd test",))
     table = rows(runs)
@@ -56,7 +64,15 @@ def main(
 
 
 def plan_of(budget: str, cases: Names) -> list[tuple[str, int]]:
-    """Returns (network, evaluations) of a budget, or those of ``cases``: 200, resnet14 or resnet14-200."""
+    """Returns (network, evaluations) of each case of a budget.
+
+    Args:
+        budget: a name in BUDGETS.
+        cases: 200, resnet14 or resnet14-200; empty: all.
+
+    Raises:
+        UserError: the budget has no such case.
+    """
     names = {pair: {pair[0], str(pair[1]), f"{pair[0]}-{pair[1]}"} for pair in BUDGETS[budget]}
     every = sorted(set.union(*names.values()))
     for case in cases:
@@ -73,7 +89,17 @@ def problem(name: str) -> Problem:
 
 
 def play(of: Problem, method: str, n: int, seed: int) -> dict[str, float]:
-    """Spends n evaluations; returns the scores on validation and on test images."""
+    """Spends n evaluations on a method.
+
+    Args:
+        of: network and images.
+        method: a name in METHODS.
+        n: evaluations at most.
+        seed: of all randomness.
+
+    Returns:
+        Scores on validation and on test images.
+    """
     begin = time.process_time()
     configs = np.unique(METHODS[method](of, n, seed), axis=0)
     assert len(configs) <= n

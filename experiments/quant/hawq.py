@@ -39,7 +39,7 @@ class PublishedAllocation(NamedTuple):
     sensitivity: np.ndarray  # [L, 2] Omega = trace/n * ||W - Q(W)||^2
     budget: CostLimit
     tied: tuple[tuple[int, ...], ...]
-    published: np.ndarray  # [L] option
+    published_options: np.ndarray  # [L]
 
     def solve(self) -> Allocation:
         return solve(self.sensitivity, [self.budget], tied=self.tied)
@@ -52,7 +52,12 @@ class PublishedAllocation(NamedTuple):
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Solves all 18, then writes and prints the table."""
+    """Solves all 18, then writes and prints the table.
+
+    Args:
+        budget: all are the same.
+        out: folder of the results; empty: the default one.
+    """
     cases()[0].solve()  # imports on first use are not timed
     table = [row for case in cases() for row in rows(case)]
     study.report(study.folder("hawq_ilp", out=out), table, METRICS, 4, ("scipy", "numpy"))
@@ -65,8 +70,8 @@ def rows(case: PublishedAllocation) -> list[Row]:
     begin = time.perf_counter()
     solution = case.solve()
     seconds = time.perf_counter() - begin
-    ours, published = case.of(solution.options)[0], case.of(case.published)[0]
-    values = (float((solution.options != case.published).sum()), ours, published, seconds)
+    ours, reference = case.of(solution.options)[0], case.of(case.published_options)[0]
+    values = (float((solution.options != case.published_options).sum()), ours, reference, seconds)
     return [Row(case.name, "exact", m, v, float("nan"), float("nan"), 1) for m, v in zip(METRICS, values, strict=True)]
 
 
@@ -82,7 +87,12 @@ def record() -> dict[str, Any]:
 
 
 def costs(model: dict[str, Any], kind: str) -> np.ndarray:
-    """Returns [L, 2]: bytes, MACs times both bit widths, or the T4's latency in the source's unit, which it does not name."""
+    """Returns [L, 2]: bytes, MACs times both bit widths, or the T4's latency in the source's unit, which it does not name.
+
+    Args:
+        model: of hawq_v3.json.
+        kind: modelsize, bops or latency.
+    """
     if kind == "latency":
         return np.stack([model["t4_latency_int4"], model["t4_latency_int8"]], axis=1)
     per_bit = {"modelsize": ("params", lambda b: b / 8), "bops": ("macs", lambda b: b * b)}
@@ -96,10 +106,10 @@ def _case(name: str, kind: str, fraction: float) -> PublishedAllocation:
     sensitivity = np.stack([trace * np.asarray(model[f"weight_error_sq_{b}bit"]) for b in BITS], axis=1)
     cost = costs(model, kind)
     low, high = cost.sum(axis=0)  # all 4 bit, all 8 bit
-    published = np.array([int(digit == "8") for digit in model["published_bits"][f"{kind}_{fraction}"]])
+    published_options = np.array([int(digit == "8") for digit in model["published_bits"][f"{kind}_{fraction}"]])
     limit = float(low + fraction * (high - low))
     tied = tuple(tuple(pair) for pair in model["tied_layers"])
-    return PublishedAllocation(f"{name} {kind}_{fraction}", sensitivity, CostLimit(kind, cost, limit), tied, published)
+    return PublishedAllocation(f"{name} {kind}_{fraction}", sensitivity, CostLimit(kind, cost, limit), tied, published_options)
 
 
 if __name__ == "__main__":

@@ -33,19 +33,25 @@ class ConfigPoints(NamedTuple):
 
 
 def main(run: str = "runs/quant_speed/s0", exported: int = 8, out: str = "") -> None:
-    """Evaluates, exports, draws; finished exports are not repeated."""
+    """Evaluates, exports and draws; finished exports are not repeated.
+
+    Args:
+        run: folder of a run of recipe=quant_speed.
+        exported: number of elites to export.
+        out: folder of the results; empty: the default one.
+    """
     folder, target = Path(run), study.folder("quant_map", out=out)
-    stored = archive_file.load(folder)
-    node = {name: value for name, value in stored.about["config"]["domain"].items() if name != "_target_"}
+    archive = archive_file.load(folder)
+    node = {name: value for name, value in archive.about["config"]["domain"].items() if name != "_target_"}
     test_domain = Quant(**(node | {"split": "test", "images": TEST_IMAGES}))
-    selection = _worth_exporting(stored.columns, exported)
+    selection = _worth_exporting(archive.columns, exported)
     existing = {report["id"] for report in _reports(folder)}
-    missing = [int(i) for i in stored.columns["id"][selection] if int(i) not in existing]
+    missing = [int(i) for i in archive.columns["id"][selection] if int(i) not in existing]
     if missing:
         export.export(folder, missing, "onnx", folder / "deployable")
     reports = _reports(folder)
     elites = _points(
-        test_domain, stored.columns["solution"], [r["id"] for r in reports if r["deployable"]], stored.columns["id"]
+        test_domain, archive.columns["solution"], [r["id"] for r in reports if r["deployable"]], archive.columns["id"]
     )
     solver = _points(test_domain, solver_optima(test_domain, elites), [], np.zeros(0))
     rows = list(_rows(reports, elites, solver))
@@ -54,7 +60,15 @@ def main(run: str = "runs/quant_speed/s0", exported: int = 8, out: str = "") -> 
 
 
 def solver_optima(domain: Quant, elites: ConfigPoints) -> np.ndarray:
-    """Returns the solver's distinct optima, [n, 2L], at budgets spread over what the elites cover."""
+    """Returns the solver's distinct optima at budgets spread over what the elites cover.
+
+    Args:
+        domain: of the run.
+        elites: of the run.
+
+    Returns:
+        Configs [n, 2L].
+    """
     configs: dict[bytes, np.ndarray] = {}
     for size in np.linspace(elites.size.min(), elites.size.max(), LEVELS):
         for time in np.linspace(elites.latency.min(), elites.latency.max(), LEVELS):
@@ -65,7 +79,15 @@ def solver_optima(domain: Quant, elites: ConfigPoints) -> np.ndarray:
 
 
 def figure(elites: ConfigPoints, solver: ConfigPoints) -> Any:
-    """Draws size by latency; colour is held-out accuracy, a ring is a checked file, a cross a point of the solver."""
+    """Draws size by latency; colour is held-out accuracy, a ring is a checked file, a cross a point of the solver.
+
+    Args:
+        elites: of the run.
+        solver: optima of the exact solver.
+
+    Returns:
+        A matplotlib figure.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")

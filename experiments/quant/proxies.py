@@ -33,7 +33,14 @@ METRICS = ("spearman", "kendall", "spearman of the best fifth", "cpu_seconds")
 
 
 def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet14", out: str = "") -> None:
-    """Correlates what is missing, then writes and prints the table."""
+    """Correlates what is missing, then writes and prints the table.
+
+    Args:
+        seeds: number of seeds.
+        n: configs of each seed.
+        network: a name in IMAGES.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("quant_proxies", out=out)
     runs = study.runs(folder)
     todo = list(study.missing(runs, ((draw, name, seed) for draw, seed, name in product(DRAWS, range(seeds), NAMES))))
@@ -44,8 +51,8 @@ def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet
             configs = DRAWS[draw](Problem(domain, domain), n, seed)
             truth, predictions = domain.accuracies(configs)["accuracy"], predict(domain, tables, configs)
             for _, name, _ in study.missing(runs, product([draw], NAMES, [seed])):
-                predicted, seconds = predictions[name]
-                study.add(runs, draw, name, seed, _correlations(predicted, truth) | {"cpu_seconds": seconds})
+                prediction, seconds = predictions[name]
+                study.add(runs, draw, name, seed, _correlations(prediction, truth) | {"cpu_seconds": seconds})
     study.report(folder, rows(runs), METRICS, 3)
 
 
@@ -53,7 +60,16 @@ rows = partial(summary, statistic=np.mean)  # of its table
 
 
 def predict(domain: Quant, tables: TimedTables, configs: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
-    """Returns what each proxy predicts of configs, higher is better, and its CPU-seconds."""
+    """Predicts configs with each proxy.
+
+    Args:
+        domain: of the network.
+        tables: name -> (sensitivities, CPU-seconds that they took).
+        configs: [n, 2L].
+
+    Returns:
+        Proxy -> (prediction [n], higher is better, CPU-seconds).
+    """
     images = IMAGES[domain.network]
     others = data.load(domain.bank.network.forward.data, "validation").pixels[images : images + 64]
     cost = domain.cost(configs)
@@ -75,12 +91,12 @@ def _run_timed(f: Callable[[], Any]) -> tuple[Any, float]:
     return f(), time.process_time() - begin
 
 
-def _correlations(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def _correlations(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     best = np.argsort(-truth, kind="stable")[: len(truth) // 5]
     return {
-        "spearman": float(np.asarray(spearmanr(predicted, truth))[0]),
-        "kendall": float(np.asarray(kendalltau(predicted, truth))[0]),
-        "spearman of the best fifth": float(np.asarray(spearmanr(predicted[best], truth[best]))[0]),
+        "spearman": float(np.asarray(spearmanr(prediction, truth))[0]),
+        "kendall": float(np.asarray(kendalltau(prediction, truth))[0]),
+        "spearman of the best fifth": float(np.asarray(spearmanr(prediction[best], truth[best]))[0]),
     }
 
 

@@ -13,7 +13,7 @@ from domains.quant.domain import Quant
 from domains.quant.solve import ilp
 from domains.quant.solve.emitter import ILP
 from experiments.quant import score
-from experiments.quant.screening import Screened, Together
+from experiments.quant.screening import JointEmitter, ScreeningEmitter
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -35,24 +35,48 @@ Rival = Callable[[Problem, int, int], np.ndarray]
 
 
 def uniform(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """One option for all weights, one for all inputs: all pairs, the same for every seed."""
+    """Returns the configs with one option for all weights and one for all inputs: all pairs, the same for every seed.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: not used.
+    """
     bank = problem.domain.bank
     several = range(len(bank.weight_options)), range(len(bank.activation_options))
     return np.stack([bank.uniform(w, a) for w in several[0] for a in several[1]])[:n]
 
 
 def random(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Each gene uniformly."""
+    """Draws each gene uniformly.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     return np.random.default_rng(seed).integers(0, problem.domain.space, (n, len(problem.domain.space))).astype(np.int32)
 
 
 def sample_stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """The domain's own samples, spread over size and bits."""
+    """Takes the domain's own samples, spread over size and bits.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     return problem.domain.sample(keys.new(seed), n)
 
 
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """The optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed."""
+    """Returns the optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: not used.
+    """
     domain = problem.domain
     plain = Quant(domain.network, domain.option_set, proxy=domain.proxy)  # the optima depend on nothing else
     return _optima(plain)[:n]
@@ -66,14 +90,25 @@ def _optima(domain: Quant) -> np.ndarray:
 
 
 def seeds(problem: Problem, n: int) -> np.ndarray:
-    """What seeded methods begin with: the optima of the tables, then uniform configs; at most half of the evaluations."""
+    """Returns the first configs of seeded methods: the optima of the tables, then uniform configs.
+
+    Args:
+        problem: network and images.
+        n: evaluations; at most half of them are returned.
+    """
     both = np.concatenate([ilp_front(problem, n, 0), uniform(problem, n, 0)])
     _, first = np.unique(both, axis=0, return_index=True)
     return both[np.sort(first)][: n // 2]
 
 
 def genetic(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """A genetic algorithm for each of the four budgets, a quarter of the evaluations each: the usual way without a map."""
+    """Runs a genetic algorithm for each of the four budgets, a quarter of the evaluations each: the usual way without a map.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     parts = []
     for i, (size, bops) in enumerate(score.budgets(problem.domain).values()):
 
@@ -103,11 +138,18 @@ def _genetic(problem: Problem, objective: Callable[[np.ndarray], np.ndarray], n:
 
 
 def nsga2(problem: Problem, n: int, seed: int, seeded: bool = False) -> np.ndarray:
-    """Accuracy, size and bit operations by rank and crowding (Deb et al. 2002); begun with uniform and sampled configs."""
+    """Runs NSGA-II on accuracy, size and bit operations (Deb et al. 2002).
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+        seeded: starts with the tables' optima; else with uniform and sampled configs.
+    """
     random, several = np.random.default_rng(seed), 40
     begin = seeds(problem, n) if seeded else uniform(problem, n // 2, 0)
-    sampled = problem.domain.sample(keys.new(seed), max(several - len(begin), 0))
-    everyone = population = np.concatenate([begin, sampled])
+    samples = problem.domain.sample(keys.new(seed), max(several - len(begin), 0))
+    everyone = population = np.concatenate([begin, samples])
     while len(everyone) < n:
         order = _by_crowding(problem, population)
         population = population[order[:several]]
@@ -135,33 +177,62 @@ def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int
 
 
 def map_elites(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """MAP-Elites from sampled configs."""
+    """Runs MAP-Elites from sampled configs.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), sample_stratified(problem, 40, seed), n, seed)
 
 
 def map_elites_seeded(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """MAP-Elites from the tables' optima and uniform configs."""
+    """Runs MAP-Elites from the tables' optima and uniform configs.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), seeds(problem, n), n, seed)
 
 
 def surrogate(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """MAP-Elites whose children are screened by boosted trees, of 40 for each that is evaluated (after Quantune)."""
+    """Runs MAP-Elites; boosted trees select the children to evaluate, one of 40 (after Quantune).
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 640)
-    return _search(
-        problem, Screened(vary, problem.domain, _box(problem), 16, "trees"), sample_stratified(problem, 40, seed), n, seed
-    )
+    emitter = ScreeningEmitter(vary, problem.domain, _box(problem), 16, "trees")
+    return _search(problem, emitter, sample_stratified(problem, 40, seed), n, seed)
 
 
 def ilp_emitter(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """The tables' optima for empty and weak cells; tables are refitted to the evaluated configs."""
+    """Proposes the tables' optima for empty and weak cells; tables are refitted to the evaluated configs.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     return _search(problem, _solver(problem, 16), seeds(problem, n), n, seed)
 
 
 def ours(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Seeds from tables and uniform configs; then half exact solutions of refitted tables, half screened children."""
+    """Starts from tables and uniform configs; then half exact solutions of refitted tables, half screened children.
+
+    Args:
+        problem: network and images.
+        n: evaluations at most.
+        seed: of all randomness.
+    """
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 320)
-    screened = Screened(vary, problem.domain, _box(problem), 8, "tables and trees")
-    return _search(problem, Together((_solver(problem, 8), screened)), seeds(problem, n), n, seed)
+    screening = ScreeningEmitter(vary, problem.domain, _box(problem), 8, "tables and trees")
+    return _search(problem, JointEmitter((_solver(problem, 8), screening)), seeds(problem, n), n, seed)
 
 
 METHODS: dict[str, Rival] = {

@@ -42,7 +42,12 @@ CORNER = Corner(1 / 4, -4.0)  # 2 bit everywhere
 
 
 def cost(domain: Quant, configs: np.ndarray) -> RelativeCost:
-    """Returns what configs cost as shares of the uniform 8-bit network's."""
+    """Returns what configs cost relative to the uniform 8-bit network.
+
+    Args:
+        domain: of the network.
+        configs: [n, 2L].
+    """
     last = domain.bank.uniform(_eight(domain, 0), _eight(domain, 1))
     columns = domain.cost(np.concatenate([configs, last[None]]))
     return RelativeCost(columns["size"][:-1] / columns["size"][-1], 2.0 ** columns["bops"][:-1])
@@ -59,26 +64,48 @@ def budgets(domain: Quant) -> Budgets:
 
 
 def cells(costs: RelativeCost, begin: Corner = CORNER) -> np.ndarray:
-    """Returns each config's cell in the map, what lies outside in the nearest, [n]."""
+    """Returns each config's cell in the map, what lies outside in the nearest, [n].
+
+    Args:
+        costs: of the configs.
+        begin: corner of the map.
+    """
     of_size = np.clip(DIMS[0] * (costs.size - begin.size) / (1 - begin.size), 0, DIMS[0] - 1).astype(int)
     of_bops = np.clip(DIMS[1] * (1 - np.log2(costs.bops) / begin.bops), 0, DIMS[1] - 1).astype(int)
     return of_size * DIMS[1] + of_bops
 
 
 def elites(accuracy: np.ndarray, costs: RelativeCost, begin: Corner = CORNER) -> np.ndarray:
-    """Returns the rows of the best config of each cell."""
+    """Returns the rows of the best config of each cell.
+
+    Args:
+        accuracy: [n] per cent.
+        costs: of the configs.
+        begin: corner of the map.
+    """
     order = np.argsort(-accuracy, kind="stable")
     _, first = np.unique(cells(costs, begin)[order], return_index=True)
     return order[first]
 
 
 def front(accuracy: np.ndarray, costs: RelativeCost) -> np.ndarray:
-    """Returns the rows that no other betters in accuracy, size and bit operations at once."""
+    """Returns the rows that are not dominated in accuracy, size and bit operations.
+
+    Args:
+        accuracy: [n] per cent.
+        costs: of the configs.
+    """
     return np.flatnonzero(fronts(np.stack([accuracy, -costs.size, -costs.bops], 1)) == 0)
 
 
 def best(accuracy: np.ndarray, costs: RelativeCost, budgets: Budgets = BUDGETS) -> dict[str, int]:
-    """Returns budget -> the row of the best config within it; -1 where none is."""
+    """Returns budget -> the row of the best config within it; -1 where none is.
+
+    Args:
+        accuracy: [n] per cent.
+        costs: of the configs.
+        budgets: name -> largest share of size and of bit operations.
+    """
     rows = {}
     for name, (size, bops) in budgets.items():
         within = np.flatnonzero((costs.size <= size) & (costs.bops <= bops))
@@ -90,6 +117,10 @@ def hypervolume(accuracy: np.ndarray, costs: RelativeCost) -> float:
     """Returns the share of (size, bops, accuracy) in [0, 1]^3 that some config dominates, accuracy in per cent.
 
     Slab by slab of accuracy: the area that is dominated in size and bops by those at least so good.
+
+    Args:
+        accuracy: [n] per cent.
+        costs: of the configs.
     """
     inside = (costs.size < 1) & (costs.bops < 1)
     order = np.argsort(-accuracy[inside])

@@ -22,7 +22,7 @@ class EvaluatedConfigs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Screened:
+class ScreeningEmitter:
     """Selects the children with the largest predicted gain in their cell, one of each cell before any second.
 
     ``by``: trees (boosted trees on the bits of each layer), tables (refitted additive tables), or both: then trees also read
@@ -38,13 +38,35 @@ class Screened:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> EvaluatedConfigs:
+        """Remembers the initial population.
+
+        Args:
+            key: not used.
+            elites: folder of the elites of ``qd study emq``.
+        """
         return EvaluatedConfigs(*elites.take(np.arange(elites.size), "solution", "objective"))
 
     def tell(self, memory: EvaluatedConfigs, batch: Batch) -> EvaluatedConfigs:
+        """Adds a batch to the evaluated configs.
+
+        Args:
+            memory: configs evaluated before.
+            batch: evaluated.
+        """
         both = zip(memory, (batch.solutions, batch.evaluation.objective), strict=True)
         return EvaluatedConfigs(*(np.concatenate([old, np.asarray(new)]) for old, new in both))
 
     def ask(self, key: Array, memory: EvaluatedConfigs, elites: Elites) -> tuple[EvaluatedConfigs, Offspring]:
+        """Varies elites and selects the most promising children.
+
+        Args:
+            key: of the draws.
+            memory: configs evaluated before.
+            elites: folder of the elites of ``qd study emq``.
+
+        Returns:
+            The memory, and B children.
+        """
         _, offspring = self.vary.ask(key, (), elites)
         children = np.unique(np.asarray(offspring.solutions), axis=0)
         past = {row.tobytes() for row in memory.configs.astype(np.int32)}
@@ -102,19 +124,41 @@ def _best_of_each_cell_first(gain: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Together:
+class JointEmitter:
     """Emitters side by side; each receives all rows in ``tell`` (in a pool, only its own)."""
 
     emitters: tuple[Any, ...]
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> tuple[Any, ...]:
+        """Starts all emitters, with the same key.
+
+        Args:
+            key: of the draws.
+            elites: folder of the elites of ``qd study emq``.
+        """
         return tuple(emitter.init(key, elites) for emitter in self.emitters)
 
     def ask(self, key: Array, memory: tuple[Any, ...], elites: Elites) -> tuple[tuple[Any, ...], Offspring]:
+        """Asks all emitters.
+
+        Args:
+            key: of the draws.
+            memory: of each emitter.
+            elites: folder of the elites of ``qd study emq``.
+
+        Returns:
+            Their memories, and all their solutions.
+        """
         each = zip(self.emitters, keys.split(key, len(self.emitters)), memory, strict=True)
         answers = [emitter.ask(one, part, elites) for emitter, one, part in each]
         return tuple(part for part, _ in answers), Offspring(np.concatenate([offspring.solutions for _, offspring in answers]))
 
     def tell(self, memory: tuple[Any, ...], batch: Batch) -> tuple[Any, ...]:
+        """Tells all emitters the whole batch.
+
+        Args:
+            memory: of each emitter.
+            batch: evaluated.
+        """
         return tuple(emitter.tell(part, batch) for emitter, part in zip(self.emitters, memory, strict=True))

@@ -28,7 +28,12 @@ LATER = (TOGETHER, CALLS, ALONE)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, prints and writes the table: medians over rounds."""
+    """Does the rounds that are missing, prints and writes the table: medians over rounds.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("quant_speed", out=out)
     runs = study.runs(folder)
     todo = list(study.missing(runs, [(CASE, FIRST, 0), *((CASE, name, i) for i in range(BUDGETS[budget]) for name in LATER)]))
@@ -48,7 +53,15 @@ rows = summary  # medians
 
 
 def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
-    """Returns the ways to evaluate configs on 512 images."""
+    """Returns the ways to evaluate configs on 512 images.
+
+    Args:
+        domain: of the network.
+        configs: [B, 2L].
+
+    Returns:
+        Name -> function that evaluates them.
+    """
     images = data.load("fashion", "validation").first(512).pixels
     bank, program = domain.bank, jax.jit(domain.bank.run)
     return {
@@ -60,7 +73,12 @@ def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
 
 
 def measure(way: Callable[[], object], count: int) -> dict[str, float]:
-    """Returns configs a second and CPU-seconds a config, of a way that evaluates ``count``."""
+    """Returns configs a second and CPU-seconds a config, of a way that evaluates ``count``.
+
+    Args:
+        way: function to time.
+        count: configs that it evaluates.
+    """
     wall, cpu = time.perf_counter(), time.process_time()
     way()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -14,7 +14,15 @@ Curves = dict[str, dict[str, dict[int, np.ndarray]]]  # case -> method -> seed -
 
 
 def append(path: Path, case: str, method: str, seed: int, curve: Curve) -> None:
-    """Appends one run's curve, a JSON line."""
+    """Appends one run's curve, a JSON line.
+
+    Args:
+        path: of the file.
+        case: of the run.
+        method: of the run.
+        seed: of the run.
+        curve: its points.
+    """
     points = [[round(x, 4) for x in point] for point in curve]
     json_lines.append(path, [{"case": case, "method": method, "seed": seed, "curve": points}])
 

@@ -24,7 +24,12 @@ BATCH, REPEATS = 1000, 2
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, prints and writes the table: medians over rounds."""
+    """Does the rounds that are missing, prints and writes the table: medians over rounds.
+
+    Args:
+        budget: a name in BUDGETS.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("episodes", out=out)
     runs = study.runs(folder)
     for case in TASKS:

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.sparse.curves import Curve
 from experiments.sparse.tasks import SparseTask
+from qd.emitters.sparse.serene import SereneMemory
 from qd.types import Batch
 
 CELLS = 50
@@ -42,13 +43,18 @@ class GroundTruth:
         reward = np.where(batch.evaluation.objective[good] > 0, self._pay(place), 0)
         self.best = np.maximum(self.best, reward.max(axis=1, initial=0))
         self.first = np.where(np.isnan(self.first) & (self.best >= ENOUGH), evaluations, self.first)
-        search = getattr(before, "active", None)
+        search = before.active if isinstance(before, SereneMemory) else None
         self.effort[0 if search is None else 1 + self._area(search)] += len(batch.ids)
         if not self.curve or evaluations // 2000 > self.curve[-1][0] // 2000:
             self.curve.append((evaluations, 100 * float((self.visits > 0).mean()), *map(float, self.best)))
 
     def scores(self, budget: int, places: np.ndarray) -> dict[str, float]:
-        """Returns all scores; ``places`` are the final positions [N, 2] of what the method holds at its end."""
+        """Returns all scores.
+
+        Args:
+            budget: evaluations of the run; it stands for an area that was never reached.
+            places: [N, 2] final positions of the method's last archive.
+        """
         current = np.zeros_like(self.visits)
         current[tuple(_cells(places, self.task.box).T)] = 1
         scores = {f"area_{i + 1}": float(best) for i, best in enumerate(self.best)}

@@ -41,12 +41,31 @@ class Sampling:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
+        """Returns an empty memory.
+
+        Args:
+            key: not used.
+            elites: not used.
+        """
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Samples the domain.
+
+        Args:
+            key: of the draws.
+            memory: empty.
+            elites: not used.
+        """
         return memory, Offspring(self.domain.sample(keys.to_host(key), self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns nothing.
+
+        Args:
+            memory: returned as it is.
+            batch: not used.
+        """
         return memory
 
 
@@ -63,9 +82,24 @@ class Pixels:
         return ((0.0, 1.0),) * (3 * self.side**2)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> tuple:
+        """Learns nothing.
+
+        Args:
+            key: not used.
+            rows: not used.
+            fresh: not used.
+        """
         return ()
 
     def fit(self, key: Array, params: tuple, rows: Rows, fresh: Fresh) -> tuple:
+        """Learns nothing.
+
+        Args:
+            key: not used.
+            params: returned as they are.
+            rows: not used.
+            fresh: not used.
+        """
         return params
 
     def __call__(self, params: tuple, features: Features) -> Array:
@@ -75,7 +109,12 @@ class Pixels:
 
 
 def method(name: str, of: SparseTask) -> SparseMethod:
-    """Returns a method by name."""
+    """Returns a method by name.
+
+    Args:
+        name: of the method.
+        of: the task.
+    """
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     return METHODS[name](of)

@@ -30,7 +30,14 @@ LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained"
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
-    """Runs what is missing, then writes and prints the table and draws the images of one seed."""
+    """Runs what is missing, then writes and prints the table and draws the images of one seed.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as the budget says.
+        cases: beginning of the names of cases; empty: all.
+        out: folder of the results; empty: the default one.
+    """
     names = study.beginning(TASKS, cases)
     folder = study.folder("stax_sight", budget, out)
     runs = study.runs(folder)
@@ -49,7 +56,14 @@ rows = summary  # medians
 
 
 def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict[str, float]:
-    """Trains twice, as a search does until its second training, and tests on images outside the training set."""
+    """Trains twice, as a search does until its second training, and tests on images outside the training set.
+
+    Args:
+        learner: the descriptor.
+        rows: with images.
+        seed: of all randomness.
+        picture: file of the figure.
+    """
     train, test = (_part(rows, slice(0, TRAIN_IMAGES)), _part(rows, slice(TRAIN_IMAGES, None)))
     params = learner.init(keys.new(seed), train, _nothing)
     before = time.process_time()
@@ -70,7 +84,12 @@ def look(learner: ConvAutoencoder, rows: Rows, seed: int, picture: Path) -> dict
 
 
 def images(of: SparseTask, seed: int) -> Rows:
-    """Samples rows uniformly from 8,000 evaluations of novelty search on ground truth."""
+    """Samples rows uniformly from 8,000 evaluations of novelty search on ground truth.
+
+    Args:
+        of: the task.
+        seed: of all randomness.
+    """
     novelty = method("novelty", of)
     search = Search(of.domain, novelty.descriptor, novelty.archive, novelty.emitter, ("image", "position"), reserve=0)
     state, batch = start(search, keys.new(seed), of.domain.sample(keys.new(seed + 1), 200))
@@ -87,8 +106,8 @@ def _part(rows: Rows, which: slice) -> Rows:
     return Rows(rows.ids[which], rows.solutions[which], rows.objective[which], features, rows.valid[which])
 
 
-def _r2(predicted: np.ndarray, true: np.ndarray) -> float:
-    return float(1 - ((predicted - true) ** 2).sum() / ((true - true.mean(axis=0)) ** 2).sum())
+def _r2(predictions: np.ndarray, true: np.ndarray) -> float:
+    return float(1 - ((predictions - true) ** 2).sum() / ((true - true.mean(axis=0)) ** 2).sum())
 
 
 def _draw(light: np.ndarray, again: np.ndarray, path: Path) -> None:

@@ -22,8 +22,9 @@ from experiments.sparse import curves
 from experiments.sparse.ground_truth import GroundTruth
 from experiments.sparse.methods import METHODS, method
 from experiments.sparse.tasks import SparseTask, task
-from qd import keys
+from qd import abilities, keys
 from qd.archives import HostElites
+from qd.emitters.sparse.serene import SereneMemory
 from qd.report.table import Row, Runs, interval, summary
 from qd.search import refit, run, start
 from qd.types import Search, State
@@ -52,7 +53,15 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed, then writes and prints the table and draws its curves."""
+    """Runs what is missing, seed by seed, then writes and prints the table and draws its curves.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as the budget says.
+        cases: beginning of the names of cases; empty: all.
+        methods: names of methods; empty: all.
+        out: folder of the results; empty: the default one.
+    """
     plan = {f"{name}, {evaluations} evaluations": (name, evaluations) for name, evaluations in _plan(budget)}
     names = study.beginning(plan, cases)
     folder = study.folder("stax", budget, out)
@@ -70,7 +79,14 @@ def main(
 
 
 def play(of: SparseTask, name: str, evaluations: int, seed: int) -> tuple[dict[str, float], curves.Curve]:
-    """Runs one search; returns its scores on ground truth with its cost, and its curve."""
+    """Runs one search; returns its scores on ground truth with its cost, and its curve.
+
+    Args:
+        of: the task.
+        name: of the method.
+        evaluations: of the run.
+        seed: of all randomness.
+    """
     begin, training, trainings = time.process_time(), 0.0, 0
     components = method(name, of)
     keep = () if components.descriptor.reads == of.truth.reads else of.truth.reads
@@ -126,13 +142,14 @@ def _plan(budget: str) -> list[tuple[str, int]]:
 
 def _exploring_evaluations(memory: Any, evaluations: int) -> int:
     """Returns the evaluations spent on exploring, which TAXONS' schedule counts."""
-    return getattr(memory, "explored", evaluations - INITIAL)
+    return memory.exploration if isinstance(memory, SereneMemory) else evaluations - INITIAL
 
 
 def _final_places(search: Search, state: State) -> np.ndarray:
-    """Returns the final positions [N, 2] of what the emitter remembers, or of the elites."""
-    if hasattr(search.emitter, "recall"):
-        return search.emitter.recall(state.memory).features["position"]  # type: ignore[attr-defined]
+    """Returns the final positions [N, 2] of the rows that the emitter recalls, or of the elites."""
+    rows = abilities.of_emitter(search.emitter).recall(state.memory)
+    if rows is not None:
+        return rows.features["position"]
     return HostElites(state.archive).take(np.arange(len(state.archive)), "position")[0]
 
 

@@ -104,5 +104,5 @@ def test_both_generators_and_both_cma_me_are_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(generators, "measure", None)  # a call fails
     generators.main("quick", seeds=2, out=str(tmp_path))
     for method in cma_me.QUALITY_METHODS:
-        scores = cma_me.quality(method, 0, "cma_es", 4, 2, 360, annealed=True)
+        scores = cma_me.quality(method, 0, "cma_es", 4, 2, 360, mae=True)
         assert 0 < scores["elites"] <= 360 and scores["best"] > 50

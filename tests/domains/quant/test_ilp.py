@@ -31,11 +31,11 @@ def test_the_published_allocations_of_hawq_v3_are_found_exactly():
         chosen = case.solve()
         took = time.perf_counter() - begun
         assert took < 1 or case.name == "resnet18 modelsize_0.75", took  # the first also imports scipy's solver
-        (found, cost), (published, _) = case.of(chosen.options), case.of(case.published)
+        (found, cost), (published, _) = case.of(chosen.options), case.of(case.published_options)
         assert cost <= case.budget.limit and found <= published + 1e-12
         known = hawq.record()["models"][case.name.split()[0]]["optimum_objective"][case.name.split()[1]]
         assert found == pytest.approx(known, abs=1e-6)
-        differing += [] if (chosen.options == case.published).all() else [case.name]
+        differing += [] if (chosen.options == case.published_options).all() else [case.name]
     assert len(hawq.cases()) == 18 and differing == ["resnet50 modelsize_0.25"]
 
 

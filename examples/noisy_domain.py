@@ -36,5 +36,7 @@ search = qd.Search(NoisyBowl(), Select("spot", ((-1, 1), (-1, 1))), Grid((10, 10
 state, _ = qd.start(search, qd.keys.new(0), search.domain.sample(qd.keys.new(1), 100))
 for state, batch in qd.run(search, state, until=5_000):
     pass
-corrected = qd.referee.corrected_archive(search, state, repeats=50)
-print(f"mean objective of the elites: {state.archive.stats.obj_mean:.2f} as archived, {corrected.stats.obj_mean:.2f} corrected")
+corrected_archive = qd.referee.corrected_archive(search, state, repeats=50)
+print(
+    f"mean objective of the elites: {state.archive.stats.obj_mean:.2f} as archived, {corrected_archive.stats.obj_mean:.2f} corrected"
+)

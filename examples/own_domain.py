@@ -37,8 +37,8 @@ class Cart:
 
 def policy(weights, observation):
     first, last = jnp.split(weights, [SIZES[0][0] * SIZES[0][1]])
-    hidden = jnp.tanh(observation @ first.reshape(SIZES[0]))
-    return jnp.tanh(hidden @ last.reshape(SIZES[1]))
+    layer = jnp.tanh(observation @ first.reshape(SIZES[0]))
+    return jnp.tanh(layer @ last.reshape(SIZES[1]))
 
 
 def episode(weights):

@@ -20,8 +20,8 @@ print(run)
 print(run.elites.nlargest(3, "objective")[["id", "objective", "measures_0", "measures_1"]])
 print(run.metrics[["evals", "coverage", "qd_score"]].tail(3))
 
-entered = run.history.groupby("generation").size()  # solutions that entered the archive
-print(f"{entered.iloc[0]} entered in generation 0, {entered.iloc[-1]} in the last")
+additions = run.history.groupby("generation").size()  # solutions that entered the archive
+print(f"{additions.iloc[0]} entered in generation 0, {additions.iloc[-1]} in the last")
 
 angles = run.solution(run.best["id"])
 print(f"best pose, objective {run.best['objective']:.1f}: {angles.round(1)}")

@@ -56,8 +56,8 @@ class Throw:
 if __name__ == "__main__":
     search = qd.Search(Throw(), Select("flight", ((0, 15), (0, 2.5))), Grid((15, 10)), Vary(Gaussian(0.3), batch_size=64))
     state, batch = qd.start(search, qd.keys.new(0), search.domain.sample(qd.keys.new(1), 64))
-    failed = int((batch.status < 0).sum())
+    n_failed = int((batch.status < 0).sum())
     for state, batch in qd.progress(qd.run(search, state, until=1_000)):
-        failed += int((batch.status < 0).sum())
-    print(f"{len(state.archive)} ways to throw; {failed} of {state.evaluations} balls hit the wall")
+        n_failed += int((batch.status < 0).sum())
+    print(f"{len(state.archive)} ways to throw; {n_failed} of {state.evaluations} balls hit the wall")
     processes().shutdown()

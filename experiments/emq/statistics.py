@@ -16,7 +16,7 @@ from domains.quant.networks.data import Images
 from domains.quant.networks.layers import Network, linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
-from domains.quant.quantize.bank import Bank, quantized
+from domains.quant.quantize.bank import Bank, fake_quantize
 from qd.types import Array
 
 PROBES, STEPS = 12, 4  # of Hutchinson's estimate; of power iteration
@@ -149,7 +149,7 @@ def _changes(bank: Bank, inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
     """Q(x) - x of each site and option."""
     of_kernels = [list(several[:-1] - several[-1]) for several in bank.weights]
     scales = bank.scales[:, :-1]
-    return of_kernels + [[np.asarray(quantized(x, s)) - x for s in each] for x, each in zip(inputs, scales, strict=True)]
+    return of_kernels + [[np.asarray(fake_quantize(x, s)) - x for s in each] for x, each in zip(inputs, scales, strict=True)]
 
 
 def _products(

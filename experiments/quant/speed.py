@@ -15,7 +15,7 @@ import numpy as np
 from domains.quant.domain import Quant
 from domains.quant.networks import data
 from domains.quant.networks.layers import linear
-from domains.quant.quantize.bank import quantized
+from domains.quant.quantize.bank import fake_quantize
 from experiments import command, study
 from experiments.benchmarks.rounds import BUDGETS
 from qd import keys
@@ -92,7 +92,7 @@ def _compile_and_run(domain: Quant, config: np.ndarray, images: np.ndarray) -> n
     scales = domain.bank.scales[np.arange(domain.bank.size), pair[1]]
 
     def forward(pixels: jax.Array) -> jax.Array:
-        apply = lambda i, x: linear(network.layers[i], quantized(x, scales[i]), weights[i]) + network.biases[i]
+        apply = lambda i, x: linear(network.layers[i], fake_quantize(x, scales[i]), weights[i]) + network.biases[i]
         return network.forward(apply, pixels)
 
     return np.asarray(jax.jit(forward)(images))

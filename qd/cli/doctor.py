@@ -22,6 +22,6 @@ def main(words: Sequence[str]) -> int:
     report = examine(**vars(args))
     print("\n".join(report.facts))
     for finding in report.findings:
-        print(f"\n{finding.name}: {finding.seen}\n  type {finding.instead}")
+        print(f"\n{finding.name}: {finding.problem}\n  type {finding.fix}")
     print(f"\n{len(report.findings)} found" if report.findings else "\nnothing found")
     return 1 if report.findings else 0

@@ -18,6 +18,7 @@ from qd.store import solutions
 from qd.support.errors import UserError
 
 SAMPLES = 1_000
+_TILES = 10  # along a measure
 
 
 class Report(NamedTuple):
@@ -63,7 +64,7 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
         parts = compose.assemble(replace(settings, refit=None))  # a refit of what does not learn has a probe of its own
     except ValueError as error:
         return Report([], [fault(error)])
-    facts = [_who(parts)]
+    facts = [_components(parts)]
     if abilities.of_domain(parts.search.domain).external:
         return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
     return _probed(settings, parts, facts, samples)
@@ -71,59 +72,86 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
 
 def _probed(settings: RunSettings, parts: Any, facts: list[str], samples: int) -> Report:
     try:
-        trial = Trial(settings, parts.search, _seeds(settings, parts.search.domain))
+        trial = Trial(settings, parts.search, parts.run, _initial(settings, parts.search.domain))
     except RAISED as error:
         return Report(facts, [fault(error)])
-    stopped = try_out(trial, samples)
-    found = [stopped] if stopped else []
+    end = try_out(trial, samples)
+    faults = [end] if end else []
     for probe in PROBES:
         try:
-            found += probe(trial)
+            faults += probe(trial)
         except RAISED as error:
-            found.append(fault(error))
-    return Report(facts + _facts(trial), found)
+            faults.append(fault(error))
+    return Report(facts + _facts(trial), faults)
 
 
-def _seeds(settings: RunSettings, domain: Any) -> Any:
+def _initial(settings: RunSettings, domain: Any) -> Any:
     if settings.source:
         return solutions.load(settings.source, domain).solutions[:SEEDS]
-    drawn = domain.sample(keys.split(keys.new(settings.seed))[0], min(settings.initial, SEEDS))
-    return archives.objects(drawn) if isinstance(drawn, list) else np.asarray(drawn)
+    sample = domain.sample(keys.split(keys.new(settings.seed))[0], min(settings.initial, SEEDS))
+    return archives.objects(sample) if isinstance(sample, list) else np.asarray(sample)
 
 
-def _who(parts: Any) -> str:
+def _components(parts: Any) -> str:
     def where(part: Any) -> str:
         return f"{type(part).__name__} ({'pure' if part.pure else 'on the host'})"
 
     domain, descriptor, archive, emitter = parts.search[:4]
-    said = [where(domain), where(descriptor), type(archive).__name__, where(emitter)]
-    return f"{', '.join(said)}; driver {parts.run.__module__}"
+    names = [where(domain), where(descriptor), type(archive).__name__, where(emitter)]
+    return f"{', '.join(names)}; driver {parts.run.__module__}"
 
 
 def _facts(trial: Trial) -> list[str]:
-    """Says what the trial cost and reached."""
+    """Returns lines on what the trial cost and reached."""
     if trial.state is None:
         return []
     rows, (low, high) = trial.measures(), np.asarray(trial.search.descriptor.bounds, float).T
-    n, archive, each = trial.state.evaluations, trial.state.archive, trial.seconds
-    facts = [f"{n:,} evaluations: {100 * (1 - trial.judged().mean()):.1f} % failed, "
+    archive = trial.state.archive
+    facts = [f"{trial.state.evaluations:,} evaluations: {100 * (1 - trial.valid().mean()):.1f} % failed, "
              f"{100 * ((rows < low) | (rows > high)).any(axis=1).mean():.1f} % outside the bounds"]  # fmt: skip
     if len(rows):
-        reach = zip(rows.min(0), rows.max(0), low, high, strict=True)
-        facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(reach)]
-        count = archives.count_cells(archive)
-        cells = f" of {count:,} cells" if count else ""
-        dead = 100 * _dead(rows, low, high)
-        facts.append(f"{len(archive):,} elites{cells}; about {dead:.0f} % of the map lie where nothing came near (an estimate)")
-    if each:
-        whole = trial.settings.budget
-        facts.append(f"time: at most about {clock(each * whole)} for {whole:,} evaluations ({1 / each:,.0f}/s, batch by batch)")
+        spans = zip(rows.min(0), rows.max(0), low, high, strict=True)
+        facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(spans)]
+        facts.append(_reach(trial, low, high))
+    facts += _time(trial)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     facts.append(f"memory: {used / 2**20:,.0f} MB so far; a full archive takes {archive_bytes(archive) / 2**20:,.1f} MB")
     return facts
 
 
-def _dead(rows: np.ndarray, low: np.ndarray, high: np.ndarray, tiles: int = 10) -> float:
-    """Returns the share of the first two measures' tiles in which no row fell."""
-    place = np.clip(((rows - low) / (high - low) * tiles)[:, :2].astype(int), 0, tiles - 1)
-    return 1 - len(np.unique(place, axis=0)) / tiles ** place.shape[1]
+def _reach(trial: Trial, low: np.ndarray, high: np.ndarray) -> str:
+    """Returns how much of the map the initial solutions and the trial have reached; a search may reach more, or all."""
+    batch, archive = trial.batches[0], trial.state.archive  # type: ignore[union-attr]
+    first = np.asarray(batch.measures, float)[batch.status >= 0]
+    count = archives.count_cells(archive)
+    cells = f" of {count:,} cells" if count else ""
+    shape = " x ".join([str(_TILES)] * min(2, len(low)))
+    early, late = (100 * tiles_reached(rows, low, high) for rows in (first, trial.measures()))
+    return (
+        f"{len(archive):,} elites{cells}; of {shape} tiles of the map the {len(first):,} initial solutions reached "
+        f"{early:.0f} %, the whole trial {late:.0f} %: a longer search may reach more"
+    )
+
+
+def tiles_reached(measures: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Returns the share of ten tiles along each of the first two measures in which a row lies.
+
+    Args:
+        measures: [R, M]
+        low: [M] lower bounds.
+        high: [M] upper bounds.
+    """
+    place = np.clip(((measures - low) / (high - low) * _TILES)[:, :2].astype(int), 0, _TILES - 1)
+    return len(np.unique(place, axis=0)) / _TILES ** place.shape[1]
+
+
+def _time(trial: Trial) -> list[str]:
+    if trial.timing is None:
+        return []
+    budget, rates = trial.settings.budget, trial.timing.rates
+    least, most = trial.timing.seconds(budget)
+    refits = ", without refits" if trial.settings.refit else ""
+    return [
+        f"time: {clock(least)} to {clock(most)} for {budget:,} evaluations{refits} "
+        f"({min(rates):,.0f} to {max(rates):,.0f}/s here), and up to {trial.timing.compile_s:,.0f} s of compilation"
+    ]

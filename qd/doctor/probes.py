@@ -1,4 +1,4 @@
-"""What `qd doctor` looks for in a trial: one function a fault, each says what was seen and what to type instead.
+"""What `qd doctor` looks for in a trial: one function a fault, each names the fault and what to type.
 
 R rows of the trial, M measures.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qd import abilities, archives
+from qd.doctor import drift
 from qd.doctor.trial import Finding, Trial
 from qd.runner import refits
 from qd.store import archive_file
@@ -15,20 +16,19 @@ from qd.types import Rendering
 
 _FAILED, _OUTSIDE, _PASSING = 0.2, 0.2, 0.05  # shares of rows
 _STILL = 1e-6  # of the bounds' width: measures that vary less do not vary
-_REACHED = 0.01  # of the bounds' width: measures that span less than that leave nearly all cells dead
-_DRIFT = 1e-3  # of the spread: what compiling may change
+_REACHED = 0.01  # of the bounds' width: measures that span less reach few cells
 _GENERATIONS = 10  # a search of fewer is none
 _SLOW = 24 * 3600  # seconds
-_ENOUGH = 20  # rows, of which something can be said
+_ENOUGH = 20  # rows: below it nothing is concluded from them
 
 
 def same_key(trial: Trial) -> Iterator[Finding]:
     """The same key twice differs."""
-    said = trial.said if trial.plain is None else trial.plain
-    if said is None:
+    first = trial.evaluation if trial.plain is None else trial.plain
+    if first is None:
         return
-    names = ["objective", *said.features]
-    columns = zip(names, (said.objective, *said.features.values()), trial.again, strict=True)
+    names = ["objective", *first.features]
+    columns = zip(names, (first.objective, *first.features.values()), trial.repeat, strict=True)
     differ = [name for name, one, two in columns if not _equal(one, two)]
     if differ:
         yield Finding(
@@ -38,17 +38,15 @@ def same_key(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def compiled(trial: Trial) -> Iterator[Finding]:
-    """jax.jit of evaluate and evaluate itself disagree."""
-    if trial.plain is None or trial.said is None or any(same_key(trial)):
+def compilation(trial: Trial) -> Iterator[Finding]:
+    """jax.jit of evaluate and evaluate itself disagree, by more than rounding explains."""
+    if any(same_key(trial)):
         return
-    pairs = [("objective", trial.said.objective, trial.plain.objective)]
-    pairs += [(name, column, trial.plain.features[name]) for name, column in trial.said.features.items()]
-    differ = [name for name, one, two in pairs if _drifted(one, two) > 0.5]
-    if differ:
+    disagreements = drift.disagreements(trial)
+    if disagreements:
         yield Finding(
             "jit",
-            f"compiled by JAX, evaluate gives another {', '.join(differ)} than as it stands",
+            f"compiled by JAX, evaluate gives another {'; another '.join(map(str, disagreements))} than as it stands",
             "jax.numpy for whatever depends on the solutions or the keys, or pure = False",
         )
 
@@ -65,10 +63,10 @@ def seeds(trial: Trial) -> Iterator[Finding]:
 
 def failures(trial: Trial) -> Iterator[Finding]:
     """Evaluations that fail."""
-    objective = trial.said.objective if trial.said is not None else np.zeros(1)
+    objective = trial.evaluation.objective if trial.evaluation is not None else np.zeros(1)
     share = 1 - np.isfinite(np.asarray(objective, float)).mean()
     if trial.batches:
-        share = max(share, 1 - trial.judged().mean())
+        share = max(share, 1 - trial.valid().mean())
     if share > _FAILED:
         yield Finding(
             "failures",
@@ -79,26 +77,26 @@ def failures(trial: Trial) -> Iterator[Finding]:
 
 def features(trial: Trial) -> Iterator[Finding]:
     """Features that do not vary, or are not finite where the objective is."""
-    if trial.said is None:
+    if trial.evaluation is None:
         return
-    good = np.isfinite(np.asarray(trial.said.objective, float))
-    for name in trial.said.features:
-        column = np.asarray(trial.said.features[name], float)
+    good = np.isfinite(np.asarray(trial.evaluation.objective, float))
+    for name in trial.evaluation.features:
+        column = np.asarray(trial.evaluation.features[name], float)
         if good.any() and not np.isfinite(column[good]).all():
             yield Finding(
                 "not finite", f"the feature {name!r} is NaN or infinite where the objective is not",
-                "an objective of NaN where a feature cannot be said, or a feature without 0/0",
+                "an objective of NaN where a feature is not defined, or a feature without 0/0",
             )  # fmt: skip
             continue
-        seen = [np.asarray(batch.evaluation.features[name], float)[batch.status >= 0] for batch in trial.batches]
-        rows = np.concatenate([column[good], *seen]).reshape(good.sum() + sum(map(len, seen)), -1)
+        later = [np.asarray(batch.evaluation.features[name], float)[batch.status >= 0] for batch in trial.batches]
+        rows = np.concatenate([column[good], *later]).reshape(good.sum() + sum(map(len, later)), -1)
         if len(rows) >= _ENOUGH and rows.size and np.ptp(rows, axis=0).max() == 0:
             yield Finding("still feature", f"the feature {name!r} is the same in {len(rows):,} evaluations",
                           "another domain_defaults.feature or .reads, or a feature that depends on the solution")  # fmt: skip
 
 
 def measures(trial: Trial) -> Iterator[Finding]:
-    """Measures that do not vary, that leave nearly all cells dead, or that say the same twice."""
+    """Measures that do not vary, that span little of the bounds, or of which two are the same."""
     if not trial.batches or len(rows := trial.measures()) < _ENOUGH:
         return
     low, high = np.asarray(trial.search.descriptor.bounds, float).T
@@ -112,14 +110,14 @@ def measures(trial: Trial) -> Iterator[Finding]:
             yield Finding(
                 "dead cells",
                 f"measure {axis} lies between {begin:.4g} and {end:.4g}: {100 * share:.2g} % of its bounds "
-                f"({low[axis]:g}, {high[axis]:g}), so that nearly all cells seem dead",
+                f"({low[axis]:g}, {high[axis]:g}), so that few cells were reached",
                 "domain_defaults.bounds=... of what can be reached",
             )
-    varied = [axis for axis in range(len(span)) if np.ptp(rows[:, axis]) > _STILL * (high - low)[axis]]
-    for i, one in enumerate(varied):
-        for other in varied[i + 1 :]:
+    moving = [axis for axis in range(len(span)) if np.ptp(rows[:, axis]) > _STILL * (high - low)[axis]]
+    for i, one in enumerate(moving):
+        for other in moving[i + 1 :]:
             if abs(np.corrcoef(rows[:, one], rows[:, other])[0, 1]) > 0.9999:
-                yield Finding("twins", f"measures {one} and {other} say the same: only a diagonal of cells can be reached",
+                yield Finding("twins", f"measures {one} and {other} are the same: only a diagonal of cells can be reached",
                               "another descriptor.columns, or another feature")  # fmt: skip
 
 
@@ -152,9 +150,9 @@ def ticks(trial: Trial) -> Iterator[Finding]:
 
 def objectives(trial: Trial) -> Iterator[Finding]:
     """Objectives outside the range that the QD score is scaled by, or below the archive's threshold."""
-    if trial.said is None or not np.isfinite(trial.said.objective).any():
+    if trial.evaluation is None or not np.isfinite(trial.evaluation.objective).any():
         return
-    objective = trial.objective() if trial.batches else trial.said.objective[np.isfinite(trial.said.objective)]
+    objective = trial.objective() if trial.batches else trial.evaluation.objective[np.isfinite(trial.evaluation.objective)]
     worst, best = float(objective.min()), float(objective.max())
     scale = abilities.of_domain(trial.search.domain).objective_range
     if scale is not None:
@@ -173,23 +171,23 @@ def objectives(trial: Trial) -> Iterator[Finding]:
 
 def budget(trial: Trial) -> Iterator[Finding]:
     """A budget that is too small for the batch, the archive or the refits; or one that takes days."""
-    asked, size = trial.settings.budget, trial.batch_size
-    if size and (generations := max(asked - len(trial.seeds), 0) / size) < _GENERATIONS:
-        yield Finding("batch", f"a budget of {asked:,} is {generations:.1f} generations of {size:g}",
+    evaluations, size = trial.settings.budget, trial.batch_size
+    if size and (generations := max(evaluations - len(trial.seeds), 0) / size) < _GENERATIONS:
+        yield Finding("batch", f"a budget of {evaluations:,} is {generations:.1f} generations of {size:g}",
                       f"budget={round(100 * size)}, or a smaller domain_defaults.batch_size")  # fmt: skip
     cells = None if trial.state is None else archives.count_cells(trial.state.archive)
-    if cells is not None and cells > asked:
-        yield Finding("cells", f"{cells:,} cells cannot be filled by {asked:,} evaluations",
+    if cells is not None and cells > evaluations:
+        yield Finding("cells", f"{cells:,} cells cannot be filled by {evaluations:,} evaluations",
                       f"fewer cells (domain_defaults.dims=..., archive.cells=...), or budget={10 * cells}")  # fmt: skip
-    if trial.seconds and (whole := asked * trial.seconds) > _SLOW:
-        yield Finding("slow", f"the whole budget takes about {whole / 3600:,.0f} hours here", "a smaller budget=...")
+    if trial.timing and (least := trial.timing.seconds(evaluations)[0]) > _SLOW:
+        yield Finding("slow", f"the whole budget takes {least / 3600:,.0f} hours or more here", "a smaller budget=...")
     stops = trial.settings.refit
     if stops and abilities.of_descriptor(trial.search.descriptor).learns is False:
         who = type(trial.search.descriptor).__name__
         yield Finding("refit", f"refit={stops}, but {who} does not learn", "refit=null, or another descriptor")
-    late = [stop for stop in ([stops] if isinstance(stops, int) else refits.points(trial.settings)) if stop >= asked]
+    late = [stop for stop in ([stops] if isinstance(stops, int) else refits.points(trial.settings)) if stop >= evaluations]
     if late:
-        yield Finding("refit", f"refit={late} is not before the end of the budget, {asked:,}", f"budget={2 * max(late)}")
+        yield Finding("refit", f"refit={late} is not before the end of the budget, {evaluations:,}", f"budget={2 * max(late)}")
     if unused := refits.unused_questions(trial.settings, trial.search.descriptor):
         problem, fix = unused
         yield Finding("questions", problem, fix.removeprefix("type "))
@@ -206,27 +204,28 @@ def children(trial: Trial) -> Iterator[Finding]:
                       "an emitter of larger steps (emitter.variation.iso=..., sigma=...)")  # fmt: skip
 
 
-def stored(trial: Trial) -> Iterator[Finding]:
+def storage(trial: Trial) -> Iterator[Finding]:
     """What a run would write at its end."""
     if trial.state is None:
         return
     archive_file.columns(trial.state.archive)
     render = abilities.of_domain(trial.search.domain).render
     if render is not None and trial.settings.renderings:
-        drawn = render(trial.seeds[:1])
-        kinds = [each.kind if isinstance(each, Rendering) else type(each).__name__ for each in drawn]
-        if len(drawn) != 1 or not set(kinds) <= {"svg", "png", "gif", "text", "html", "audio"}:
+        renderings = render(trial.seeds[:1])
+        kinds = [each.kind if isinstance(each, Rendering) else type(each).__name__ for each in renderings]
+        if len(renderings) != 1 or not set(kinds) <= {"svg", "png", "gif", "text", "html", "audio"}:
             yield Finding("render", f"render gives {kinds} for one solution", "return [Rendering(kind, data)] of qd.types")
 
 
-def told(trial: Trial) -> Iterator[Finding]:
+def domain_faults(trial: Trial) -> Iterator[Finding]:
     """What a domain itself finds wrong, where it looks: that a judge cannot tell the ends of an axis apart."""
     for fault in abilities.of_domain(trial.search.domain).faults():
         yield Finding(*fault)
 
 
 PROBES: tuple[Callable[[Trial], Iterator[Finding]], ...] = (
-    failures, same_key, compiled, seeds, features, measures, outside, ticks, objectives, budget, children, stored, told
+    failures, same_key, compilation, seeds, features, measures, outside, ticks, objectives, budget, children, storage,
+    domain_faults,
 )  # fmt: skip
 
 
@@ -235,13 +234,3 @@ def _equal(one: np.ndarray, two: np.ndarray) -> bool:
     if one.dtype == object or two.dtype == object:
         return one.shape == two.shape and bool(np.all(one == two))
     return one.shape == two.shape and bool(np.array_equal(one, two, equal_nan=one.dtype.kind == "f"))
-
-
-def _drifted(one: np.ndarray, two: np.ndarray) -> float:
-    """Returns the share of rows that differ by more than rounding."""
-    one, two = (np.asarray(column, float).reshape(len(column), -1) for column in (one, two))
-    good = np.isfinite(one) & np.isfinite(two)
-    known, other = np.where(good, one, 0), np.where(good, two, 0)
-    spread = np.ptp(known, axis=0) + np.abs(known).max(axis=0) + 1e-12
-    off = (np.abs(known - other) > _DRIFT * spread) | (np.isfinite(one) != np.isfinite(two))
-    return float(off.any(axis=1).mean()) if one.size else 0.0

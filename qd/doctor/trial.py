@@ -1,9 +1,9 @@
-"""A dry run: a small sample and a short search of a recipe, kept for the probes of `qd doctor`. Nothing is written.
+"""A dry run: a small sample and a short search of a recipe, on which the probes of `qd doctor` look. Nothing is written.
 
 B batch, R rows of all batches, M measures.
 """
 
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,12 +12,17 @@ import numpy as np
 
 from qd import abilities, archives, checks, keys, programs
 from qd.config.settings import RunSettings
+from qd.doctor import timing
+from qd.doctor.timing import Stopwatch, Timing
+from qd.driver import Driver
 from qd.search import start, step
 from qd.store import archive_file
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
-SEEDS, SECONDS = 500, 20.0  # at most: seeds, and seconds of search
+SEEDS, SECONDS = 500, 20.0  # at most: initial solutions, and seconds of search
+_GENERATIONS = 3  # at least
+_KEY = 1  # of the evaluations that are compared
 RAISED = (
     ValueError, TypeError, ArithmeticError, LookupError, AttributeError, ImportError, RuntimeError, OSError, AssertionError
 )  # fmt: skip
@@ -27,8 +32,8 @@ class Finding(NamedTuple):
     """A fault."""
 
     name: str
-    seen: str
-    instead: str  # what to type
+    problem: str
+    fix: str  # what to type
 
 
 @dataclass
@@ -37,36 +42,46 @@ class Trial:
 
     settings: RunSettings
     search: Search
-    seeds: Array
-    again: tuple[Array, ...] = ()  # the seeds drawn, and evaluated, a second time by the same keys
-    said: Evaluation | None = None
+    driver: Driver
+    seeds: Array  # the initial population
+    repeat: tuple[Array, ...] = ()  # objective and features of a second evaluation by the same keys
+    evaluation: Evaluation | None = None
     plain: Evaluation | None = None  # of a pure domain: not compiled
     state: State | None = None
     batches: list[Batch] = field(default_factory=list)
-    timed: list[tuple[int, float]] = field(default_factory=list)  # rows and seconds of generations that compiled nothing
+    compile_s: float = 0.0  # seconds of compilation that a run has too
+    timing: Timing | None = None
 
     @property
     def batch_size(self) -> float | None:
         """Rows of a generation, on average."""
         return float(np.mean([len(batch.ids) for batch in self.batches[1:]])) if self.batches[1:] else None
 
-    @property
-    def seconds(self) -> float | None:
-        """Of one evaluation, with all that a generation does besides."""
-        rows, seconds = np.sum(self.timed, axis=0) if self.timed else (0, 0.0)
-        return float(seconds / rows) if rows else None
-
-    def judged(self) -> np.ndarray:
+    def valid(self) -> np.ndarray:
         """Returns which rows did not fail, [R]."""
         return np.concatenate([batch.status >= 0 for batch in self.batches])
 
     def measures(self) -> np.ndarray:
         """Returns measures of all rows that did not fail."""
-        return np.concatenate([np.asarray(batch.measures, float) for batch in self.batches])[self.judged()]
+        return np.concatenate([np.asarray(batch.measures, float) for batch in self.batches])[self.valid()]
 
     def objective(self) -> np.ndarray:
         """Returns objectives of all rows that did not fail."""
-        return np.concatenate([np.asarray(batch.evaluation.objective, float) for batch in self.batches])[self.judged()]
+        return np.concatenate([np.asarray(batch.evaluation.objective, float) for batch in self.batches])[self.valid()]
+
+    def nearby(self, count: int, scale: float) -> Iterator[Evaluation]:
+        """Evaluates solutions near the initial ones, by the same keys; none where solutions are not of real numbers.
+
+        Args:
+            count: evaluations of the whole population.
+            scale: standard deviation of the change of each gene, as a share of its largest absolute value.
+        """
+        solutions = np.asarray(self.seeds)
+        names, key = programs.feature_names(self.search), keys.new(_KEY)
+        for number in range(count if solutions.dtype.kind == "f" else 0):
+            change = np.asarray(keys.normal(keys.new(number), solutions.shape)) * np.abs(solutions).max(axis=0)
+            moved = (solutions + scale * change).astype(solutions.dtype)
+            yield programs.evaluate(self.search.domain, names, key, moved)
 
 
 def try_out(trial: Trial, samples: int) -> Finding | None:
@@ -74,8 +89,8 @@ def try_out(trial: Trial, samples: int) -> Finding | None:
 
     Args:
         trial: of a search and its seeds; what the recipe did is kept in it.
-        samples: evaluations after which the search stops, or the budget, whichever is less, but not before two
-            generations are timed; it also stops after 20 seconds, once one is timed.
+        samples: evaluations after which the search stops, or the budget, whichever is less, but not before three
+            generations; it also stops after 20 seconds, once there are two.
 
     Returns:
         The fault, from an error of RAISED; None where none was raised, also where no seed can enter the archive and nothing
@@ -83,7 +98,7 @@ def try_out(trial: Trial, samples: int) -> Finding | None:
     """
     try:
         _evaluate(trial)
-        if trial.said is not None and np.isfinite(trial.said.objective).any() and _passes(trial):
+        if trial.evaluation is not None and np.isfinite(trial.evaluation.objective).any() and _passes(trial):
             _search(trial, samples)
     except RAISED as error:
         return fault(error)
@@ -104,42 +119,47 @@ def fault(error: BaseException) -> Finding:
 def _evaluate(trial: Trial) -> None:
     """Evaluates the seeds twice by the same key, and once uncompiled where the domain is pure."""
     domain, names = trial.search.domain, programs.feature_names(trial.search)
-    key = keys.new(1)
+    key = keys.new(_KEY)
     checks.rehearse(trial.search, key, trial.seeds)
-    trial.said = programs.evaluate(domain, names, key, trial.seeds)
+    watch = Stopwatch()
+    trial.evaluation = programs.evaluate(domain, names, key, trial.seeds)
+    trial.compile_s += watch.compile_s
     if domain.pure:
-        trial.plain, again = (_uncompiled(domain, names, key, trial.seeds) for _ in range(2))
+        trial.plain, repeat = (_uncompiled(domain, names, key, trial.seeds) for _ in range(2))
     else:
-        again = programs.evaluate(domain, names, key, trial.seeds)
-    trial.again = (again.objective, *(again.features[name] for name in names))
+        repeat = programs.evaluate(domain, names, key, trial.seeds)
+    trial.repeat = (repeat.objective, *(repeat.features[name] for name in names))
 
 
 def _uncompiled(domain: Any, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
     each = jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(key)), len(solutions))
-    said = domain.evaluate(each, jax.numpy.asarray(solutions))
-    return Evaluation(np.asarray(said.objective), {name: np.asarray(said.features[name]) for name in names})
+    evaluation = domain.evaluate(each, jax.numpy.asarray(solutions))
+    features = {name: np.asarray(evaluation.features[name]) for name in names}
+    return Evaluation(np.asarray(evaluation.objective), features)
 
 
 def _passes(trial: Trial) -> bool:
     """Whether any seed can enter the archive."""
     threshold = abilities.of_archive(trial.search.archive).threshold_min
-    return threshold is None or bool(np.nanmax(trial.said.objective) > threshold)  # type: ignore[union-attr]
+    return threshold is None or bool(np.nanmax(trial.evaluation.objective) > threshold)  # type: ignore[union-attr]
 
 
 def _search(trial: Trial, samples: int) -> None:
-    begun = time.perf_counter()
+    whole, rows, watches = Stopwatch(), [], []
     trial.state, batch = start(trial.search, keys.new(0), trial.seeds)
     trial.batches.append(batch)
-    sizes: set[int] = set()
-    while trial.state.evaluations < min(samples, trial.settings.budget) or len(trial.timed) < 2:
-        before = time.perf_counter()
+    trial.compile_s += whole.compile_s
+    while trial.state.evaluations < min(samples, trial.settings.budget) or len(rows) < _GENERATIONS:
+        watch = Stopwatch()
         trial.state, batch = step(trial.search, trial.state)
         trial.batches.append(batch)
-        if len(batch.ids) in sizes:
-            trial.timed.append((len(batch.ids), time.perf_counter() - before))
-        sizes.add(len(batch.ids))  # the first of a size compiles
-        if time.perf_counter() - begun > SECONDS and trial.timed:
+        rows.append(len(batch.ids))
+        watches.append((watch.work_s, watch.compile_s))
+        if whole.work_s > SECONDS and len(rows) > 1:
             break
+    on_host = timing.is_host(trial.driver)
+    once = timing.of_generations(rows, watches) if on_host else timing.of_driver(trial.driver, trial.search, trial.seeds)
+    trial.timing = once._replace(compile_s=once.compile_s + trial.compile_s)
 
 
 def archive_bytes(archive: Any) -> int:

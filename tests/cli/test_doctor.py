@@ -1,7 +1,9 @@
 """qd doctor: each planted fault is found by its name, and nothing is found in what is shipped."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -11,9 +13,13 @@ import pytest
 
 from qd import keys
 from qd.cli.main import main
-from qd.doctor.examine import examine, findings
+from qd.config import compose
+from qd.doctor import timing
+from qd.doctor.drift import difference, disagreements
+from qd.doctor.examine import examine, findings, tiles_reached
+from qd.doctor.trial import Trial, try_out
 from qd.support.conf import conf
-from qd.types import Array, Evaluation, Rendering
+from qd.types import Array, Evaluation, Rendering, State
 
 SMALL = ["domain=toy", "initial=50", "domain_defaults.batch_size=50", "domain_defaults.dims=[20,20]"]
 QUICK = ("domain=arm", "domain=sphere", "recipe=arm_pca", "recipe=qd_gt")
@@ -59,6 +65,11 @@ class Toy:
                 objective = np.asarray(objective) + np.random.rand(len(x))  # noqa: NPY002 - the fault
             case "jit":
                 objective = objective * (2 if isinstance(x, jax.core.Tracer) else 1)
+            case "jit of one row":
+                objective = objective.at[7].add(0.05) if isinstance(x, jax.core.Tracer) else objective
+            case "chaos":  # compilation moves the last digit, and the map amplifies it
+                start = (xy + 1) / 2 * (1 + 2e-7 if isinstance(x, jax.core.Tracer) else 1)
+                features["xy"] = 2 * jax.lax.fori_loop(0, 60, lambda _, y: 3.99 * y * (1 - y), jnp.clip(start, 0, 1)) - 1
             case "python":
                 objective = jnp.array([float(row.sum()) for row in x])
             case "key error":
@@ -102,6 +113,7 @@ def names(*overrides: str) -> set[str]:
         pytest.param(["domain.fault=too bad"], "range", id="objectives below objective_range"),
         pytest.param(["domain.fault=random", "domain.pure=false"], "random", id="the same key twice differs"),
         pytest.param(["domain.fault=jit"], "jit", id="compiled and plain differ"),
+        pytest.param(["domain.fault=jit of one row"], "jit", id="compiled and plain differ in one row of fifty"),
         pytest.param(["domain.fault=python"], "recipe", id="pure, but Python"),
         pytest.param(["domain.fault=key error", "domain.pure=false"], "raises", id="evaluate raises"),
         pytest.param(["domain.fault=same seeds"], "seeds", id="all seeds are the same"),
@@ -130,20 +142,77 @@ def test_nothing_is_found_in_the_toy_without_a_fault():
     assert findings([*SMALL, "descriptor=pca", "refit=1000"], samples=250) == []
 
 
+def test_a_difference_in_one_row_is_reported_with_its_share_and_size():
+    (finding,) = [each for each in findings([*SMALL, "domain.fault=jit of one row"], samples=250) if each.name == "jit"]
+    assert re.search(
+        r"another objective in 2 % of rows \(by up to [0-9.]+ % of its spread\) than as it stands", finding.problem
+    )
+
+
+def test_chaos_that_amplifies_rounding_is_no_fault():
+    words = [*SMALL, "domain.fault=chaos"]
+    settings = compose.load(words)
+    parts = compose.assemble(settings)
+    trial = Trial(settings, parts.search, parts.run, np.asarray(parts.search.domain.sample(keys.new(0), 50)))
+    try_out(trial, 100)
+    assert (difference(trial.evaluation.features["xy"], trial.plain.features["xy"]) > 0.05).mean() > 0.5
+    assert disagreements(trial) == []
+    assert findings(words, samples=250) == []
+
+
+def test_a_difference_is_a_share_of_the_spread_of_its_column():
+    one = np.array([[0.0, 1], [4, 2], [2, np.nan], [2, np.inf]])
+    two = np.array([[0.0, 1], [4, 2.3], [2, np.nan], [2, 3]])
+    np.testing.assert_allclose(difference(one, two), [0, 0.3 / 4, 0, np.inf])  # extent 2 and largest value 2
+
+
+def test_the_reach_is_of_what_was_tried():
+    rows = np.array([[0.05, 0.05], [0.06, 0.01], [0.55, 0.95], [1.5, 0.5]])
+    assert tiles_reached(rows, np.zeros(2), np.ones(2)) == 3 / 100
+    assert tiles_reached(rows[:, :1], np.zeros(1), np.ones(1)) == 3 / 10
+
+
+def test_a_time_is_a_range_and_compilation_is_apart(monkeypatch):
+    now = compiled = 0.0
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(timing, "compile_clock", lambda: SimpleNamespace(seconds=compiled))
+    rates = iter([100, 50, 200, 100, 400, 100, 100])
+
+    def driver(recipe, state, until):
+        nonlocal now, compiled
+        count = until - state.evaluations
+        if state.evaluations == 100:  # the first stretch compiles
+            compiled, now = compiled + 7.0, now + 7.0
+        now += count / next(rates)
+        yield state._replace(evaluations=until), None
+
+    state = State(None, None, None, None, None, 1, 100)
+    monkeypatch.setattr(timing, "start", lambda *_: (state, SimpleNamespace(ids=range(100))))
+    measured = timing.of_driver(driver, None, None)
+    assert measured.rates == pytest.approx((50, 200, 100)) and measured.compile_s == 7
+    least, most = measured.seconds(1000)
+    assert least < 1000 / 200 and most > 1000 / 50
+
+
 def test_an_extra_that_is_missing(here):
     (here / "lacking.py").write_text("import no_such_package_anywhere\n")
     (found,) = findings([*SMALL, "domain._target_=lacking.Domain"])
-    assert found.name == "extra" and "pip install no_such_package_anywhere" in found.instead
+    assert found.name == "extra" and "pip install no_such_package_anywhere" in found.fix
 
 
-def test_what_is_typed_and_said(capsys):
+def test_what_is_typed_and_printed(capsys):
     assert main(["doctor", *SMALL, "--samples", "200"]) == 0
-    said = capsys.readouterr().out
-    assert "Toy (pure), Select (pure), Grid, Vary (pure); driver qd." in said and said.endswith("nothing found\n")
-    assert " of 400 cells; about " in said and "time: at most about" in said and "memory: " in said
+    output = capsys.readouterr().out
+    assert "Toy (pure), Select (pure), Grid, Vary (pure); driver qd." in output and output.endswith("nothing found\n")
+    reach = r" elites of 400 cells; of 10 x 10 tiles of the map the 50 initial solutions reached \d+ %, the whole trial \d+ %: "
+    speed = r"^time: [\d:]+ to [\d:]+ for 50,000 evaluations \([\d,]+ to [\d,]+/s here\), and up to \d+ s of compilation$"
+    assert re.search(reach, output) and re.search(speed, output, re.MULTILINE)
+    assert "memory: " in output
     assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
-    said = capsys.readouterr().out
-    assert "of the measures lie outside the bounds\n  type domain_defaults.bounds=[[-" in said and said.endswith("1 found\n")
+    output = capsys.readouterr().out
+    assert "of the measures lie outside the bounds\n  type domain_defaults.bounds=[[-" in output and output.endswith(
+        "1 found\n"
+    )
     assert main(["doctor", "domain=tyo"]) == 1 and "type toy" in capsys.readouterr().err
     assert main(["doctor", "--samples", "x"]) == 2 and "--samples: invalid int value: 'x'" in capsys.readouterr().err
     assert main(["doctor", "--samples", "0"]) == 1 and "type --samples 1000" in capsys.readouterr().err

@@ -27,7 +27,7 @@ _ENTRIES = 8_000_000  # centroids that a table may list; beyond, every centroid 
 
 class GridTable(NamedTuple):
     lower: Array  # [M]
-    width: Array  # [M]
+    rate: Array  # [M] cells per unit of a measure: the guess multiplies, for XLA rounds quotients otherwise than NumPy
     dims: Array  # [M] int32
     low: Array  # [M] measures are clamped to low..high
     high: Array  # [M]
@@ -72,7 +72,8 @@ def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
 def _grid(archive: Any) -> GridTable:
     dims, (low, high) = np.asarray(archive.dims, np.int32), archives.reach(archive)
     borders = tuple(_smallest(each) for each in archive.borders)
-    lookup = GridTable(archive.lower_bounds, archive.interval_size, dims, low, high, borders)
+    rate = (dims / archive.interval_size.astype(np.float64)).astype(np.float32)
+    lookup = GridTable(archive.lower_bounds, rate, dims, low, high, borders)
     _check(lookup)
     return lookup
 
@@ -89,24 +90,24 @@ def _check(lookup: GridTable) -> None:
     for axis, borders in enumerate(lookup.borders):
         for step in (0, -1):
             at = unordered(borders[1:-1] + np.int32(step))
-            guess = _guess(np, at, lookup.lower[axis], lookup.width[axis], lookup.dims[axis])
+            guess = _guess(np, at, lookup.lower[axis], lookup.rate[axis], lookup.dims[axis])
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
+                width = lookup.dims[axis] / lookup.rate[axis]
                 raise UserError(
-                    f"{lookup.dims[axis]:,} cells in bounds of width {lookup.width[axis]:g} at {lookup.lower[axis]:g} are too "
-                    "narrow for float32",
+                    f"{lookup.dims[axis]:,} cells in bounds of width {width:g} at {lookup.lower[axis]:g} are too narrow for float32",
                     "type driver=host",
                 )
 
 
-def _guess(xp: Any, m: Array, lower: Array, width: Array, n: Array) -> Array:
-    return xp.clip((m - lower) * xp.float32(n) / width, 0, xp.float32(n - 1)).astype(xp.int32)
+def _guess(xp: Any, m: Array, lower: Array, rate: Array, n: Array) -> Array:
+    return xp.clip((m - lower) * rate, 0, xp.float32(n - 1)).astype(xp.int32)
 
 
 def _in_grid(grid: GridTable, measures: Array) -> Array:
     cell = jnp.zeros(len(measures), jnp.int32)
     for axis, borders in enumerate(grid.borders):
         m, n = measures[:, axis], grid.dims[axis]
-        guess = _guess(jnp, m, grid.lower[axis], grid.width[axis], n)
+        guess = _guess(jnp, m, grid.lower[axis], grid.rate[axis], n)
         guess -= ordered(m) < borders[guess]
         guess += ordered(m) >= borders[guess + 1]
         cell = cell * n + guess
@@ -141,7 +142,8 @@ def _listed(tree: KDTree, corner: np.ndarray, width: np.ndarray, side: int) -> l
     """
     axes = np.meshgrid(*[np.arange(side)] * len(corner), indexing="ij")
     middles = corner + width * (np.stack(axes, -1).reshape(-1, len(corner)) + 0.5)
-    radius = np.linalg.norm(width) / 2 * 1.001 + 1e-5 * np.abs(corner).max()  # a bin is found in float32
+    largest = np.abs([corner, corner + side * width]).max()
+    radius = np.linalg.norm(width) / 2 * 1.001 + 1e-5 * largest  # a bin is found in float32, by a quotient that XLA rounds
     return list(tree.query_ball_point(middles, tree.query(middles)[0] + 2 * radius))
 
 

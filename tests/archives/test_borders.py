@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from feedback.descriptors.select import Select
 from qd import keys, search
 from qd.archives import DensityGrid, Grid, HostElites, SlidingBoundaries, insert
+from qd.archives.lean import OpenCVT
 from qd.driver import run
 from qd.emitters.vary import Gaussian, Vary
 from qd.fused import index
@@ -36,9 +38,10 @@ def test_every_share_lies_in_the_cell_above_its_border() -> None:
         last = np.flatnonzero(np.diff(expected))
         rows = np.concatenate([[0], last, last + 1, [len(k) - 1]])
         shares = k[rows] / n[rows]
+        by_reciprocal = k[rows].astype(np.float32) * (np.float32(1) / n[rows].astype(np.float32))  # as XLA divides
         for dtype in ("float32", "float64"):
             archive = Grid((dims,), dtype=dtype).open(example(), UNIT, (), 0)
-            for measures in (shares.astype(np.float32), shares):
+            for measures in (shares.astype(np.float32), shares, by_reciprocal):
                 np.testing.assert_array_equal(archive.index_of(measures[:, None]), expected[rows])
 
 
@@ -87,6 +90,28 @@ def test_the_compiled_archive_has_the_same_cells(bounds) -> None:
         measures = np.concatenate([*steps, rng.uniform(low, high, 3000).astype(np.float32), other])[:, None]
         cells, _ = index.cells(index.table(archive), jnp.asarray(measures))
         np.testing.assert_array_equal(cells, archive.index_of(measures))
+
+
+def test_bins_of_centroids_that_float32_can_hardly_tell_apart_miss_none() -> None:
+    """A quotient that is rounded otherwise falls into the bin beside."""
+    centroids = np.sort(np.random.default_rng(0).uniform(1, 11, (20_000, 1)).astype(np.float32), axis=0)
+    plain = {"solution_dim": 1, "solution_dtype": np.float32, "objective_dtype": np.float32, "measures_dtype": np.float32}
+    archive = OpenCVT(centroids=centroids, ranges=((1.0, 11.0),), **plain)
+    lookup = index.table(archive)  # its bins begin at 0, where a margin by the lowest number alone would be none
+    at = np.float32(lookup.corner + lookup.bin * np.arange(len(lookup.ids) + 1, dtype=np.float64))
+    measures = np.concatenate([at, np.nextafter(at, np.float32(-9)), np.nextafter(at, np.float32(99))])[:, None]
+    cells, _ = jax.jit(index.cells)(lookup, jnp.asarray(measures))
+    np.testing.assert_array_equal(cells, archive.index_of(measures))
+
+
+def test_quotients_of_a_compiled_domain_lie_in_the_cells_of_their_fractions() -> None:
+    """JAX divides by a scalar through its rounded reciprocal: 41 / 41 is below 1."""
+    for n in (41, 49, 1000):
+        k = np.arange(n + 1)
+        measures = np.asarray(jax.jit(lambda x, n=n: x / n)(k.astype(np.float32)))[:, None]
+        archive = Grid((n,)).open(example(), UNIT, (), 0)
+        np.testing.assert_array_equal(archive.index_of(measures), np.minimum(k, n - 1))
+        np.testing.assert_array_equal(index.cells(index.table(archive), jnp.asarray(measures))[0], np.minimum(k, n - 1))
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,9 @@ def _check(lookup: GridTable) -> None:
             at = unordered(borders[1:-1] + np.int32(step))
             guess = _guess(np, at, lookup.lower[axis], lookup.rate[axis], lookup.dims[axis])
             if (np.abs(guess - (np.arange(1, len(borders) - 1) + step)) > 1).any():
-                width = lookup.dims[axis] / lookup.rate[axis]
+                n, low, width = lookup.dims[axis], lookup.lower[axis], lookup.dims[axis] / lookup.rate[axis]
                 raise UserError(
-                    f"{lookup.dims[axis]:,} cells in bounds of width {width:g} at {lookup.lower[axis]:g} are too narrow for float32",
-                    "type driver=host",
+                    f"{n:,} cells in bounds of width {width:g} at {low:g} are too narrow for float32", "type driver=host"
                 )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import guess
+from qd.config import guess, workers
 from qd.config.build import build
 from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
@@ -25,7 +25,7 @@ from qd.support.moved import current_override, current_setting, earlier_settings
 # each component may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # not part of a folder's name
-_NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b")  # nor do these
+_NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b|remote(\.(?!chunk\b).*)?$")  # nor do these
 _LONGEST, _SLUG = 120, 60  # characters of overrides in a folder's name; and where they are cut short
 _PLAIN = re.compile(r"[\w.,=+~@:\[\]{}-]*")
 
@@ -80,8 +80,9 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
         elif name == "judge_lm" and "lm" in shared:
             shared[name] = shared["lm"]
     components = [shared[name] for name in ("domain", "descriptor", "archive", "emitter")]
+    components[0] = workers.wrap(components[0], settings.workers, settings.remote, run)
     search = Search(*components, keep=_features_to_keep(settings, shared), reserve=settings.reserve)
-    services = {id(service): service for service in shared.values() if abilities.of_service(service).report}
+    services = {id(service): service for service in (*shared.values(), search.domain) if abilities.of_service(service).report}
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
     return Components(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))

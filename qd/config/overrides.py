@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from qd.config import values
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, Outside, Plateau, Settings
+from qd.config.workers import RemoteSettings
 from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current_override
@@ -31,13 +32,14 @@ from qd.support.spelling import unknown
 
 SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
 _LISTER = "qd run --help"
+_TABLES: dict[str, Any] = {"domain_defaults": DomainDefaults, "plateau": Plateau, "outside": Outside, "remote": RemoteSettings}
 
 
 @cache
 def register() -> None:
     """Makes the schema of the settings known to Hydra."""
     schema = OmegaConf.structured(Settings)
-    for table in (schema, schema.domain_defaults, schema.plateau, schema.outside):
+    for table in (schema, schema.domain_defaults, schema.plateau, schema.outside, schema.remote):
         OmegaConf.set_readonly(table, None)  # frozen is what is handed on, not what is typed into
     ConfigStore.instance().store(name="settings", node=schema)
 
@@ -130,7 +132,7 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
     names = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
     if "/" not in top and top not in names:
         raise unknown("setting", top, sorted(names), lister=_LISTER)
-    for name, table in (("domain_defaults", DomainDefaults), ("plateau", Plateau), ("outside", Outside)):
+    for name, table in _TABLES.items():
         names = [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in names:
             raise unknown("setting", key, [f"{name}.{each}" for each in names])
@@ -161,7 +163,7 @@ def _message(error: BaseException) -> str:
     lines = str(error).splitlines()
     lines = lines[: 2 if lines[0].endswith(":") else 1] + (str(error.__cause__).splitlines()[:1] if error.__cause__ else [])
     text = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines))
-    tables = {table.__name__: table for table in (Settings, DomainDefaults, Plateau, Outside)}
+    tables = {table.__name__: table for table in (Settings, *_TABLES.values())}
     match = re.search(rf"(.*)Key '(\w+)' not in '({'|'.join(tables)})'", text)
     if match:
         where, key, table = match.groups()
@@ -193,7 +195,7 @@ def _wrong_kind(error: BaseException) -> str | None:
     override = OverridesParser.create().parse_override(typed[1].rstrip("."))
     key = override.key_or_group
     top, _, name = key.rpartition(".")
-    table = {"": Settings, "domain_defaults": DomainDefaults, "plateau": Plateau, "outside": Outside}.get(top)
+    table = ({"": Settings} | _TABLES).get(top)
     if table is None or name not in get_type_hints(table):
         return None
     defaults: Any = OmegaConf.to_container(OmegaConf.structured(table))

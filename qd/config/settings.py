@@ -11,8 +11,9 @@ from typing import Any, get_type_hints
 
 from omegaconf import MISSING
 
-from qd.config import values
+from qd.config import values, workers
 from qd.config.values import format_value
+from qd.config.workers import RemoteSettings
 from qd.support.errors import UserError
 from qd.support.moved import current_config
 from qd.support.spelling import unknown
@@ -28,6 +29,7 @@ _LEFT_OUT = (
     "live_map",
     "axis_labels",
     "columns",
+    "workers",
 )  # where they are not set
 
 COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
@@ -100,6 +102,8 @@ class RunSettings:
     columns: str | None = None  # a choice of conf/columns.yaml: more columns of `qd export`
     keep: tuple[str, ...] = ()  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a refit; None: as many as there are cells
+    workers: int | None = None  # processes that evaluate; None: in this process, or where remote= says
+    remote: RemoteSettings = field(default_factory=RemoteSettings)
     lm: Any = None  # shared services, built first and handed on by name
     judge_lm: Any = None  # where judges ask another language model than the generator's
     grade: Any = None
@@ -128,7 +132,7 @@ class Settings(RunSettings):
     suits: Any = None
 
 
-_TABLES = {"plateau": Plateau, "outside": Outside}
+_TABLES = {"plateau": Plateau, "outside": Outside, "remote": RemoteSettings}
 
 
 def to_config(settings: RunSettings) -> dict[str, Any]:
@@ -138,11 +142,13 @@ def to_config(settings: RunSettings) -> dict[str, Any]:
     of an older run.
     """
     config = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
-    config |= {"plateau": asdict(settings.plateau), "outside": asdict(settings.outside), "keep": list(settings.keep)}
+    config |= {name: asdict(getattr(settings, name)) for name in _TABLES} | {"keep": list(settings.keep)}
     if settings.stop is None:
         del config["plateau"]
     if settings.refit != "outside":
         del config["outside"]
+    if not workers.is_remote(settings.workers, settings.remote):
+        del config["remote"]
     return {name: value for name, value in config.items() if value is not None or name not in _LEFT_OUT}
 
 
@@ -207,6 +213,7 @@ def _check(settings: RunSettings) -> None:
             for name in names:
                 if name in node:
                     _check_count(settings, f"{role}.{name}", node[name])
+    workers.check(settings.workers, settings.remote)
     _check_refit(settings)
     _check_plateau(settings)
 

@@ -14,6 +14,7 @@ from qd.support.moved import current_config, original
 
 _LEFT_OUT = ("runs", "console", "budget", "again", "live_map", "save_seconds")  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
+_OF_WORKERS = ("chunk",)  # of remote: what may change an evaluation, by rounding
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")
 ORIGIN = ("evaluations", "seed", "config_hash", "versions", "commit")
 _DECIDING = ("ribs", "numpy", "jax")  # another version of these may read a checkpoint wrongly, or round otherwise
@@ -86,6 +87,8 @@ def _deciding(config: dict) -> dict:
     deciding = {name: value for name, value in current_config(config).items() if name not in _LEFT_OUT}
     for model in [name for name in _MODELS if isinstance(deciding.get(name), dict)]:
         deciding[model] = {name: value for name, value in deciding[model].items() if name not in _LEFT_OUT_OF_MODELS}
+    if isinstance(deciding.get("remote"), dict):
+        deciding["remote"] = {name: value for name, value in deciding["remote"].items() if name in _OF_WORKERS}
     return _without_workers(original(deciding))
 
 

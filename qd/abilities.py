@@ -30,6 +30,7 @@ class DomainAbilities(Protocol):
     objective_range: tuple[float, float] | None = None  # (low, high), the scale of the QD score; None: not stated
     keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
     held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
+    dispatcher: Any = None  # the workers that evaluate it: qd.remote.dispatch.Dispatcher; None: it is evaluated in this process
     external: bool = False  # another program evaluates it, by `qd ask` and `qd tell`
     render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions
     film: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B moving pictures

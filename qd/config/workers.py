@@ -57,7 +57,9 @@ def check(workers: int | None, remote: RemoteSettings) -> None:
             if getattr(remote, each.name) != each.default:
                 raise UserError(f"remote.{each.name} is set, but nothing is sent anywhere: {_ASKED}")
     if remote.engine == "serial" and (remote.timeout is not None or remote.memory is not None):
-        raise UserError("remote=serial cannot end an evaluation", "leave out remote.timeout and remote.memory, or type workers=1")
+        raise UserError(
+            "remote=serial cannot end an evaluation", "leave out remote.timeout and remote.memory, or type workers=1"
+        )
     for name, least in (("chunk", 1), ("retries", 0), ("patience", 0)):
         if not getattr(remote, name) >= least:
             raise UserError(f"remote.{name}={getattr(remote, name)} is too small", f"type remote.{name}={least} or more")

@@ -67,7 +67,7 @@ class Dispatcher:
             patience: seconds to wait for a worker where there is none.
             journal: the folder of a run, in which results are recorded until a checkpoint holds them.
         """
-        self.settings, self._domain, self._retries, self._patience = engine, domain, retries, patience
+        self.settings, self._domain, self._retries, self.patience = engine, domain, retries, patience
         self.journal = Journal(journal, domain)
         self.workload = Workload()
         self.calls: deque[tuple[int, list[Failure]]] = deque(maxlen=1000)  # rows and failures of each batch
@@ -238,8 +238,8 @@ class Dispatcher:
             return None
         now = time.monotonic()
         since = since or now
-        if now - since > self._patience:
-            waited = f"within {self._patience:g} s (remote.patience)"
+        if now - since > self.patience:
+            waited = f"within {self.patience:g} s (remote.patience)"
             if not self.workload.busy:
                 raise UserError(f"no worker came {waited}", self.settings.how_to_start)
             raise Spent(f"no worker is alive, and none came {waited}")

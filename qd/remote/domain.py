@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from qd import abilities
 from qd.remote.dispatch import Dispatcher
 from qd.remote.tasks import EngineSettings
@@ -22,7 +24,7 @@ class Remote:
     """A domain that is evaluated by an engine of workers; whatever else the domain can do, it does in this process."""
 
     domain: Domain
-    engine: EngineSettings
+    engine: EngineSettings = field(metadata={"decides": False})  # it changes no result: a run may go on with another
     chunk: int = 1  # solutions that a worker gets at a time
     retries: int = 1  # more tries of an evaluation that failed
     patience: float = 300.0  # seconds to wait for a worker where there is none
@@ -40,7 +42,7 @@ class Remote:
                 raise UserError(f"remote.{name}={getattr(self, name)} is too small", f"type remote.{name}={least} or more")
 
     @cached_property
-    def remote(self) -> Dispatcher:
+    def dispatcher(self) -> Dispatcher:
         """The workers, which are started at the first evaluation."""
         return Dispatcher(self.engine, self.domain, self.retries, self.patience, self.journal)
 
@@ -56,20 +58,20 @@ class Remote:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Returns the evaluations of B solutions, by the workers; keys uint32 [B, 2]. Rows that failed have objective NaN."""
-        return self.remote.evaluate(keys, solutions, self.chunk)
+        return self.dispatcher.evaluate(keys, _as_array(solutions), self.chunk)
 
     def report(self) -> list[dict[str, Any]]:
         """Returns what the workers did, one row; none where they were not needed."""
-        work, status = self.remote.workload, self.remote.status()
+        work, status = self.dispatcher.workload, self.dispatcher.status()
         if not work.evaluations:
             return []
         idle, reasons = work.idle(status.alive), dict(sorted(work.reasons.items()))
-        row = {"workers": status.alive, "lost": status.lost, "evaluations": work.evaluations, "failed": sum(reasons.values())}
+        row = {"workers": status.alive, "lost": status.lost, "failed": sum(reasons.values())}
         return [row | reasons | {"retried": work.retried, "idle": f"{100 * idle:.0f} %"}]
 
     def close(self) -> None:
         """Ends the workers."""
-        for name in ("remote", "held_out"):
+        for name in ("dispatcher", "held_out"):
             if (part := vars(self).get(name)) is not None:
                 part.close()
 
@@ -86,3 +88,13 @@ class Remote:
 
     def __reduce__(self) -> tuple:
         return Remote, tuple(getattr(self, each.name) for each in fields(self))  # without its workers
+
+
+def _as_array(solutions: Array) -> np.ndarray:
+    """Packs a list of Python objects into an object array [B], as qd.archives.objects does, which a worker need not import."""
+    if not isinstance(solutions, list):
+        return np.asarray(solutions)
+    packed = np.empty(len(solutions), dtype=object)
+    for i, solution in enumerate(solutions):
+        packed[i] = solution
+    return packed

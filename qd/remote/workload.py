@@ -50,6 +50,16 @@ class Workload:
         self.evaluations += rows
         self.reasons.update(reasons)
 
+    def discount(self, rows: int, reasons: list[str]) -> None:
+        """Takes back evaluations that do not count.
+
+        Args:
+            rows: how many.
+            reasons: of those that failed.
+        """
+        self.evaluations -= rows
+        self.reasons.subtract(reasons)
+
     def take_times(self, workers: int) -> dict[str, float]:
         """Returns mean and 95th percentile of an evaluation's seconds, and the idle share, since the last call.
 

@@ -38,7 +38,8 @@ class Console:
     def update(self, row: dict[str, Any], last: bool = False) -> None:
         """Shows a row: evals, generation, coverage, qd_score, best, failed; the ``last`` one however recent the one before."""
         now = time.monotonic()
-        self._seen.append((now, int(row["evals"])))
+        if not self._seen or self._seen[-1][1] != int(row["evals"]):  # workers change between two generations
+            self._seen.append((now, int(row["evals"])))
         if self.mode == "live":
             self._show(self.line(row))
         elif self.mode == "plain" and (last or now - self._printed >= self.every):
@@ -56,6 +57,7 @@ class Console:
                 "-/s" if speed is None else f"{speed:,.0f}/s",
                 *scores(row),
                 f"failed {row['failed']:,}",
+                *([row["workers"]] if "workers" in row else []),
                 "" if left is None else f"{clock(left)} left",
             ]
         ).rstrip()

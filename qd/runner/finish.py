@@ -71,13 +71,17 @@ def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None
 def _result(job: Job, recorder: Recorder, state: State, row: Row, about: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: None if number != number else number for name, number in row.items()}  # JSON knows no NaN
     best_ever = recorder.tally.best if recorder.tally.evaluations > recorder.tally.failed else None
-    return {name: about[name] for name in identity.ORIGIN} | {
-        "generation": state.generation,
-        "budget": job.settings.budget,
-        "folder": str(job.path),
-        "metrics": numbers,
-        "best_ever": best_ever,
-        "wall_s": round(recorder.wall, 3),
-        "compile_s": round(recorder.compile_s, 3),
-        "sources": recorder.sources,
-    }
+    return (
+        {name: about[name] for name in identity.ORIGIN}
+        | {
+            "generation": state.generation,
+            "budget": job.settings.budget,
+            "folder": str(job.path),
+            "metrics": numbers,
+            "best_ever": best_ever,
+            "wall_s": round(recorder.wall, 3),
+            "compile_s": round(recorder.compile_s, 3),
+            "sources": recorder.sources,
+        }
+        | recorder.workers.summary()
+    )

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from qd import fused
+from qd import abilities, fused
 from qd.config.compose import Components, assemble, compose_settings, folder
 from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
@@ -77,9 +77,15 @@ def _count(counts: list[str]) -> int:
 
 
 def _check_fused(parts: Components, count: int) -> None:
+    if _has_workers(parts):
+        return  # one seed after another has all workers
     why = fused.applies(parts.search) or ("driver=host was typed" if parts.run is not fused.run else None)
     if why is not None:
         raise UserError(f"seeds={count} share a program, and this search has none: {why}", f"type -m seed=range(0,{count})")
+
+
+def _has_workers(parts: Components) -> bool:
+    return abilities.of_domain(parts.search.domain).dispatcher is not None
 
 
 class Board:
@@ -122,9 +128,10 @@ class Seat:
 
 
 def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop) -> list[Outcome]:
-    """Runs all, as many at a time as there are cores."""
+    """Runs all, as many at a time as there are cores; one at a time where workers evaluate."""
     door = threading.Lock()
-    with on_stop_signal(stop.on_signal), ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+    width = 1 if _has_workers(jobs[0][1]) else min(len(jobs), os.cpu_count() or 1)
+    with on_stop_signal(stop.on_signal), ThreadPoolExecutor(width) as pool:
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 

@@ -16,6 +16,7 @@ from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint
 from qd.runner.stopping import Stop, Watch, plateau_watch
+from qd.runner.worker_view import WorkerView
 from qd.search import refit, start
 from qd.search import run as search_run
 from qd.store import archive_file, folder, solutions
@@ -81,6 +82,7 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     """Starts or goes on, searches, and ends."""
     settings, parts = job.settings, job.parts
     recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film)
+    job = job._replace(console=WorkerView(parts.search.domain, job.console))
     try:
         with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
             state = saved.state if saved else _start(job, recorder)

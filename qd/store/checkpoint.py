@@ -30,6 +30,7 @@ class Checkpoint(NamedTuple):
     lengths: dict[str, int]  # bytes of the files that grow
     sources: dict[str, str]  # fingerprint of the parts
     compile_s: float = 0.0  # seconds of ``wall`` in which JAX compiled; earlier versions did not count them
+    workers: Any | None = None  # counts of the workers that evaluate, where there are some
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:

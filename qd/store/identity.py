@@ -114,7 +114,8 @@ def _visit(part: Any, files: dict[str, str]) -> None:
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):
         _add(type(part), files)
         for field in dataclasses.fields(part):
-            _visit(getattr(part, field.name), files)
+            if field.metadata.get("decides", True):  # not where a domain is evaluated
+                _visit(getattr(part, field.name), files)
     elif inspect.isfunction(part):
         _add(part, files)
     elif type(part).__module__ not in ("builtins", "numpy"):

@@ -16,7 +16,7 @@ from qd import abilities, archives, metrics
 from qd.archives import HostElites
 from qd.metrics import Tally
 from qd.referee import Referee
-from qd.store import checkpoint, identity
+from qd.store import checkpoint, identity, worker_log
 from qd.store.checkpoint import Checkpoint
 from qd.store.compile_time import compile_clock
 from qd.store.history import History
@@ -27,7 +27,7 @@ from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
             "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
-TIMES = ("wall_s", "compile_s", "evals_per_s")  # the only columns that differ when a run is repeated
+TIMES = ("wall_s", "compile_s", "evals_per_s", *worker_log.TIMES)  # the only columns that differ when a run is repeated
 _FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
 _FILES = (run_files.METRICS, run_files.EVENTS)
 Row = dict[str, float]
@@ -76,6 +76,7 @@ class Recorder:
         self._last_times = Times(self.wall, self.compile_s)  # at the end of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._columns = [name for name in _COLUMNS if self._last_row is None or name in self._last_row]  # as the file began
+        self.workers = worker_log.WorkerLog(search.domain, saved.workers if saved else None)
         self._past: Past | None = None
         generation = saved.state.generation if saved else 0
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
@@ -110,6 +111,7 @@ class Recorder:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
         self._note_failures(state, batch)
+        self._note_workers(state, batch)
         whole, began = state.generation - batch.first, self._last_times
         now = self._last_times = Times(self.wall, self.compile_s)
         due = self._due(state.evaluations)
@@ -127,8 +129,13 @@ class Recorder:
             if np.asarray(batch.solutions).dtype.kind in "fiu":
                 self.event("failed", state, id=int(batch.ids[row]), solution=np.asarray(batch.solutions[row]).tolist())
 
+    def _note_workers(self, state: State, batch: Batch | None = None) -> None:
+        for event, entries in self.workers.events(batch):
+            self.event(event, state, **entries)
+
     def refit(self, state: State) -> None:
         """Records that the descriptor was refitted and the archive refilled."""
+        self._note_workers(state)
         self.last_refit = state.evaluations
         elites, reserve = len(state.archive), state.reserve
         self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.n_dropped)
@@ -152,10 +159,10 @@ class Recorder:
         for history in self._histories:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
-        saved = Checkpoint(
-            state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths, self.sources, self.compile_s
-        )
+        progress = state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths
+        saved = Checkpoint(*progress, self.sources, self.compile_s, self.workers.counts)
         checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
+        self.workers.checkpointed()
         self.saved, self._saved_at = state, time.perf_counter()
 
     def last_row(self, state: State) -> Row:
@@ -171,6 +178,7 @@ class Recorder:
         """Joins the parts of the history into one file, and those of the film."""
         for history in self._histories:
             history.pack()
+        self.workers.finished()
 
     def close(self) -> None:
         for file in (self._metrics, self._events):
@@ -219,7 +227,7 @@ class Recorder:
     def _write_row(self, state: State, times: Times, scores: dict[str, float] | None = None) -> Row:
         """Writes the row of a state; ``scores`` are its archive's of that moment, where it has changed since."""
         row = self._row(state, times, scores or metrics.of_archive(state.archive, self._range))
-        row = {name: row[name] for name in self._columns}
+        row = {name: row[name] for name in self._columns} | self.workers.row()
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
         head = [] if self._last_row is not None else [",".join(row)]

@@ -46,7 +46,7 @@ def test_dask_gives_the_same_evaluations_as_this_process(cluster, domain):
     expected = remote.Serial(domain, chunk=4).evaluate(each, solutions)
     with remote.Dask(domain, cluster.scheduler_address, chunk=4) as there:
         assert same(there.evaluate(each, solutions), expected)
-        assert there.remote.status().alive == 2
+        assert there.dispatcher.status().alive == 2
         pids = children_of(cluster)
         assert pids
     assert gone(pids)
@@ -59,9 +59,9 @@ def test_one_poison_solution_fails_alone_and_no_dask_worker_dies(cluster, kind):
     expected = remote.Serial(Unlucky("nan"), chunk=16).evaluate(each, solutions)
     with remote.Dask(Unlucky(kind), cluster.scheduler_address, chunk=16, timeout=0.3 if kind == "hang" else None) as there:
         evaluation = there.evaluate(each, solutions)
-        ((_, failures),) = there.remote.calls
+        ((_, failures),) = there.dispatcher.calls
         assert [(failure.row, failure.reason) for failure in failures] == [(row, LUCK[kind])]
-        assert there.remote.status().lost == 0
+        assert there.dispatcher.status().lost == 0
     others = np.arange(n) != row
     assert np.isnan(evaluation.objective[row]) and np.array_equal(evaluation.objective[others], expected.objective[others])
 
@@ -72,14 +72,14 @@ def test_a_dask_worker_that_is_killed_loses_nothing():
     expected = remote.Serial(replace(domain, seconds=0.0), chunk=4).evaluate(each, solutions)
     with remote.Dask(domain, workers=2, chunk=4) as there:
         there.evaluate(each[:8], solutions[:8])
-        client = there.remote._engine._client
+        client = there.dispatcher._engine._client
         pids = list(client.run(os.getpid).values())
         children = [pid for each_pids in client.run(child_pids).values() for pid in each_pids]
         timer = threading.Timer(0.2, os.kill, (pids[0], signal.SIGKILL))
         timer.start()
         assert same(there.evaluate(each, solutions), expected)
         timer.join()
-        assert there.remote.workload.evaluations == n + 8 and not there.remote.workload.reasons
+        assert there.dispatcher.workload.evaluations == n + 8 and not there.dispatcher.workload.reasons
     assert gone([*pids, *children])
 
 

@@ -62,7 +62,7 @@ def test_one_and_two_workers_and_this_process_give_the_same_evaluations(domain):
         with remote.Pool(domain, workers, chunk=4) as pool:
             assert same(pool.evaluate(each, solutions), expected)
             assert same(pool.evaluate(each, solutions), expected)
-            pids = pool.remote._engine.pids()
+            pids = pool.dispatcher._engine.pids()
             assert len(pids) == workers
         assert gone(pids)
 
@@ -75,10 +75,10 @@ def test_one_poison_solution_in_a_thousand_fails_alone_with_its_reason(kind):
     limits = {"timeout": 0.3} if kind == "hang" else {"memory": 500} if kind == "memory" else {}
     with remote.Pool(Unlucky(kind), 2, chunk=16, retries=1, **limits) as pool:
         evaluation = pool.evaluate(each, solutions)
-        ((rows, failures),) = pool.remote.calls
+        ((rows, failures),) = pool.dispatcher.calls
         assert (rows, [(failure.row, failure.reason) for failure in failures]) == (n, [(row, LUCK[kind])])
-        assert pool.remote.workload.reasons == {LUCK[kind]: 1} and pool.remote.workload.evaluations == n
-        assert pool.remote.workload.retried == (0 if kind == "nan" else 33 if LUCK[kind] == "killed" else 17)
+        assert pool.dispatcher.workload.reasons == {LUCK[kind]: 1} and pool.dispatcher.workload.evaluations == n
+        assert pool.dispatcher.workload.retried == (0 if kind == "nan" else 33 if LUCK[kind] == "killed" else 17)
     assert np.flatnonzero(np.isnan(evaluation.objective)).tolist() == [row]
     others = np.arange(n) != row
     assert np.array_equal(evaluation.objective[others], expected.objective[others])
@@ -97,7 +97,7 @@ def test_a_hang_that_does_not_let_go_of_python_is_ended_and_ends_with_its_driver
         from tests.support.remote_domains import Unlucky, poisoned
         pool = remote.Pool(Unlucky("hang in C"), 2)
         pool.evaluate(keys.split(keys.new(1), 2), poisoned(2, 1)[:1])
-        print(*pool.remote._engine.pids(), flush=True)
+        print(*pool.dispatcher._engine.pids(), flush=True)
         pool.evaluate(keys.split(keys.new(1), 2), poisoned(2, 1))
     """)
     process = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
@@ -115,20 +115,20 @@ def test_a_worker_that_is_killed_loses_only_its_chunk_and_is_replaced():
     expected = remote.Serial(replace(domain, seconds=0.0), chunk=4).evaluate(each, solutions)
     with remote.Pool(domain, 2, chunk=4, retries=5) as pool:
         pool.evaluate(each[:4], solutions[:4])
-        kills = threading.Timer(0.1, lambda: [os.kill(pid, signal.SIGKILL) for pid in pool.remote._engine.pids()])
+        kills = threading.Timer(0.1, lambda: [os.kill(pid, signal.SIGKILL) for pid in pool.dispatcher._engine.pids()])
         kills.start()
         evaluation = pool.evaluate(each, solutions)
         kills.join()
         assert same(evaluation, expected)
-        assert pool.remote.status().lost == 2 and pool.remote.workload.retried > 0
-        assert pool.remote.workload.evaluations == n + 4 and not pool.remote.workload.reasons
+        assert pool.dispatcher.status().lost == 2 and pool.dispatcher.workload.retried > 0
+        assert pool.dispatcher.workload.evaluations == n + 4 and not pool.dispatcher.workload.reasons
 
 
 def test_programs_that_a_hung_evaluation_started_end_with_it():
     with remote.Pool(Holding("sleep"), 1, timeout=0.5, retries=0) as pool:
-        pool.remote._domain = ProgramThatSleeps()
+        pool.dispatcher._domain = ProgramThatSleeps()
         pool.evaluate(keys.split(keys.new(1), 2), np.array([[0.0], [1.0]]))
-        ((_, failures),) = pool.remote.calls
+        ((_, failures),) = pool.dispatcher.calls
         assert [failure.reason for failure in failures] == ["timed_out"]
     sleepers = subprocess.run(["pgrep", "-f", "sleep 7531"], capture_output=True, text=True).stdout.split()
     assert sleepers == []
@@ -145,7 +145,7 @@ class ProgramThatSleeps:
 
 def test_where_all_solutions_fail_the_error_says_why():
     with remote.Pool(Unlucky("raised"), 1) as pool:
-        pool.remote._domain = AlwaysRaises()
+        pool.dispatcher._domain = AlwaysRaises()
         with pytest.raises(UserError, match=r"none of 3 solutions could be evaluated: raised: KeyError: 'wheel'"):
             pool.evaluate(keys.split(keys.new(1), 3), poisoned(3, 1))
 
@@ -255,10 +255,10 @@ def test_without_a_worker_it_gives_up_after_its_patience():
 
     shown = []
     pool = remote.Remote(Bump(), Nobody(), patience=0.05)
-    pool.remote.watch = shown.append
+    pool.dispatcher.watch = shown.append
     with pytest.raises(UserError, match=r"no worker came within 0.05 s \(remote.patience\); buy one"):
         pool.evaluate(keys.split(keys.new(1), 1), poisoned(1, 0))
-    pool.remote.workload.worked(1, 0.1)  # there was one before
+    pool.dispatcher.workload.worked(1, 0.1)  # there was one before
     with pytest.raises(Spent, match=r"no worker is alive, and none came within 0.05 s \(remote.patience\)"):
         pool.evaluate(keys.split(keys.new(1), 1), poisoned(1, 0))
     assert str(shown[-1]) == "workers 0/0 busy, 3 lost, 1 in flight"

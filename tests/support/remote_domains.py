@@ -22,6 +22,7 @@ class Bump:
 
     dim: int = 4
     seconds: float = 0.0  # that each evaluation sleeps
+    log: str | None = None  # a file that gets a line, the key, for each evaluation
     pure: bool = False
     objective_range: tuple[float, float] = (-4.0, 0.0)
 
@@ -30,6 +31,9 @@ class Bump:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         time.sleep(self.seconds * len(solutions))
+        if self.log:
+            with open(self.log, "a") as file:  # a short line is written whole
+                file.write("".join(f"{key[0]:08x}{key[1]:08x}\n" for key in keys))
         noise = np.array([draw(key) for key in keys], np.float32)
         return Evaluation(-(solutions**2).sum(1) + 0.01 * noise, {"end": solutions[:, :2]})
 
@@ -58,9 +62,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Unlucky:
-    """Bump, where a solution with POISON as first gene meets with bad luck of some kind."""
+    """Bump, where a solution with POISON as first gene, or more than ``above``, meets with bad luck of some kind."""
 
     kind: str
+    above: float = POISON - 1
     dim: int = 4
     pure: bool = False
     objective_range: tuple[float, float] = (-4.0, 0.0)
@@ -70,7 +75,7 @@ class Unlucky:
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         evaluation = Bump(self.dim).evaluate(keys, solutions)
-        if not (solutions[:, 0] == POISON).any():
+        if not (solutions[:, 0] > self.above).any():
             return evaluation
         return _LUCK[self.kind](evaluation, solutions)
 
@@ -136,3 +141,18 @@ _LUCK = {
     "killed": lambda evaluation, solutions: os.kill(os.getpid(), signal.SIGKILL),
     "crash": lambda evaluation, solutions: os.kill(os.getpid(), signal.SIGSEGV),
 }
+
+
+@dataclass(frozen=True)
+class Jolt:
+    """Varies Pairs: each turn by a little."""
+
+    sigma: float = 0.3
+    parents: int = 1
+
+    def __call__(self, key: Array, parents: Array) -> list:
+        noise = self.sigma * keys.normal(key, (len(parents), 6))
+        return [
+            (name, tuple(float(t + e) for t, e in zip(turns, row, strict=True)))
+            for ((name, turns),), row in zip(parents, noise, strict=True)
+        ]

@@ -99,14 +99,18 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 if self.connection.closed or self.connection.poll(0):  # gone already: the system has not said so yet
                     code = self.process.wait(0.2)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.signal()
         code = self.process.wait() if code is None else code
         self.connection.close()
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
         return code
+
+    def signal(self) -> None:
+        """Sends SIGKILL to the process and to the programs that it started, and waits for nothing."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _send(self, message: Any) -> None:
         try:

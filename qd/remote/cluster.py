@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import qd
 from qd.remote import memory, pickling
 from qd.remote.processes import check_timeout
 from qd.remote.tasks import KILLED, UNFIT, Outcome, Status, Task
@@ -84,7 +83,9 @@ class Dask:
         limit = None if settings.memory is None else settings.memory * 2**20
         try:
             self._check_versions()
-            self._client.register_plugin(dask_worker.ServeDomain(self._name, payload, settings.timeout, limit, qd.__version__))
+            self._client.register_plugin(
+                dask_worker.ServeDomain(self._name, payload, settings.timeout, limit, dask_worker.version_here())
+            )
         except UserError:
             self.close()
             raise

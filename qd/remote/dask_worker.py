@@ -1,5 +1,6 @@
 """What runs on a Dask worker: each evaluation in a supervised process of its own, so that nothing it does harms the worker."""
 
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -8,7 +9,6 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
-import qd
 from qd.remote.child import Child, Died
 from qd.remote.tasks import KILLED, UNFIT, Outcome, Task
 from qd.remote.worker import Ready
@@ -45,41 +45,48 @@ def evaluate(name: str, task: Task) -> Outcome:
     return served.evaluate(task)
 
 
+def version_here() -> str:
+    """Returns the version of qd-atlas in this process."""
+    return sys.modules["qd"].__version__
+
+
 class _Served:
     """A domain and the processes that evaluate it, one for each thread that is busy."""
 
     def __init__(self, payload: bytes, timeout: float | None, memory: float | None, unfit: str) -> None:
         self._settings, self._unfit = (payload, memory, timeout, _IDLE), unfit
         self._free: list[Child] = []
+        self._busy: list[Child] = []
         self._lock = threading.Lock()
 
     def evaluate(self, task: Task) -> Outcome:
         if self._unfit:
             return Outcome(task.number, None, 0.0, UNFIT, self._unfit)
         with self._lock:
-            child = self._free.pop() if self._free else None
-        if child is None or child.process.poll() is not None:
-            child = Child(*self._settings)
+            child = self._free.pop() if self._free else Child(*self._settings)
+            self._busy.append(child)
         outcome = _work(child, task)
-        if child.connection.closed:
-            return outcome
         with self._lock:
-            self._free.append(child)
+            self._busy.remove(child)
+            if not child.connection.closed:
+                self._free.append(child)
         return outcome
 
     def close(self) -> None:
         with self._lock:
+            self._unfit = "the driver has gone"
             for child in self._free:
                 child.kill()
             self._free = []
+            for child in self._busy:  # their threads see the end of them
+                child.signal()
 
 
 def _difference(version: str, address: str) -> str:
     """Says how this worker's qd-atlas differs from the driver's; empty where it does not."""
-    same = version == qd.__version__
-    return (
-        "" if same else f"the worker {address} has qd-atlas {qd.__version__} (here {version}); install the same version there"
-    )
+    here = version_here()
+    same = here == version
+    return "" if same else f"the worker {address} has qd-atlas {here} (here {version}); install the same version there"
 
 
 def _work(child: Child, task: Task) -> Outcome:

@@ -49,6 +49,7 @@ class Arm:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of an angle, in radians."""
         return (-math.pi, math.pi)
 
     @property

@@ -77,10 +77,12 @@ class Curling:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of a parameter."""
         return self.controller.space
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The least and the largest objective."""
         return (0.0, 1.0)
 
     def sample(self, key: Array, n: int) -> Array:

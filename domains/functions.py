@@ -37,6 +37,7 @@ class LinearProjection:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of a gene: (low, high)."""
         return (-_REACH, _REACH)
 
     @property

@@ -23,6 +23,8 @@ _SIDE = 256  # of a gif, in pixels
 
 
 class Stroke(NamedTuple):
+    """Segments of one width and colour, in units of the scene."""
+
     ends: Array  # [..., K, 4] x, y, x, y
     radius: float  # half the width
     colour: str  # #rrggbb

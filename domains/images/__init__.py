@@ -40,10 +40,12 @@ class Pictures:
 
     @property
     def genes(self) -> int:
+        """G, the number of weights of one picture."""
         return sum(i * o for i, o in self._shapes)
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The least and the largest objective."""
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:

@@ -39,6 +39,7 @@ class TextToImage:
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The least and the largest objective."""
         return self.range
 
     def sample(self, key: Array, n: int) -> Array:

@@ -35,6 +35,7 @@ class Digits:
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The least and the largest objective."""
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:

@@ -60,6 +60,7 @@ class Maze:
 
     @property
     def inputs(self) -> int:
+        """I = L + 2, the length of the controller's input."""
         return len(self.robot.lasers) + 2
 
     @property
@@ -69,10 +70,12 @@ class Maze:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of a parameter."""
         return self.controller.space
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The least and the largest objective, as the goal has them."""
         return self.goal.objective_range(self.steps, self.robot.speed)
 
     def sample(self, key: Array, n: int) -> Array:

@@ -89,6 +89,7 @@ class Mlp:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of a parameter: no bounds."""
         return (-np.inf, np.inf)
 
     def size(self, inputs: int, outputs: int) -> int:
@@ -154,6 +155,7 @@ class OneBias:
 
     @property
     def space(self) -> tuple[float, float]:
+        """The range of a parameter."""
         return (-self.reach, self.reach)
 
     def size(self, inputs: int, outputs: int) -> int:

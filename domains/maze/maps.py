@@ -80,9 +80,11 @@ class Energy:
         return -(wheels**2).sum(axis=0), jnp.zeros(wheels.shape[1], bool)
 
     def last(self, place: Array) -> Array:
+        """Pays nothing for the last place, [2, C] -> [C]."""
         return jnp.zeros(place.shape[1])
 
     def discs(self) -> tuple[tuple[float, float, float], ...]:
+        """Returns nothing: there is no place to show."""
         return ()
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
@@ -119,9 +121,11 @@ class Target:
         return -distance, distance < self.radius
 
     def last(self, place: Array) -> Array:
+        """Pays nothing for the last place, [2, C] -> [C]."""
         return jnp.zeros(place.shape[1])
 
     def discs(self) -> tuple[tuple[float, float, float], ...]:
+        """Returns the target as a disc."""
         return ((*self.place, self.radius),)
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
@@ -166,6 +170,7 @@ class Areas:
         return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)
 
     def last(self, place: Array) -> Array:
+        """Pays for the area that holds the last place, [2, C] -> [C]; 0 outside of all."""
         best = jnp.zeros(place.shape[1])
         for reward in self.each(place):
             best = jnp.maximum(best, reward)
@@ -176,6 +181,7 @@ class Areas:
         return [1 - jnp.hypot(place[0] - x, place[1] - y) / radius for x, y, radius in self.areas]
 
     def discs(self) -> tuple[tuple[float, float, float], ...]:
+        """Returns the areas."""
         return self.areas
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:

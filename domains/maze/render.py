@@ -20,13 +20,19 @@ class Scenery(Protocol):
     """What is drawn of a maze."""
 
     @property
-    def walls(self) -> tuple[Wall, ...]: ...
+    def walls(self) -> tuple[Wall, ...]:
+        """Segments, in maze widths."""
+        ...
 
     @property
-    def robot(self) -> Robot: ...
+    def robot(self) -> Robot:
+        """Start and radius are drawn."""
+        ...
 
     @property
-    def goal(self) -> Goal: ...
+    def goal(self) -> Goal:
+        """Its discs are drawn."""
+        ...
 
 
 def picture(maze: Scenery, trace: np.ndarray) -> str:

@@ -51,6 +51,7 @@ class Proxies:
 
     @property
     def form(self) -> Structure:
+        """The structure of the expressions."""
         return structures.structure_by_name(self.structure)
 
     @property
@@ -60,6 +61,7 @@ class Proxies:
 
     @property
     def objective_range(self) -> tuple[float, float]:
+        """The scale of the QD score, in per cent; a negative correlation lies below it."""
         return (0.0, 100.0)
 
     @property
@@ -153,6 +155,7 @@ class Proxies:
         ]
 
     def render(self, solutions: np.ndarray) -> list[Rendering]:
+        """Returns the formulas of expressions [B, G] as texts."""
         return [Rendering("text", words) for words in self.formulas(solutions)]
 
 

@@ -12,6 +12,8 @@ from domains.proxies.record import SOURCES, NetworkRecord
 
 
 class Prediction(NamedTuple):
+    """A proxy's predictions for all configs of a network."""
+
     damage: np.ndarray  # [C] higher is worse
     seconds: float  # CPU-seconds that it needs
 

@@ -69,6 +69,7 @@ class NetworkRecord(NamedTuple):
 
     @property
     def layers(self) -> int:
+        """L, the number of layers."""
         return self.configs.shape[1] // 2
 
     def of(self, name: str) -> np.ndarray:

@@ -49,6 +49,7 @@ class Structure:
 
     @property
     def slots(self) -> int:
+        """I + N, inputs and nodes."""
         return self.inputs + len(self.nodes)
 
     @property

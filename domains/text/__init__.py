@@ -64,6 +64,7 @@ class Texts:
         return Evaluation(np.where(whole, grades[:, 0], np.nan), features)
 
     def render(self, solutions: Array) -> list[Rendering]:
+        """Returns each text as it is."""
         return [Rendering("text", str(text)) for text in solutions]
 
     def faults(self) -> Iterator[tuple[str, str, str]]:

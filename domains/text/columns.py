@@ -20,7 +20,9 @@ Columns = dict[str, np.ndarray]  # name -> [N, ...]
 class Likelihood(Protocol):
     """A language model that gives the mean log-likelihood of a word piece, in nats, [N]; NaN where it failed."""
 
-    def log_likelihoods(self, texts: Sequence[str]) -> np.ndarray: ...
+    def log_likelihoods(self, texts: Sequence[str]) -> np.ndarray:
+        """Scores texts [N] -> [N]."""
+        ...
 
 
 @dataclass(frozen=True)

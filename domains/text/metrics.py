@@ -28,6 +28,9 @@ def words(text: str) -> list[str]:
 def distinct(texts: Sequence[str], n: int = 1) -> float:
     """Returns unique / all n-grams of the set (distinct-n, Li et al. 2016).
 
+    >>> distinct(["a red fox", "a red hen"])
+    0.6666666666666666
+
     Args:
         texts: the set, [N].
         n: words of a gram.

@@ -69,6 +69,7 @@ class ConvAutoencoder:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """F Z pairs (-1, 1)."""
         return ((-1.0, 1.0),) * (self.frames * self.code)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> ConvAutoencoderParams:

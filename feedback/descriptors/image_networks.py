@@ -88,6 +88,7 @@ class PatchNetwork:
 
     @property
     def least(self) -> int:
+        """S must be a multiple of it: the product of the strides."""
         return math.prod(self.strides)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
@@ -163,6 +164,7 @@ class Halving:
 
     @property
     def least(self) -> int:
+        """S must be a multiple of it: a factor of 2 for each convolution."""
         return 2 ** len(self.channels)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:

@@ -32,6 +32,7 @@ class RandomProjection:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """M pairs (-1, 1)."""
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> RandomProjectionParams:

@@ -23,6 +23,7 @@ class Select:
 
     @property
     def reads(self) -> tuple[str, ...]:
+        """The feature alone."""
         return (self.feature,)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:

@@ -46,6 +46,7 @@ class Signature:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """M pairs (-1, 1), one for each number of the signature."""
         dims = self.channels + self.time
         count = len(lyndon(dims, self.depth)) if self.log else sum(dims**k for k in range(1, self.depth + 1))
         return ((-1.0, 1.0),) * count
@@ -174,6 +175,9 @@ def logarithm(levels: Levels) -> Levels:
 
 def lyndon(letters: int, longest: int) -> list[tuple[int, ...]]:
     """Lyndon words by length, then alphabet: a word smaller than all of its rotations (Duval 1988).
+
+    >>> lyndon(letters=2, longest=3)
+    [(0,), (1,), (0, 1), (0, 0, 1), (0, 1, 1)]
 
     Args:
         letters: how many the alphabet has.

@@ -52,14 +52,17 @@ class Ticks:
 
     @property
     def learns(self) -> bool:
+        """Whether generation 0 sets the borders."""
         return self.ticks is None
 
     @property
     def reads(self) -> tuple[str, ...]:
+        """The feature alone."""
         return (self.feature,)
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """(0, cells) for each column."""
         return tuple((0.0, float(cells)) for cells in self.cells)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:

@@ -27,6 +27,8 @@ from qd.types import Array, Features, Fresh, Rows
 
 
 class NetworkWeights(NamedTuple):
+    """Weights of a network with one hidden layer and a linear path past it."""
+
     straight: Array  # [F, M] past the hidden layer
     inner: Array  # [F, H]
     bias: Array  # [H]
@@ -34,6 +36,8 @@ class NetworkWeights(NamedTuple):
 
 
 class TripletNetworkParams(NamedTuple):
+    """What a triplet network has learned."""
+
     answers: Answers
     fits: Array  # int32 []
     middle: Array  # [F] of the elites' features, and their one scale
@@ -71,6 +75,7 @@ class TripletNetwork:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """M pairs (-1, 1)."""
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletNetworkParams:

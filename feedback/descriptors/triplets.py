@@ -27,6 +27,8 @@ _REFRESH = 25  # steps to burn in between two sub-batches, before 20 more
 
 
 class TripletParams(NamedTuple):
+    """What a linear map has learned from comparisons."""
+
     answers: Answers
     fits: Array  # int32 []
     middle: Array  # [F] mean of the elites' features, about which the posterior uncertainty is measured
@@ -76,6 +78,7 @@ class Triplets:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """M pairs (-1, 1)."""
         return ((-1.0, 1.0),) * self.measures
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> TripletParams:

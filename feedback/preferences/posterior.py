@@ -25,6 +25,8 @@ _LEAPS, _ACCEPT = 6, 0.8  # leapfrog steps; the share of proposals accepted that
 
 
 class Theta(NamedTuple):
+    """One map with its lapse rates and tie threshold, or several along leading axes."""
+
     weights: Array  # [F, M]
     lapse_logit: Array  # [R] u
     log_tie_threshold: Array  # [] log τ
@@ -41,6 +43,8 @@ class Comparisons(NamedTuple):
 
 
 class Chains(NamedTuple):
+    """C chains of Hamiltonian Monte Carlo."""
+
     theta: Theta  # of each chain, [C, ...]
     stride: Array  # [C] step sizes
 

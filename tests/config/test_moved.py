@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from domains.quant.solve.emitter import EvaluatedConfigs
 from domains.text.baselines import TextPoolMemory
 from feedback.descriptors.pca import PCAParams
 from feedback.descriptors.random_projection import RandomProjectionParams
@@ -65,6 +66,8 @@ def test_a_renamed_target_is_found_and_changes_no_hash():
         (PCAParams(1, 2), "feedback.descriptors.pca Components"),
         (RandomProjectionParams(1, 2), "feedback.random_projection Projected"),
         (TextPoolMemory(("a",), (1.0,)), "domains.text.baselines Kept"),
+        (EvaluatedConfigs(1, 2), "domains.quant.ilp_emitter Seen"),  # type: ignore[arg-type]
+        (EvaluatedConfigs(1, 2), "domains.quant.solve.emitter Seen"),  # type: ignore[arg-type]
     ],
 )
 def test_a_checkpoint_of_the_previous_version_is_read_under_its_names(value, old):

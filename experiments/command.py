@@ -23,7 +23,7 @@ Names = tuple[str, ...]  # typed with commas between them
 PACKAGE = Path(__file__).parent
 
 
-class Setting(NamedTuple):
+class StudySetting(NamedTuple):
     """A parameter of a study's ``main``."""
 
     name: str
@@ -128,7 +128,7 @@ def parse(file: Path, words: list[str]) -> dict[str, Any]:
     return values
 
 
-def settings_of(file: Path) -> list[Setting]:
+def settings_of(file: Path) -> list[StudySetting]:
     """Reads the parameters of ``main`` from the source."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     arguments = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main").args
@@ -139,7 +139,7 @@ def settings_of(file: Path) -> list[Setting]:
         if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple):  # Annotated[kind, choices]
             kind, options = kind.slice.elts
             choices = tuple(map(str, _elements(options, tree)))
-        settings.append(Setting(argument.arg, ast.unparse(kind) if kind else "", choices, i < n_required))
+        settings.append(StudySetting(argument.arg, ast.unparse(kind) if kind else "", choices, i < n_required))
     return settings
 
 
@@ -160,7 +160,7 @@ def _elements(node: ast.expr, tree: ast.Module) -> list[Any]:
     raise AssertionError(f"{node.id} is no dict or tuple at the top of a study's file")
 
 
-def _value(setting: Setting, text: str) -> Any:
+def _value(setting: StudySetting, text: str) -> Any:
     if setting.kind == "int":
         if not text.isdecimal():
             raise UserError(f"{setting.name}={text} is not a whole number", f"type for example {setting.name}=5")
@@ -172,7 +172,7 @@ def _value(setting: Setting, text: str) -> Any:
     return text
 
 
-def _split(setting: Setting, text: str) -> Names:
+def _split(setting: StudySetting, text: str) -> Names:
     """Splits at commas. A name that has commas itself is found among the choices, the longest first."""
     parts: list[str] = []
     while text:

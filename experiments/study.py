@@ -135,6 +135,8 @@ def report(
     """Writes table.csv and about.json, and prints some of its metrics.
 
     Args:
+        folder: of the results.
+        rows: of the table.
         metrics: names of those to print.
         digits: after the decimal point, in print; the file has six significant digits.
         packages: the versions of these are written to about.json.

@@ -66,6 +66,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = 
 
 
 def rows(runs: Runs) -> list[Row]:
+    """Returns the rounds with their ratios, and the differences of quality."""
     return [*rounds.rows(runs, PAIRS), *mean_differences(runs, QUALITY, METRICS, *QUALITY_METHODS)]
 
 
@@ -98,7 +99,7 @@ def quality(method: str, seed: int, es: str, dim: int, count: int, evaluations: 
         dim: dimensions of a solution.
         count: number of strategies.
         evaluations: of the run.
-        mae: CMA-MAE, whose archive has thresholds; else CMA-ME.
+        mae: CMA-MAE, with thresholds in the archive; else CMA-ME.
 
     Returns:
         Number of elites, best objective and QD score.

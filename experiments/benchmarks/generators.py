@@ -49,6 +49,7 @@ def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = 
 
 
 def rows(runs: Runs) -> list[Row]:
+    """Returns medians, and the differences of the two generators."""
     return [*summary(runs), *mean_differences(runs, study.cases(runs), METRICS, *GENERATORS)]
 
 

@@ -20,6 +20,7 @@ _AT_ONCE = 1024  # rows added at once: it measures the distance of each to every
 
 
 def is_installed() -> bool:
+    """Whether QDax is here."""
     return importlib.util.find_spec("qdax") is not None
 
 

@@ -23,10 +23,12 @@ ISO, LINE, WARM = 0.01, 0.2, 200_000  # evaluations before any side starts
 
 
 def describe(domain: Any) -> Select:
+    """Returns the descriptor of the arm or of a function."""
     return Select("gripper", ((-1.0, 1.0),) * 2) if isinstance(domain, Arm) else Select("projection", domain.bounds)
 
 
 def begin(search: Search) -> State:
+    """Starts a search from 1,024 samples."""
     return start(search, keys.new(0), search.domain.sample(keys.new(1), 1024))[0]
 
 
@@ -61,7 +63,8 @@ def continuing(state: State, evaluations: int, advance: Callable[[State, int], S
     """Returns a side that continues one search. Rows and archive reach the host, as in any run.
 
     Args:
-        evaluations: how many more each time.
+        state: where it starts.
+        evaluations: of a round.
         advance: (state, number of evaluations to stop at) -> state.
     """
 
@@ -182,6 +185,8 @@ def scheduling(scheduler: Scheduler, evaluate: Callable, batch: int, evaluations
 
 
 def jit_evaluation(search: Search) -> Callable:
+    """Returns solutions [B, D] -> (objective [B], measures [B, M]), compiled by JAX, of NumPy arrays."""
+
     @jax.jit
     def evaluate(solutions: Any) -> tuple[Any, Any]:
         evaluation = search.domain.evaluate(None, solutions)

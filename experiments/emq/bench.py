@@ -105,6 +105,7 @@ def main(
 
 
 def data_of(plan: BenchPlan) -> str:
+    """Names the data sets of a plan."""
     return ", ".join(dict.fromkeys(form.data for form in plan.forms.values()))
 
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from domains.proxies import Proxies
 from domains.proxies.bench import load
+from domains.quant.solve.emitter import EvaluatedConfigs
 from experiments import command, study
 from experiments.quant import front, rivals, score
 from experiments.quant.rivals import Problem
-from experiments.quant.screening import EvaluatedConfigs, ScreeningEmitter
+from experiments.quant.screening import ScreeningEmitter
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -156,7 +157,7 @@ def rising(table: np.ndarray) -> Callable[[EvaluatedConfigs, np.ndarray], np.nda
     def predict(past: EvaluatedConfigs, children: np.ndarray) -> np.ndarray:
         from sklearn.isotonic import IsotonicRegression
 
-        curve = IsotonicRegression(out_of_bounds="clip").fit(score(past.configs), past.objective)
+        curve = IsotonicRegression(out_of_bounds="clip").fit(score(past.genomes), past.objective)
         return curve.predict(score(children))
 
     return predict

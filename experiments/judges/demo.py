@@ -20,7 +20,7 @@ def main(weights: str = "local") -> None:
     """Writes, judges, and prints what it took."""
     began, server = time.perf_counter(), Local(weights)
     server.start()
-    loaded = time.perf_counter() - began
+    load_s = time.perf_counter() - began
     lm = LM(model=Path(weights).stem, server=server, mode="off", limits={"concurrency": 1, "timeout": 600, "deadline": 1200})
     replies = lm([f"Write one {mood} sentence about a spy and a politician." for mood in MOODS], role="writer", max_tokens=40)
     texts = [(text or "").strip() for text in replies]
@@ -34,7 +34,7 @@ def main(weights: str = "local") -> None:
     seconds = time.perf_counter() - began
     print(f"\n{calls} calls, and {report['probe']['calls']} to find out what it can do: {tokens} tokens in {seconds:.0f} s,")
     print(
-        f"{loaded:.0f} s of them to load; the server: {cpu(server.pid):.0f} s of a core, {memory(server.pid):.2f} GB of memory"
+        f"{load_s:.0f} s of them to load; the server: {cpu(server.pid):.0f} s of a core, {memory(server.pid):.2f} GB of memory"
     )
 
 

@@ -103,6 +103,8 @@ def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]
     later texts that are copies: 80 % of their words, in order, are those of an earlier one (ROUGE-L).
 
     Args:
+        lines: of the log.
+        ticks: borders of the cells on each axis.
         start: number of initial texts.
     """
     texts = [line["text"] for line in lines]

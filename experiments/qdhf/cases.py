@@ -25,7 +25,7 @@ from qd.types import Array, Features, Fresh, Params, Rows
 
 
 @dataclass(frozen=True)
-class Task:
+class QDHFTask:
     """A domain, its truth, and the budget it is searched with."""
 
     domain: Any
@@ -46,7 +46,7 @@ class MeasureMethod(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rotated:
+class RotatedTruth:
     """A control: the first two measures of a descriptor, turned by an angle, which carries no information."""
 
     of: Select
@@ -89,7 +89,7 @@ class Rotated:
 
 
 @lru_cache(maxsize=16)
-def task(name: str) -> Task:
+def task(name: str) -> QDHFTask:
     """Returns a task by name; "-quick" at its end makes it small."""
     if name.endswith("-quick"):
         whole = task(name.removesuffix("-quick"))
@@ -99,7 +99,7 @@ def task(name: str) -> Task:
     return _TASKS[name]()
 
 
-def method(name: str, of: Task, answers: int, flips: float, seed: int) -> MeasureMethod:
+def method(name: str, of: QDHFTask, answers: int, flips: float, seed: int) -> MeasureMethod:
     """Returns a method by name, for a task and a judge that flips a share of its answers.
 
     Args:
@@ -121,38 +121,38 @@ def _quarters(answers: int) -> tuple[int, ...]:
     return tuple(answers // 4 + (i < answers % 4) for i in range(4))
 
 
-def _arm() -> Task:
+def _arm() -> QDHFTask:
     truth = Select("gripper", ((-10, 10), (-10, 10)))
-    return Task(Arm(10, length=10), truth, ("angles",), 0.1, 1000, 100, 100)
+    return QDHFTask(Arm(10, length=10), truth, ("angles",), 0.1, 1000, 100, 100)
 
 
-def _maze() -> Task:
+def _maze() -> QDHFTask:
     from domains.maze import Maze
     from domains.maze.controller import Mlp
 
     truth = Select("position", ((0, 1), (0, 1)))
-    return Task(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 100, 100, 200, (25, 25), (12, 12))
+    return QDHFTask(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 100, 100, 200, (25, 25), (12, 12))
 
 
-def _images() -> Task:
+def _images() -> QDHFTask:
     from domains.images import Pictures
 
-    return Task(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 100, 50, 200, (25, 25), (12, 12))
+    return QDHFTask(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 100, 50, 200, (25, 25), (12, 12))
 
 
-def _digits() -> Task:
+def _digits() -> QDHFTask:
     from domains.images.digits import Digits
 
-    return Task(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 0.2, 200, 100, 200, (25, 25), (12, 12))
+    return QDHFTask(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 0.2, 200, 100, 200, (25, 25), (12, 12))
 
 
-_TASKS: dict[str, Callable[[], Task]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
+_TASKS: dict[str, Callable[[], QDHFTask]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
 # "wide": the prior is that directions of large variance matter most
-METHODS: dict[str, Callable[[Task, Judge, int, int], MeasureMethod]] = {
+METHODS: dict[str, Callable[[QDHFTask, Judge, int, int], MeasureMethod]] = {
     "truth": lambda of, judge, n, seed: MeasureMethod(of.truth, False),
-    "truth turned 15": lambda of, judge, n, seed: MeasureMethod(Rotated(of.truth, 15.0), False),
+    "truth turned 15": lambda of, judge, n, seed: MeasureMethod(RotatedTruth(of.truth, 15.0), False),
     "paper": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, _quarters(n)), reserve=0),
     "base": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, (n,)), False),
     "pca": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), reserve=0),

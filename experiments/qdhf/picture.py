@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 
 from domains.images import Pictures
 from experiments import command
-from experiments.qdhf.cases import Task, method, task
+from experiments.qdhf.cases import QDHFTask, method, task
 from experiments.qdhf.study import REFITS
 from qd import fused, keys
 from qd.archives import Grid, HostElites
@@ -48,7 +48,7 @@ def main(seed: int = 0, out: str = "experiments/results/qdhf/pictures.png") -> N
     print(f"{len(rows.ids)} elites, R² to the judge's features {aligned_r2(measures, look):.3f}: {out}")
 
 
-def learn(of: Task, seed: int) -> tuple[Rows, Array]:
+def learn(of: QDHFTask, seed: int) -> tuple[Rows, Array]:
     """Returns elites and their learned measures [N, 2].
 
     Args:

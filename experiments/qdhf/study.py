@@ -20,7 +20,7 @@ import numpy as np
 from experiments import command, study
 from experiments.command import Names
 from experiments.qdhf import curves
-from experiments.qdhf.cases import METHODS, Task, method, task
+from experiments.qdhf.cases import METHODS, QDHFTask, method, task
 from experiments.qdhf.plan import PLAN, QUICK, Entry
 from feedback.descriptors.select import Select
 from qd import fused, keys
@@ -80,7 +80,7 @@ def case_of(entry: Entry) -> str:
     return f"{entry.task}, {entry.answers} answers" + (f", {100 * entry.flips:.0f} % flips" if entry.flips else "")
 
 
-def play(of: Task, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
+def play(of: QDHFTask, name: str, answers: int, flips: float, seed: int) -> dict[str, float]:
     """Runs one search and returns its scores on ground truth.
 
     Args:

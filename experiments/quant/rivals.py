@@ -137,17 +137,17 @@ def _genetic(problem: Problem, objective: Callable[[np.ndarray], np.ndarray], n:
     return all_of_them
 
 
-def nsga2(problem: Problem, n: int, seed: int, seeded: bool = False) -> np.ndarray:
+def nsga2(problem: Problem, n: int, seed: int, from_tables: bool = False) -> np.ndarray:
     """Runs NSGA-II on accuracy, size and bit operations (Deb et al. 2002).
 
     Args:
         problem: network and images.
         n: evaluations at most.
         seed: of all randomness.
-        seeded: starts with the tables' optima; else with uniform and sampled configs.
+        from_tables: starts with the tables' optima; else with uniform and sampled configs.
     """
     random, several = np.random.default_rng(seed), 40
-    begin = seeds(problem, n) if seeded else uniform(problem, n // 2, 0)
+    begin = seeds(problem, n) if from_tables else uniform(problem, n // 2, 0)
     samples = problem.domain.sample(keys.new(seed), max(several - len(begin), 0))
     everyone = population = np.concatenate([begin, samples])
     while len(everyone) < n:
@@ -242,7 +242,7 @@ METHODS: dict[str, Rival] = {
     "ILP": ilp_front,
     "GA x 4 budgets": genetic,
     "NSGA-II": nsga2,
-    "NSGA-II seeded": lambda problem, n, seed: nsga2(problem, n, seed, seeded=True),
+    "NSGA-II seeded": lambda problem, n, seed: nsga2(problem, n, seed, from_tables=True),
     "MAP-Elites": map_elites,
     "MAP-Elites seeded": map_elites_seeded,
     "boosted trees": surrogate,

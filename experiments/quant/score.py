@@ -60,6 +60,7 @@ def corner(domain: Quant) -> Corner:
 
 
 def budgets(domain: Quant) -> Budgets:
+    """Returns the budgets that fit a network."""
     return OF_ENCODER if domain.network == "minilm" else BUDGETS
 
 

@@ -5,20 +5,16 @@ B evaluated children, V screened children, n configs evaluated before.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from domains.quant.domain import Quant
 from domains.quant.predict.refit import refit
+from domains.quant.solve.emitter import EvaluatedConfigs
 from qd import keys
 from qd.emitters.vary import Vary
 from qd.types import Array, Batch, Elites, Offspring
-
-
-class EvaluatedConfigs(NamedTuple):
-    configs: np.ndarray  # [n, 2L]
-    objective: np.ndarray  # [n]
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,10 @@ class ScreeningEmitter:
         """
         _, offspring = self.vary.ask(key, (), elites)
         children = np.unique(np.asarray(offspring.solutions), axis=0)
-        past = {row.tobytes() for row in memory.configs.astype(np.int32)}
+        past = {row.tobytes() for row in memory.genomes.astype(np.int32)}
         children = children[[row.tobytes() not in past for row in children.astype(np.int32)]]
-        there = dict(zip(self._cells(memory.configs).tolist(), np.zeros(len(memory.configs)), strict=True))
-        for cell, objective in zip(self._cells(memory.configs).tolist(), memory.objective, strict=True):
+        there = dict(zip(self._cells(memory.genomes).tolist(), np.zeros(len(memory.genomes)), strict=True))
+        for cell, objective in zip(self._cells(memory.genomes).tolist(), memory.objective, strict=True):
             there[cell] = max(there[cell], objective)
         cells = self._cells(children)
         gain = self._predict(memory, children) - np.array([there.get(cell, 0.0) for cell in cells.tolist()])
@@ -84,7 +80,7 @@ class ScreeningEmitter:
         predictions = []
         if "tables" in self.by:
             quality = np.clip((memory.objective - 10) / 90, 0, 1)
-            tables = refit(self.domain.sensitivity, memory.configs, quality).expected()
+            tables = refit(self.domain.sensitivity, memory.genomes, quality).expected()
             predictions.append(10 + 90 * np.exp(-np.maximum(tables.damage(children), 0)))
         if "trees" in self.by:
             predictions.append(self._trees(memory).predict(self._inputs(children)))
@@ -96,7 +92,7 @@ class ScreeningEmitter:
 
         trees = HistGradientBoostingRegressor(max_iter=80, min_samples_leaf=5, random_state=0)
         with threadpool_limits(1):  # so few rows that threads only wait for each other
-            return trees.fit(self._inputs(memory.configs), memory.objective)
+            return trees.fit(self._inputs(memory.genomes), memory.objective)
 
     def _inputs(self, configs: np.ndarray) -> np.ndarray:
         bits = self.domain.bank

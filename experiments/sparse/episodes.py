@@ -55,11 +55,11 @@ def sides(domain: Any) -> dict[str, Side]:
 
         return evaluate
 
-    filmed = lambda frames: replace(domain, camera=Camera(frames=frames), points=domain.points or frames)
+    with_frames = lambda frames: replace(domain, camera=Camera(frames=frames), points=domain.points or frames)
     return {
         "where it ends": side(domain, "position"),
-        "one image": side(filmed(1), "image"),
-        "five images": side(filmed(5), "image"),
+        "one image": side(with_frames(1), "image"),
+        "five images": side(with_frames(5), "image"),
     }
 
 

@@ -221,25 +221,25 @@ def _tell_arguments(batch: Batch, gives: tuple[str, ...]) -> tuple[dict[str, np.
     """
     data = {"solution": batch.solutions, "objective": batch.evaluation.objective, "measures": batch.measures}
     add_info = {"status": batch.status} | ({"value": batch.value} if "value" in gives else {}) | batch.info
-    failed = batch.status < 0
-    if not failed.any():
+    is_failed = batch.status < 0
+    if not is_failed.any():
         return data, add_info
     data["measures"] = np.where(
-        failed[:, None], _first_finite(batch.measures[~failed], batch.measures.shape[1]), data["measures"]
+        is_failed[:, None], _first_finite(batch.measures[~is_failed], batch.measures.shape[1]), data["measures"]
     )
-    data["objective"] = _below(data["objective"], failed)
+    data["objective"] = _below(data["objective"], is_failed)
     add_info["status"] = np.maximum(batch.status, 0)
     for name in add_info.keys() - {"status"}:
         sign = -1 if name == "density" else 1  # the one column in which less is better
-        add_info[name] = sign * _below(sign * add_info[name], failed)
+        add_info[name] = sign * _below(sign * add_info[name], is_failed)
     return data, add_info
 
 
-def _below(column: np.ndarray, failed: np.ndarray) -> np.ndarray:
-    rest = column[~failed]
+def _below(column: np.ndarray, is_failed: np.ndarray) -> np.ndarray:
+    rest = column[~is_failed]
     worst = rest.min() if len(rest) else np.zeros((), column.dtype)
     lowest = np.finfo(column.dtype).min  # stays finite, or pyribs raises
-    return np.where(failed, np.maximum(worst - 1 - np.abs(worst), lowest), column)
+    return np.where(is_failed, np.maximum(worst - 1 - np.abs(worst), lowest), column)
 
 
 def _first_finite(rest: np.ndarray, n_measures: int) -> np.ndarray:

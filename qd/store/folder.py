@@ -100,7 +100,7 @@ def finish(run: Path, outcome: dict[str, Any]) -> None:
 
     Args:
         run: the folder.
-        found: the result, of what JSON can hold.
+        outcome: the result, of what JSON can hold.
 
     Raises:
         UserError: the file cannot be written.

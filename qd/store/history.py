@@ -73,7 +73,7 @@ def load(run: Path, kind: str = HISTORY) -> Columns:
 
     Args:
         run: the folder.
-        named: HISTORY or FILM.
+        kind: HISTORY or FILM.
 
     Returns:
         Columns [N], in order of generation: of HISTORY the accepted rows (see ``Columns``), of FILM all rows that did not fail
@@ -93,7 +93,7 @@ def load_parts(run: Path, kind: str = HISTORY) -> Columns:
 
     Args:
         run: the folder.
-        named: HISTORY or FILM.
+        kind: HISTORY or FILM.
 
     Returns:
         The columns of all parts, joined in order of their numbers.

@@ -79,6 +79,13 @@ def test_a_checkpoint_of_the_previous_version_is_read_under_its_names(value, old
     assert type(loaded) is type(value) and loaded == value
 
 
+def test_renamed_components_change_no_hash():
+    before = {"emitter": {"climb": {"_target_": "qd.emitters.evolving.Evolving", "samples": 3}}}
+    now = {"emitter": {"exploiter": {"_target_": "qd.emitters.sparse.cma_exploiter.CMAExploiter", "samples": 3}}}
+    assert moved.original(now) == moved.original(before) == before
+    assert identity.config_hash(before) == identity.config_hash(now)
+
+
 def test_a_renamed_setting_changes_no_hash():
     before = {"relearn": [5], "called": {"a": 1}, "seed": 3, "descriptor": {"_target_": "feedback.pca.PCA"}}
     now = {"refit": [5], "axis_labels": {"a": 1}, "seed": 3, "descriptor": {"_target_": "feedback.descriptors.pca.PCA"}}
@@ -92,6 +99,7 @@ def test_a_renamed_setting_changes_no_hash():
     [
         (["experiment=arm_pca", "relearn=5000"], ["recipe=arm_pca", "refit=5000"]),
         (["suits.dims=[5,5]"], ["domain_defaults.dims=[5,5]"]),
+        (["recipe=sparse", "emitter.climb.patience=3"], ["recipe=sparse", "emitter.exploiter.patience=3"]),
         (["+now=true"], ["live_map=true"]),
         (
             [

@@ -1,5 +1,6 @@
 """SERENE: rewards become candidates, candidates are tested, local searches improve and stop; chunks, schedules, refits."""
 
+import io
 import itertools
 import pickle
 from dataclasses import replace
@@ -13,6 +14,7 @@ from qd.emitters.sparse import local_search
 from qd.emitters.sparse.phases import EXPLOIT, EXPLORE, START, Phases
 from qd.emitters.sparse.serene import Serene
 from qd.search import refit, run, step
+from qd.store import checkpoint
 from qd.types import Search
 from tests.support.searches import advance, begin, same
 from tests.support.sparse import EXPLORER, SERENE, Spots, Turning, row, rows_with
@@ -195,3 +197,20 @@ def test_schedules():
     for _ in range(30):
         record = bandit.after(record._replace(last=EXPLOIT), 0)
     assert bandit.next(keys.new(0), record, 0) == EXPLORE
+
+
+def test_a_memory_under_the_old_names_opens():
+    memory = advance(SERENE, begin(SERENE, n=20), 40).memory
+    pickled = pickle.dumps(memory, protocol=2)  # names classes as text
+    for now, before in {
+        "serene\nSereneMemory": "serene\nMemory",
+        "phases\nPhaseHistory": "phases\nRecord",
+        "local_search\nLocalSearch": "climbing\nClimber",
+        "novelty\nNoveltyMemory": "novelty\nSeen",
+        "selection\nEvaluatedSolutions": "selection\nKnown",
+    }.items():
+        assert f"{now}\n".encode() in pickled
+        pickled = pickled.replace(f"{now}\n".encode(), f"{before}\n".encode())
+    opened = checkpoint._Unpickler(io.BytesIO(pickled)).load()
+    assert type(opened) is type(memory) and type(opened.explorer) is type(memory.explorer)
+    np.testing.assert_array_equal(opened.reward_archive.solutions, memory.reward_archive.solutions)

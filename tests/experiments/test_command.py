@@ -86,7 +86,7 @@ def test_values_are_checked_and_the_nearest_is_named():
 
 
 def test_names_that_have_commas_are_found_whole():
-    setting = command.Setting("methods", "Names", ("ours", "ours, steps of 0.05", "stax"), False)
+    setting = command.StudySetting("methods", "Names", ("ours", "ours, steps of 0.05", "stax"), False)
     assert command._split(setting, "ours, steps of 0.05,stax,ours") == ("ours, steps of 0.05", "stax", "ours")
 
 

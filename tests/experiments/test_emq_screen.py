@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from domains.quant.domain import Quant
+from domains.quant.solve.emitter import EvaluatedConfigs
 from experiments.emq import screen
 from experiments.quant.rivals import Problem
-from experiments.quant.screening import EvaluatedConfigs
 
 
 def test_what_is_foretold_rises_with_what_a_table_sums_to() -> None:

@@ -212,12 +212,12 @@ def _tell(
     Args:
         by: [B] numbers to rank by; None for the random directions, along which the measures are.
     """
-    failed, status = status < 0, jnp.maximum(status, 0)
+    is_failed, status = status < 0, jnp.maximum(status, 0)
     shape = part.count, part.samples
     if by is None:
-        along = jnp.where(failed[:, None], 0, measures).reshape(*shape, -1)
+        along = jnp.where(is_failed[:, None], 0, measures).reshape(*shape, -1)
         by = jnp.einsum("ebm,em->eb", along, memory.direction).reshape(-1)
-    numbers = _worst(by.astype(jnp.float32), failed).reshape(shape)
+    numbers = _worst(by.astype(jnp.float32), is_failed).reshape(shape)
     first = status.reshape(shape) if part.ranker.startswith("2") else jnp.zeros(shape, jnp.int32)
     rank = _rank(first, numbers)
     parents = (status.reshape(shape) > 0).sum(1)
@@ -231,11 +231,11 @@ def _tell(
     return memory._replace(state=state, restart=restart, turn=memory.turn + 1)
 
 
-def _worst(numbers: Array, failed: Array) -> Array:
+def _worst(numbers: Array, is_failed: Array) -> Array:
     """Puts failed rows below the worst of the rest."""
-    worst = jnp.where(failed, jnp.inf, numbers).min()
+    worst = jnp.where(is_failed, jnp.inf, numbers).min()
     worst = jnp.where(jnp.isfinite(worst), worst, 0)
-    return jnp.where(failed, worst - 1 - jnp.abs(worst), numbers)
+    return jnp.where(is_failed, worst - 1 - jnp.abs(worst), numbers)
 
 
 def _rank(first: Array, numbers: Array) -> Array:

@@ -45,7 +45,13 @@ class SereneMemory(NamedTuple):
 
 @dataclass(frozen=True)
 class Serene:
-    """SERENE and STAX. Rewards must be sparse: 0 for most solutions, and never negative."""
+    """SERENE and STAX. Rewards must be sparse: 0 for most solutions, and never negative.
+
+    >>> from qd.emitters import NoveltySearch, Serene
+    >>> stax = Serene(NoveltySearch(criteria=("novelty", "surprise")), chunk=500)
+    >>> stax.needs
+    ('surprise',)
+    """
 
     explorer: NoveltySearch = field(default_factory=NoveltySearch)
     phases: Phases = field(default_factory=Phases)

@@ -48,13 +48,13 @@ def profile(vectors: Array, orders: Sequence[float] = ORDERS, weights: Array | N
     Raises:
         UserError: nothing to compare, an order below 0, numbers that are not finite, or weights that are not N of 0 or more.
     """
-    x, p = _checked(vectors), None if weights is None else _shares(weights, len(vectors))
+    x, p = _matrix(vectors), None if weights is None else _shares(weights, len(vectors))
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
     blank = np.flatnonzero(lengths[:, 0] == 0)
     p = np.full(len(x), 1 / len(x)) if p is None else p
     rows = x / np.where(lengths == 0, 1, lengths) * np.sqrt(p)[:, None]  # K_ij sqrt(p_i p_j) = rows rowsᵀ
-    found = np.linalg.svd(rows, compute_uv=False) ** 2 if min(x.shape) else np.zeros(0)
-    return {order: _score(np.concatenate([found, p[blank]]), order) for order in orders}
+    eigenvalues = np.linalg.svd(rows, compute_uv=False) ** 2 if min(x.shape) else np.zeros(0)
+    return {order: _score(np.concatenate([eigenvalues, p[blank]]), order) for order in orders}
 
 
 def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = None) -> float:
@@ -72,7 +72,7 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
         UserError: the matrix is no kernel: not square, not symmetric, not 1 on its diagonal, or with an eigenvalue plainly
             below 0; or it is empty or not finite; or the order or the weights are below 0.
     """
-    k = _checked(kernel)
+    k = _matrix(kernel)
     n, rounding = len(k), max(1e-8, 8 * float(np.finfo(_float(kernel)).eps))
     if k.shape != (n, n) or np.abs(k - k.T).max() > rounding or np.abs(np.diag(k) - 1).max() > rounding:
         raise UserError(
@@ -80,13 +80,13 @@ def vendi_of_kernel(kernel: Array, order: float = 1.0, weights: Array | None = N
             "type vendi(vectors) for vectors, or divide by the roots of the diagonal"
         )
     p = np.full(n, 1 / n) if weights is None else _shares(weights, n)
-    found = np.linalg.eigvalsh((k + k.T) / 2 * np.sqrt(np.outer(p, p)))
+    eigenvalues = np.linalg.eigvalsh((k + k.T) / 2 * np.sqrt(np.outer(p, p)))
     noise = max(_NOISE, n * float(np.finfo(_float(kernel)).eps))
-    if found[0] < -max(1e-6, noise):
+    if eigenvalues[0] < -max(1e-6, noise):
         raise UserError(
-            f"the kernel has an eigenvalue of {found[0]:.2g}, and none of a kernel is below 0", "type gaussian(vectors)"
+            f"the kernel has an eigenvalue of {eigenvalues[0]:.2g}, and none of a kernel is below 0", "type gaussian(vectors)"
         )
-    return _score(found, order, noise)
+    return _score(eigenvalues, order, noise)
 
 
 def gaussian(vectors: Array, width: float) -> np.ndarray:
@@ -104,7 +104,7 @@ def gaussian(vectors: Array, width: float) -> np.ndarray:
     """
     if not width > 0:
         raise UserError(f"a width of {width} cannot be", "type a distance above 0 at which two are still much alike")
-    x = _checked(vectors)
+    x = _matrix(vectors)
     return np.exp(-(_distances(x, x) ** 2) / (2 * width**2))
 
 
@@ -139,17 +139,17 @@ def nearest(vectors: Array, kind: str = "euclidean") -> np.ndarray:
     x = _ready(vectors, kind)
     if len(x) < 2:
         return np.full(len(x), math.nan)
-    found = [_others_nearest(x, i, kind) for i in range(0, len(x), _BLOCK)]
-    return np.concatenate(found)
+    distances = [_others_nearest(x, i, kind) for i in range(0, len(x), _BLOCK)]
+    return np.concatenate(distances)
 
 
-def _score(found: np.ndarray, order: float, noise: float = _NOISE) -> float:
+def _score(eigenvalues: np.ndarray, order: float, noise: float = _NOISE) -> float:
     """exp of the Rényi entropy of eigenvalues that sum to 1, what rounding left taken away."""
     if not order >= 0:
         raise UserError(
             f"there is no Vendi score of order {order}", f"type an order of 0 or more, e.g. {', '.join(map(str, ORDERS))}"
         )
-    share = found[found > noise * found.sum()]
+    share = eigenvalues[eigenvalues > noise * eigenvalues.sum()]
     share = share / share.sum()
     if order == 1:
         return float(np.exp(-(share * np.log(share)).sum()))
@@ -168,13 +168,13 @@ def _others_nearest(x: np.ndarray, begin: int, kind: str) -> np.ndarray:
 def _distances(a: np.ndarray, b: np.ndarray, own: int = 0) -> np.ndarray:
     """[A, B], row i being row ``own + i`` of b: exactly 0 from there to itself."""
     lengths = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)
-    squared = lengths - 2 * a @ b.T
-    squared[np.arange(len(a)), own + np.arange(len(a))] = 0
-    return np.sqrt(np.where(squared > 8 * np.finfo(np.float64).eps * lengths, squared, 0))  # twins are at 0, not near it
+    squares = lengths - 2 * a @ b.T
+    squares[np.arange(len(a)), own + np.arange(len(a))] = 0
+    return np.sqrt(np.where(squares > 8 * np.finfo(np.float64).eps * lengths, squares, 0))  # twins are at 0, not near it
 
 
 def _ready(vectors: Array, kind: str) -> np.ndarray:
-    x = _checked(vectors)
+    x = _matrix(vectors)
     if kind not in ("euclidean", "cosine"):
         raise unknown("distance", kind, ("euclidean", "cosine"))
     if kind == "euclidean":
@@ -183,8 +183,8 @@ def _ready(vectors: Array, kind: str) -> np.ndarray:
     return x / np.where(lengths == 0, 1, lengths)
 
 
-def _checked(given: Array) -> np.ndarray:
-    x = np.asarray(given, np.float64)
+def _matrix(vectors: Array) -> np.ndarray:
+    x = np.asarray(vectors, np.float64)
     x = x.reshape(len(x), -1) if x.ndim and x.size else x
     if x.ndim != 2 or not len(x):
         raise UserError("there is nothing to compare", "give vectors [N, V] of one item or more")
@@ -200,6 +200,6 @@ def _shares(weights: Array, n: int) -> np.ndarray:
     return w / w.sum()
 
 
-def _float(given: Array) -> np.dtype:
-    dtype = np.asarray(given).dtype
+def _float(array: Array) -> np.dtype:
+    dtype = np.asarray(array).dtype
     return dtype if dtype.kind == "f" else np.dtype(np.float64)

@@ -37,10 +37,10 @@ def disagreements(trial: Trial) -> list[Disagreement]:
     if not suspects:
         return []
     rounding = {name: np.zeros(len(each)) for name, each in suspects.items()}
-    for moved in trial.nearby(_NEARBY, _SCALE):
+    for neighbours in trial.nearby(_NEARBY, _SCALE):
         for name in suspects:
             column = _columns(trial)[name]
-            rounding[name] = np.maximum(rounding[name], difference(column(trial.evaluation), column(moved)))
+            rounding[name] = np.maximum(rounding[name], difference(column(trial.evaluation), column(neighbours)))
     wrong = {
         name: np.where((each > _TOLERANCE) & (each > _FACTOR * rounding[name]), each, 0) for name, each in suspects.items()
     }

@@ -67,10 +67,10 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     facts = [_components(parts)]
     if abilities.of_domain(parts.search.domain).external:
         return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
-    return _probed(settings, parts, facts, samples)
+    return _probe(settings, parts, facts, samples)
 
 
-def _probed(settings: RunSettings, parts: Any, facts: list[str], samples: int) -> Report:
+def _probe(settings: RunSettings, parts: Any, facts: list[str], samples: int) -> Report:
     try:
         trial = Trial(settings, parts.search, parts.run, _initial(settings, parts.search.domain))
     except RAISED as error:

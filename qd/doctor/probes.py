@@ -56,9 +56,9 @@ def seeds(trial: Trial) -> Iterator[Finding]:
     n, initial = len(trial.seeds), trial.settings.initial
     if n > 1 and all(_equal(trial.seeds[i], trial.seeds[0]) for i in range(1, n)):
         yield Finding("seeds", f"all {n} seeds are the same", "initial=1, or a sample that differs from solution to solution")
-    wanted = max(10, 5 * len(trial.search.descriptor.bounds))
-    if abilities.of_descriptor(trial.search.descriptor).learns and n < wanted and not trial.settings.source:
-        yield Finding("few seeds", f"the descriptor learns from {initial} seeds", f"initial={max(wanted, 100)}")
+    least = max(10, 5 * len(trial.search.descriptor.bounds))
+    if abilities.of_descriptor(trial.search.descriptor).learns and n < least and not trial.settings.source:
+        yield Finding("few seeds", f"the descriptor learns from {initial} seeds", f"initial={max(least, 100)}")
 
 
 def failures(trial: Trial) -> Iterator[Finding]:
@@ -188,8 +188,8 @@ def budget(trial: Trial) -> Iterator[Finding]:
     late = [stop for stop in ([stops] if isinstance(stops, int) else refits.points(trial.settings)) if stop >= evaluations]
     if late:
         yield Finding("refit", f"refit={late} is not before the end of the budget, {evaluations:,}", f"budget={2 * max(late)}")
-    if unused := refits.unused_questions(trial.settings, trial.search.descriptor):
-        problem, fix = unused
+    if report := refits.unused_questions(trial.settings, trial.search.descriptor):
+        problem, fix = report
         yield Finding("questions", problem, fix.removeprefix("type "))
 
 

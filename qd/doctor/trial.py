@@ -80,8 +80,8 @@ class Trial:
         names, key = programs.feature_names(self.search), keys.new(_KEY)
         for number in range(count if solutions.dtype.kind == "f" else 0):
             change = np.asarray(keys.normal(keys.new(number), solutions.shape)) * np.abs(solutions).max(axis=0)
-            moved = (solutions + scale * change).astype(solutions.dtype)
-            yield programs.evaluate(self.search.domain, names, key, moved)
+            neighbours = (solutions + scale * change).astype(solutions.dtype)
+            yield programs.evaluate(self.search.domain, names, key, neighbours)
 
 
 def try_out(trial: Trial, samples: int) -> Finding | None:
@@ -125,13 +125,13 @@ def _evaluate(trial: Trial) -> None:
     trial.evaluation = programs.evaluate(domain, names, key, trial.seeds)
     trial.compile_s += watch.compile_s
     if domain.pure:
-        trial.plain, repeat = (_uncompiled(domain, names, key, trial.seeds) for _ in range(2))
+        trial.plain, repeat = (_evaluate_plainly(domain, names, key, trial.seeds) for _ in range(2))
     else:
         repeat = programs.evaluate(domain, names, key, trial.seeds)
     trial.repeat = (repeat.objective, *(repeat.features[name] for name in names))
 
 
-def _uncompiled(domain: Any, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
+def _evaluate_plainly(domain: Any, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
     each = jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(key)), len(solutions))
     evaluation = domain.evaluate(each, jax.numpy.asarray(solutions))
     features = {name: np.asarray(evaluation.features[name]) for name in names}

@@ -61,14 +61,14 @@ def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequenc
 
 def _draw(axes: Any, bands_by_method: dict[str, Band], panel: CurvePanel, looks: dict[str, dict]) -> None:
     axes.set_title(panel.label, loc="left")
-    defined = {name: band for name, band in bands_by_method.items() if np.isfinite(band.middle).any()}
-    if not defined:
+    finite = {name: band for name, band in bands_by_method.items() if np.isfinite(band.middle).any()}
+    if not finite:
         mark_undefined(axes, panel.why if bands_by_method else "it was not recorded")
         return
-    for name, band in defined.items():
+    for name, band in finite.items():
         axes.fill_between(band.evaluations, band.low, band.high, color=looks[name]["color"], alpha=0.2, linewidth=0)
         axes.plot(band.evaluations, band.middle, marker="o" if len(band.middle) == 1 else None, markersize=4, **looks[name])
-    against_evaluations(axes, max(float(np.max(band.evaluations)) for band in defined.values()))
+    against_evaluations(axes, max(float(np.max(band.evaluations)) for band in finite.values()))
 
 
 def _look(rank: int) -> dict[str, Any]:

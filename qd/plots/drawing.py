@@ -118,7 +118,7 @@ def _draw_svg(axes: Any, source: str, square: Square) -> bool:
     return True
 
 
-def _artists(element: ElementTree.Element, inherited: Paint) -> Iterator[Any]:
+def _artists(element: ElementTree.Element, parent_paint: Paint) -> Iterator[Any]:
     """Yields the patches and lines of an element, in svg units. Raises ValueError at what is not simple."""
     for child in element:
         name = child.tag.rpartition("}")[2]
@@ -126,7 +126,7 @@ def _artists(element: ElementTree.Element, inherited: Paint) -> Iterator[Any]:
             continue
         if child.get("transform") or child.get("style") or child.get("class"):
             raise UserError(name)
-        paint = inherited | {key: child.attrib[key] for key in _PAINT if key in child.attrib}
+        paint = parent_paint | {key: child.attrib[key] for key in _PAINT if key in child.attrib}
         if name == "g":
             yield from _artists(child, paint)
         elif name in _SHAPES:

@@ -40,7 +40,7 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
     if frames < 1 or len(place) == 0:
         raise UserError(f"{len(place)} rows in {frames} frames show nothing", "type --frames 1 or more, of a run with a film")
     dots, colours = _dots(place), _colours(objective)
-    rewarded = np.flatnonzero(objective > objective.min())
+    rewards = np.flatnonzero(objective > objective.min())
     images, before = [], 0
     below = Image.new("RGB", (_SIDE + 2 * _EDGE, _SIDE + 2 * _EDGE + _HEAD), "white")
     ImageDraw.Draw(below).rectangle((_EDGE, _EDGE + _HEAD, _SIDE + _EDGE, _SIDE + _EDGE + _HEAD), outline="#999999")
@@ -50,7 +50,7 @@ def exploration(generation: Array, objective: Array, place: Array, title: str, f
         for pen, colour in ((ImageDraw.Draw(below), _OLD), (ImageDraw.Draw(image), _NEW)):
             pen.point([tuple(dot) for dot in dots[before:until]], fill=colour)
         pen = ImageDraw.Draw(image)
-        visible = rewarded[rewarded < until]
+        visible = rewards[rewards < until]
         for row in visible[np.argsort(objective[visible], kind="stable")]:
             x, y = dots[row]
             pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colours[row])

@@ -57,13 +57,13 @@ def voronoi(centroids: np.ndarray, bounds: Any) -> list[np.ndarray]:
     """
     low, high = np.asarray(bounds, float).T
     unit = (np.asarray(centroids, float) - low) / (high - low)
-    mirrored = [unit]
+    images = [unit]
     for axis in (0, 1):
         for side in (0.0, 1.0):
-            flipped = unit.copy()
-            flipped[:, axis] = 2 * side - flipped[:, axis]
-            mirrored.append(flipped)
-    diagram = Voronoi(np.concatenate(mirrored))
+            image = unit.copy()
+            image[:, axis] = 2 * side - image[:, axis]
+            images.append(image)
+    diagram = Voronoi(np.concatenate(images))
     cells = [diagram.vertices[diagram.regions[diagram.point_region[i]]] for i in range(len(unit))]
     return [low + cell.clip(0, 1) * (high - low) for cell in cells]
 

@@ -27,27 +27,29 @@ class SheetCell(NamedTuple):
     elite: int  # 0..N-1
 
 
-def seats(record: Map, rendered: Array, side: int = _SIDE) -> tuple[int, int, list[SheetCell]]:
-    """Lays a coarse grid over the first two measures; in each of its cells the best rendered elite takes the seat.
+def seats(record: Map, has_picture: Array, side: int = _SIDE) -> tuple[int, int, list[SheetCell]]:
+    """Lays a coarse grid over the first two measures; in each of its cells the best elite with a picture sits.
 
     Args:
-        rendered: [N] bool, which elites have a rendering.
+        record: of N elites.
+        has_picture: [N] bool, which elites have a rendering.
+        side: how many cells there are at most along each measure.
 
     Returns:
-        columns, rows, and the seats that are taken.
+        Columns, rows, and a cell for each elite that sits.
     """
     flat = len(record.bounds) == 1
     shape = [min(side, d) for d in (record.dims or (side, side))[:2]]
     columns, rows = shape[0], 1 if flat else shape[1]
     low, high = np.asarray(record.bounds, float)[:2].T
     share = (np.asarray(record.measures, float)[:, :2] - low) / (high - low)
-    taken: dict[tuple[int, int], int] = {}
+    chosen_seats: dict[tuple[int, int], int] = {}
     for elite in np.argsort(record.objective, kind="stable"):  # the best last
-        if rendered[elite]:
+        if has_picture[elite]:
             across, up = share[elite, 0], 0.0 if flat else share[elite, 1]
             where = int(np.clip(across * columns, 0, columns - 1)), int(np.clip(up * rows, 0, rows - 1))
-            taken[where] = int(elite)
-    return columns, rows, [SheetCell(*where, elite) for where, elite in sorted(taken.items())]
+            chosen_seats[where] = int(elite)
+    return columns, rows, [SheetCell(*where, elite) for where, elite in sorted(chosen_seats.items())]
 
 
 def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE) -> Figure:
@@ -56,13 +58,13 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
     Args:
         renderings: [N] of the elites of the record; None where one has no rendering.
     """
-    columns, rows, taken = seats(record, _render(renderings), side)
+    columns, rows, chosen_seats = seats(record, _render(renderings), side)
     with rc_context(STYLE):
         figure, axes, beside = _page(columns, rows)
         mappable = colours(record)
-        pictures = [rendering for seat in taken if (rendering := renderings[seat.elite]) is not None]
-        drawing.draw(axes, pictures, [(seat.column + 0.07, seat.row + 0.07, 0.86) for seat in taken])
-        for seat in taken:
+        pictures = [rendering for seat in chosen_seats if (rendering := renderings[seat.elite]) is not None]
+        drawing.draw(axes, pictures, [(seat.column + 0.07, seat.row + 0.07, 0.86) for seat in chosen_seats])
+        for seat in chosen_seats:
             colour = mappable.to_rgba(record.objective[seat.elite])
             frame = patches.Rectangle(
                 (seat.column + 0.04, seat.row + 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=1.4
@@ -71,7 +73,7 @@ def sheet(record: Map, renderings: Sequence[Rendering | None], side: int = _SIDE
         _ticks(axes, "x", record, columns)
         if len(record.bounds) > 1:
             _ticks(axes, "y", record, rows)
-        set_title(axes, record, _caption(record, taken))
+        set_title(axes, record, _caption(record, chosen_seats))
         bar(figure, mappable, record, axes, cax=beside)
     return figure
 
@@ -87,17 +89,17 @@ def sheet_svg(record: Map, renderings: Sequence[Rendering | None], side: int = _
     Returns:
         The svg's source; a picture's tooltip names its objective and measures.
     """
-    columns, rows, taken = seats(record, _render(renderings), side)
+    columns, rows, chosen_seats = seats(record, _render(renderings), side)
     mappable, head = colours(record), 2 * 22
     width, height = columns * _EDGE, head + rows * _EDGE + 30
     up = f"; upwards: {record.names[1]}" if len(record.bounds) > 1 else ""
-    words = (record.title, _caption(record, taken), f"to the right: {record.names[0]}{up}")
+    words = (record.title, _caption(record, chosen_seats), f"to the right: {record.names[0]}{up}")
     texts = "".join([f'<text x="4" y="{y}">{escape(w)}</text>' for y, w in zip((16, 36, height - 10), words, strict=True)])
     parts = []
-    pictures = [rendering for seat in taken if (rendering := renderings[seat.elite]) is not None]
-    corners = [(seat.column * _EDGE + 3, head + (rows - 1 - seat.row) * _EDGE + 3) for seat in taken]
+    pictures = [rendering for seat in chosen_seats if (rendering := renderings[seat.elite]) is not None]
+    corners = [(seat.column * _EDGE + 3, head + (rows - 1 - seat.row) * _EDGE + 3) for seat in chosen_seats]
     images = drawing.embed(pictures, [(x + 2, y + 2, _EDGE - 10) for x, y in corners])
-    for seat, (x, y), image in zip(taken, corners, images, strict=True):
+    for seat, (x, y), image in zip(chosen_seats, corners, images, strict=True):
         red, green, blue, _ = mappable.to_rgba(float(record.objective[seat.elite]), bytes=True)  # type: ignore[misc]
         frame = f'<rect x="{x}" y="{y}" width="{_EDGE - 6}" height="{_EDGE - 6}" fill="none" stroke="rgb({red},{green},{blue})"'
         where = ", ".join(f"{n} {v:.3g}" for n, v in zip(record.names, record.measures[seat.elite], strict=True))
@@ -124,9 +126,9 @@ def _render(renderings: Sequence[Rendering | None]) -> np.ndarray:
     return np.array([rendering is not None for rendering in renderings], bool)
 
 
-def _caption(record: Map, taken: Sequence[SheetCell]) -> str:
+def _caption(record: Map, chosen_seats: Sequence[SheetCell]) -> str:
     which = " by its first two measures" if len(record.bounds) > 2 else ""
-    return f"{len(taken)} of {len(record.objective):,} elites: the best rendered one of each part of the map{which}"
+    return f"{len(chosen_seats)} of {len(record.objective):,} elites: the best rendered one of each part of the map{which}"
 
 
 def _ticks(axes: Any, name: str, record: Map, places: int) -> None:

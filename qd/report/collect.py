@@ -94,9 +94,9 @@ def _check_seeds(name: str, runs: list[Run]) -> None:
         if seed in folders:
             raise UserError(f"seed {seed} of {name} is there twice: {folders[seed]} and {run.folder}", "collect one of them")
         folders[seed] = run.folder
-        changed = identity.changed_modules(runs[0].sources, run.sources)
-        if changed:
-            print(f"note: the code of {', '.join(changed)} was another in {run.folder} than in {runs[0].folder}")
+        modules = identity.changed_modules(runs[0].sources, run.sources)
+        if modules:
+            print(f"note: the code of {', '.join(modules)} was another in {run.folder} than in {runs[0].folder}")
 
 
 def _by_case(methods: list[Method]) -> dict[str, list[Method]]:

@@ -152,19 +152,19 @@ def export(run: Path, ids: Sequence[int], form: str, folder: Path, words: Sequen
         UserError: the format is for another domain, the domain is not trusted, the archive cannot be read or has no elite
             with one of the ids, or the exporter refuses.
     """
-    choice, stored = exporters()[form], archive_file.load(run)
-    node = stored.about.get("config", {}).get("domain") or {}
+    choice, archive = exporters()[form], archive_file.load(run)
+    node = archive.about.get("config", {}).get("domain") or {}
     if node.get("_target_") != choice["domain"]:
         raise UserError(
             f"--format {form} is for runs of {choice['domain']}, and this one is of {node.get('_target_', 'no domain')}; "
             "type --format csv, jsonl or parquet"
         )
-    trusted.check(run, stored.about["config"], ("domain",), words)
-    rows = archive_file.rows_by_id(stored, ids)
+    trusted.check(run, archive.about["config"], ("domain",), words)
+    rows = archive_file.rows_by_id(archive, ids)
     domain = build(node, {}, "domain")
     exporter = locate(choice["_target_"], f"conf/exports.yaml: {form}")
-    cells = [int(stored.columns["index"][i]) for i in rows]
-    reports = exporter(domain, list(ids), cells, stored.columns["solution"][rows], folder)
+    cells = [int(archive.columns["index"][i]) for i in rows]
+    reports = exporter(domain, list(ids), cells, archive.columns["solution"][rows], folder)
     fresh = {(report["id"], report["format"]) for report in reports}
     earlier = [report for report in reports_of(run) if (report["id"], report["format"]) not in fresh]
     atomic.write(run / MARKS, (json.dumps(earlier + reports, indent=1) + "\n").encode())

@@ -36,15 +36,15 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
     check(run)
-    stored = archive_file.load(run)
-    map_record = record(stored)
-    pictures = renderings(run / run_files.RENDERINGS, stored.columns["id"])
+    archive = archive_file.load(run)
+    map_record = record(archive)
+    pictures = renderings(run / run_files.RENDERINGS, archive.columns["id"])
     has_pictures = any(picture is not None for picture in pictures)
     figures = run / run_files.FIGURES
     atomic.make_folder(figures)
     paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
-    if stored.about["encodings"].get("solution") == "text":
-        texts = page(map_record, stored.columns["solution"], stored.columns["id"])
+    if archive.about["encodings"].get("solution") == "text":
+        texts = page(map_record, archive.columns["solution"], archive.columns["id"])
         atomic.write(figures / "texts.html", texts.encode())
         paths.append(figures / "texts.html")
     elif has_pictures:
@@ -52,7 +52,7 @@ def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Pat
         atomic.write(figures / "sheet.svg", sheet_svg(map_record, pictures).encode())
         paths.append(figures / "sheet.svg")
     try:
-        paths += _curves(run, map_record.title, stored.about)
+        paths += _curves(run, map_record.title, archive.about)
     finally:
         for path in paths:
             say(path)
@@ -99,9 +99,9 @@ def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
     return curves(rows, title, panels, _refits(run / run_files.EVENTS))
 
 
-def record(stored: archive_file.Stored) -> Map:
+def record(archive: archive_file.StoredArchive) -> Map:
     """Returns the Map that figures of a stored archive are drawn from. Raises UserError where its config is damaged."""
-    about, columns = stored.about, stored.columns
+    about, columns = archive.about, archive.columns
     config, scale = about.get("config", {}), about.get("objective_range")
     try:
         axis_labels = _axis_labels(config, len(about["bounds"]))
@@ -117,7 +117,7 @@ def record(stored: archive_file.Stored) -> Map:
         [plain_text(name) for name in names],
         f"{title}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
-        stored.centroids,
+        archive.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
         axis_labels,
     )

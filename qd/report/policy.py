@@ -29,18 +29,18 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
     """
     if domain is None:
         domain = _choice_of(config)
-    built: Domain = build(load([f"domain={domain}"]).domain, {}, "domain") if isinstance(domain, str) else domain
-    policy = abilities.of_domain(built).policy
+    instance: Domain = build(load([f"domain={domain}"]).domain, {}, "domain") if isinstance(domain, str) else domain
+    policy = abilities.of_domain(instance).policy
     if policy is None:
         raise UserError(
-            f"{type(built).__name__} does not say how a solution is a policy",
+            f"{type(instance).__name__} does not say how a solution is a policy",
             "give it a method policy(solution) that returns a function from observation to action",
         )
     return policy(solution)
 
 
 def _choice_of(config: dict[str, Any]) -> str:
-    """Returns the choice of our conf/domain whose domain has all the settings of a run's."""
+    """Returns the choice of our conf/domain that has all the settings of a run's domain."""
     node = original(config.get("domain") or {})
     target = node.get("_target_")
     for path in sorted((conf() / "domain").glob("*.yaml")):

@@ -26,7 +26,7 @@ _SCALES = {  # unit -> what it is in the unit that columns of its kind have: KB 
 }  # fmt: skip
 
 
-_KINDS = {"size": "KB", "latency": "us"}  # columns whose names say their unit; others are compared as plain numbers
+_KINDS = {"size": "KB", "latency": "us"}  # columns with a unit by their name; others are compared as plain numbers
 _WORSE = {"<=": 1, "<": 1, ">=": -1, ">": -1}
 
 
@@ -76,39 +76,39 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     if top < 1:
         raise UserError(f"--top {top} shows nothing", "type 1 or more")
     runs.check(run, "qd query {}")
-    stored = archive_file.load(run)
-    numbers = columns(stored)
+    archive = archive_file.load(run)
+    numbers = columns(archive)
     if (run / MARKS).exists():
         numbers["deployable"] = np.isin(numbers["id"], deployable_ids(run)).astype(float)
     if not len(numbers["objective"]):
         raise UserError(f"the archive of {run} holds no elite", "give the run a larger budget")
-    parsed = [parse(text, numbers) for text in conditions]
+    criteria = [parse(text, numbers) for text in conditions]
     order = -_column(by.removeprefix("-"), numbers) * (-1 if by.startswith("-") else 1)
     excess = np.zeros(len(order))
-    for condition in parsed:
+    for condition in criteria:
         column = numbers[condition.name]
         excess += np.nan_to_num(condition.excess(column) / max(np.nanmax(column) - np.nanmin(column), 1e-12), nan=np.inf)
-    ranked = np.lexsort((numbers["id"], order, excess))
+    ranks = np.lexsort((numbers["id"], order, excess))
     met = int((excess == 0).sum())
-    rows = ranked[: min(top, met or top)]
-    shown = _distinct(numbers, _titles(stored), [condition.name for condition in parsed])
-    return QueryResult([_row(stored, numbers, int(i)) for i in rows], met, shown)
+    rows = ranks[: min(top, met or top)]
+    names = _distinct(numbers, _titles(archive), [condition.name for condition in criteria])
+    return QueryResult([_row(archive, numbers, int(i)) for i in rows], met, names)
 
 
-def columns(stored: archive_file.Stored) -> dict[str, np.ndarray]:
+def columns(archive: archive_file.StoredArchive) -> dict[str, np.ndarray]:
     """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0]."""
     numbers = {}
-    for name, column in stored.columns.items():
+    for name, column in archive.columns.items():
         if column.dtype.kind not in "biuf" or name in ("solution", "index", "threshold"):
             continue
         wide = column.reshape(len(column), -1).astype(float)
         numbers |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
-    titles = _titles(stored)
+    titles = _titles(archive)
     return numbers | {title: numbers[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in numbers}
 
 
 def deployable_ids(run: Path) -> list[int]:
-    """Returns ids of elites whose exported file was run and agreed."""
+    """Returns ids of elites with an exported file that was run and agreed."""
     return [report["id"] for report in reports(run) if report["deployable"]]
 
 
@@ -176,9 +176,9 @@ def _column(name: str, numbers: dict[str, np.ndarray]) -> np.ndarray:
     return numbers[name]
 
 
-def _titles(stored: archive_file.Stored) -> list[str | None]:
+def _titles(archive: archive_file.StoredArchive) -> list[str | None]:
     """The measures' own names: those that the descriptor reads one by one, one for each measure."""
-    config, measures = stored.about.get("config", {}), stored.columns["measures"].shape[1]
+    config, measures = archive.about.get("config", {}), archive.columns["measures"].shape[1]
     features = config.get("descriptor", {}).get("features") or ()
     return list(features) if len(features) == measures else [None] * measures
 
@@ -191,20 +191,20 @@ def _distinct(numbers: dict[str, np.ndarray], titles: list[str | None], names: l
         titles: [M] names of the measures, None where they have none.
         names: columns of the conditions; these are never left out, and stand for the measure that they repeat.
     """
-    preferred, repeats = set(names), set()
+    preferences, repeats = set(names), set()
     for i, title in enumerate(titles):
         measure = f"measures[{i}]"
         equal = {name for name, column in numbers.items() if np.array_equal(column, numbers[measure], equal_nan=True)}
-        preferred |= equal & set(names) or {title if title in equal else measure}
+        preferences |= equal & set(names) or {title if title in equal else measure}
         repeats |= equal
-    return tuple(name for name in numbers if name in preferred or name not in repeats)
+    return tuple(name for name in numbers if name in preferences or name not in repeats)
 
 
-def _row(stored: archive_file.Stored, numbers: dict[str, np.ndarray], i: int) -> dict[str, Any]:
+def _row(archive: archive_file.StoredArchive, numbers: dict[str, np.ndarray], i: int) -> dict[str, Any]:
     plain = {name: float(column[i]) for name, column in numbers.items() if name != "id" and np.isfinite(column[i])}
-    solution = stored.columns["solution"][i]
+    solution = archive.columns["solution"][i]
     value = solution.tolist() if isinstance(solution, np.ndarray) else solution
-    return {"id": int(numbers["id"][i]), "cell": int(stored.columns["index"][i]), **plain, "solution": value}
+    return {"id": int(numbers["id"][i]), "cell": int(archive.columns["index"][i]), **plain, "solution": value}
 
 
 def text(answer: QueryResult, conditions: Sequence[str]) -> str:

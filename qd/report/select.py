@@ -92,7 +92,7 @@ def _check(run: Path, there: int, n: int, diversity: float | None) -> None:
 
 
 def _verdict(diversity: float, sets: dict[str, Numbers]) -> list[str]:
-    """Says how diverse it was asked to be, and where the subset is worse than random ones."""
+    """Returns the diversity of the subset, and a note where it is worse than random ones."""
     lines = [f"diversity {diversity:g} of 0 (the best) to 1 (as far apart as can be)"]
     short = shortfalls(sets["selected"], sets["random"])
     if short:

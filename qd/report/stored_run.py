@@ -52,7 +52,7 @@ def load_run(path: str | Path) -> "StoredRun":
 
 
 class StoredRun:
-    """What the folder of a run holds, read when it is first asked for."""
+    """What the folder of a run holds, read at the first access."""
 
     def __init__(self, path: Path) -> None:
         self.folder = path
@@ -160,7 +160,7 @@ class StoredRun:
         return sheet(figures.record(self._archive), pictures)
 
     @cached_property
-    def _archive(self) -> archive_file.Stored:
+    def _archive(self) -> archive_file.StoredArchive:
         runs.check(self.folder, 'qd.load_run("{}")')
         return archive_file.load(self.folder)
 

@@ -61,12 +61,12 @@ def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, diversity:
     traversal, apart = _farthest_first(vectors, [best_first[0]], n)
     if diversity == 1:
         return np.array(traversal)
-    distance, chosen = np.full(len(vectors), np.inf), []
+    distance, subset = np.full(len(vectors), np.inf), []
     for row in best_first:
-        if len(chosen) < n and distance[row] >= diversity * apart:
-            chosen.append(row)
+        if len(subset) < n and distance[row] >= diversity * apart:
+            subset.append(row)
             _take(row, vectors, distance)
-    return np.array(_farthest_first(vectors, chosen, n)[0])
+    return np.array(_farthest_first(vectors, subset, n)[0])
 
 
 def choose_balanced(

@@ -1,4 +1,4 @@
-"""Columns that a domain's own room adds to a table of elites, and what is said of the whole set.
+"""Columns that a domain's own package adds to a table of elites, and numbers of the whole set.
 
 The run's folder holds only the name of a choice in conf/columns.yaml, ours or that beside you: what a stranger's folder
 says is never built. A choice offers each(columns) -> columns to add [N], and whole(columns) -> name -> number.
@@ -52,11 +52,11 @@ def with_added_columns(columns: Columns, by: Any) -> Columns:
     Raises:
         UserError: a column of that name is there already.
     """
-    added = {} if by is None else by.each(columns)
-    twice = added.keys() & columns.keys()
+    more = {} if by is None else by.each(columns)
+    twice = more.keys() & columns.keys()
     if twice:
         raise UserError(f"the run stores a column {min(twice)!r} already", "type --columns none")
-    return columns | added
+    return columns | more
 
 
 def summary(columns: Columns, about: dict[str, Any], by: Any = None) -> dict[str, float]:

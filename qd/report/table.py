@@ -46,18 +46,41 @@ class Runs:
             self.records[record["case"], record["method"], record["seed"]] = record["metrics"]
 
     def has(self, case: str, method: str, seed: int) -> bool:
+        """Whether a run is stored.
+
+        Args:
+            case: what was searched.
+            method: by which it was searched.
+            seed: of the run.
+        """
         return (case, method, seed) in self.records
 
     def add(self, case: str, method: str, seed: int, metrics: dict[str, float]) -> None:
-        """Appends a run. Raises ValueError where it is there already."""
+        """Appends a run.
+
+        Args:
+            case: what was searched.
+            method: by which it was searched.
+            seed: of the run.
+            metrics: name -> value.
+
+        Raises:
+            UserError: it is there already.
+        """
         if self.has(case, method, seed):
-            raise UserError(f"{case}, {method}, seed {seed} is in {self.path} already", "delete its line to run it anew")
+            raise UserError(f"{case}, {method}, seed {seed} is in {self.path} already", "delete its line to run it again")
         plain = {name: float(value) for name, value in metrics.items()}
         self.records[case, method, seed] = plain
         json_lines.append(self.path, [{"case": case, "method": method, "seed": seed, "metrics": plain}])
 
     def column(self, case: str, method: str, metric: str) -> dict[int, float]:
-        """Returns seed -> value of the runs that measured it."""
+        """Returns seed -> value of the runs that measured it.
+
+        Args:
+            case: what was searched.
+            method: by which it was searched.
+            metric: name of the value.
+        """
         records = ((key, metrics) for key, metrics in self.records.items() if key[:2] == (case, method))
         return {key[2]: metrics[metric] for key, metrics in sorted(records) if metric in metrics}
 
@@ -155,8 +178,8 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     n, m = len(a), len(b)
     if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise UserError(f"{n} and {m} values cannot be compared: each side needs two or more, all finite", "run more seeds")
-    pooled = ((n - 1) * a.var(ddof=1) + (m - 1) * b.var(ddof=1)) / (n + m - 2)  # s_p²
-    error = float(np.sqrt(pooled * (1 / n + 1 / m)))
+    variance = ((n - 1) * a.var(ddof=1) + (m - 1) * b.var(ddof=1)) / (n + m - 2)  # s_p²
+    error = float(np.sqrt(variance * (1 / n + 1 / m)))
     return Comparison(float(a.mean() - b.mean()), error, float(mannwhitneyu(a, b).pvalue), n, m)
 
 

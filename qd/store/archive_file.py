@@ -30,7 +30,7 @@ _SHAPES = {"id": ("iu", 1), "index": ("iu", 1), "objective": ("iuf", 1), "measur
 Bounds = tuple[tuple[float, float], ...]
 
 
-class Stored(NamedTuple):
+class StoredArchive(NamedTuple):
     """An archive read from its files, one row per elite."""
 
     columns: dict[str, np.ndarray]  # id, solution, objective, measures, index (the cell), ..., and every stored feature
@@ -38,11 +38,11 @@ class Stored(NamedTuple):
     centroids: np.ndarray | None  # [cells, M] of a CVT
 
 
-def rows_by_id(stored: Stored, ids: Sequence[Any]) -> list[int]:
+def rows_by_id(archive: StoredArchive, ids: Sequence[Any]) -> list[int]:
     """Returns the rows of elites in the columns of an archive.
 
     Args:
-        stored: the archive.
+        archive: as it was read.
         ids: [n] numbers of evaluations.
 
     Returns:
@@ -51,7 +51,7 @@ def rows_by_id(stored: Stored, ids: Sequence[Any]) -> list[int]:
     Raises:
         UserError: no elite has that id; names the ids nearest to it.
     """
-    row_of_id = {int(number): row for row, number in enumerate(stored.columns["id"])}
+    row_of_id = {int(number): row for row, number in enumerate(archive.columns["id"])}
     for number in ids:
         is_number = isinstance(number, Real)
         if not is_number or number not in row_of_id:
@@ -85,14 +85,14 @@ def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: M
         UserError: a solution cannot be stored as text, or the files cannot be written.
     """
     elite_columns = columns(archive) | dict(more or {})
-    packed: dict[str, np.ndarray] = {}
-    encodings = {name: _encode(name, column, packed) for name, column in elite_columns.items()}
+    arrays: dict[str, np.ndarray] = {}
+    encodings = {name: _encode(name, column, arrays) for name, column in elite_columns.items()}
     kind, traits = _kind(archive), abilities.of_opened(archive)
     dims, cells, centroids = traits.dims, traits.cells, traits.centroids
     if centroids is not None:
-        packed["archive.centroids"] = np.asarray(centroids)
+        arrays["archive.centroids"] = np.asarray(centroids)
     buffer = io.BytesIO()
-    np.savez(buffer, **packed)  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     data = buffer.getvalue()
     head = {
         "format": FORMAT,
@@ -121,7 +121,7 @@ def encode_header(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(plain | {_CHECKSUM: _checksum(plain)}, indent=1) + "\n").encode()
 
 
-def load(run: Path) -> Stored:
+def load(run: Path) -> StoredArchive:
     """Reads an archive without running any code in it.
 
     Raises:
@@ -137,14 +137,14 @@ def load(run: Path) -> Stored:
         )
     arrays = read_files.npz(npz, _AGAIN, data)
     try:
-        decoded = {name: _decode(name, encoding, arrays) for name, encoding in about["encodings"].items()}
+        elite_columns = {name: _decode(name, encoding, arrays) for name, encoding in about["encodings"].items()}
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise UserError(f"{npz} is damaged: it is no archive of this project ({error!r})", _AGAIN) from error
-    _check_columns(npz, decoded, about)
+    _check_columns(npz, elite_columns, about)
     centroids = arrays.get("archive.centroids")
     if centroids is not None and (centroids.ndim != 2 or centroids.shape[1] != len(about["bounds"])):
         raise UserError(f"{npz} is damaged: its centroids are {centroids.dtype} {list(centroids.shape)}", _AGAIN)
-    return Stored(decoded, about, centroids)
+    return StoredArchive(elite_columns, about, centroids)
 
 
 def columns(archive: Any) -> dict[str, np.ndarray]:
@@ -161,15 +161,15 @@ def _kind(archive: Any) -> str:
     return next(ours, type(archive)).__name__.removesuffix("Archive").lower()
 
 
-def _encode(name: str, column: np.ndarray, packed: dict[str, np.ndarray]) -> str:
+def _encode(name: str, column: np.ndarray, arrays: dict[str, np.ndarray]) -> str:
     """Puts a column into ``packed`` and returns its encoding: array, text or json."""
     if column.dtype != object:
-        packed[name] = column
+        arrays[name] = column
         return "array"
     encoding = "text" if all(isinstance(item, str) for item in column) else "json"
     pieces = [(item if encoding == "text" else _json(name, item)).encode() for item in column]
-    packed[f"{name}.bytes"] = np.frombuffer(b"".join(pieces), np.uint8)
-    packed[f"{name}.offsets"] = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+    arrays[f"{name}.bytes"] = np.frombuffer(b"".join(pieces), np.uint8)
+    arrays[f"{name}.offsets"] = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
     return encoding
 
 

@@ -67,15 +67,15 @@ def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     for path in paths:
         try:
             content = seal.unseal(path)
-        except seal.Damaged as damage:
+        except seal.DamageError as damage:
             say(f"{damage}; going on from the checkpoint before it")
             continue
         if path != paths[0]:
             for newer in paths[: paths.index(path)]:
                 newer.unlink()
-        about, _, pickled = content.partition(b"\n")
+        about, _, data = content.partition(b"\n")
         _check_versions(path, json.loads(about)["versions"])
-        return _unpickle(path, pickled)
+        return _unpickle(path, data)
     if paths:
         raise UserError(f"no checkpoint in {folder} is whole", "type again=true to start over")
     return None
@@ -106,9 +106,9 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class(there, last)
 
 
-def _unpickle(path: Path, pickled: bytes) -> Checkpoint:
+def _unpickle(path: Path, data: bytes) -> Checkpoint:
     try:
-        checkpoint = _Unpickler(io.BytesIO(pickled)).load()  # signed by this user, and checked above
+        checkpoint = _Unpickler(io.BytesIO(data)).load()  # signed by this user, and checked above
     except (AttributeError, ImportError, TypeError) as error:
         raise UserError(
             f"{path} names code that is no longer there ({error})", "put it back, or type again=true to start over"
@@ -118,12 +118,12 @@ def _unpickle(path: Path, pickled: bytes) -> Checkpoint:
     return checkpoint
 
 
-def _check_versions(path: Path, recorded: dict[str, str]) -> None:
+def _check_versions(path: Path, versions: dict[str, str]) -> None:
     here = identity.versions()
-    other = [f"{name} {recorded.get(name)} (here {here[name]})" for name in here if recorded.get(name) != here[name]]
+    other = [f"{name} {versions.get(name)} (here {here[name]})" for name in here if versions.get(name) != here[name]]
     if other:
         pip = " ".join(
-            f"{name}=={recorded.get(name)}" for name in here if name != "python" and recorded.get(name) != here[name]
+            f"{name}=={versions.get(name)}" for name in here if name != "python" and versions.get(name) != here[name]
         )
-        fix = f"type pip install {pip}" if pip else f"use Python {recorded.get('python')}"
+        fix = f"type pip install {pip}" if pip else f"use Python {versions.get('python')}"
         raise UserError(f"{path} was written under {', '.join(other)}; {fix}, or again=true to start over")

@@ -40,8 +40,16 @@ class History:
         _cut_last(self._parts, generation)
 
     def add(self, state: State, batch: Batch) -> None:
-        """Takes the accepted rows of a batch, which left the search at ``state``."""
-        accepted = batch.status > (-1 if self._film else 0)
+        """Takes the accepted rows of a batch.
+
+        Args:
+            state: of the search after the batch.
+            batch: of one generation or more, B rows.
+
+        Raises:
+            UserError: the feature of a film has not two numbers.
+        """
+        is_accepted = batch.status > (-1 if self._film else 0)
         generations = state.generation - batch.first
         generation = batch.first + np.arange(len(batch.ids)) // (len(batch.ids) // generations)
         objective, features = batch.evaluation
@@ -53,7 +61,7 @@ class History:
             rows = dict(zip(FILMED, (generation, objective, place), strict=True))
         else:
             rows = dict(zip(_AXES, (generation, batch.ids, batch.parents, batch.cell, objective), strict=True))
-        self._rows.append({name: np.asarray(column)[accepted] for name, column in rows.items()})
+        self._rows.append({name: np.asarray(column)[is_accepted] for name, column in rows.items()})
 
     def write_part(self, generation: int) -> None:
         """Writes the rows since the last part, before a checkpoint of ``generation``."""
@@ -82,9 +90,9 @@ def load(run: Path, kind: str = HISTORY) -> Columns:
     Raises:
         UserError: there is none.
     """
-    packed = run / f"{kind}.npz"
-    if (run / run_files.RESULT).exists() and packed.exists():
-        return _read(packed)
+    file = run / f"{kind}.npz"
+    if (run / run_files.RESULT).exists() and file.exists():
+        return _read(file)
     return load_parts(run, kind)
 
 
@@ -127,9 +135,9 @@ def unpack(run: Path) -> None:
     """Makes a finished run's history one part, so that the run can go on. Raises ValueError where it is gone."""
     if not (run / "history.npz").exists():
         raise UserError(f"{run / 'history.npz'} is gone, so the run cannot go on", "put it back, or type again=true")
-    packed = {kind: _read(run / f"{kind}.npz") for kind in (HISTORY, FILM) if (run / f"{kind}.npz").exists()}
+    columns_of = {kind: _read(run / f"{kind}.npz") for kind in (HISTORY, FILM) if (run / f"{kind}.npz").exists()}
     drop_parts(run)
-    for kind, columns in packed.items():
+    for kind, columns in columns_of.items():
         atomic.make_folder(run / kind)
         atomic.write(run / kind / "000000.npz", _npz(columns))
 

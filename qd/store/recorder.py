@@ -106,7 +106,15 @@ class Recorder:
         self._last_times = Times(self.wall, self.compile_s)
 
     def batch(self, state: State, batch: Batch) -> Row | None:
-        """Takes one batch, and returns the last row of metrics that was due in it, if any."""
+        """Records one batch.
+
+        Args:
+            state: of the search after the batch.
+            batch: of one generation or more.
+
+        Returns:
+            The last row of metrics that was due in it; None where none was.
+        """
         if self.referee is not None:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
@@ -141,7 +149,13 @@ class Recorder:
         self.event("refit", state, elites=elites, reserve=len(reserve.rows.ids), dropped=reserve.n_dropped)
 
     def event(self, what: str, state: State, **more: Any) -> None:
-        """Adds a line to events.jsonl."""
+        """Adds a line to events.jsonl.
+
+        Args:
+            what: name of the event.
+            state: of the search at that moment.
+            more: further entries, which JSON can hold.
+        """
         about = {"event": what, "generation": state.generation, "evaluations": state.evaluations, "wall_s": round(self.wall, 3)}
         self._events.add(json.dumps(about | more))
 

@@ -30,13 +30,18 @@ class Past:
         return archives.is_grid(archive) or archives.is_cvt(archive)
 
     def through(self, batch: Batch, size: int, ends: list[int]) -> Iterator[None]:
-        """Goes through a batch of generations of ``size`` rows, and pauses after each of some numbers of them, ascending.
+        """Goes through the generations of a batch, and pauses after some of them.
 
         A cell holds what entered it in its last generation: of several the best, and of equals the first.
+
+        Args:
+            batch: of G generations, G * size rows.
+            size: rows of one generation.
+            ends: numbers of generations after which it pauses, ascending, from 1 to G.
         """
-        entered = np.flatnonzero(batch.status > 0)[::-1]
-        cell, generation = batch.cell[entered], entered // size
-        objective = np.asarray(batch.evaluation.objective, self._dtype)[entered]
+        entries = np.flatnonzero(batch.status > 0)[::-1]
+        cell, generation = batch.cell[entries], entries // size
+        objective = np.asarray(batch.evaluation.objective, self._dtype)[entries]
         part = np.searchsorted(ends, generation, "right")
         order = np.lexsort((objective, (part * self.cells + cell) * (ends[-1] + 1) + generation))
         cell, objective, part = cell[order], objective[order], part[order]

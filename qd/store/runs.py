@@ -73,8 +73,8 @@ def _read(path: Path) -> Run | None:
         return None
     evaluations = curve.get("evals", [])
     if outcome is None:
-        reached = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
-        print(f"left out: {path} is not finished{reached}; give its command again")
+        progress = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
+        print(f"left out: {path} is not finished{progress}; give its command again")
         return None
     for name in (run_files.ARCHIVE_HEADER, run_files.METRICS):
         if not (path / name).is_file():

@@ -18,7 +18,7 @@ _KEY_BYTES = 32
 _SIGNED = b"qd file\n"  # so that no signature of a file is one of a checkpoint
 
 
-class Damaged(ValueError):
+class DamageError(ValueError):
     """A sealed file that is not whole."""
 
 
@@ -28,26 +28,26 @@ class Foreign(ValueError):
 
 def seal(content: bytes) -> bytes:
     """Returns the content as a sealed file."""
-    signed = _line(hmac.new(_key(), content, hashlib.sha256).hexdigest()) + content
-    return _MAGIC + _line(hashlib.sha256(signed).hexdigest()) + signed
+    body = _line(hmac.new(_key(), content, hashlib.sha256).hexdigest()) + content
+    return _MAGIC + _line(hashlib.sha256(body).hexdigest()) + body
 
 
 def unseal(path: Path) -> bytes:
     """Returns the content of a sealed file.
 
     Raises:
-        Damaged: it is cut short, altered or no checkpoint.
+        DamageError: it is cut short, altered or no checkpoint.
         Foreign: it is not signed with this user's key.
     """
     try:
-        sealed = path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
-        raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+        raise DamageError(f"{path} cannot be read ({error.strerror})") from error
     start = len(_MAGIC)
-    checksum, signed = sealed[start : start + _LINE], sealed[start + _LINE :]
-    if not sealed.startswith(_MAGIC) or checksum != _line(hashlib.sha256(signed).hexdigest()):
-        raise Damaged(f"{path} is damaged: its checksum does not fit its {len(sealed)} bytes")
-    signature, content = signed[:_LINE], signed[_LINE:]
+    checksum, body = data[start : start + _LINE], data[start + _LINE :]
+    if not data.startswith(_MAGIC) or checksum != _line(hashlib.sha256(body).hexdigest()):
+        raise DamageError(f"{path} is damaged: its checksum does not fit its {len(data)} bytes")
+    signature, content = body[:_LINE], body[_LINE:]
     if not hmac.compare_digest(signature, _line(hmac.new(_key(), content, hashlib.sha256).hexdigest())):
         raise Foreign(
             f"{path} was not signed with your key ({key_path()}): a foreign checkpoint, which could run any code, "

@@ -37,29 +37,29 @@ class ImportedSolutions:
 
     def compare(self, batch: Batch) -> dict[str, Any]:
         """Compares the claims with a domain's own evaluation of the solutions."""
-        objective, failed = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
-        off = np.abs(objective - self.objective)[~failed]
+        objective, failures = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
+        off = np.abs(objective - self.objective)[~failures]
         table: dict[str, Any] = {
             "source": self.source,
             "solutions": len(self.objective),
-            "failed": int(failed.sum()),
-            "objective_differs": int(_differs(self.objective[~failed], objective[~failed]).sum()),
+            "failed": int(failures.sum()),
+            "objective_differs": int(_differs(self.objective[~failures], objective[~failures]).sum()),
             "objective_differs_by": float(off.max()) if len(off) else 0.0,
         }
         if self.measures is not None and self.measures.shape == np.shape(batch.measures):
-            measures = np.asarray(batch.measures, float)[~failed]
-            table["measures_differ"] = int(_differs(self.measures[~failed], measures).any(axis=1).sum())
+            measures = np.asarray(batch.measures, float)[~failures]
+            table["measures_differ"] = int(_differs(self.measures[~failures], measures).any(axis=1).sum())
         return table
 
     def summary(self, batch: Batch) -> str:
         """Returns the comparison as a line of text."""
-        table, left = self.compare(batch), f" ({self.empty} empty rows left out)" if self.empty else ""
+        table, note = self.compare(batch), f" ({self.empty} empty rows left out)" if self.empty else ""
         differ = [f"the objective of {table['objective_differs']:,} (by up to {table['objective_differs_by']:.4g})"]
         differ = differ if table["objective_differs"] else []
         differ += [f"the measures of {table['measures_differ']:,}"] if table.get("measures_differ") else []
         claims = f"{' and '.join(differ)} differ from what it claims" if differ else "all as it claims"
-        failed = f", {table['failed']:,} failed" if table["failed"] else ""
-        return f"{table['solutions']:,} solutions of {self.source}{left}, evaluated again: {claims}{failed}"
+        failures = f", {table['failed']:,} failed" if table["failed"] else ""
+        return f"{table['solutions']:,} solutions of {self.source}{note}, evaluated again: {claims}{failures}"
 
 
 def _differs(claims: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -83,20 +83,20 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
     """
     path = Path(source)
     if (path / run_files.ARCHIVE_HEADER).is_file():
-        imported = _of_run(path)
+        content = _of_run(path)
     elif npy := _qdax_files(path):
-        imported = _of_qdax(path, npy)
+        content = _of_qdax(path, npy)
     elif path.suffix.lower() in tables.READERS and path.is_file():
-        imported = _of_table(path)
+        content = _of_table(path)
     else:
         raise UserError(
             f"{source} {_kind(path)}",
             f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
             "solution_0, solution_1, ... and objective, or a folder that QDax saved",
         )
-    if len(imported.solutions) == 0:
+    if len(content.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")
-    return _fit_to_domain(imported, domain)
+    return _fit_to_domain(content, domain)
 
 
 def _kind(path: Path) -> str:
@@ -172,34 +172,34 @@ def _without_empty(source: str, solutions: Array, objective: np.ndarray, measure
     return ImportedSolutions(source, solutions[there], objective[there], finite, int((~there).sum()))
 
 
-def _fit_to_domain(imported: ImportedSolutions, domain: Domain) -> ImportedSolutions:
+def _fit_to_domain(content: ImportedSolutions, domain: Domain) -> ImportedSolutions:
     """Gives solutions of numbers the dtype and shape of the domain's own."""
-    solutions = imported.solutions
+    solutions = content.solutions
     like = domain.sample(np.zeros(2, np.uint32), 1)
     like = objects(like) if isinstance(like, list) else np.asarray(like)
     if solutions.dtype == object and like.dtype != object:
-        printed = tables.parse_printed(solutions)
-        solutions = solutions if printed is None else printed
+        arrays = tables.parse_printed(solutions)
+        solutions = solutions if arrays is None else arrays
     if (solutions.dtype == object) != (like.dtype == object):
         theirs, ours = ("Python objects" if column.dtype == object else "numbers" for column in (solutions, like))
         raise UserError(
-            f"the solutions of {imported.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=..."
+            f"the solutions of {content.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=..."
         )
     if like.dtype == object:
-        return imported
+        return content
     if np.prod(solutions.shape[1:]) != np.prod(like.shape[1:]):
         raise UserError(
-            f"the solutions of {imported.source} have shape {list(solutions.shape[1:])}, but {_name(domain)} samples "
+            f"the solutions of {content.source} have shape {list(solutions.shape[1:])}, but {_name(domain)} samples "
             f"{list(like.shape[1:])}",
             "type the settings of the domain that they come from (domain=..., domain.KEY=...)",
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        fitted = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
-    if like.dtype.kind == "f" and not np.isfinite(fitted).all():
-        raise UserError(f"a solution of {imported.source} is not finite as {like.dtype}", "correct or remove it")
-    if like.dtype.kind in "biu" and not np.array_equal(fitted.reshape(solutions.shape), solutions):
-        raise UserError(f"{_name(domain)} searches whole numbers, but {imported.source} holds others", "type domain=...")
-    return ImportedSolutions(imported.source, fitted, imported.objective, imported.measures, imported.empty)
+        own = solutions.reshape(len(solutions), *like.shape[1:]).astype(like.dtype)
+    if like.dtype.kind == "f" and not np.isfinite(own).all():
+        raise UserError(f"a solution of {content.source} is not finite as {like.dtype}", "correct or remove it")
+    if like.dtype.kind in "biu" and not np.array_equal(own.reshape(solutions.shape), solutions):
+        raise UserError(f"{_name(domain)} searches whole numbers, but {content.source} holds others", "type domain=...")
+    return ImportedSolutions(content.source, own, content.objective, content.measures, content.empty)
 
 
 def _name(part: Any) -> str:

@@ -18,7 +18,7 @@ from qd.support import read_files
 from qd.support.errors import UserError
 
 Columns = dict[str, np.ndarray]  # name -> [N], or [N, ...] where it was nested
-_JSON = ".json"  # ends the name of a column whose cells are json, in tables without nesting
+_JSON = ".json"  # ends the name of a column with cells of json, in tables without nesting
 
 
 def flat(columns: Columns) -> Columns:

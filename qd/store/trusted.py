@@ -61,13 +61,13 @@ def check(run: Path, config: Mapping[str, Any], names: Iterable[str], words: Seq
         raise UserError(
             f"{surplus[0]} is no setting of {run} that needs your word", "leave it out; settings are changed by qd run alone"
         )
-    untrusted = [] if own else [word for word in foreign if word not in words]
-    if untrusted:
-        more = f" and {len(untrusted) - _SHOWN} more" if len(untrusted) > _SHOWN else ""
+    settings = [] if own else [word for word in foreign if word not in words]
+    if settings:
+        more = f" and {len(settings) - _SHOWN} more" if len(settings) > _SHOWN else ""
         raise UserError(
-            f"{run} was not written by your own command, and would build {', '.join(untrusted[:_SHOWN])}{more}, which your "
+            f"{run} was not written by your own command, and would build {', '.join(settings[:_SHOWN])}{more}, which your "
             "conf does not name: that could run any code",
-            f"if you trust it, add {shlex.join(untrusted)} to the command",
+            f"if you trust it, add {shlex.join(settings)} to the command",
         )
 
 
@@ -86,8 +86,8 @@ def _foreign(nodes: Mapping[str, Any]) -> list[str]:
     foreign = []
     for name, node in nodes.items():
         for key, value in _texts(node, name):
-            billed = name in _BILLED and key == f"{name}.{_TARGET}"
-            if billed or not {value, current(value)} & (targets if _is_target(key) else texts):
+            is_billed = name in _BILLED and key == f"{name}.{_TARGET}"
+            if is_billed or not {value, current(value)} & (targets if _is_target(key) else texts):
                 foreign.append(f"{key}={value}")
     return foreign
 

@@ -130,7 +130,7 @@ def test_key_is_private_and_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [slice(0, -1), slice(0, 20), slice(0, 0), slice(1, None)])
 def test_damage_is_detected(tmp_path: Path, cut: slice) -> None:
     (tmp_path / "a").write_bytes(seal.seal(b"content")[cut])
-    with pytest.raises(seal.Damaged, match="is damaged"):
+    with pytest.raises(seal.DamageError, match="is damaged"):
         seal.unseal(tmp_path / "a")
 
 

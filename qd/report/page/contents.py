@@ -42,24 +42,24 @@ def collect(path: Path) -> Contents:
         UserError: it is no run, or nothing of it can be read.
     """
     notes: list[str] = []
-    stored = _archive(path, notes)
-    facts: dict[str, Any] = _about_run(path, stored, notes)
+    archive = _archive(path, notes)
+    facts: dict[str, Any] = _about_run(path, archive, notes)
     arrays: dict[str, np.ndarray] = {f"palette {name}": _palette(name) for name in _PALETTES}
     metrics = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, notes)
     _add_curves(metrics, facts, arrays, notes)
-    if stored is not None and len(stored.columns["id"]):
-        stored = _in_cell_order(stored)
-        record = figures.record(stored)
-        _add_elites(stored, record, facts, arrays, notes)
+    if archive is not None and len(archive.columns["id"]):
+        archive = _in_cell_order(archive)
+        record = figures.record(archive)
+        _add_elites(archive, record, facts, arrays, notes)
         _add_map(record, facts, arrays)
-        _add_pictures(path, stored, facts, arrays, notes)
-        _add_history(path, stored, record, _clock(metrics), facts, arrays, notes)
+        _add_pictures(path, archive, facts, arrays, notes)
+        _add_history(path, archive, record, _clock(metrics), facts, arrays, notes)
     else:
         notes.append("The archive holds no elites yet.")
     return Contents(facts, arrays)
 
 
-def _archive(path: Path, notes: list[str]) -> archive_file.Stored | None:
+def _archive(path: Path, notes: list[str]) -> archive_file.StoredArchive | None:
     """Returns the archive of a finished run; or the last one that was stored while it runs."""
     for place, note in (
         (path, ""),
@@ -75,13 +75,13 @@ def _archive(path: Path, notes: list[str]) -> archive_file.Stored | None:
     return None
 
 
-def _in_cell_order(stored: archive_file.Stored) -> archive_file.Stored:
-    order = np.argsort(stored.columns["index"], kind="stable")
-    return stored._replace(columns={name: column[order] for name, column in stored.columns.items()})
+def _in_cell_order(archive: archive_file.StoredArchive) -> archive_file.StoredArchive:
+    order = np.argsort(archive.columns["index"], kind="stable")
+    return archive._replace(columns={name: column[order] for name, column in archive.columns.items()})
 
 
-def _about_run(run: Path, stored: archive_file.Stored | None, notes: list[str]) -> dict[str, Any]:
-    about = stored.about if stored else {}
+def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: list[str]) -> dict[str, Any]:
+    about = archive.about if archive else {}
     path = run / run_files.CONFIG
     config = (
         _read(lambda: read_files.yaml_mapping(path, "put it back"), None, notes) if path.is_file() else None
@@ -134,9 +134,9 @@ def _add_curves(metrics: dict[str, np.ndarray], facts: dict[str, Any], arrays: d
 
 
 def _add_elites(
-    stored: archive_file.Stored, record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+    archive: archive_file.StoredArchive, record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
 ) -> None:
-    columns = stored.columns
+    columns = archive.columns
     arrays |= {name: columns[name] for name in ("id", "objective", "measures")} | {"cell": columns["index"]}
     facts["measures"] = [str(name) for name in record.names]
     facts["axis_labels"] = record.axis_labels
@@ -175,12 +175,12 @@ def _add_map(record: Map, facts: dict[str, Any], arrays: dict[str, np.ndarray]) 
 
 
 def _add_pictures(
-    path: Path, stored: archive_file.Stored, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
+    path: Path, archive: archive_file.StoredArchive, facts: dict[str, Any], arrays: dict[str, np.ndarray], notes: list[str]
 ) -> None:
     """Adds renderings, the best elites first, as long as there is room."""
-    pictures = _read(lambda: renderings.renderings(path / run_files.RENDERINGS, stored.columns["id"]), [], notes)
-    best_first = np.argsort(-stored.columns["objective"], kind="stable")
-    drawn, used, left_out = {}, 0, 0
+    pictures = _read(lambda: renderings.renderings(path / run_files.RENDERINGS, archive.columns["id"]), [], notes)
+    best_first = np.argsort(-archive.columns["objective"], kind="stable")
+    content_of_id, used, left_out = {}, 0, 0
     for row in best_first if pictures else ():
         picture = pictures[row]
         if picture is None:
@@ -191,18 +191,18 @@ def _add_pictures(
             continue
         used += len(data)
         is_text = picture.kind in ("svg", "text", "html")
-        drawn[str(stored.columns["id"][row])] = [
+        content_of_id[str(archive.columns["id"][row])] = [
             picture.kind,
             data.decode("utf-8", "replace") if is_text else base64.b64encode(data).decode(),
         ]
-    facts["pictures"] = drawn
+    facts["pictures"] = content_of_id
     if left_out:
         notes.append(f"{left_out:,} pictures of elites are left out: they would make this page too large.")
 
 
 def _add_history(
     path: Path,
-    stored: archive_file.Stored,
+    archive: archive_file.StoredArchive,
     record: Map,
     clock: timeline.Clock | None,
     facts: dict[str, Any],
@@ -210,7 +210,7 @@ def _add_history(
     notes: list[str],
 ) -> None:
     """Adds the timeline and the ancestors."""
-    columns, total = stored.columns, int(facts["evaluations"] or 0)
+    columns, total = archive.columns, int(facts["evaluations"] or 0)
     rows = _read(lambda: history.load(path), None, notes)
     film = None
     if rows is not None and len(rows["id"]) and record.cells is not None and not _refits(facts["events"]):

@@ -30,18 +30,18 @@ def trace(history: Columns, ids: np.ndarray, limit: int = 60_000) -> Lineage:
     """
     order = np.argsort(history["id"], kind="stable")
     all_ids, parents = history["id"][order], history["parents"][order]
-    selected = np.zeros(len(all_ids), bool)
+    is_selected = np.zeros(len(all_ids), bool)
     front = _positions(all_ids, ids)
     room, left_out = limit, 0
     while len(front):
-        selected[front[:room]] = True
+        is_selected[front[:room]] = True
         left_out = max(0, len(front) - room)
         if left_out:
             break
         room -= len(front)
         above = _positions(all_ids, np.unique(parents[front]))
-        front = above[~selected[above]]
-    rows = np.flatnonzero(selected)
+        front = above[~is_selected[above]]
+    rows = np.flatnonzero(is_selected)
     place = np.full(len(all_ids) + 1, -1)
     place[rows] = np.arange(len(rows))
     ancestors = np.searchsorted(all_ids, parents[rows]).clip(0, max(0, len(all_ids) - 1))

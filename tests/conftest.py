@@ -40,5 +40,5 @@ def own_key(tmp_path, monkeypatch) -> None:
 def own_folder(tmp_path, monkeypatch, own_key) -> Path:
     """Somebody's own empty folder, in which runs draw no figures: those take longer than the runs."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("qd.report.figures.draw", lambda run: [])
+    monkeypatch.setattr("qd.report.figures.draw_heatmap", lambda run: [])
     return tmp_path

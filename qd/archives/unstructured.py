@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from ribs.archives import ArchiveBase, DensityArchive, DNSArchive, ProximityArchive, SlidingBoundariesArchive
-from scipy.spatial import KDTree
 
 from qd.archives import borders
 from qd.archives.lean import OpenGrid
@@ -131,6 +130,8 @@ class _CleanTree:
 
     def clear(self) -> None:
         super().clear()  # type: ignore[misc]
+        from scipy.spatial import KDTree  # a third of a second, for these archives only
+
         self._cur_kd_tree = KDTree(np.zeros((0, self.measure_dim)))  # type: ignore[attr-defined]
 
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 
 from qd import archives
 from qd.archives import SAME
@@ -114,6 +113,8 @@ def _in_grid(grid: GridTable, measures: Array) -> Array:
 
 
 def _cvt(archive: Any) -> CVTTable:
+    from scipy.spatial import KDTree  # a third of a second, for a CVT only
+
     centroids, (low, high) = np.asarray(archive.centroids, np.float32), archives.reach(archive)
     n, m = centroids.shape
     side = max(1, round((_BINS * n) ** (1 / m)))
@@ -134,7 +135,7 @@ def _cvt(archive: Any) -> CVTTable:
     return CVTTable(low, high, corner, (width / side).astype(np.float32), strides, ids, centroids[ids], centroids, sides)
 
 
-def _listed(tree: KDTree, corner: np.ndarray, width: np.ndarray, side: int) -> list[list[int]]:
+def _listed(tree: Any, corner: np.ndarray, width: np.ndarray, side: int) -> list[list[int]]:
     """For each bin all centroids within d + 2r of its middle, of which d is the nearest's distance and r half a diagonal.
 
     A point of the bin is within r of the middle, so its nearest centroid within d + r of it, and d + 2r of the middle.

@@ -12,7 +12,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial import Voronoi
 
 from qd.plots.records import EMPTY, STYLE, Map, bar, colours, filled_cells_text, set_title
 
@@ -55,6 +54,8 @@ def voronoi(centroids: np.ndarray, bounds: Any) -> list[np.ndarray]:
     Returns:
         C arrays, one for each centroid: its corners, two measures each.
     """
+    from scipy.spatial import Voronoi  # a third of a second, for a CVT only
+
     low, high = np.asarray(bounds, float).T
     unit = (np.asarray(centroids, float) - low) / (high - low)
     images = [unit]

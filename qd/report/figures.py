@@ -22,6 +22,23 @@ from qd.support.errors import UserError
 from qd.support.moved import current
 
 
+def draw_heatmap(run: Path) -> list[Path]:
+    """Draws only the map, as a png: the figure that a run ends with.
+
+    Args:
+        run: folder of the run.
+
+    Returns:
+        Its one file, RUN/figures/heatmap.png.
+
+    Raises:
+        ValueError: the archive cannot be read.
+    """
+    check(run)
+    atomic.make_folder(run / run_files.FIGURES)
+    return save(heatmap(record(archive_file.load(run))), run / run_files.HEATMAP, "png")
+
+
 def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
     """Draws all figures of a run from its stored records, and returns their files.
 

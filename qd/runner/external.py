@@ -18,7 +18,6 @@ from qd import abilities
 from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import COMPONENTS, RunSettings, from_config, to_config
-from qd.report import figures
 from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import checkpoint, trusted
@@ -60,7 +59,7 @@ def ask(words: Sequence[str]) -> tuple[PendingBatch | None, Path]:
 
 
 def tell(folder: str, file: str) -> Progress:
-    """Hands the results in a file to a run, which goes on for a generation; draws figures once it is finished.
+    """Hands the results in a file to a run, which goes on for a generation; draws the map once it is finished.
 
     Args:
         file: of json objects, one a line; "-" reads standard input.
@@ -75,7 +74,11 @@ def tell(folder: str, file: str) -> Progress:
     evaluation = read(_lines(file), batch, compose.assemble(settings).search.domain)
     result = work(settings, run, (batch, evaluation))
     failed = int(np.isnan(evaluation.objective).sum())
-    paths = figures.draw(run) if result["status"] == "finished" else None
+    paths = None
+    if result["status"] == "finished":
+        from qd.report import figures  # with matplotlib, half a second
+
+        paths = figures.draw_heatmap(run)
     return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, paths)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qd.report.collect import collect
 from qd.support import signals
 from qd.support.errors import UserError
 
@@ -60,6 +59,8 @@ def conclude(outcomes: Sequence[Outcome], what: str, show: bool = True) -> int:
     finished = [each.folder for each in outcomes if each.folder and each.status in ("finished", "skipped")]
     if finished and show:
         print()
+        from qd.report.collect import collect  # with matplotlib, half a second
+
         collect(finished)
     failed = [each for each in outcomes if each.status == "failed"]
     if failed:

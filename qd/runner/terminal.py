@@ -8,13 +8,12 @@ from qd.config.build import import_users_modules
 from qd.config.compose import assemble, folder, load
 from qd.config.settings import RunSettings
 from qd.programs import remember
-from qd.report import figures
-from qd.report.page import cost, write
+from qd.report.page import cost
 from qd.runner.console import Console
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
-from qd.support import run_files
+from qd.support import lazy, run_files
 from qd.support.errors import UserError
 
 
@@ -27,7 +26,7 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
         file: where the console writes; None for standard output.
 
     Returns:
-        The result of ``qd.runner.run.run``; figures are drawn where it is finished, or skipped and without figures.
+        The result of ``qd.runner.run.run``; the heatmap is drawn where it is finished, or skipped and without figures.
 
     Raises:
         UserError: a component cannot be built, or as ``qd.runner.run.run`` raises it.
@@ -35,14 +34,22 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     remember()
     console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
     try:
-        result = run(settings, assemble(settings, path), path, console)
+        components = assemble(settings, path)
+        lazy.import_beside("qd.report.page.write")  # with matplotlib, half a second
+        result = run(settings, components, path, console)
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        page = [write.write(path)] if cost.is_light(path) else []
-        drawn = [*(figure for figure in figures.draw(path) if figure.suffix == ".png"), *page]
-        console.say(f"drawn: {', '.join(map(str, drawn))}")
+        console.say(f"drawn: {', '.join(map(str, _draw(path)))}")
     return result
+
+
+def _draw(path: Path) -> list[Path]:
+    """Draws the map, and writes the page of the run where that takes less than a second; returns their files."""
+    from qd.report import figures
+    from qd.report.page import write
+
+    return [*figures.draw_heatmap(path), *([write.write(path)] if cost.is_light(path) else [])]
 
 
 def import_solutions(file: str, overrides: Sequence[str]) -> int:

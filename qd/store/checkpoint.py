@@ -113,8 +113,7 @@ def _unpickle(path: Path, data: bytes) -> Checkpoint:
         raise UserError(
             f"{path} names code that is no longer there ({error})", "put it back, or type again=true to start over"
         ) from error
-    if hasty.imported():
-        hasty.settle()
+    hasty.settle_imported()
     return checkpoint
 
 

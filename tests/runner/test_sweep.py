@@ -55,7 +55,9 @@ def place(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "discs", raising=False)
-    monkeypatch.setattr("qd.report.figures.draw", lambda run: [])  # the figures of each single run, which take longer than it
+    monkeypatch.setattr(
+        "qd.report.figures.draw_heatmap", lambda run: []
+    )  # the figures of each single run, which take longer than it
     return tmp_path
 
 

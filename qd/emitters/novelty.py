@@ -36,21 +36,19 @@ class NoveltySearch:
     100
     """
 
-    population: int = 100
+    population: int = 100  # parents in a generation
     children: int = 2  # of each parent
-    sigma: float = 0.05
+    sigma: float = 0.05  # standard deviation of the step, in the units of the genes
     low: float | None = -5.0  # genes are clipped; None: they are not
-    high: float | None = 5.0
-    neighbours: int = 15
+    high: float | None = 5.0  # as low
+    neighbours: int = 15  # that novelty is the mean distance to
     added: int = 5  # children that join the archive in each generation
     at_random: bool = True  # they are drawn evenly; False: the most novel
-    criteria: tuple[str, ...] = ("novelty",)
-    archive: str = (
-        "append"  # never pruned, as in the papers; or dns: the ``room`` best by dominated novelty, from which parents are drawn
-    )
-    room: int = 1024
+    criteria: tuple[str, ...] = ("novelty",)  # of selection: novelty, objective, or a signal of the descriptor (surprise)
+    archive: str = "append"  # never pruned, as in the papers; dns: the ``room`` best by dominated novelty, the parents too
+    room: int = 1024  # rows of archive=dns
     choose: str = "pareto"  # several criteria: by fronts and crowding; either: by one of them, drawn in each generation
-    pure: bool = False
+    pure: bool = False  # the fused driver compiles an emitter that is
 
     def __post_init__(self) -> None:
         if min(self.population, self.children, self.neighbours) < 1 or self.added < 0 or not self.sigma > 0:

@@ -55,9 +55,9 @@ class Ribs:
 
     emitter: str  # a class of ribs.emitters
     settings: Mapping[str, Any] | tuple[tuple[str, Any], ...]  # its keyword arguments; stored as a tuple
-    count: int = 1
-    x0: float | tuple[float, ...] | None = None
-    pure: bool = False
+    count: int = 1  # emitters
+    x0: float | tuple[float, ...] | None = None  # where they start: one number, one per gene; None: an elite for each
+    pure: bool = False  # the fused driver compiles an emitter that is
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", _frozen(self.settings))

@@ -21,8 +21,8 @@ class Vary:
     (64, True)
     """
 
-    variation: Variation
-    batch_size: int
+    variation: Variation  # makes each child from its parents
+    batch_size: int  # children in a generation
     pure: bool = True  # False for a variation that does I/O or makes Python objects
 
     def __post_init__(self) -> None:
@@ -102,10 +102,10 @@ class Gaussian:
     (4, 2)
     """
 
-    sigma: float = 0.1
+    sigma: float = 0.1  # standard deviation of the step, in the units of the genes
     low: float | None = None  # None: children are not clipped
-    high: float | None = None
-    parents: int = 1
+    high: float | None = None  # as low
+    parents: int = 1  # of each child
 
     def __call__(self, key: Array, parents: Array) -> Array:
         """See the class.
@@ -132,11 +132,11 @@ class IsoLine:
     (4, 3)
     """
 
-    iso: float = 0.01
-    line: float = 0.2
-    low: float | None = None
-    high: float | None = None
-    parents: int = 2
+    iso: float = 0.01  # standard deviation of the step in all directions, in the units of the genes
+    line: float = 0.2  # standard deviation of the step along the line, as a share of the distance to the second parent
+    low: float | None = None  # genes are clipped; None: they are not
+    high: float | None = None  # as low
+    parents: int = 2  # of each child
 
     def __call__(self, key: Array, parents: Array) -> Array:
         """See the class.
@@ -167,8 +167,8 @@ class IntegerReset:
     """
 
     options: tuple[int, ...]  # per gene; one number serves every gene
-    rate: float = 0.1
-    parents: int = 1
+    rate: float = 0.1  # probability for each gene
+    parents: int = 1  # of each child
 
     def __call__(self, key: Array, parents: Array) -> Array:
         """See the class.

@@ -47,15 +47,15 @@ class EvolutionStrategies:
     >>> cma_mae = EvolutionStrategies(ranker="imp", selection_rule="mu", restart_rule="basic")
     """
 
-    count: int = 15
-    samples: int = 36
+    count: int = 15  # strategies
+    samples: int = 36  # solutions of each strategy in a generation
     sigma0: float = 0.5  # first step size, in the units of the genes
     es: str = "cma_es"  # or sep_cma_es, lm_ma_es
     ranker: str = "2imp"  # imp, obj, rd (random direction), nov; 2...: new cells and improvements first
     selection_rule: str = "filter"  # parents are all that entered the archive; mu: the better half
     restart_rule: str | int = "no_improvement"  # or basic, or a number of generations
     x0: float | tuple[float, ...] | None = None  # first mean: one number, one per gene; None: an elite for each strategy
-    pure: bool = True
+    pure: bool = True  # the fused driver compiles an emitter that is
 
     def __post_init__(self) -> None:
         choices = {

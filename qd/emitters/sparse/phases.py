@@ -31,10 +31,10 @@ START = PhaseHistory(EXPLORE, (0.0, 0.0), (0.0, 0.0))
 class Phases:
     """alternate: in turn; even: at random; fading: explore with probability 1 - used / budget; bandit: by UCB."""
 
-    choose: str = "alternate"
+    choose: str = "alternate"  # or even, fading, bandit
     budget: int = 500_000  # of evaluations; for fading
-    keep: float = 0.9  # for the bandit: what a chunk's gain still counts one chunk later
-    optimism: float = 1.0  # for the bandit
+    keep: float = 0.9  # for the bandit: weight of a gain one chunk later
+    optimism: float = 1.0  # for the bandit: weight of the bound
 
     def __post_init__(self) -> None:
         if self.choose not in _CHOICES:

@@ -53,15 +53,15 @@ class Serene:
     ('surprise',)
     """
 
-    explorer: NoveltySearch = field(default_factory=NoveltySearch)
-    phases: Phases = field(default_factory=Phases)
-    exploiter: Exploiter = field(default_factory=Elitist)
-    chunk: int = 1000  # evaluations
+    explorer: NoveltySearch = field(default_factory=NoveltySearch)  # novelty search, or TAXONS
+    phases: Phases = field(default_factory=Phases)  # when to explore and when to exploit
+    exploiter: Exploiter = field(default_factory=Elitist)  # of local searches
+    chunk: int = 1000  # evaluations of one phase
     trial: int = 5  # steps of a candidate's test, after its first 6 rows
     reserved: float = 1 / 3  # of a chunk, for local searches that have passed their test
     added: int = 5  # of a local search's novel rows, that join the novelty archive when it ends
     rivals: int = 0  # candidates wait where local searches found a higher reward among so many nearest; 0: none, as published
-    pure: bool = False
+    pure: bool = False  # the fused driver compiles an emitter that is
 
     def __post_init__(self) -> None:
         if self.chunk < 1 or self.trial < 1 or not 0 <= self.reserved < 1 or self.added < 0:

@@ -95,5 +95,5 @@ def test_jit_compiles_at_the_first_call_as_numba_does() -> None:
     strategy = CMAEvolutionStrategy(sigma0=0.5, solution_dim=3, batch_size=4, seed=1)
     strategy.reset(np.zeros(3))
     solutions = strategy.ask()
-    strategy.tell(np.arange(4), 2)
+    strategy.tell(np.arange(4), np.arange(4.0), 2)
     assert solutions.shape == (4, 3) and np.isfinite(strategy.ask()).all()

@@ -89,7 +89,7 @@ PLANS = {  # (case, algorithm)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "") -> None:
-    """Runs what is missing, then writes and prints the table.
+    """Does the missing runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -1,1 +1,1 @@
-"""Speed, beside pyribs, QDax and the limit of the evaluation alone."""
+"""Speed, compared with pyribs, QDax and the limit of the evaluation alone."""

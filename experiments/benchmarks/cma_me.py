@@ -47,7 +47,7 @@ PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyr
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does what is missing, then writes and prints the table.
+    """Does the missing rounds and runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -56,7 +56,7 @@ PAIRS = {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes the table and a figure for each axis.
+    """Does the missing rounds, then writes the table and a figure for each axis.
 
     Args:
         budget: a name in BUDGETS.

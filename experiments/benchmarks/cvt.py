@@ -62,7 +62,7 @@ class UnitCube:
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table.
+    """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -38,7 +38,7 @@ PAIRS = {"ours, autodiff / pyribs, by hand": ("ours, autodiff", "pyribs, by hand
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table.
+    """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -32,7 +32,7 @@ METRICS = ("coverage", "qd_score", "best")
 
 
 def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = "") -> None:
-    """Runs what is missing, then writes the table and prints whether the two are equivalent.
+    """Does the missing runs, then writes the table and prints whether the two are equivalent.
 
     Args:
         budget: a name in BUDGETS.

@@ -1,6 +1,6 @@
 """What our host loop costs above plain pyribs: the same hosted emitters, the same jitted evaluator, float32, 10-D arm.
 
-Ours keeps 20-d features beside each elite, ids, statuses and failures; the peer is pyribs' own Scheduler without any.
+Ours also stores 20-d features of each elite, ids, statuses and failures; the peer is pyribs' own Scheduler.
 
     qd study benchmarks.host_loop budget=quick|first|full
 """
@@ -36,7 +36,7 @@ PAIRS = {"host loop / pyribs": ("host loop", "pyribs")}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table.
+    """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

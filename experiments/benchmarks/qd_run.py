@@ -30,7 +30,7 @@ _CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(flo
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table.
+    """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

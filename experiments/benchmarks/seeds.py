@@ -36,7 +36,7 @@ _FRESH = "from experiments.benchmarks import seeds; seeds.lone({dim}, {batch}, {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does what is missing, then writes and prints the table.
+    """Does the missing rounds and runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

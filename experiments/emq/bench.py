@@ -74,7 +74,7 @@ _RESULT = "told"  # field of stored files
 def main(
     budget: Annotated[str, BUDGETS] = "quick", networks: Names = (), configs: int = 0, folder: str = "", out: str = ""
 ) -> None:
-    """Makes what is missing, network by network; then writes and describes the bench.
+    """Makes the missing parts, network by network; then writes and describes the bench.
 
     Args:
         budget: a name in BUDGETS.

@@ -47,7 +47,7 @@ def main(
     elites: str = "experiments/results/emq/elites",
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table.
+    """Does the missing runs, then writes and prints the table.
 
     Args:
         seeds: number of seeds.

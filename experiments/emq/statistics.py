@@ -155,7 +155,7 @@ def _changes(bank: Bank, inputs: list[np.ndarray]) -> list[list[np.ndarray]]:
 def _products(
     tensors: list[np.ndarray], gradients: list[np.ndarray], changes: list[list[np.ndarray]], n: int
 ) -> dict[str, np.ndarray]:
-    """What tensors, their gradients and their changes make together; sums of inputs are for one image."""
+    """Statistics of tensors, their gradients and their changes; sums over inputs are for one image."""
     count = np.array([1.0] * (len(tensors) // 2) + [n] * (len(tensors) // 2))[:, None]
     each = list(zip(gradients, changes, strict=True))
     square = np.array([[(x**2).sum()] for x in tensors]) / count
@@ -175,7 +175,7 @@ def _products(
 
 
 def _measure(bank: Bank, images: Images) -> dict[str, np.ndarray]:
-    """What each site does to the outputs when it alone is quantized."""
+    """Changes of the outputs where one site alone is quantized."""
     several = [len(bank.weight_options)] * bank.size + [len(bank.activation_options)] * bank.size
     full, rows = bank.full(), np.arange(len(images.labels))
     configs = np.repeat(full[None], 1 + sum(several), 0)
@@ -201,5 +201,5 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def _twice(column: np.ndarray) -> np.ndarray:
-    """What is of a layer is of its kernel and of its input, [S, 1]."""
+    """Repeats a column of layers for kernels and for inputs, [S, 1]."""
     return np.concatenate([column, column])[:, None]

@@ -58,7 +58,7 @@ def main(
     held: Names = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table.
+    """Does the missing runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

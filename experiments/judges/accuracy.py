@@ -8,7 +8,7 @@ other one the prompt is hardened. It is a sanity check: easy texts, one prompt e
 
 quick: embeddings, and the 0.5B model by labels on the plain texts; first: both models, every kind, hostile texts too.
 Weights come by `qd fetch local local_small minilm wordllama`; models without weights are left out and listed. Answers are
-kept in runs/lm_judges.sqlite: no question is paid for twice, and the same command continues a study that was cut off.
+stored in runs/lm_judges.sqlite: no question is paid for twice, and the same command continues a study that was cut off.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def main(
     answers: str = "runs/lm_judges.sqlite",
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table.
+    """Does the missing runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.
@@ -145,7 +145,7 @@ def _calibrate(name: str, axis: TextAxis, judge: Grade) -> dict[str, float]:
 
 
 def _folds(label: np.ndarray) -> np.ndarray:
-    """Deals the texts of each kind into two halves, by turns."""
+    """Splits the texts of each kind into two halves, alternately."""
     return np.array([int((label[:i] == kind).sum()) % 2 for i, kind in enumerate(label)])
 
 

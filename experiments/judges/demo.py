@@ -2,7 +2,7 @@
 
     qd fetch local && qd study judges.demo            # weights=local_small for the 0.5B model, or the path of a GGUF file
 
-No network is used once the weights are there. It prints what it did, how long it took and how much memory the model has.
+No network is used once the weights are there. It prints texts and judgements, how long they took and how much memory the model has.
 """
 
 import time
@@ -17,7 +17,7 @@ MOODS = ("very sad", "sad", "calm", "happy", "very happy")
 
 
 def main(weights: str = "local") -> None:
-    """Writes, judges, and prints what it took."""
+    """Writes and judges texts, and prints calls, tokens, seconds and memory."""
     began, server = time.perf_counter(), Local(weights)
     server.start()
     load_s = time.perf_counter() - began

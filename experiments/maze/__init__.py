@@ -1,1 +1,1 @@
-"""Our maze beside the Kheperax package."""
+"""Our maze compared with the Kheperax package."""

@@ -43,7 +43,7 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # policies [B,
 def main(
     budget: Annotated[str, BUDGETS] = "quick", seeds: int = 2, methods: Annotated[Names, METHODS] = METHODS, out: str = ""
 ) -> None:
-    """Runs what is missing, then writes and prints the table, and draws a dot for each run.
+    """Does the missing runs, then writes and prints the table, and draws a dot for each run.
 
     Args:
         budget: a name in BUDGETS.

@@ -19,7 +19,7 @@ PAIRS: dict[str, tuple[str, str]] = {"ours / kheperax": METHODS}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, then writes and prints the table.
+    """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -73,7 +73,7 @@ def main(
     answers: str = "runs/qdaif.sqlite",
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed so that methods stay level; then writes and prints the table, and draws its curves.
+    """Does the missing runs, seed by seed so that methods stay level; then writes and prints the table, and draws its curves.
 
     Args:
         budget: a name in BUDGETS.

@@ -22,7 +22,7 @@ _CASE = re.compile(r"(?P<task>\S+), (?P<answers>\d+) answers(, (?P<flips>\d+) % 
 
 
 class Panel(NamedTuple):
-    """Scores of a task against what is None: the answers, or the share of them that is flipped."""
+    """Scores of a task against the field that is None: the number of answers, or the share of flipped ones."""
 
     task: str
     answers: int | None

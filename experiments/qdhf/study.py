@@ -52,7 +52,7 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, then writes and prints the table, and draws its curves.
+    """Does the missing runs, then writes and prints the table, and draws its curves.
 
     Args:
         budget: a name in BUDGETS.

@@ -21,7 +21,7 @@ SPLITS = {"validation": 512, "test": 2000}
 
 
 def main(images: int = 2000, out: str = "") -> None:
-    """Evaluates what is missing, then writes and prints the table.
+    """Evaluates the missing configs, then writes and prints the table.
 
     Args:
         images: of the test set, at most 2,000.

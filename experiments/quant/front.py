@@ -4,7 +4,7 @@
     qd study quant.front budget=full cases=minilm          # the sentence encoder: qd fetch minilm_f32
 
 Every method may evaluate the same number of configs (on 512 validation images); its selection is then reported on test
-images: the best of each cell of an 8 x 8 map (qd), the configs that no other betters (hypervolume), the best within
+images: the best of each cell of an 8 x 8 map (qd), the configs that are not dominated (hypervolume), the best within
 each of four budgets. True evaluations are stored in one table, so that each config is evaluated once.
 
 Budgets: quick the network of digits, first 200 evaluations of the residual network, full 500 and 2,000 too, and 200 of the
@@ -43,7 +43,7 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed; then writes and prints the table.
+    """Does the missing runs, seed by seed; then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.

@@ -33,7 +33,7 @@ METRICS = ("spearman", "kendall", "spearman of the best fifth", "cpu_seconds")
 
 
 def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet14", out: str = "") -> None:
-    """Correlates what is missing, then writes and prints the table.
+    """Does the missing correlations, then writes and prints the table.
 
     Args:
         seeds: number of seeds.

@@ -28,7 +28,7 @@ LATER = (TOGETHER, CALLS, ALONE)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, prints and writes the table: medians over rounds.
+    """Does the missing rounds, prints and writes the table: medians over rounds.
 
     Args:
         budget: a name in BUDGETS.
@@ -86,7 +86,7 @@ def measure(way: Callable[[], object], count: int) -> dict[str, float]:
 
 
 def _compile_and_run(domain: Quant, config: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """As one does without a bank: the config's own weights and ranges are constants of a program of its own."""
+    """Evaluates without a bank: the weights and ranges of the config are constants of its own program."""
     network, pair = domain.bank.network, np.stack(domain.bank.split(config), 1)[0]
     weights = [several[option] for several, option in zip(domain.bank.weights, pair[0], strict=True)]
     scales = domain.bank.scales[np.arange(domain.bank.size), pair[1]]

@@ -24,7 +24,7 @@ BATCH, REPEATS = 1000, 2
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the rounds that are missing, prints and writes the table: medians over rounds.
+    """Does the missing rounds, prints and writes the table: medians over rounds.
 
     Args:
         budget: a name in BUDGETS.

@@ -30,7 +30,7 @@ LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained"
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
-    """Runs what is missing, then writes and prints the table and draws the images of one seed.
+    """Does the missing runs, then writes and prints the table and draws the images of one seed.
 
     Args:
         budget: a name in BUDGETS.

@@ -53,7 +53,7 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Runs what is missing, seed by seed, then writes and prints the table and draws its curves.
+    """Does the missing runs, seed by seed, then writes and prints the table and draws its curves.
 
     Args:
         budget: a name in BUDGETS.

@@ -1,9 +1,9 @@
 """Emitters, which propose new solutions; imported when they are first used.
 
 Vary(IsoLine(), batch_size=256)                      any variation of parents from the archive: IsoLine, Gaussian, IntegerReset
-EvolutionStrategies(count=15, samples=36)            CMA-ME, CMA-MAE and their kin, in JAX
+EvolutionStrategies(count=15, samples=36)            CMA-ME, CMA-MAE and their variants, in JAX
 Ribs("GradientArborescenceEmitter", {...})           any emitter of pyribs, hosted: CMA-MEGA, OMG-MEGA, ...
-NoveltySearch, Serene                                searches that first look for what is new
+NoveltySearch, Serene                                searches for novelty first
 Pool((one, another))                                 several at once
 """
 

@@ -11,7 +11,7 @@ from qd.types import Array, Batch, Describe, Elites, Features, Rows
 
 
 class EvaluatedSolutions(NamedTuple):
-    """Evaluated solutions, and what is needed to describe them again after a refit."""
+    """Evaluated solutions, with the features from which a refit describes them again."""
 
     ids: Array  # [N]
     solutions: Array  # [N, D]

@@ -134,7 +134,7 @@ class EvolutionStrategies:
         return jax.tree.map(np.asarray, memory)
 
     def ask(self, key: Array, memory: StrategiesMemory, elites: Elites) -> tuple[StrategiesMemory, Offspring]:
-        """Restarts what is due to restart, then samples.
+        """Restarts marked strategies, then samples.
 
         Args:
             key: of the samples and of restarts.

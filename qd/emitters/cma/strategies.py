@@ -43,7 +43,7 @@ class Strategy(Protocol):
         ...
 
     def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
-        """Does what is due only once in some generations.
+        """Does the work that is due only once in several generations.
 
         Args:
             state: of E strategies.
@@ -68,7 +68,7 @@ class Strategy(Protocol):
         ...
 
     def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
-        """Adapts to the samples; what it does to a strategy without parents is undone by ``advance``.
+        """Adapts to the samples; ``advance`` then restores strategies without parents.
 
         Args:
             state: that the samples were drawn from.

@@ -2,7 +2,7 @@
 
     qd fetch local && qd study judges.demo            # weights=local_small for the 0.5B model, or the path of a GGUF file
 
-No network is used once the weights are there. It prints texts and judgements, how long they took and how much memory the model has.
+Needs no network once the weights are there. It prints texts and judgements, how long they took, and the memory of the model.
 """
 
 import time

@@ -9,7 +9,7 @@ from domains.proxies import bench, record, synthetic
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Network
 from domains.quant.networks.transformer import Patches
-from domains.quant.options import named
+from domains.quant.options import by_name
 from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import build
 from experiments import command
@@ -58,7 +58,7 @@ def test_speed_is_told_by_the_clock_and_by_the_cpu(tmp_path: Path, monkeypatch) 
 def test_statistics_are_what_domain_quant_measures() -> None:
     network = registry.load("digits")
     images = data.load("digits", "train").first(16)
-    bank = build(network, *named("bits"), images.pixels)
+    bank = build(network, *by_name("bits"), images.pixels)
     table, eigenvalues, seconds = statistics(bank, images)
     layers = len(network.layers)
     assert table.shape == (len(record.NAMES), 2 * layers, 5) and eigenvalues.shape == (layers,) and (seconds >= 0).all()
@@ -76,7 +76,7 @@ def test_a_transformer_is_a_network_like_others() -> None:
     weights = tuple(random.normal(0, 0.2, layer.shape).astype(np.float32) for layer in form.layers)
     network = Network("t", form, weights, tuple(np.zeros(w.shape[-1], np.float32) for w in weights))
     images = data.load("digits", "train").first(8)
-    bank = build(network, *named("bits"), images.pixels)
+    bank = build(network, *by_name("bits"), images.pixels)
     logits = bank.logits(np.stack([bank.full(), bank.uniform(0, 0)]), images.pixels)
     np.testing.assert_allclose(logits[0], network(images.pixels), atol=1e-4)
     assert logits.shape == (2, 8, 10) and np.abs(logits[0] - logits[1]).max() > 0.01

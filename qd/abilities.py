@@ -78,11 +78,22 @@ class EmitterAbilities(Protocol):
 
     @staticmethod
     def check(key: Array, solutions: Array, archive: Any) -> None:
-        """Raises UserError where it cannot vary such solutions, or work with such an opened archive."""
+        """Raises UserError where it cannot vary such solutions, or work with such an opened archive.
+
+        Args:
+            key: uint32 [2].
+            solutions: [2, ...] of the initial ones.
+            archive: an empty one, opened for the search.
+        """
 
     @staticmethod
     def redescribe(memory: Memory, describe: Describe) -> Memory:
-        """Returns its memory after a refit, described again."""
+        """Returns its memory after a refit, described again.
+
+        Args:
+            memory: before the refit.
+            describe: features -> measures, by what the descriptor has learned.
+        """
         return memory
 
     @staticmethod
@@ -156,7 +167,12 @@ def of_service(component: Any) -> ServiceAbilities:
 
 
 def lacking(component: Any, names: Iterable[str]) -> list[str]:
-    """Names those attributes, of some that it must have, that a component lacks."""
+    """Returns the names of attributes that a component must have and lacks.
+
+    Args:
+        component: any object.
+        names: of the attributes that it must have.
+    """
     return [name for name in names if not hasattr(component, name)]
 
 

@@ -272,8 +272,8 @@ def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
 
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any:
     """Describes two solutions; of a pure descriptor only the shape."""
-    read = {name: features[name] for name in descriptor.reads}
-    return jax.eval_shape(descriptor, params, read) if descriptor.pure else descriptor(params, read)
+    columns = {name: features[name] for name in descriptor.reads}
+    return jax.eval_shape(descriptor, params, columns) if descriptor.pure else descriptor(params, columns)
 
 
 def _example(two: np.ndarray, evaluation: Evaluation, names: tuple[str, ...]) -> Rows:

@@ -1,6 +1,6 @@
 """How diverse a set is: Vendi scores of any order and distances, on any vectors or kernel.
 
-    vendi(vectors)                    # 1 where all are alike .. N where each is at right angles to all others
+    vendi(vectors)                    # 1 where all are the same .. N where each is at right angles to all others
     vendi_of_kernel(gaussian(measures, width=0.1), order=2)
     nearest(vectors)                  # [N] distance of each to its nearest neighbour
 
@@ -103,7 +103,7 @@ def gaussian(vectors: Array, width: float) -> np.ndarray:
         UserError: a width of 0 or less, nothing to compare, or numbers that are not finite.
     """
     if not width > 0:
-        raise UserError(f"a width of {width} cannot be", "type a distance above 0 at which two are still much alike")
+        raise UserError(f"a width of {width} cannot be", "type a distance above 0 at which two are still similar")
     x = _matrix(vectors)
     return np.exp(-(_distances(x, x) ** 2) / (2 * width**2))
 

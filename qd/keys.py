@@ -144,8 +144,8 @@ def _paired_normals(key: Array, shape: tuple[int, ...]) -> Array:
         sin = t * (1 + square * (-1 / 6 + square * (1 / 120 - square / 5040)))
         cos = 1 + square * (-1 / 2 + square * (1 / 24 + square * (-1 / 720 + square / 40320)))
         cos = jnp.where(turn >> 31 == 0, cos, -cos)
-        swapped = (turn >> 30) & 1 == 1
-        pair = r * jnp.where(swapped, sin, cos), r * jnp.where(swapped, cos, sin)
+        swap = (turn >> 30) & 1 == 1
+        pair = r * jnp.where(swap, sin, cos), r * jnp.where(swap, cos, sin)
         return jnp.concatenate(pair)[:size].reshape(shape)
 
     return jax.lax.cond(sure, normals, lambda: jnp.zeros(shape, jnp.float32))

@@ -67,9 +67,9 @@ def describe(descriptor: Descriptor, params: Params, features: Features) -> tupl
     """
     if not descriptor.pure:
         return _describe_on_host(descriptor, params, features)
-    read = {name: features[name] for name in descriptor.reads}
-    program, n = _describe_program(descriptor), len(next(iter(read.values())))
-    chunks = [_pad(read, start, n) for start in range(0, max(n, 1), _CHUNK)]
+    columns = {name: features[name] for name in descriptor.reads}
+    program, n = _describe_program(descriptor), len(next(iter(columns.values())))
+    chunks = [_pad(columns, start, n) for start in range(0, max(n, 1), _CHUNK)]
     chunk_results = [program(params, chunk) for chunk in chunks]
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *chunk_results)
 
@@ -86,15 +86,23 @@ def evaluate_and_describe(
     """Evaluates and describes B solutions: one program where both components are pure.
 
     Args:
+        domain: compiled where it is pure.
+        descriptor: compiled where it is pure.
         names: the features to return.
+        params: what the descriptor has learned.
+        key: uint32 [2], split into one key for each solution.
+        solutions: [B, ...].
         gradients: whether to return the jacobian of (objective, measures) by each solution; both must be pure.
+
+    Returns:
+        The evaluation, measures [B, M], signals, and the jacobian [B, 1+M, D] where gradients are requested.
     """
     if gradients or (domain.pure and descriptor.pure):
         return _whole_program(domain, descriptor, names, gradients)(params, key, solutions)
     evaluation = evaluate(domain, names, key, solutions)
     if descriptor.pure:
-        read = {name: evaluation.features[name] for name in descriptor.reads}
-        return Results(evaluation, *_describe_program(descriptor)(params, read))
+        columns = {name: evaluation.features[name] for name in descriptor.reads}
+        return Results(evaluation, *_describe_program(descriptor)(params, columns))
     return Results(evaluation, *_describe_on_host(descriptor, params, evaluation.features))
 
 
@@ -155,8 +163,8 @@ def _evaluate(domain: Domain, names: tuple[str, ...], each: Array, solutions: Ar
 
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> tuple[Array, Features]:
     signals = abilities.of_descriptor(descriptor).signals
-    read = {name: features[name] for name in descriptor.reads}
-    return descriptor(params, read), signals(params, read) if signals else {}
+    columns = {name: features[name] for name in descriptor.reads}
+    return descriptor(params, columns), signals(params, columns) if signals else {}
 
 
 def _describe_on_host(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
@@ -171,7 +179,7 @@ def _evaluate_program(domain: Domain, names: tuple[str, ...]) -> Callable:
 
 @lru_cache(maxsize=64)
 def _describe_program(descriptor: Descriptor) -> Callable:
-    return _compile(lambda params, read: _describe(descriptor, params, read))
+    return _compile(lambda params, columns: _describe(descriptor, params, columns))
 
 
 @lru_cache(maxsize=64)

@@ -39,7 +39,11 @@ class Referee:
         return tuple(self.descriptor.reads)
 
     def open(self, batch: Batch) -> "Bench":
-        """Opens its archives for a search whose first batch is ``batch``; ``add`` that batch too."""
+        """Opens its archives for a search that begins with ``batch``; ``add`` that batch too.
+
+        Raises:
+            UserError: the search does not keep a feature that the referee reads.
+        """
         lacking = [name for name in self.keep if name not in batch.evaluation.features]
         if lacking:
             raise UserError(
@@ -48,7 +52,12 @@ class Referee:
         return Bench(self, self._open(self.archive, _rows(batch)), self._open_coarse(_rows(batch)))
 
     def judge(self, archive: Any, rows: Rows) -> None:
-        """Offers rows to one of its archives by ground truth."""
+        """Offers rows to one of its archives by ground truth.
+
+        Args:
+            archive: an opened pyribs archive; it changes.
+            rows: N of them, with the features that the referee's descriptor reads.
+        """
         params: Params = self.descriptor.init(keys.new(self.seed), rows, _no_fresh)
         measures = programs.describe(self.descriptor, params, rows.features)[0]
         archives.insert(archive, rows.ids, rows.solutions, rows.objective, measures, {})
@@ -76,9 +85,15 @@ class Bench:
     def scores(
         self, elites: HostElites, measures: np.ndarray | None = None, scale: metrics.Range | None = None
     ) -> dict[str, float]:
-        """Returns qd_score and coverage, *current* and *all* (and of the coarser grid), and the aligned R².
+        """Compares the search's elites, and everything evaluated, by ground truth.
 
-        ``measures`` [N, M] are the search's own of its elites; by default those in its archive.
+        Args:
+            elites: N of them, of the search's archive.
+            measures: [N, K] the search's own of its elites; None: those in its archive.
+            scale: (low, high), the domain's objective range; None: not stated.
+
+        Returns:
+            qd_score and coverage, *current* and *all* (and of the coarser grid), and aligned_r2.
         """
         rows, table = elites.rows(), {}
         for suffix, everything in (("", self.archive), ("_coarse", self.coarse)):

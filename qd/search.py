@@ -70,10 +70,10 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
         state: of ``start``, of a refit or of another step.
 
     Returns:
-        The state after the generation, and its batch, of as many rows as the emitter asked for.
+        The state after the generation, and its batch, of as many rows as the emitter proposed.
 
     Raises:
-        UserError: the emitter asked for no solutions.
+        UserError: the emitter proposed no solutions.
     """
     key, ask_key, evaluate_key = keys.split(state.key, 3)
     ids = range(0)  # of the offspring, once there are some
@@ -105,7 +105,7 @@ def run(search: Search, state: State, until: int) -> Iterator[tuple[State, Batch
         The state after each generation, and the generation's batch.
 
     Raises:
-        UserError: the emitter asked for no solutions.
+        UserError: the emitter proposed no solutions.
     """
     while state.evaluations < until:
         state, batch = step(search, state)
@@ -181,7 +181,7 @@ def _insert(state: State, offspring: Offspring, result: programs.Results) -> Bat
     solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
     ids = np.arange(state.evaluations, state.evaluations + n)
     evaluation, measures = result.evaluation, result.measures
-    added = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
+    insertion = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
     return Batch(
         first=state.generation,
         ids=ids,
@@ -191,7 +191,7 @@ def _insert(state: State, offspring: Offspring, result: programs.Results) -> Bat
         measures=measures,
         signals=result.signals,
         jacobian=result.jacobian,
-        **added,
+        **insertion,
     )
 
 
@@ -227,8 +227,8 @@ def _reserve(search: Search, state: State, rows: Rows) -> Reserve:
     losers = np.flatnonzero(~np.isin(rows.ids, elite_ids))
     room = archives.capacity(state.archive) if search.reserve is None else search.reserve
     best = losers[np.argsort(-rows.objective[losers], kind="stable")[:room]]
-    discarded = state.reserve.n_dropped + len(losers) - len(best)
-    return Reserve(_take(rows, [rows], np.sort(best)), discarded)
+    n_dropped = state.reserve.n_dropped + len(losers) - len(best)
+    return Reserve(_take(rows, [rows], np.sort(best)), n_dropped)
 
 
 def _as_batch(solutions: Array) -> np.ndarray:

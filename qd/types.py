@@ -64,18 +64,44 @@ class Domain(Protocol):
         ...
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns n fresh solutions, [n, ...]."""
+        """Returns fresh solutions.
+
+        Args:
+            key: a host key (uint32 [2]) or a JAX key.
+            n: how many.
+
+        Returns:
+            Solutions [n, ...]; of Python objects a list or an object array.
+        """
         ...
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Evaluates B solutions; keys [B], one for each, so that chunking changes nothing."""
+        """Evaluates solutions.
+
+        Args:
+            keys: [B], one for each solution, so that chunking changes nothing; uint32 [B, 2] on the host.
+            solutions: [B, ...].
+
+        Returns:
+            Objective [B], NaN where an evaluation failed, and features, name -> [B, ...].
+        """
         ...
 
 
 class Fresh(Protocol):
-    """Samples and evaluates n new solutions; they take ids and count, and enter no archive."""
+    """Samples and evaluates new solutions; they take ids and count, and enter no archive."""
 
-    def __call__(self, key: Array, n: int) -> Rows: ...
+    def __call__(self, key: Array, n: int) -> Rows:
+        """Samples and evaluates.
+
+        Args:
+            key: a host key (uint32 [2]) or a JAX key.
+            n: how many.
+
+        Returns:
+            n rows; ``valid`` where the evaluation did not fail.
+        """
+        ...
 
 
 class Describe(Protocol):
@@ -110,15 +136,42 @@ class Descriptor(Protocol):
         ...
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Returns the params that describe generation 0, whose valid solutions are ``rows``."""
+        """Returns the params that describe generation 0.
+
+        Args:
+            key: uint32 [2].
+            rows: the N solutions of generation 0 that did not fail.
+            fresh: evaluates new solutions to learn from.
+
+        Returns:
+            The params: a pytree of arrays, () where nothing is learned.
+        """
         ...
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Learns from elites, reserve and what the emitter recalls."""
+        """Learns from elites, reserve and what the emitter recalls.
+
+        Args:
+            key: uint32 [2].
+            params: of init or of the last fit.
+            rows: the N solutions to learn from, in order of id; all are valid.
+            fresh: evaluates new solutions to learn from.
+
+        Returns:
+            The new params.
+        """
         ...
 
     def __call__(self, params: Params, features: Features) -> Array:
-        """Returns measures [B, M]."""
+        """Describes solutions.
+
+        Args:
+            params: of init or fit.
+            features: name -> [B, ...], those that it reads.
+
+        Returns:
+            Measures [B, M].
+        """
         ...
 
 
@@ -137,14 +190,28 @@ class Elites(Protocol):
         ...
 
     def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
-        """Draws n elites evenly, with replacement -> (ids, solutions), or the columns ``names``."""
+        """Draws elites evenly, with replacement.
+
+        Args:
+            key: a host key (uint32 [2]) or a JAX key, as the emitter received it.
+            n: how many.
+            names: of columns, as ``take`` knows them; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
         ...
 
     def take(self, index: Array, *names: str) -> tuple[Array, ...]:
-        """Returns columns of the elites at ranks ``index`` [n] in 0..size-1.
+        """Returns columns of some elites.
 
-        Names: id, solution, objective, measures, any stored feature; on the host also place [n, M],
-        where the elite's cell lies, in cell widths.
+        Args:
+            index: [n] ranks in 0..size-1, in the order in which the cells were first filled.
+            names: id, solution, objective, measures, any stored feature; on the host also place [n, M], where the elite's
+                cell lies, in cell widths.
+
+        Returns:
+            The columns, [n, ...] each.
         """
         ...
 
@@ -175,7 +242,7 @@ class Batch(NamedTuple):
     status: Array  # [B] -1 failed, 0 rejected, 1 improved, 2 new cell
     value: Array  # [B] NaN where failed or where the archive has none
     info: Features  # name -> [B]: what else the archive's add returns (novelty, dns, density, ...)
-    jacobian: Array | None = None  # [B, 1+M, D] where the offspring asked for gradients
+    jacobian: Array | None = None  # [B, 1+M, D] where the offspring requests gradients
 
 
 @runtime_checkable
@@ -190,11 +257,39 @@ class Emitter(Protocol):
         """May ask and tell be traced by the fused driver? On the host they run as they stand."""
         ...
 
-    def init(self, key: Array, elites: Elites) -> Memory: ...
+    def init(self, key: Array, elites: Elites) -> Memory:
+        """Returns its first memory.
 
-    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]: ...
+        Args:
+            key: uint32 [2].
+            elites: those of generation 0.
+        """
+        ...
 
-    def tell(self, memory: Memory, batch: Batch) -> Memory: ...
+    def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
+        """Proposes solutions.
+
+        Args:
+            key: uint32 [2] on the host, a JAX key in a trace.
+            memory: of init or of the last tell.
+            elites: of the archive as it is.
+
+        Returns:
+            The memory, and the B solutions.
+        """
+        ...
+
+    def tell(self, memory: Memory, batch: Batch) -> Memory:
+        """Learns from the generation that it proposed.
+
+        Args:
+            memory: of the last ask.
+            batch: the B solutions with their evaluations, measures and statuses.
+
+        Returns:
+            The memory.
+        """
+        ...
 
 
 @runtime_checkable
@@ -207,7 +302,15 @@ class Variation(Protocol):
         ...
 
     def __call__(self, key: Array, parents: Array) -> Array:
-        """[B, P, ...] -> [B, ...]."""
+        """Varies parents.
+
+        Args:
+            key: a host key (uint32 [2]) or a JAX key.
+            parents: [B, P, ...].
+
+        Returns:
+            Solutions [B, ...].
+        """
         ...
 
 
@@ -216,7 +319,17 @@ class Archive(Protocol):
     """Settings of a pyribs archive, and how to open one. See also qd.abilities.ArchiveAbilities."""
 
     def open(self, example: Rows, bounds: tuple[tuple[float, float], ...], keep: tuple[str, ...], seed: int) -> Any:
-        """Opens an empty pyribs archive that fits the example's solutions and stores the features ``keep``."""
+        """Opens an empty pyribs archive.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The archive.
+        """
         ...
 
 

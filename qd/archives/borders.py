@@ -13,11 +13,11 @@ _ROUNDING = 4 * float(np.finfo(np.float32).eps)  # x the largest bound: features
 _SHARE = 0.05  # of the cell below a border, at most
 
 
-def even(dims: Sequence[int], low: Array, high: Array) -> tuple[np.ndarray, ...]:
+def even(dims: Array, low: Array, high: Array) -> tuple[np.ndarray, ...]:
     """Returns the inner borders of equal cells.
 
     Args:
-        dims: M numbers of cells.
+        dims: [M] numbers of cells.
         low: [M] lower bounds.
         high: [M] upper bounds.
 

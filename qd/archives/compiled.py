@@ -43,8 +43,10 @@ def pour(archive: Any, order: Array, cells: Array, columns: Features, best: dict
     """Writes C changed elites, as if they had been added generation by generation.
 
     Args:
+        archive: the pyribs archive before them; it changes.
         order: all occupied cells, in the order in which they were first filled.
-        cells: [C] the changed ones; columns: name -> [C, ...], every column that the archive stores.
+        cells: [C] the changed ones.
+        columns: name -> [C, ...], every column that the archive stores.
         best: the row that beat the best elite so far, every column of it, or None.
     """
     store = archive._store
@@ -59,7 +61,7 @@ def pour(archive: Any, order: Array, cells: Array, columns: Features, best: dict
         archive._stats = replace(archive._stats, obj_max=best["objective"])
     total = store._fields["objective"][order].sum(dtype=np.float64)
     with np.errstate(over="ignore"):
-        archive._stats_update(total.astype(archive.dtypes["objective"]), order[0])  # whose objective beats none
+        archive._stats_update(total.astype(archive.dtypes["objective"]), order[0])  # its objective beats none
 
 
 def best_row(archive: Any, objective: Array, status: Array, cell: Array, size: int) -> int | None:
@@ -77,12 +79,12 @@ def best_row(archive: Any, objective: Array, status: Array, cell: Array, size: i
     Returns:
         The row's index; None where no row that entered beats the best elite so far.
     """
-    entered = np.flatnonzero(status > 0)
-    if len(entered) == 0:
+    entrants = np.flatnonzero(status > 0)
+    if len(entrants) == 0:
         return None
-    most = objective[entered].max()
+    most = objective[entrants].max()
     if archive.stats.obj_max is not None and not most > archive.stats.obj_max:
         return None
-    rows = entered[objective[entered] == most]
+    rows = entrants[objective[entrants] == most]
     rows = rows[rows // size == rows[0] // size]
     return int(rows[np.argmin(cell[rows])])

@@ -27,11 +27,31 @@ class HostElites:
         return tuple(name for name in self.archive._store._fields if name not in OWN_FIELDS)
 
     def draw(self, key: Array, n: int, *names: str) -> tuple[np.ndarray, ...]:
-        """See qd.types.Elites."""
+        """Draws elites evenly, with replacement.
+
+        Args:
+            key: a host key.
+            n: how many.
+            names: of columns; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
         return self.take(keys.integers(key, (n,), 0, self.size), *(names or ("id", "solution")))
 
     def take(self, index: Array, *names: str) -> tuple[np.ndarray, ...]:
-        """See qd.types.Elites. Raises ValueError on an unknown name."""
+        """Returns columns of some elites.
+
+        Args:
+            index: [n] ranks in 0..size-1.
+            names: of columns (see qd.types.Elites); also place [n, M].
+
+        Returns:
+            The columns, [n, ...] each.
+
+        Raises:
+            UserError: there is no such column, or elites of this archive have no place.
+        """
         store = self.archive._store
         cells = store._props["occupied_list"][index]
         return tuple(self._place(cells) if name == "place" else self._column(name)[cells] for name in names)

@@ -15,10 +15,10 @@ _reaches: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its reach, which
 
 def objects(items: list) -> np.ndarray:
     """Packs B Python objects into an object array [B]; lists of equal length are not stacked."""
-    packed = np.empty(len(items), dtype=object)
+    column = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
-        packed[i] = item
-    return packed
+        column[i] = item
+    return column
 
 
 def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measures: Array, features: Features) -> dict:
@@ -51,7 +51,7 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
     if not tame:
         rows["measures"] = clamp(archive, rows["measures"])
     archive.last_cells = None
-    added = (
+    result = (
         archive.add(**rows) if len(rows["id"]) else {name: np.zeros(0, dtype) for name in abilities.of_opened(archive).gives}
     )
 
@@ -63,9 +63,9 @@ def insert(archive: Any, ids: Array, solutions: Array, objective: Array, measure
             full[ok] = column
         return full
 
-    status = spread(added.pop("status", None), -1, np.int32)
-    value = spread(added.pop("value", None), np.nan, dtype)
-    info = {name: spread(column, np.nan, np.result_type(column, np.float32)) for name, column in added.items()}
+    status = spread(result.pop("status", None), -1, np.int32)
+    value = spread(result.pop("value", None), np.nan, dtype)
+    info = {name: spread(column, np.nan, np.result_type(column, np.float32)) for name, column in result.items()}
     return {"cell": spread(archive.last_cells, -1, np.int32), "status": status, "value": value, "info": info}
 
 

@@ -18,15 +18,30 @@ SAME = 1e-12  # squared distances that differ by less, relatively, are one: the 
 class LeanStore(ArrayStore):
     """A pyribs store that copies less: at an add pyribs takes every column, features too, of every row three times."""
 
-    looked_at: tuple[str, ...] | None = None  # columns to retrieve the next time that all are asked for
+    looked_at: tuple[str, ...] | None = None  # columns to retrieve the next time that all are requested
     waiting: Features | None = None  # name -> [B, ...], of which the winners' rows are written; their "id" says which
 
     def retrieve(self, indices: Array, fields: Any = None, return_type: Any = None) -> Any:
+        """Retrieves rows, as pyribs' store does.
+
+        Args:
+            indices: [N] cells.
+            fields: names of columns; None: all, or only ``looked_at`` this once.
+            return_type: of pyribs: dict, tuple or pandas.
+
+        Returns:
+            Occupied [N], and the columns.
+        """
         looked_at, self.looked_at = self.looked_at, None
         return super().retrieve(indices, looked_at if fields is None and looked_at else fields, return_type)
 
     def add(self, indices: Array, data: dict[str, Array]) -> None:
-        """Writes winners: one a cell, in the order of the cells, as pyribs' archives give them."""
+        """Writes winners: one a cell, in the order of the cells, as pyribs' archives give them.
+
+        Args:
+            indices: [N] cells.
+            data: name -> [N, ...]; ``id`` says which rows of ``waiting`` won.
+        """
         if self.waiting is None or len(indices) == 0:
             super().add(indices, data)
             return
@@ -56,6 +71,17 @@ class Cells:
         return self.last_cells
 
     def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
+        """Offers rows, as pyribs' archives do.
+
+        Args:
+            solution: [B, ...].
+            objective: [B], finite.
+            measures: [B, M], finite.
+            fields: name -> [B, ...], all others that the archive stores.
+
+        Returns:
+            Name -> [B]: status, value.
+        """
         store = self._store
         store.looked_at, store.waiting = ("objective", "threshold"), fields
         try:
@@ -71,7 +97,15 @@ class Cells:
         super()._stats_update(new_objective_sum, new_best_index)  # type: ignore[misc]
 
     def sample_elites(self, n: int, replace: bool = True) -> dict:
-        """Draws elites, without their features: hosted emitters ask for none."""
+        """Draws elites, without their features: hosted emitters need none.
+
+        Args:
+            n: how many.
+            replace: whether one may be drawn twice.
+
+        Returns:
+            solution [n, ...], objective [n] and measures [n, M], by name.
+        """
         store, columns = self._store, ("solution", "objective", "measures")
         if not replace or len(store) == 0:
             store.looked_at = columns
@@ -107,18 +141,18 @@ class OpenGrid(Cells, _BorderGrid):
 
 
 class _FairCVT(CVTArchive):
-    """Between equally near centroids pyribs' tree chooses by its own order; here the first wins, wherever it is asked."""
+    """Between equally near centroids pyribs' tree chooses by its own order; here the first wins, always."""
 
     def index_of(self, measures: Array) -> np.ndarray:
         if self.cells == 1 or len(measures) == 0:
             return super().index_of(measures)
         measures = np.asarray(measures, self.dtypes["measures"])
         distance, indices = self._centroid_kd_tree.query(measures, k=2, **self._kdtree_query_kwargs)
-        found = np.asarray(indices)[:, 0].astype(np.int32)
+        cells = np.asarray(indices)[:, 0].astype(np.int32)
         for row in np.flatnonzero(distance[:, 1] <= distance[:, 0] * (1 + SAME)):
             squares = ((measures[row].astype(np.float64) - self.centroids.astype(np.float64)) ** 2).sum(1)
-            found[row] = int(np.argmax(squares <= squares.min() * (1 + SAME)))
-        return found
+            cells[row] = int(np.argmax(squares <= squares.min() * (1 + SAME)))
+        return cells
 
 
 class OpenCVT(Cells, _FairCVT):

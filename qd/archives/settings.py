@@ -36,7 +36,20 @@ class Grid:
     dtype: str = "float32"  # JAX's; pyribs' default of float64 would round twice
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty grid. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        """Opens an empty grid.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds, names or dims are invalid, or memory is too small.
+        """
         check_bounds(bounds)
         cells = check_dims(self.dims, bounds)
         return OpenGrid(dims=self.dims, ranges=bounds, seed=seed, **common(self, example, keep, cells))
@@ -54,7 +67,20 @@ class CVT:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty tessellation. Raises ValueError on wrong bounds or names, too few samples or memory."""
+        """Opens an empty tessellation.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds or names are invalid, there are too few samples, or memory is too small.
+        """
         check_bounds(bounds)
         if not 1 <= self.cells <= self.samples:
             raise UserError(
@@ -152,8 +178,8 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
     solution_dtype = solutions.dtype if solutions.dtype.kind in "OiubSU" else np.dtype(settings.dtype)
     _check_memory(cells, [(solutions.shape[1:], solution_dtype), *fields.values()])
     shape = solutions.shape[1:]
-    given = abilities.of_archive(settings)
-    thresholds = {"threshold_min": given.threshold_min, "learning_rate": given.learning_rate}
+    able = abilities.of_archive(settings)
+    thresholds = {"threshold_min": able.threshold_min, "learning_rate": able.learning_rate}
     return {
         "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
         "solution_dtype": solution_dtype,
@@ -185,12 +211,12 @@ def _centroids(cells: int, samples: int, seed: int, bounds: Bounds, dtype: str) 
     name = hashlib.sha256(repr((cells, samples, seed, bounds, dtype)).encode()).hexdigest()[:16]
     file = cache_path(f"cvt-{name}.npy")
     with contextlib.suppress(OSError, ValueError):  # none yet, or damaged: fit it
-        found = np.load(file, allow_pickle=False)
-        if found.shape == (cells, len(bounds)) and found.dtype == np.dtype(dtype):
-            return found
-    fitted = k_means_centroids(centroids=cells, ranges=bounds, samples=samples, dtype=np.dtype(dtype), seed=seed)[0]
+        centroids = np.load(file, allow_pickle=False)
+        if centroids.shape == (cells, len(bounds)) and centroids.dtype == np.dtype(dtype):
+            return centroids
+    centroids = k_means_centroids(centroids=cells, ranges=bounds, samples=samples, dtype=np.dtype(dtype), seed=seed)[0]
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as scratch:
-            np.save(scratch, fitted)
-    return fitted
+            np.save(scratch, centroids)
+    return centroids

@@ -31,18 +31,31 @@ class Proximity:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
+        """Opens an empty archive.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds, names or settings are invalid.
+        """
         check_bounds(bounds)
         threshold = 0.037 * _width(bounds) if self.novelty_threshold is None else self.novelty_threshold
         if threshold < 0 or self.k_neighbors < 1:
             raise UserError("a novelty_threshold is 0 or more, and k_neighbors 1 or more", "type archive.k_neighbors=15")
         rest = common(self, example, keep, self.initial_capacity)
-        given = {"k_neighbors": self.k_neighbors, "novelty_threshold": threshold, "seed": seed}
+        novelty = {"k_neighbors": self.k_neighbors, "novelty_threshold": threshold, "seed": seed}
         archive = OpenProximity(
             measure_dim=len(bounds),
             local_competition=self.local_competition,
             initial_capacity=self.initial_capacity,
-            **given,
+            **novelty,
             **rest,
         )
         archive.gives = ("value", "novelty", "local_competition") if self.local_competition else ("novelty",)
@@ -61,7 +74,20 @@ class DNS:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive. Raises ValueError on wrong bounds, names or settings."""
+        """Opens an empty archive.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds, names or settings are invalid.
+        """
         check_bounds(bounds)
         if self.capacity < 1 or self.k_neighbors < 1:
             raise UserError("capacity and k_neighbors are 1 or more", "type archive.capacity=1024")
@@ -86,7 +112,20 @@ class SlidingBoundaries:
     fixed_descriptors_only: bool = True
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        """Opens an empty archive.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds, names, dims or settings are invalid, or memory is too small.
+        """
         check_bounds(bounds)
         cells = check_dims(self.dims, bounds)
         rest = common(self, example, keep, cells)
@@ -104,7 +143,20 @@ class DensityGrid:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive. Raises ValueError on wrong bounds, names, dims, or too little memory."""
+        """Opens an empty archive.
+
+        Args:
+            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
+            bounds: M pairs (low, high).
+            keep: names of the features to store.
+            seed: of the archive's own draws.
+
+        Returns:
+            The pyribs archive.
+
+        Raises:
+            UserError: the bounds, names, dims or settings are invalid, or memory is too small.
+        """
         check_bounds(bounds)
         bandwidth = 0.05 * _width(bounds) if self.bandwidth is None else self.bandwidth
         if bandwidth <= 0:
@@ -171,8 +223,19 @@ class OpenDensityGrid(OpenGrid):
         self.density = copy.deepcopy(self.unused)
 
     def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
-        said = self.density.add(solution, objective, measures)
-        return super().add(solution, objective, measures, **fields) | {"density": said["density"]}
+        """Offers rows, as pyribs' archives do.
+
+        Args:
+            solution: [B, ...].
+            objective: [B], finite.
+            measures: [B, M], finite.
+            fields: name -> [B, ...], all others that the archive stores.
+
+        Returns:
+            Name -> [B]: status, value, density.
+        """
+        result = self.density.add(solution, objective, measures)
+        return super().add(solution, objective, measures, **fields) | {"density": result["density"]}
 
 
 def with_bounds(archive: Any, bounds: Bounds) -> ArchiveBase:

@@ -1,4 +1,4 @@
-"""Whole generations in one XLA program, over a mirror of the pyribs archive, for searches whose parts are all pure."""
+"""Whole generations in one XLA program, over a mirror of the pyribs archive, for searches of pure components only."""
 
 from qd.fused.driver import applies, run
 

@@ -1,4 +1,4 @@
-"""``run`` for searches of which every part is pure: whole generations in one XLA program.
+"""``run`` for searches of which every component is pure: whole generations in one XLA program.
 
 B batch, K generations at most in a chunk, N cells.
 """
@@ -23,14 +23,14 @@ from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Features, Search, State
 
 _LAST_ID = 2**31 - 1
-_left: WeakKeyDictionary = WeakKeyDictionary()  # archive -> Left
+_continuations: WeakKeyDictionary = WeakKeyDictionary()  # archive -> its last chunk
 
 
-class Left(NamedTuple):
-    """What the last chunk of an archive left behind, of use while nothing else changes the archive."""
+class Continuation(NamedTuple):
+    """What the next chunk of an archive goes on from, of use while nothing else changes the archive."""
 
     version: tuple
-    asked: tuple  # search, generator, length
+    request: tuple  # search, generator, length
     state: State  # that was handed out, without its archive, which it would keep alive
     work: Work
     mirror: Mirror
@@ -43,27 +43,33 @@ def run(
     """Yields chunks of generations until there are ``until`` evaluations; stops where ``qd.search.run`` would.
 
     Args:
+        search: the recipe; all its components are pure.
+        state: of ``qd.search.start``, of a refit or of another run; it is spent.
+        until: evaluations in all, those of ``state`` included.
         generator: threefry, or hash: faster random numbers of good but lesser quality.
         length: generations in a chunk, at most; by default as many as 16 MB of rows hold. It changes no elite.
 
+    Yields:
+        The state after each chunk, and its rows as one batch.
+
     Raises:
-        ValueError: a part is not pure, or the archive is one that it cannot hold.
+        UserError: a component is not pure, or the archive is one that it cannot hold.
     """
     why = applies(search)
     if why is not None:
         raise UserError(f"the fused driver cannot run this search: {why}", "type driver=host")
     if state.evaluations >= until:
         return
-    asked = search, generator, length
+    request = search, generator, length
     with naming_component(search, lambda: in_generation(state.generation)):
-        work, mirror, rows = _taken_up(asked, state) or _opened(prepare(search, state, generator, length), state)
+        work, mirror, rows = _taken_up(request, state) or _opened(prepare(search, state, generator, length), state)
         while state.evaluations < until:
             at = place(work, state, until)
-            done: Chunk = compiled(work.recipe)(rows, mirror, work.memory, work.params, work.table, at)
-            work, mirror, rows = work._replace(memory=done.memory), done.mirror, done.rows
-            state, batch = finish(work, state, done, at)
+            result: Chunk = compiled(work.recipe)(rows, mirror, work.memory, work.params, work.table, at)
+            work, mirror, rows = work._replace(memory=result.memory), result.mirror, result.rows
+            state, batch = finish(work, state, result, at)
             version = archives.version(state.archive)
-            _left[state.archive] = Left(version, asked, state._replace(archive=None), work, mirror, rows)
+            _continuations[state.archive] = Continuation(version, request, state._replace(archive=None), work, mirror, rows)
             yield state, batch
 
 
@@ -80,13 +86,13 @@ def applies(search: Search) -> str | None:
     return too_large(search)
 
 
-def _taken_up(asked: tuple, state: State) -> tuple[Work, Mirror, Features] | None:
+def _taken_up(request: tuple, state: State) -> tuple[Work, Mirror, Features] | None:
     """Goes on where the last chunk ended, if this is the state that it handed out."""
-    left: Left | None = _left.pop(state.archive, None)
-    if left is None or (left.version, left.asked) != (archives.version(state.archive), asked):
+    continuation: Continuation | None = _continuations.pop(state.archive, None)
+    if continuation is None or (continuation.version, continuation.request) != (archives.version(state.archive), request):
         return None
-    same = left.state.params is state.params and left.state.memory is state.memory
-    return (left.work, left.mirror, left.rows) if same else None
+    same = continuation.state.params is state.params and continuation.state.memory is state.memory
+    return (continuation.work, continuation.mirror, continuation.rows) if same else None
 
 
 def _opened(work: Work, state: State) -> tuple[Work, Mirror, Features]:
@@ -107,7 +113,7 @@ def open_mirror(work: Work, state: State) -> Mirror:
         UserError: memory cannot hold it.
     """
     check_memory(state.archive, work)
-    return opened(state.archive, work.asked, work.recipe.size)
+    return opened(state.archive, work.names, work.recipe.size)
 
 
 def buffers(work: Work) -> Features:
@@ -137,31 +143,31 @@ def place(work: Work, state: State, until: int) -> Place:
     return Place(state.key, np.int32(state.generation), np.int32(state.evaluations), np.int32(todo))
 
 
-def finish(work: Work, state: State, done: Chunk, at: Place) -> tuple[State, Batch]:
+def finish(work: Work, state: State, result: Chunk, at: Place) -> tuple[State, Batch]:
     """Pours a chunk into the pyribs archive, and returns the state after it and its rows.
 
     Args:
         work: the search made ready.
         state: before the chunk; its archive is written into.
-        done: what the program returned.
+        result: what the program returned.
         at: the place that the program was called with.
 
     Returns:
         The state after the chunk, and one batch of ``at.todo`` B rows, copied out of the chunk's buffers.
     """
     count = int(at.todo) * work.recipe.size
-    rows = {name: _copied(column, count) for name, column in done.rows.items()}
+    rows = {name: _copied(column, count) for name, column in result.rows.items()}
     batch = _batch(rows, state.generation, np.arange(state.evaluations, state.evaluations + count), state.archive)
-    stamp, order = np.asarray(done.stamp), np.asarray(done.order)[: int(done.size)]
+    stamp, order = np.asarray(result.stamp), np.asarray(result.order)[: int(result.size)]
     _pour(state.archive, rows, batch, stamp, order, work.recipe.size)
-    memory = jax.tree.map(np.array, done.memory)
+    memory = jax.tree.map(np.array, result.memory)
     evaluations = state.evaluations + count
     return state._replace(memory=memory, generation=state.generation + int(at.todo), evaluations=evaluations), batch
 
 
 def _batch(rows: Features, first: int, ids: np.ndarray, archive: Any) -> Batch:
     objective = np.asarray(rows["objective"], archive.dtypes["objective"])
-    named = lambda kind: {name.split("/")[1]: rows[name] for name in rows if name.startswith(kind)}
+    columns_of = lambda kind: {name.split("/")[1]: rows[name] for name in rows if name.startswith(kind)}
     with np.errstate(all="ignore"):  # failed rows
         value = objective - rows["base"]
     return Batch(
@@ -169,9 +175,9 @@ def _batch(rows: Features, first: int, ids: np.ndarray, archive: Any) -> Batch:
         ids=ids,
         parents=rows["parents"].astype(np.int64),
         solutions=rows["solutions"],
-        evaluation=Evaluation(rows["objective"], named("features/")),
+        evaluation=Evaluation(rows["objective"], columns_of("features/")),
         measures=rows["measures"],
-        signals=named("signals/"),
+        signals=columns_of("signals/"),
         cell=rows["cell"],
         status=rows["status"],
         value=value,
@@ -184,8 +190,8 @@ def _pour(archive: Any, rows: Features, batch: Batch, stamp: np.ndarray, order: 
     cells = np.flatnonzero(stamp)
     if len(cells) == 0:
         return
-    changed = (stamp[cells] - 1) // size
-    winners = 2 * changed * size + size - stamp[cells]
+    generation = (stamp[cells] - 1) // size
+    winners = 2 * generation * size + size - stamp[cells]
     objective = np.asarray(batch.evaluation.objective, archive.dtypes["objective"])
 
     def columns(of: np.ndarray) -> Features:

@@ -64,8 +64,8 @@ def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:
         Cells [B] int32, in 0..N-1 for finite measures, and the clamped measures [B, M].
     """
     measures = clamp(measures, lookup.low, lookup.high)
-    found = _in_grid(lookup, measures) if isinstance(lookup, GridTable) else _in_cvt(lookup, measures)
-    return found, measures
+    cell = _in_grid(lookup, measures) if isinstance(lookup, GridTable) else _in_cvt(lookup, measures)
+    return cell, measures
 
 
 def _grid(archive: Any) -> GridTable:
@@ -120,16 +120,16 @@ def _cvt(archive: Any) -> CVTTable:
     side = max(1, round((_BINS * n) ** (1 / m)))
     margin = _MARGIN * (archive.upper_bounds - archive.lower_bounds)
     corner, width = archive.lower_bounds - margin, archive.upper_bounds - archive.lower_bounds + 2 * margin
-    listed = (
+    lists = (
         _listed(KDTree(centroids), corner.astype(np.float64), width / np.float64(side), side)
         if side**m * 4 <= _ENTRIES
         else None
     )
-    longest = max(map(len, listed)) if listed is not None else 0
-    if listed is None or longest * len(listed) > _ENTRIES:
+    longest = max(map(len, lists)) if lists is not None else 0
+    if lists is None or longest * len(lists) > _ENTRIES:
         none, stride = np.zeros((1, 1), np.int32), np.zeros(m, np.int32)
         return CVTTable(low, high, corner, width, stride, none, centroids[none], centroids, np.zeros(m, np.int32))
-    ids = np.array([sorted(some) + [some[0]] * (longest - len(some)) for some in listed], np.int32)
+    ids = np.array([sorted(some) + [some[0]] * (longest - len(some)) for some in lists], np.int32)
     strides = side ** np.arange(m - 1, -1, -1, dtype=np.int32)
     sides = np.full(m, side, np.int32)
     return CVTTable(low, high, corner, (width / side).astype(np.float32), strides, ids, centroids[ids], centroids, sides)
@@ -153,18 +153,18 @@ def _in_cvt(cvt: CVTTable, measures: Array) -> Array:
     place = jnp.floor((measures - cvt.corner) / cvt.bin)
     far = ((place < 0) | (place >= cvt.sides)).any(1)
     bins = (jnp.clip(place, 0, cvt.sides - 1).astype(jnp.int32) * cvt.strides).sum(1)
-    found = jax.vmap(_nearest)(measures, cvt.near[bins], cvt.ids[bins])
-    return _far_ones(cvt, measures, far, found)
+    cell = jax.vmap(_nearest)(measures, cvt.near[bins], cvt.ids[bins])
+    return _far_ones(cvt, measures, far, cell)
 
 
-def _far_ones(cvt: CVTTable, measures: Array, far: Array, found: Array) -> Array:
+def _far_ones(cvt: CVTTable, measures: Array, far: Array, cell: Array) -> Array:
     """Looks at every centroid for the rows that no bin holds."""
     (rows,) = jnp.nonzero(far, size=len(far), fill_value=0)
 
-    def one(i: Array, found: Array) -> Array:
-        return found.at[rows[i]].set(_nearest(measures[rows[i]], cvt.centroids, jnp.arange(len(cvt.centroids))))
+    def one(i: Array, cell: Array) -> Array:
+        return cell.at[rows[i]].set(_nearest(measures[rows[i]], cvt.centroids, jnp.arange(len(cvt.centroids))))
 
-    return jax.lax.fori_loop(0, far.sum(), one, found)
+    return jax.lax.fori_loop(0, far.sum(), one, cell)
 
 
 def _nearest(measures: Array, centroids: Array, ids: Array) -> Array:

@@ -1,6 +1,6 @@
 """The archive as arrays of fixed size, which a program can hold, draw from and fill as pyribs would.
 
-N cells, B batch, D genes, R rows asked for. A stamp tells which row of the chunk a cell's elite is: of generation g
+N cells, B batch, D genes, R rows to take. A stamp says which row of the chunk a cell's elite is: of generation g
 (from 0) and row r it is g B + B - r, so that it grows with time and the first of equal rows wins; 0: not of this chunk.
 """
 
@@ -24,7 +24,7 @@ EMPTY = LOWEST
 class Thresholds(NamedTuple):
     """What CMA-MAE's rule needs more (Fontaine and Nikolaidis 2023, appendix)."""
 
-    held: Array  # [N] threshold of each cell
+    threshold: Array  # [N] of each cell
     lowest: Array  # of an empty cell
     keeps: Array  # [B + 1, 3] float64 as a sum of three float32: (1 - learning rate)^n, computed as pyribs does
     count: Array  # [N] insertable rows of the last generation that met the cell
@@ -42,7 +42,7 @@ class Mirror(NamedTuple):
     thresholds: Thresholds | None
 
 
-class Added(NamedTuple):
+class Insertion(NamedTuple):
     cell: Array  # [B] -1: failed
     status: Array  # [B]
     base: Array  # [B] value = objective - base; the host subtracts again, for XLA drops subnormal numbers
@@ -58,17 +58,39 @@ class MirrorElites:
     features: tuple[str, ...]
     first: Array  # id of the chunk's first row
     batch: int  # B; 0 while nothing is stamped
-    asked: set[str]  # names of all columns asked for so far
+    requests: set[str]  # names of all columns that were taken so far
 
     @property
     def size(self) -> Array:
         return self.mirror.size
 
     def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
+        """Draws elites evenly, with replacement.
+
+        Args:
+            key: a JAX key.
+            n: how many.
+            names: of columns; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
         bits = jax.random.bits(key, (n,), jnp.uint32)
         return self.take(_scaled(bits, self.size), *(names or ("id", "solution")))
 
     def take(self, index: Array, *names: str) -> tuple[Array, ...]:
+        """Returns columns of some elites.
+
+        Args:
+            index: [n] ranks in 0..size-1.
+            names: of columns (see qd.types.Elites), without place.
+
+        Returns:
+            The columns, [n, ...] each.
+
+        Raises:
+            UserError: the mirror holds no such column.
+        """
         cells = self.mirror.order[index]
         return apart(self.size > 0, lambda: tuple(self._column(name, cells) for name in names))
 
@@ -80,7 +102,7 @@ class MirrorElites:
         return Rows(ids, solutions, objective, {name: self._column(name, cells) for name in self.features}, valid)
 
     def _column(self, name: str, cells: Array) -> Array:
-        self.asked.add(name)
+        self.requests.add(name)
         mirror = self.mirror
         if name == "id":
             return _ids(mirror.ids[cells], mirror.stamp[cells], self.first, self.batch)
@@ -107,9 +129,9 @@ def apart(sure: Array, function: Callable[[], Any]) -> Any:
     Returns:
         What the function returns.
     """
-    traced = jax.jit(function)
-    blank = jax.eval_shape(traced)
-    return jax.lax.cond(sure, traced, lambda: jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), blank))
+    program = jax.jit(function)
+    blank = jax.eval_shape(program)
+    return jax.lax.cond(sure, program, lambda: jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), blank))
 
 
 def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
@@ -124,7 +146,7 @@ def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
         A mirror without stamps; with thresholds where the archive has a finite ``threshold_min``.
     """
     cells = archives.occupied(archive)
-    solutions, objective, ids, held, *more = HostElites(archive).take(
+    solutions, objective, ids, thresholds, *more = HostElites(archive).take(
         np.arange(len(cells)), "solution", "objective", "id", "threshold", *names
     )
     n = archives.capacity(archive)
@@ -143,7 +165,7 @@ def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
         np.concatenate([cells, zeros[len(cells) :]]),
         np.int32(len(cells)),
         {name: dense(column) for name, column in zip(names, more, strict=True)},
-        None if archive.threshold_min == -np.inf else _thresholds(archive, dense(held), zeros, batch),
+        None if archive.threshold_min == -np.inf else _thresholds(archive, dense(thresholds), zeros, batch),
     )
     return jax.tree.map(jnp.array, mirror)  # copies: its arrays are given away
 
@@ -164,20 +186,29 @@ def closed(mirror: Mirror, first: Array, batch: int) -> Mirror:
 
 def insert(
     mirror: Mirror, generation: Array, cell: Array, ok: Array, objective: Array, solutions: Array, columns: Features
-) -> tuple[Mirror, Added]:
-    """Offers a generation (from 0, of the chunk); all rows are judged by the archive as it was before them.
+) -> tuple[Mirror, Insertion]:
+    """Offers a generation; all rows are compared with the archive as it was before them.
 
     Args:
-        cell: [B]; ok: [B] whether a row counts (finite); objective: [B] float32.
+        mirror: of N cells.
+        generation: its number in the chunk, from 0.
+        cell: [B], in 0..N-1 where ``ok``.
+        ok: [B] whether a row counts: its numbers are finite.
+        objective: [B] float32.
+        solutions: [B, ...].
+        columns: name -> [B, ...], those of the mirror and maybe more.
+
+    Returns:
+        The mirror after it, and what became of each row.
     """
     n, rule, size = len(mirror.order), mirror.thresholds, len(cell)
     cell, number = jnp.where(ok, cell, 0), ordered(objective)
-    held = mirror.objective[cell]
-    occupied = held != EMPTY
+    incumbent = mirror.objective[cell]
+    occupied = incumbent != EMPTY
     if rule is None:
-        bar, base = held, jnp.where(occupied, unordered(held), 0.0)
+        bar, base = incumbent, jnp.where(occupied, unordered(incumbent), 0.0)
     else:
-        base = jnp.where(occupied, rule.held[cell], rule.lowest)
+        base = jnp.where(occupied, rule.threshold[cell], rule.lowest)
         bar = ordered(base)
     enters = ok & (number > bar)
     where = jnp.where(enters, cell, n)  # n: nowhere
@@ -203,10 +234,10 @@ def insert(
     )
     status = jnp.where(ok, jnp.where(enters, 2 - occupied, 0), -1)
     base = jnp.where(ok, base, jnp.nan)
-    return mirror, Added(jnp.where(ok, cell, -1), status, base, objective - base, after)
+    return mirror, Insertion(jnp.where(ok, cell, -1), status, base, objective - base, after)
 
 
-def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, held: Array) -> tuple[Thresholds, Array]:
+def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, base: Array) -> tuple[Thresholds, Array]:
     """Thresholds of the cells that rows enter: keeps t + (1 - keeps) mean, in float64 as pyribs computes them."""
     n = len(rule.count)
     count = rule.count.at[where].set(0, mode="drop").at[where].add(1, mode="drop")
@@ -217,18 +248,22 @@ def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, hel
         many = jnp.where(enters, count[at], 1)
         keeps = wide(rule.keeps[many, 0]) + (wide(rule.keeps[many, 1]) + wide(rule.keeps[many, 2]))
         mean = wide(total[at]) / wide(many)
-        raised = (keeps * wide(held) + mean * (wide(jnp.float32(1)) - keeps)).astype(jnp.float32)
-    return rule._replace(count=count, total=total, held=rule.held.at[where].set(raised, mode="drop")), raised
+        new_threshold = (keeps * wide(base) + mean * (wide(jnp.float32(1)) - keeps)).astype(jnp.float32)
+    return rule._replace(
+        count=count, total=total, threshold=rule.threshold.at[where].set(new_threshold, mode="drop")
+    ), new_threshold
 
 
-def _thresholds(archive: Any, held: np.ndarray, zeros: np.ndarray, batch: int) -> Thresholds:
+def _thresholds(archive: Any, threshold: np.ndarray, zeros: np.ndarray, batch: int) -> Thresholds:
     rate, dtype = archive.learning_rate, archive.dtypes["threshold"]
     keeps = np.asarray(1.0 - rate, dtype) ** np.arange(batch + 1)  # float64
     parts = []
     for _ in range(3):
         parts.append(keeps.astype(np.float32))
         keeps = keeps - parts[-1]
-    return Thresholds(held, np.asarray(archive.threshold_min, np.float32), np.stack(parts, 1), zeros, zeros.astype(np.float32))
+    return Thresholds(
+        threshold, np.asarray(archive.threshold_min, np.float32), np.stack(parts, 1), zeros, zeros.astype(np.float32)
+    )
 
 
 def _ids(ids: Array, stamp: Array, first: Array, batch: int) -> Array:

@@ -16,8 +16,8 @@ LOWEST, HIGHEST = np.int32(-(2**31)), np.int32(2**31 - 1)  # below and above all
 def ordered(x: Array) -> Array:
     """Float32 -> int32 of the same order, in NumPy and in a trace."""
     bits = x.view(np.int32) if isinstance(x, np.ndarray | np.generic) else bitcast_convert_type(x, jnp.int32)
-    turned = bits ^ ((bits >> 31) & HIGHEST)
-    return turned + (turned == -1)  # -0.0 is 0.0
+    number = bits ^ ((bits >> 31) & HIGHEST)
+    return number + (number == -1)  # -0.0 is 0.0
 
 
 def unordered(i: Array) -> Array:

@@ -31,7 +31,7 @@ class Work(NamedTuple):
     """A search made ready: its recipe, and what its program is called with."""
 
     recipe: Recipe
-    asked: tuple[str, ...]  # columns that the emitter looks at, besides solutions, objectives and ids
+    names: tuple[str, ...]  # columns that the emitter looks at, besides solutions, objectives and ids
     table: index.Table
     memory: Memory  # as JAX arrays
     params: Any
@@ -59,13 +59,13 @@ def prepare(search: Search, state: State, generator: str = "threefry", length: i
         _tables[archive] = jax.tree.map(jnp.asarray, index.table(archive))  # on the device, once
     memory, params = jax.tree.map(jnp.asarray, (state.memory, state.params))
     parts = Recipe(search.domain, search.descriptor, search.emitter, programs.feature_names(search), False, 0, 0, generator)
-    recipe, asked, shapes = _rehearsed(
+    recipe, names, shapes = _rehearsed(
         parts, share, _shapes_of(archive), _Static(memory), _Static(params), _Static(_tables[archive])
     )
     if length is not None:
         recipe = recipe._replace(length=min(recipe.length, length))
     memory = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), memory, shapes["memory"])
-    return Work(recipe, asked, _tables[archive], memory, params, shapes["rows"])
+    return Work(recipe, names, _tables[archive], memory, params, shapes["rows"])
 
 
 def check_memory(archive: Any, work: Work) -> None:
@@ -78,7 +78,7 @@ def check_memory(archive: Any, work: Work) -> None:
     Raises:
         UserError: the mirror takes more than 0.4 of the memory of the device, or of the machine where JAX states none.
     """
-    columns = HostElites(archive).take(np.arange(0), "solution", *work.asked)
+    columns = HostElites(archive).take(np.arange(0), "solution", *work.names)
     why = _too_large(archives.capacity(archive), sum(math.prod(column.shape[1:]) * 4 for column in columns))
     if why is not None:
         raise UserError(f"{why}", "type driver=host, or fewer cells")
@@ -123,8 +123,8 @@ class _Static:
 def _shapes_of(archive: Any) -> tuple:
     """The columns of an archive: (name, shape, dtype), cells, and whether it has thresholds."""
     columns = HostElites(archive).take(np.arange(0), *(name for name in archive.field_list if name != "index"))
-    described = zip((name for name in archive.field_list if name != "index"), columns, strict=True)
-    kinds = tuple((name, column.shape[1:], str(column.dtype)) for name, column in described)
+    pairs = zip((name for name in archive.field_list if name != "index"), columns, strict=True)
+    kinds = tuple((name, column.shape[1:], str(column.dtype)) for name, column in pairs)
     return kinds, archives.capacity(archive), bool(archive.threshold_min != -np.inf)
 
 
@@ -134,29 +134,29 @@ def _rehearsed(
 ) -> tuple[Recipe, tuple[str, ...], dict[str, Any]]:
     """Traces a generation without running it: how many rows, of what shapes, and what the emitter looks at."""
     kinds, cells, thresholds = columns
-    every, asked = _blank(kinds, cells, None), set()
+    every, names = _blank(kinds, cells, None), set()
     key = jax.eval_shape(lambda: jax.random.key(0))
     gradients = []
 
-    def asking(key: Array, memory: Memory, mirror: Mirror) -> tuple:
-        elites = MirrorElites(mirror, parts.names, jnp.int32(0), 0, asked)
-        carried, offspring = parts.emitter.ask(key, memory, elites)
+    def ask(key: Array, memory: Memory, mirror: Mirror) -> tuple:
+        elites = MirrorElites(mirror, parts.names, jnp.int32(0), 0, names)
+        next_memory, offspring = parts.emitter.ask(key, memory, elites)
         gradients.append(offspring.gradients)
-        return carried, offspring._replace(gradients=None)
+        return next_memory, offspring._replace(gradients=None)
 
-    _, offspring = jax.eval_shape(asking, key, memory.shapes, every)
+    _, offspring = jax.eval_shape(ask, key, memory.shapes, every)
     size = len(offspring.solutions)
-    extra = tuple(sorted(asked - {"id", "solution", "objective"}))
+    extra = tuple(sorted(names - {"id", "solution", "objective"}))
     parts = parts._replace(gradients=gradients[-1], size=size)
     mirror = _blank([kind for kind in kinds if kind[0] in (*extra, "solution")], cells, size if thresholds else None)
     number = _shape(np.int32)
     at = Place(_shape(np.uint32, 2), number, number, number)
-    told, rows = jax.eval_shape(
+    next_memory, rows = jax.eval_shape(
         lambda *args: generation(parts, *args)[1:], mirror, memory.shapes, params.shapes, table.shapes, at, number
     )
     bytes_a_row = sum(math.prod(like.shape[1:]) * like.dtype.itemsize for like in rows.values())
     length = max(1, BYTES // share // (bytes_a_row * size))
-    return parts._replace(length=length), extra, {"rows": rows, "memory": told}
+    return parts._replace(length=length), extra, {"rows": rows, "memory": next_memory}
 
 
 def _blank(kinds: Any, cells: int, thresholds: int | None) -> Any:

@@ -73,8 +73,8 @@ def chunk(
         return mirror, memory, rows
 
     mirror, memory, rows = jax.lax.fori_loop(0, at.todo, body, (mirror, memory, rows))
-    done = closed(mirror, at.first, recipe.size)
-    return Chunk(done, memory, rows, mirror.stamp, mirror.order + 0, mirror.size + 0)
+    final = closed(mirror, at.first, recipe.size)
+    return Chunk(final, memory, rows, mirror.stamp, mirror.order + 0, mirror.size + 0)
 
 
 def generation(
@@ -100,44 +100,44 @@ def generation(
     elites = MirrorElites(mirror, recipe.names, at.first, size, set())
 
     def ask() -> tuple[Memory, Array, Array | None]:
-        carried, offspring = recipe.emitter.ask(ask_key, memory, elites)
-        return carried, offspring.solutions, offspring.parents
+        next_memory, offspring = recipe.emitter.ask(ask_key, memory, elites)
+        return next_memory, offspring.solutions, offspring.parents
 
     sure = at.todo > 0
-    carried, solutions, parents = apart(sure, ask)
+    next_memory, solutions, parents = apart(sure, ask)
     evaluate = programs.evaluator(recipe.domain, recipe.descriptor, recipe.names, recipe.gradients)
-    described = apart(sure, lambda: evaluate(params, jax.random.split(evaluate_key, size), solutions))
+    results = apart(sure, lambda: evaluate(params, jax.random.split(evaluate_key, size), solutions))
 
-    objective, measures = described.evaluation.objective.astype(jnp.float32), described.measures.astype(jnp.float32)
+    objective, measures = results.evaluation.objective.astype(jnp.float32), results.measures.astype(jnp.float32)
     ok = jnp.isfinite(objective) & jnp.isfinite(measures).all(1)
-    cell, clamped = index.cells(table, measures)
-    columns = described.evaluation.features | {"measures": clamped}
-    mirror, added = insert(mirror, i, cell, ok, objective, solutions, columns)
+    cell, near = index.cells(table, measures)
+    columns = results.evaluation.features | {"measures": near}
+    mirror, insertion = insert(mirror, i, cell, ok, objective, solutions, columns)
     batch = Batch(
         first=number,
         ids=at.first + i * size + jnp.arange(size, dtype=jnp.int32),
         parents=jnp.zeros((size, 0), jnp.int32) if parents is None else parents,
         solutions=solutions,
-        evaluation=described.evaluation,
-        measures=described.measures,
-        signals=described.signals,
-        cell=added.cell,
-        status=added.status,
-        value=added.value,
+        evaluation=results.evaluation,
+        measures=results.measures,
+        signals=results.signals,
+        cell=insertion.cell,
+        status=insertion.status,
+        value=insertion.value,
         info={},
-        jacobian=described.jacobian,
+        jacobian=results.jacobian,
     )
-    new_memory = recipe.emitter.tell(carried, batch)
+    new_memory = recipe.emitter.tell(next_memory, batch)
     new_memory = jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), new_memory, memory)
-    return mirror, new_memory, _columns(batch, added)
+    return mirror, new_memory, _columns(batch, insertion)
 
 
-def _columns(batch: Batch, added: Any) -> Features:
+def _columns(batch: Batch, insertion: Any) -> Features:
     columns = {name: getattr(batch, name) for name in ("parents", "solutions", "measures", "cell", "status")}
-    columns |= {"objective": batch.evaluation.objective, "base": added.base}
+    columns |= {"objective": batch.evaluation.objective, "base": insertion.base}
     columns |= {f"features/{name}": column for name, column in batch.evaluation.features.items()}
     columns |= {f"signals/{name}": column for name, column in batch.signals.items()}
-    optional = {"jacobian": batch.jacobian, "threshold": added.threshold}
+    optional = {"jacobian": batch.jacobian, "threshold": insertion.threshold}
     return columns | {name: column for name, column in optional.items() if column is not None}
 
 

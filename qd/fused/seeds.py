@@ -54,11 +54,11 @@ def _by_threads(search: Search, states: list[State], until: int, generator: str)
     length = max(1, prepare(search, states[0], generator).recipe.length // min(len(states), os.cpu_count() or 1))
     runs = [fused.run(search, state, until, generator, length) for state in states]
     with ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as pool:
-        done = [next(runs[0], None)]  # alone, so that it compiles once
-        done += pool.map(_next, runs[1:])
-        while done[0] is not None:
-            yield [state for state, _ in done], [batch for _, batch in done]  # type: ignore[misc]
-            done = list(pool.map(_next, runs))
+        steps = [next(runs[0], None)]  # alone, so that it compiles once
+        steps += pool.map(_next, runs[1:])
+        while steps[0] is not None:
+            yield [state for state, _ in steps], [batch for _, batch in steps]  # type: ignore[misc]
+            steps = list(pool.map(_next, runs))
 
 
 def _next(run: Iterator) -> Any:
@@ -75,20 +75,20 @@ def _by_map(search: Search, states: list[State], until: int, generator: str) -> 
     rows = stack([driver.buffers(work) for work in works])
     while states[0].evaluations < until:
         places = [driver.place(work, state, until) for work, state in zip(works, states, strict=True)]
-        done: Chunk = _mapped(recipe)(rows, mirrors, memories, params, table, stack(places))
-        rows, mirrors, memories = done.rows, done.mirror, done.memory
+        result: Chunk = _mapped(recipe)(rows, mirrors, memories, params, table, stack(places))
+        rows, mirrors, memories = result.rows, result.mirror, result.memory
         pairs = enumerate(zip(works, states, places, strict=True))
-        finished = [driver.finish(work, state, _lone(done, i), at) for i, (work, state, at) in pairs]
-        states = [state for state, _ in finished]
-        yield list(states), [batch for _, batch in finished]
+        ends = [driver.finish(work, state, _lone(result, i), at) for i, (work, state, at) in pairs]
+        states = [state for state, _ in ends]
+        yield list(states), [batch for _, batch in ends]
 
 
-def _lone(done: Chunk, i: int) -> Chunk:
+def _lone(result: Chunk, i: int) -> Chunk:
     """The chunk of seed i, as views that hold no buffer longer than they live."""
     on_cpu = jax.default_backend() == "cpu"
     whole = np.from_dlpack if on_cpu else jax.device_get
     view = lambda column: whole(column)[i] if column.size else np.zeros(column.shape[1:], column.dtype)
-    return jax.tree.map(view, done._replace(mirror=None))  # type: ignore[arg-type]
+    return jax.tree.map(view, result._replace(mirror=None))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=16)

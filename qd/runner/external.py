@@ -51,6 +51,9 @@ def ask(words: Sequence[str]) -> tuple[PendingBatch | None, Path]:
     Args:
         words: the folder of a run, or the words of qd run.
 
+    Returns:
+        The batch, or None; and the folder.
+
     Raises:
         UserError: no such run, or its domain is evaluated in this process.
     """
@@ -62,7 +65,11 @@ def tell(folder: str, file: str) -> Progress:
     """Hands the results in a file to a run, which goes on for a generation; draws the map once it is finished.
 
     Args:
+        folder: of the run.
         file: of json objects, one a line; "-" reads standard input.
+
+    Returns:
+        How far the run is.
 
     Raises:
         UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
@@ -87,6 +94,9 @@ def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
 
     Args:
         args: a folder, and where it is foreign the settings of it that are trusted; or words of qd run.
+
+    Returns:
+        The settings, and the folder.
 
     Raises:
         UserError: the folder holds no run, or would build what is not trusted; or a word is invalid.
@@ -115,6 +125,9 @@ def waiting(settings: RunSettings, run: Path) -> PendingBatch | None:
     Args:
         settings: of the run.
         run: its folder.
+
+    Returns:
+        The batch, or None.
 
     Raises:
         ValueError: as ``work`` and ``qd.runner.run.run`` raise it.
@@ -163,17 +176,17 @@ class _AnswerSource:
 
     def answer(self, keys: Array, solutions: Array) -> Evaluation:
         """Returns the results of the batch."""
-        saved = checkpoint.load(self.run / run_files.CHECKPOINTS, lambda text: None)
+        last = checkpoint.load(self.run / run_files.CHECKPOINTS, lambda text: None)
         self.calls += 1
-        if saved is None and self.calls == 1:
+        if last is None and self.calls == 1:
             return self.domain.blank(len(solutions))  # the rehearsal of shapes and names, of which nothing is kept
-        if not self.stepping and (saved is not None or self.calls > 2):
+        if not self.stepping and (last is not None or self.calls > 2):
             raise UserError(
                 "the descriptor evaluates solutions of its own while it learns, which another program cannot do; "
                 "type another descriptor"
             )
         if self.results is None:
-            raise PendingBatch(saved.state.evaluations if saved else 0, np.asarray(solutions), np.asarray(keys))
+            raise PendingBatch(last.state.evaluations if last else 0, np.asarray(solutions), np.asarray(keys))
         (batch, evaluation), self.results = self.results, None
         if not np.array_equal(batch.solutions, solutions):
             raise UserError(

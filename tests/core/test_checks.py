@@ -289,7 +289,7 @@ def test_a_variation_that_does_not_fit_the_solutions() -> None:
             return super().__call__(key, parents)[:, 1:]
 
     refused(GOOD._replace(emitter=Vary(Shorter(), 8)), "made children [1, 3]", "parents [1, 1, 4]")
-    refused(GOOD._replace(emitter=Vary(IntegerReset((2, 2)), 8)), "options are given for 2 genes, but a solution has 4")
+    refused(GOOD._replace(emitter=Vary(IntegerReset((2, 2)), 8)), "options has 2 numbers, but a solution has 4")
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def test_messages():
         vendi_of_kernel(np.array([[1.0, 2.0], [2.0, 1.0]]))
     with pytest.raises(ValueError, match=r"weights of shape \[3\] for 2 items"):
         vendi(np.eye(2), weights=np.ones(3))
-    with pytest.raises(ValueError, match="no distance 'manhattan'; type euclidean or cosine"):
+    with pytest.raises(ValueError, match="unknown distance 'manhattan'; type euclidean or cosine"):
         nearest(np.eye(2), "manhattan")
     with pytest.raises(ValueError, match="a width of 0 cannot be"):
         gaussian(np.eye(2), 0)

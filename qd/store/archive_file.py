@@ -55,7 +55,7 @@ def rows_by_id(archive: StoredArchive, ids: Sequence[Any]) -> list[int]:
     for number in ids:
         is_number = isinstance(number, Real)
         if not is_number or number not in row_of_id:
-            near = sorted(row_of_id, key=lambda other: abs(other - number) if is_number else other)[:_NEAR]
+            near = sorted(row_of_id, key=lambda other: abs(other - float(number)) if is_number else other)[:_NEAR]
             fix = f"type one of {', '.join(map(str, sorted(near)))}" if near else "give the run a larger budget"
             raise UserError(f"the archive has no elite with id {number!r}", fix)
     return [row_of_id[number] for number in ids]

@@ -17,19 +17,19 @@ class CompileClock:
     def __init__(self) -> None:
         self._spans: list[tuple[float, float]] = []  # begin and end of each outermost step
 
-    def add(self, event: str, seconds: float, **_: object) -> None:
+    def add(self, event: str, duration_secs: float, **_: object) -> None:
         """Takes an event that has just ended.
 
         Args:
             event: its name; others than steps of compilation do not count.
-            seconds: its length.
+            duration_secs: its length.
         """
         if not event.startswith(_STEPS):
             return
         end = time.perf_counter()
-        while self._spans and self._spans[-1][0] >= end - seconds:
+        while self._spans and self._spans[-1][0] >= end - duration_secs:
             self._spans.pop()
-        self._spans.append((end - seconds, end))
+        self._spans.append((end - duration_secs, end))
 
     @property
     def seconds(self) -> float:

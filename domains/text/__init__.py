@@ -36,6 +36,8 @@ class Texts:
     def sample(self, key: Array, n: int) -> Array:
         """Returns the writer's first texts, then others written after three of them at a time.
 
+        Judge and views see no text first, so that a missing model or package is a message before anything is written.
+
         Args:
             key: of the draws and of the writer.
             n: how many texts.
@@ -43,6 +45,8 @@ class Texts:
         Returns:
             Texts, objects [n].
         """
+        for function in (self.grade, *self.views.values()):
+            function([])
         return self.writer.begin(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

@@ -1,5 +1,6 @@
 """Encoders of texts: MiniLM and WordLlama."""
 
+import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,6 @@ from safetensors.numpy import load_file
 from feedback.lm.local import weights
 from qd.support.errors import UserError
 from qd.types import Rows
-
-_MISSING = "embedding judges need {}, which is not installed; type pip install 'qd-atlas[embeddings]'"
 
 
 class Embedding(Protocol):
@@ -105,10 +104,9 @@ def _minilm(longest: int, threads: int) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=2)
 def _loaded_minilm(longest: int, threads: int) -> tuple[Any, Any]:
-    try:
-        import onnxruntime  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        raise UserError(_MISSING.format("onnxruntime")) from error
+    _check_packages("onnxruntime", "tokenizers")
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
     model, words = weights.files("minilm")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = threads
@@ -120,6 +118,7 @@ def _loaded_minilm(longest: int, threads: int) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=1)
 def _wordllama() -> tuple[np.ndarray, Any]:
+    _check_packages("tokenizers")
     table, words = weights.files("wordllama")
     tokenizer = _tokenizer(words)
     tokenizer.no_padding()
@@ -128,11 +127,18 @@ def _wordllama() -> tuple[np.ndarray, Any]:
 
 
 def _tokenizer(path: Path) -> Any:
-    try:
-        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        raise UserError(_MISSING.format("tokenizers")) from error
+    from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
+
     return Tokenizer.from_file(str(path))
+
+
+def _check_packages(*names: str) -> None:
+    """Raises UserError that lists all packages that are not installed."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"embeddings of texts need {' and '.join(missing)}, not installed here", "type pip install 'qd-atlas[embeddings]'"
+        )
 
 
 def _matrix(path: Path) -> np.ndarray:

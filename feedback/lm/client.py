@@ -5,7 +5,7 @@
     lm.label_scores(["Is this sad? ...\\nAnswer yes or no."], ("yes", "no"))     # LabelScores
     lm.rating(["How good is it, from 1 to 9? ..."])               # [B], NaN where it failed
 
-It is built once and handed on: one client, one cache, one budget, however many parts use it and from whatever thread.
+Build it once and pass it on: one client, one cache, one budget, for any number of components and threads.
 B prompts, L labels.
 """
 
@@ -26,7 +26,7 @@ from feedback.lm.transport.response import Reply
 
 @dataclass(frozen=True, eq=False)
 class LM(ClientSettings):
-    """A client of one endpoint, built once and handed on. Its settings are those of ``ClientSettings``."""
+    """A client of one endpoint. Its settings are those of ``ClientSettings``."""
 
     _session: Session = field(init=False, repr=False)
     _scoring: Scoring = field(init=False, repr=False)
@@ -38,7 +38,7 @@ class LM(ClientSettings):
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a language-model client is not copied, or it would have two budgets; hand on the one, calls are concurrent"
+            "a language-model client cannot be copied, or there would be two budgets; pass on the one that you have"
         )
 
     def __call__(
@@ -54,11 +54,18 @@ class LM(ClientSettings):
         """Answers B prompts, None where a call failed for good.
 
         Args:
+            prompts: B texts, or lists of messages.
             role: the component that calls, for the report.
             sample: which of several answers to the same prompt, one number or [B].
+            max_tokens: of an answer, at most; None: as in the settings.
+            stop: texts that end an answer.
+            temperature: None: as in the settings.
+
+        Returns:
+            B answers.
 
         Raises:
-            Spent: the budget has no room for all of them; what was answered is stored.
+            Spent: the budget has no room for all of them; the answers so far are stored.
             ValueError: no endpoint is there, or a replay lacks an answer.
         """
         bodies = [{"messages": messages(prompt)} for prompt in prompts]
@@ -160,7 +167,7 @@ class LM(ClientSettings):
 
     @property
     def lost_calls(self) -> list[dict[str, Any]]:
-        """The calls that were in flight when an earlier process of this run died; they are charged."""
+        """Calls in flight when an earlier process of this run died; they are charged."""
         return self._session.ledger.lost_calls
 
     @property
@@ -174,7 +181,7 @@ class LM(ClientSettings):
 
     @property
     def endpoint_traits(self) -> Traits:
-        """What the endpoint can do: as set, as the cache remembers, or as it says now."""
+        """The endpoint's abilities: from the settings, the cache, or the endpoint itself."""
         return self._session.traits
 
     def _texts(

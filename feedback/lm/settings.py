@@ -1,4 +1,4 @@
-"""The settings of a language-model client: which endpoint, what it may cost, how answers are kept."""
+"""The settings of a language-model client: the endpoint, its budget and limits, the storage of answers."""
 
 import re
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ class Server(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What tells its model from others, e.g. the sha256 of its weights."""
+        """Identifies its model, e.g. by the sha256 of its weights."""
         ...
 
     def start(self) -> str:
-        """Starts it, or finds it started, and returns its base URL."""
+        """Starts it where it does not run yet, and returns its base URL."""
         ...
 
 
@@ -49,16 +49,16 @@ class ClientSettings:
     model: str
     base_url: str = ""  # http(s)://HOST:PORT/v1
     server: Server | None = None  # instead of base_url
-    key_variable: str = ""  # the NAME of the environment variable that holds the key; the key itself is kept nowhere
+    key_variable: str = ""  # the NAME of the environment variable that holds the key; the key itself is stored nowhere
     mode: str = "readwrite"  # replay: the cache alone answers; record: call again and store; off: no cache
-    cache: str = ""  # SQLite file of answers; "" keeps them in memory
-    folder: str | None = None  # of the run: its ledger is kept there, and what was spent before a kill still counts
+    cache: str = ""  # SQLite file of answers; "": in memory
+    folder: str | None = None  # of the run, for its ledger: spending before a kill still counts
     prompt_version: str = "1"  # another one repeats every call
-    fingerprint: str = ""  # what tells the model from others; by default the server's, else address and model
+    fingerprint: str = ""  # identifies the model in the cache; by default the server's, else address and model
     seed: int = 0  # of answers at temperatures above 0
     temperature: float = 0.8  # of texts; judgements use 0
     max_tokens: int = 256
-    reasoning: str = "auto"  # where the model's thinking stands: tags (in its text), apart, none (texts stay as they are)
+    reasoning: str = "auto"  # where the model's thinking is: tags (in its text), apart, none (texts stay unchanged)
     reasoning_tokens: int = 2048  # room for it beside max_tokens, where the model thinks
     token_limit: str = "auto"  # the endpoint's name for max_tokens: max_tokens or max_completion_tokens
     scoring: str = "auto"  # label, first or rating; auto: the best that the endpoint can do
@@ -67,7 +67,7 @@ class ClientSettings:
     budget: Budget | Mapping[str, Any] = field(default_factory=Budget)
     limits: Limits | Mapping[str, Any] = field(default_factory=Limits)
     extra: Mapping[str, Any] = field(default_factory=dict)  # more to send with each call, e.g. {top_p: 0.95}
-    traits: Traits | Mapping[str, Any] | None = None  # what the endpoint can do; None: found out by a few calls at the start
+    traits: Traits | Mapping[str, Any] | None = None  # the endpoint's abilities; None: found by a few calls at the start
 
     def __post_init__(self) -> None:
         for name, kind in (("budget", Budget), ("limits", Limits), ("traits", Traits)):
@@ -79,12 +79,12 @@ class ClientSettings:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs on this machine, so that it costs nothing."""
+        """Whether it runs on this machine and costs nothing."""
         return self.server is not None or is_loopback(self.base_url)
 
     @property
     def bounds(self) -> tuple[Budget, Limits]:
-        """What may be spent, and how fast."""
+        """The budget and the limits."""
         assert isinstance(self.budget, Budget) and isinstance(self.limits, Limits)  # made so above
         return self.budget, self.limits
 
@@ -98,6 +98,10 @@ def is_loopback(url: str) -> bool:
 def _check(lm: ClientSettings) -> None:
     if lm.mode not in _MODES:
         raise unknown("lm.mode", lm.mode, _MODES)
+    if lm.mode == "replay" and not lm.cache:
+        raise UserError(
+            "lm.mode=replay needs stored answers, and lm.cache is empty", "type lm.cache=FILE, or lm.mode=readwrite"
+        )
     for name, choices in (("reasoning", REASONING), ("token_limit", TOKEN_LIMITS)):
         if getattr(lm, name) not in ("auto", *choices):
             raise unknown(f"lm.{name}", str(getattr(lm, name)), ("auto", *choices))

@@ -75,10 +75,10 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
     for name in _ORDER:
         node = getattr(settings, name)
-        if node is not None:
-            shared[name] = build(node, shared, name)
-        elif name == "judge_lm" and "lm" in shared:
+        if name == "judge_lm" and "lm" in shared and node in (None, settings.lm):  # one client, one budget
             shared[name] = shared["lm"]
+        elif node is not None:
+            shared[name] = build(node, shared, name)
     components = [shared[name] for name in ("domain", "descriptor", "archive", "emitter")]
     components[0] = workers.wrap(components[0], settings.workers, settings.remote, run)
     search = Search(*components, keep=_features_to_keep(settings, shared), reserve=settings.reserve)

@@ -22,6 +22,7 @@ from qd.plots.records import Map
 from qd.report.figures import record
 from qd.search import run, start
 from qd.store import archive_file
+from qd.support.errors import UserError
 from qd.types import FAILED, Rows, Search
 from tests.support.hashed import Says
 
@@ -71,6 +72,20 @@ def test_shots_stand_between_marks_and_the_topic_comes_last():
 )
 def test_an_answer_is_kept_as_one_line_of_whole_sentences(said, kept):
     assert tidy(said) == kept
+
+
+def test_what_judge_and_views_lack_is_a_message_before_anything_is_written():
+    def needs_weights(texts):
+        raise UserError("the weights are missing", "type qd fetch minilm")
+
+    def fits(texts):
+        return np.zeros((len(texts), 2))
+
+    for grade, views in ((needs_weights, {}), (fits, {"vector": needs_weights})):
+        lm = Says()
+        with pytest.raises(UserError, match="type qd fetch minilm"):
+            Texts(Writer(lm, "A text about rain"), grade, views).sample(keys.new(0), 3)
+        assert not lm.asked
 
 
 @pytest.mark.parametrize("topic", ["a\x07b", "two\nlines", "a # mark", "\u202egnirts", " ", ""])
@@ -281,7 +296,7 @@ def test_a_page_names_the_ends_of_a_scale_and_each_kind():
 def test_seeds_answers_and_dims_that_cannot_be_are_refused_before_anything_is_asked(capsys):
     for words, why in (
         (["domain.writer.seeds=[One.,Two.]"], "2 seeds are fewer than the 3 examples"),
-        (["grade.axes=[[Which?,mild,Mild]]"], "has one answer twice"),
+        (["grade.axes=[[Which?,mild,Mild]]"], "has the same answer twice"),
         (["grade.axes=[[Which?,a,b],[What?,c,d]]", "domain_defaults.ticks=null"], "domain_defaults.dims=[10, 10]"),
         (["domain=arm", "axis_labels={gripper:x}"], "names no columns of features"),
     ):

@@ -74,9 +74,13 @@ def test_a_table_of_vectors_is_read_from_safetensors(tmp_path):
 
 
 def test_missing_weights_are_named_with_the_line_to_type(tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime", reason="needs pip install 'qd-atlas[embeddings]'")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     encoders._loaded_minilm.cache_clear()
+    with pytest.raises(ValueError, match=r"need onnxruntime and tokenizers, not installed here; type pip install"):
+        MiniLM()([])
+    pytest.importorskip("onnxruntime", reason="needs pip install 'qd-atlas[embeddings]'")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ValueError, match="type qd fetch minilm"):
         MiniLM()(["a text"])
 

@@ -168,6 +168,7 @@ def test_an_empty_text_in_every_kind_of_question_is_nan():
         ({"budget": {"calls": -1}}, "lm.budget.calls=-1 is not a limit"),
         ({"limits": {"concurrency": 0}}, "lm.limits.concurrency=0 is not a limit; type lm.limits.concurrency=8"),
         ({"base_url": ""}, "either a server or a base_url"),
+        ({"mode": "replay"}, "lm.mode=replay needs stored answers, and lm.cache is empty; type lm.cache=FILE"),
     ],
 )
 def test_invalid_settings(settings, message):
@@ -296,7 +297,7 @@ def test_a_client_is_not_copied_and_two_do_not_share_a_ledger(tmp_path):
         lm(["x"])
         with pytest.raises(TypeError, match="two budgets"):
             pickle.dumps(lm)
-        with pytest.raises(ValueError, match="written by another client, which would make two budgets"):
+        with pytest.raises(ValueError, match="in use by another client of the same model, so that there would be two budgets"):
             client(server, folder=str(tmp_path), cache=str(tmp_path / "other"))(["y"])
         lm.close()
         again = client(server, folder=str(tmp_path), budget={"calls": 2})

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from qd.cli.main import main
+from qd.config import compose
 from qd.store import archive_file
 from tests.support import tales
 from tests.support.endpoint import serving
@@ -46,6 +47,13 @@ def elites(name: str = "tale") -> dict[str, np.ndarray]:
 
 def same(one: dict, other: dict) -> bool:
     return all(np.array_equal(one[name], other[name]) for name in ("index", "id", "objective", "measures", "solution"))
+
+
+def test_a_judge_with_the_settings_of_the_writer_is_the_same_client():
+    one, other = (compose.assemble(compose.load(["domain=opinions", "lm=toy", *more])) for more in (["lm@judge_lm=toy"], [
+        "lm@judge_lm=toy", "judge_lm.budget.calls=5"]))  # fmt: skip
+    assert len(one.services) == 1 and one.search.domain.grade.lm is one.search.domain.writer.lm
+    assert len(other.services) == 2 and other.search.domain.grade.lm is not other.search.domain.writer.lm
 
 
 def test_a_run_is_replayed_from_its_recorded_answers_and_its_key_is_nowhere(here, capsys):

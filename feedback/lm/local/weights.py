@@ -154,7 +154,7 @@ def home() -> Path:
 
 
 def files(name: str) -> list[Path]:
-    """Returns where the files of a catalogued name lie. Raises ValueError where they are not there: with what to type."""
+    """Returns the paths of the files of a name. Raises UserError where one is missing or cut off."""
     if name not in CATALOGUE:
         raise unknown("weights", name, CATALOGUE, otherwise="or the path of a file")
     paths = [home() / name / file.name for file in CATALOGUE[name].files]

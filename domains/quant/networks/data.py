@@ -135,10 +135,14 @@ def _sentences(split: str) -> Images:
 
 
 def sentences(split: str) -> list[str]:
-    """Plain sentences of who does what, where or when, in mixed order; splits share neither subjects nor actions."""
+    """Plain sentences of a subject, an action, and a place or time, shuffled; splits share neither subjects nor actions."""
     at = SPLITS.index(split)
-    random, (who, what) = np.random.default_rng(at), _SUBJECTS_AND_ACTIONS[split]
-    texts = [f"{a} {b} {_WHEN[i]}." for a in who for b, i in zip(what, random.integers(0, len(_WHEN), len(what)), strict=True)]
+    random, (subjects, actions) = np.random.default_rng(at), _SUBJECTS_AND_ACTIONS[split]
+    texts = [
+        f"{a} {b} {_WHEN[i]}."
+        for a in subjects
+        for b, i in zip(actions, random.integers(0, len(_WHEN), len(actions)), strict=True)
+    ]
     return [texts[i] for i in random.permutation(len(texts))]
 
 

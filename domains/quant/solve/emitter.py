@@ -1,7 +1,7 @@
 """The exact solver as an emitter: the best predicted config for each promising cell, by tables refitted to all evaluations.
 
 In each generation tables are refitted (see refit): as expected, drawn from what is possible, and as they were measured,
-each for a third of the batch. Cells are ranked by what the tables promise above what is there, and for the first of them
+each for a third of the batch. Cells are ranked by predicted quality less the quality of their elite, and for the first of them
 a 0-1 program is solved between the cell's own borders. True evaluations judge.
 
 L layers, O options of a layer (pairs), K axes, C cells, n configs.
@@ -183,7 +183,7 @@ class ILP:
         return np.clip((np.asarray(objective, float) - low) / (high - low), 0, 1)
 
     def _targets(self, key: Array, damage: np.ndarray, offset: float, costs: dict, memory: EvaluatedConfigs) -> Targets:
-        """Ranks cells by promise above what is there: damage + price * cost is least layer by layer, for many prices."""
+        """Ranks cells by predicted gain in quality: damage + price * cost is least layer by layer, for many prices."""
         unit_costs = np.stack([c / max(float(np.ptp(c, axis=1).sum()), 1e-12) for c in costs.values()])  # [K, L, O]
         prices = self._prices(key, len(costs)) * max(float(np.ptp(damage, axis=1).sum()), 1e-12)
         options = np.stack([(damage + np.tensordot(price, unit_costs, 1)).argmin(axis=1) for price in prices])  # [n, L]

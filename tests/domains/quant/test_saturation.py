@@ -4,6 +4,7 @@ K products of an output channel.
 """
 
 import json
+import platform
 
 import numpy as np
 import pytest
@@ -34,11 +35,16 @@ def saturating(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     return pairs.clip(LOW, HIGH).sum(1)
 
 
-def kernel_weights(file: bytes, folder) -> list[np.ndarray]:
-    """The weights that onnxruntime's integer kernels multiply, [K, out] of each, read from the graph as it runs."""
+def kernel_weights(file: bytes, folder, guard: bool = False) -> list[np.ndarray]:
+    """The weights that onnxruntime's integer kernels multiply, [K, out] of each, read from the graph as it runs.
+
+    With ``guard`` onnxruntime makes those unsigned that could saturate.
+    """
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime", reason="wants the extra onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.optimized_model_filepath = 3, str(folder / "as_run.onnx")
+    if guard:
+        options.add_session_config_entry("session.x64quantprecision", "1")
     onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     graph = onnx.load(folder / "as_run.onnx").graph
     constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in graph.initializer}
@@ -77,6 +83,14 @@ def test_codes_of_eight_bits_would_saturate(bank):
     assert not unsigned.signed and (unsigned.zero == 128).all() and unsigned.codes.min() >= 0 and unsigned.codes.max() <= 255
     np.testing.assert_array_equal(unsigned.codes - unsigned.zero, weight.codes)
     assert (unsigned.widening, codes.for_kernel(codes.in_integers(bank, 2, 4)).widening) == (1, 8)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="onnxruntime guards x86 alone")
+def test_onnxruntime_finds_no_weights_that_could_saturate(bank, tmp_path, monkeypatch):
+    kinds = lambda file: {w.dtype for w in kernel_weights(file, tmp_path, guard=True)}
+    assert kinds(file_of(bank, 4)) == kinds(file_of(bank, 2)) == {np.dtype(np.int8)}
+    monkeypatch.setattr(codes, "SIGNED_BITS", 8)  # as files were: widened to 127
+    assert kinds(file_of(bank, 4)) == {np.dtype(np.uint8)}
 
 
 @pytest.mark.parametrize("option", (0, 4, 6))

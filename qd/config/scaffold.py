@@ -54,19 +54,51 @@ domain:
   features: {end: 2} # name: length; results say {"id": 0, "objective": 1.5, "features": {"end": [0.1, 0.2]}}
 domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end]}
 """
+PROGRAM = """\
+#!/usr/bin/env python3
+# Evaluates one solution; any language will do. JSON comes on standard input and goes to standard output.
+import json
+import math
+import sys
+
+turns = json.load(sys.stdin)["solution"]
+angle, x, y = 0.0, 0.0, 0.0
+for turn in turns:
+    angle += turn
+    x, y = x + math.cos(angle) / len(turns), y + math.sin(angle) / len(turns)
+json.dump({"objective": -sum(turn * turn for turn in turns) / len(turns), "features": {"end": [x, y]}}, sys.stdout)
+"""
+PROGRAM_CONFIG = """\
+# @package _global_
+domain:
+  _target_: domains.program.Program
+  command: [./NAME_program] # called once for each solution, in a folder of its own
+  dim: 8 # numbers of a solution
+  low: -2
+  high: 2
+  features: {end: 2} # name: length
+  objective_range: [-4, 0] # the scale of the QD score
+domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end], batch_size: 32}
+workers: 2 # calls at the same time
+remote: {timeout: 60} # seconds after which a call is ended, and its solution has failed
+budget: 1000
+log_every: 100
+save_every: 100
+"""
 _WORDS = ("null", "true", "false", "inf", "nan", "conftest", "setup")  # Hydra, pytest and pip read these as something else
 
 
-def new(name: str, external: bool = False) -> list[Path]:
+def new(name: str, external: bool = False, program: bool = False) -> list[Path]:
     """Writes the files of a domain and returns them.
 
     Args:
         name: of the domain, and of the choice domain=NAME.
-        external: another program evaluates it: only its config is written.
+        external: another program evaluates it, by qd ask and qd tell: only its config is written.
+        program: an executable is called for each solution: it and its config are written.
 
     Returns:
         The files, relative to the working directory: NAME.py, conf/domain/NAME.yaml and test_NAME.py; of an external domain
-        only the yaml.
+        only the yaml; of a program the yaml and NAME_program.
 
     Raises:
         ValueError: the name is none that Python, Hydra and pytest can use, or a file is there already.
@@ -74,16 +106,20 @@ def new(name: str, external: bool = False) -> list[Path]:
     choice, module = Path("conf/domain", f"{name}.yaml"), Path(f"{name}.py")
     if external:
         texts = {choice: EXTERNAL}
+    elif program:
+        texts = {Path(f"{name}_program"): PROGRAM, choice: PROGRAM_CONFIG.replace("NAME", name)}
     else:
         test = TEST.format(name=name)
         texts = {module: DOMAIN.format(name=name), choice: CONFIG.format(name=name), Path(f"test_{name}.py"): test}
-    _check_name(name, external)
+    _check_name(name, external or program)
     there = [path for path in texts if path.exists()]
     if there:
         raise UserError(f"{', '.join(map(str, there))} is here already and stays as it is", "type another name, or remove it")
     atomic.make_folder(choice.parent)
     for path, text in texts.items():
         atomic.write(path, text.encode())
+        if text is PROGRAM:
+            path.chmod(0o755)
     return list(texts)
 
 

@@ -63,7 +63,7 @@ class _Served:
         if self._unfit:
             return Outcome(task.number, None, 0.0, UNFIT, self._unfit)
         with self._lock:
-            child = self._free.pop() if self._free else Child(*self._settings)
+            child = self._take() or Child(*self._settings)
             self._busy.append(child)
         outcome = _work(child, task)
         with self._lock:
@@ -71,6 +71,15 @@ class _Served:
             if not child.connection.closed:
                 self._free.append(child)
         return outcome
+
+    def _take(self) -> Child | None:
+        """Returns a process that is free; one that ended in a long pause is let go."""
+        while self._free:
+            child = self._free.pop()
+            if child.process.poll() is None:
+                return child
+            child.kill()
+        return None
 
     def close(self) -> None:
         with self._lock:

@@ -254,9 +254,9 @@ class Dispatcher:
             if self._shapes is not None:
                 break
         if self._shapes is None:
-            reasons = {f"{failure.reason}: {failure.detail}" for failure in failures}
+            first = f": {failures[0].reason}: {failures[0].detail}" if failures else ""
             raise UserError(
-                f"none of {len(failures)} solutions could be evaluated: {'; '.join(sorted(reasons)[:3])}",
+                f"none of {len(failures)} solutions could be evaluated{first}",
                 "call domain.evaluate on one by hand",
             )
         return self._shapes

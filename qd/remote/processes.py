@@ -12,12 +12,12 @@ from typing import Any
 
 from qd.remote import memory, pickling
 from qd.remote.child import Child, Died
-from qd.remote.tasks import Outcome, Status, Task
+from qd.remote.tasks import EXITED, KILLED, Outcome, Status, Task
 from qd.remote.worker import Ready
 from qd.support.errors import UserError
 
 _START = 120.0  # seconds that a worker may take to import the domain
-_TRIES = 3  # starts in a row that may fail
+_TRIES = {EXITED: 3, KILLED: 20}  # starts in a row that may fail; a kill may be chance
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Pool:
         outcome = child.obituary()
         if not child.ready:
             self._failed_starts += 1
-            if self._failed_starts >= _TRIES:
+            if self._failed_starts >= _TRIES[outcome.reason]:
                 self.close()
                 raise UserError(f"workers die while they start ({outcome.detail})", "read what they printed above")
         self._replace(child)

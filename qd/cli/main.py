@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from qd.config import plugins
 from qd.config.build import locate
+from qd.runner import waiting
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
@@ -27,16 +28,20 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "new": ("qd.cli.new.main", "write a domain of your own into this folder: qd new NAME"),
     "study": ("qd.cli.study.main", "run a study and print its table: qd study NAME budget=quick; alone it lists them"),
 }
+SLOW = ("run", "import", "ask", "tell", "doctor")  # they import JAX, which takes a second or more
 OLD = {"experiment": "qd.cli.study.experiment"}  # names of an earlier version -> the function of the words after it
 
 
 def main(args: list[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
-    args = sys.argv[1:] if args is None else args
+    is_process, args = args is None, sys.argv[1:] if args is None else args
     if not args or args[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
     name, *rest = args
+    if is_process and name in SLOW and not {"-h", "--help", "console=off"} & set(rest):
+        waiting.enable()
+        waiting.show("importing")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more, the small matrices of CMA-ES are slower
     try:
         return _command(name)(rest) or 0

@@ -9,6 +9,7 @@ from qd.config.compose import assemble, folder, load
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report.page import cost
+from qd.runner import waiting
 from qd.runner.console import Console
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
@@ -36,6 +37,7 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     try:
         components = assemble(settings, path)
         lazy.import_beside("qd.report.page.write")  # with matplotlib, half a second
+        waiting.show("compiling")
         result = run(settings, components, path, console)
     finally:
         console.stop()

@@ -16,6 +16,7 @@ _SHORT = 0.2  # seconds: of a shorter stretch the work around it would be a larg
 _GROWTH = 4  # a stretch that was too short is made longer by this factor
 _SECONDS = 10.0  # of timing, after which one stretch has to do
 _MARGIN = 1.5  # a busy machine, a fuller archive, what a run records: each end of the range is moved by this factor
+_RECORDING = 4.0  # seconds at most of generation 0, checkpoints and files: 1.2 to 4.3 for the arm on a busy machine
 
 
 class Timing(NamedTuple):
@@ -23,8 +24,8 @@ class Timing(NamedTuple):
     compile_s: float  # seconds of compilation in this process
 
     def seconds(self, evaluations: int) -> tuple[float, float]:
-        """Returns the range of seconds that so many evaluations take after compilation."""
-        return evaluations / max(self.rates) / _MARGIN, evaluations / min(self.rates) * _MARGIN
+        """Returns the range of seconds that a run of so many evaluations takes besides compilation."""
+        return evaluations / max(self.rates) / _MARGIN, evaluations / min(self.rates) * _MARGIN + _RECORDING
 
 
 class Stopwatch:

@@ -192,6 +192,7 @@ def test_a_time_is_a_range_and_compilation_is_apart(monkeypatch):
     assert measured.rates == pytest.approx((50, 200, 100)) and measured.compile_s == 7
     least, most = measured.seconds(1000)
     assert least < 1000 / 200 and most > 1000 / 50
+    assert measured.seconds(0) == (0, timing._RECORDING)  # generation 0 and files
 
 
 def test_an_extra_that_is_missing(here):

@@ -32,7 +32,7 @@ class RaterQuestion(NamedTuple):
     token: str
     kind: str
     x: str | None
-    left: str  # "id-mark" of the solution on the left
+    left: str  # "id-mark" of the solution on that side
     right: str
     repeat: bool
 

@@ -37,9 +37,7 @@ class LM(ClientSettings):
         object.__setattr__(self, "_scoring", Scoring(self._session))
 
     def __reduce__(self) -> Any:
-        raise TypeError(
-            "a language-model client cannot be copied, or there would be two budgets; pass on the one that you have"
-        )
+        raise TypeError("a language-model client is not copied, or there would be two budgets; pass on the one that you have")
 
     def __call__(
         self,

@@ -153,12 +153,12 @@ class Session:
 
     def _replay_failures(self, missing: dict[bytes, Request]) -> dict[bytes, Failure]:
         failures = self.cache.find_failures(missing)
-        unanswered = [request for key, request in missing.items() if key not in failures]
-        if unanswered:
+        no_answers = [request for key, request in missing.items() if key not in failures]
+        if no_answers:
             raise UserError(
-                f"{len(unanswered)} of {len(missing)} questions have no answer in "
+                f"{len(no_answers)} of {len(missing)} questions have no answer in "
                 f"{self.settings.cache or 'a cache in memory'}, and lm.mode=replay makes no calls "
-                f"(the first is {unanswered[0].role or 'a'} prompt {str(unanswered[0].body)[:120]!r})",
+                f"(the first is {no_answers[0].role or 'a'} prompt {str(no_answers[0].body)[:120]!r})",
                 "type lm.mode=readwrite",
             )
         return failures

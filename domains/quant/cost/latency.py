@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from domains.quant.networks.layers import Layer
 from domains.quant.onnx_runtime import VNNI
 from qd.support.atomic import replacing
 from qd.support.cache_dirs import cache_path
@@ -43,9 +44,9 @@ class Op(NamedTuple):
         return f"{self.kind} {'x'.join(map(str, self.shape))} @{'x'.join(map(str, self.inputs))}{step}"
 
 
-def op(layer: Any) -> Op:
+def op(layer: Layer) -> Op:
     """Returns the op of a network's layer."""
-    return Op(layer.kind, tuple(layer.shape), tuple(layer.inputs), getattr(layer, "stride", 1))
+    return Op(layer.kind, tuple(layer.shape), tuple(layer.inputs), layer.stride)
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,10 @@ class EmitterAbilities(Protocol):
 
     batch_size: int = 0  # rows of every ask; 0: it varies. A pure emitter in a pool must state it
     gradients: bool = False  # may it ask for gradients?
+    hosted: str = ""  # the class of another library that it hosts
+    steady: Callable[[int], Emitter | None] | None = (
+        None  # rows -> the emitter with asks of so many, if it may ask before a tell
+    )
     needs: tuple[str, ...] = ()  # signals of the descriptor that it chooses by
 
     @staticmethod

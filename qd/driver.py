@@ -8,6 +8,7 @@ Both have the signature of qd.search.run; they agree in distribution, not in bit
 from collections.abc import Callable, Iterator
 
 from qd import fused
+from qd.remote import steady
 from qd.search import run as run_on_host
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
@@ -47,12 +48,14 @@ def run(search: Search, state: State, until: int, every: int = 10_000) -> Genera
     return Generations(search, state, until, every)
 
 
-def choose(search: Search, name: str = "auto") -> Driver:
-    """Returns the driver of that name (auto, host, fused).
+def choose(search: Search, name: str = "auto", order: str | None = None) -> Driver:
+    """Returns the driver of that name (auto, host, fused, steady).
 
     Args:
         search: the recipe.
-        name: host; fused; or auto: fused where it can run these components, else host.
+        name: host; fused; steady: workers that do not wait for each other; or auto: fused where it can run these components,
+            else host.
+        order: of steady, a run of which the order is repeated.
 
     Returns:
         A function (search, state, until) -> iterator of (state, batch).
@@ -60,8 +63,11 @@ def choose(search: Search, name: str = "auto") -> Driver:
     Raises:
         UserError: an unknown driver, or one that cannot run these components.
     """
-    if name not in ("auto", "host", "fused"):
-        raise unknown("driver", name, ("auto", "fused", "host"))
+    if name not in ("auto", "host", "fused", "steady"):
+        raise unknown("driver", name, ("auto", "fused", "host", "steady"))
+    if name == "steady":
+        steady.check(search)
+        return steady.Steady(order)
     if name == "host":
         return run_on_host
     why = fused.applies(search)

@@ -56,7 +56,7 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
         rows = rows._replace(objective=rows.objective.astype(np.float32))
     archive = search.archive.open(rows, search.descriptor.bounds, names, int(archive_key[0]))
     state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
-    batch = _insert(state, Offspring(solutions), programs.Results(evaluation, measures, signals))
+    batch = insert(state, Offspring(solutions), programs.Results(evaluation, measures, signals))
     checks.not_empty(archive, batch)
     memory = search.emitter.init(emit_key, HostElites(archive))
     return state._replace(memory=memory, generation=1, evaluations=counter.evaluations), batch
@@ -86,7 +86,7 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
         result = programs.evaluate_and_describe(
             *components, state.params, evaluate_key, offspring.solutions, offspring.gradients
         )
-        batch = _insert(state, offspring, result)
+        batch = insert(state, offspring, result)
         memory = search.emitter.tell(memory, batch)
     return state._replace(key=key, memory=memory, generation=state.generation + 1, evaluations=evaluations), batch
 
@@ -177,7 +177,17 @@ def _fresh(search: Search, counter: _Counter) -> Fresh:
     return fresh
 
 
-def _insert(state: State, offspring: Offspring, result: programs.Results) -> Batch:
+def insert(state: State, offspring: Offspring, result: programs.Results) -> Batch:
+    """Offers evaluated offspring to the archive, which changes; the ids follow the state's evaluations.
+
+    Args:
+        state: before this batch.
+        offspring: B solutions.
+        result: of them, evaluated and described.
+
+    Returns:
+        The batch.
+    """
     solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
     ids = np.arange(state.evaluations, state.evaluations + n)
     evaluation, measures = result.evaluation, result.measures

@@ -85,7 +85,8 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
     services = {id(service): service for service in (*shared.values(), search.domain) if abilities.of_service(service).report}
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
-    return Components(search, shared.get("referee"), choose(search, settings.driver.get("name")), tuple(services.values()))
+    driver = choose(search, settings.driver.get("name"), settings.driver.get("order"))
+    return Components(search, shared.get("referee"), driver, tuple(services.values()))
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:

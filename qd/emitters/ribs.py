@@ -19,6 +19,7 @@ from qd.types import Array, Batch, Elites, Offspring
 
 _OWN_ARGUMENTS = ("archive", "seed", "x0")  # set by us, not by the settings
 _RANKED = ("EvolutionStrategyEmitter", "GradientArborescenceEmitter")
+_INDIFFERENT = ("GaussianEmitter", "IsoLineEmitter")  # to what becomes of their solutions
 _GRADIENT = ("GradientArborescenceEmitter", "GradientOperatorEmitter")
 _RANKERS = {  # the columns that each ranks by and that only some archives give
     **dict.fromkeys(("imp", "2imp"), ("value",)),
@@ -175,6 +176,15 @@ class Ribs:
     def gradients(self) -> bool:
         """Whether it asks for gradients, in every other generation (DQD, Fontaine and Nikolaidis 2021)."""
         return self.emitter in _GRADIENT
+
+    @property
+    def hosted(self) -> str:
+        """The class of pyribs."""
+        return self.emitter
+
+    def steady(self, rows: int) -> "Ribs | None":
+        """Returns itself where pyribs' emitter ignores what it is told, and may be asked before; its batch size stays."""
+        return self if self.emitter in _INDIFFERENT else None
 
     @property
     def _class(self) -> Any:

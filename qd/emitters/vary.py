@@ -3,7 +3,7 @@
 B batch, P parents of one child, D genes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qd import keys
@@ -80,6 +80,10 @@ class Vary:
         ids = ids.reshape(self.batch_size, count)
         parents = parents.reshape(self.batch_size, count, *parents.shape[1:])
         return memory, Offspring(self.variation(vary_key, parents), ids)
+
+    def steady(self, rows: int) -> "Vary":
+        """Returns it with asks of so many rows: it remembers nothing, and may be asked before its last tell."""
+        return replace(self, batch_size=rows)
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
         """Learns nothing.

@@ -67,10 +67,7 @@ class Dask:
         self._seen: dict[str, int]  # address -> threads of the workers that are there
         self._cluster = None
         if settings.address is None:
-            self._cluster = distributed.LocalCluster(
-                n_workers=settings.capacity, threads_per_worker=1, host=_LOCAL, dashboard_address=f"{_LOCAL}:0",
-                memory_limit=0, silence_logs=logging.ERROR,
-            )  # fmt: skip
+            self._cluster = _local(settings.capacity)
         self.address = settings.address or self._cluster.scheduler_address  # type: ignore[union-attr]
         try:
             self._client = distributed.Client(self.address, timeout=_CONNECT, set_as_default=False)
@@ -162,6 +159,19 @@ class Dask:
                 raise UserError(
                     f"{place} of {self.address} has {', '.join(differ)}", "install the same versions there, and start it again"
                 )
+
+
+def _local(workers: int) -> Any:
+    """Starts a cluster on this machine. Raises UserError where it does not start."""
+    import distributed
+
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, host=_LOCAL, dashboard_address=f"{_LOCAL}:0", memory_limit=0,
+            silence_logs=logging.ERROR,
+        )  # fmt: skip
+    except (RuntimeError, OSError, TimeoutError) as error:
+        raise UserError(f"a local Dask cluster does not start: {error}", "type the command again, or workers=4") from error
 
 
 def _versions(about: dict[str, Any]) -> dict[str, str | None]:

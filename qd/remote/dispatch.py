@@ -16,6 +16,7 @@ import numpy as np
 
 from qd import keys
 from qd.remote.journal import Journal, Parts
+from qd.remote.order import Order
 from qd.remote.shapes import Shapes, join
 from qd.remote.tasks import KILLED, NAN, RUBBISH, SPENT, UNFIT, EngineSettings, Failure, Outcome, Status, Task
 from qd.remote.workload import Workload
@@ -72,11 +73,14 @@ class Dispatcher:
         self.workload = Workload()
         self.calls: deque[tuple[int, list[Failure]]] = deque(maxlen=1000)  # rows and failures of each batch
         self.watch: Callable[[Status], None] = lambda status: None  # told of the workers while a batch is under way
+        self.asks: dict[int, list[int]] = {}  # of the steady-state driver: ask -> its chunks, until it is taken
+        self.order: Order | None = None  # of the same, once it has run
         self._engine: Any = None
         self._shapes: Shapes | None = None
         self._tries: dict[int, _Try] = {}
         self._finished: dict[int, Finished] = {}
         self._numbers = 0
+        self._alone_since: float | None = None  # since when there has been no worker
 
     def evaluate(self, each: Array, solutions: Array, chunk: int) -> Evaluation:
         """Evaluates a batch.
@@ -129,17 +133,25 @@ class Dispatcher:
         Raises:
             Spent: there is no worker, for longer than the patience.
         """
-        since = None
+        while not any(number in self._finished for number in numbers):
+            self._wait()
+        number = next(number for number in numbers if number in self._finished)
+        return number, self._finished.pop(number)
+
+    def first(self, asks: Sequence[int]) -> int:
+        """Waits until all chunks of one of some asks are finished, and returns its number.
+
+        Args:
+            asks: that are submitted and not taken; the first in this order that is finished is returned.
+
+        Raises:
+            Spent: there is no worker, for longer than the patience.
+        """
         while True:
-            number = next((number for number in numbers if number in self._finished), None)
-            if number is not None:
-                return number, self._finished.pop(number)
-            outcomes = self._engine.wait(_GLANCE)
-            for outcome in outcomes:
-                self._receive(outcome)
-            status = self._engine.status()
-            self.watch(status)
-            since = self._check_alive(status, since if not outcomes else None)
+            for ask in asks:
+                if all(number in self._finished for number in self.asks[ask]):
+                    return ask
+            self._wait()
 
     def join(self, finished: Iterable[Finished]) -> Evaluation:
         """Returns the evaluation of some chunks, in order, with blank rows for those that failed."""
@@ -166,7 +178,7 @@ class Dispatcher:
         if self._engine is not None:
             self._engine.close()
         self._engine = None
-        self._tries, self._finished = {}, {}
+        self._tries, self._finished, self.asks, self._alone_since = {}, {}, {}, None
         self.journal.close()
 
     def _send(self, attempt: _Try) -> None:
@@ -232,18 +244,23 @@ class Dispatcher:
         if new:
             self.journal.add(*self._finished[chunk.number])
 
-    def _check_alive(self, status: Status, since: float | None) -> float | None:
-        """Returns since when there has been no worker; None where there is one."""
-        if status.alive:
-            return None
+    def _wait(self) -> None:
+        """Takes what comes back, shows the workers, and raises Spent where there has been none for too long."""
+        outcomes = self._engine.wait(_GLANCE)
+        for outcome in outcomes:
+            self._receive(outcome)
+        status = self._engine.status()
+        self.watch(status)
+        if status.alive or outcomes:
+            self._alone_since = None
+            return
         now = time.monotonic()
-        since = since or now
-        if now - since > self.patience:
+        self._alone_since = self._alone_since or now
+        if now - self._alone_since > self.patience:
             waited = f"within {self.patience:g} s (remote.patience)"
             if not self.workload.busy:
                 raise UserError(f"no worker came {waited}", self.settings.how_to_start)
             raise Spent(f"no worker is alive, and none came {waited}")
-        return since
 
     def _learn_shapes(self, failures: list[Failure]) -> Shapes:
         """Returns the shape of an evaluation; where none is known, as after a resume, a few samples are evaluated for it."""

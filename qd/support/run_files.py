@@ -17,6 +17,7 @@ LIVE = "now"  # the map of a search that still runs
 LIVE_PICTURE = f"{LIVE}/map.png"
 LM = "lm"  # what calls of language models cost, and axes that one proposed
 LABELS = "labels"  # questions put to raters, and their answers
+ORDER = "order.csv"  # in which evaluations came back, of driver=steady
 EVALUATIONS_AHEAD = "evaluations.bin"  # of workers, not in a checkpoint yet
 HISTORY, HISTORY_PARTS = "history.npz", "history"
 FILM, FILM_PARTS = "film.npz", "film"
@@ -24,7 +25,7 @@ SIGNATURE = ".signature"  # of config.yaml, by the user who wrote it
 EXPORTS, EXPORT_REPORTS = "deployable", "deployable.json"
 ENTRIES = (
     CONFIG, SIGNATURE, RESULT, LOCK, METRICS, EVENTS, ARCHIVE, ARCHIVE_HEADER, HISTORY, HISTORY_PARTS, FILM, FILM_PARTS,
-    CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, EVALUATIONS_AHEAD,
+    CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, ORDER, EVALUATIONS_AHEAD,
 )  # fmt: skip
 
 # Fields of an archive's header that are read outside the store

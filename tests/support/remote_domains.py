@@ -1,5 +1,6 @@
 """Domains for workers, light to import: plain numbers, Python objects, and each kind of bad luck."""
 
+import math
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ class Bump:
 
     dim: int = 4
     seconds: float = 0.0  # that each evaluation sleeps
+    unlike: bool = False  # a lognormal multiple of that, sigma 1, by the key
     log: str | None = None  # a file that gets a line, the key, for each evaluation
     pure: bool = False
     objective_range: tuple[float, float] = (-4.0, 0.0)
@@ -30,7 +32,7 @@ class Bump:
         return keys.uniform(key, (n, self.dim), -1, 1)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        time.sleep(self.seconds * len(solutions))
+        time.sleep(self.seconds * sum(math.exp(draw(key)) if self.unlike else 1.0 for key in keys))
         if self.log:
             with open(self.log, "a") as file:  # a short line is written whole
                 file.write("".join(f"{key[0]:08x}{key[1]:08x}\n" for key in keys))

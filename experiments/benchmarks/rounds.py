@@ -5,7 +5,7 @@ the process' CPU time (which a busy machine disturbs least) and by the wall; rat
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,17 +66,18 @@ def clock(side: Side) -> dict[str, float]:
     return {"per_cpu_s": evaluations / (time.process_time() - cpu), "per_s": evaluations / (time.perf_counter() - wall)}
 
 
-def rows(runs: Runs, pairs: dict[str, tuple[str, str]]) -> list[Row]:
+def rows(runs: Runs, pairs: dict[str, tuple[str, str]], metrics: Sequence[str] = ("per_cpu_s", "per_s")) -> list[Row]:
     """Returns medians over rounds and, for each case that has both of a named pair, the ratio of (method, other).
 
     Args:
         runs: the finished runs.
         pairs: name of a ratio -> (method, other).
+        metrics: of which ratios are taken.
     """
     table = summary(runs)
     for case in study.cases(runs):
         for name, (method, other) in pairs.items():
-            for metric in ("per_cpu_s", "per_s"):
+            for metric in metrics:
                 ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
                 if shared := sorted(ours.keys() & theirs.keys()):
                     ratios = np.array([ours[i] / theirs[i] for i in shared])

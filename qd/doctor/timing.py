@@ -14,6 +14,7 @@ from qd.types import Array, Search
 _REPEATS = 3  # stretches that are timed
 _SHORT = 0.2  # seconds: of a shorter stretch the work around it would be a large part
 _GROWTH = 4  # a stretch that was too short is made longer by this factor
+_WARM_UP = 2  # generations on the host that may compile
 _SECONDS = 10.0  # of timing, after which one stretch has to do
 _MARGIN = 1.5  # a busy machine, a fuller archive, what a run records: each end of the range is moved by this factor
 _RECORDING = 4.0  # seconds at most of generation 0, checkpoints and files: 1.2 to 4.3 for the arm on a busy machine
@@ -79,11 +80,14 @@ def of_generations(rows: list[int], watches: list[tuple[float, float]]) -> Timin
         watches: [G] seconds of work and of compilation in each.
 
     Returns:
-        The lower and the upper quartile of their rates.
+        The lower and the upper quartile of their rates. Where there are more, the first two do not count: what they take beyond
+        the others is compilation too, by Numba for the strategies of pyribs.
     """
-    rates = np.array(rows) / np.array([work for work, _ in watches])
-    low, high = np.quantile(rates, (0.25, 0.75))
-    return Timing((float(low), float(high)), sum(compilation for _, compilation in watches))
+    counts, work = np.array(rows), np.array([seconds for seconds, _ in watches])
+    first = _WARM_UP if len(rows) > _WARM_UP else 0
+    low, high = np.quantile(counts[first:] / work[first:], (0.25, 0.75))
+    beyond = np.maximum(work[:first] - counts[:first] / low, 0)
+    return Timing((float(low), float(high)), float(beyond.sum()) + sum(compilation for _, compilation in watches))
 
 
 def is_host(run: Any) -> bool:

@@ -21,7 +21,6 @@ from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
 SEEDS, SECONDS = 500, 20.0  # at most: initial solutions, and seconds of search
-_GENERATIONS = 3  # at least
 _KEY = 1  # of the evaluations that are compared
 RAISED = (
     ValueError, TypeError, ArithmeticError, LookupError, AttributeError, ImportError, RuntimeError, OSError, AssertionError
@@ -89,8 +88,8 @@ def try_out(trial: Trial, samples: int) -> Finding | None:
 
     Args:
         trial: of a search and its seeds; what the recipe did is kept in it.
-        samples: evaluations after which the search stops, or the budget, whichever is less, but not before three
-            generations; it also stops after 20 seconds, once there are two.
+        samples: evaluations after which the search stops, or the budget, whichever is less, but not before six
+            generations of a pure domain and four of others; it also stops after 20 seconds, once there is half of these.
 
     Returns:
         The fault, from an error of RAISED; None where none was raised, also where no seed can enter the archive and nothing
@@ -149,13 +148,14 @@ def _search(trial: Trial, samples: int) -> None:
     trial.state, batch = start(trial.search, keys.new(0), trial.seeds)
     trial.batches.append(batch)
     trial.compile_s += whole.compile_s
-    while trial.state.evaluations < min(samples, trial.settings.budget) or len(rows) < _GENERATIONS:
+    least = 3 if trial.search.domain.pure else 2  # where two may compile, a third
+    while trial.state.evaluations < min(samples, trial.settings.budget) or len(rows) < 2 * least:
         watch = Stopwatch()
         trial.state, batch = step(trial.search, trial.state)
         trial.batches.append(batch)
         rows.append(len(batch.ids))
         watches.append((watch.work_s, watch.compile_s))
-        if whole.work_s > SECONDS and len(rows) > 1:
+        if whole.work_s > SECONDS and len(rows) >= least:
             break
     on_host = timing.is_host(trial.driver)
     once = timing.of_generations(rows, watches) if on_host else timing.of_driver(trial.driver, trial.search, trial.seeds)

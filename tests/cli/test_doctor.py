@@ -195,6 +195,14 @@ def test_a_time_is_a_range_and_compilation_is_apart(monkeypatch):
     assert measured.seconds(0) == (0, timing._RECORDING)  # generation 0 and files
 
 
+def test_generations_that_compile_outside_of_jax_do_not_count():
+    watches = [(40.0, 1.0), (21.0, 0.5), (1.0, 0.0), (1.25, 0.0), (1.0, 0.0), (1.25, 0.0)]
+    measured = timing.of_generations([100] * 6, watches)
+    assert measured.rates == (80, 100)
+    assert measured.compile_s == pytest.approx(1.5 + (40 - 1.25) + (21 - 1.25))
+    assert timing.of_generations([100, 100], watches[2:4]).rates == pytest.approx((85, 95))  # too few to leave any out
+
+
 def test_an_extra_that_is_missing(here):
     (here / "lacking.py").write_text("import no_such_package_anywhere\n")
     (found,) = findings([*SMALL, "domain._target_=lacking.Domain"])

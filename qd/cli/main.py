@@ -34,7 +34,24 @@ OLD = {"experiment": "qd.cli.study.experiment"}  # names of an earlier version -
 
 def main(args: list[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
-    is_process, args = args is None, sys.argv[1:] if args is None else args
+    try:
+        status = _run(sys.argv[1:] if args is None else args, is_process=args is None)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError as error:
+        return _reader_left(error)
+
+
+def _run(args: list[str], is_process: bool) -> int:
+    """Runs a command; what the user can put right is printed in a line.
+
+    Args:
+        args: the command and the words after it.
+        is_process: the process is this command alone, so that it may show what it waits for.
+
+    Returns:
+        The exit status.
+    """
     if not args or args[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -66,6 +83,22 @@ def main(args: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("qd: stopped", file=sys.stderr)
         return 130
+
+
+def _reader_left(error: BrokenPipeError) -> int:
+    """Returns the exit status of a command that has lost its reader (qd query RUN | head -1), by convention 128 + SIGPIPE.
+
+    Raises:
+        BrokenPipeError: it was another pipe, e.g. a socket.
+    """
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # else what is left in its buffer fails once more at the exit
+        os.close(nowhere)
+        return 141
+    raise error
 
 
 def _command(name: str) -> Callable[[list[str]], int | None]:

@@ -39,7 +39,7 @@ def build(node: Any, shared: Mapping[str, Any], where: str) -> Any:
     return _call(settings, node, where) if "_target_" in settings else settings
 
 
-def locate(target: str, where: str) -> Any:
+def locate(target: Any, where: str) -> Any:
     """Imports what a dotted name stands for, also one of an earlier version.
 
     Args:
@@ -52,6 +52,8 @@ def locate(target: str, where: str) -> Any:
     Raises:
         UserError: the name is unknown (names the nearest), it is a module, or a package that it needs is not installed.
     """
+    if not isinstance(target, str) or not all(target.split(".")):
+        raise UserError(f"{where}: _target_ {target!r} is no dotted name", "name a class or a function, e.g. domains.arm.Arm")
     try:
         return _locate(target, where)
     except ValueError:
@@ -124,7 +126,12 @@ def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
 
 
 def _check_keywords(factory: Any, settings: dict[str, Any], where: str) -> None:
-    parameters = inspect.signature(factory).parameters
+    try:
+        parameters = inspect.signature(factory).parameters
+    except ValueError as error:  # of some builtin types
+        raise UserError(
+            f"{where}: {factory.__name__} does not say which settings it takes", "name a class of your own"
+        ) from error
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     for name in settings:

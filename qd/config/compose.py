@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import guess, workers
+from qd.config import guess, plugins, workers
 from qd.config.build import build
 from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support import links
 from qd.support.errors import UserError
 from qd.support.moved import current_override, current_setting, earlier_settings, original_override
+from qd.support.spelling import unknown
 
 # each component may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
@@ -75,6 +76,8 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
     for name in _ORDER:
         node = getattr(settings, name)
+        if isinstance(node, dict) and "_target_" not in node:
+            raise UserError(f"{name} has settings, but no {name} is chosen", f"type {name}=CHOICE too, or leave out {name}.*=")
         if name == "judge_lm" and "lm" in shared and node in (None, settings.lm):  # one client, one budget
             shared[name] = shared["lm"]
         elif node is not None:
@@ -85,6 +88,9 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
     services = {id(service): service for service in (*shared.values(), search.domain) if abilities.of_service(service).report}
     checks.protocols(search)
     _check_learns(search.descriptor, settings.refit)
+    for key in settings.driver:
+        if key not in ("name", "order", "_target_"):
+            raise unknown("setting", f"driver.{key}", ["driver.name", "driver.order"])
     driver = choose(search, settings.driver.get("name"), settings.driver.get("order"))
     return Components(search, shared.get("referee"), driver, tuple(services.values()))
 
@@ -140,6 +146,8 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
+    if choices.get("domain") is None:
+        raise UserError("a run needs a domain", "leave out ~domain")
     _take_over(cfg)
     try:
         unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith(("domain_defaults.", "suits."))]
@@ -152,9 +160,8 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
         ) from error
     if unset:
         cost = " (the cost of a million tokens)" if any(".price." in key for key in unset) else ""
-        raise UserError(
-            f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set", f"type {'=... '.join(unset)}=...{cost}"
-        )
+        others = {1: " is", 2: f" and {unset[-1]} are"}.get(len(unset), f" and {len(unset) - 1} others are")
+        raise UserError(f"{unset[0]}{others} not set", f"type {'=... '.join(unset)}=...{cost}")
     for name in ("domain_defaults", *EARLIER):
         del config[name]
     for before, now in earlier_settings(config).items():  # of a user's yaml: typed ones have been renamed
@@ -187,6 +194,8 @@ def _take_over(cfg: Any) -> None:
 
 
 def _check_settings(settings: RunSettings) -> None:
+    if settings.columns not in (None, "none", *plugins.columns()):
+        raise unknown("columns", settings.columns, plugins.columns())
     axis_labels, name = {} if settings.axis_labels is None else settings.axis_labels, settings.name
     if not isinstance(axis_labels, dict) or not all(isinstance(columns, list) for columns in axis_labels.values()):
         raise UserError(

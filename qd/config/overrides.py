@@ -181,10 +181,13 @@ def _unreadable(error: BaseException) -> str | None:
             f"{key}={text} lists values; type qd run -m {key}={text} for a sweep, {key}=[{text}] for a list, "
             f"or \"{key}='{text}'\" for text"
         )
+    sweep = re.match(r"Sweep parameters '(.*)' requires", str(error).splitlines()[0])
+    if sweep:
+        return f"{sweep[1]} lists values; type qd run -m {sweep[1]}"
     if override is None:
         return None
     quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'[{") else "name='my run x'"
-    return f'cannot read {override!r}; type key=value; blanks and signs in a value need inner quotes: type "{quoted}"'
+    return f'cannot read {override.lstrip("+")!r}; type KEY=VALUE, with inner quotes around blanks and signs: "{quoted}"'
 
 
 def _wrong_kind(error: BaseException) -> str | None:

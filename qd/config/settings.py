@@ -204,8 +204,8 @@ def _check(settings: RunSettings) -> None:
     for name in _COUNTS:
         if getattr(settings, name) < 1:
             raise UserError(f"{name}={getattr(settings, name)} is too small", f"type {name}=1 or more")
-    for name in ("renderings", "save_seconds"):
-        if not getattr(settings, name) >= 0:
+    for name in ("renderings", "save_seconds", "reserve"):
+        if not (getattr(settings, name) or 0) >= 0:
             raise UserError(f"{name}={getattr(settings, name)} is below 0", f"type {name}=0 or more")
     for role, names in _COMPONENT_COUNTS.items():
         node = getattr(settings, role)
@@ -219,7 +219,7 @@ def _check(settings: RunSettings) -> None:
 
 
 def _check_count(settings: RunSettings, key: str, count: Any) -> None:
-    if key == "archive.dims" and isinstance(count, int | float | str):
+    if key == "archive.dims" and isinstance(count, int | float | str | dict):
         measures = settings.descriptor.get("bounds") if isinstance(settings.descriptor, dict) else None
         dims = [count if isinstance(count, int) and count >= 1 else 50] * (len(measures) if isinstance(measures, list) else 2)
         raise UserError(f"{key}={count} is no list of cells, one number a measure", f"type {key}={format_value(dims)}")

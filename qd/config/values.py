@@ -2,7 +2,7 @@
 
 import math
 import types
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Protocol, Union, get_args, get_origin
 
 from qd.support.errors import UserError
 
@@ -13,7 +13,8 @@ _EXAMPLES = {int: 10, float: 0.5, str: "word", bool: True, tuple: (1, 2)}
 def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
     """Checks that a plain value has the type of a plain annotation, or of an Optional of one.
 
-    Other annotations, and values that are not plain (NumPy's numbers, components), pass.
+    Where a component belongs, as its protocol says, no plain value passes. Of other annotations all values pass, and so do
+    values that are not plain (NumPy's numbers, components).
 
     Args:
         key: dotted, for the message.
@@ -25,6 +26,8 @@ def check(key: str, value: Any, annotation: Any, default: Any = None) -> None:
         ValueError: the value is of another kind.
     """
     kind, optional = _plain_kind(annotation)
+    if isinstance(annotation, type) and Protocol in annotation.__bases__ and type(value) in (*_KINDS, list):
+        raise UserError(f"{key}={format_value(value)} is no {annotation.__name__}", f"type {key}._target_=MODULE.CLASS")
     is_mapping = type(value) is dict and "_target_" not in value and kind is not tuple  # pairs may come as a mapping
     is_plain = type(value) in (*_KINDS, list, type(None)) or is_mapping
     if kind is None or not is_plain or (value is None and optional):

@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qd.cli.main import COMMANDS, main
 from qd.runner import console
 from qd.runner.console import Console, clock, summary_lines
+from tests.support.stored import stored
 
 HOUSE = Path(__file__).resolve().parents[2]
 ROW = {"evals": 100, "generation": 1, "coverage": 3.4, "qd_score": -5.46, "best": 49.5149, "failed": 2}
@@ -161,6 +163,30 @@ def test_a_sweep_goes_on_where_one_job_fails(tmp_path):
     assert "an arm of 0 joints cannot reach" in output.stdout + output.stderr
     assert (tmp_path / "there/arm/domain.joints=3-s0/result.json").exists()
     assert not list(tmp_path.glob("there/arm/domain.joints=0*/result.json"))
+
+
+@pytest.mark.parametrize("words", [["run", "--help"], ["--help"], ["query", "RUN", "--top", "99", "--json"], ["new", "walk"]])
+def test_a_command_whose_reader_leaves_ends_without_a_traceback(words, tmp_path):
+    if "RUN" in words:
+        stored(tmp_path / "run", np.zeros((2, 3), np.float32))
+    command = [sys.executable, "-m", "qd", *(str(tmp_path / "run") if word == "RUN" else word for word in words)]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1" * ("new" in words)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, stdout=write, stderr=subprocess.PIPE, text=True, timeout=300)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_broken_socket_is_no_reader_that_leaves(monkeypatch):
+    def broken(words):
+        raise BrokenPipeError(32, "a socket")
+
+    monkeypatch.setattr("qd.cli.run.main", broken)
+    with pytest.raises(BrokenPipeError, match="a socket"):
+        main(["run"])
 
 
 class Terminal(io.StringIO):

@@ -80,7 +80,7 @@ def test_help_of_run_lists_every_choice(capsys):
 def test_a_misspelt_setting_ends_it_without_a_traceback(tmp_path):
     output = qd("run", "domain.jonts=3", where=tmp_path)
     assert output.returncode == 1 and not (tmp_path / "runs").exists()
-    assert output.stderr.strip().startswith("qd: unknown setting 'domain.jonts' of Arm; type domain.joints")
+    assert output.stderr == "importing ...\nqd: unknown setting 'domain.jonts' of Arm; type domain.joints\n"
     assert "Traceback" not in output.stderr and len(output.stderr.splitlines()) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_run_whose_reader_leaves_goes_on(tmp_path):
         assert run.stdout.readline().startswith("gen ")
         run.stdout.close()
         output = run.stderr.read()
-    assert (run.returncode, output) == (0, "")
+    assert run.returncode == 0 and set(output.splitlines()) <= {"importing ...", "compiling ..."}
     (folder,) = (path.parent for path in tmp_path.glob("runs/arm/*/result.json"))
     assert (folder / "figures/heatmap.png").exists()
 

@@ -81,7 +81,6 @@ def test_a_misspelt_setting_ends_it_without_a_traceback(tmp_path):
     output = qd("run", "domain.jonts=3", where=tmp_path)
     assert output.returncode == 1 and not (tmp_path / "runs").exists()
     assert output.stderr == "importing ...\nqd: unknown setting 'domain.jonts' of Arm; type domain.joints\n"
-    assert "Traceback" not in output.stderr and len(output.stderr.splitlines()) == 1
 
 
 def test_a_mistake_of_somebody_elses_code_keeps_its_traceback(monkeypatch):

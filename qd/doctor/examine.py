@@ -13,6 +13,7 @@ from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings
 from qd.doctor.probes import PROBES
 from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
+from qd.remote import overhead
 from qd.runner.console import clock
 from qd.store import solutions
 from qd.support.errors import UserError
@@ -67,7 +68,11 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     facts = [_components(parts)]
     if abilities.of_domain(parts.search.domain).external:
         return Report([*facts, "its domain is evaluated by another program, so that there is nothing to try"], [])
-    return _probe(settings, parts, facts, samples)
+    try:
+        return _probe(settings, parts, facts, samples)
+    finally:
+        if abilities.of_domain(parts.search.domain).dispatcher:
+            parts.search.domain.close()
 
 
 def _probe(settings: RunSettings, parts: Any, facts: list[str], samples: int) -> Report:
@@ -82,7 +87,10 @@ def _probe(settings: RunSettings, parts: Any, facts: list[str], samples: int) ->
             faults += probe(trial)
         except RAISED as error:
             faults.append(fault(error))
-    return Report(facts + _facts(trial), faults)
+    cost = overhead.of(trial.search.domain, trial.seeds, trial.evaluation)
+    if cost is not None and not cost.pays:
+        faults.append(Finding("workers", str(cost), "the command without workers, or with remote.chunk=16"))
+    return Report(facts + _facts(trial) + ([str(cost)] if cost else []), faults)
 
 
 def _initial(settings: RunSettings, domain: Any) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from qd.doctor.examine import examine
 from qd.store import metrics_file
 from qd.support import run_files
 from qd.support.errors import UserError
@@ -150,3 +151,18 @@ def test_twenty_kills_of_workers_and_five_of_the_driver_change_nothing(tmp_path,
     assert len(set(log.read_text().splitlines())) == 1525 + 2  # each once in the archive's books, and the rehearsal
     table = metrics_file.metrics(path / "metrics.csv")
     assert table["evals"][-1] == 1525 and not table["failed"][-1]
+
+
+def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder):
+    (own_folder / "conf/domain").mkdir(parents=True)
+    yaml = "# @package _global_\ndomain: {_target_: tests.support.remote_domains.Bump, seconds: SECONDS}\n"
+    yaml += "domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end], batch_size: 20}\n"
+    for name, seconds in (("slow", 0.02), ("fast", 0.0)):
+        (own_folder / f"conf/domain/{name}.yaml").write_text(yaml.replace("SECONDS", str(seconds)))
+    report = examine(["domain=slow", "workers=2", "initial=20"], samples=60)
+    assert re.fullmatch(
+        r"workers: [\d.]+ ms beside .* by 2 .* pay from [\d.]+ ms on; an evaluation here takes [\d.]+ ms", report.facts[-1]
+    )
+    assert report.findings == []
+    report = examine(["domain=fast", "workers=2", "initial=20"], samples=60)
+    assert [finding.name for finding in report.findings] == ["workers"]

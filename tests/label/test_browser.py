@@ -245,7 +245,7 @@ def test_a_search_waits_refits_twice_and_finishes(chromium, tmp_path):
                 ann.wait_for_timeout(100)
             ann.wait_for_timeout(3000)
             shot(ann, "done")
-            assert "answers by 2 raters" in ann.inner_text("#main")
+            assert "answers of 2 raters" in ann.inner_text("#main")
         said = search.communicate(timeout=120)[0]
     finally:
         search.kill()

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class PlanEntry(NamedTuple):
     """A case, and the methods that are compared on it."""
 
     task: str
@@ -14,35 +14,35 @@ class Entry(NamedTuple):
 
 _NEIGHBOURS = ("truth", "paper", "ours", "ours uniform", "pca", "autoencoder", "random", "ours shuffled")
 _LEARNERS = ("paper", "ours uniform", "ours")
-Plan = tuple[Entry, ...]
+Plan = tuple[PlanEntry, ...]
 
 ANSWERS = (50, 100, 200, 400, 1000)
 FLIPS = (0.0, 0.1, 0.2, 0.3, 0.5)
 
 _CLAIMS: Plan = (
-    Entry("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
-    Entry("arm", 200, 0.0, (*_LEARNERS, "ours wide uniform", "ours wide")),
-    Entry("arm", 200, 0.2, (*_LEARNERS, "ours wide uniform", "ours wide")),
-    Entry("arm", 1000, 0.2, ("paper", "ours")),
-    Entry("arm", 1000, 0.3, ("paper", "ours")),
-    Entry("arm", 1000, 0.5, ("ours",)),  # a control: random answers
-    Entry("arm", 400, 0.0, ("ours uniform",)),  # as a reference: how many active questions reach it?
-    Entry("arm", 120, 0.0, ("ours", "ours uniform")),
-    Entry("arm", 400, 0.1, ("ours uniform",)),
-    Entry("arm", 240, 0.1, ("ours", "ours uniform")),
-    Entry("arm", 160, 0.1, ("ours",)),
-    Entry("images", 200, 0.0, (*_NEIGHBOURS, "ours wide")),
-    Entry("maze", 200, 0.0, _NEIGHBOURS),
-    Entry("digits", 200, 0.0, _NEIGHBOURS),
-    Entry("images", 400, 0.0, ("ours uniform",)),
-    Entry("images", 400, 0.1, ("ours uniform",)),
-    Entry("images", 240, 0.1, ("ours",)),
-    Entry("arm", 1000, 0.0, ("ours", "ours shuffled", "autoencoder", "autoencoder once")),
+    PlanEntry("arm", 1000, 0.0, ("truth", "truth turned 15", "paper", "base", "random", "pca", "pca once")),
+    PlanEntry("arm", 200, 0.0, (*_LEARNERS, "ours wide uniform", "ours wide")),
+    PlanEntry("arm", 200, 0.2, (*_LEARNERS, "ours wide uniform", "ours wide")),
+    PlanEntry("arm", 1000, 0.2, ("paper", "ours")),
+    PlanEntry("arm", 1000, 0.3, ("paper", "ours")),
+    PlanEntry("arm", 1000, 0.5, ("ours",)),  # a control: random answers
+    PlanEntry("arm", 400, 0.0, ("ours uniform",)),  # as a reference: how many active questions reach it?
+    PlanEntry("arm", 120, 0.0, ("ours", "ours uniform")),
+    PlanEntry("arm", 400, 0.1, ("ours uniform",)),
+    PlanEntry("arm", 240, 0.1, ("ours", "ours uniform")),
+    PlanEntry("arm", 160, 0.1, ("ours",)),
+    PlanEntry("images", 200, 0.0, (*_NEIGHBOURS, "ours wide")),
+    PlanEntry("maze", 200, 0.0, _NEIGHBOURS),
+    PlanEntry("digits", 200, 0.0, _NEIGHBOURS),
+    PlanEntry("images", 400, 0.0, ("ours uniform",)),
+    PlanEntry("images", 400, 0.1, ("ours uniform",)),
+    PlanEntry("images", 240, 0.1, ("ours",)),
+    PlanEntry("arm", 1000, 0.0, ("ours", "ours shuffled", "autoencoder", "autoencoder once")),
 )
 
 
 def _curves(task: str, answers: tuple[int, ...], flips: tuple[float, ...]) -> Plan:
-    return tuple(Entry(task, n, share, _LEARNERS) for share in flips for n in answers)
+    return tuple(PlanEntry(task, n, share, _LEARNERS) for share in flips for n in answers)
 
 
 PLAN: Plan = (
@@ -55,6 +55,6 @@ PLAN: Plan = (
     *_curves("arm", (50, 100, 400), (0.1, 0.3, 0.5)),
 )
 QUICK: Plan = (
-    Entry("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),
-    Entry("arm-quick", 40, 0.2, ("ours uniform",)),
+    PlanEntry("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),
+    PlanEntry("arm-quick", 40, 0.2, ("ours uniform",)),
 )

@@ -21,7 +21,7 @@ from experiments import command, study
 from experiments.command import Names
 from experiments.qdhf import curves
 from experiments.qdhf.cases import METHODS, QDHFTask, method, task
-from experiments.qdhf.plan import PLAN, QUICK, Entry
+from experiments.qdhf.plan import PLAN, QUICK, PlanEntry
 from feedback.descriptors.select import Select
 from qd import fused, keys
 from qd.archives import Grid, HostElites
@@ -75,7 +75,7 @@ def main(
     curves.draw(table).savefig(folder / "curves.png", dpi=110)
 
 
-def case_of(entry: Entry) -> str:
+def case_of(entry: PlanEntry) -> str:
     """Returns the name of an entry's case."""
     return f"{entry.task}, {entry.answers} answers" + (f", {100 * entry.flips:.0f} % flips" if entry.flips else "")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.qdhf import cases, curves, study
-from experiments.qdhf.plan import Entry
+from experiments.qdhf.plan import PlanEntry
 from feedback.preferences import posterior
 from qd import fused, keys
 from qd.archives import Grid, HostElites
@@ -23,7 +23,7 @@ TINY = replace(cases.task("arm"), generations=20, batch=20, initial=40)
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(study, "task", lambda name: TINY)
-    entries = (Entry("arm", 8, 0.0, ("pca", "random")), Entry("arm", 8, 0.2, ("paper",)))
+    entries = (PlanEntry("arm", 8, 0.0, ("pca", "random")), PlanEntry("arm", 8, 0.2, ("paper",)))
     monkeypatch.setattr(study, "QUICK", entries)
 
 

@@ -1,6 +1,7 @@
 """Seconds that JAX spends in this process on tracing and compiling programs.
 
-JAX reports each step of a compilation with its length, an inner one before the outer one that holds it.
+JAX reports each step of a compilation with its length at its end. What is compiled while a function is traced is reported by
+itself, and again within the step that traces.
 """
 
 import time

@@ -38,10 +38,7 @@ _COMPONENT_COUNTS = {
     "archive": ("dims", "cells", "samples", "capacity"),
     "emitter": ("batch_size", "count"),
 }  # of our own components: whole numbers, 1 or more, or lists of such
-_REFIT = (
-    "type refit=10000 for every so many evaluations, refit=[10000,25000] for these, refit=[0.1,0.25,0.5] for shares of "
-    "the budget, or refit=outside"
-)
+_REFIT = "type refit=10000 (after each 10,000 evaluations), refit=[0.1,0.5] (at shares of the budget) or refit=outside"
 EARLIER = ("relearn", "called", "now", "suits")  # names of the previous version, which a user's own yaml may hold
 
 
@@ -222,7 +219,7 @@ def _check_count(settings: RunSettings, key: str, count: Any) -> None:
     if key == "archive.dims" and isinstance(count, int | float | str | dict):
         measures = settings.descriptor.get("bounds") if isinstance(settings.descriptor, dict) else None
         dims = [count if isinstance(count, int) and count >= 1 else 50] * (len(measures) if isinstance(measures, list) else 2)
-        raise UserError(f"{key}={count} is no list of cells, one number a measure", f"type {key}={format_value(dims)}")
+        raise UserError(f"{key}={count} is no list", f"type {key}={format_value(dims)}")
     numbers = count if isinstance(count, list) else [count]
     if isinstance(count, list) and not all(type(number) is int for number in count):
         raise UserError(

@@ -115,7 +115,7 @@ def test_settings_of_parts_need_no_plus():
         (["archive.dims=[9,0]"], r"^archive.dims=\[9,0\] is too small; type archive.dims=\[9,50\]$"),
         (["emitter.batch_size=0"], r"^emitter.batch_size=0 is too small; type emitter.batch_size=1 or more$"),
         (["budget=0"], r"^budget=0 is too small; type budget=1 or more$"),
-        (["archive.dims=50"], r"archive.dims=50 is no list of cells, one number a measure; type archive.dims=\[50,50\]"),
+        (["archive.dims=50"], r"archive.dims=50 is no list; type archive.dims=\[50,50\]"),
         (["emitter.variation.iso=[1]"], r"emitter.variation.iso=\[1\] is no number; type emitter.variation.iso=0.01"),
         (["domain.joints=0"], "type joints=1 or more"),
         (["domain._target_=domains.amr.Arm"], r"unknown _target_ 'domains.amr' in domain; type domains.arm"),
@@ -150,7 +150,7 @@ def test_settings_of_parts_need_no_plus():
         (["~domain"], "^a run needs a domain; leave out ~domain$"),
         (["referee.x=3"], "^referee has settings, but no referee is chosen; type referee=CHOICE too, or leave out referee"),
         (["driver.nmae=host"], "^unknown setting 'driver.nmae'; type driver.name$"),
-        (["archive.dims={a:1}"], r"^archive.dims=.* is no list of cells, one number a measure; type archive.dims=\[50,50\]$"),
+        (["archive.dims={a:1}"], r"^archive.dims=.* is no list; type archive.dims=\[50,50\]$"),
         (["archive=cvt", "archive.cells={a:1}"], r"^archive.cells=.* is no whole number; type archive.cells=10"),
         (
             ["domain._target_=types.SimpleNamespace"],

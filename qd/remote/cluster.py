@@ -70,7 +70,7 @@ class Dask:
             self._cluster = _local(settings.capacity)
         self.address = settings.address or self._cluster.scheduler_address  # type: ignore[union-attr]
         try:
-            self._client = distributed.Client(self.address, timeout=_CONNECT, set_as_default=False)
+            self._client: Any = distributed.Client(self.address, timeout=_CONNECT, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise UserError(
                 f"no Dask scheduler answers at {self.address} ({str(error)[:100]})",
@@ -119,6 +119,9 @@ class Dask:
         in_flight = list(self._futures.values())
         threads = sum(self._seen.values())
         return Status(threads, min(len(in_flight), threads), self._lost, sum(len(task.solutions) for task in in_flight))
+
+    def pids(self) -> list[int]:
+        return []
 
     def close(self) -> None:
         with suppress(OSError, TimeoutError, ValueError):

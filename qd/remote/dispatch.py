@@ -167,6 +167,10 @@ class Dispatcher:
         """Returns how many workers there are; none before the first evaluation."""
         return self._engine.status() if self._engine else Status(0, 0, 0, 0)
 
+    def pids(self) -> list[int]:
+        """Returns the process ids of the workers on this machine; empty where there is none, or where Dask has them."""
+        return self._engine.pids() if self._engine else []
+
     def checkpointed(self) -> None:
         """Empties the journal, but for what is finished and not taken: a checkpoint holds the rest."""
         self.journal.clear()

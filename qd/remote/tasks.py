@@ -76,6 +76,10 @@ class Engine(Protocol):
         """Returns how many workers there are."""
         ...
 
+    def pids(self) -> list[int]:
+        """Returns the process ids of workers that this process started itself."""
+        ...
+
     def close(self) -> None:
         """Ends the workers; what is in flight is given up."""
         ...

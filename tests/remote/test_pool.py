@@ -62,7 +62,7 @@ def test_one_and_two_workers_and_this_process_give_the_same_evaluations(domain):
         with remote.Pool(domain, workers, chunk=4) as pool:
             assert same(pool.evaluate(each, solutions), expected)
             assert same(pool.evaluate(each, solutions), expected)
-            pids = pool.dispatcher._engine.pids()
+            pids = pool.dispatcher.pids()
             assert len(pids) == workers
         assert gone(pids)
 
@@ -97,7 +97,7 @@ def test_a_hang_that_does_not_let_go_of_python_is_ended_and_ends_with_its_driver
         from tests.support.remote_domains import Unlucky, poisoned
         pool = remote.Pool(Unlucky("hang in C"), 2)
         pool.evaluate(keys.split(keys.new(1), 2), poisoned(2, 1)[:1])
-        print(*pool.dispatcher._engine.pids(), flush=True)
+        print(*pool.dispatcher.pids(), flush=True)
         pool.evaluate(keys.split(keys.new(1), 2), poisoned(2, 1))
     """)
     process = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_loses_only_its_chunk_and_is_replaced():
     expected = remote.Serial(replace(domain, seconds=0.0), chunk=4).evaluate(each, solutions)
     with remote.Pool(domain, 2, chunk=4, retries=5) as pool:
         pool.evaluate(each[:4], solutions[:4])
-        kills = threading.Timer(0.1, lambda: [os.kill(pid, signal.SIGKILL) for pid in pool.dispatcher._engine.pids()])
+        kills = threading.Timer(0.1, lambda: [os.kill(pid, signal.SIGKILL) for pid in pool.dispatcher.pids()])
         kills.start()
         evaluation = pool.evaluate(each, solutions)
         kills.join()

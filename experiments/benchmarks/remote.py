@@ -1,10 +1,11 @@
 """Evaluations by workers: what they cost, how busy they are, and whether they grow.
 
-*Overhead*: milliseconds of the wall beside evaluations that take no time, in chunks of 16, of our pool and our Dask engine, and
-in the same round of a plain ``ProcessPoolExecutor.map`` and Dask's ``client.map``, all with two workers. *Busy*: evaluations that
-burn 50 ms of CPU by two workers over this process; that sleep 100 ms by 32 workers over the ideal. *Unlike durations*: asleep for
-a lognormal time (median 20 ms, sigma 1), 16 workers, driver=steady over generations of 16 and of 64. *Quality*: coverage and QD
-score of both at equal evaluations. *Memory*: megabytes of driver and workers at generations 200, 600 and 1,000.
+*Overhead*: milliseconds of the wall beside evaluations that take no time, in chunks of 16, of our pool and our Dask
+engine, and in the same round of a plain ``ProcessPoolExecutor.map`` and Dask's ``client.map``, all with two workers.
+*Busy*: evaluations that burn 50 ms of CPU by two workers over this process; that sleep 100 ms by 32 workers over the
+ideal. *Unlike durations*: asleep for a lognormal time (median 20 ms, sigma 1), 16 workers, driver=steady over
+generations of 16 and of 64. *Quality*: coverage and QD score of both at equal evaluations. *Memory*: megabytes of
+driver and workers at generations 200, 600 and 1,000.
 
     qd study benchmarks.remote budget=quick|first|full
 """

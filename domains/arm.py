@@ -14,9 +14,11 @@ B batch, J joints.
 import math
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from domains.sincos import sincos
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
@@ -79,11 +81,9 @@ class Arm:
         Returns:
             Objective 100 or less, and the features gripper and angles.
         """
-        heading = jnp.cumsum(solutions, axis=1)
-        cos, sin = jnp.cos(heading), jnp.sin(heading)
-        link = self.length / self.joints
-        gripper = link * jnp.stack([cos.sum(1), sin.sum(1)], axis=1)
+        gripper = self.length / self.joints * _sum_of_directions(solutions)
         objective = (1 - jnp.var(solutions, axis=1)) * 100
+        sin, cos = sincos(jnp.cumsum(solutions, axis=1))  # compiled only where they are stored
         return Evaluation(objective, {"gripper": gripper, "angles": jnp.concatenate([cos, sin], axis=1)})
 
     def render(self, solutions: Array) -> list[Rendering]:
@@ -105,3 +105,23 @@ def _svg(points: np.ndarray) -> str:
         f'<polyline points="{line}" fill="none" stroke="#2b7bba" stroke-width="4" stroke-linejoin="round"/>{joints}'
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#d1495b"/></svg>'
     )
+
+
+def _sum_of_directions(angles: Array) -> Array:
+    """Adds up the directions of links, joint by joint, so that no array of all headings goes through memory.
+
+    Args:
+        angles: of each link to the one before, in radians, [B, J].
+
+    Returns:
+        Sums of cosines and sines, [B, 2].
+    """
+
+    def add(sums: tuple[Array, Array, Array], angle: Array) -> tuple[tuple[Array, Array, Array], None]:
+        heading, x, y = sums
+        sin, cos = sincos(heading + angle)
+        return (heading + angle, x + cos, y + sin), None
+
+    zeros = jnp.zeros(len(angles), jnp.float32)
+    (_, x, y), _ = jax.lax.scan(add, (zeros, zeros, zeros), jnp.asarray(angles, jnp.float32).T)
+    return jnp.stack([x, y], axis=1)

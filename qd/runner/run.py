@@ -31,6 +31,7 @@ from qd.types import Spent, State
 _GLANCE = 0.5  # seconds between two looks of the console
 _SEGMENT_SECONDS = 0.2  # that a segment may take: console, signals and checkpoints wait for its end
 _GROWTH = 8  # of a segment's rows, at most, from one to the next
+_MOST_ROWS = 10**6  # of a segment
 
 
 def run(settings: RunSettings, parts: Components, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
@@ -196,4 +197,4 @@ class SegmentLength:
     def adapt(self, seconds: float) -> None:
         """Learns how long the last one took."""
         if not self.one_row:
-            self.rows = max(1, min(int(self.rows * _SEGMENT_SECONDS / max(seconds, 1e-6)), self.rows * _GROWTH))
+            self.rows = max(1, min(int(self.rows * _SEGMENT_SECONDS / max(seconds, 1e-6)), self.rows * _GROWTH, _MOST_ROWS))

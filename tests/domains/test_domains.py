@@ -6,9 +6,12 @@ import re
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domains.arm import Arm
 from domains.functions import LinearProjection
+from domains.sincos import sincos
 from qd import keys
 from qd.types import Domain
 
@@ -118,3 +121,16 @@ def test_poses_are_drawn_to_where_the_gripper_is() -> None:
 def test_wrong_settings_are_refused(make, message) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+@given(st.lists(st.floats(-1e5, 1e5, width=32), min_size=1, max_size=50))
+@settings(deadline=None)
+def test_sine_and_cosine_together_are_those_of_the_angles(angles) -> None:
+    angles = np.array(angles, np.float32)
+    sin, cos = jax.jit(sincos)(angles)
+    np.testing.assert_allclose(sin, np.sin(angles.astype(np.float64)), atol=1e-7)
+    np.testing.assert_allclose(cos, np.cos(angles.astype(np.float64)), atol=1e-7)
+
+
+def test_sine_and_cosine_of_what_is_not_finite_are_not_numbers() -> None:
+    assert np.isnan(np.array(sincos(np.float32([np.nan, np.inf, -np.inf])))).all()

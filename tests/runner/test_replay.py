@@ -145,3 +145,10 @@ def test_checkpoints_wait_for_their_seconds_and_their_evaluations() -> None:
         one = SegmentLength(run_settings(log_every=100, save_every=250, save_seconds=1.0, **more), referee)
         one.adapt(0.001)
         assert one.rows == 1
+
+
+def test_segments_that_checkpoints_cut_short_do_not_grow_without_end():
+    length = SegmentLength(run_settings(log_every=100, save_every=250, save_seconds=0.0), None)
+    for _ in range(2000):
+        length.adapt(1e-9)
+    assert length.end(0, checkpoint_due=True) == 250 and length.rows == 10**6

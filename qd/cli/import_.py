@@ -1,4 +1,4 @@
-"""`qd import FILE domain=...`: what another library has found, evaluated anew by our domain, as a run of ours.
+"""`qd import FILE domain=...`: the solutions of another library, evaluated again by our domain, as a run of ours.
 
 FILE: a table (csv, jsonl, parquet) with columns solution_0, ... and objective, as pyribs' data frames and qd export
 write it; a folder that QDax saved; or the folder of a run. Its solutions are evaluated by domain=... and put into a run

@@ -115,5 +115,5 @@ def _help() -> str:
     there = {name: what for name, (_, what) in COMMANDS.items()}
     there |= {name: command["what"] for name, command in plugins.commands().items()}
     lines = [f"  {name:11} {what}" for name, what in there.items()]
-    first, last = "qd COMMAND ...   quality-diversity search", "qd run --help says what a run may be told."
+    first, last = "qd COMMAND ...   quality-diversity search", "qd run --help explains the settings of a run."
     return "\n".join([first, "", *lines, "", last])

@@ -19,7 +19,7 @@ def main(words: Sequence[str]) -> int:
     from qd.runner.external import tell
 
     report = tell(args.run, args.results)
-    print(f"told {report.results} results, {report.failed} of them failures: "
+    print(f"{report.results} results, {report.failed} of them failures: "
           f"{report.evaluations:,} of {report.budget:,} evaluations")  # fmt: skip
     if report.figures is None:
         print(f"next: qd ask {report.run} > batch.jsonl")

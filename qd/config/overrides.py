@@ -192,10 +192,10 @@ def _unreadable(error: BaseException) -> str | None:
 
 def _wrong_kind(error: BaseException) -> str | None:
     """The message about a value of another type than its setting."""
-    typed = re.match(r"Error merging override (.*)", str(error))
-    if not typed or not isinstance(error.__cause__, ValidationError):
+    match = re.match(r"Error merging override (.*)", str(error))
+    if not match or not isinstance(error.__cause__, ValidationError):
         return None
-    override = OverridesParser.create().parse_override(typed[1].rstrip("."))
+    override = OverridesParser.create().parse_override(match[1].rstrip("."))
     key = override.key_or_group
     top, _, name = key.rpartition(".")
     table = ({"": Settings} | _TABLES).get(top)

@@ -18,7 +18,7 @@ from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner.console import Console, scores
-from qd.runner.outcomes import EXIT, Attempt, Outcome, conclude
+from qd.runner.outcomes import EXIT, Attempt, RunOutcome, conclude
 from qd.runner.run import run
 from qd.runner.stopping import Stop
 from qd.store import folder as run_folder
@@ -36,14 +36,14 @@ def many(args: list[str]) -> int:
         UserError: not a number of seeds, or a component that is not compiled with the rest; it is named.
     """
     remember()
-    typed = [arg for arg in args if not arg.startswith(SEEDS)]
+    words = [arg for arg in args if not arg.startswith(SEEDS)]
     count = _count([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
     with open_hydra():
-        check(typed)
-        first = compose_settings(typed)
+        check(words)
+        first = compose_settings(words)
         others = range(first.seed + 1, first.seed + count)
-        each = [first, *(compose_settings([*typed, f"seed={seed}"]) for seed in others)]
-    paths = [folder(settings, typed) for settings in each]
+        each = [first, *(compose_settings([*words, f"seed={seed}"]) for seed in others)]
+    paths = [folder(settings, words) for settings in each]
     jobs = [(settings, assemble(settings, path), path) for settings, path in zip(each, paths, strict=True)]
     _check_fused(jobs[0][1], count)
     pending = [settings for settings, path in zip(each, paths, strict=True) if not _is_finished(settings, path)]
@@ -127,7 +127,7 @@ class Seat:
             self.say("  ".join([*figures, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop) -> list[Outcome]:
+def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop) -> list[RunOutcome]:
     """Runs all, as many at a time as there are cores; one at a time where workers evaluate."""
     door = threading.Lock()
     width = 1 if _has_workers(jobs[0][1]) else min(len(jobs), os.cpu_count() or 1)
@@ -135,7 +135,7 @@ def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, sto
         return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
 
 
-def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop, door: threading.Lock) -> Outcome:
+def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop, door: threading.Lock) -> RunOutcome:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
     settings, parts, path = job
     with ExitStack() as inside:
@@ -147,8 +147,8 @@ def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop
                 yield pair
 
         if stop.is_requested:
-            return Outcome(str(path), path, "stopped")
+            return RunOutcome(str(path), path, "stopped")
         attempt, status = Attempt(path), "failed"
         with attempt:
             status = run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"]
-        return Outcome(str(path), path, status, attempt.why)
+        return RunOutcome(str(path), path, status, attempt.why)

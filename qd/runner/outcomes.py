@@ -19,7 +19,7 @@ def exit_status(result: Mapping[str, Any]) -> int:
     return EXIT.get(result["status"], 0)
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What became of one of them."""
 
     name: str  # distinguishes the run from the others
@@ -49,7 +49,7 @@ class Attempt:
         return True
 
 
-def conclude(outcomes: Sequence[Outcome], what: str, show: bool = True) -> int:
+def conclude(outcomes: Sequence[RunOutcome], what: str, show: bool = True) -> int:
     """Collects what is finished into one table, names what failed, and returns the exit status.
 
     Args:

@@ -35,7 +35,7 @@ def unused_questions(settings: RunSettings, descriptor: Any) -> tuple[str, str] 
     n = sum(questions[:fits])
     more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[...] with {len(questions) - 1} points"
     return (
-        f"only {n} of {sum(questions)} questions will be asked with refit={stops}",
+        f"only {n} of {sum(questions)} questions are put with refit={stops}",
         f"type {more}, or descriptor.questions_per_fit=[{sum(questions)}]",
     )
 

@@ -21,7 +21,7 @@ class Stop:
 
     is_requested = False
     reason = ""  # which budget is used up; empty: none
-    signal = 0  # the number of the signal that asked for it; 0: none
+    signal = 0  # the number of the signal that requested it; 0: none
 
     def request(self, reason: str = "") -> None:
         """Asks the run to stop.

@@ -24,7 +24,7 @@ from hydra.types import HydraContext, RunMode
 from qd.config.build import import_users_modules
 from qd.config.compose import compose_settings, folder, resolve
 from qd.config.overrides import SWEEP, check, hydra_overrides, open_hydra, translate_errors
-from qd.runner.outcomes import Attempt, Outcome, conclude
+from qd.runner.outcomes import Attempt, RunOutcome, conclude
 from qd.runner.terminal import job
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
@@ -42,10 +42,10 @@ class PlannedRun(NamedTuple):
 
 def sweep(args: list[str]) -> int:
     """Does what is missing of a sweep; returns 1 where a run failed. Raises ValueError where nothing can be run."""
-    typed = [arg for arg in args if arg not in SWEEP]
+    overrides = [arg for arg in args if arg not in SWEEP]
     with open_hydra():
-        check(typed)
-        master = _master(typed)
+        check(overrides)
+        master = _master(overrides)
         planned = [_plan(*each) for each in _combinations(master)]
         _check_apart(planned)
         runs = [each for each in planned if not each.why]
@@ -55,9 +55,9 @@ def sweep(args: list[str]) -> int:
     return conclude([_outcome(each, why[each.name]) for each in planned], "the sweep")
 
 
-def _master(typed: list[str]) -> Any:
+def _master(overrides: list[str]) -> Any:
     """Returns Hydra's config of the sweep itself. Raises ValueError on another sweeper or a launcher that is not installed."""
-    for override in typed:
+    for override in overrides:
         group, _, launcher = override.partition("=")
         options = (
             GlobalHydra.instance().config_loader().get_group_options("hydra/launcher") if group == "hydra/launcher" else []
@@ -66,7 +66,7 @@ def _master(typed: list[str]) -> Any:
             raise unknown("launcher", launcher, options, otherwise="; joblib and submitit need pip install 'qd-atlas[sweep]'")
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
-    arguments = ["hydra/hydra_logging=none", *hydra_overrides(typed)]
+    arguments = ["hydra/hydra_logging=none", *hydra_overrides(overrides)]
     master = hydra.compose_config(
         "config", arguments, run_mode=RunMode.MULTIRUN, from_shell=False, with_log_configuration=False
     )
@@ -95,11 +95,11 @@ def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
                 raise UserError(f"{line} lists no values, so that nothing runs", f"type {key}=1,2,3 or {key}=range(0,5)")
         else:
             raise UserError(f"{line} lists no values", f"type {key}=1,2,3 or {key}=range(0,5)")
-    swept = {line for lines in choices.values() if len(lines) > 1 for line, _ in lines}
+    varied = {line for lines in choices.values() if len(lines) > 1 for line, _ in lines}
     combinations = []
     for run in product(*choices.values()):
         overrides, earlier = [now for now, _ in run], [before for _, before in run]
-        name = " ".join(line.lstrip("+") for line in overrides if line in swept)
+        name = " ".join(line.lstrip("+") for line in overrides if line in varied)
         combinations.append((name or "the only run", overrides, earlier))
     return combinations
 
@@ -137,8 +137,8 @@ def _plan(name: str, overrides: list[str], earlier: list[str]) -> PlannedRun:
         return PlannedRun(name, overrides, None, str(error))
 
 
-def _outcome(run: PlannedRun, why: str) -> Outcome:
-    return Outcome(run.name, run.folder, "failed" if why else "finished", why)
+def _outcome(run: PlannedRun, why: str) -> RunOutcome:
+    return RunOutcome(run.name, run.folder, "failed" if why else "finished", why)
 
 
 def _check_apart(planned: list[PlannedRun]) -> None:

@@ -9,7 +9,7 @@ from qd.runner.job import Display
 from qd.types import Domain
 
 _GLANCE = 0.5  # seconds between two updates
-_ALONE = 2.0  # seconds without a worker after which it is said
+_ALONE = 2.0  # seconds without a worker after which the line says so
 
 
 class WorkerView:

@@ -1,17 +1,15 @@
 """`qd label RUN`: serves the labelling page, and exports or imports the answers of a run."""
 
 import argparse
-import importlib.util
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedback.label import guard, jsonl, private, run_view, store
+from feedback.label import jsonl, private, run_view, store
 from qd.support import links
 from qd.support.errors import UserError
-
-_NEEDS = ("starlette", "itsdangerous", "uvicorn", "jinja2")
+from qd.support.web import server
 
 
 def main(words: Sequence[str]) -> int:
@@ -24,12 +22,7 @@ def main(words: Sequence[str]) -> int:
         "Also: qd label export RUN, qd label import RUN FILE.",
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, as the search prints it")
-    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 8765 by default")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on, e.g. 0.0.0.0; then a key is needed")
-    parser.add_argument("--name", action="append", default=[], help="another host name of the page, e.g. behind a proxy")
-    parser.add_argument(
-        "--key", help="secret in the address that other machines open; by default a random one, which is stored"
-    )
+    server.add_options(parser, 8765)
     parser.add_argument("--limit", type=float, default=20.0, help="most answers a second of one rater; 20 by default")
     args = parser.parse_args(words)
     return serve(args.run, args.host, args.port, args.name, args.key, args.limit)
@@ -53,31 +46,17 @@ def serve(run: Path, host: str, port: int, names: Sequence[str], key: str | None
         UserError: a package is missing, a value is out of range, the search asks no raters, or its store or secrets cannot be
             opened.
     """
-    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"qd label needs {', '.join(missing)}, not installed here", "type pip install 'qd-atlas[label]'")
+    server.check("qd label", port)
     if not limit > 0:
         raise UserError(f"--limit {limit:g} is out of range", "type a number above 0")
-    if not 0 < port < 65536:
-        raise UserError(f"--port {port} is out of range", "type a port from 1 to 65535, e.g. --port 8765")
-    import uvicorn
-
-    from feedback.label.connections import MOST, Connection
     from feedback.label.page import application
 
     _check_asks(run)
     with store.opened(run, any_thread=True) as db:
         labels = run / store.FOLDER
-        key = key or (None if host in guard.LOOPBACK else private.secret(labels, private.KEY))
-        where = f"http://{f'[{host}]' if ':' in host else host}:{port}/" + (f"?key={key}" if key else "")
-        print(f"raters answer at {where}\nCtrl-C ends it; every answer is stored in {run / store.FOLDER}", flush=True)
-        app = application(run, db, guard.hosts(host, port, tuple(names)), limit, key)
-        server = uvicorn.Server(
-            uvicorn.Config(app, host, port, log_level="warning", access_log=False, server_header=False, lifespan="off",
-                           http=Connection, limit_concurrency=MOST + 1, timeout_keep_alive=20, ws="none")
-        )  # fmt: skip
-        server.run()
-    return 0 if server.started else 1
+        where = server.address(host, port, names, key, lambda: private.secret(labels, private.KEY))
+        lines = [f"raters answer at {where.url}", f"Ctrl-C ends it; every answer is stored in {labels}"]
+        return server.serve(application(run, db, where.hosts, limit, where.key), where, lines)
 
 
 def _export(words: Sequence[str]) -> int:

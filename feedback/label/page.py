@@ -25,9 +25,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from feedback.label import private, progress, run_view, store
-from feedback.label.guard import NAME, RENDERING_HEADERS, Guard, Rate, plain_name, same
+from feedback.label.limits import NAME, Rate, plain_name
 from feedback.label.rater import RaterQuestion, RefusalError, answer, skip, undo, upcoming
 from qd.support import links
+from qd.support.web import STATIC as SHARED
+from qd.support.web.guard import RENDERING_HEADERS, Guard, same
 
 HERE = Path(__file__).parent
 T = TypeVar("T")
@@ -223,6 +225,7 @@ def application(run: Path, db: sqlite3.Connection, hosts: frozenset[str], limit:
         *posts,
         Route("/shown/{name}", page.shown),
         Route("/map", page.map),
+        Mount("/shared", StaticFiles(directory=SHARED)),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     secret = private.secret(run / store.FOLDER, private.SESSION)  # stored, so that sessions outlive the server

@@ -16,7 +16,7 @@ HOUSE = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("part", SIZES)
 def test_no_fault_is_left(part, tmp_path):
     if part == "page":
-        pytest.importorskip("starlette", reason="starlette lacks: pip install 'qd-atlas[label]'")
+        pytest.importorskip("starlette", reason="starlette lacks: pip install 'qd-atlas[web]'")
     env = os.environ | {"PYTHONPATH": str(HOUSE), "TMPDIR": str(tmp_path)}
     words = [sys.executable, "-m", "tests.fuzz", "--part", part]
     ended = subprocess.run(words, cwd=HOUSE, env=env, capture_output=True, text=True)

@@ -383,7 +383,7 @@ def test_what_cannot_be_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="version 9"), store.opened(tmp_path / "later"):
         pass
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
-    with pytest.raises(ValueError, match=r"needs uvicorn.*pip install 'qd-atlas\[label\]'"):
+    with pytest.raises(ValueError, match=r"needs uvicorn.*pip install 'qd-atlas\[web\]'"):
         command.main([str(tmp_path / "later")])
 
 

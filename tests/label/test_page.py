@@ -11,8 +11,10 @@ from html import escape, unescape
 import pytest
 
 from feedback.label import private, rater, store
-from feedback.label.guard import Guard, hosts, plain_name
+from feedback.label.limits import plain_name
 from feedback.label.page import Page, UnavailableError
+from qd.support.web import server
+from qd.support.web.guard import Guard, hosts
 from qd.types import Rendering
 from tests.support.asking import Person, fill, spot
 from tests.support.serving import served
@@ -257,7 +259,7 @@ def test_every_page_keeps_the_browser_at_home(site):
         policy = ann.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
         assert ann.headers["x-content-type-options"] == "nosniff" and "server" not in ann.headers
-    for path in ("/", "/static/style.css", "/static/script.js", "/static/icon.svg"):
+    for path in ("/", "/static/style.css", "/static/script.js", "/shared/icon.svg", "/shared/look.css"):
         assert not re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z0-9-]+\.[a-z]", ann.get(path)[1])
 
 
@@ -428,3 +430,10 @@ def test_a_full_disk_is_a_message(tmp_path):
         assert full.value.status == 507 and stored(tmp_path) == NOTHING
         db.execute("PRAGMA max_page_count = 100000")
         assert asyncio.run(page._call(page._do, "/answer", "ann", form)) == "Stored." and stored(tmp_path) == (1, 1)
+
+
+def test_a_port_that_is_taken_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = server.Address("127.0.0.1", taken.getsockname()[1], None)
+        with pytest.raises(ValueError, match=rf"port {where.port} of 127.0.0.1 cannot be used .*; type --port {where.port + 1}"):
+            server.serve(None, where, ["never printed"])

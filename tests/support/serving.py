@@ -15,7 +15,7 @@ import pytest
 HOUSE = Path(__file__).resolve().parents[2]
 
 for _package in ("starlette", "uvicorn", "jinja2"):
-    pytest.importorskip(_package, reason=f"{_package} lacks: pip install 'qd-atlas[label]'")
+    pytest.importorskip(_package, reason=f"{_package} lacks: pip install 'qd-atlas[web]'")
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qd.report.page import bundle, contents
 from qd.store import runs
-from qd.support import atomic, links, run_files
+from qd.support import atomic, links, run_files, web
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "detail.js", "table.js", "page.js")
@@ -35,7 +35,7 @@ def write(run: Path, out: Path | None = None) -> Path:
 def html(page: contents.Contents) -> str:
     """Returns the page as text. Whatever the run says is data in it, never markup."""
     script = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    style = (_STATIC / "page.css").read_text(encoding="utf-8")
+    style = "".join(file.read_text(encoding="utf-8") for file in (web.STATIC / "look.css", _STATIC / "page.css"))
     frame = (_STATIC / "page.html").read_text(encoding="utf-8")
     parts = {
         "POLICY": policy(script),

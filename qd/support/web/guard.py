@@ -1,4 +1,4 @@
-"""Access control of the page: hosts, the key, forms of our own only, sizes, rates and time limits.
+"""Access control of our pages: hosts, the key, forms of our own only, sizes and time limits.
 
 Pure functions and one small ASGI wrapper, so that nothing reaches the page before it.
 """
@@ -6,9 +6,6 @@ Pure functions and one small ASGI wrapper, so that nothing reaches the page befo
 import asyncio
 import hmac
 import socket
-import time
-import unicodedata
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY = 16_384  # bytes of a form
 BODY_SECONDS = 10.0  # in which it must arrive
-NAME = 40  # letters of a rater's name
 _MOST_DRAIN = 64 << 20  # bytes of a body that are read and dropped, so that its sender gets the refusal
-_MOST_RATERS = 10_000  # with a remembered rate
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; "
@@ -37,25 +32,6 @@ RENDERING_HEADERS = {  # renderings may come from strangers: they run no script 
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Cache-Control": "private, max-age=86400, immutable",
 }
-
-
-class Rate:
-    """A limit on the forms a second of each rater; twice as many are taken at once."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self._credit: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def allows(self, rater: str) -> bool:
-        """Whether one more form of a rater is taken now; it then counts."""
-        now = time.monotonic()
-        credit, then = self._credit.pop(rater, (2 * self.limit, now))
-        credit = min(credit + (now - then) * self.limit, 2 * self.limit)
-        is_allowed = credit >= 1
-        self._credit[rater] = (credit - is_allowed, now)
-        while len(self._credit) > _MOST_RATERS:
-            self._credit.popitem(last=False)
-        return is_allowed
 
 
 def same(one: str, two: str) -> bool:
@@ -84,14 +60,6 @@ def hosts(bound: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
             names |= {str(info[4][0]) for info in socket.getaddrinfo(here, None)}
     spellings = {f"[{name}]" if ":" in name else name.lower() for name in names}
     return frozenset({f"{name}:{port}" for name in spellings} | (spellings if port == 80 else set()))
-
-
-def plain_name(name: str) -> str:
-    """Returns a rater's name without control characters and extra spaces; empty where nothing remains."""
-    letters = "".join(
-        letter for letter in unicodedata.normalize("NFC", name) if unicodedata.category(letter) not in ("Cc", "Cs")
-    )
-    return " ".join(letters.split())[:NAME]
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""Connections of the labelling page: a request must arrive in time, and one address cannot occupy all of them.
+"""Connections of our pages: a request must arrive in time, and one address cannot occupy all of them.
 
-uvicorn has no time limit for a request's head, so a few idle half-requests would keep every rater out.
+uvicorn has no time limit for a request's head, so a few idle half-requests would keep everybody out.
 """
 
 import asyncio

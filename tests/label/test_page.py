@@ -435,5 +435,7 @@ def test_a_full_disk_is_a_message(tmp_path):
 def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = server.Address("127.0.0.1", taken.getsockname()[1], None)
-        with pytest.raises(ValueError, match=rf"port {where.port} of 127.0.0.1 cannot be used .*; type --port {where.port + 1}"):
+        with pytest.raises(
+            ValueError, match=rf"port {where.port} of 127.0.0.1 cannot be used .*; type --port {where.port + 1}"
+        ):
             server.serve(None, where, ["never printed"])

@@ -1,5 +1,6 @@
 """driver=steady: workers do not wait for each other, and the recorded order gives the same archive again."""
 
+import re
 import signal
 import time
 from collections import Counter
@@ -126,3 +127,9 @@ def test_an_order_that_was_cut_short_is_read_as_far_as_it_is_whole(tmp_path):
     file.write_text("ask,before\n0,x\n")
     with pytest.raises(UserError, match=r"order\.csv is damaged"):
         order.Order.open(str(tmp_path), None)
+
+
+def test_the_guide_names_the_emitters_that_can():
+    guide = (Path(__file__).parents[2] / "docs/guides/clusters.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"^Those that can: (.*)\.$", guide, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", sentence)) == CAN

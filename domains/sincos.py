@@ -1,4 +1,4 @@
-"""Sine and cosine together, for domains whose evaluation consists of them.
+"""Sine and cosine together, for domains that evaluate many of them.
 
 On a CPU, XLA computes each by itself: of 2.6 us that an arm of 100 joints took, 2.1 were its sines and cosines.
 """

@@ -361,4 +361,4 @@ class State(NamedTuple):
     reserve: Reserve
     generation: int  # generations done; generation 0 is the initial population
     evaluations: int
-    pending: tuple[Any, ...] = ()  # of driver=steady: offspring whose evaluations are under way
+    pending: tuple[Any, ...] = ()  # of driver=steady: offspring that are being evaluated

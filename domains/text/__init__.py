@@ -91,7 +91,7 @@ class Texts:
                 yield (
                     "axis",
                     f"the judge cannot tell the ends of axis {i + 1} apart ({question} of texts written to be {where})",
-                    "a question whose answers differ more (grade.axes=...), or a stronger judge (lm@judge_lm=...)",
+                    "a question with answers that differ more (grade.axes=...), or a stronger judge (lm@judge_lm=...)",
                 )
 
     def _grade(self, axis: int, end: str, number: int) -> np.ndarray:

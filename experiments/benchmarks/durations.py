@@ -1,4 +1,4 @@
-"""A domain whose evaluations take a set time, asleep or at work; light to import, for workers.
+"""A domain with evaluations that take a set time, asleep or at work; light to import, for workers.
 
 B solutions, D genes.
 """

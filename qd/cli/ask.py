@@ -1,4 +1,4 @@
-"""`qd ask RUN`: prints the next batch of a search whose domain another program evaluates; `qd tell` takes its results.
+"""`qd ask RUN`: prints the next batch of a search with a domain that another program evaluates; `qd tell` takes its results.
 
 One solution a line: {"id": 7, "solution": [...], "key": [...]} (key: two whole numbers, a seed for evaluations that draw at
 random). Write results.jsonl, a line each in any order,

@@ -26,7 +26,7 @@ class Pool:
     64
     """
 
-    emitters: tuple[Emitter, ...]  # asked in this order
+    emitters: tuple[Emitter, ...]  # each makes its offspring in this order
 
     def __post_init__(self) -> None:
         if not self.emitters:

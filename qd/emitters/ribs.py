@@ -183,7 +183,7 @@ class Ribs:
         return self.emitter
 
     def steady(self, rows: int) -> "Ribs | None":
-        """Returns itself where pyribs' emitter ignores what it is told, and may be asked before; its batch size stays."""
+        """Returns itself where pyribs' emitter ignores `tell`, so that `ask` may come before it; its batch size stays."""
         return self if self.emitter in _INDIFFERENT else None
 
     @property

@@ -82,7 +82,7 @@ class Vary:
         return memory, Offspring(self.variation(vary_key, parents), ids)
 
     def steady(self, rows: int) -> "Vary":
-        """Returns it with asks of so many rows: it remembers nothing, and may be asked before its last tell."""
+        """Returns it with another batch size; it has no memory, so `ask` may come before the last `tell`."""
         return replace(self, batch_size=rows)
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:

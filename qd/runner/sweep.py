@@ -7,8 +7,10 @@ one combination cannot be composed, and a callback of it can refuse nothing: wha
 """
 
 import io
+import math
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,9 +90,8 @@ def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
             choices[key] = [(line or "", line or "")]
         elif override.is_discrete_sweep():
             values = list(override.sweep_string_iterator())
-            generated = override.value_type is ValueType.RANGE_SWEEP
-            short = shortest(values) if generated else values
-            choices[key] = [(f"{key}={now}", f"{key}={before}") for now, before in zip(short, values, strict=True)]
+            exact = exact_range(override.value(), values) if override.value_type is ValueType.RANGE_SWEEP else values
+            choices[key] = [(f"{key}={now}", f"{key}={before}") for now, before in zip(exact, values, strict=False)]
             if not choices[key]:
                 raise UserError(f"{line} lists no values, so that nothing runs", f"type {key}=1,2,3 or {key}=range(0,5)")
         else:
@@ -104,17 +105,23 @@ def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
     return combinations
 
 
-def shortest(values: Sequence[str]) -> list[str]:
-    """Returns the numbers of a range without the rounding of its steps: 0.7 for 0.7000000000000001.
+def exact_range(sweep: Any, values: Sequence[str]) -> list[str]:
+    """Returns the numbers of a range without the rounding of its steps: 0.7 for 0.7000000000000001, and never its end.
 
     Args:
-        values: numbers as text, as Python writes them.
+        sweep: Hydra's RangeSweep.
+        values: its numbers as Hydra adds them up; where these are shuffled they stay.
 
     Returns:
-        Each with at most 15 significant digits; all as they are where two would become one.
+        The numbers as text, whole ones without a point.
     """
-    short = [repr(float(f"{float(value):.15g}")) if "." in value or "e" in value else value for value in values]
-    return short if len(set(short)) == len(set(values)) else list(values)
+    if sweep.shuffle:
+        return list(values)
+    start, stop, step = (Decimal(repr(number)) for number in (sweep.start, sweep.stop, sweep.step))
+    count = max(0, math.ceil((stop - start) / step))
+    numbers = [start + i * step for i in range(count)]
+    is_whole = all(isinstance(number, int) for number in (sweep.start, sweep.stop, sweep.step))
+    return [str(number) if is_whole else repr(float(number)) for number in numbers]
 
 
 def _plan(name: str, overrides: list[str], earlier: list[str]) -> PlannedRun:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from qd.cli.main import main
 from qd.report import table
-from qd.runner.sweep import shortest
+from qd.runner.sweep import exact_range
 from qd.store import archive_file
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -198,10 +199,21 @@ def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, mo
     assert main(["collect", "runs"]) == 0  # whatever the launcher keeps beside them
 
 
-def test_numbers_of_a_range_are_as_short_as_one_would_type_them():
-    steps = ["0.1", "0.2", "0.30000000000000004", "0.7000000000000001", "1e-05", "3", "-0.6000000000000001"]
-    assert shortest(steps) == ["0.1", "0.2", "0.3", "0.7", "1e-05", "3", "-0.6"]
-    assert shortest(["1.0", "1.0000000000000002"]) == ["1.0", "1.0000000000000002"]  # two values, two folders
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("range(0,1,0.1)", "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9"),
+        ("range(0.1,0.4,0.1)", "0.1 0.2 0.3"),  # Hydra 1.3.8 adds up the steps and reaches 0.4
+        ("sort(range(0,0.5,0.1),reverse=true)", "0.4 0.3 0.2 0.1 0.0"),  # Hydra goes on to -0.1
+        ("range(1e-5,4e-5,1e-5)", "1e-05 2e-05 3e-05"),
+        ("range(5)", "0 1 2 3 4"),
+        ("range(3,0,-1)", "3 2 1"),
+        ("range(3,0)", ""),
+    ],
+)
+def test_a_range_has_the_numbers_that_one_would_type_and_not_its_end(text, numbers):
+    override = OverridesParser.create().parse_override(f"x={text}")
+    assert exact_range(override.value(), list(override.sweep_string_iterator())) == numbers.split()
 
 
 def test_a_range_is_the_runs_of_its_short_values_and_one_begun_under_a_long_name_goes_on(place):

@@ -39,13 +39,14 @@ __all__ = [
     "progress",
     "referee",
     "refit",
+    "remote",
     "run",
     "start",
     "step",
 ]
 
 if TYPE_CHECKING:
-    from qd import archives, emitters, keys, metrics, referee
+    from qd import archives, emitters, keys, metrics, referee, remote
     from qd.config.components import compose
     from qd.driver import run
     from qd.report.stored_run import load_run
@@ -78,6 +79,7 @@ else:
             "qd.keys": (),
             "qd.metrics": (),
             "qd.referee": (),
+            "qd.remote": (),
             "qd.report.stored_run": ("load_run",),
             "qd.runner.progress": ("progress",),
             "qd.search": ("refit", "start", "step"),

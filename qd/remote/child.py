@@ -36,8 +36,10 @@ class Child:
             idle: seconds without a task after which it ends by itself; None: never.
 
         Raises:
-            UserError: this process is itself a worker that imports the user's script.
+            UserError: this process is itself a worker that imports the user's script, or the system is Windows.
         """
+        if sys.platform == "win32":
+            raise UserError("workers need Linux or macOS", "leave out workers, or use the Windows Subsystem for Linux")
         if Loading.active:
             raise UserError(
                 "this script opens workers while a worker imports it",

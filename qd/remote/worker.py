@@ -3,7 +3,6 @@
 python -c "from qd.remote.worker import main; main(connection_fd, lifeline_fd)"
 """
 
-import fcntl
 import os
 import pickle
 import select
@@ -88,6 +87,8 @@ def _end_with_driver(lifeline: int) -> None:
     The signal ends it even where an evaluation in C does not let go of Python; the thread also ends its programs.
     """
     if sys.platform == "linux":
+        import fcntl  # not on Windows
+
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
 

@@ -14,6 +14,8 @@ from qd import keys, remote
 from qd.support.errors import UserError
 from tests.remote.test_pool import LUCK, gone, same
 from tests.support.remote_domains import Bump, Pairs, Unlucky, poisoned
+from tests.support.remote_runs import compare, run
+from tests.support.runs import QuietRun
 
 distributed = pytest.importorskip("distributed")
 
@@ -119,3 +121,28 @@ def test_workers_and_an_address_are_refused_together():
         remote.Dask(Bump(), "tcp://127.0.0.1:8786", workers=4)
     with pytest.raises(UserError, match=r"workers=0 evaluates nothing"):
         remote.Dask(Bump(), workers=0)
+
+
+@pytest.mark.usefixtures("own_key")
+def test_a_run_that_loses_all_workers_ends_with_a_checkpoint_and_goes_on(tmp_path):
+    class Scaling(QuietRun):
+        """Takes the workers away at the third row of metrics."""
+
+        def update(self, row: dict) -> None:
+            super().update(row)
+            if row["evals"] >= 85 and not self.closed:
+                self.closed = {}
+                client = distributed.Client(cluster, set_as_default=False)
+                client.retire_workers(list(client.nthreads()))
+                client.close()
+
+    run(tmp_path / "whole", remote={"engine": "serial"}, budget=240)
+    settings = {"remote": {"engine": "dask", "patience": 1.0}, "budget": 240}
+    with distributed.LocalCluster(1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        settings["remote"]["address"] = cluster.scheduler_address
+        console = Scaling()
+        result = run(tmp_path / "run", console=console, **settings)
+        assert result["status"] == "spent" and 85 <= result["evaluations"] < 240
+        assert any("no worker is alive, and none came within 1 s (remote.patience)" in line for line in console.said)
+    assert run(tmp_path / "run", workers=1, budget=240)["status"] == "finished"
+    compare(tmp_path / "whole", tmp_path / "run")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from qd.cli.main import main
 from qd.doctor.examine import examine
 from qd.store import metrics_file
 from qd.support import run_files
@@ -166,3 +167,13 @@ def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folde
     assert report.findings == []
     report = examine(["domain=fast", "workers=2", "initial=20"], samples=60)
     assert [finding.name for finding in report.findings] == ["workers"]
+
+
+def test_several_seeds_share_the_words_and_have_workers_one_after_another(own_folder, capsys):
+    words = ["domain=redundant_arm", "domain.joints=5", "workers=2", "remote.chunk=10", "budget=60", "initial=20"]
+    assert (
+        main(["run", *words, "domain_defaults.batch_size=20", "seeds=2", "console=plain", "log_every=20", "renderings=0"]) == 0
+    )
+    results = [json.loads(path.read_text()) for path in sorted(own_folder.glob("runs/*/*/result.json"))]
+    assert [(result["seed"], result["evaluations"]) for result in results] == [(0, 60), (1, 60)]
+    assert "seed 1: finished: 60 evaluations" in capsys.readouterr().out

@@ -21,9 +21,13 @@ def main(words: Sequence[str]) -> int:
     )
     args = parser.parse_args(words)
 
-    from qd.runner.external import ask
+    from qd.config.existing import settings_of
 
-    batch, run = ask(args.run)
+    settings, run = settings_of(args.run)
+
+    from qd.runner.external import waiting
+
+    batch = waiting(settings, run)
     if batch is None:
         print(f"qd: {run} is finished: there is nothing to ask; type budget=... with a larger number to go on", file=sys.stderr)
         return 1

@@ -17,6 +17,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--samples", type=int, metavar="N", default=SUPPRESS, help="evaluations of the trial; 1000 by default")
     args = parser.parse_intermixed_args(words)
 
+    from qd.config.existing import settings_of_words
+
+    settings_of_words(args.overrides)
+
     from qd.doctor.examine import examine
 
     report = examine(**vars(args))

@@ -6,9 +6,12 @@ folder; what the domain says otherwise than FILE is counted. With budget=N the s
 qd run from=FILE.
 """
 
+import glob
 from collections.abc import Sequence
+from pathlib import Path
 
 from qd.cli.parser import command_parser
+from qd.support.errors import UserError
 
 
 def main(words: Sequence[str]) -> int:
@@ -17,6 +20,14 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("file", metavar="FILE", help="a table, or a folder")
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="the same words as for qd run")
     args = parser.parse_args(words)
+
+    from qd.config.existing import settings_of_words
+
+    file = Path(args.file)
+    if not file.exists() and not any(file.parent.glob(f"{glob.escape(file.name)}*")):  # QDax is given a prefix of names
+        what = "is no file" if "=" in args.file else "does not exist"
+        raise UserError(f"{file} {what}", "type the file first: qd import FILE domain=...")
+    settings_of_words([*args.overrides, f"from={args.file}"])
 
     from qd.runner.terminal import import_solutions
 

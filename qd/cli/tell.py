@@ -16,9 +16,13 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("results", metavar="results.jsonl", help="file of results; - reads standard input")
     args = parser.parse_args(words)
 
+    from qd.config.existing import settings_of
+
+    settings, run = settings_of([args.run])
+
     from qd.runner.external import tell
 
-    report = tell(args.run, args.results)
+    report = tell(settings, run, args.results)
     print(f"{report.results} results, {report.failed} of them failures: "
           f"{report.evaluations:,} of {report.budget:,} evaluations")  # fmt: skip
     if report.figures is None:

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +16,11 @@ import numpy as np
 
 from qd import abilities
 from qd.config import compose
-from qd.config.build import import_users_modules
-from qd.config.settings import COMPONENTS, RunSettings, from_config, to_config
+from qd.config.settings import RunSettings
 from qd.runner.run import run
 from qd.runner.stopping import Stop
-from qd.store import checkpoint, trusted
-from qd.support import links, read_files, run_files
+from qd.store import checkpoint
+from qd.support import run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
@@ -45,27 +44,12 @@ class Progress(NamedTuple):
     figures: list[Path] | None  # None where the run goes on
 
 
-def ask(words: Sequence[str]) -> tuple[PendingBatch | None, Path]:
-    """Returns the batch that a run waits for, None where it is finished; and the run's folder.
-
-    Args:
-        words: the folder of a run, or the words of qd run.
-
-    Returns:
-        The batch, or None; and the folder.
-
-    Raises:
-        UserError: no such run, or its domain is evaluated in this process.
-    """
-    settings, run = which(words)
-    return waiting(settings, run), run
-
-
-def tell(folder: str, file: str) -> Progress:
+def tell(settings: RunSettings, run: Path, file: str) -> Progress:
     """Hands the results in a file to a run, which goes on for a generation; draws the map once it is finished.
 
     Args:
-        folder: of the run.
+        settings: of the run.
+        run: its folder.
         file: of json objects, one a line; "-" reads standard input.
 
     Returns:
@@ -74,7 +58,6 @@ def tell(folder: str, file: str) -> Progress:
     Raises:
         UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
     """
-    settings, run = which([folder])
     batch = waiting(settings, run)
     if batch is None:
         raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
@@ -87,36 +70,6 @@ def tell(folder: str, file: str) -> Progress:
 
         paths = figures.draw_heatmap(run)
     return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, paths)
-
-
-def which(args: Sequence[str]) -> tuple[RunSettings, Path]:
-    """Returns settings and folder of the run that is named by its folder, or by the words of qd run.
-
-    Args:
-        args: a folder, and where it is foreign the settings of it that are trusted; or words of qd run.
-
-    Returns:
-        The settings, and the folder.
-
-    Raises:
-        UserError: the folder holds no run, or would build what is not trusted; or a word is invalid.
-    """
-    import_users_modules()
-    run = Path(args[0])
-    file = run / run_files.CONFIG
-    if not file.exists() and (len(args) > 1 or ("=" in args[0] and not run.exists())):
-        settings = compose.load(list(args))
-        return settings, compose.folder(settings, list(args))
-    links.check(run)
-    if not file.is_file():
-        raise UserError(f"{run} is no folder of a run: it holds no config.yaml", "type qd ask domain=... to begin one")
-    config = read_files.yaml_mapping(file, "put it back, or begin again")
-    try:
-        settings = from_config(config | {"again": False})
-    except UserError as error:
-        raise UserError(f"{file} holds no config of a run: {error.problem}", "restore it, or start again") from error
-    trusted.check(run, to_config(settings), COMPONENTS, args[1:])
-    return settings, run
 
 
 def waiting(settings: RunSettings, run: Path) -> PendingBatch | None:

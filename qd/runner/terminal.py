@@ -15,7 +15,6 @@ from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
 from qd.support import lazy, run_files
-from qd.support.errors import UserError
 
 
 def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
@@ -65,8 +64,6 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
         UserError: the file holds no solutions of the domain.
     """
     import_users_modules()
-    if "=" in file and not Path(file).exists():
-        raise UserError(f"{file} is no file", "type the file first: qd import FILE domain=...")
     words = [*overrides, f"from={file}"]
     settings = load(words)
     if not any(word.startswith("budget=") for word in words):

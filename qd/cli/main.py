@@ -17,7 +17,7 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "run": ("qd.cli.run.main", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot.main", "draw a run's figures: qd plot runs/arm/s0"),
     "report": ("qd.cli.report.main", "write a run as one page to click on: qd report runs/arm/s0"),
-    "collect": ("qd.cli.collect.main", "compare runs: a table and curves over seeds: qd collect runs/arm"),
+    "compare": ("qd.cli.compare.main", "methods side by side over seeds: page, tables, figures: qd compare runs/arm"),
     "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select.main", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
     "query": ("qd.cli.query.main", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
@@ -29,7 +29,10 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "study": ("qd.cli.study.main", "run a study and print its table: qd study NAME budget=quick; alone it lists them"),
 }
 SLOW = ("run", "import", "ask", "tell", "doctor")  # they import JAX, which takes a second or more
-OLD = {"experiment": "qd.cli.study.experiment"}  # names of an earlier version -> the function of the words after it
+OLD = {
+    "experiment": "qd.cli.study.experiment",
+    "collect": "qd.cli.compare.collect",
+}  # names of an earlier version -> the function of the words after it
 
 
 def main(args: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 N elites, M measures, C cells.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -86,16 +87,33 @@ def _plane(axes: Any, record: Map, mappable: ScalarMappable) -> None:
 
 def _mesh(axes: Any, record: Map, mappable: ScalarMappable, across: int, up: int) -> Any:
     """Draws, and returns, the best objective over all measures that are not on the axes."""
-    edges = [np.linspace(*record.bounds[axis], (record.dims[axis] if record.dims else _BINS) + 1) for axis in (across, up)]
-    image = np.full([len(edge) - 1 for edge in edges], -np.inf)
-    if record.dims is not None:
-        place = np.stack(np.unravel_index(record.cell, tuple(record.dims)))[[across, up]]
-    else:
-        low, high = np.asarray(record.bounds, float)[[across, up]].T
-        place = ((np.asarray(record.measures)[:, [across, up]] - low) / (high - low) * _BINS).astype(int).clip(0, _BINS - 1).T
-    np.maximum.at(image, tuple(place), record.objective)
+    image = projection(record, (across, up))
+    edges = [np.linspace(*record.bounds[axis], cells + 1) for axis, cells in zip((across, up), image.shape, strict=True)]
     axes.set_facecolor(EMPTY)
     return axes.pcolormesh(*edges, np.ma.masked_invalid(image).T, cmap=mappable.cmap, norm=mappable.norm, rasterized=True)
+
+
+def projection(record: Map, axes: Sequence[int]) -> np.ndarray:
+    """Returns the best objective over all measures that are not among ``axes``; -inf where there is no elite.
+
+    Args:
+        record: of a grid; of another archive its elites are binned, 50 bins a side.
+        axes: some of the M measures.
+
+    Returns:
+        As many axes as there are in ``axes``, as long as the grid's or 50.
+    """
+    chosen = list(axes)
+    if record.dims is not None:
+        place = np.stack(np.unravel_index(record.cell, tuple(record.dims)))[chosen]
+        shape = [record.dims[axis] for axis in chosen]
+    else:
+        low, high = np.asarray(record.bounds, float)[chosen].T
+        share = (np.asarray(record.measures)[:, chosen] - low) / (high - low)
+        place, shape = (share * _BINS).astype(int).clip(0, _BINS - 1).T, [_BINS] * len(chosen)
+    image = np.full(shape, -np.inf)
+    np.maximum.at(image, tuple(place), record.objective)
+    return image
 
 
 def _strip(axes: Any, record: Map, mappable: ScalarMappable) -> None:

@@ -258,12 +258,12 @@ def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
     Returns:
         LaTeX source; in the names of cases, methods and metrics special characters are escaped.
     """
-    head = " & ".join(["case", "method", "$n$", *map(_tex, metrics)])
+    head = " & ".join(["case", "method", "$n$", *map(tex, metrics)])
     lines = [r"\begin{tabular}{ll" + "r" * (len(metrics) + 1) + "}", r"\toprule", head + r" \\", r"\midrule"]
     for (case, method), row_of_metric in _by_method(rows).items():
         n = max((row.n for row in row_of_metric.values()), default=0)
         cells = [case, method, str(n), *(_cell(row_of_metric.get(metric), digits) for metric in metrics)]
-        lines.append(" & ".join([*map(_tex, cells[:2]), *cells[2:]]) + r" \\")
+        lines.append(" & ".join([*map(tex, cells[:2]), *cells[2:]]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -282,5 +282,6 @@ def _cell(row: Row | None, digits: int) -> str:
     return f"{row.value:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
 
 
-def _tex(words: str) -> str:
+def tex(words: str) -> str:
+    """Returns words in which LaTeX reads no commands."""
     return re.sub(r"[&%$#_{}]", r"\\\g<0>", words).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")

@@ -59,9 +59,9 @@ def conclude(outcomes: Sequence[RunOutcome], what: str, show: bool = True) -> in
     finished = [each.folder for each in outcomes if each.folder and each.status in ("finished", "skipped")]
     if finished and show:
         print()
-        from qd.report.collect import collect  # with matplotlib, half a second
+        from qd.report.compare.write import compare  # with matplotlib and scipy, a second
 
-        collect(finished)
+        compare(finished)
     failed = [each for each in outcomes if each.status == "failed"]
     if failed:
         print(f"\nqd: {len(failed)} of {len(outcomes)} runs failed; typed again, {what} does only these:", file=sys.stderr)

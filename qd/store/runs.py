@@ -1,4 +1,4 @@
-"""Finds finished runs below folders and reads their config and metrics, for `qd collect`.
+"""Finds finished runs below folders and reads their config and metrics, for `qd compare`.
 
 G rows of metrics.csv.
 """
@@ -54,7 +54,7 @@ def finished_runs(folders: Sequence[Path]) -> list[Run]:
     if not runs:
         where = ", ".join(str(top) for top in folders)
         problem = f"none of the {len(paths)} runs in {where} is finished" if paths else f"no run in {where}"
-        raise UserError(f"{problem}", "type qd run -m seed=0,1,2 and then qd collect with the folder that it names")
+        raise UserError(f"{problem}", "type qd run -m seed=0,1,2 and then qd compare with the folder that it names")
     return runs
 
 
@@ -98,7 +98,7 @@ def _below(top: Path) -> Iterator[Path]:
     """Yields folders of runs, in order of their names. Raises UserError where the folder does not exist."""
     if not top.is_dir():
         raise UserError(
-            f"{top} is {'no folder' if top.exists() else 'not there'}", "type a folder of runs, e.g. qd collect runs/arm"
+            f"{top} is {'no folder' if top.exists() else 'not there'}", "type a folder of runs, e.g. qd compare runs/arm"
         )
     for here, inner, names in os.walk(top):
         inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there

@@ -104,7 +104,7 @@ def _runs(folder: Path) -> list[Attack]:
         (2.0, "qd export", table),
         (1.0, "qd query", command("query")),
         (1.0, "qd select", command("select", "--n", "4")),
-        (1.0, "qd collect", command("collect")),
+        (1.0, "qd compare", command("compare")),
         (0.5, "qd ask", command("ask")),
         (0.5, "qd export onnx", command("export", "--format", "onnx", "--where", "objective>=0")),
         (0.3, "qd plot", command("plot")),

@@ -41,7 +41,7 @@ def sphere(solutions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return objective, np.stack([clipped[:, : n // 2].sum(1), clipped[:, n // 2 :].sum(1)], axis=1)
 
 
-def main(case: str, file: str) -> None:
+def draw_map(case: str, file: str) -> None:
     """Searches, and draws the map.
 
     Args:
@@ -78,4 +78,4 @@ def main(case: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    draw_map(*sys.argv[1:])

@@ -4,6 +4,7 @@ A string "@domain" or "@domain.bounds" stands for a component that is already bu
 the start is a plain "@". Lists become tuples. Building runs code: build only configurations that you trust.
 """
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -106,8 +107,13 @@ def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
         try:
             part = getattr(part, attribute)
         except AttributeError as error:
-            before = name.removesuffix(attribute)
-            raise unknown("reference", f"@{name}", [f"@{before}{each}" for each in _public(part)], f"in {where}") from error
+            before, names = name.removesuffix(attribute), _public(part)
+            if difflib.get_close_matches(attribute, names):
+                raise unknown("reference", f"@{name}", [f"@{before}{each}" for each in names], f"in {where}") from error
+            problem = f"{where} needs @{name}, and {type(part).__name__} has no {attribute!r}"
+            raise UserError(
+                problem, f"type another {reference[1:].split('.')[0]}=... or {where.partition('.')[0]}=..."
+            ) from error
     return part
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from qd import abilities, keys
 from qd.support.errors import UserError
-from qd.types import Array, Batch, Elites, Emitter, Memory, Offspring, Rows
+from qd.types import Array, Batch, Describe, Elites, Emitter, Memory, Offspring, Rows
 
 
 class PoolMemory(NamedTuple):
@@ -111,7 +111,7 @@ class Pool:
             start += len(mark)
         return PoolMemory(tuple(members), memory.marks)
 
-    def redescribe(self, memory: PoolMemory, describe) -> PoolMemory:
+    def redescribe(self, memory: PoolMemory, describe: Describe) -> PoolMemory:
         """Lets each member describe its rows again.
 
         Args:

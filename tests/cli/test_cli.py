@@ -3,9 +3,9 @@
 import io
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +44,10 @@ def qd(*args: str, where: Path, path: Path = HOUSE) -> subprocess.CompletedProce
 def test_help_is_quick_and_lists_every_command(tmp_path):
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         output = qd("--help", where=tmp_path)
-        times.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # by CPU time, which other tests disturb least
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert output.returncode == 0 and not output.stderr
     assert all(re.search(rf"^  {name} +\S", output.stdout, re.MULTILINE) for name in COMMANDS)
     assert min(times) < 0.3
@@ -122,7 +123,11 @@ def test_a_domain_that_raises_is_named_below_its_traceback(tmp_path):
         (tmp_path / "mine.py").write_text(raising.replace("\n@", f"\nCALLS, LAST = [], {last}\n@"))
         output = qd("run", "domain=disc", "budget=3000", *["again=true"] * (last == 0), where=tmp_path)
         *trace, end = output.stderr.strip().splitlines()
-        assert output.returncode == 1 and trace[0].startswith("Traceback") and trace[-1] == "KeyError: 7"
+        assert (
+            output.returncode == 1
+            and trace[:3] == ["importing ...", "compiling ...", "Traceback (most recent call last):"]
+            and trace[-1] == "KeyError: 7"
+        )
         assert re.fullmatch(rf"qd: domain Disc raised KeyError {where}: correct it and type the command again", end), end
     assert not (tmp_path / "runs/disc/s0/result.json").exists()
 

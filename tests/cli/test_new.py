@@ -104,4 +104,4 @@ def test_how_it_is_asked(here, capsys):
     said = capsys.readouterr()
     assert "usage: qd new NAME" in said.out and "usage: qd new NAME" in said.err
     assert main(["new", "a", "b"]) == 2 and "unrecognized arguments: b" in capsys.readouterr().err
-    assert main(["new", "--exernal"]) == 2 and "usage: qd new NAME [--external]" in capsys.readouterr().err
+    assert main(["new", "--exernal"]) == 2 and "usage: qd new NAME [--external | --program]" in capsys.readouterr().err

@@ -37,6 +37,7 @@ ASKED = {
     "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
+    "driver/steady": ["workers=2"],
     "recipe/qdaif_paper": ["lm=toy"],
     "recipe/quant_speed": ["domain.network=digits"],
     **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},

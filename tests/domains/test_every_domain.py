@@ -22,5 +22,5 @@ def test_it_runs_alone(domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     assert main(["run", f"domain={domain}", "budget=101", "initial=100"]) == 0
     run = tmp_path / "runs" / domain / "initial=100-s0"
-    for name in ("result.json", "archive.npz", "metrics.csv", "history.npz", "figures/heatmap.png", "figures/curves.png"):
+    for name in ("result.json", "archive.npz", "metrics.csv", "history.npz", "figures/heatmap.png", "report.html"):
         assert (run / name).stat().st_size > 0, name

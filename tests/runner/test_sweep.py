@@ -149,7 +149,7 @@ def test_a_run_that_cannot_be_composed_is_named_and_left_out(place, capsys):
         (["budget=10,20"], "list each value once, and neither budget nor console"),
         (["seed=interval(0,1)"], r"seed=interval\(0,1\) lists no values; type seed=1,2,3 or seed=range\(0,5\)"),
         (["seed=range(0,0)"], r"seed=range\(0,0\) lists no values, so that nothing runs; type seed=1,2,3"),
-        (["emitter=isoline,cma"], "unknown emitter 'cma'; choose cma_me"),
+        (["emitter=isoline,cma"], "unknown emitter 'cma'; type cma_me"),
         (["hydra/launcher=jbolib"], r"unknown launcher 'jbolib'; .*pip install 'qd-atlas\[sweep\]'"),
         (["hydra/sweeper=clever"], "Could not find 'hydra/sweeper/clever'"),
     ],

@@ -323,12 +323,13 @@ def test_a_picture_of_lines_that_is_not_simple_is_shown_as_its_kind(svg):
 
 
 @pytest.mark.parametrize("command", [["export"], ["export", "--format", "jsonl"], ["select", "--n", "3"]])
-@pytest.mark.parametrize("out", ["", ".", "folder"])
+@pytest.mark.parametrize("out", [".", "folder"])
 def test_out_must_be_a_file(own_folder, capsys, command, out):
     Path("folder").mkdir()
     archive_file.save(Path("folder"), filled(), BOUNDS, {})
     assert main([command[0], "folder", *command[1:], "--out", out]) == 1
     assert "is a folder, not a file; name a file" in capsys.readouterr().err
+    assert main([command[0], "folder", *command[1:], "--out", ""]) == 2 and "--out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["collect"], ["plot"], ["export"], ["ask"], ["import"], ["query"], ["label"]])

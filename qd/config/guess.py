@@ -62,13 +62,24 @@ def correct(words: Sequence[str]) -> list[str]:
     return corrected
 
 
+def flags_first(words: Sequence[str]) -> list[str]:
+    """Returns the words with Hydra's flags and their values before the overrides, which its parser takes in one piece only."""
+    rest, flags, overrides = list(words), [], []
+    while rest:
+        word = rest.pop(0)
+        (flags if word.startswith("-") else overrides).append(word)
+        if word in _FLAGS and rest:
+            flags.append(rest.pop(0))
+    return flags + overrides
+
+
 def options() -> dict[str, list[str]]:
     """Returns group -> the choices in our conf and the user's ./conf, those of domain and recipe first."""
-    choices: dict[str, list[str]] = {}
+    choices: dict[str, dict[str, None]] = {}  # a choice that both have is one
     for folder in dict.fromkeys((conf(), Path("conf").resolve())):
         for file in sorted(folder.glob("*/*.yaml")):
-            choices.setdefault(file.parent.name, []).append(file.stem)
-    return {group: choices[group] for group in sorted(choices, key=lambda group: (group not in _FIRST, group))}
+            choices.setdefault(file.parent.name, {})[file.stem] = None
+    return {group: list(choices[group]) for group in sorted(choices, key=lambda group: (group not in _FIRST, group))}
 
 
 def _is_override(word: str) -> bool:

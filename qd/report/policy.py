@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from qd import abilities
-from qd.config.build import build
+from qd.config.build import build, import_users_modules
 from qd.config.compose import load
 from qd.support.conf import conf
 from qd.support.errors import UserError
@@ -28,6 +28,7 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
         UserError: the domain does not say how a solution is a policy, or must be named.
     """
     if domain is None:
+        import_users_modules()
         domain = _choice_of(config)
     instance: Domain = build(load([f"domain={domain}"]).domain, {}, "domain") if isinstance(domain, str) else domain
     policy = abilities.of_domain(instance).policy
@@ -40,15 +41,15 @@ def build_policy(solution: Any, config: dict[str, Any], domain: Domain | str | N
 
 
 def _choice_of(config: dict[str, Any]) -> str:
-    """Returns the choice of our conf/domain that has all the settings of a run's domain."""
+    """Returns the choice of our conf/domain, or of the user's ./conf/domain, that has all the settings of a run's domain."""
     node = original(config.get("domain") or {})
     target = node.get("_target_")
-    for path in sorted((conf() / "domain").glob("*.yaml")):
+    for path in [path for folder in (conf(), Path("conf")) for path in sorted((folder / "domain").glob("*.yaml"))]:
         if _target(path) == target and original(load([f"domain={path.stem}"]).domain) == node:
             return path.stem
     raise UserError(
         f"the run's domain ({target or 'unknown'}) has settings of its own, and none is built from what a folder says",
-        'pass the domain: run.policy(id, domain=Maze(...)), or the name of a choice: domain="maze"',
+        "pass the domain, run.policy(id, domain=...): an object, or the name of a choice in conf/domain",
     )
 
 

@@ -167,8 +167,13 @@ def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:
     return Condition(name, "==" if sign == "=" else sign, value, text)
 
 
+_OBJECTIVE = ("fitness", "quality", "score", "reward")  # other names of it
+
+
 def _column(name: str, numbers: dict[str, np.ndarray]) -> np.ndarray:
     if name not in numbers:
+        if name in _OBJECTIVE:
+            raise UserError(f"unknown column {name!r}", "type objective, as it is called here")
         how = f"run again with keep=[{name}]"
         if name == "deployable":
             how = "export cells first, e.g. qd export RUN --format onnx --where 'size<=20KB'"

@@ -47,6 +47,6 @@ def _by_hydra(words: list[str], job: Callable) -> int:
     if not any(word.startswith(("--config", "-cd", "-cn", "-cp")) for word in words):  # else the choices are not ours to know
         with open_hydra():
             check([word for word in words if "=" in word and not word.startswith("-")])
-    sys.argv = ["qd run", *hydra_overrides(words)]
+    sys.argv = ["qd run", *guess.flags_first(hydra_overrides(words))]
     hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")(task)()
     return 0

@@ -231,3 +231,8 @@ def test_a_range_is_the_runs_of_its_short_values_and_one_begun_under_a_long_name
     assert "iso: 0.3\n" in short.read_text()
     assert main(["run", "-m", "emitter.variation.iso=0.30000000000000004,0.3", *SMALL]) == 0  # typed in full: another value
     assert len(list(place.glob("runs/disc/*/result.json"))) == 3
+
+
+def test_flags_of_hydra_may_follow_overrides(place, capsys):
+    assert main(["run", "budget=1000", "--cfg", "job", "domain=arm"]) == 0
+    assert "budget: 1000" in capsys.readouterr().out

@@ -83,11 +83,18 @@ def plan(n: int, seeds: int) -> Iterator[tuple[str, str, int, Callable[[], dict[
 def rate(domain: remote.Remote, n: int) -> dict[str, float]:
     """Returns evaluations a second of n evaluations, without the start of the workers."""
     with domain:
+        wait_for_all(domain)
         solutions, each = batch(n)
-        domain.evaluate(each[:FEW], solutions[:FEW])
         began = time.perf_counter()
         domain.evaluate(each, solutions)
         return {"per_s": n / (time.perf_counter() - began)}
+
+
+def wait_for_all(domain: remote.Remote) -> None:
+    """Evaluates until all workers have started."""
+    solutions, each = batch(domain.engine.capacity)
+    while domain.dispatcher.status().alive < domain.engine.capacity:
+        domain.evaluate(each, np.resize(solutions, (len(solutions), *domain.sample(keys.new(0), 1).shape[1:])))
 
 
 def batch(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,9 +159,8 @@ def asleep() -> dict[str, float]:
     """Returns the share of the ideal that 32 workers reach, by evaluations that sleep."""
     n = 10 * MANY
     with remote.Pool(SLEEP, MANY) as domain:
+        wait_for_all(domain)
         solutions, each = batch(n)
-        while domain.dispatcher.status().alive < MANY:
-            domain.evaluate(each[:MANY], solutions[:MANY])
         began = time.perf_counter()
         domain.evaluate(each, solutions)
         return {"efficiency": n / MANY * SLEEP.seconds / (time.perf_counter() - began)}
@@ -191,8 +197,7 @@ def unlike(domain: Durations, size: int, steady: bool, seed: int, evaluations: i
         search = searching(workers, size)
         key, sample_key = keys.split(keys.new(seed))
         state, _ = start(search, key, domain.sample(sample_key, 64))
-        while workers.dispatcher.status().alive < WORKERS:
-            workers.evaluate(*reversed(batch(WORKERS)))
+        wait_for_all(workers)
         workers.dispatcher.workload.open()
         began, before = time.perf_counter(), state.evaluations
         for state, _ in (Steady() if steady else run)(search, state, before + evaluations):
@@ -217,6 +222,7 @@ def grown() -> dict[str, float]:
     with remote.Pool(replace(INSTANT, dim=100), FEW, chunk=CHUNK) as workers:
         search = searching(workers, 64)
         state, _ = start(search, keys.new(0), search.domain.sample(keys.new(1), 64))
+        wait_for_all(workers)
         for state, _ in run(search, state, 64 * 1001):
             if state.generation in (200, 600, 1000):
                 family = [psutil.Process(pid).memory_info().rss / 2**20 for pid in workers.dispatcher.pids()]

@@ -87,9 +87,9 @@ class Program:
         folder = Path(tempfile.mkdtemp(prefix="qd-call-", dir=_folder(self.keep_failed)))
         try:
             (folder / "stdin").write_text(json.dumps(question), encoding="utf-8")
-            with (folder / "stdin").open() as given, (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
+            with (folder / "stdin").open() as stdin, (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
                 command = [_executable(self.command[0]), *map(_absolute, self.command[1:])]
-                status = subprocess.run(command, stdin=given, stdout=out, stderr=err, cwd=folder).returncode
+                status = subprocess.run(command, stdin=stdin, stdout=out, stderr=err, cwd=folder).returncode
             output, errors = (_text(folder / name) for name in ("stdout", "stderr"))
             if status:
                 place = f"; its folder is {folder}" if self.keep_failed else ""

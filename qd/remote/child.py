@@ -99,7 +99,7 @@ class Child:
         code = self.process.poll()
         if code is None:
             with suppress(subprocess.TimeoutExpired):
-                if self.connection.closed or self.connection.poll(0):  # gone already: the system has not said so yet
+                if self.connection.closed or self.connection.poll(0):  # it has ended, though the system does not report it yet
                     code = self.process.wait(0.2)
         self.signal()
         code = self.process.wait() if code is None else code

@@ -63,8 +63,8 @@ class Dask:
         self._evaluate, self._futures = dask_worker.evaluate, {}
         self._futures: dict[Any, Task]  # by key
         self._done: queue.SimpleQueue = queue.SimpleQueue()
-        self._lost, self._seen, self._asked = 0, {}, float("-inf")
-        self._seen: dict[str, int]  # address -> threads of the workers that are there
+        self._lost, self._threads, self._glance = 0, {}, float("-inf")
+        self._threads: dict[str, int]  # address -> threads of the workers that are there
         self._cluster = None
         if settings.address is None:
             self._cluster = _local(settings.capacity)
@@ -104,8 +104,8 @@ class Dask:
             futures.append(self._done.get(timeout=seconds))
             while True:
                 futures.append(self._done.get_nowait())
-        finished = [future for future in futures if future.status == "finished" and future.key in self._futures]
-        outcomes = list(self._client.gather(finished, errors="skip")) if finished else []
+        successes = [future for future in futures if future.status == "finished" and future.key in self._futures]
+        outcomes = list(self._client.gather(successes, errors="skip")) if successes else []
         back = {outcome.number for outcome in outcomes}
         for future in futures:
             task = self._futures.pop(future.key, None)
@@ -117,7 +117,7 @@ class Dask:
     def status(self) -> Status:
         self._look()
         in_flight = list(self._futures.values())
-        threads = sum(self._seen.values())
+        threads = sum(self._threads.values())
         return Status(threads, min(len(in_flight), threads), self._lost, sum(len(task.solutions) for task in in_flight))
 
     def pids(self) -> list[int]:
@@ -136,13 +136,13 @@ class Dask:
 
     def _look(self) -> None:
         """Asks the scheduler who is there, not too often."""
-        if time.monotonic() - self._asked < _GLANCE:
+        if time.monotonic() - self._glance < _GLANCE:
             return
         present: dict[str, int] = {}
         with suppress(OSError, TimeoutError, ValueError):
             present = dict(self._client.nthreads())
-        self._lost += len(self._seen.keys() - present.keys())
-        self._seen, self._asked = present, time.monotonic()
+        self._lost += len(self._threads.keys() - present.keys())
+        self._threads, self._glance = present, time.monotonic()
 
     def _check_versions(self) -> None:
         """Raises UserError where a worker or the scheduler has other versions than this process."""

@@ -1,7 +1,7 @@
 """Sends chunks to workers until each of their solutions has a result: an evaluation, or the reason why it failed.
 
     number = dispatcher.submit(keys, solutions)
-    finished = dispatcher.take([number])
+    number, result = dispatcher.take([number])
 
 B batch, b rows of one chunk.
 """
@@ -18,7 +18,7 @@ from qd import keys
 from qd.remote.journal import Journal, Parts
 from qd.remote.order import Order
 from qd.remote.shapes import Shapes, join
-from qd.remote.tasks import KILLED, NAN, RUBBISH, SPENT, UNFIT, EngineSettings, Failure, Outcome, Status, Task
+from qd.remote.tasks import KILLED, NAN, RUBBISH, SPENT, UNFIT, EngineSettings, Outcome, RowFailure, Status, Task
 from qd.remote.workload import Workload
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Spent
@@ -27,13 +27,13 @@ _GLANCE = 0.5  # seconds between two looks at workers, while none returns anythi
 _PROBES = 5  # solutions that are tried, where the shape of an evaluation is not known
 
 
-class Finished(NamedTuple):
+class ChunkResult(NamedTuple):
     """A chunk of which each row has a result."""
 
     keys: Array
     solutions: Array
     parts: Parts  # None where a row failed, until all are joined
-    failures: list[Failure]
+    failures: list[RowFailure]
 
 
 @dataclass
@@ -44,7 +44,7 @@ class _Chunk:
     keys: Array
     solutions: Array
     rows: dict[int, Evaluation | None] = field(default_factory=dict)  # once its rows are evaluated one at a time
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RowFailure] = field(default_factory=list)
 
 
 class _Try(NamedTuple):
@@ -71,14 +71,14 @@ class Dispatcher:
         self.settings, self._domain, self._retries, self.patience = engine, domain, retries, patience
         self.journal = Journal(journal, domain)
         self.workload = Workload()
-        self.calls: deque[tuple[int, list[Failure]]] = deque(maxlen=1000)  # rows and failures of each batch
-        self.watch: Callable[[Status], None] = lambda status: None  # told of the workers while a batch is under way
+        self.calls: deque[tuple[int, list[RowFailure]]] = deque(maxlen=1000)  # rows and failures of each batch
+        self.watch: Callable[[Status], None] = lambda status: None  # receives the status of the workers during a batch
         self.asks: dict[int, list[int]] = {}  # of the steady-state driver: ask -> its chunks, until it is taken
         self.order: Order | None = None  # of the same, once it has run
         self._engine: Any = None
         self._shapes: Shapes | None = None
         self._tries: dict[int, _Try] = {}
-        self._finished: dict[int, Finished] = {}
+        self._results: dict[int, ChunkResult] = {}
         self._numbers = 0
         self._alone_since: float | None = None  # since when there has been no worker
 
@@ -99,14 +99,14 @@ class Dispatcher:
         """
         starts = range(0, len(solutions), chunk)
         numbers = [self.submit(each[start : start + chunk], solutions[start : start + chunk]) for start in starts]
-        finished = [self.take([number])[1] for number in numbers]
+        results = [self.take([number])[1] for number in numbers]
         failures = [
             failure._replace(row=start + failure.row)
-            for start, each_finished in zip(starts, finished, strict=True)
-            for failure in each_finished.failures
+            for start, result in zip(starts, results, strict=True)
+            for failure in result.failures
         ]
         self.calls.append((len(solutions), failures))
-        return self.join(finished)
+        return self.join(results)
 
     def submit(self, each: Array, solutions: Array) -> int:
         """Sends a chunk, and returns its number at once.
@@ -117,14 +117,14 @@ class Dispatcher:
         """
         self._numbers += 1
         chunk = _Chunk(self._numbers, each, solutions)
-        recorded = self.journal.find(each, solutions)
-        if recorded is not None:
-            self._finish(chunk, *recorded, new=False)
+        record = self.journal.find(each, solutions)
+        if record is not None:
+            self._finish(chunk, *record, new=False)
         else:
             self._send(_Try(chunk, None, 1))
         return chunk.number
 
-    def take(self, numbers: Sequence[int]) -> tuple[int, Finished]:
+    def take(self, numbers: Sequence[int]) -> tuple[int, ChunkResult]:
         """Waits for one of some chunks, and returns its number and its results, once.
 
         Args:
@@ -133,10 +133,10 @@ class Dispatcher:
         Raises:
             Spent: there is no worker, for longer than the patience.
         """
-        while not any(number in self._finished for number in numbers):
+        while not any(number in self._results for number in numbers):
             self._wait()
-        number = next(number for number in numbers if number in self._finished)
-        return number, self._finished.pop(number)
+        number = next(number for number in numbers if number in self._results)
+        return number, self._results.pop(number)
 
     def first(self, asks: Sequence[int]) -> int:
         """Waits until all chunks of one of some asks are finished, and returns its number.
@@ -149,18 +149,18 @@ class Dispatcher:
         """
         while True:
             for ask in asks:
-                if all(number in self._finished for number in self.asks[ask]):
+                if all(number in self._results for number in self.asks[ask]):
                     return ask
             self._wait()
 
-    def join(self, finished: Iterable[Finished]) -> Evaluation:
+    def join(self, results: Iterable[ChunkResult]) -> Evaluation:
         """Returns the evaluation of some chunks, in order, with blank rows for those that failed."""
-        finished = list(finished)
-        parts = [part for each in finished for part in each.parts]  # a whole chunk that failed has one row
+        results = list(results)
+        parts = [part for each in results for part in each.parts]  # a whole chunk that failed has one row
         present = [part for part in parts if part is not None]
         if len(present) == len(parts):
             return join(present)
-        shapes = self._learn_shapes([failure for each in finished for failure in each.failures])
+        shapes = self._learn_shapes([failure for each in results for failure in each.failures])
         return join([shapes.blank(1) if part is None else part for part in parts])
 
     def status(self) -> Status:
@@ -174,15 +174,15 @@ class Dispatcher:
     def checkpointed(self) -> None:
         """Empties the journal, but for what is finished and not taken: a checkpoint holds the rest."""
         self.journal.clear()
-        for finished in self._finished.values():
-            self.journal.add(*finished)
+        for result in self._results.values():
+            self.journal.add(*result)
 
     def close(self) -> None:
         """Ends the workers; the next evaluation starts new ones."""
         if self._engine is not None:
             self._engine.close()
         self._engine = None
-        self._tries, self._finished, self.asks, self._alone_since = {}, {}, {}, None
+        self._tries, self._results, self.asks, self._alone_since = {}, {}, {}, None
         self.journal.close()
 
     def _send(self, attempt: _Try) -> None:
@@ -202,7 +202,7 @@ class Dispatcher:
             raise Spent(outcome.detail)
         if outcome.reason == UNFIT:
             raise UserError(outcome.detail)
-        self.workload.worked(len(chunk.solutions) if row is None else 1, outcome.seconds)
+        self.workload.add_work(len(chunk.solutions) if row is None else 1, outcome.seconds)
         evaluation, reason, detail = outcome.evaluation, outcome.reason, outcome.detail
         if evaluation is not None and self._shapes is not None and (difference := self._shapes.difference(evaluation)):
             evaluation, reason, detail = None, RUBBISH, difference
@@ -215,10 +215,10 @@ class Dispatcher:
     def _succeed(self, chunk: _Chunk, row: int | None, evaluation: Evaluation) -> None:
         if row is None:
             nan = np.flatnonzero(~np.isfinite(evaluation.objective))
-            self._finish(chunk, [evaluation], [Failure(int(i), NAN, "") for i in nan])
+            self._finish(chunk, [evaluation], [RowFailure(int(i), NAN, "") for i in nan])
             return
         if not np.isfinite(evaluation.objective[0]):
-            chunk.failures.append(Failure(row, NAN, ""))
+            chunk.failures.append(RowFailure(row, NAN, ""))
         self._finish_row(chunk, row, evaluation)
 
     def _fail(self, attempt: _Try, reason: str, detail: str) -> None:
@@ -226,14 +226,14 @@ class Dispatcher:
         chunk, row, tries = attempt
         whole = row is None and len(chunk.solutions) > 1
         if tries <= self._retries and (reason == KILLED or not whole):
-            self.workload.retried += len(chunk.solutions) if row is None else 1
+            self.workload.retries += len(chunk.solutions) if row is None else 1
             self._send(attempt._replace(tries=tries + 1))
         elif whole:
-            self.workload.retried += len(chunk.solutions)
+            self.workload.retries += len(chunk.solutions)
             for i in range(len(chunk.solutions)):
                 self._send(_Try(chunk, i, 1))
         else:
-            chunk.failures.append(Failure(row or 0, reason, detail))
+            chunk.failures.append(RowFailure(row or 0, reason, detail))
             self._finish_row(chunk, row or 0, None)
 
     def _finish_row(self, chunk: _Chunk, row: int, evaluation: Evaluation | None) -> None:
@@ -242,11 +242,11 @@ class Dispatcher:
             parts = [chunk.rows[i] for i in range(len(chunk.rows))]
             self._finish(chunk, parts, sorted(chunk.failures))
 
-    def _finish(self, chunk: _Chunk, parts: Parts, failures: list[Failure], new: bool = True) -> None:
-        self._finished[chunk.number] = Finished(chunk.keys, chunk.solutions, parts, failures)
-        self.workload.finished(len(chunk.solutions), [failure.reason for failure in failures])
+    def _finish(self, chunk: _Chunk, parts: Parts, failures: list[RowFailure], new: bool = True) -> None:
+        self._results[chunk.number] = ChunkResult(chunk.keys, chunk.solutions, parts, failures)
+        self.workload.add_results(len(chunk.solutions), [failure.reason for failure in failures])
         if new:
-            self.journal.add(*self._finished[chunk.number])
+            self.journal.add(*self._results[chunk.number])
 
     def _wait(self) -> None:
         """Takes what comes back, shows the workers, and raises Spent where there has been none for too long."""
@@ -266,7 +266,7 @@ class Dispatcher:
                 raise UserError(f"no worker came {waited}", self.settings.how_to_start)
             raise Spent(f"no worker is alive, and none came {waited}")
 
-    def _learn_shapes(self, failures: list[Failure]) -> Shapes:
+    def _learn_shapes(self, failures: list[RowFailure]) -> Shapes:
         """Returns the shape of an evaluation; where none is known, as after a resume, a few samples are evaluated for it."""
         for i in range(_PROBES if self._shapes is None else 0):
             samples = self._domain.sample(keys.new(i), 1)

@@ -67,7 +67,7 @@ class Remote:
             return []
         idle, reasons = work.idle(status.alive), dict(sorted(work.reasons.items()))
         row = {"workers": status.alive, "lost": status.lost, "failed": sum(reasons.values())}
-        return [row | reasons | {"retried": work.retried, "idle": f"{100 * idle:.0f} %"}]
+        return [row | reasons | {"retried": work.retries, "idle": f"{100 * idle:.0f} %"}]
 
     def close(self) -> None:
         """Ends the workers."""

@@ -1,4 +1,4 @@
-"""A domain whose evaluations take no time: what workers themselves cost is measured with it."""
+"""A domain whose evaluations take no time: the cost of the workers themselves is measured with it."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from qd.remote.tasks import Failure
+from qd.remote.tasks import RowFailure
 from qd.support import run_files
 from qd.types import Array, Evaluation
 
@@ -29,9 +29,9 @@ class Journal:
         self._path = None if run is None else Path(run, run_files.EVALUATIONS_AHEAD)
         self._file: BinaryIO | None = None
         self._source = _source(domain)
-        self._records: dict[bytes, tuple[Parts, list[Failure]]] | None = None  # of the process before; None: not read yet
+        self._records: dict[bytes, tuple[Parts, list[RowFailure]]] | None = None  # of the process before; None: not read yet
 
-    def find(self, each: Array, solutions: Array) -> tuple[Parts, list[Failure]] | None:
+    def find(self, each: Array, solutions: Array) -> tuple[Parts, list[RowFailure]] | None:
         """Returns the results of a chunk that an earlier process recorded.
 
         Args:
@@ -47,7 +47,7 @@ class Journal:
             self._records = self._read(self._path)
         return self._records.pop(_identity(each, solutions), None) if self._records else None
 
-    def add(self, each: Array, solutions: Array, parts: Parts, failures: list[Failure]) -> None:
+    def add(self, each: Array, solutions: Array, parts: Parts, failures: list[RowFailure]) -> None:
         """Records a chunk.
 
         Args:
@@ -81,7 +81,7 @@ class Journal:
             self._file.close()
         self._file = None
 
-    def _read(self, path: Path) -> dict[bytes, tuple[Parts, list[Failure]]]:
+    def _read(self, path: Path) -> dict[bytes, tuple[Parts, list[RowFailure]]]:
         """Reads whole records of the same source; cuts what a kill left half written."""
         content = path.read_bytes() if path.is_file() else b""
         records, end = {}, 0
@@ -94,7 +94,7 @@ class Journal:
         return records
 
 
-def _record(identity: bytes, source: str, parts: Parts, failures: list[Failure]) -> bytes:
+def _record(identity: bytes, source: str, parts: Parts, failures: list[RowFailure]) -> bytes:
     present = [part for part in parts if part is not None]
     columns: dict[str, np.ndarray] = {}
     if present:
@@ -114,7 +114,7 @@ def _record(identity: bytes, source: str, parts: Parts, failures: list[Failure])
     return json.dumps(about).encode() + b"\n" + content
 
 
-def _parse(content: bytes) -> Iterator[tuple[int, bytes, str, tuple[Parts, list[Failure]]]]:
+def _parse(content: bytes) -> Iterator[tuple[int, bytes, str, tuple[Parts, list[RowFailure]]]]:
     """Yields (end, identity, source, record) of each whole record, until one is damaged."""
     start = 0
     while (line := content.find(b"\n", start)) >= 0:
@@ -124,7 +124,7 @@ def _parse(content: bytes) -> Iterator[tuple[int, bytes, str, tuple[Parts, list[
             columns = content[line + 1 : end]
             if hashlib.blake2b(columns, digest_size=8).hexdigest() != about["digest"]:
                 return
-            record = _parts(about, columns), [Failure(int(row), str(why), str(text)) for row, why, text in about["failures"]]
+            record = _parts(about, columns), [RowFailure(int(row), str(why), str(text)) for row, why, text in about["failures"]]
             yield end, bytes.fromhex(about["identity"]), str(about["source"]), record
         except (ValueError, KeyError, TypeError, AttributeError):
             return

@@ -23,28 +23,28 @@ class Entry(NamedTuple):
 class Order:
     """The recorded order of a run, and what is added to it."""
 
-    def __init__(self, path: Path | None, entries: list[Entry], given: bool) -> None:
-        self._path, self._entries, self._given = path, entries, given
-        self._recorded = len(_read(path)) if given and path is not None else len(entries)
+    def __init__(self, path: Path | None, entries: list[Entry], repeats: bool) -> None:
+        self._path, self._entries, self._repeats = path, entries, repeats
+        self._count = len(_read(path)) if repeats and path is not None else len(entries)
 
     @staticmethod
-    def open(run: str | None, given: str | None) -> "Order":
+    def open(run: str | None, other_run: str | None) -> "Order":
         """Opens the order of a run.
 
         Args:
             run: its folder; None: nothing is recorded.
-            given: another run, the order of which is repeated; None: the order of this run as far as it is recorded.
+            other_run: one, the order of which is repeated; None: the order of this run as far as it is recorded.
 
         Raises:
-            UserError: the given run has recorded no order.
+            UserError: the other run has recorded no order.
         """
         path = None if run is None else Path(run, run_files.ORDER)
-        if given is None:
+        if other_run is None:
             return Order(path, _read(path), False)
-        other = Path(given, run_files.ORDER)
+        other = Path(other_run, run_files.ORDER)
         if not other.is_file():
             raise UserError(
-                f"{other} is not there: {given} is no run of driver=steady", "type driver.order=RUN, or leave it out"
+                f"{other} is not there: {other_run} is no run of driver=steady", "type driver.order=RUN, or leave it out"
             )
         return Order(path, _read(other), True)
 
@@ -60,11 +60,11 @@ class Order:
             ask: its number.
             before: asks under way just before it came back.
         """
-        if not self._given and index >= len(self._entries):
+        if not self._repeats and index >= len(self._entries):
             self._entries.append(Entry(ask, before))
-        if self._path is None or index < self._recorded:
+        if self._path is None or index < self._count:
             return
-        self._recorded += 1
+        self._count += 1
         with self._path.open("a", encoding="ascii") as file:
             file.write(("" if file.tell() else _HEAD) + f"{ask},{before}\n")
 

@@ -19,12 +19,12 @@ class Overhead(NamedTuple):
 
     workers: int
     each: float  # seconds that an evaluation takes in a worker; NaN: none was evaluated
-    added: float  # seconds of work that the workers add to an evaluation
+    cost: float  # seconds of work that the workers add to an evaluation
 
     @property
     def pays_from(self) -> float:
         """Seconds an evaluation, from which on the workers are faster than this process; infinite for one worker."""
-        return self.added * self.workers / (self.workers - 1) if self.workers > 1 else float("inf")
+        return self.cost * self.workers / (self.workers - 1) if self.workers > 1 else float("inf")
 
     @property
     def pays(self) -> bool:
@@ -32,7 +32,7 @@ class Overhead(NamedTuple):
         return self.workers < 2 or not self.each < self.pays_from
 
     def __str__(self) -> str:
-        milliseconds = f"workers: {1e3 * self.added:.2f} ms beside each evaluation, by {self.workers} of them"
+        milliseconds = f"workers: {1e3 * self.cost:.2f} ms beside each evaluation, by {self.workers} of them"
         pays = (
             "one worker is never faster than this process"
             if self.workers < 2
@@ -62,8 +62,8 @@ def measure(domain: Remote, solutions: Array, evaluation: Evaluation) -> Overhea
         echo.evaluate(keys.split(keys.new(0), len(batch)), batch)  # all workers have started
         began = time.perf_counter()
         echo.evaluate(keys.split(keys.new(1), len(batch)), batch)
-        added = (time.perf_counter() - began) / rows
-    return Overhead(workers, each, added)
+        cost = (time.perf_counter() - began) / rows
+    return Overhead(workers, each, cost)
 
 
 def of(domain: Any, solutions: Array, evaluation: Evaluation | None) -> Overhead | None:

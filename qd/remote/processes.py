@@ -45,8 +45,8 @@ class Processes:
     def how_to_start(self) -> str:
         return "read what the workers printed above"
 
-    def open(self, domain: Any) -> "Pool":
-        return Pool(self, pickling.dumps(domain))
+    def open(self, domain: Any) -> "ProcessPool":
+        return ProcessPool(self, pickling.dumps(domain))
 
 
 def check_timeout(seconds: float | None) -> None:
@@ -57,7 +57,7 @@ def check_timeout(seconds: float | None) -> None:
         )
 
 
-class Pool:
+class ProcessPool:
     """A pool that is open."""
 
     def __init__(self, settings: Processes, payload: bytes) -> None:

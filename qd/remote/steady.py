@@ -1,4 +1,4 @@
-"""The steady-state driver: as soon as a chunk is back it enters the archive, and the emitter is asked for the next.
+"""The steady-state driver: as soon as a chunk is back it enters the archive, and the emitter makes the next.
 
 Generations wait for their slowest evaluation; this driver does not, so that workers stay busy where durations vary. Each ask
 is a generation of its own. The order in which asks come back depends on the clock: it is recorded, and a run that goes on, or
@@ -13,9 +13,9 @@ import numpy as np
 
 from qd import abilities, checks, keys, programs
 from qd.archives import HostElites, objects
-from qd.remote.dispatch import Dispatcher, Finished
+from qd.remote.dispatch import ChunkResult, Dispatcher
 from qd.remote.order import Order
-from qd.remote.tasks import Failure
+from qd.remote.tasks import RowFailure
 from qd.search import insert
 from qd.support.error_notes import in_generation, naming_component
 from qd.support.errors import UserError
@@ -25,7 +25,7 @@ _AHEAD = 4  # one more ask under way for so many workers, so that none waits for
 
 
 class Ask(NamedTuple):
-    """Offspring whose evaluations are under way."""
+    """Offspring that are under way."""
 
     number: int
     keys: Array  # uint32 [b, 2]
@@ -36,7 +36,7 @@ class Ask(NamedTuple):
 class Steady:
     """The driver, with the signature of qd.search.run."""
 
-    order: str | None = None  # a run whose recorded order is repeated; None: as evaluations come back
+    order: str | None = None  # a run, the order of which is repeated; None: as evaluations come back
 
     def __call__(self, search: Search, state: State, until: int) -> Iterator[tuple[State, Batch]]:
         """Yields an ask at a time until there are ``until`` evaluations; what is under way then stays so.
@@ -50,7 +50,7 @@ class Steady:
             The state after each ask that came back, and its batch of b rows.
 
         Raises:
-            UserError: the emitter cannot be asked before its last tell, or the domain has no workers.
+            UserError: the emitter cannot ask before its last tell, or the domain has no workers.
         """
         emitter, dispatcher = _emitter(search), _dispatcher(search)
         size = search.domain.chunk  # type: ignore[attr-defined]
@@ -59,12 +59,12 @@ class Steady:
         for ask in state.pending:
             _submit(dispatcher, ask, size)
         while state.evaluations < until:
-            recorded = order.at(state.generation - 1)
-            state = _top_up(search, state, recorded.before if recorded else _target(dispatcher, state, size))
+            entry = order.at(state.generation - 1)
+            state = _top_up(search, state, entry.before if entry else _target(dispatcher, state, size))
             before = len(state.pending)
-            number, finished = _take(dispatcher, state, recorded.ask if recorded else None)
+            number, results = _take(dispatcher, state, entry.ask if entry else None)
             order.add(state.generation - 1, number, before)
-            state, batch = _conclude(search, state, number, finished)
+            state, batch = _conclude(search, state, number, results)
             yield state, batch
 
 
@@ -80,8 +80,8 @@ def _emitter(search: Search) -> Emitter:
     emitter = steady(search.domain.chunk) if steady else None  # type: ignore[attr-defined]
     if emitter is None:
         raise UserError(
-            f"driver=steady asks for solutions before the last ones are told, which {_name(search.emitter)} cannot: it learns "
-            "from each batch before the next",
+            f"driver=steady wants new solutions before the results of the last ones, which {_name(search.emitter)} cannot "
+            "make: it learns from each batch before the next",
             "type emitter=isoline or emitter=gaussian, or driver=host",
         )
     return emitter
@@ -137,31 +137,31 @@ def _submit(dispatcher: Dispatcher, ask: Ask, size: int) -> None:
         dispatcher.asks[ask.number] = [dispatcher.submit(ask.keys[each], solutions[each]) for each in rows]
 
 
-def _take(dispatcher: Dispatcher, state: State, number: int | None) -> tuple[int, list[Finished]]:
+def _take(dispatcher: Dispatcher, state: State, number: int | None) -> tuple[int, list[ChunkResult]]:
     """Waits for an ask, the given one or whichever is back first, and returns its number and its results."""
     asks = [ask.number for ask in state.pending] if number is None else [number]
     number = dispatcher.first(asks)
     return number, [dispatcher.take([ticket])[1] for ticket in dispatcher.asks.pop(number)]
 
 
-def _conclude(search: Search, state: State, number: int, finished: list[Finished]) -> tuple[State, Batch]:
+def _conclude(search: Search, state: State, number: int, results: list[ChunkResult]) -> tuple[State, Batch]:
     """Describes an ask's results, offers them to the archive and tells the emitter."""
     offspring = next(ask.offspring for ask in state.pending if ask.number == number)
     dispatcher = _dispatcher(search)
     names = programs.feature_names(search)
     with naming_component(search, lambda: in_generation(state.generation)):
-        whole = dispatcher.join(finished)
+        whole = dispatcher.join(results)
         evaluation = whole._replace(features={name: whole.features[name] for name in names})
         described = programs.describe(search.descriptor, state.params, evaluation.features)
         batch = insert(state, offspring, programs.Results(evaluation, *described))
         memory = search.emitter.tell(state.memory, batch)
-    dispatcher.calls.append((len(batch.ids), _failures(finished)))
+    dispatcher.calls.append((len(batch.ids), _failures(results)))
     pending = tuple(ask for ask in state.pending if ask.number != number)
     evaluations = state.evaluations + len(batch.ids)
     return state._replace(memory=memory, pending=pending, generation=state.generation + 1, evaluations=evaluations), batch
 
 
-def _failures(finished: list[Finished]) -> list[Failure]:
-    starts = np.cumsum([0, *(len(each.solutions) for each in finished)])
-    pairs = zip(starts, finished, strict=False)
+def _failures(results: list[ChunkResult]) -> list[RowFailure]:
+    starts = np.cumsum([0, *(len(each.solutions) for each in results)])
+    pairs = zip(starts, results, strict=False)
     return [failure._replace(row=int(start) + failure.row) for start, each in pairs for failure in each.failures]

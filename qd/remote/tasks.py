@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-class Failure(NamedTuple):
+class RowFailure(NamedTuple):
     """An evaluation that failed."""
 
     row: int  # of its chunk, or of its batch
@@ -61,7 +61,7 @@ class Status(NamedTuple):
         return f"workers {self.busy}/{self.alive} busy{lost}, {self.in_flight:,} in flight"
 
 
-class Engine(Protocol):
+class WorkerEngine(Protocol):
     """Workers that are open."""
 
     def submit(self, task: Task) -> None:
@@ -98,6 +98,6 @@ class EngineSettings(Protocol):
         """What to type where no worker comes."""
         ...
 
-    def open(self, domain: Any) -> Engine:
+    def open(self, domain: Any) -> WorkerEngine:
         """Starts the workers, each with its copy of the domain. Raises UserError where that cannot be."""
         ...

@@ -13,7 +13,7 @@ class Counts(NamedTuple):
     """Running counts of a run, stored in its checkpoints."""
 
     reasons: tuple[tuple[str, int], ...] = ()  # (reason, evaluations that failed by it)
-    retried: int = 0
+    retries: int = 0
 
 
 class Workload:
@@ -21,7 +21,7 @@ class Workload:
 
     def __init__(self) -> None:
         self.reasons: Counter[str] = Counter()
-        self.evaluations = self.retried = 0
+        self.evaluations = self.retries = 0
         self.busy = self.seconds = 0.0  # of all workers together; of evaluations
         self._durations: deque[tuple[float, int]] = deque(maxlen=_WINDOW)  # seconds an evaluation, rows
         self._mark = self._opened = (time.monotonic(), 0.0)
@@ -30,7 +30,7 @@ class Workload:
         """Starts the clock: the workers are there."""
         self._mark = self._opened = (time.monotonic(), self.busy)
 
-    def worked(self, rows: int, seconds: float) -> None:
+    def add_work(self, rows: int, seconds: float) -> None:
         """Adds a task that came back.
 
         Args:
@@ -40,7 +40,7 @@ class Workload:
         self.busy += seconds
         self._durations.append((seconds / rows, rows))
 
-    def finished(self, rows: int, reasons: list[str]) -> None:
+    def add_results(self, rows: int, reasons: list[str]) -> None:
         """Adds a chunk of which each row has a result.
 
         Args:

@@ -192,7 +192,7 @@ class Recorder:
         """Joins the parts of the history into one file, and those of the film."""
         for history in self._histories:
             history.pack()
-        self.workers.finished()
+        self.workers.close_journal()
 
     def close(self) -> None:
         for file in (self._metrics, self._events):

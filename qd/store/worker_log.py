@@ -20,7 +20,7 @@ class WorkerLog:
         """Goes on from the counts of a checkpoint, None at the beginning."""
         self._dispatcher: Any = abilities.of_domain(domain).dispatcher
         counts = counts or Counts()
-        self.reasons, self._retried_before, self._lost = Counter(dict(counts.reasons)), counts.retried, 0
+        self.reasons, self._retries_before, self._losses = Counter(dict(counts.reasons)), counts.retries, 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -30,13 +30,13 @@ class WorkerLog:
     @property
     def counts(self) -> Counts | None:
         """What a checkpoint holds."""
-        return Counts(tuple(sorted(self.reasons.items())), self._retried) if self._dispatcher else None
+        return Counts(tuple(sorted(self.reasons.items())), self._retries) if self._dispatcher else None
 
     def row(self) -> dict[str, float]:
         """Returns the numbers since the last row, and the counts of the run."""
         if not self._dispatcher:
             return {}
-        counts = {"timed_out": self.reasons["timed_out"], "retried": self._retried}
+        counts = {"timed_out": self.reasons["timed_out"], "retried": self._retries}
         return self._dispatcher.workload.take_times(self._dispatcher.status().alive) | counts
 
     def status(self) -> dict[str, str]:
@@ -65,25 +65,25 @@ class WorkerLog:
                     yield "evaluation failed", number | {"reason": failure.reason, "detail": failure.detail}
                 self.reasons[failure.reason] += 1
             ids = [] if of_generation else ids
-        lost = self._dispatcher.status().lost
-        if lost > self._lost:
-            yield "workers lost", {"lost": lost - self._lost}
-        self._lost = lost
+        losses = self._dispatcher.status().lost
+        if losses > self._losses:
+            yield "workers lost", {"lost": losses - self._losses}
+        self._losses = losses
 
     def summary(self) -> dict[str, Any]:
         """Returns the entries of a result."""
-        return {"failures": dict(sorted(self.reasons.items())), "retried": self._retried} if self._dispatcher else {}
+        return {"failures": dict(sorted(self.reasons.items())), "retried": self._retries} if self._dispatcher else {}
 
     def checkpointed(self) -> None:
         """A checkpoint holds all that was evaluated."""
         if self._dispatcher:
             self._dispatcher.checkpointed()
 
-    def finished(self) -> None:
+    def close_journal(self) -> None:
         """The run has its result."""
         if self._dispatcher:
             self._dispatcher.journal.remove()
 
     @property
-    def _retried(self) -> int:
-        return self._retried_before + self._dispatcher.workload.retried
+    def _retries(self) -> int:
+        return self._retries_before + self._dispatcher.workload.retries

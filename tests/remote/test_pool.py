@@ -78,7 +78,7 @@ def test_one_poison_solution_in_a_thousand_fails_alone_with_its_reason(kind):
         ((rows, failures),) = pool.dispatcher.calls
         assert (rows, [(failure.row, failure.reason) for failure in failures]) == (n, [(row, LUCK[kind])])
         assert pool.dispatcher.workload.reasons == {LUCK[kind]: 1} and pool.dispatcher.workload.evaluations == n
-        assert pool.dispatcher.workload.retried == (0 if kind == "nan" else 33 if LUCK[kind] == "killed" else 17)
+        assert pool.dispatcher.workload.retries == (0 if kind == "nan" else 33 if LUCK[kind] == "killed" else 17)
     assert np.flatnonzero(np.isnan(evaluation.objective)).tolist() == [row]
     others = np.arange(n) != row
     assert np.array_equal(evaluation.objective[others], expected.objective[others])
@@ -120,7 +120,7 @@ def test_a_worker_that_is_killed_loses_only_its_chunk_and_is_replaced():
         evaluation = pool.evaluate(each, solutions)
         kills.join()
         assert same(evaluation, expected)
-        assert pool.dispatcher.status().lost == 2 and pool.dispatcher.workload.retried > 0
+        assert pool.dispatcher.status().lost == 2 and pool.dispatcher.workload.retries > 0
         assert pool.dispatcher.workload.evaluations == n + 4 and not pool.dispatcher.workload.reasons
 
 
@@ -258,7 +258,7 @@ def test_without_a_worker_it_gives_up_after_its_patience():
     pool.dispatcher.watch = shown.append
     with pytest.raises(UserError, match=r"no worker came within 0.05 s \(remote.patience\); buy one"):
         pool.evaluate(keys.split(keys.new(1), 1), poisoned(1, 0))
-    pool.dispatcher.workload.worked(1, 0.1)  # there was one before
+    pool.dispatcher.workload.add_work(1, 0.1)  # there was one before
     with pytest.raises(Spent, match=r"no worker is alive, and none came within 0.05 s \(remote.patience\)"):
         pool.evaluate(keys.split(keys.new(1), 1), poisoned(1, 0))
     assert str(shown[-1]) == "workers 0/0 busy, 3 lost, 1 in flight"

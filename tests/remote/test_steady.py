@@ -105,7 +105,9 @@ def test_emitters_that_learn_from_each_batch_are_refused_by_name(emitter):
     if emitter in CAN:
         assemble(load([*words, "driver=steady"]))
     else:
-        with pytest.raises(UserError, match=r"driver=steady asks for solutions before the last ones are told, which \w+"):
+        with pytest.raises(
+            UserError, match=r"driver=steady wants new solutions before the results of the last ones, which \w+"
+        ):
             assemble(load([*words, "driver=steady"]))
 
 

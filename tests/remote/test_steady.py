@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from qd import abilities
+from qd.config.build import locate
 from qd.config.compose import assemble, load
+from qd.emitters.ribs import Ribs
+from qd.emitters.vary import Vary
 from qd.remote import order
+from qd.remote.steady import Steady
 from qd.store import metrics_file
 from qd.support import run_files
+from qd.support.conf import conf
 from qd.support.errors import UserError
 from tests.remote.test_runs import start
 from tests.support.choices import choices
@@ -57,6 +62,7 @@ def test_the_recorded_order_gives_the_same_archive_again(tmp_path, whole, engine
     assert entries(tmp_path / "again") == entries(whole)
 
 
+@pytest.mark.slow
 def test_a_killed_run_repeats_what_it_recorded_and_goes_on(tmp_path):
     log, path = tmp_path / "log", tmp_path / "killed"
     settings = {"workers": 2, "of_domain": UNLIKE | {"log": str(log)}, "remote": {"chunk": 1}, "save_every": 120, **STEADY}
@@ -90,25 +96,26 @@ def test_objects_chunks_and_failures_work_too(tmp_path):
     assert result["failures"]["raised"] == result["metrics"]["failed"] > 0
 
 
-@pytest.mark.parametrize("emitter", [name for name in choices("emitter") if not name.startswith(("lmx", "proxies_"))])
+@pytest.mark.parametrize("emitter", ["isoline", "ribs_gaussian", "cma_me", "cma_me_jax", "omg_mega", "novelty", "pool"])
 def test_emitters_that_learn_from_each_batch_are_refused_by_name(emitter):
-    domain = {"proxies": "proxies", "ilp": "quant", "ilp_mixed": "quant", "integers": "quant"}.get(emitter, "sphere")
-    words = [
-        f"domain={domain}",
-        f"emitter={emitter}",
-        "workers=2",
-        *(["descriptor=autoencoder"] if emitter in ("taxons", "surprise") else []),
-    ]
-    settings = load(words)
-    able = abilities.of_emitter(assemble(settings).search.emitter).steady
-    assert (emitter in CAN) == (able is not None and able(1) is not None)
+    words = ["domain=sphere", f"emitter={emitter}", "workers=2", "driver=steady"]
     if emitter in CAN:
-        assemble(load([*words, "driver=steady"]))
-    else:
-        with pytest.raises(
-            UserError, match=r"driver=steady wants new solutions before the results of the last ones, which \w+"
-        ):
-            assemble(load([*words, "driver=steady"]))
+        assert assemble(load(words)).run == Steady()
+        return
+    with pytest.raises(UserError, match=r"wants new solutions before the results of the last ones, which \w+.* cannot make"):
+        assemble(load(words))
+
+
+def test_every_emitter_of_conf_that_can_is_known():
+    able = set()
+    for name in choices("emitter"):
+        node = yaml.safe_load((conf() / f"emitter/{name}.yaml").read_text(encoding="utf-8"))
+        kind = locate(str(node.get("_target_", "qd.emitters.sparse.serene.Serene")), "emitter")
+        if kind is Vary or (kind is Ribs and node["emitter"] in ("GaussianEmitter", "IsoLineEmitter")):
+            able.add(name)
+        else:
+            assert kind is Ribs or "steady" not in vars(kind)
+    assert able == CAN
 
 
 def test_it_needs_workers_and_an_order_that_is_there(tmp_path):

@@ -18,6 +18,7 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "plot": ("qd.cli.plot.main", "draw a run's figures: qd plot runs/arm/s0"),
     "report": ("qd.cli.report.main", "write a run as one page to click on: qd report runs/arm/s0"),
     "compare": ("qd.cli.compare.main", "methods side by side over seeds: page, tables, figures: qd compare runs/arm"),
+    "log": ("qd.cli.log.main", "send a run's numbers to a tracker: qd log RUN --to wandb|mlflow|tensorboard"),
     "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select.main", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
     "query": ("qd.cli.query.main", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),

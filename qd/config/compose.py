@@ -9,12 +9,13 @@ Later wins: primary defaults, domain, recipe, command line.
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import guess, plugins, workers
+from qd.config import guess, own_metrics, plugins, workers
 from qd.config.build import build
 from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
@@ -25,7 +26,17 @@ from qd.support.spelling import unknown
 
 # each component may refer to those before it
 _ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
-_ELSEWHERE = ("name", "seed", "budget", "workers", "runs", "console", "again", "save_seconds")  # not part of a folder's name
+_ELSEWHERE = (
+    "name",
+    "seed",
+    "budget",
+    "workers",
+    "runs",
+    "console",
+    "again",
+    "save_seconds",
+    "log",
+)  # not part of a folder's name
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b|remote(\.(?!chunk\b).*)?$")  # nor do these
 _LONGEST, _SLUG = 120, 60  # characters of overrides in a folder's name; and where they are cut short
 _PLAIN = re.compile(r"[\w.,=+~@:\[\]{}-]*")
@@ -36,6 +47,7 @@ class Components(NamedTuple):
     referee: Any  # qd.referee.Referee or None
     run: Callable  # the driver: qd.search.run, or another of its signature
     services: tuple[Any, ...] = ()  # shared components with report(): calls and cost, a row for each role
+    metrics: Mapping[str, Callable] = MappingProxyType({})  # more columns of metrics.csv
 
 
 def load(overrides: list[str]) -> RunSettings:
@@ -92,7 +104,8 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
         if key not in ("name", "order", "_target_"):
             raise unknown("setting", f"driver.{key}", ["driver.name", "driver.order"])
     driver = choose(search, settings.driver.get("name"), settings.driver.get("order"))
-    return Components(search, shared.get("referee"), driver, tuple(services.values()))
+    metrics = own_metrics.functions(settings.metrics, shared)
+    return Components(search, shared.get("referee"), driver, tuple(services.values()), metrics)
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:

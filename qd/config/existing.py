@@ -37,7 +37,7 @@ def settings_of(args: Sequence[str]) -> tuple[RunSettings, Path]:
         settings = from_config(config | {"again": False})
     except UserError as error:
         raise UserError(f"{file} holds no config of a run: {error.problem}", "restore it, or start again") from error
-    trusted.check(run, to_config(settings), COMPONENTS, args[1:])
+    trusted.check(run, to_config(settings), (*COMPONENTS, "metrics"), args[1:])
     return settings, run
 
 

@@ -29,6 +29,8 @@ _LEFT_OUT = (
     "live_map",
     "axis_labels",
     "columns",
+    "metrics",
+    "log",
     "workers",
 )  # where they are not set
 
@@ -97,6 +99,8 @@ class RunSettings:
         None  # on figures: feature -> for each column (title), (title, low end, high end) or (title, a name for each cell)
     )
     columns: str | None = None  # a choice of conf/columns.yaml: more columns of `qd export`
+    log: str | None = None  # sends the numbers to a tracker while the run goes on: wandb, mlflow or tensorboard
+    metrics: Any = None  # more columns of metrics.csv: name -> function of (state, batch), as {_target_: my_module.my_function}
     keep: tuple[str, ...] = ()  # more features to store beside each elite
     reserve: int | None = None  # room for elites that lose their cell at a refit; None: as many as there are cells
     workers: int | None = None  # processes that evaluate; None: in this process, or where remote= says

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from qd.config import plugins
-from qd.plots.curves import PANELS, REFEREE, curves
+from qd.plots.curves import PANELS, REFEREE, CurvePanel, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.page import page
 from qd.plots.records import Map
@@ -17,7 +17,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
-from qd.support import atomic, json_lines, run_files
+from qd.support import atomic, json_lines, read_files, run_files
 from qd.support.errors import UserError
 from qd.support.moved import current
 
@@ -112,8 +112,20 @@ def curves_of(run: Path, title: str) -> Figure:
 
 
 def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
-    panels = (*PANELS, *(panel for panel in REFEREE if panel.column in rows))
+    own = [name for name in _own_metrics(run) if name in rows]
+    panels = (
+        *PANELS,
+        *(panel for panel in REFEREE if panel.column in rows),
+        *(CurvePanel(name, name.replace("_", " "), "no number is defined") for name in own),
+    )
     return curves(rows, title, panels, _refits(run / run_files.EVENTS))
+
+
+def _own_metrics(run: Path) -> list[str]:
+    """Names the metrics that the run's own config adds."""
+    file = run / run_files.CONFIG
+    nodes = read_files.yaml_mapping(file, "put it back").get("metrics") if file.is_file() else None
+    return [str(name) for name in nodes] if isinstance(nodes, dict) else []
 
 
 def record(archive: archive_file.StoredArchive) -> Map:

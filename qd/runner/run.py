@@ -10,6 +10,7 @@ from typing import Any
 from qd import abilities, checks, keys
 from qd.config.compose import Components
 from qd.config.settings import RunSettings, to_config
+from qd.report.tracking import live
 from qd.runner import live_map, refits
 from qd.runner.console import report_usage
 from qd.runner.finish import finish, interrupt
@@ -82,7 +83,8 @@ def _warnings(parts: Components) -> list[str]:
 def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     """Starts or goes on, searches, and ends."""
     settings, parts = job.settings, job.parts
-    recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film)
+    recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film, parts.metrics)
+    live.start(job.path, settings.log)
     job = job._replace(console=WorkerView(parts.search.domain, job.console))
     try:
         with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
@@ -126,7 +128,8 @@ def _start(job: Job, recorder: Recorder) -> State:
 def _search(job: Job, recorder: Recorder, state: State, watch: Watch) -> State:
     """Segments between refits. A segment also ends for console and checkpoint, which changes no elite."""
     settings, stop, search = job.settings, job.stop, job.parts.search
-    length, refit_schedule = SegmentLength(settings, job.parts.referee), refits.open_schedule(settings, job.path)
+    length = SegmentLength(settings, job.parts.referee or job.parts.metrics)
+    refit_schedule = refits.open_schedule(settings, job.path)
     while state.evaluations < settings.budget and not stop.is_requested and not watch.is_reached(recorder.last_refit):
         next_refit = refit_schedule.next(recorder.last_refit)
         if next_refit is not None and state.evaluations >= next_refit:
@@ -183,10 +186,10 @@ class SegmentLength:
     Short segments are made longer, for each costs some work beside the search.
     """
 
-    def __init__(self, settings: RunSettings, referee: Any) -> None:
+    def __init__(self, settings: RunSettings, reader: Any) -> None:
         self.log_every, self.save_every = settings.log_every, settings.save_every
         # they act on each row
-        self.one_row = referee is not None or bool(settings.stop) or settings.refit == "outside"
+        self.one_row = bool(reader) or bool(settings.stop) or settings.refit == "outside"
         self.rows = 1
 
     def end(self, evaluations: int, checkpoint_due: bool) -> int:

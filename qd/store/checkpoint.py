@@ -31,6 +31,7 @@ class Checkpoint(NamedTuple):
     sources: dict[str, str]  # fingerprint of the parts
     compile_s: float = 0.0  # seconds of ``wall`` in which JAX compiled; earlier versions did not count them
     workers: Any | None = None  # counts of the workers that evaluate, where there are some
+    own_metrics: dict[str, float] | None = None  # of the recipe, at this state
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:

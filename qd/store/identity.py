@@ -12,7 +12,15 @@ from typing import Any
 from qd.support import provenance
 from qd.support.moved import current_config, original
 
-_LEFT_OUT = ("runs", "console", "budget", "again", "live_map", "save_seconds")  # they change where or how long, never what
+_LEFT_OUT = (
+    "runs",
+    "console",
+    "budget",
+    "again",
+    "live_map",
+    "save_seconds",
+    "log",
+)  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _OF_WORKERS = ("chunk",)  # of remote: what may change an evaluation, by rounding
 _MODELS, _LEFT_OUT_OF_MODELS = ("lm", "judge_lm"), ("budget", "limits", "cache", "price", "mode", "key_variable")

@@ -7,7 +7,9 @@ several fall into one batch of many generations, each describes the archive at i
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from qd.store import checkpoint, identity, worker_log
 from qd.store.checkpoint import Checkpoint
 from qd.store.compile_time import compile_clock
 from qd.store.history import History
+from qd.store.own_metrics import OwnMetrics
 from qd.store.replay import Past
 from qd.support import atomic, run_files
 from qd.support.atomic import Growing
@@ -62,6 +65,7 @@ class Recorder:
         log_every: int,
         saved: Checkpoint | None = None,
         film: str | None = None,  # a feature of two numbers, of which every row is kept
+        own_metrics: Mapping[str, Callable[..., Any]] = MappingProxyType({}),  # more columns: functions of (state, batch)
     ) -> None:
         self.run, self.search, self.referee, self.log_every = run, search, referee, log_every
         self.bench = saved.bench if saved else None
@@ -77,6 +81,8 @@ class Recorder:
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._columns = [name for name in _COLUMNS if self._last_row is None or name in self._last_row]  # as the file began
         self.workers = worker_log.WorkerLog(search.domain, saved.workers if saved else None)
+        self.own_metrics = OwnMetrics(own_metrics, saved.own_metrics if saved else None)
+        self._batch: Batch | None = None  # the last one
         self._past: Past | None = None
         generation = saved.state.generation if saved else 0
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
@@ -101,7 +107,8 @@ class Recorder:
         Args:
             one_generation: each batch is one generation, so that no row falls inside one.
         """
-        replays = not one_generation and self.referee is None and Past.fits(state.archive)
+        reads_state = self.referee is not None or bool(self.own_metrics.functions)
+        replays = not one_generation and not reads_state and Past.fits(state.archive)
         self._past = Past(state.archive) if replays else None
         self._last_times = Times(self.wall, self.compile_s)
 
@@ -118,6 +125,7 @@ class Recorder:
         if self.referee is not None:
             self.bench = self.bench or self.referee.open(batch)
             self.bench.add(batch)
+        self._batch = batch
         self._note_failures(state, batch)
         self._note_workers(state, batch)
         whole, began = state.generation - batch.first, self._last_times
@@ -174,7 +182,8 @@ class Recorder:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
         progress = state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths
-        saved = Checkpoint(*progress, self.sources, self.compile_s, self.workers.counts)
+        own = self.own_metrics.row(state, self._batch) or None
+        saved = Checkpoint(*progress, self.sources, self.compile_s, self.workers.counts, own)
         checkpoint.save(self.run / run_files.CHECKPOINTS, saved)
         self.workers.checkpointed()
         self.saved, self._saved_at = state, time.perf_counter()
@@ -244,6 +253,7 @@ class Recorder:
         row = {name: row[name] for name in self._columns} | self.workers.row()
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
+        row = self.own_metrics.added_to(row, state, self._batch)
         head = [] if self._last_row is not None else [",".join(row)]
         self._metrics.add(*head, ",".join([_cell(number) for number in row.values()]))
         self._last_row, self._last_wall = row, times.wall

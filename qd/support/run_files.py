@@ -21,11 +21,13 @@ ORDER = "order.csv"  # in which evaluations came back, of driver=steady
 EVALUATIONS_AHEAD = "evaluations.bin"  # of workers, not in a checkpoint yet
 HISTORY, HISTORY_PARTS = "history.npz", "history"
 FILM, FILM_PARTS = "film.npz", "film"
+TRACKERS = "trackers"  # which rows an experiment tracker has, and event files
 SIGNATURE = ".signature"  # of config.yaml, by the user who wrote it
 EXPORTS, EXPORT_REPORTS = "deployable", "deployable.json"
 ENTRIES = (
     CONFIG, SIGNATURE, RESULT, LOCK, METRICS, EVENTS, ARCHIVE, ARCHIVE_HEADER, HISTORY, HISTORY_PARTS, FILM, FILM_PARTS,
     CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, ORDER, EVALUATIONS_AHEAD,
+    TRACKERS,
 )  # fmt: skip
 
 # Fields of an archive's header that are read outside the store

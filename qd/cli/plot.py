@@ -1,13 +1,17 @@
 """`qd plot RUN ...`: figures of runs from what their folders hold; no component is built, and no code in them is run.
 
 Draws RUN/figures/: heatmap and curves (png and pdf), and what the elites look like: a sheet of pictures (png and svg), or a
-page of texts (html). With --film, of a run with film=position or another feature of two numbers: exploration.gif, where all
-that was tried has ended, and policies.gif, what the best elites do.
+page of texts (html). Of three measures and more also nested, maps within a map, and parallel, a line for each elite.
+With --film: map.gif, the map over time; of a run with film=position or another feature of two numbers exploration.gif, where
+all that was tried has ended; and policies.gif, what the best elites do.
+--scale same gives all RUNs one colour scale, --scale 0,100 this one.
 """
 
+import math
 from collections.abc import Sequence
 
 from qd.cli.parser import command_parser, nonempty_path
+from qd.support.errors import UserError
 
 
 def main(words: Sequence[str]) -> int:
@@ -16,19 +20,44 @@ def main(words: Sequence[str]) -> int:
     Raises:
         UserError: a folder is no run, or its metrics are damaged.
     """
-    parser = command_parser("plot", __doc__, "qd plot RUN [RUN ...] [--film] [--frames 40]")
+    parser = command_parser("plot", __doc__, "qd plot RUN [RUN ...] [--film] [--frames 40] [--scale same|LOW,HIGH]")
     parser.add_argument("runs", metavar="RUN", nargs="+", type=nonempty_path, help="folder of a run")
     parser.add_argument("--film", action="store_true", help="films instead of figures")
     parser.add_argument("--frames", type=int, metavar="N", help="frames of a film; 40 by default")
-    args = parser.parse_intermixed_args(words)
+    parser.add_argument("--scale", metavar="S", help="of the colours: same, over all RUNs, or LOW,HIGH")
+    args = parser.parse_intermixed_args(_join(words))
     if args.frames is not None and not args.film:
         parser.error("--frames is for films: type --film --frames 40")
 
     from qd.report import figures, film
 
+    scale = figures.shared_scale(args.runs) if args.scale == "same" else _ends(args.scale)
     for run in args.runs:
         if args.film:
-            film.draw(run, 40 if args.frames is None else args.frames, print)
+            film.draw(run, 40 if args.frames is None else args.frames, print, scale)
         else:
-            figures.draw(run, print)
+            figures.draw(run, print, scale)
     return 0
+
+
+def _join(words: Sequence[str]) -> list[str]:
+    """``--scale -5,0`` in one word: argparse would take the second for a flag."""
+    joined = list(words)
+    for i in range(len(joined) - 1, 0, -1):
+        if joined[i - 1] == "--scale":
+            joined[i - 1 : i + 1] = [f"--scale={joined[i]}"]
+    return joined
+
+
+def _ends(scale: str | None) -> tuple[float, float] | None:
+    if scale is None:
+        return None
+    try:
+        low, high = map(float, scale.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise UserError(
+            f"--scale {scale} is no colour scale", "type --scale same, or --scale 0,100: the lowest and the highest"
+        )
+    return low, high

@@ -1,15 +1,17 @@
 """Figures of a run from what its folder holds; no component of it is built, and no code in it is run."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from qd.config import plugins
 from qd.plots.curves import PANELS, REFEREE, CurvePanel, curves
 from qd.plots.heatmap import heatmap
+from qd.plots.many_measures import nested, parallel
 from qd.plots.page import page
 from qd.plots.records import Map
 from qd.plots.sheet import sheet, sheet_svg
@@ -39,27 +41,32 @@ def draw_heatmap(run: Path) -> list[Path]:
     return save(heatmap(record(archive_file.load(run))), run / run_files.HEATMAP, "png")
 
 
-def draw(run: Path, say: Callable[[Path], None] = lambda path: None) -> list[Path]:
+def draw(run: Path, say: Callable[[Path], None] = lambda path: None, scale: tuple[float, float] | None = None) -> list[Path]:
     """Draws all figures of a run from its stored records, and returns their files.
 
     Args:
         run: folder of the run.
         say: called with each file that was written, also where the curves then fail.
+        scale: objectives at the ends of the colours; None: the domain's range, or that of the elites.
 
     Returns:
-        Files in RUN/figures: the heatmap; a page of texts or a sheet of renderings, where there are any; the curves.
+        Files in RUN/figures: the heatmap; of three measures and more also maps within a map and parallel
+        coordinates; a page of texts or a sheet of renderings, where there are any; the curves.
 
     Raises:
         ValueError: the archive cannot be read; or metrics.csv cannot, then all figures but the curves are drawn.
     """
     check(run)
     archive = archive_file.load(run)
-    map_record = record(archive)
+    map_record = record(archive) if scale is None else record(archive)._replace(scale=scale)
     pictures = renderings(run / run_files.RENDERINGS, archive.columns["id"])
     has_pictures = any(picture is not None for picture in pictures)
     figures = run / run_files.FIGURES
     atomic.make_folder(figures)
     paths = save(heatmap(map_record), (run / run_files.HEATMAP).with_suffix(""), "png", "pdf")
+    if len(map_record.bounds) > 2 and len(map_record.objective):
+        paths += save(nested(map_record), figures / "nested", "png", "pdf")
+        paths += save(parallel(map_record), figures / "parallel", "png", "pdf")
     if archive.about["encodings"].get("solution") == "text":
         texts = page(map_record, archive.columns["solution"], archive.columns["id"])
         atomic.write(figures / "texts.html", texts.encode())
@@ -126,6 +133,15 @@ def _own_metrics(run: Path) -> list[str]:
     file = run / run_files.CONFIG
     nodes = read_files.yaml_mapping(file, "put it back").get("metrics") if file.is_file() else None
     return [str(name) for name in nodes] if isinstance(nodes, dict) else []
+
+
+def shared_scale(folders: Sequence[Path]) -> tuple[float, float]:
+    """Returns the lowest and the highest objective of all elites of some runs. Raises UserError where one has no archive."""
+    for run in folders:
+        check(run)
+    objectives = [np.asarray(archive_file.load(run).columns["objective"], float) for run in folders]
+    whole = np.concatenate(objectives)
+    return (float(whole.min()), float(whole.max())) if len(whole) else (0.0, 1.0)
 
 
 def record(archive: archive_file.StoredArchive) -> Map:

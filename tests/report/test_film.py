@@ -75,7 +75,9 @@ def test_who_is_filmed_is_best_and_apart():
 
 def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
     archive = stored_run(tmp_path, Grid((6, 7)))
-    with pytest.raises(ValueError, match="has kept no film; give its command again with film=position"):
+    with pytest.raises(
+        ValueError, match="holds no film, and no history of a map with cells; give its command again with film=position"
+    ):
         plot.main([str(tmp_path), "--film"])
     kept = history.History(tmp_path, 0, "place")
     for generation in range(3):

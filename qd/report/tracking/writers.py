@@ -5,6 +5,7 @@ Nothing but numbers and the settings that are handed over leaves the machine: no
 
 import importlib.util
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,7 +72,7 @@ class WandbWriter:
             x_disable_meta=True, x_save_requirements=False,
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        self.id = id or wandb.util.generate_id()
+        self.id = id or uuid.uuid4().hex[:8]
         project = os.environ.get("WANDB_PROJECT", group)
         self._run = wandb.init(
             project=project, name=name, id=self.id, resume="allow", config=dict(settings), dir=str(folder), settings=quiet

@@ -92,7 +92,7 @@ def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
         assert f"{name}.gif" in said
         assert Image.open(tmp_path / f"figures/{name}.gif").n_frames == frames  # type: ignore[attr-defined]
     for words, message in (
-        (["many"], r"--film\] \[--frames 40\]\n.*invalid int value: 'many'"),
+        (["many"], r"--film\] \[--frames 40\] \[--scale same\|LOW,HIGH\]\n.*invalid int value: 'many'"),
         (["9"], "type --film --frames 40"),
     ):
         with pytest.raises(SystemExit):

@@ -68,6 +68,9 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     own(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8") or "{}")
+        values = json.loads(path.read_text(encoding="utf-8") or "{}")
+        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+            raise ValueError("it holds no names with texts")
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error})", "remove it: the page then has a new key") from error
+    return values

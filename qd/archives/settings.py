@@ -161,7 +161,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
 
     Args:
         settings: of the archive: its dtype, and thresholds where it has them.
-        example: example rows: their solutions and features show shapes and dtypes; objectives in float64 are stored so.
+        example: example rows: their solutions and features show shapes and dtypes; objectives that float32 cannot hold are float64.
         keep: names of the features to store.
         cells: how many rows the archive has room for at first.
 
@@ -178,12 +178,12 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
     solution_dtype = solutions.dtype if solutions.dtype.kind in "OiubSU" else np.dtype(settings.dtype)
     _check_memory(cells, [(solutions.shape[1:], solution_dtype), *fields.values()])
     shape = solutions.shape[1:]
-    able = abilities.of_archive(settings)
+    able, exact = abilities.of_archive(settings), np.result_type(example.objective.dtype, np.float32)
     thresholds = {"threshold_min": able.threshold_min, "learning_rate": able.learning_rate}
     return {
         "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
         "solution_dtype": solution_dtype,
-        "objective_dtype": np.float64 if example.objective.dtype == np.float64 else settings.dtype,
+        "objective_dtype": np.float64 if exact.itemsize >= 8 else settings.dtype,
         "measures_dtype": settings.dtype,
         "extra_fields": fields,
         **{name: value for name, value in thresholds.items() if value is not None},

@@ -19,7 +19,7 @@ from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current, current_config
 
-_BILLED = ("lm", "judge_lm")  # they cost money and send data away: a foreign folder builds none
+_BILLED = "lm"  # group of conf: language models cost money and send data away, so a foreign folder builds none
 _TARGET = "_target_"
 _SHOWN = 6  # settings that a message shows
 
@@ -82,12 +82,12 @@ def _own_config(run: Path) -> dict[str, Any]:
 
 def _foreign(nodes: Mapping[str, Any]) -> list[str]:
     """Lists the settings KEY=VALUE of some nodes that conf does not name."""
-    targets, texts = _conf_texts()
+    targets, texts, billed = _conf_texts()
     foreign = []
     for name, node in nodes.items():
         for key, value in _texts(node, name):
-            is_billed = name in _BILLED and key == f"{name}.{_TARGET}"
-            if is_billed or not {value, current(value)} & (targets if _is_target(key) else texts):
+            names = {value, current(value)}
+            if not names & (targets - billed if _is_target(key) else texts):
                 foreign.append(f"{key}={value}")
     return foreign
 
@@ -108,11 +108,12 @@ def _is_target(key: str) -> bool:
     return key.rpartition(".")[2] == _TARGET
 
 
-def _conf_texts() -> tuple[set[str], set[str]]:
-    """Returns the targets and the other texts of all choices in conf, ours and the user's beside the working directory."""
+def _conf_texts() -> tuple[set[str], set[str], set[str]]:
+    """Returns the targets, the other texts, and the targets of language models in conf, ours and the user's ./conf."""
     files = [file for folder in (conf(), Path("conf")) for file in sorted(folder.glob("*/**/*.yaml"))]
     targets: set[str] = set()
     texts: set[str] = set()
+    billed: set[str] = set()
     for file in files:
         try:
             content = yaml.safe_load(file.read_bytes())
@@ -120,4 +121,6 @@ def _conf_texts() -> tuple[set[str], set[str]]:
             raise UserError(f"{file} cannot be read ({error})", "correct it") from error
         for key, value in _texts(content, ""):
             (targets if _is_target(key) else texts).add(value)
-    return targets, texts
+            if _is_target(key) and file.parent.name == _BILLED:
+                billed.add(value)
+    return targets, texts, billed

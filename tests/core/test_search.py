@@ -338,7 +338,7 @@ class Counter:
         return Evaluation(solutions[:, 0].astype(self.dtype) + np.asarray(2e7, self.dtype), {"x": solutions * 0})
 
 
-@pytest.mark.parametrize("dtype", ["float64", "int64", "int32"])
+@pytest.mark.parametrize("dtype", ["float64", "longdouble", "int64", "int32"])
 @pytest.mark.parametrize("archive", [Grid((1,)), CVT(1, samples=9), SlidingBoundaries((1,)), DensityGrid((1,))], ids=str)
 def test_objectives_of_a_domain_on_the_host_keep_all_digits(archive, dtype) -> None:
     recipe = Search(Counter(dtype), Select("x", ((-1.0, 1.0),)), archive, VARY)

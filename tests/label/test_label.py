@@ -544,3 +544,12 @@ def test_a_full_disk_undoes_the_whole_transaction_and_the_store_goes_on(tmp_path
         with transaction(db):
             store.note(db, "words", "y")
         assert store.about(db, "words") == "y"
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"session"', '{"session": 5}', "{", "\x00"])
+def test_damaged_secrets_are_named(tmp_path, content):
+    (tmp_path / "secrets.json").write_text(content)
+    with pytest.raises(UserError, match=r"secrets\.json is damaged .*remove it"):
+        private.secret(tmp_path, private.SESSION)
+    with pytest.raises(UserError, match=r"secrets\.json is damaged"):
+        private.keep(tmp_path, {private.KEY: "k"})

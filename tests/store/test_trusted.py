@@ -151,6 +151,15 @@ def test_a_language_model_of_a_foreign_folder_is_not_built_even_if_conf_names_it
         trusted.check(Path(RUN), yaml.safe_load(Path(RUN, "config.yaml").read_text()), COMPONENTS)
 
 
+@pytest.mark.parametrize("client", ["feedback.lm.client.LM", "feedback.lm.local.server.Local", "feedback.lm.LM"])
+def test_neither_is_one_inside_another_component(here, client):
+    config = yaml.safe_load(Path(RUN, "config.yaml").read_text())
+    writer = {"_target_": "domains.text.writer.Writer", "lm": {"_target_": client, "key_variable": "OPENAI_API_KEY"}}
+    for name, node in (("emitter", {"writer": writer}), ("judge", writer), ("domain", {"_target_": client})):
+        with pytest.raises(UserError, match=rf"would build {name}[\w.]*\._target_={client}"):
+            trusted.check(Path(RUN), config | {name: node}, COMPONENTS)
+
+
 def test_what_conf_names_is_built_and_numbers_are_free(here):
     config = yaml.safe_load(Path(RUN, "config.yaml").read_text())
     assert not trusted.is_signed(Path(RUN))  # by another user's key

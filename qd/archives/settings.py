@@ -161,7 +161,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
 
     Args:
         settings: of the archive: its dtype, and thresholds where it has them.
-        example: example rows: their solutions and features show shapes and dtypes; objectives that float32 cannot hold are float64.
+        example: example rows: their solutions and features show shapes and dtypes; wide objectives are float64.
         keep: names of the features to store.
         cells: how many rows the archive has room for at first.
 

@@ -17,6 +17,7 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "run": ("qd.cli.run.main", "search: qd run domain=arm seed=3; alone it runs the planar arm"),
     "plot": ("qd.cli.plot.main", "draw a run's figures: qd plot runs/arm/s0"),
     "report": ("qd.cli.report.main", "write a run as one page to click on: qd report runs/arm/s0"),
+    "view": ("qd.cli.view.main", "look at runs in a browser, also while they go on: qd view runs"),
     "compare": ("qd.cli.compare.main", "methods side by side over seeds: page, tables, figures: qd compare runs/arm"),
     "log": ("qd.cli.log.main", "send a run's numbers to a tracker: qd log RUN --to wandb|mlflow|tensorboard"),
     "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),

@@ -1,4 +1,8 @@
-"""The map of a search that still runs: RUN/now/ holds it, for raters who look at it and answer."""
+"""The map of a search that still runs: RUN/now/ holds it, for raters who look at it and answer, and for `qd view`."""
+
+import shutil
+import time
+from typing import Any
 
 from qd import abilities
 from qd.config.settings import to_config
@@ -6,6 +10,44 @@ from qd.runner.job import Job
 from qd.store import archive_file, identity, renderings
 from qd.support import atomic, run_files
 from qd.types import State
+
+_SHARE = 0.01  # of a run's time that its live archive may take
+
+
+class LiveArchive:
+    """Writes the archive of the moment at checkpoints, unless live_map=true draws the whole map at refits."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._header: dict[str, Any] | None = None
+        self._due = 0.0
+
+    def write(self, state: State) -> None:
+        """Writes now/archive.npz and archive.json, where that keeps to its share of the time.
+
+        Raises:
+            UserError: the files cannot be written.
+        """
+        began, job = time.monotonic(), self._job
+        if job.settings.live_map or began < self._due:
+            return
+        if self._header is None:
+            self._header = _header(job, state)
+        folder = job.path / run_files.LIVE
+        atomic.make_folder(folder)
+        about = self._header | {run_files.EVALUATIONS: state.evaluations}
+        archive_file.save(folder, state.archive, job.parts.search.descriptor.bounds, about)
+        self._due = time.monotonic() + (time.monotonic() - began) / _SHARE
+
+    def remove(self) -> None:
+        """Removes it at the end of a run, which writes its archive."""
+        if not self._job.settings.live_map:
+            shutil.rmtree(self._job.path / run_files.LIVE, ignore_errors=True)
+
+
+def _header(job: Job, state: State) -> dict[str, Any]:
+    config = to_config(job.settings)
+    return archive_file.header(job.parts.search, config, identity.origin(config, state.evaluations))
 
 
 def draw(job: Job, state: State) -> None:
@@ -24,9 +66,9 @@ def draw(job: Job, state: State) -> None:
     from qd.plots.sheet import sheet
     from qd.report import figures
 
-    folder, search, config = job.path / run_files.LIVE, job.parts.search, to_config(job.settings)
+    folder, search = job.path / run_files.LIVE, job.parts.search
     atomic.make_folder(folder)
-    header = archive_file.header(search, config, identity.origin(config, state.evaluations))
+    header = _header(job, state)
     agreement = abilities.of_descriptor(search.descriptor).agreement
     if agreement is not None:
         header[run_files.AGREEMENT] = agreement(state.params)

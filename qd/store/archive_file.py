@@ -147,6 +147,17 @@ def load(run: Path) -> StoredArchive:
     return StoredArchive(elite_columns, about, centroids)
 
 
+def newest(run: Path) -> Path | None:
+    """Returns the folder of a run's newest archive: its own, or RUN/now while it runs; None where it has neither.
+
+    Of a run that was stopped and goes on, the archive of the stop is older than that of the moment.
+    """
+    places = [place for place in (run, run / run_files.LIVE) if (place / run_files.ARCHIVE_HEADER).is_file()]
+    if len(places) == 2 and (run / run_files.RESULT).is_file():
+        return run
+    return max(places, key=lambda place: (place / run_files.ARCHIVE_HEADER).stat().st_mtime_ns, default=None)
+
+
 def columns(archive: Any) -> dict[str, np.ndarray]:
     """Returns all columns of a pyribs archive's elites. Raises ValueError where a solution can be stored as no text."""
     elite_columns = {name: np.asarray(column) for name, column in archive.data(return_type="dict").items()}

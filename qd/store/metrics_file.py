@@ -1,12 +1,42 @@
 """Reads metrics.csv."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 
-from qd.support import read_files
+from qd.support import links, read_files
 from qd.support.errors import UserError
+
+_LONGEST = 65_536  # bytes of a line
+
+
+def last_row(path: Path) -> dict[str, float]:
+    """Returns the last whole row of metrics.csv without reading the others; empty where there is none, or it is damaged.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Column -> number; an empty cell is not defined: NaN.
+
+    Raises:
+        UserError: it is a link.
+        OSError: it cannot be opened.
+    """
+    with os.fdopen(links.open_file(path, os.O_RDONLY), "rb") as file:
+        head = file.readline(_LONGEST)
+        file.seek(max(len(head), file.seek(0, os.SEEK_END) - _LONGEST))
+        lines = file.read(_LONGEST).split(b"\n")[:-1]  # the last may be cut short
+    last = lines[-1] if lines else b""
+    names, cells = ([cell.strip() for cell in line.decode("utf-8", "replace").split(",")] for line in (head, last))
+    if len(names) != len(cells) or "evals" not in names:
+        return {}
+    try:
+        return {name: _number(cell) for name, cell in zip(names, cells, strict=True)}
+    except ValueError:
+        return {}
 
 
 def metrics(path: Path) -> dict[str, np.ndarray]:

@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
 def finished_runs(folders: Sequence[Path]) -> list[Run]:
     """Reads all finished runs below the folders and prints which are left out. Raises UserError where none is finished."""
-    paths = {path.resolve(): path for top in folders for path in _below(top)}
+    paths = {path.resolve(): path for top in folders for path in below(top)}
     runs = [run for path in paths.values() if (run := _read(path))]
     if not runs:
         where = ", ".join(str(top) for top in folders)
@@ -94,12 +94,18 @@ def _read(path: Path) -> Run | None:
     return Run(path, config, outcome["sources"], curve)
 
 
-def _below(top: Path) -> Iterator[Path]:
-    """Yields folders of runs, in order of their names. Raises UserError where the folder does not exist."""
+def below(top: Path, example: str = "qd compare runs/arm") -> Iterator[Path]:
+    """Yields the folders of runs, in order of their names; links are not followed.
+
+    Args:
+        top: where to look.
+        example: a command, for the message.
+
+    Raises:
+        UserError: the folder does not exist.
+    """
     if not top.is_dir():
-        raise UserError(
-            f"{top} is {'no folder' if top.exists() else 'not there'}", "type a folder of runs, e.g. qd compare runs/arm"
-        )
+        raise UserError(f"{top} is {'no folder' if top.exists() else 'not there'}", f"type a folder of runs, e.g. {example}")
     for here, inner, names in os.walk(top):
         inner[:] = sorted(name for name in inner if not name.startswith("."))  # launchers keep their own there
         if run_files.CONFIG in names and {run_files.LOCK, run_files.RESULT, run_files.METRICS} & set(names):

@@ -5,6 +5,7 @@ N elites, M measures, D genes, F frames of the timeline.
 
 import base64
 import re
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,18 +62,29 @@ def collect(path: Path) -> Contents:
 
 def _archive(path: Path, notes: list[str]) -> archive_file.StoredArchive | None:
     """Returns the archive of a finished run; or the last one that was stored while it runs."""
-    for place, note in (
-        (path, ""),
-        (path / run_files.LIVE, "The run is not finished: this is its map of the last checkpoint."),
-    ):
-        if (place / run_files.ARCHIVE_HEADER).is_file():
-            notes += [note] if note else []
-            try:
-                return archive_file.load(place)
-            except UserError as error:
-                notes.append(f"The archive cannot be read: {error}")
-                return None
-    return None
+    place = archive_file.newest(path)
+    if place is None:
+        return None
+    if place != path:
+        notes.append("The run is not finished: this is its map of the last checkpoint.")
+    try:
+        return _load(place)
+    except UserError as error:
+        notes.append(f"The archive cannot be read: {error}")
+        return None
+
+
+def _load(place: Path) -> archive_file.StoredArchive:
+    """Loads an archive; once more where a run replaced one of its two files in between."""
+    header = place / run_files.ARCHIVE_HEADER
+    before = header.stat().st_mtime_ns
+    try:
+        return archive_file.load(place)
+    except UserError:
+        time.sleep(0.1)
+        if header.stat().st_mtime_ns == before:
+            raise
+    return archive_file.load(place)
 
 
 def _in_cell_order(archive: archive_file.StoredArchive) -> archive_file.StoredArchive:

@@ -34,18 +34,23 @@ def write(run: Path, out: Path | None = None) -> Path:
 
 def html(page: contents.Contents) -> str:
     """Returns the page as text. Whatever the run says is data in it, never markup."""
-    script = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    code = script()
     style = "".join(file.read_text(encoding="utf-8") for file in (web.STATIC / "look.css", _STATIC / "page.css"))
     frame = (_STATIC / "page.html").read_text(encoding="utf-8")
     parts = {
-        "POLICY": policy(script),
+        "POLICY": policy(code),
         "TITLE": escape(f"{page.facts['name']}, seed {page.facts['seed']}"),
         "STYLE": style,
         "DATA": bundle.pack(page.facts, page.arrays),
-        "SCRIPT": script,
+        "SCRIPT": code,
     }
     pieces = frame.split("@@")  # text, name, text, name, ..., text
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def script() -> str:
+    """Returns the page's one script."""
+    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)
 
 
 def policy(script: str) -> str:

@@ -86,27 +86,27 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     recorder = Recorder(job.path, parts.search, parts.referee, settings.log_every, saved, settings.film, parts.metrics)
     live.start(job.path, settings.log)
     job = job._replace(console=WorkerView(parts.search.domain, job.console))
-    live = live_map.LiveArchive(job)
+    live_archive = live_map.LiveArchive(job)
     try:
         with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
             state = saved.state if saved else _start(job, recorder)
             live_map.draw(job, state)
-            live.write(state)
+            live_archive.write(state)
             if saved:
                 recorder.event("resumed", state)
             watch = plateau_watch(settings, job.path, state.archive)
-            state = _search(job, recorder, state, watch, live)
+            state = _search(job, recorder, state, watch, live_archive)
         level = watch.is_reached(recorder.last_refit)
         if state.evaluations < settings.budget and not level:
             result = interrupt(job, recorder, state)
-            live.remove()
+            live_archive.remove()
             return result
         if level:
             job.console.say(f"ended at {state.evaluations} evaluations: {watch}")
         if recorder.saved is not state:
             recorder.save(state)
         result = finish(job, recorder, state, "plateau" if level else "budget")
-        live.remove()
+        live_archive.remove()
         return result
     finally:
         recorder.close()
@@ -131,7 +131,7 @@ def _start(job: Job, recorder: Recorder) -> State:
     return state
 
 
-def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live: live_map.LiveArchive) -> State:
+def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archive: live_map.LiveArchive) -> State:
     """Segments between refits. A segment also ends for console and checkpoint, which changes no elite."""
     settings, stop, search = job.settings, job.stop, job.parts.search
     length = SegmentLength(settings, job.parts.referee or job.parts.metrics)
@@ -156,7 +156,7 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live: live
         crossed = state.evaluations // settings.save_every > saved // settings.save_every
         if crossed and not stop.reason and recorder.is_checkpoint_due(settings.save_seconds):
             recorder.save(state)
-            live.write(state)
+            live_archive.write(state)
     return state
 
 

@@ -23,8 +23,7 @@ import psutil
 
 from experiments import command, study
 from experiments.benchmarks import equivalence
-from experiments.benchmarks.durations import Durations
-from experiments.benchmarks.simulated import Simulated
+from experiments.benchmarks.durations import Durations, Simulated
 from feedback.descriptors.select import Select
 from qd import keys, metrics, remote
 from qd.archives import Grid

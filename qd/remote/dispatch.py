@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qd import keys
+from qd.remote.evaluating import Shapes, join
 from qd.remote.journal import Journal, Parts
 from qd.remote.order import Order
-from qd.remote.shapes import Shapes, join
 from qd.remote.tasks import KILLED, NAN, RUBBISH, SPENT, UNFIT, EngineSettings, Outcome, RowFailure, Status, Task
 from qd.remote.workload import Workload
 from qd.support.errors import UserError

@@ -1,14 +1,13 @@
 """What workers cost beside the evaluation itself, and from which duration of an evaluation on they pay."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from qd import keys
 from qd.remote.domain import Remote
-from qd.remote.echo import Echo
 from qd.types import Array, Evaluation
 
 _CHUNKS = 50  # for each worker, that are timed
@@ -75,3 +74,20 @@ def of(domain: Any, solutions: Array, evaluation: Evaluation | None) -> Overhead
         evaluation: of these; None: there is none.
     """
     return measure(domain, solutions, evaluation) if isinstance(domain, Remote) and evaluation is not None else None
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Answers zeros at once, features in the shapes of another domain."""
+
+    features: tuple[tuple[str, tuple[int, ...], str], ...]  # name, shape of a row, dtype
+    pure: bool = False
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Returns solutions [n, 1]."""
+        return np.zeros((n, 1), np.float32)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Returns objective [B] and features, name -> [B, ...], all zeros."""
+        n = len(solutions)
+        return Evaluation(np.zeros(n, np.float32), {name: np.zeros((n, *shape), dtype) for name, shape, dtype in self.features})

@@ -18,7 +18,9 @@ from qd import abilities, archives, metrics
 from qd.archives import HostElites
 from qd.metrics import Tally
 from qd.referee import Referee
-from qd.store import checkpoint, identity, worker_log
+from qd.remote.workload import TIMES as WORKER_TIMES
+from qd.remote.workload import WorkerLog
+from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.compile_time import compile_clock
 from qd.store.history import History
@@ -30,7 +32,7 @@ from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
             "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
-TIMES = ("wall_s", "compile_s", "evals_per_s", *worker_log.TIMES)  # the only columns that differ when a run is repeated
+TIMES = ("wall_s", "compile_s", "evals_per_s", *WORKER_TIMES)  # the only columns that differ when a run is repeated
 _FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
 _FILES = (run_files.METRICS, run_files.EVENTS)
 Row = dict[str, float]
@@ -80,7 +82,7 @@ class Recorder:
         self._last_times = Times(self.wall, self.compile_s)  # at the end of the last batch
         self._last_wall = self._last_row["wall_s"] if self._last_row else 0.0  # not rounded: rows may be close together
         self._columns = [name for name in _COLUMNS if self._last_row is None or name in self._last_row]  # as the file began
-        self.workers = worker_log.WorkerLog(search.domain, saved.workers if saved else None)
+        self.workers = WorkerLog(search.domain, saved.workers if saved else None)
         self.own_metrics = OwnMetrics(own_metrics, saved.own_metrics if saved else None)
         self._batch: Batch | None = None  # the last one
         self._past: Past | None = None

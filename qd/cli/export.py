@@ -21,6 +21,7 @@ def main(words: Sequence[str]) -> int:
         choices=(*TABLES, *exporters()),
         help="by default as --out ends, else csv; parquet needs pyarrow. Files that others run: " + ", ".join(exporters()),
     )
+    parser.add_argument("--card", action="store_true", help="a README with figures, settings, metrics and how to load and cite")
     table = parser.add_argument_group("a table")
     table.add_argument(
         "settings", metavar="KEY=VALUE", nargs="*", help="a language model for columns that want one: lm=vllm; for files that "
@@ -35,6 +36,13 @@ def main(words: Sequence[str]) -> int:
     files.add_argument("--where", action="append", default=[], metavar="CONDITION", help='or the best that meets "size<=30KB"')
     files.add_argument("--top", type=int, default=1, metavar="N", help="how many of those that meet --where; 1 by default")
     args = parser.parse_intermixed_args(words)
+    if args.card:
+        from qd.report import card
+
+        if args.format or args.settings or args.columns or args.summary:
+            parser.error("--card goes with RUN and --out only")
+        print(card.write(args.run, args.out))
+        return 0
     formats = exporters()
     makes_files, of_files = args.format in formats, [word for word in words if word.startswith(("--cell", "--where", "--top"))]
     if of_files and not makes_files:

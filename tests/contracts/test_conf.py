@@ -12,7 +12,7 @@ from qd.config import compose
 from qd.referee import Referee
 from qd.runner import refits
 from qd.support.conf import conf
-from tests.support.choices import LMX, TEXTS, copied
+from tests.support.choices import NEEDED, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
@@ -30,30 +30,10 @@ RECIPES = [
     for choice in CHOICES
     if choice.parts[0] in ("domain", "recipe")
 ]
-PRICED = ["lm.price.in=1", "lm.price.out=2"]
-EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
-ASKED = {
-    "lm/openai": PRICED,
-    "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
-    **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
-    **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
-    "driver/steady": ["workers=2"],
-    "recipe/qdaif_paper": ["lm=toy"],
-    "recipe/quant_speed": ["domain.network=digits"],
-    **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
-    "recipe/stax_paper": ["descriptor.steps=2", "initial=20"],
-    **{f"recipe/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
-    "recipe/text_anchors": [
-        "lm=toy",
-        *(f"domain.views.anchors.judges.{i}.embed._target_=tests.support.hashed.Hashed" for i in (0, 1)),
-    ],
-    "recipe/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
-    "recipe/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=tests.support.hashed.Hashed"],
-}  # what they cannot know, or what no test has: weights of models, a GPU to train on
 
 
 def assemble_choice(choice: Path) -> compose.Components:
-    return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])]))
+    return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])]))
 
 
 def test_every_group_has_choices():
@@ -82,7 +62,7 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
 @pytest.mark.parametrize("choice", RECIPES, ids=str)
 def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
-    settings = compose.load([f"{choice.parent}={choice.name}", *ASKED.get(choice.as_posix(), [])])
+    settings = compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])])
     parts, referee, run = compose.assemble(settings)[:3]
     state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), settings.initial))
     size, bench = len(state.archive), referee.open(batch) if referee else None

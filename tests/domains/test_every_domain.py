@@ -6,6 +6,7 @@ import pytest
 
 from qd.cli.main import main
 from qd.support.conf import conf
+from tests.support.choices import NEEDED
 
 QUICK = ("arm", "sphere")
 DOMAINS = sorted(path.stem for path in (conf() / "domain").glob("*.yaml"))
@@ -20,7 +21,7 @@ def test_it_runs_alone(domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A budget of one generation after the seeds is the only word besides."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    assert main(["run", f"domain={domain}", "budget=101", "initial=100"]) == 0
-    run = tmp_path / "runs" / domain / "initial=100-s0"
+    assert main(["run", f"domain={domain}", "budget=101", "initial=100", *NEEDED.get(f"domain/{domain}", [])]) == 0
+    (run,) = (tmp_path / "runs" / domain).iterdir()
     for name in ("result.json", "archive.npz", "metrics.csv", "history.npz", "figures/heatmap.png", "report.html"):
         assert (run / name).stat().st_size > 0, name

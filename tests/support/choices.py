@@ -37,3 +37,24 @@ def copied(part: Any) -> Any:
 
 
 LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
+
+PRICED = ["lm.price.in=1", "lm.price.out=2"]
+EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
+NEEDED = {  # choice -> overrides
+    "lm/openai": PRICED,
+    "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
+    **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
+    **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
+    "driver/steady": ["workers=2"],
+    "recipe/qdaif_paper": ["lm=toy"],
+    "recipe/quant_speed": ["domain.network=digits"],
+    **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
+    "recipe/stax_paper": ["descriptor.steps=2", "initial=20"],
+    **{f"recipe/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
+    "recipe/text_anchors": [
+        "lm=toy",
+        *(f"domain.views.anchors.judges.{i}.embed._target_=tests.support.hashed.Hashed" for i in (0, 1)),
+    ],
+    "recipe/text_proposed": ["lm=toy", "grade.writer={_target_: tests.support.hashed.Opposites}"],
+    "recipe/qdaif_opinions": ["lm=toy", "domain.views.held_out.embed._target_=tests.support.hashed.Hashed"],
+}  # what they cannot know, or what no test has: weights of models, a GPU to train on

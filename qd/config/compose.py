@@ -36,6 +36,7 @@ _ELSEWHERE = (
     "again",
     "save_seconds",
     "log",
+    "yes",
 )  # not part of a folder's name
 _NOR = re.compile(r"(judge_)?lm\.(budget|limits|cache|price|mode|key_variable)\b|remote(\.(?!chunk\b).*)?$")  # nor do these
 _LONGEST, _SLUG = 120, 60  # characters of overrides in a folder's name; and where they are cut short

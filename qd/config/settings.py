@@ -31,6 +31,7 @@ _LEFT_OUT = (
     "columns",
     "metrics",
     "log",
+    "yes",
     "workers",
 )  # where they are not set
 
@@ -99,6 +100,7 @@ class RunSettings:
         None  # on figures: feature -> for each column (title), (title, low end, high end) or (title, a name for each cell)
     )
     columns: str | None = None  # a choice of conf/columns.yaml: more columns of `qd export`
+    yes: bool | None = None  # do not ask where the rest of a run is paid for, or takes over an hour by estimate
     log: str | None = None  # sends the numbers to a tracker while the run goes on: wandb, mlflow or tensorboard
     metrics: Any = None  # more columns of metrics.csv: name -> function of (state, batch), as {_target_: my_module.my_function}
     keep: tuple[str, ...] = ()  # more features to store beside each elite

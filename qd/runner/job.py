@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from qd.config.compose import Components
 from qd.config.settings import RunSettings
+from qd.runner.estimate import Consent
 from qd.runner.stopping import Stop
 
 
@@ -32,3 +33,4 @@ class Job(NamedTuple):
     path: Path  # the folder
     console: Display
     stop: Stop
+    consent: Consent | None = None  # asks before a long or paid run; None: nobody is asked

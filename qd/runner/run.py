@@ -13,6 +13,7 @@ from qd.config.settings import RunSettings, to_config
 from qd.report.tracking import live
 from qd.runner import live_map, refits
 from qd.runner.console import report_usage
+from qd.runner.estimate import Consent
 from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint
@@ -35,12 +36,20 @@ _GROWTH = 8  # of a segment's rows, at most, from one to the next
 _MOST_ROWS = 10**6  # of a segment
 
 
-def run(settings: RunSettings, parts: Components, path: Path, console: Display, stop: Stop | None = None) -> dict[str, Any]:
+def run(
+    settings: RunSettings,
+    parts: Components,
+    path: Path,
+    console: Display,
+    stop: Stop | None = None,
+    consent: Consent | None = None,
+) -> dict[str, Any]:
     """Runs a search to its budget, or goes on with it, or skips it where it has its result.
 
     Args:
         path: the folder.
         stop: requests a stop in between.
+        consent: asks before a long or paid run; None: nobody is asked.
 
     Returns:
         The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, its "signal", with a checkpoint), spent (a
@@ -49,7 +58,7 @@ def run(settings: RunSettings, parts: Components, path: Path, console: Display, 
     Raises:
         UserError: the folder, its checkpoint or a component is faulty; the message names the fix.
     """
-    job = Job(settings, parts, path, console, stop or Stop())
+    job = Job(settings, parts, path, console, stop or Stop(), consent)
     checks.objective_range(parts.search.domain)  # also of a run that goes on, which is not rehearsed
     for warning in _warnings(parts):
         console.say(warning)
@@ -89,6 +98,9 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     live_archive = live_map.LiveArchive(job)
     try:
         with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
+            if job.consent:
+                begun = saved.state.evaluations if saved else 0
+                job.consent.begin(begun, recorder.wall - recorder.compile_s, parts.services)
             state = saved.state if saved else _start(job, recorder)
             live_map.draw(job, state)
             live_archive.write(state)
@@ -137,6 +149,7 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archi
     length = SegmentLength(settings, job.parts.referee or job.parts.metrics)
     refit_schedule = refits.open_schedule(settings, job.path)
     while state.evaluations < settings.budget and not stop.is_requested and not watch.is_reached(recorder.last_refit):
+        _ask(job, recorder, state)
         next_refit = refit_schedule.next(recorder.last_refit)
         if next_refit is not None and state.evaluations >= next_refit:
             live_map.draw(job, state)
@@ -158,6 +171,13 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archi
             recorder.save(state)
             live_archive.write(state)
     return state
+
+
+def _ask(job: Job, recorder: Recorder, state: State) -> None:
+    """Asks once whether to go on with a long or paid run. Raises UserError where the answer is no."""
+    if job.consent and not job.consent.done:
+        busy, services = recorder.wall - recorder.compile_s, job.parts.services
+        job.consent.check(state.evaluations, busy, services, lambda: recorder.save(state), job.console.say)
 
 
 def _segment(job: Job, recorder: Recorder, state: State, until: int, readers: tuple[Watch, refits.Schedule]) -> State:

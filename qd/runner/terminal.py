@@ -11,6 +11,7 @@ from qd.programs import remember
 from qd.report.page import cost
 from qd.runner import waiting
 from qd.runner.console import Console
+from qd.runner.estimate import Consent
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
@@ -37,7 +38,7 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
         components = assemble(settings, path)
         lazy.import_beside("qd.report.page.write")  # with matplotlib, half a second
         waiting.show("compiling")
-        result = run(settings, components, path, console)
+        result = run(settings, components, path, console, consent=Consent(settings.budget, bool(settings.yes)))
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):

@@ -20,6 +20,7 @@ _LEFT_OUT = (
     "live_map",
     "save_seconds",
     "log",
+    "yes",
 )  # they change where or how long, never what
 _LEFT_OUT_ANYWHERE = "workers"
 _OF_WORKERS = ("chunk",)  # of remote: what may change an evaluation, by rounding

@@ -1,0 +1,103 @@
+"""What the rest of a run will take, measured on its first evaluations; asked about where it is paid for or takes over an hour."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from qd.support.errors import UserError
+
+_LOOK = 10.0  # seconds of search, without compilation, after which speed is known well enough
+_LONG = 3600.0  # seconds that nobody is asked about
+_COUNTS = ("calls", "tokens_in", "tokens_out", "money")  # of a service's report
+
+
+class Estimate(NamedTuple):
+    """Of the evaluations that remain."""
+
+    evaluations: int
+    seconds: float
+    rate: float  # evaluations a second
+    calls: float  # of language models, as are tokens and money
+    tokens: float
+    money: float  # in the currency of the prices
+
+    def __str__(self) -> str:
+        hours, minutes = divmod(round(self.seconds / 60), 60)
+        parts = [
+            f"{self.evaluations:,} evaluations remain: about {hours} h {minutes:02} min at {self.rate:,.3g} evaluations a second"
+        ]
+        if self.calls:
+            parts.append(f"{self.calls:,.0f} calls, {self.tokens:,.0f} tokens")
+        if self.money:
+            parts.append(f"{self.money:,.2f} in the currency of the prices")
+        return ", ".join(parts)
+
+
+@dataclass
+class Consent:
+    """Looks at a run once: after its first paid evaluations, or after ten seconds of search."""
+
+    budget: int  # evaluations
+    yes: bool  # typed as yes=true: nobody is asked
+    ask: Callable[[str], bool] | None = None  # None: by the terminal, where there is one
+    done: bool = False
+    _first: tuple[int, float, dict[str, float]] | None = field(default=None, repr=False)
+
+    def begin(self, evaluations: int, busy: float, services: Sequence[Any]) -> None:
+        """Takes the counts from which on the estimate is measured.
+
+        Args:
+            evaluations: of the run, before it begins or goes on.
+            busy: seconds that it has taken, without compilation.
+            services: shared components with ``report() -> rows``.
+        """
+        self._first = evaluations, busy, _counts(services)
+
+    def check(
+        self, evaluations: int, busy: float, services: Sequence[Any], save: Callable[[], None], say: Callable[[str], None]
+    ) -> None:
+        """Asks where the rest is paid for or takes over an hour; a later call does nothing.
+
+        Args:
+            evaluations: of the run by now.
+            busy: seconds that it has taken, without compilation.
+            services: shared components with ``report() -> rows``.
+            save: writes a checkpoint; called before a refusal.
+            say: shows a line.
+
+        Raises:
+            UserError: nobody agrees, or nobody can be asked; says what to type.
+        """
+        if self.done or self._first is None or not self._first[0] < evaluations < self.budget:
+            return
+        before, busy_before, counts_before = self._first
+        used = {name: count - counts_before[name] for name, count in _counts(services).items()}
+        if busy - busy_before < _LOOK and not used["money"]:
+            return
+        self.done = True
+        estimate = _scaled(used, busy - busy_before, evaluations - before, self.budget - evaluations)
+        if estimate.seconds <= _LONG and not estimate.money:
+            return
+        say(str(estimate))
+        if not self.yes and not (self.ask or _by_terminal)("go on?"):
+            save()
+            raise UserError(f"stopped with a checkpoint: {estimate}", "add yes=true to the command, and it goes on from there")
+
+
+def _scaled(used: dict[str, float], busy: float, evaluations: int, remaining: int) -> Estimate:
+    factor, rate = remaining / evaluations, evaluations / max(busy, 1e-9)
+    tokens = used["tokens_in"] + used["tokens_out"]
+    return Estimate(remaining, remaining / rate, rate, used["calls"] * factor, tokens * factor, used["money"] * factor)
+
+
+def _counts(services: Sequence[Any]) -> dict[str, float]:
+    rows = [row for service in services for row in service.report()]
+    return {name: sum(float(row[name]) for row in rows if isinstance(row.get(name), int | float)) for name in _COUNTS}
+
+
+def _by_terminal(question: str) -> bool:
+    """Asks a person; False where none sits there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,79 @@
+"""The estimate before a long or paid run: what it says, whom it asks, and that cheap runs never see it."""
+
+import pytest
+
+from qd.cli.main import main
+from qd.runner import estimate
+from qd.runner.estimate import Consent
+
+
+class Paid:
+    """A language model that has cost something."""
+
+    calls = 0
+
+    def report(self):
+        return [
+            {"role": "writer", "calls": self.calls, "tokens_in": 100 * self.calls, "tokens_out": 0, "money": 0.5 * self.calls}
+        ]
+
+
+def looked(consent: Consent, evaluations: int, busy: float, services=()) -> tuple[list[str], list[str]]:
+    lines, saved = [], []
+    consent.check(evaluations, busy, services, lambda: saved.append("saved"), lines.append)
+    return lines, saved
+
+
+def test_a_run_of_less_than_an_hour_is_never_asked_about():
+    consent = Consent(1_000, yes=False, ask=lambda question: pytest.fail("it asked"))
+    consent.begin(0, 0.0, ())
+    assert looked(consent, 100, 9.9) == ([], []) and not consent.done
+    assert looked(consent, 100, 10.0) == ([], []) and consent.done
+
+
+def test_a_long_run_is_asked_about_once_and_refused_with_a_checkpoint():
+    answers = iter([True])
+    consent = Consent(100_000, yes=False, ask=lambda question: next(answers))
+    consent.begin(50, 5.0, ())
+    lines, saved = looked(consent, 150, 25.0)  # 100 evaluations in 20 s
+    assert lines == ["99,850 evaluations remain: about 5 h 33 min at 5 evaluations a second"] and saved == []
+    assert looked(consent, 200, 40.0) == ([], [])
+    refused = Consent(100_000, yes=False, ask=lambda question: False)
+    refused.begin(0, 0.0, ())
+    checkpoints: list[str] = []
+    with pytest.raises(ValueError, match="5 evaluations a second; add yes=true to the command, and it goes on from there"):
+        refused.check(100, 20.0, (), lambda: checkpoints.append("saved"), print)
+    assert checkpoints == ["saved"]
+
+
+def test_a_paid_run_is_asked_about_after_its_first_calls():
+    service = Paid()
+    consent = Consent(1_000, yes=True)
+    consent.begin(0, 0.0, [service])
+    assert looked(consent, 50, 1.0, [service]) == ([], [])  # answered by the cache: nothing was paid
+    service.calls = 10
+    lines, _ = looked(consent, 100, 2.0, [service])
+    assert lines == [
+        "900 evaluations remain: about 0 h 00 min at 50 evaluations a second, 90 calls, 9,000 tokens, "
+        "45.00 in the currency of the prices"
+    ]
+
+
+def test_a_run_that_nobody_can_be_asked_about_stops_and_goes_on_with_yes(own_folder, monkeypatch, capsys):
+    monkeypatch.setattr(estimate, "_LOOK", 0.0)
+    monkeypatch.setattr(estimate, "_LONG", 0.0)
+    words = [
+        "run",
+        "domain=arm",
+        "initial=50",
+        "emitter.batch_size=50",
+        "archive.dims=[8,8]",
+        "budget=200",
+        "console=off",
+        "name=a",
+    ]
+    assert main(words) == 1
+    assert "stopped with a checkpoint: 150 evaluations remain" in capsys.readouterr().err
+    assert main([*words, "yes=true"]) == 0
+    (run,) = own_folder.glob("runs/a/*/result.json")
+    assert '"status": "finished"' in run.read_text()

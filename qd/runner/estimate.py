@@ -1,4 +1,4 @@
-"""What the rest of a run will take, measured on its first evaluations; asked about where it is paid for or takes over an hour."""
+"""What the rest of a run will take, measured on its first evaluations; a question where that is paid for or over an hour."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -24,9 +24,8 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         hours, minutes = divmod(round(self.seconds / 60), 60)
-        parts = [
-            f"{self.evaluations:,} evaluations remain: about {hours} h {minutes:02} min at {self.rate:,.3g} evaluations a second"
-        ]
+        time = f"about {hours} h {minutes:02} min at {self.rate:,.3g} evaluations a second"
+        parts = [f"{self.evaluations:,} evaluations remain: {time}"]
         if self.calls:
             parts.append(f"{self.calls:,.0f} calls, {self.tokens:,.0f} tokens")
         if self.money:

@@ -34,7 +34,8 @@ def here(own_folder, monkeypatch) -> Path:
 
 def words(server, *more: str) -> list[str]:
     return ["run", "domain=tales", "initial=8", "budget=64", "log_every=16", "save_every=32", "renderings=0", "console=plain",
-            "lm=custom", "lm.model=m", f"lm.base_url={server.url}", "lm.price.in=1", "lm.price.out=1", "yes=true", "lm.key_variable=MARKED",
+            "lm=custom", "lm.model=m", f"lm.base_url={server.url}", "lm.price.in=1", "lm.price.out=1",
+            "yes=true", "lm.key_variable=MARKED",
             "name=tale", *more]  # fmt: skip
 
 

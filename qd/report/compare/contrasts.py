@@ -40,7 +40,7 @@ class Contrast(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What may be said of it."""
+        """The finding in words."""
         if min(self.n, self.m) < 2:
             return "one seed only: no interval can be given"
         if np.isnan(self.p):

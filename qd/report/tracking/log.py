@@ -48,7 +48,7 @@ def log(run: Path, tracker: str, process: int | None = None) -> int:
 
 
 def shown_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings that a tracker is told: an allowed list, in which no key, path, prompt or address can stand.
+    """Returns the settings that a tracker gets: an allowed list, in which no key, path, prompt or address can stand.
 
     Args:
         config: of a run.

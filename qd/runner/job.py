@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from qd.config.compose import Components
+from qd.config.estimate import Consent
 from qd.config.settings import RunSettings
-from qd.runner.estimate import Consent
 from qd.runner.stopping import Stop
 
 

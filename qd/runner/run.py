@@ -9,11 +9,11 @@ from typing import Any
 
 from qd import abilities, checks, keys
 from qd.config.compose import Components
+from qd.config.estimate import Consent
 from qd.config.settings import RunSettings, to_config
 from qd.report.tracking import live
 from qd.runner import live_map, refits
 from qd.runner.console import report_usage
-from qd.runner.estimate import Consent
 from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint

@@ -6,12 +6,12 @@ from typing import Any, TextIO
 
 from qd.config.build import import_users_modules
 from qd.config.compose import assemble, folder, load
+from qd.config.estimate import Consent
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.report.page import cost
 from qd.runner import waiting
 from qd.runner.console import Console
-from qd.runner.estimate import Consent
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions

@@ -16,7 +16,7 @@ import numpy as np
 
 from qd import abilities, archives, metrics
 from qd.archives import HostElites
-from qd.metrics import Tally
+from qd.metrics import OwnMetrics, Tally
 from qd.referee import Referee
 from qd.remote.workload import TIMES as WORKER_TIMES
 from qd.remote.workload import WorkerLog
@@ -24,7 +24,6 @@ from qd.store import checkpoint, identity
 from qd.store.checkpoint import Checkpoint
 from qd.store.compile_time import compile_clock
 from qd.store.history import History
-from qd.store.own_metrics import OwnMetrics
 from qd.store.replay import Past
 from qd.support import atomic, run_files
 from qd.support.atomic import Growing

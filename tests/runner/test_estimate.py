@@ -3,8 +3,8 @@
 import pytest
 
 from qd.cli.main import main
-from qd.runner import estimate
-from qd.runner.estimate import Consent
+from qd.config import estimate
+from qd.config.estimate import Consent
 
 
 class Paid:

@@ -81,9 +81,16 @@ class WandbWriter:
         self._run.define_metric("*", step_metric="evaluations")
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
+        """Adds numbers.
+
+        Args:
+            evaluations: the x-axis.
+            values: name -> finite number.
+        """
         self._run.log({"evaluations": evaluations, **values})
 
     def close(self) -> None:
+        """Waits until all is written."""
         self._run.finish()
 
 
@@ -103,10 +110,17 @@ class MlflowWriter:
         self.id = id
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
+        """Adds numbers.
+
+        Args:
+            evaluations: the x-axis.
+            values: name -> finite number.
+        """
         for name, value in values.items():
             self._client.log_metric(self.id, name, value, step=evaluations)
 
     def close(self) -> None:
+        """Waits until all is written."""
         self._client.set_terminated(self.id)
 
 
@@ -122,8 +136,15 @@ class TensorboardWriter:
             self._writer.add_text("settings", "\n".join(f"    {key}: {value}" for key, value in settings.items()), 0)
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
+        """Adds numbers.
+
+        Args:
+            evaluations: the x-axis.
+            values: name -> finite number.
+        """
         for name, value in values.items():
             self._writer.add_scalar(name, value, evaluations)
 
     def close(self) -> None:
+        """Waits until all is written."""
         self._writer.close()

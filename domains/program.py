@@ -53,7 +53,12 @@ class Program:
         return self._solutions.space
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, D], float32 or int32."""
+        """Returns solutions [n, D], float32 or int32.
+
+        Args:
+            key: of the draws.
+            n: how many.
+        """
         return self._solutions.sample(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

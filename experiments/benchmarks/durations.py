@@ -29,7 +29,12 @@ class Durations:
     pure: bool = False
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, D]."""
+        """Returns solutions [n, D].
+
+        Args:
+            key: of the draws.
+            n: how many.
+        """
         return keys.uniform(key, (n, self.dim), -1, 1)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
@@ -48,7 +53,12 @@ class Durations:
 
 
 def spend(seconds: float, at_work: bool) -> None:
-    """Sleeps, or computes for so many seconds of CPU."""
+    """Sleeps, or computes.
+
+    Args:
+        seconds: of the wall, or of CPU.
+        at_work: compute.
+    """
     if not at_work:
         time.sleep(seconds)
         return

@@ -82,7 +82,12 @@ def plan(n: int, seeds: int) -> Iterator[tuple[str, str, int, Callable[[], dict[
 
 
 def rate(domain: remote.Remote, n: int) -> dict[str, float]:
-    """Returns evaluations a second of n evaluations, without the start of the workers."""
+    """Returns evaluations a second, without the start of the workers.
+
+    Args:
+        domain: what evaluates.
+        n: evaluations.
+    """
     with domain:
         wait_for_all(domain)
         solutions, each = batch(n)
@@ -104,7 +109,12 @@ def batch(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def overhead(evaluate: Callable[[np.ndarray, np.ndarray], Any], n: int = 3_200) -> dict[str, float]:
-    """Times n evaluations that take no time, after as many untimed ones."""
+    """Times evaluations that take no time, after as many untimed ones.
+
+    Args:
+        evaluate: of keys and solutions.
+        n: evaluations.
+    """
     solutions, each = batch(n)
     evaluate(each, solutions)
     began = time.perf_counter()
@@ -152,7 +162,12 @@ def chunks(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def evaluate_chunk(each: np.ndarray, solutions: np.ndarray) -> Evaluation:
-    """What plain maps call."""
+    """What plain maps call.
+
+    Args:
+        each: keys, uint32 [b, 2].
+        solutions: [b, D].
+    """
     return INSTANT.evaluate(each, solutions)
 
 
@@ -235,7 +250,12 @@ def simulated(size: int, steady: bool, seed: int) -> dict[str, float]:
 
 
 def searching(domain: Any, size: int) -> Search:
-    """Iso+line on a grid."""
+    """Returns a search by iso+line on a grid.
+
+    Args:
+        domain: what is searched.
+        size: solutions of a generation.
+    """
     return Search(domain, Select("xy", ((-1, 1), (-1, 1))), Grid(dims=(32, 32)), Vary(IsoLine(), size))
 
 

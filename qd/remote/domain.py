@@ -53,11 +53,24 @@ class Remote:
         return None if twin is None else replace(self, domain=twin, journal=None)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns n solutions, made in this process."""
+        """Returns n solutions, made in this process.
+
+        Args:
+            key: of the draws.
+            n: how many.
+        """
         return self.domain.sample(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Returns the evaluations of B solutions, by the workers; keys uint32 [B, 2]. Rows that failed have objective NaN."""
+        """Evaluates by the workers.
+
+        Args:
+            keys: uint32 [B, 2].
+            solutions: [B, ...].
+
+        Returns:
+            Objective [B], NaN where a solution failed, and features, name -> [B, ...].
+        """
         return self.dispatcher.evaluate(keys, _as_array(solutions), self.chunk)
 
     def report(self) -> list[dict[str, Any]]:

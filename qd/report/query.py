@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,12 +40,29 @@ class Condition(NamedTuple):
     typed: str
 
     def excess(self, column: np.ndarray) -> np.ndarray:
-        """By how much each value fails, in the column's unit; 0 where it does not."""
-        if self.sign == "==":
-            return np.abs(column - self.value)
-        over = _WORSE[self.sign] * (column - self.value)
-        strict = np.where(over == 0, np.finfo(float).tiny, 0.0) if self.sign in "<>" else 0.0
-        return np.maximum(over, 0) + strict
+        """By how much each value fails, in units of the column's spread; 0 where it does not.
+
+        Args:
+            column: [N] in the dtype that it is stored in, to which the number is rounded: 0.7 equals a float32 0.7.
+
+        Returns:
+            [N], inf where the value is NaN.
+        """
+        over = column.astype(float) - _rounded(self.value, column.dtype)
+        over = np.abs(over) if self.sign == "==" else _WORSE[self.sign] * over
+        fails = ~(over < 0) if self.sign in "<>" else ~(over <= 0)
+        spread = float(np.nanmax(column)) - float(np.nanmin(column))
+        share = np.maximum(over / max(spread, 1e-12), np.finfo(float).tiny)  # a division may end in 0
+        return np.where(fails, np.nan_to_num(share, nan=np.inf), 0.0)
+
+
+def _rounded(value: float, dtype: np.dtype) -> float:
+    """Returns a number as a column of floats would store it; unchanged where that column has no number near it."""
+    if dtype.kind != "f":
+        return value
+    with np.errstate(over="ignore"):
+        nearest = float(np.array(value).astype(dtype))
+    return nearest if abs(nearest - value) <= float(np.finfo(dtype).eps) * abs(value) else value
 
 
 class QueryResult(NamedTuple):
@@ -86,8 +104,7 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
     order = -_column(by.removeprefix("-"), numbers) * (-1 if by.startswith("-") else 1)
     excess = np.zeros(len(order))
     for condition in criteria:
-        column = numbers[condition.name]
-        excess += np.nan_to_num(condition.excess(column) / max(np.nanmax(column) - np.nanmin(column), 1e-12), nan=np.inf)
+        excess += condition.excess(numbers[condition.name])
     ranks = np.lexsort((numbers["id"], order, excess))
     met = int((excess == 0).sum())
     rows = ranks[: min(top, met or top)]
@@ -96,12 +113,16 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
 
 
 def columns(archive: archive_file.StoredArchive) -> dict[str, np.ndarray]:
-    """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0]."""
+    """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0].
+
+    Floats stay in the dtype that they are stored in; all others become float64.
+    """
     numbers = {}
     for name, column in archive.columns.items():
         if column.dtype.kind not in "biuf" or name in ("solution", "index", "threshold"):
             continue
-        wide = column.reshape(len(column), -1).astype(float)
+        wide = column.reshape(len(column), -1)
+        wide = wide if column.dtype.kind == "f" else wide.astype(float)
         numbers |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
     titles = _titles(archive)
     return numbers | {title: numbers[f"measures[{i}]"] for i, title in enumerate(titles) if title and title not in numbers}
@@ -163,7 +184,8 @@ def parse(text: str, numbers: dict[str, np.ndarray]) -> Condition:
             )
         if own is None and kind != "%":
             raise UserError(f"{name} says no unit, so {text!r} may mean anything", f"type {name}{sign}{number}")
-        value *= factor
+        exact = Decimal(number) * Decimal(str(factor)) if abs(value) < 1e300 else value * factor  # 1.001 ms are 1001 us
+        value = float(exact)
     return Condition(name, "==" if sign == "=" else sign, value, text)
 
 

@@ -4,7 +4,7 @@ They are the initial population of a run (``from=``); the claims of their file a
 evaluation. N solutions, D genes, M measures.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
 
-_SAME = 1e-4  # of the spread of the domain's own numbers: what another machine's arithmetic may do
+_SAME = 1e-4  # of the scale of a number: what another machine's arithmetic may do
 _ROUNDING = 2.0**-22  # of a number: two roundings to float32
 _SIGNS = {  # first bytes of files that are read by other programs
     b"PAR1": "a parquet file", b"PK": "a zip file, e.g. npz or xlsx", b"\x1f\x8b": "a gzip file", b"\x89HDF": "an HDF5 file",
@@ -34,38 +34,72 @@ class ImportedSolutions:
     objective: np.ndarray  # [N] as claimed
     measures: np.ndarray | None  # [N, M] as claimed
     empty: int = 0  # rows that hold no solution
+    unreadable: bool = False  # the measures are there, but are no numbers
 
     def compare(self, batch: Batch) -> dict[str, Any]:
-        """Compares the claims with a domain's own evaluation of the solutions."""
-        objective, failures = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) < 0
-        off = np.abs(objective - self.objective)[~failures]
+        """Compares the claims with a domain's own evaluation of the solutions.
+
+        Args:
+            batch: the evaluated solutions, in the same order.
+
+        Returns:
+            Fields of an event: how many objectives and measures differ, by how much the objective does, how many solutions
+            failed, and why the measures were not compared where they were not.
+        """
+        objective, valid = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) >= 0
+        differs = _differs(self.objective[valid], objective[valid])
+        off = float(np.abs(objective - self.objective)[valid][differs].max(initial=0))
         table: dict[str, Any] = {
             "source": self.source,
             "solutions": len(self.objective),
-            "failed": int(failures.sum()),
-            "objective_differs": int(_differs(self.objective[~failures], objective[~failures]).sum()),
-            "objective_differs_by": float(off.max()) if len(off) else 0.0,
+            "failed": int((~valid).sum()),
+            "objective_differs": int(differs.sum()),
+            "objective_differs_by": off if np.isfinite(off) else None,  # JSON has no infinity
         }
-        if self.measures is not None and self.measures.shape == np.shape(batch.measures):
-            measures = np.asarray(batch.measures, float)[~failures]
-            table["measures_differ"] = int(_differs(self.measures[~failures], measures).any(axis=1).sum())
-        return table
+        measures = np.asarray(batch.measures, float)
+        if problem := self._measures_problem(measures.shape[1]):
+            return table | {"measures_not_compared": problem}
+        return table | {"measures_differ": int(_differs(self.measures[valid], measures[valid]).any(axis=1).sum())}
+
+    def _measures_problem(self, m: int) -> str:
+        """Says why the claimed measures cannot be compared with M of the domain; nothing where they can."""
+        if self.unreadable:
+            return "unreadable"
+        if self.measures is None:
+            return f"no column{'s' if m > 1 else ''} {', '.join(f'measures_{i}' for i in range(m))}"
+        k = self.measures.shape[1]
+        return "" if k == m else f"{k} column{'s' if k > 1 else ''} of {m}"
 
     def summary(self, batch: Batch) -> str:
         """Returns the comparison as a line of text."""
         table, note = self.compare(batch), f" ({self.empty} empty rows left out)" if self.empty else ""
-        differ = [f"the objective of {table['objective_differs']:,} (by up to {table['objective_differs_by']:.4g})"]
+        off = table["objective_differs_by"]
+        differ = [f"the objective of {table['objective_differs']:,} (by up to {'inf' if off is None else f'{off:.4g}'})"]
         differ = differ if table["objective_differs"] else []
         differ += [f"the measures of {table['measures_differ']:,}"] if table.get("measures_differ") else []
-        claims = f"{' and '.join(differ)} differ from what it claims" if differ else "all as it claims"
+        problem = table.get("measures_not_compared")
+        equal = "every objective as it claims" if problem else "all as it claims"
+        claims = f"{' and '.join(differ)} differ from what it claims" if differ else equal
+        claims += f"; measures not compared ({problem})" if problem else ""
         failures = f", {table['failed']:,} failed" if table["failed"] else ""
         return f"{table['solutions']:,} solutions of {self.source}{note}, evaluated again: {claims}{failures}"
 
 
 def _differs(claims: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Says of each claim [N, ...] whether it differs from the domain's own number by more than arithmetic does; NaN does."""
-    spread = np.ptp(own, axis=0) if len(own) else 0.0
-    return ~(np.abs(claims - own) <= _SAME * np.maximum(spread, 1e-6) + _ROUNDING * np.abs(own))
+    """Returns which claims [N, ...] differ from the domain's own numbers [N, ...] by more than arithmetic does.
+
+    Each number has its own tolerance, so that no outlier hides other differences: a part of its distance from the median,
+    at least of the median distance; but not more than that part of its magnitude, or of the lower quartile of magnitudes
+    where it lies nearer to zero. An equal number never differs; NaN does.
+    """
+    if not len(own):
+        return np.zeros(own.shape, bool)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        magnitude, distance = np.abs(own), np.abs(own - np.median(own, axis=0))
+        scale = np.maximum(distance, np.median(distance, axis=0))
+        scale = np.minimum(scale, np.maximum(magnitude, np.quantile(magnitude, 0.25, axis=0)))
+        tolerance = _SAME * np.maximum(scale, 1e-6) + _ROUNDING * magnitude
+        return ~((claims == own) | (np.isfinite(claims) & (np.abs(claims - own) <= tolerance)))
 
 
 def load(source: str, domain: Domain) -> ImportedSolutions:
@@ -131,9 +165,11 @@ def _of_table(path: Path) -> ImportedSolutions:
             f"solution; it has {', '.join(list(columns)[:10])}"
         )
     measures = tables.block(columns, "measures")
-    if measures is not None and measures.dtype == object:
+    if unreadable := measures is not None and measures.dtype == object:
         measures = tables.parse_printed(measures)
-    return _without_empty(str(path), solutions, tables.numbers(path, columns, "objective"), measures)
+        unreadable = measures is None
+    content = _without_empty(str(path), solutions, tables.numbers(path, columns, "objective"), measures)
+    return replace(content, unreadable=unreadable)
 
 
 def _qdax_files(path: Path) -> dict[str, Path] | None:
@@ -163,13 +199,21 @@ def _npy(file: Path) -> np.ndarray:
 
 
 def _without_empty(source: str, solutions: Array, objective: np.ndarray, measures: np.ndarray | None) -> ImportedSolutions:
-    """Leaves out empty cells: their objective is -inf or NaN."""
-    there = np.isfinite(objective)
-    if solutions.dtype != object and not np.isfinite(solutions[there]).all():
-        row = int(np.flatnonzero(there)[~np.isfinite(solutions[there]).reshape(int(there.sum()), -1).all(axis=1)][0])
+    """Leaves out empty cells: their objective is -inf or NaN, or inf beside a solution that is not finite."""
+    finite = np.ones(len(objective), bool)
+    if solutions.dtype != object:
+        finite = np.isfinite(_flat(solutions)).all(axis=1)
+    there = np.isfinite(objective) | (np.isposinf(objective) & finite)
+    if not finite[there].all():
+        row = int(np.flatnonzero(there & ~finite)[0])
         raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "correct or remove it")
-    finite = None if measures is None else measures[there]
-    return ImportedSolutions(source, solutions[there], objective[there], finite, int((~there).sum()))
+    claims = None if measures is None else _flat(measures)[there]
+    return ImportedSolutions(source, solutions[there], objective[there], claims, int((~there).sum()))
+
+
+def _flat(column: np.ndarray) -> np.ndarray:
+    """Returns a column [N, ...] as [N, K]."""
+    return column.reshape(len(column), int(np.prod(column.shape[1:])))
 
 
 def _fit_to_domain(content: ImportedSolutions, domain: Domain) -> ImportedSolutions:
@@ -199,7 +243,7 @@ def _fit_to_domain(content: ImportedSolutions, domain: Domain) -> ImportedSoluti
         raise UserError(f"a solution of {content.source} is not finite as {like.dtype}", "correct or remove it")
     if like.dtype.kind in "biu" and not np.array_equal(own.reshape(solutions.shape), solutions):
         raise UserError(f"{_name(domain)} searches whole numbers, but {content.source} holds others", "type domain=...")
-    return ImportedSolutions(content.source, own, content.objective, content.measures, content.empty)
+    return replace(content, solutions=own)
 
 
 def _name(part: Any) -> str:

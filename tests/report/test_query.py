@@ -51,6 +51,30 @@ def test_the_best_that_meets_all_conditions(run, conditions, best, met):
     assert (answer.rows[0]["id"], answer.met) == (best, met)
 
 
+@pytest.mark.parametrize(
+    ("condition", "met"),
+    [
+        ("share=0.3", 1), ("share>=0.7", 3), ("share>0.7", 2), ("share<=0.8", 4), ("share<0.8", 3), ("measures[1]>=0.7", 3),
+        ("share<1e300", 5), ("share>=1e300", 0), ("share<=1e-300", 0), ("steps<=1.001", 1), ("latency<=1.001ms", 1),
+        ("objective<0.3", 0), ("objective=0.3", 1), ("objective>=0.7", 3), ("penalty<3", 2), ("penalty>2", 3),
+    ],
+)  # fmt: skip
+def test_numbers_are_compared_as_the_column_stores_them(tmp_path, condition, met):
+    """0.7 and 0.3 are no float32; 1.001 * 1000 is no 1001; beside 1e30 a strict sign still counts."""
+    share = np.array([0.3, 0.7, 0.8, 0.9, 0.6], np.float32)
+    features = {
+        "share": share, "latency": np.arange(1001, 1006), "steps": np.arange(1, 6),
+        "penalty": np.array([1, 2, 3, 3, 1e30], np.float32),
+    }  # fmt: skip
+    rows = Rows(np.arange(5), np.zeros((5, 3), np.int32), share, features, np.ones(5, bool))
+    bounds = ((0.0, 128.0), (0.0, 1.0))
+    archive = Grid((16, 16)).open(rows, bounds, tuple(features), 0)
+    insert(archive, rows.ids, rows.solutions, share, np.stack([SIZE, share], 1), features)
+    (tmp_path / "run").mkdir()
+    archive_file.save(tmp_path / "run", archive, bounds, {"seed": 0, "evaluations": 5})
+    assert query(tmp_path / "run", [condition]).met == met
+
+
 def test_the_nearest_where_none_meets_them_and_a_status_that_says_so(run, capsys):
     assert main(["query", str(run), "size<=15KB"]) == UNMET
     said = capsys.readouterr().out

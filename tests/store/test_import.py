@@ -269,6 +269,67 @@ def test_one_huge_claim_hides_no_wrong_one():
     assert _compare([1, 2, 3], np.zeros((3, 1)), [1, 2.5, 1e30], np.zeros((3, 1)))["objective_differs"] == 2
 
 
+@pytest.mark.parametrize("infeasible", [1, 60])
+def test_an_infeasible_result_hides_no_wrong_claim(infeasible):
+    own = np.append(np.linspace(0.1, 5, 50), np.full(infeasible, -1e9))
+    claims = own + np.append(np.full(50, 0.5), np.zeros(infeasible))
+    table = _compare(own, own[:, None], claims, claims[:, None])
+    assert (table["objective_differs"], table["measures_differ"]) == (50, 50)
+    assert table["objective_differs_by"] == pytest.approx(0.5, abs=1e-6)
+    same = _compare(own, own[:, None], own, own[:, None])
+    assert (same["objective_differs"], same["measures_differ"], same["objective_differs_by"]) == (0, 0, 0)
+
+
+def test_a_large_offset_hides_no_wrong_claim():
+    own = 50_000 + np.arange(50.0)
+    assert _compare(own, own[:, None], own + 0.5, own[:, None])["objective_differs"] == 50
+
+
+def test_the_arithmetic_of_another_machine_is_no_difference():
+    own = np.append(np.linspace(-1, 1, 51), [1e3, -1e6])
+    claims = own + np.append(np.where(np.arange(51) % 2, 1e-6, -1e-6), [1e-3, 1.0])
+    assert _compare(own, own[:, None], claims, claims[:, None])["objective_differs"] == 0
+    sparse = np.append(np.zeros(80), np.linspace(1, 2, 20))
+    assert _compare(sparse, sparse[:, None], sparse * (1 + 1e-6), sparse[:, None])["objective_differs"] == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "problem"),
+    [
+        ("measures_0", "{0}", "1 column of 2"),
+        ("measures_0,measures_1,measures_2", "{0},{1},0", "3 columns of 2"),
+        ("measures", '"[{0} ... {1}]"', "unreadable"),
+        ("measures_0,measures_1", "{0},north", "unreadable"),
+        ("measure_0,measure_1", "{0},{1}", "no columns measures_0, measures_1"),
+    ],
+)
+def test_measures_that_are_not_compared_are_named(capsys, names, cells, problem):
+    arms, objective, gripper = evaluated_arms(5)
+    head = f"solution_0,solution_1,solution_2,solution_3,objective,{names}"
+    rows = [",".join(map(str, [*arms[i], objective[i], cells.format(*gripper[i])])) for i in range(5)]
+    Path("theirs.csv").write_text("\n".join([head, *rows]))
+    assert main(["import", "theirs.csv", *SMALL, "console=plain"]) == 0
+    output = capsys.readouterr().out
+    assert f"every objective as it claims; measures not compared ({problem})" in output and "all as" not in output
+    started = the_run()[1]
+    assert started["measures_not_compared"] == problem and "measures_differ" not in started
+
+
+def test_an_infinite_claim_beside_a_solution_is_wrong(capsys):
+    arms, objective, gripper = evaluated_arms(5)
+    rows = [",".join(map(str, [*arms[i], objective[i] if i else "inf", *gripper[i]])) for i in range(5)]
+    rows.append("nan,nan,nan,nan,inf,0,0")
+    head = "solution_0,solution_1,solution_2,solution_3,objective,measures_0,measures_1"
+    Path("theirs.csv").write_text("\n".join([head, *rows]))
+    assert main(["import", "theirs.csv", *SMALL, "console=plain"]) == 0
+    output = capsys.readouterr().out
+    assert (
+        "5 solutions of theirs.csv (1 empty rows left out), evaluated again: the objective of 1 (by up to inf) differ" in output
+    )
+    started = the_run()[1]
+    assert (started["solutions"], started["objective_differs"], started["objective_differs_by"]) == (5, 1, None)
+
+
 def test_rounding_to_float32_is_no_difference():
     exact = [20_000_001.3, 20_000_000.7, 0.1]
     assert _compare(exact, [[x] for x in exact], exact, [[x] for x in exact])["measures_differ"] == 0

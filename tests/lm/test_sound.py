@@ -262,6 +262,33 @@ def test_an_absurd_usage_is_not_believed(usage, tmp_path):
         assert client(server, cache=str(tmp_path / "lm.sqlite"), mode="replay")(["a", "b"]) == texts
 
 
+WORST = 2 + 32, len("four") + 1  # tokens in and out that CHAT and its answer "four" can have at most
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        *((text, WORST) for text in ("null", "{}", "7", "true", '"none"', "[1]", "[]", "NaN")),
+        *((f'{{"prompt_tokens": {value}}}', WORST) for value in ("null", "1e400", "NaN", '"a"', "true", "[]", "-1", "2.5")),
+        (f'{{"prompt_tokens": {"9" * 5000}}}', WORST),
+        ('{"prompt_tokens": 5, "completion_tokens": NaN}', WORST),
+        ('{"total_tokens": 5}', WORST),
+        ('{"input_tokens": 5, "output_tokens": 3}', WORST),
+        ('{"prompt_tokens": 5}', (5, WORST[1])),
+        ('{"prompt_tokens": 5, "completion_tokens": null}', (5, WORST[1])),
+        ('{"completion_tokens": 3}', (WORST[0], 3)),
+        ('{"prompt_tokens": 5, "total_tokens": 8}', (5, 3)),
+        ('{"prompt_tokens": 5, "total_tokens": 5}', (5, WORST[1])),
+        ('{"prompt_tokens": 5, "total_tokens": "8"}', (5, WORST[1])),
+        ('{"prompt_tokens": 5.0, "completion_tokens": 3, "total_tokens": 8}', (5, 3)),
+        ('{"prompt_tokens": 5, "completion_tokens": 0}', (5, 0)),
+    ],
+)
+def test_an_odd_usage_costs_the_most_and_not_the_answer(usage, tokens):
+    reply = read(CHAT, f'{{"choices": [{{"message": {{"content": "four"}}, "finish_reason": "stop"}}], "usage": {usage}}}')
+    assert isinstance(reply, Reply) and reply.text == "four" and (reply.tokens_in, reply.tokens_out) == tokens
+
+
 def test_a_transaction_that_fails_leaves_the_database_usable(tmp_path):
     db = sqlite.connect(tmp_path / "x", 1, lambda db: db.execute("CREATE TABLE t (a INTEGER)"), 1.0)
     with pytest.raises(OverflowError), sqlite.transaction(db):

@@ -1,6 +1,7 @@
 """The body of a response, read with suspicion: a whole and valid reply, or a failure with its kind."""
 
 import json
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from feedback.lm.transport import schema
 from feedback.lm.transport.request import Request, clean
 
 _MOST_TOKENS = 100_000_000  # of one call, in or out: no context is as long, and a larger count is an error of the endpoint
+_MOST_DIGITS = 640  # of an integer: int() refuses more where Python is so set (sys.int_info.str_digits_check_threshold)
 _ROUNDING = 1e-3  # nats above 0 that a log-probability may have by rounding
 _OPENING = re.compile(r"\s*(?:<(think|thinking|thought|reasoning)>|(\[THINK\]))", re.IGNORECASE)
 _CLOSING = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
@@ -46,7 +48,7 @@ def read(request: Request, text: str) -> Reply | Failure:
         The reply, or a failure with the tokens that were billed, where the body has them.
     """
     try:
-        body = json.loads(text)
+        body = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError):
         return Failure("html" if text.lstrip()[:1] == "<" else "truncated", text[:80], again=True)
     choices = body.get("choices") if isinstance(body, dict) else None
@@ -139,10 +141,27 @@ def _usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:
     """
     most = request.worst_out if text is None else len(text.encode("utf-8", "replace")) + 1
     worst = request.worst_in, min(request.worst_out, most)
-    if not usage:
+    if not isinstance(usage, dict):
         return worst
-    counts = int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0)
-    return counts if all(0 <= count <= _MOST_TOKENS for count in counts) else worst
+    stated = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    if not all(count is None or _is_count(count) for count in stated):
+        return worst
+    tokens_in, tokens_out = (int(at_worst if count is None else count) for count, at_worst in zip(stated, worst, strict=True))
+    total = usage.get("total_tokens")
+    if stated[0] is not None and stated[1] is None and _is_count(total) and total > tokens_in:
+        tokens_out = int(total) - tokens_in
+    return tokens_in, tokens_out
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a number of tokens that a call can have: no NaN, no text, no truth value."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= _MOST_TOKENS and value == int(value)
+
+
+def _integer(digits: str) -> int | float:
+    """Returns an integer of a body; one with so many digits that int() refuses them is infinite."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def _is_llama_cpp(body: dict[str, Any]) -> bool:

@@ -1,15 +1,20 @@
 """Right values where an endpoint, its model or the disk misbehaves: nothing wrong becomes an answer, nothing paid is lost."""
 
+import asyncio
+import gzip
+import itertools
 import json
 import sqlite3
 import time
 
+import httpx
 import numpy as np
 import pytest
 
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.client import LM
 from feedback.lm.transport import retries
+from feedback.lm.transport.capped import TooLargeError, cap
 from feedback.lm.transport.probe import Traits
 from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Failure, Reply, read, without_thinking
@@ -318,6 +323,43 @@ def test_a_body_without_end_is_a_failure_in_little_time_and_memory(fault):
         assert tracemalloc.get_traced_memory()[1] < 80e6  # the endpoint's own blocks are in it
         tracemalloc.stop()
         assert lm.report()[0]["why"] == {"too large": 1} and len(server.requests) == 1
+
+
+def read_capped(most: int, blocks, encoding: str = "gzip") -> bytes:
+    """Returns the body of a response that arrives in blocks, read by the hook."""
+
+    class Blocks(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            for block in blocks:
+                yield block
+
+    response = httpx.Response(200, headers={"content-encoding": encoding}, stream=Blocks())
+    asyncio.run(cap(most)(response))
+    return response.read()
+
+
+def test_bytes_after_the_packed_data_count_too():
+    taken = []
+
+    def endless(block: bytes, times: int):
+        for _ in range(times):
+            taken.append(len(block))
+            yield block
+
+    start = gzip.compress(b"{}")
+    for block, times in ((bytes(65_536), 1_300), (start * 500, 200)):  # 80 MB of zeros; 100,000 members
+        taken.clear()
+        with pytest.raises(TooLargeError):
+            read_capped(1_000_000, itertools.chain([start], endless(block, times)))
+        assert sum(taken) <= 1_000_000 + len(block)
+    assert read_capped(1_000_000, [start, bytes(9), start]) == b"{}"
+    assert read_capped(1_000_000, [start[:5], start[5:-3], start[-3:]]) == b"{}"
+    assert read_capped(100, [bytes(60), bytes(40)], "identity") == bytes(100)
+    with pytest.raises(TooLargeError):
+        read_capped(100, [bytes(60), bytes(41)], "identity")
+    with pytest.raises(TooLargeError):
+        read_capped(1_000, [gzip.compress(bytes(1_001))])
+    assert read_capped(1_000, [gzip.compress(bytes(1_000))]) == bytes(1_000)
 
 
 def test_a_packed_answer_is_read():

@@ -25,10 +25,13 @@ def cap(most: int) -> Callable[[Any], Awaitable[None]]:
     """
 
     async def hook(response: Any) -> None:
-        unpack, stream, body = _unpacker(response.headers.pop("content-encoding", "")), response.stream, bytearray()
+        unpack, stream = _unpacker(response.headers.pop("content-encoding", "")), response.stream
+        packed, body = 0, bytearray()
         async for block in stream:
-            body += unpack(block, most + 1 - len(body))
-            if len(body) > most:
+            packed += len(block)
+            if packed <= most:
+                body += unpack(block, most + 1 - len(body))
+            if max(packed, len(body)) > most:
                 raise TooLargeError(f"more than {most / 1e6:g} MB; lm.limits.response_mb allows more")
         await stream.aclose()
         response.stream = type(response)(response.status_code, content=bytes(body)).stream
@@ -37,7 +40,7 @@ def cap(most: int) -> Callable[[Any], Awaitable[None]]:
 
 
 def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """Returns a function that unpacks a block into at most so many bytes."""
+    """Returns a function that unpacks a block into at most so many bytes, and into none after the end of the packed data."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return lambda block, most: block
@@ -46,6 +49,8 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
 
     def unpack(block: bytes, most: int) -> bytes:
+        if stream.eof:  # a further call would copy all bytes after the end into unused_data
+            return b""
         try:
             return stream.decompress(block, most)
         except zlib.error as error:

@@ -57,7 +57,7 @@ class ImportedSolutions:
             "objective_differs_by": off if np.isfinite(off) else None,  # JSON has no infinity
         }
         measures = np.asarray(batch.measures, float)
-        if problem := self._measures_problem(measures.shape[1]):
+        if (problem := self._measures_problem(measures.shape[1])) or self.measures is None:
             return table | {"measures_not_compared": problem}
         return table | {"measures_differ": int(_differs(self.measures[valid], measures[valid]).any(axis=1).sum())}
 

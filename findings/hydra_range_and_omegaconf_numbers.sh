@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # hydra-core 1.3.8, omegaconf 2.3.1. Guess: a sweep over range(0,1,0.1) has the values 0.1 ... 0.9 as typed; a number in a yaml file and the same
 # words on the command line are the same value.
-# Seen: the range holds 0.7000000000000001; in a file 010 is 8 and 1:30 is 90 (YAML 1.1), on the command line 010 and 1:30 are text; and NaN is text in a file.
+# Observed: the range holds 0.7000000000000001; in a file 010 is 8 and 1:30 is 90 (YAML 1.1), on the command line 010 and 1:30 are text; and NaN is text in a file.
 # Why it matters: values name folders and choose settings; a config that is copied from a command line changes its meaning.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

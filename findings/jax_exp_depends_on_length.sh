@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # jax 0.10.2, CPU. Guess: exp(x[i]) has the same bits whatever the length of x.
-# Seen: exp and log differ in the last bit with the length of the array (vector body and scalar tail round differently); sin,
+# Observed: exp and log differ in the last bit with the length of the array (vector body and scalar tail round differently); sin,
 # cos and tanh do not. Why it matters: an evaluation in chunks of another size gives another archive; batch shapes must be fixed.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

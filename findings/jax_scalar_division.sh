@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # jax 0.10.2, CPU. Guess: x / 41.0 is the correctly rounded quotient, as in NumPy.
-# Seen: an array divided by a scalar is multiplied by the rounded reciprocal, also without jit: 41 / 41 is 0.99999994.
+# Observed: an array divided by a scalar is multiplied by the rounded reciprocal, also without jit: 41 / 41 is 0.99999994.
 # Dividing by an array of the same shape is exact. Why it matters: a quotient that chooses a cell, a rank or a mask (k / n on a
 # border of a grid) falls on the other side.
 set -euo pipefail

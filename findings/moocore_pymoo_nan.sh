@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # moocore 0.3.2 and pymoo 0.6.2, both minimising. Guess: an objective of NaN raises, or puts its row behind every finite row.
-# Seen: moocore's hypervolume skips the row and its is_nondominated keeps it; pymoo compares the numbers that are left, so a row of
+# Observed: moocore's hypervolume skips the row and its is_nondominated keeps it; pymoo compares the numbers that are left, so a row of
 # (NaN, 0.5) stands alone in the first front and pushes all finite rows back. (First guess from a row of NaN alone: last front.)
 # Why it matters: a failed evaluation may rank above every good one. Drop failed rows before either library sees them.
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pyarrow 26.0.1 with pandas 3.1.1. Guess: from_pandas turns missing scalars into null, and leaves a NaN inside a list alone.
-# Seen: NaN inside the lists of a column becomes null too. Why it matters: a table of solutions or measures with a failed
+# Observed: NaN inside the lists of a column becomes null too. Why it matters: a table of solutions or measures with a failed
 # (NaN) entry comes back from parquet with null in its place.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

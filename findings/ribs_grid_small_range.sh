@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ribs 0.12.0. Guess: the lower bound of a measure lies in the first cell, whatever the scale of the measure.
-# Seen: a fixed epsilon of 1e-6 is added to the scaled distance from the bound before it is divided by the range's width, so on a range
+# Observed: a fixed epsilon of 1e-6 is added to the scaled distance from the bound before it is divided by the range's width, so on a range
 # of 1e-6 the lower bound itself lands in a later cell. Why it matters: measures in metres of a chip, or seconds of a kernel,
 # are shifted by cells without a word. Scale measures to about 1 first.
 set -euo pipefail

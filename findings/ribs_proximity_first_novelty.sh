@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ribs 0.12.0. Guess: the first rows of an empty ProximityArchive have infinite novelty, and equal rows are novel once.
-# Seen: their reported novelty is the archive's novelty threshold, and three identical rows of one batch are all kept.
+# Observed: their reported novelty is the archive's novelty threshold, and three identical rows of one batch are all kept.
 # Why it matters: a plot of novelty begins with the threshold, and a search that starts from one point fills its archive with copies.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ribs 0.12.0. Guess: after SlidingBoundariesArchive moves its boundaries, each elite lies in the cell that index_of names for its measures.
-# Seen: where measures lie beyond the ranges given at the start, rows are inserted again under the clipping bounds of before the move: 18 of 107
+# Observed: where measures lie beyond the ranges given at the start, rows are inserted again under the clipping bounds of before the move: 18 of 107
 # elites lie in another cell. With measures inside the ranges none does (the first guess at a trigger missed).
 # Why it matters: such an elite competes with solutions of another kind, and an archive that is rebuilt from its rows differs.
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # safetensors 0.8.0 with NumPy. Guess: a transposed (non-contiguous) array is stored by its values, as np.save does.
-# Seen: save writes the memory as it lies and the shape of the view: what is loaded has the right shape and wrong values. bfloat16 can be saved
+# Observed: save writes the memory as it lies and the shape of the view: what is loaded has the right shape and wrong values. bfloat16 can be saved
 # and not loaded (KeyError). Why it matters: weights of a layer are often transposed views. Call np.ascontiguousarray first.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scipy 1.17.1. Guess: among points at equal distance KDTree.query names the same nearest one whatever k is.
-# Seen: k=1 names another point than the first of k=3. Why it matters: the cell of a solution on the border of a CVT archive
+# Observed: k=1 names another point than the first of k=3. Why it matters: the cell of a solution on the border of a CVT archive
 # depends on how many neighbours somebody asked for; compare the candidates yourself.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

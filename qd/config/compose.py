@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from qd import abilities
 from qd.config import guess, own_metrics, plugins, workers
 from qd.config.build import build
-from qd.config.overrides import check, hydra_overrides, open_hydra, print_renamed
+from qd.config.overrides import check, hydra_overrides, lacks_first_line, open_hydra, print_renamed
 from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support import links
 from qd.support.errors import UserError
@@ -163,6 +163,7 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     if choices.get("domain") is None:
         raise UserError("a run needs a domain", "leave out ~domain")
     _take_over(cfg)
+    _check_package(cfg, choices)
     try:
         unset = [key for key in sorted(OmegaConf.missing_keys(cfg)) if not key.startswith(("domain_defaults.", "suits."))]
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
@@ -184,6 +185,18 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     settings = from_config(config)
     _check_settings(settings)
     return settings
+
+
+def _check_package(cfg: Any, choices: dict[str, Any]) -> None:
+    """Raises UserError where the yaml of a choice lacks its first line, so that its settings lie one level too deep."""
+    from omegaconf import DictConfig
+
+    for group, choice in choices.items():
+        if group not in cfg:
+            continue
+        node = cfg[group]
+        if isinstance(node, DictConfig) and "_target_" not in node and (group in node or "domain_defaults" in node):
+            raise lacks_first_line(f"{group}/{choice}")
 
 
 def _take_over(cfg: Any) -> None:

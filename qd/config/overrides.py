@@ -21,6 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from qd.config import values
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, Outside, Plateau, Settings
@@ -54,9 +55,11 @@ def open_hydra() -> Iterator[None]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns Hydra's errors into UserErrors."""
+    """Turns Hydra's errors, and those of a yaml that cannot be read, into UserErrors."""
     try:
         yield
+    except MarkedYAMLError as error:
+        raise UserError(_broken_yaml(error), "correct that line, or the one before it") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_message(error)) from error
 
@@ -139,6 +142,10 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
 
 
 def _check_choice(group: str, choice: Any, options: list[str]) -> None:
+    if choice is None and group in ("domain", "descriptor", "archive", "emitter"):
+        raise UserError(
+            f"{group}=null chooses no {group}, and a run needs one", f"type another {group}=..., or leave out {group}=null"
+        )
     if str(choice).split("/")[-1] in options or (choice is None and group == "recipe"):
         return
     raise unknown(group, str(choice), options, lister=_LISTER)
@@ -155,6 +162,15 @@ def _yours() -> list[str]:
     return [f"hydra.searchpath=['file://{yours}']"]
 
 
+def _broken_yaml(error: MarkedYAMLError) -> str:
+    mark, problem = error.problem_mark, " ".join(str(error.problem).split())
+    if mark is None:
+        return f"a yaml cannot be read: {problem}"
+    file = Path(mark.name)
+    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    return f"{shown} line {mark.line + 1}: {problem}"
+
+
 def _message(error: BaseException) -> str:
     """Returns a Hydra error in one line, with its cause."""
     ours = _unreadable(error) or _wrong_kind(error)
@@ -167,8 +183,15 @@ def _message(error: BaseException) -> str:
     match = re.search(rf"(.*)Key '(\w+)' not in '({'|'.join(tables)})'", text)
     if match:
         where, key, table = match.groups()
+        if file := re.match(rf"In '({key}/.*?)'", where):  # its settings lie below its group
+            return str(lacks_first_line(file[1]))
         return where + str(unknown("setting", key, sorted(f.name for f in fields(tables[table])), lister=_LISTER))
     return text
+
+
+def lacks_first_line(choice: str) -> UserError:
+    """Returns the error about a yaml, GROUP/NAME, that lacks its first line: its settings lie one level too deep."""
+    return UserError(f"conf/{choice}.yaml does not begin with # @package _global_", "add that line at its top")
 
 
 def _unreadable(error: BaseException) -> str | None:

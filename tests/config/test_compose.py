@@ -208,6 +208,34 @@ def test_their_own_mistakes_are_named(elsewhere):
     assert compose.load([]).name == "arm"
 
 
+@pytest.mark.parametrize("file", ["domain/bare.yaml", "recipe/bare.yaml", "emitter/bare.yaml"])
+def test_their_own_yaml_without_its_first_line(elsewhere, file):
+    texts = {
+        "domain": DISC.partition("\n")[2],
+        "recipe": "seed: 3\n",
+        "emitter": "emitter: {_target_: qd.emitters.vary.Vary}\n",
+    }
+    path = elsewhere / "conf" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(texts[path.parent.name])
+    with pytest.raises(ValueError, match=f"^conf/{file} does not begin with # @package _global_; add that line at its top$"):
+        compose.load([f"{path.parent.name}=bare"])
+
+
+def test_their_own_yaml_that_cannot_be_read_is_named_with_its_line(elsewhere):
+    (elsewhere / "conf/domain/disc.yaml").write_text("# @package _global_\ndomain: {_target_: mine.Disc\nname: x\n")
+    with pytest.raises(ValueError, match=r"^conf/domain/disc.yaml line 3: expected ',' or '}', but got ':'; correct that line"):
+        compose.load(["domain=disc"])
+
+
+@pytest.mark.parametrize("group", ["domain", "descriptor", "archive", "emitter"])
+def test_a_run_needs_a_choice_of_each_component(group):
+    with pytest.raises(
+        ValueError, match=f"^{group}=null chooses no {group}, and a run needs one; type another {group}=..., or"
+    ):
+        compose.load([f"{group}=null"])
+
+
 def test_the_referee_says_what_is_kept():
     components = compose.assemble(compose.load(["recipe=arm_pca", "keep=[angles]"]))
     assert components.search.keep == ("angles", "gripper")

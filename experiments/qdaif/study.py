@@ -115,8 +115,8 @@ def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) ->
     Returns:
         Metrics, and the log of its texts.
     """
-    search, _, _, services = assemble(load([*words, f"seed={seed}"]))
-    lm, domain = services[0], search.domain
+    components = assemble(load([*words, f"seed={seed}"]))
+    search, lm, domain = components.search, components.services[0], components.search.domain
     sample_key, key = keys.split(keys.new(seed))
     state, batch = start(search, key, domain.sample(sample_key, START))
     before, lines = _calls(lm), log_lines(batch, 0)

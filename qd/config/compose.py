@@ -1,7 +1,7 @@
 """From what is typed after ``qd run`` to the components of a search.
 
     settings = load(["domain=sphere", "seed=3"])
-    search, referee, run, services = assemble(settings)
+    components = assemble(settings)
     path = folder(settings, ["domain=sphere", "seed=3"])
 
 Later wins: primary defaults, domain, recipe, command line.

@@ -72,14 +72,14 @@ def parallel(record: Map) -> Figure:
     low, high = np.asarray(record.bounds, float).T
     heights = ((np.asarray(record.measures, float)[order] - low) / (high - low)).clip(0, 1)
     mappable = colours(record)
-    last = (objective - mappable.norm.vmin) / (mappable.norm.vmax - mappable.norm.vmin)
+    last = np.asarray(mappable.norm(objective), float)
     heights = np.column_stack([heights, last.clip(0, 1)])
     count = heights.shape[1]
     across = np.broadcast_to(np.arange(count), heights.shape)
     with rc_context(STYLE):
         figure = Figure(figsize=(max(5.0, 1.1 * count + 1), 3.4), layout="constrained")
         axes: Any = figure.add_subplot()
-        lines = LineCollection(np.stack([across, heights], axis=-1), colors=mappable.to_rgba(objective), rasterized=True)
+        lines = LineCollection(list(np.stack([across, heights], axis=-1)), colors=mappable.to_rgba(objective), rasterized=True)
         lines.set(linewidth=0.6, alpha=max(0.08, min(0.8, 300 / max(1, len(order)))))
         axes.add_collection(lines)
         for i in range(count):

@@ -79,9 +79,9 @@ def _places(record: Map) -> tuple[np.ndarray, np.ndarray]:
         return (x * columns).astype(int) * rows + (y * rows).astype(int), place_of_cell
     if record.centroids is None or len(record.bounds) != 2:
         raise UserError("a film of the map needs a grid, or a CVT of two measures", "leave out --film")
-    from scipy.spatial import cKDTree  # a third of a second, for a CVT only
+    from scipy.spatial import KDTree  # a third of a second, for a CVT only
 
     low, high = np.asarray(record.bounds, float).T
     centroids = np.asarray(record.centroids)
-    nearest = cKDTree(centroids).query(low + np.stack([x, y], axis=-1) * (high - low))[1]
+    nearest: np.ndarray = np.asarray(KDTree(centroids).query(low + np.stack([x, y], axis=-1) * (high - low))[1])
     return nearest, np.arange(len(centroids))

@@ -64,7 +64,7 @@ def _draw(axes: Any, panel: Panel, mappable: ScalarMappable) -> None:
     values = np.ma.masked_invalid(np.asarray(panel.values, float))
     if panel.polygons is not None:
         filled = ~np.ma.getmaskarray(values)
-        shapes = [panel.polygons[i] for i in np.flatnonzero(filled)]
+        shapes = [panel.polygons[int(i)] for i in np.flatnonzero(filled)]
         axes.add_collection(
             PolyCollection(shapes, facecolors=mappable.to_rgba(values[filled]), edgecolors="face", linewidths=0.2)
         )

@@ -165,7 +165,8 @@ def _of_table(path: Path) -> ImportedSolutions:
             f"solution; it has {', '.join(list(columns)[:10])}"
         )
     measures = tables.block(columns, "measures")
-    if unreadable := measures is not None and measures.dtype == object:
+    unreadable = False
+    if measures is not None and measures.dtype == object:
         measures = tables.parse_printed(measures)
         unreadable = measures is None
     content = _without_empty(str(path), solutions, tables.numbers(path, columns, "objective"), measures)
@@ -202,9 +203,9 @@ def _without_empty(source: str, solutions: Array, objective: np.ndarray, measure
     """Leaves out empty cells: their objective is -inf or NaN, or inf beside a solution that is not finite."""
     finite = np.ones(len(objective), bool)
     if solutions.dtype != object:
-        finite = np.isfinite(_flat(solutions)).all(axis=1)
+        finite = np.asarray(np.isfinite(_flat(solutions)).all(axis=1))
     there = np.isfinite(objective) | (np.isposinf(objective) & finite)
-    if not finite[there].all():
+    if not np.all(finite[there]):
         row = int(np.flatnonzero(there & ~finite)[0])
         raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "correct or remove it")
     claims = None if measures is None else _flat(measures)[there]

@@ -148,7 +148,7 @@ def _usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:
         return worst
     tokens_in, tokens_out = (int(at_worst if count is None else count) for count, at_worst in zip(stated, worst, strict=True))
     total = usage.get("total_tokens")
-    if stated[0] is not None and stated[1] is None and _is_count(total) and total > tokens_in:
+    if stated[0] is not None and stated[1] is None and total is not None and _is_count(total) and total > tokens_in:
         tokens_out = int(total) - tokens_in
     return tokens_in, tokens_out
 

@@ -94,7 +94,8 @@ def rows(method: Method, evaluations: int) -> Iterator[Row]:
         values = np.array(list(final_values(method, column, evaluations).values()))
         if len(values):
             for name, statistic in (("median", statistics.median), ("mean", statistics.mean)):
-                yield Row(method.case, method.name, f"{column}_{name}", *map(float, statistic(values)), len(values))
+                value, low, high = map(float, statistic(values))
+                yield Row(method.case, method.name, f"{column}_{name}", value, low, high, len(values))
 
 
 def contrasts(

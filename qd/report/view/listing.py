@@ -163,7 +163,7 @@ def _facts(run: Path, files: dict[str, _File], is_running: bool) -> dict[str, An
         "about": _about(config if isinstance(config, dict) else {}, header),
         "evaluations": _count(row.get("evals")),
         "budget": _count(config.get("budget")) if isinstance(config, dict) else None,
-        "scores": {name: float(row[name]) for name in _SCORES if _is_finite(row.get(name))},
+        "scores": {name: float(value) for name in _SCORES if _is_finite(value := row.get(name)) and value is not None},
     }
 
 

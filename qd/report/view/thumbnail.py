@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from qd.store import archive_file
 from qd.support import links, run_files
@@ -35,12 +34,11 @@ def _of_archive(archive: archive_file.StoredArchive) -> bytes | None:
     low, high = np.asarray(about["bounds"], float)[:2].T
     spots = ((columns["measures"][:, :2] - low) / (high - low)).astype(float)
     usable = np.isfinite(spots).all(1) & np.isfinite(columns["objective"])
-    spots, objective = spots[usable].clip(0, 1), columns["objective"][usable].astype(float)
+    spots, objective = spots[usable].clip(0, 1), np.asarray(columns["objective"])[usable].astype(float)
     scale, dims = about.get("objective_range"), about.get("dims")
     if archive.centroids is not None and archive.centroids.shape[1] == 2:
         return _of_cvt((archive.centroids - low) / (high - low), columns["index"][usable], objective, scale)
-    is_grid = about["kind"].endswith("grid") and dims
-    sides = [min(side, _SIDE) for side in dims[:2]] if is_grid else [_POINTS] * len(low)
+    sides = [min(side, _SIDE) for side in dims[:2]] if dims and about["kind"].endswith("grid") else [_POINTS] * len(low)
     return _png(_best(spots, objective, sides), scale)
 
 
@@ -50,7 +48,9 @@ def _of_cvt(centroids: np.ndarray, cells: np.ndarray, objective: np.ndarray, sca
     pixels = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1)
     values = np.full(len(centroids), np.nan)
     values[cells] = objective
-    return _png(values[cKDTree(centroids).query(pixels)[1]], scale)
+    from scipy.spatial import KDTree  # a third of a second, for a CVT only
+
+    return _png(values[KDTree(centroids).query(pixels)[1]], scale)
 
 
 def _best(spots: np.ndarray, objective: np.ndarray, sides: list[int]) -> np.ndarray:

@@ -17,8 +17,7 @@ from feedback.lm.accounting.limits import Limits
 from feedback.lm.settings import is_loopback
 from feedback.lm.transport import response, retries
 from feedback.lm.transport.capped import cap
-from feedback.lm.transport.probe import PROBE
-from feedback.lm.transport.request import Request
+from feedback.lm.transport.request import PROBE, Request
 from feedback.lm.transport.response import Failure, Reply
 from qd.support.errors import UserError
 

@@ -141,10 +141,57 @@ def test_recordings_of_earlier_versions_are_replayed(tmp_path):
         ("A tale of <think> and more.", "A tale of <think> and more."),
         ("Say <think>x</think> aloud.", "Say <think>x</think> aloud."),
         ("A tale.\n", "A tale.\n"),
+        ("<think>a <think>b</think> c</think> answer", "answer"),
+        ("<think>a <think>b</think> answer", "answer"),  # the second tag is mentioned only
+        ("<think>a</think>\n<think>b</think>answer", "answer"),
+        ("\ufeff \n<think>a</think>b", "b"),
+        ("<think>no </thought> here</think>b", "b"),
+        ("◁think▷a◁/think▷b", "b"),
+        ("<seed:think>a</seed:think>b", "b"),
+        ("<|begin_of_thought|>a<|end_of_thought|>b", "b"),
+        ("<|START_THINKING|>a<|END_THINKING|>b", "b"),
+        ("◁think▷a", None),
+        ("<|channel|>analysis<|message|>hm<|channel|>final<|message|>answer", "answer"),
+        (
+            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>{}<|return|>",
+            "{}",
+        ),
+        ("<|channel|>final<|message|>answer", "answer"),
+        ("<|channel|>analysis<|message|>hm", None),
+        ("A poem with </thought> inside, the end", "A poem with </thought> inside, the end"),
+        ("A poem with </think> inside, the end", "A poem with </think> inside, the end"),
+        ("Say <think>\n</think>\naloud.", "Say <think>\n</think>\naloud."),
+        ("It has <|channel|>final<|message|> in it", "It has <|channel|>final<|message|> in it"),
     ],
 )
 def test_thinking_is_cut_off_a_text(text, rest):
     assert without_thinking(text) == rest
+
+
+def test_a_closing_tag_alone_ends_thinking_where_the_template_opens_it():
+    assert without_thinking("hm</think>b", is_opened=True) == "b"
+    assert without_thinking("a <think>b</think> c</think> answer", is_opened=True) == "answer"
+    assert without_thinking("Say <think>x</think> aloud.", is_opened=True) == "Say <think>x</think> aloud."
+    assert without_thinking("<think>a <think>b</think> c", is_cut=True) is None
+    body = '{"choices": [{"message": {"content": "hm</think>b"}, "finish_reason": "stop"}]}'
+    texts = {how: read(CHAT._replace(reasoning=how), body).text for how in ("auto", "apart", "none", "tags")}
+    assert texts == {"auto": "hm</think>b", "apart": "hm</think>b", "none": "hm</think>b", "tags": "b"}
+    probed = read(CHAT._replace(role="probe"), body)
+    assert probed.text == "b" and probed.reasoning == "tags"
+
+
+def test_thinking_is_cut_off_a_completion():
+    raw = Request("completions", {"prompt": "a", "max_tokens": 9}, "")
+
+    def reply(request, text, finish="stop"):
+        return read(request, json.dumps({"choices": [{"text": text, "finish_reason": finish}]}))
+
+    assert reply(raw, "<think>a</think>b").text == "b" and reply(raw, "<think>a</think>b").reasoning == "tags"
+    assert reply(raw, "\0<think>a</think>b").text == "b"
+    assert reply(raw, "<think>a", "length").kind == "reasoning cut"
+    assert reply(raw._replace(reasoning="none"), "<think>a</think>b").text == "<think>a</think>b"
+    assert reply(raw._replace(reasoning="tags"), " four, five", "length").text == " four, five"
+    assert reply(raw._replace(body=raw.body | {"echo": True}), "<think>a</think>b").text == "<think>a</think>b"
 
 
 @pytest.mark.parametrize("how", ["tags", "tags open", "apart"])

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from feedback.lm.transport.request import TOKEN_LIMITS, Request
+from feedback.lm.transport.request import PROBE, TOKEN_LIMITS, Request
 from feedback.lm.transport.response import Failure, Reply
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 Ask = Callable[[Request], Reply | Failure]
-PROBE = "probe"  # the role of these calls in the report
 REASONING = ("none", "tags", "apart")  # where a model's thinking stands: nowhere, in its text between tags, or elsewhere
 _ROOM = 256  # tokens in which a model that thinks before it says yes shows that it does
 _SCHEMA = {"type": "object", "properties": {"answer": {"type": "string", "enum": ["blue"]}}, "required": ["answer"],
@@ -91,7 +90,7 @@ def probe(ask: Ask, model: str, url: str, key_variable: str, start: Traits, more
     if not schema and isinstance(chat("Answer in JSON.", response_format={"type": "json_object"}), Reply):
         schema = "json_object"
     raw = {"model": model, "prompt": "One, two, three,", "max_tokens": 1, "temperature": 0.0}
-    completions = isinstance(ask(Request("completions", raw, PROBE)), Reply)
+    completions = isinstance(ask(Request("completions", raw, PROBE, reasoning="none")), Reply)
     echo = ask(Request("completions", raw | {"echo": True, "logprobs": 1}, PROBE)) if completions else None
     texts = [chat("Name any animal.", temperature=1.0, seed=7) for _ in range(2)]
     return replace(

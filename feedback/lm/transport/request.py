@@ -10,6 +10,7 @@ from qd.support.errors import UserError
 Prompt = str | Sequence[Mapping[str, str]]  # one user message, or a list of messages {"role": ..., "content": ...}
 
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")  # names that endpoints have for the most tokens of an answer
+PROBE = "probe"  # the role of the calls that find an endpoint's abilities
 _PER_MESSAGE = 16  # tokens that a chat template puts around a message, at most
 _DROPPED = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)))  # control characters but tab and line ends
 
@@ -17,7 +18,7 @@ _DROPPED = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160))) 
 class Request(NamedTuple):
     path: str  # chat/completions or completions
     body: dict[str, Any]  # all that is sent
-    role: str  # the component that calls: for the report, and nothing else
+    role: str  # the component that calls, for the report; PROBE's texts are read as those of a model that may think
     sample: int = 0  # which of several answers to the same question
     schema: dict[str, Any] | None = None  # what an answer in JSON must fit; the body says it too
     reasoning: str = "auto"  # where the model's thinking stands: auto, none, tags or apart (ClientSettings.reasoning)

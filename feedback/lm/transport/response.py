@@ -2,17 +2,15 @@
 
 import json
 import math
-import re
 from typing import Any, NamedTuple
 
 from feedback.lm.transport import schema
-from feedback.lm.transport.request import Request, clean
+from feedback.lm.transport.request import PROBE, Request, clean
+from feedback.lm.transport.thinking import without_thinking
 
 _MOST_TOKENS = 100_000_000  # of one call, in or out: no context is as long, and a larger count is an error of the endpoint
 _MOST_DIGITS = 640  # of an integer: int() refuses more where Python is so set (sys.int_info.str_digits_check_threshold)
 _ROUNDING = 1e-3  # nats above 0 that a log-probability may have by rounding
-_OPENING = re.compile(r"\s*(?:<(think|thinking|thought|reasoning)>|(\[THINK\]))", re.IGNORECASE)
-_CLOSING = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
 
 
 class Reply(NamedTuple):
@@ -75,22 +73,10 @@ def read(request: Request, text: str) -> Reply | Failure:
     return Reply(content, logprobs, *used, finish=finish, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
 
 
-def without_thinking(text: str) -> str | None:
-    """Returns what follows the thinking at the start of a text; all of it where there is none; None where it has no end.
-
-    Some chat templates open the tag in the prompt, so a closing tag alone ends thinking too.
-    """
-    opening, closing = _OPENING.match(text), _CLOSING.search(text)
-    if closing and (opening or not _OPENING.search(text[: closing.start()])):
-        return text[closing.end() :].lstrip()
-    return None if opening else text
-
-
 def _content(choice: dict[str, Any], request: Request, usage: Any) -> tuple[str | Failure, str]:
     """Returns the text, or why there is none, and where the model's thinking stood."""
     if request.path == "completions":
-        text = choice["text"]
-        return (clean(text) if isinstance(text, str) else Failure("no content", again=True)), ""
+        return _raw_text(choice, request)
     message = choice["message"]
     if message.get("refusal"):
         return Failure("refusal", str(message["refusal"])[:80]), ""
@@ -104,10 +90,27 @@ def _content(choice: dict[str, Any], request: Request, usage: Any) -> tuple[str 
         return _cut(), "apart"
     if not isinstance(content, str):
         return Failure("no content", again=True), ""
-    rest = content if request.reasoning == "none" else without_thinking(content)
+    content = clean(content)  # first: a control character hides no tag
+    rest = _without_thinking(content, request, is_cut)
     if rest is None or (is_cut and (rest == content if request.reasoning == "tags" else not rest and bool(content))):
         return _cut(), "tags"
-    return clean(rest), "tags" if rest != content else "apart" if apart else ""
+    return rest, "tags" if rest != content else "apart" if apart else ""
+
+
+def _raw_text(choice: dict[str, Any], request: Request) -> tuple[str | Failure, str]:
+    """Returns the same for a completion; of an echoed prompt nothing is cut off."""
+    text = choice["text"]
+    if not isinstance(text, str):
+        return Failure("no content", again=True), ""
+    text = clean(text)
+    rest = text if request.body.get("echo") else _without_thinking(text, request, choice.get("finish_reason") == "length")
+    return (_cut(), "tags") if rest is None else (rest, "tags" if rest != text else "")
+
+
+def _without_thinking(text: str, request: Request, is_cut: bool) -> str | None:
+    """Returns the answer in a text; the probe's first question has no answer with a closing tag in it."""
+    is_opened = request.reasoning == "tags" or request.role == PROBE
+    return text if request.reasoning == "none" else without_thinking(text, is_opened, is_cut)
 
 
 def _cut() -> Failure:

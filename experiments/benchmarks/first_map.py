@@ -53,7 +53,20 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
             for name in WORDS:
                 _round(runs, name, i, cache)
             _seeds(runs, i, cache)
-    study.report(folder, rounds.rows(runs, PAIRS, METRICS), [f"ratio {metric}" for metric in METRICS], 2)
+    report(folder, runs)
+
+
+def report(folder: Path, runs: study.Runs) -> None:
+    """Writes the table and prints the ratios.
+
+    Args:
+        folder: of the results.
+        runs: the finished runs.
+    """
+    study.report(folder, rows(runs), [f"ratio {metric}" for metric in METRICS], 2)
+
+
+rows = partial(rounds.rows, pairs=PAIRS, metrics=METRICS)  # of its table
 
 
 def _round(runs: study.Runs, name: str, i: int, cache: Path) -> None:

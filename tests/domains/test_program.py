@@ -97,7 +97,7 @@ def test_a_call_that_hangs_and_its_own_children_end_at_the_time_limit(here):
         echo '{{"objective": 1, "features": {{}}}}'"""
     domain = Program(script("sim", text), 1, ())
     solutions = np.array([[1.0], [7.5], [2.0]], np.float32)
-    with remote.Pool(domain, 1, timeout=1.0, retries=0) as pool:
+    with remote.Pool(domain, 1, timeout=5.0, retries=0) as pool:
         evaluation = pool.evaluate(keys.split(keys.new(1), 3), solutions)
         ((_, failures),) = pool.dispatcher.calls
     assert [(failure.row, failure.reason) for failure in failures] == [(1, "timed_out")]

@@ -94,5 +94,5 @@ def test_a_run_that_is_done_again_finds_its_answers(asked):
 
 
 def test_a_domain_that_draws_nothing_cannot_be_asked_about():
-    with pytest.raises(ValueError, match="unknown reference '@domain.render' in judge.draw"):
+    with pytest.raises(ValueError, match="judge.draw needs @domain.render, and LinearProjection has no 'render'"):
         compose.assemble(compose.load(["domain=sphere", "judge=people"]))

@@ -15,6 +15,7 @@ import pytest
 
 from qd.cli.main import main
 from qd.doctor.examine import examine
+from qd.remote.overhead import Overhead
 from qd.store import metrics_file
 from qd.support import run_files
 from qd.support.errors import UserError
@@ -154,7 +155,7 @@ def test_twenty_kills_of_workers_and_five_of_the_driver_change_nothing(tmp_path,
     assert table["evals"][-1] == 1525 and not table["failed"][-1]
 
 
-def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder):
+def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder, monkeypatch):
     (own_folder / "conf/domain").mkdir(parents=True)
     yaml = "# @package _global_\ndomain: {_target_: tests.support.remote_domains.Bump, seconds: SECONDS}\n"
     yaml += "domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end], batch_size: 20}\n"
@@ -165,6 +166,8 @@ def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folde
         r"workers: [\d.]+ ms beside .* by 2 .* pay from [\d.]+ ms on; an evaluation here takes [\d.]+ ms", report.facts[-1]
     )
     assert report.findings == []
+    assert Overhead(2, each=0.02, cost=0.001).pays and not Overhead(2, each=0.001, cost=0.001).pays
+    monkeypatch.setattr("qd.remote.overhead.Overhead.pays", False)
     report = examine(["domain=fast", "workers=2", "initial=20"], samples=60)
     assert [finding.name for finding in report.findings] == ["workers"]
 

@@ -99,7 +99,7 @@ def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     quiet = QuietRun()
     asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.questions_per_fit=[8,8]", "refit=null", "budget=200"]
     run_refits(tmp_path / "run", *asks, console=quiet)
-    assert any("only 8 of 16 questions will be asked" in line for line in quiet.said)
+    assert any("only 8 of 16 questions are put" in line for line in quiet.said)
 
 
 @pytest.mark.parametrize("refit", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])

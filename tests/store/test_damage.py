@@ -332,7 +332,7 @@ def test_out_must_be_a_file(own_folder, capsys, command, out):
     assert main([command[0], "folder", *command[1:], "--out", ""]) == 2 and "--out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["collect"], ["plot"], ["export"], ["ask"], ["import"], ["query"], ["label"]])
+@pytest.mark.parametrize("words", [["compare"], ["plot"], ["export"], ["ask"], ["import"], ["query"], ["label"]])
 def test_a_name_that_is_too_long_for_a_file_is_a_message(tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)
     assert main([*words, "x" * 5000]) in (1, 2)

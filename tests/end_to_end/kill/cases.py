@@ -1,8 +1,9 @@
 """The searches that are killed, small enough to end in a second or two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domains.arm import Arm
@@ -29,6 +30,7 @@ class Parts(NamedTuple):
     referee: Referee | None
     run: Callable
     services: tuple = ()
+    metrics: Mapping = MappingProxyType({})  # more columns of metrics.csv
 
 
 class Case(NamedTuple):

@@ -79,7 +79,7 @@ class Simulated:
     workers: int
     seconds: float = 1.0
     sigma: float = 1.0
-    clocks: list["Clock"] = field(default_factory=list, compare=False, repr=False)  # the workers, once they are open
+    clocks: list["SimulatedClock"] = field(default_factory=list, compare=False, repr=False)  # the workers, once they are open
 
     @property
     def capacity(self) -> int:
@@ -91,13 +91,13 @@ class Simulated:
         """Nothing needs to be started."""
         return ""
 
-    def open(self, domain: Any) -> "Clock":
+    def open(self, domain: Any) -> "SimulatedClock":
         """Starts the clock at 0."""
-        self.clocks.append(Clock(self, domain))
+        self.clocks.append(SimulatedClock(self, domain))
         return self.clocks[-1]
 
 
-class Clock:
+class SimulatedClock:
     """Workers that take tasks in order, each when it is free."""
 
     def __init__(self, settings: Simulated, domain: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from qd.support.errors import UserError
 
 _LOOK = 10.0  # seconds of search, without compilation, after which speed is known well enough
-_LONG = 3600.0  # seconds that nobody is asked about
+_LONG = 3600.0  # seconds; a shorter run begins without a question
 _COUNTS = ("calls", "tokens_in", "tokens_out", "money")  # of a service's report
 
 
@@ -38,7 +38,7 @@ class Consent:
     """Looks at a run once: after its first paid evaluations, or after ten seconds of search."""
 
     budget: int  # evaluations
-    yes: bool  # typed as yes=true: nobody is asked
+    yes: bool  # typed as yes=true: it begins without a question
     ask: Callable[[str], bool] | None = None  # None: by the terminal, where there is one
     done: bool = False
     _first: tuple[int, float, dict[str, float]] | None = field(default=None, repr=False)
@@ -66,7 +66,7 @@ class Consent:
             say: shows a line.
 
         Raises:
-            UserError: nobody agrees, or nobody can be asked; says what to type.
+            UserError: nobody agrees, or there is no terminal for a question; says what to type.
         """
         if self.done or self._first is None or not self._first[0] < evaluations < self.budget:
             return

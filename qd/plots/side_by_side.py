@@ -20,7 +20,7 @@ DIVERGING = "PuOr"  # two hues that colour-blind readers tell apart; both ends a
 _ACROSS = 4  # maps in a row
 
 
-class Panel(NamedTuple):
+class MapPanel(NamedTuple):
     title: str
     values: Array  # [a, b] of a grid, [a] of a strip, [C] where there are polygons; NaN: no elite
     bounds: Sequence[tuple[float, float]]  # of the one or two axes
@@ -28,7 +28,9 @@ class Panel(NamedTuple):
     polygons: Sequence[Array] | None = None  # C of them, each [corners, 2]
 
 
-def side_by_side(panels: Sequence[Panel], title: str, label: str, scale: tuple[float, float], colours: str = COLOURS) -> Figure:
+def side_by_side(
+    panels: Sequence[MapPanel], title: str, label: str, scale: tuple[float, float], colours: str = COLOURS
+) -> Figure:
     """Draws panels in rows of four at most, with one colour bar.
 
     Args:
@@ -58,7 +60,7 @@ def side_by_side(panels: Sequence[Panel], title: str, label: str, scale: tuple[f
     return figure
 
 
-def _draw(axes: Any, panel: Panel, mappable: ScalarMappable) -> None:
+def _draw(axes: Any, panel: MapPanel, mappable: ScalarMappable) -> None:
     axes.set_title(panel.title, loc="left")
     axes.set_facecolor(EMPTY)
     values = np.ma.masked_invalid(np.asarray(panel.values, float))

@@ -87,6 +87,6 @@ def _plain(value: Any) -> str:
 
 
 def _fenced(text: str, language: str) -> str:
-    """Returns a block whose fence is longer than any in the text."""
+    """Returns a block with a fence that is longer than any in the text."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -33,4 +33,4 @@ class Job(NamedTuple):
     path: Path  # the folder
     console: Display
     stop: Stop
-    consent: Consent | None = None  # asks before a long or paid run; None: nobody is asked
+    consent: Consent | None = None  # asks before a long or paid run; None: it does not

@@ -49,7 +49,7 @@ def run(
     Args:
         path: the folder.
         stop: requests a stop in between.
-        consent: asks before a long or paid run; None: nobody is asked.
+        consent: asks before a long or paid run; None: it does not.
 
     Returns:
         The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, its "signal", with a checkpoint), spent (a

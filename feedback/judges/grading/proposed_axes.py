@@ -42,7 +42,7 @@ Opposite kinds:"""  # small models continue such a list well; in JSON they only 
 _MOST_LISTS = 4  # of pairs, requested from the writer
 
 
-class Writer(Protocol):
+class AxisWriter(Protocol):
     """The methods of a client that writes; feedback.lm.client.LM has them."""
 
     def __call__(self, prompts: Sequence[str], **options: Any) -> list[str | None]:
@@ -81,7 +81,7 @@ class ProposedAxes:
     """Judges quality, the axes given by hand, then ``more`` axes that the writer proposes when the first text is judged."""
 
     lm: LanguageModel  # the judge
-    writer: Writer = field(compare=False)
+    writer: AxisWriter = field(compare=False)
     topic: str
     quality: str | tuple[str, ...]  # as in InWords
     axes: tuple[tuple[str, ...], ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from qd.plots.heatmap import projection, voronoi
 from qd.plots.records import Map
-from qd.plots.side_by_side import Panel
+from qd.plots.side_by_side import MapPanel
 from qd.report import figures
 from qd.report.collect import Method
 from qd.store import archive_file
@@ -19,7 +19,7 @@ from qd.support.errors import UserError
 
 class MethodMap(NamedTuple):
     name: str
-    panel: Panel  # mean objective over the seeds that fill a cell
+    panel: MapPanel  # mean objective over the seeds that fill a cell
     share: np.ndarray  # as panel.values: share of seeds that fill the cell
     axes: Any  # equal where cells of two maps are the same cells; None: of no other map
     scale: tuple[float, float] | None  # the domain's objective_range
@@ -29,7 +29,7 @@ class _SeedMap(NamedTuple):
     """The map of one run."""
 
     seed: int
-    panel: Panel
+    panel: MapPanel
     axes: Any
     scale: tuple[float, float] | None
     centroids: np.ndarray | None  # [C, 2] where cells are those of a CVT
@@ -66,7 +66,7 @@ def pairs(averages: Sequence[MethodMap], against: str | None = None) -> list[tup
     return [(b, a) if a.name == against else (a, b) for a, b in both]
 
 
-def difference(a: MethodMap, b: MethodMap) -> Panel:
+def difference(a: MethodMap, b: MethodMap) -> MapPanel:
     """Returns mean objective of a minus that of b, in cells that both fill in a seed at least.
 
     Args:
@@ -77,7 +77,7 @@ def difference(a: MethodMap, b: MethodMap) -> Panel:
     return a.panel._replace(title=f"{a.name}\nminus {b.name}", values=values)
 
 
-def reach(panels: Sequence[Panel]) -> float:
+def reach(panels: Sequence[MapPanel]) -> float:
     """Returns the end of a colour scale around zero: 98 % of the differences lie within it.
 
     Args:
@@ -135,7 +135,7 @@ def _of_run(archive: archive_file.StoredArchive, config: dict[str, Any]) -> _See
         values = projection(record, chosen)
         if len(record.bounds) > 2:
             names = [names[0], f"{names[1]} (best over the other measures)"]
-    panel = Panel("", np.where(np.isfinite(values), values, np.nan), bounds, names)
+    panel = MapPanel("", np.where(np.isfinite(values), values, np.nan), bounds, names)
     return _SeedMap(config["seed"], panel, _axes(record, cells, config), record.scale, centroids)
 
 

@@ -28,7 +28,7 @@ from qd.support import provenance
 _STATIC, _OF_A_RUN = Path(__file__).parent / "static", Path(page.__file__).parent / "static"
 
 
-class Case(NamedTuple):
+class ComparedCase(NamedTuple):
     """All that the page shows of the methods that searched one domain."""
 
     name: str
@@ -42,7 +42,7 @@ class Case(NamedTuple):
     maps: Sequence[MethodMap]
 
 
-def html(cases: Sequence[Case], notes: Sequence[str]) -> str:
+def html(cases: Sequence[ComparedCase], notes: Sequence[str]) -> str:
     """Returns the page as text. Whatever the runs say is data in it, never markup.
 
     Args:
@@ -68,7 +68,7 @@ def html(cases: Sequence[Case], notes: Sequence[str]) -> str:
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 
 
-def _case(case: Case, key: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _case(case: ComparedCase, key: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns the facts of a case, and adds its arrays under names that begin with ``key``."""
     rows = {(row.method, row.metric): row for row in case.rows}
     recorded = [name for name in (*case.metrics, *COSTS) if any((m.name, f"{name}_mean") in rows for m in case.methods)]

@@ -11,7 +11,7 @@ from qd.report import collect
 from qd.report.collect import Method
 from qd.report.compare import curves, maps, page, tables
 from qd.report.compare.contrasts import contrasts, metrics_of, rows
-from qd.report.compare.page import Case
+from qd.report.compare.page import ComparedCase
 from qd.report.figures import save
 from qd.store.runs import finished_runs
 from qd.support import atomic
@@ -58,11 +58,11 @@ def compare(
     return paths
 
 
-def _case(name: str, methods: list[Method], only: Sequence[str], against: str | None, notes: list[str]) -> Case:
+def _case(name: str, methods: list[Method], only: Sequence[str], against: str | None, notes: list[str]) -> ComparedCase:
     at = collect.budget(name, methods, notes)
     metrics = metrics_of(methods, only)
     panels = curves.panels(methods, [metric for metric in metrics if metric not in tables.SHOWN])
-    return Case(
+    return ComparedCase(
         name,
         at,
         methods,
@@ -75,7 +75,7 @@ def _case(name: str, methods: list[Method], only: Sequence[str], against: str | 
     )
 
 
-def _note_comparisons(cases: Sequence[Case], notes: list[str]) -> None:
+def _note_comparisons(cases: Sequence[ComparedCase], notes: list[str]) -> None:
     """Says why there is nothing to compare, or no interval."""
     if len(cases) > 1 and all(len(case.methods) == 1 for case in cases):
         notes.append(f"{' and '.join(case.name for case in cases)} are different domains: their numbers are not compared")
@@ -88,7 +88,7 @@ def _note_comparisons(cases: Sequence[Case], notes: list[str]) -> None:
             )
 
 
-def _draw(case: Case, figures: Path, alone: bool, against: str | None) -> list[Path]:
+def _draw(case: ComparedCase, figures: Path, alone: bool, against: str | None) -> list[Path]:
     """Draws curves, maps and differences of a case as png and pdf."""
     ending = "" if alone else f"-{case.name.replace('/', '-')}"
     titled = {

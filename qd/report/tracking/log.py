@@ -94,7 +94,7 @@ def _events(run: Path) -> dict[str, list[float]]:
     return {name: events[name] for name, _ in Counter(events.keys()).most_common(20)}
 
 
-def _send(run: Path, tracker: str, writer: writers.Writer, last: int, process: int | None) -> int:
+def _send(run: Path, tracker: str, writer: writers.TrackerWriter, last: int, process: int | None) -> int:
     count = 0
     while True:
         goes_on = process is not None and _is_alive(process)  # looked at before the rows, so that none is missed

@@ -16,7 +16,7 @@ from qd.support.spelling import unknown
 PACKAGES = {"wandb": "wandb", "mlflow": "mlflow", "tensorboard": "tensorboardX"}  # tracker -> the package that it needs
 
 
-class Writer(Protocol):
+class TrackerWriter(Protocol):
     id: str  # by which the run is resumed
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
@@ -41,7 +41,9 @@ def check(tracker: str) -> None:
         raise UserError(f"{tracker} needs the package {PACKAGES[tracker]}", f"type pip install 'qd-atlas[{tracker}]'")
 
 
-def open_writer(tracker: str, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> Writer:
+def open_writer(
+    tracker: str, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path
+) -> TrackerWriter:
     """Opens a run of a tracker, or the same run again.
 
     Args:

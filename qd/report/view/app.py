@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from qd.report.page import contents, write
 from qd.report.view import thumbnail
-from qd.report.view.listing import MOST, Entry, Listing
+from qd.report.view.listing import MOST, ListedRun, Listing
 from qd.support import links
 from qd.support.errors import UserError
 from qd.support.web import STATIC as SHARED
@@ -79,7 +79,7 @@ class View:
         page, policy = self._reports.get((entry.id, entry.version), lambda: _report(self.listing.path(entry.id)))
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy + _REPORT_POLICY})
 
-    def _entry(self, id: str) -> Entry:
+    def _entry(self, id: str) -> ListedRun:
         entry = self.listing.entry(id)
         if entry is None:
             raise UnknownRunError
@@ -142,7 +142,7 @@ def _report(run: Path) -> tuple[bytes, str]:
     return write.html(contents.collect(run)).encode(), write.policy(write.script())
 
 
-def _finite(entry: Entry) -> dict[str, Any]:
+def _finite(entry: ListedRun) -> dict[str, Any]:
     scores = {name: value for name, value in entry.scores.items() if math.isfinite(value)}
     return entry._asdict() | {"scores": scores}
 

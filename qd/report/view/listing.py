@@ -29,7 +29,7 @@ _LETTERS = 200  # of a text out of a folder
 _SCORES = ("coverage", "qd_score", "best")
 
 
-class Entry(NamedTuple):
+class ListedRun(NamedTuple):
     """A run of the list."""
 
     id: str  # its path below the folder
@@ -57,11 +57,11 @@ class Listing:
         self.left_out = False  # there are more than MOST runs
         self._lock = threading.Lock()
         self._paths: dict[str, Path] = {}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ListedRun] = {}
         self._walk_due = self._list_due = 0.0
         self._find()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedRun]:
         """Returns all runs, in order of their ids."""
         with self._lock:
             now = time.monotonic()
@@ -73,7 +73,7 @@ class Listing:
                 self._list_due = time.monotonic() + _AT_ONCE
             return list(self._entries.values())
 
-    def entry(self, id: str) -> Entry | None:
+    def entry(self, id: str) -> ListedRun | None:
         """Returns one run as it is now; None where the list has no such id, whatever path the id may spell."""
         with self._lock:
             if id not in self._paths and time.monotonic() >= self._walk_due:
@@ -95,7 +95,7 @@ class Listing:
         self._walk_due = began + (time.monotonic() - began) / _WALK_SHARE
 
 
-def describe(id: str, run: Path, known: Entry | None = None) -> Entry:
+def describe(id: str, run: Path, known: ListedRun | None = None) -> ListedRun:
     """Describes a run.
 
     Args:
@@ -112,7 +112,7 @@ def describe(id: str, run: Path, known: Entry | None = None) -> Entry:
     if known is not None and known.version == version and (known.state == "running") == is_running:
         return known
     changed = max((file.time_ns / 1e9 for file in files.values()), default=0.0)
-    entry = Entry(id, shlex.quote(_text(str(run))), "unreadable", changed=changed, version=version)
+    entry = ListedRun(id, shlex.quote(_text(str(run))), "unreadable", changed=changed, version=version)
     try:
         _check(run, files)
         state = "finished" if run_files.RESULT in files else "running" if is_running else "stopped"

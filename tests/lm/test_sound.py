@@ -2,12 +2,12 @@
 
 import asyncio
 import gzip
+import importlib.util
 import itertools
 import json
 import sqlite3
 import time
 
-import httpx
 import numpy as np
 import pytest
 
@@ -20,6 +20,8 @@ from feedback.lm.transport.request import Request
 from feedback.lm.transport.response import Failure, Reply, read, without_thinking
 from qd.support import sqlite
 from tests.support.endpoint import serving
+
+httpx = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")  # whichever the openai package has
 
 ALL = Traits(logprobs=True, schema="json_schema", completions=True, seed="repeats")
 CHAT = Request("chat/completions", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}, "")

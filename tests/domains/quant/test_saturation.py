@@ -59,6 +59,7 @@ def file_of(bank, option: int) -> bytes:
 
 @pytest.mark.parametrize("option", range(len(OPTIONS) - 1))
 def test_no_pair_of_products_saturates(bank, option, tmp_path):
+    _wants_onnx()
     weights = kernel_weights(file_of(bank, option), tmp_path)
     assert len(weights) == len(bank.network.layers)  # all in integers
     rng = np.random.default_rng(0)
@@ -87,6 +88,7 @@ def test_codes_of_eight_bits_would_saturate(bank):
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="onnxruntime guards x86 alone")
 def test_onnxruntime_finds_no_weights_that_could_saturate(bank, tmp_path, monkeypatch):
+    _wants_onnx()
     kinds = lambda file: {w.dtype for w in kernel_weights(file, tmp_path, guard=True)}
     assert kinds(file_of(bank, 4)) == kinds(file_of(bank, 2)) == {np.dtype(np.int8)}
     monkeypatch.setattr(codes, "SIGNED_BITS", 8)  # as files were: widened to 127
@@ -146,3 +148,8 @@ def test_the_report_of_an_export_tells_them(bank, tmp_path, monkeypatch):
     stored = json.loads((tmp_path / "onnx-cell-3/report.json").read_text())
     assert stored["processor"] == report["processor"] and stored["vnni"] == onnx_runtime.vnni() and report["deployable"]
     assert lines == [deploy.line(report)] and lines[0].endswith(f"VNNI: {onnx_runtime.vnni()}")
+
+
+def _wants_onnx() -> None:
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="wants the extra onnx")

@@ -67,7 +67,7 @@ class WandbWriter:
     """Weights & Biases; WANDB_MODE=offline writes files to be sent later (wandb sync)."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> None:
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
 
         quiet = wandb.Settings(
             console="off", silent=True, save_code=False, disable_git=True, disable_job_creation=True, x_disable_stats=True,
@@ -100,7 +100,7 @@ class MlflowWriter:
     """MLflow; MLFLOW_TRACKING_URI names the server or the folder."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> None:
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
         self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI"))
         if id is None:
@@ -130,7 +130,7 @@ class TensorboardWriter:
     """Event files in RUN/trackers/tensorboard: tensorboard --logdir runs."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
 
         self.id = id or name
         self._writer = SummaryWriter(str(folder / "tensorboard"), write_to_disk=True)

@@ -1,0 +1,127 @@
+"""pydantic-monty: an interpreter of plain Python, written in Rust, without files, network, processes and packages.
+
+Not all of Python is there (no generators, no inheritance, no NumPy), and ``round`` and ``sum`` differ from CPython's in last
+digits: answers that count are checked once more in CPython.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from domains.programs.sandbox.limits import LIMITS, Job, Limits, Outcome, limits_of
+from qd.support.errors import UserError
+
+_DEPTH = 500  # of recursion
+
+
+@dataclass(frozen=True)
+class Monty:
+    """Time is limited by the clock. Programs cannot read a file, so that limits on files and processes have no object."""
+
+    limits: Limits = LIMITS
+    name: str = "monty"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", limits_of(self.limits))
+
+    def check(self) -> None:
+        """Raises UserError where the package is not installed."""
+        try:
+            import pydantic_monty  # noqa: F401  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise UserError(
+                "sandbox=monty needs the package pydantic-monty, which is not installed",
+                "type pip install '.[programs]', sandbox=bubblewrap, or sandbox=none for no protection",
+            ) from error
+
+    def run(self, job: Job) -> Outcome:
+        """Runs one program.
+
+        Args:
+            job: Python; a command is refused.
+
+        Returns:
+            The outcome; its memory is not known.
+
+        Raises:
+            UserError: the job is a command, or the package is not installed.
+        """
+        if job.command or job.files:
+            raise UserError("sandbox=monty runs plain Python only, no command", "type sandbox=bubblewrap")
+        self.check()
+        import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
+
+        printed = _Printed(int(self.limits.output * 1e6))
+        start = time.perf_counter()
+        value, fault = None, ""
+        with _session(self.limits) as session:
+            try:
+                session.feed_run(job.source, print_callback=printed)
+                session.feed_run(f"{job.harness}\n", inputs=dict(job.inputs), print_callback=printed)
+                value = plain(session.feed_run("result", print_callback=printed))
+            except monty.MontyError as error:
+                fault = _describe(error)
+        return Outcome(value, printed.fault or fault, printed.text, time.perf_counter() - start)
+
+
+class _Printed:
+    """Collects what a program prints; too much of it ends the program."""
+
+    def __init__(self, most: int) -> None:
+        self.parts: list[str] = []
+        self.room, self.fault, self._most = most, "", most
+
+    def __call__(self, stream: str, text: str) -> None:
+        self.room -= len(text)
+        if self.room < 0:
+            self.fault = f"it printed over {self._most / 1e6:g} MB"
+            raise RuntimeError(self.fault)
+        self.parts.append(text)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+@contextmanager
+def _session(limits: Limits) -> Iterator[Any]:
+    """A worker of the pool of this thread, fresh for each program."""
+    import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
+
+    pool = _POOLS.__dict__.get("pool")
+    if pool is None:
+        pool = _POOLS.pool = monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
+    settings = {
+        "max_feed_duration_secs": limits.seconds,
+        "max_memory": int(limits.memory * 2**20),
+        "max_recursion_depth": _DEPTH,
+        "max_total_sleep_secs": min(limits.wall, limits.seconds),
+    }
+    with pool.checkout(limits=settings) as session:
+        yield session
+
+
+_POOLS = threading.local()
+
+
+def _describe(error: Any) -> str:
+    inner = error.exception()
+    text = f"{type(inner).__name__}: {inner}".strip().rstrip(":")
+    return text[:400]
+
+
+def plain(value: Any) -> Any:
+    """Returns a value as JSON would hold it: tuples and sets as lists, keys as texts; else its text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    return str(value)

@@ -1,0 +1,137 @@
+"""Sandboxes: 25 probes of which none succeeds, limits, what is returned, and messages where one is not there."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from domains.programs.sandbox import bubblewrap
+from domains.programs.sandbox.bubblewrap import Bubblewrap
+from domains.programs.sandbox.limits import Job, Limits
+from domains.programs.sandbox.monty import Monty
+from domains.programs.sandbox.plain import Plain
+from qd.support.errors import UserError
+from tests.domains.programs.probes import PROBES
+
+SHORT = Limits(seconds=1, wall=2.5, memory=400, processes=24, files=4, output=0.5)
+
+
+def sandbox(name: str, limits: Limits = SHORT):
+    if name == "monty":
+        pytest.importorskip("pydantic_monty", reason="needs the extra 'programs'")
+    elif name == "bubblewrap" and not shutil.which("bwrap"):
+        pytest.skip("needs Debian's package bubblewrap")
+    return {"monty": Monty, "bubblewrap": Bubblewrap, "none": Plain}[name](limits)
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A home folder with a marker, a listening socket that counts what it hears, and a process to end."""
+    monkeypatch.setenv("QD_PROBE", "1")
+    (tmp_path / "marker.txt").write_text("marker")
+    victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    heard = []
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(0.2)
+
+        def listen():
+            with contextlib.suppress(OSError):
+                heard.append(server.accept()[1])
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        words = {"folder": tmp_path, "home": tmp_path, "marker": tmp_path / "marker.txt"}
+        yield words | {"port": server.getsockname()[1], "pid": victim.pid}, heard, victim
+        thread.join()
+    victim.kill()
+    victim.wait()
+
+
+@pytest.mark.parametrize("name", ["monty", "bubblewrap"])
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_fails_with_its_reason_and_the_next_program_runs(name, probe, outside, tmp_path):
+    words, heard, victim = outside
+    each = sandbox(name)
+    before = set(tmp_path.iterdir())
+    source = PROBES[probe]
+    for word, value in words.items():
+        source = source.replace(f"{{{word}}}", str(value))
+    outcome = each.run(Job(source, "result = 'it had its way'"))
+    assert outcome.value is None and len(outcome.fault) > 5, outcome
+    assert len(outcome.output) <= 600_000 and not heard
+    assert set(tmp_path.iterdir()) == before and victim.poll() is None
+    assert each.run(Job("", "result = 6 * 7")).value == 42
+
+
+def test_25_probes():
+    assert len(PROBES) == 25
+
+
+@pytest.mark.parametrize("name", ["monty", "bubblewrap", "none"])
+def test_a_program_returns_what_json_holds_and_what_it_prints(name):
+    outcome = sandbox(name).run(Job("def f(x):\n    print('hello')\n    return [x, {'a': 0.5}]\n", "result = f(n)", {"n": 3}))
+    assert outcome.value == [3, {"a": 0.5}] and outcome.fault == "" and outcome.output == "hello\n" and outcome.seconds < 2
+
+
+@pytest.mark.parametrize("name", ["monty", "bubblewrap", "none"])
+@pytest.mark.parametrize(
+    ("source", "harness", "fault"),
+    [
+        ("def f(:\n    pass", "", "SyntaxError"),
+        ("def g():\n    return 1", "result = f()", "NameError: name 'f' is not defined"),
+        ("def f():\n    return 1 / 0", "result = f()", "ZeroDivisionError"),
+        ("import nowhere_to_be_found", "", "ModuleNotFoundError"),
+    ],
+)
+def test_a_fault_is_an_outcome(name, source, harness, fault):
+    outcome = sandbox(name).run(Job(source, harness))
+    assert outcome.value is None and fault in outcome.fault
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "none"])
+def test_a_command_returns_the_json_of_its_last_line(name):
+    each = sandbox(name)
+    folder = "/job" if name == "bubblewrap" else "."
+    files = {"a.sh": "echo hello; echo '{\"objective\": 3}'"}
+    assert each.run(Job(files=files, command=["sh", f"{folder}/a.sh"]))[:3] == ({"objective": 3}, "", "hello\n")
+    assert "no JSON: 'hello'" in each.run(Job(files={"a.sh": "echo hello"}, command=["sh", f"{folder}/a.sh"])).fault
+    assert "status 3" in each.run(Job(files={"a.sh": "exit 3"}, command=["sh", f"{folder}/a.sh"])).fault
+
+
+def test_numpy_is_there_in_bubblewrap_and_two_runs_share_nothing():
+    each = sandbox("bubblewrap")
+    assert each.run(Job("import numpy as np", "result = float(np.arange(4).sum())")).value == 6.0
+    assert each.run(Job("open('a', 'w').write('1')", "import os; result = os.listdir('.')")).value == ["a"]
+    assert each.run(Job("import os", "result = os.listdir('.')")).value == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run it as another user")
+def test_root_is_nobody_in_bubblewrap():
+    assert sandbox("bubblewrap").run(Job("import os", "result = [os.getuid(), os.geteuid()]")).value == [65534, 65534]
+
+
+def test_a_machine_without_bubblewrap_is_told_what_to_type(monkeypatch):
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
+    bubblewrap._problem.cache_clear()
+    with pytest.raises(UserError, match=r"needs the program bwrap.*apt install bubblewrap.*sandbox=none"):
+        Bubblewrap().check()
+    bubblewrap._problem.cache_clear()
+
+
+def test_limits_that_are_none_are_refused():
+    with pytest.raises(UserError, match=r"sandbox.limits.seconds=0 is no limit; type sandbox.limits.seconds=5"):
+        Monty({"seconds": 0})
+    with pytest.raises(UserError, match=r"sandbox.limits.time is no limit; type one of seconds, wall"):
+        Bubblewrap({"time": 3})
+
+
+def test_monty_runs_no_command():
+    with pytest.raises(UserError, match="plain Python only"):
+        sandbox("monty").run(Job(command=["true"]))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.fuzz.case import Report, Sentinel, Wrong, observe, of_seed
 from tests.fuzz.damage import TOKENS
-from tests.support.asking import Person, fill, spot
-from tests.support.serving import served
+from tests.support.label.questions import Person, fill, spot
+from tests.support.label.serving import served
 
 PATHS = (
     "/", "/answer", "/skip", "/undo", "/name", "/map", "/static/page.css", "/shown/0-00000000.svg", "/shown/diary.svg",

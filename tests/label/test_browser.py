@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from feedback.label import store
-from tests.support.asking import fill, spot
-from tests.support.serving import HOUSE, free_port, served, start
+from tests.support.label.questions import fill, spot
+from tests.support.label.serving import HOUSE, free_port, served, start
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright lacks: pip install 'qd-atlas[browser]'")
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)

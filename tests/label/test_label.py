@@ -30,7 +30,7 @@ from feedback.label.rater import RaterQuestion, RefusalError, answer, skip, undo
 from qd.support.errors import UserError
 from qd.support.sqlite import transaction
 from qd.types import Rendering, Rows
-from tests.support.asking import fill, spot
+from tests.support.label.questions import fill, spot
 
 HOUSE = Path(__file__).resolve().parents[2]
 

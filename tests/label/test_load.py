@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from feedback.label import store
-from tests.support.asking import Person, fill, spot
-from tests.support.serving import served
+from tests.support.label.questions import Person, fill, spot
+from tests.support.label.serving import served
 
 PEOPLE, ANSWERS = 8, 1000
 

@@ -16,8 +16,8 @@ from feedback.label.page import Page, UnavailableError
 from qd.support.web import server
 from qd.support.web.guard import Guard, hosts
 from qd.types import Rendering
-from tests.support.asking import Person, fill, spot
-from tests.support.serving import served
+from tests.support.label.questions import Person, fill, spot
+from tests.support.label.serving import served
 
 HOSTILE = [
     "<script>document.title='x'</script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>',

@@ -13,9 +13,9 @@ import qd
 from qd import keys, remote
 from qd.support.errors import UserError
 from tests.remote.test_pool import LUCK, gone, same
-from tests.support.remote_domains import Bump, Pairs, Unlucky, poisoned
-from tests.support.remote_runs import compare, run
 from tests.support.runs import QuietRun
+from tests.support.workers.domains import Bump, Pairs, Unlucky, poisoned
+from tests.support.workers.runs import compare, run
 
 distributed = pytest.importorskip("distributed")
 

@@ -16,7 +16,7 @@ from qd import keys, remote
 from qd.remote import memory
 from qd.support.errors import UserError
 from qd.types import Spent
-from tests.support.remote_domains import Bump, Holding, Pairs, Unlucky, poisoned
+from tests.support.workers.domains import Bump, Holding, Pairs, Unlucky, poisoned
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of one process")
 LUCK = {
@@ -94,7 +94,7 @@ def test_a_hang_that_does_not_let_go_of_python_is_ended_and_ends_with_its_driver
     assert np.isnan(evaluation.objective).tolist() == [False, True, False]
     driver = textwrap.dedent("""
         from qd import keys, remote
-        from tests.support.remote_domains import Unlucky, poisoned
+        from tests.support.workers.domains import Unlucky, poisoned
         pool = remote.Pool(Unlucky("hang in C"), 2)
         pool.evaluate(keys.split(keys.new(1), 2), poisoned(2, 1)[:1])
         print(*pool.dispatcher.pids(), flush=True)
@@ -212,7 +212,7 @@ def test_a_worker_that_cannot_import_the_domain_says_so(tmp_path, monkeypatch):
 
 def test_a_script_without_its_guard_is_told_of_it(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("from qd import keys, remote\nfrom tests.support.remote_domains import Bump, poisoned\n"
+    script.write_text("from qd import keys, remote\nfrom tests.support.workers.domains import Bump, poisoned\n"
                       "remote.Pool(Bump(), 1).evaluate(keys.split(keys.new(1), 1), poisoned(1, 0))\n")  # fmt: skip
     process = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert process.returncode == 1 and '__name__ == "__main__"' in process.stderr

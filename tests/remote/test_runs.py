@@ -20,14 +20,14 @@ from qd.store import metrics_file
 from qd.support import run_files
 from qd.support.errors import UserError
 from tests.remote.test_pool import gone
-from tests.support.remote_runs import compare, run
 from tests.support.runs import QuietRun
+from tests.support.workers.runs import compare, run
 
 pytestmark = pytest.mark.usefixtures("own_key")
 
 
 def start(path: Path, **settings) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "tests.support.remote_runs", str(path), json.dumps(settings)])
+    return subprocess.Popen([sys.executable, "-m", "tests.support.workers.runs", str(path), json.dumps(settings)])
 
 
 def workers_of(pid: int) -> list[int]:
@@ -70,7 +70,7 @@ def test_a_run_goes_on_with_other_workers_and_keeps_its_chunks(tmp_path):
 
 
 def test_failures_are_counted_with_their_reasons(tmp_path):
-    poison = {"_target_": "tests.support.remote_domains.Unlucky", "kind": "raised", "above": 0.9}
+    poison = {"_target_": "tests.support.workers.domains.Unlucky", "kind": "raised", "above": 0.9}
     result = run(tmp_path / "two", workers=2, of_domain=poison, remote={"retries": 0})
     run(tmp_path / "serial", remote={"engine": "serial", "retries": 0}, of_domain=poison)
     compare(tmp_path / "serial", tmp_path / "two")
@@ -157,7 +157,7 @@ def test_twenty_kills_of_workers_and_five_of_the_driver_change_nothing(tmp_path,
 
 def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder, monkeypatch):
     (own_folder / "conf/domain").mkdir(parents=True)
-    yaml = "# @package _global_\ndomain: {_target_: tests.support.remote_domains.Bump, seconds: SECONDS}\n"
+    yaml = "# @package _global_\ndomain: {_target_: tests.support.workers.domains.Bump, seconds: SECONDS}\n"
     yaml += "domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end], batch_size: 20}\n"
     for name, seconds in (("slow", 0.02), ("fast", 0.0)):
         (own_folder / f"conf/domain/{name}.yaml").write_text(yaml.replace("SECONDS", str(seconds)))

@@ -22,7 +22,7 @@ from qd.support.conf import conf
 from qd.support.errors import UserError
 from tests.remote.test_runs import start
 from tests.support.choices import choices
-from tests.support.remote_runs import compare, run
+from tests.support.workers.runs import compare, run
 
 pytestmark = pytest.mark.usefixtures("own_key")
 STEADY = {"driver": {"name": "steady"}}
@@ -91,7 +91,7 @@ def test_objects_chunks_and_failures_work_too(tmp_path):
         remote={"engine": "serial"},
     )
     compare(tmp_path / "pairs", tmp_path / "again")
-    poison = {"_target_": "tests.support.remote_domains.Unlucky", "kind": "raised", "above": 0.9}
+    poison = {"_target_": "tests.support.workers.domains.Unlucky", "kind": "raised", "above": 0.9}
     result = run(tmp_path / "poison", workers=2, of_domain=poison, remote={"retries": 0}, budget=200, **STEADY)
     assert result["failures"]["raised"] == result["metrics"]["failed"] > 0
 

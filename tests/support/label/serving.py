@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[3]
 
 for _package in ("starlette", "uvicorn", "jinja2"):
     pytest.importorskip(_package, reason=f"{_package} lacks: pip install 'qd-atlas[web]'")

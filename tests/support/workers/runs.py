@@ -1,6 +1,6 @@
 """Small runs by workers, and whether two of them are the same run.
 
-python -m tests.support.remote_runs FOLDER '{"workers": 2}'
+python -m tests.support.workers.runs FOLDER '{"workers": 2}'
 """
 
 import csv
@@ -17,7 +17,7 @@ from qd.runner import run as job
 from qd.store.recorder import TIMES
 from tests.support.runs import QuietRun, run_settings
 
-_HERE = "tests.support.remote_domains"
+_HERE = "tests.support.workers.domains"
 _ISOLINE = {"_target_": "qd.emitters.vary.IsoLine", "iso": 0.1}
 DOMAINS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {  # domain, variation, feature
     "bump": ({"_target_": f"{_HERE}.Bump"}, _ISOLINE, "end"),

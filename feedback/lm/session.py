@@ -14,6 +14,7 @@ from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.engine import Engine
 from feedback.lm.settings import ClientSettings
+from feedback.lm.transport.logprobs import find_fault
 from feedback.lm.transport.probe import Traits, probe, probe_manners
 from feedback.lm.transport.request import Request, hash_seed, request_key
 from feedback.lm.transport.response import Failure, Reply
@@ -41,6 +42,7 @@ class Session:
         results: dict[bytes, Reply | Failure] = dict(self._find_recorded(list(questions)))
         if self.settings.mode == "replay":
             results |= self._find_earlier({key: request for key, request in questions.items() if key not in results})
+        results = self._without_bad_logprobs(questions, results)
         self._note_cached(batch, [results[key] for key in keys if key in results])
         missing = {key: request for key, request in questions.items() if key not in results}
         if missing and self.settings.mode == "replay":
@@ -55,6 +57,16 @@ class Session:
             if isinstance(result, Failure):
                 self.ledger.note_failure(request.role, key, result.kind)
         return [results.get(key, nothing) for key in keys]
+
+    def note_failures(self, batch: Sequence[Request], kind: str) -> None:
+        """Counts requests as failed: each reply can be, and all of them together cannot.
+
+        Args:
+            batch: the requests.
+            kind: of the failure.
+        """
+        for request in batch:
+            self.ledger.note_failure(request.role, request_key(request, self.model, self.settings.prompt_version), kind)
 
     def request(self, path: str, body: dict[str, Any], role: str, sample: int, schema: dict[str, Any] | None = None) -> Request:
         """Builds a complete request; above temperature 0 it has a seed of its own.
@@ -138,6 +150,19 @@ class Session:
         if self.settings.mode == "record":  # the answers that this run recorded before an interruption are not requested again
             keys = [key for key in keys if key.hex() in self.ledger.keys]
         return self.cache.find(keys)
+
+    def _without_bad_logprobs(
+        self, questions: dict[bytes, Request], results: dict[bytes, Reply | Failure]
+    ) -> dict[bytes, Reply | Failure]:
+        """Returns the results without log-probabilities that cannot be, which earlier versions stored; a replay fails there."""
+        faults = {
+            key: fault
+            for key, result in results.items()
+            if isinstance(result, Reply) and (fault := find_fault(questions[key], result.logprobs))
+        }
+        if self.settings.mode == "replay":
+            return results | {key: Failure("bad log-probabilities", fault) for key, fault in faults.items()}
+        return {key: result for key, result in results.items() if key not in faults}
 
     def _find_earlier(self, missing: dict[bytes, Request]) -> dict[bytes, Reply | Failure]:
         """Returns the recordings of an earlier version, which sent the calls of our own server without ``Server.extra``."""

@@ -13,6 +13,7 @@ import pytest
 
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.client import LM
+from feedback.lm.scoring.labels import by_likelihood
 from feedback.lm.transport import retries
 from feedback.lm.transport.capped import TooLargeError, cap
 from feedback.lm.transport.probe import Traits
@@ -425,13 +426,114 @@ def test_retry_after_holds_no_call_beyond_the_deadline():
         assert texts[0] is None and texts[1] is not None and time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "0.7"])
-def test_log_probabilities_that_are_none_are_failures(value):
-    choice = '{"message": {"content": "yes"}, "logprobs": {"content": [{"top_logprobs": [{"token": "yes", "logprob": %s}]}]}}'
-    body = f'{{"choices": [{choice}]}}'
-    request = CHAT._replace(body=CHAT.body | {"logprobs": True})
-    assert read(request, body % value) == Failure("bad log-probabilities", "one of them is NaN or above 0", used=(2 + 32, 4))
-    assert isinstance(read(request, body % "1e-7"), Reply) and isinstance(read(request, body % "-Infinity"), Reply)
+def chat_with(*values: str) -> str:
+    """A chat's body with these log-probabilities of the likeliest tokens."""
+    top = ", ".join(f'{{"token": "{token}", "logprob": {value}}}' for token, value in zip("abcdefgh", values, strict=False))
+    choice = f'{{"message": {{"content": "a"}}, "logprobs": {{"content": [{{"top_logprobs": [{top}]}}]}}}}'
+    return f'{{"choices": [{choice}]}}'
+
+
+SCORED = CHAT._replace(body=CHAT.body | {"logprobs": True})
+NAN_OR_ABOVE = "one of them is NaN or above 0"
+
+
+@pytest.mark.parametrize(
+    "values, fault",
+    [
+        (["NaN"], NAN_OR_ABOVE),
+        (["Infinity"], NAN_OR_ABOVE),
+        (["0.7"], NAN_OR_ABOVE),
+        (["-1", "NaN"], NAN_OR_ABOVE),
+        (["0.0"] * 5, "the likeliest tokens have the probability 5 together"),
+        (["-Infinity"] * 3, "the likeliest tokens have the probability 0"),
+        (["-Infinity"], "the likeliest tokens have the probability 0"),
+        (["-9999"] * 3, "the likeliest tokens have the probability 0"),
+        (["-0.5", "-0.5", "-2"], "the likeliest tokens have the probability 1.348 together"),
+        (["-0.001", "-4"], "the likeliest tokens have the probability 1.017 together"),
+    ],
+)
+def test_log_probabilities_that_are_none_are_failures(values, fault):
+    assert read(SCORED, chat_with(*values)) == Failure("bad log-probabilities", fault, used=(2 + 32, 2))
+
+
+@pytest.mark.parametrize("values", [["1e-7"], ["0.0"], ["0"], ["-0.7", "-0.7"], ["-1e-4", "-Infinity"], ["0.0", "-9999.0"]])
+def test_log_probabilities_that_can_be_are_kept(values):
+    reply = read(SCORED, chat_with(*values))
+    assert isinstance(reply, Reply) and [p for _, p in reply.logprobs] == [float(value) for value in values]
+
+
+@pytest.mark.parametrize("value", ["true", "false", '"-0.1"', "null", "[]", "{}"])
+def test_a_log_probability_is_a_number(value):
+    failure = read(SCORED, chat_with(value))
+    assert isinstance(failure, Failure) and failure.kind == "malformed"
+
+
+@pytest.mark.parametrize(
+    "values, fault",
+    [
+        ("null, NaN", NAN_OR_ABOVE),
+        ("null, Infinity", NAN_OR_ABOVE),
+        ("null, -1, 0.7", NAN_OR_ABOVE),
+        ("null, -1, -Infinity", "a token of the text has the probability 0"),
+        ("null, 0.0, 0, 0.0", "each token of the text has the probability 1"),
+        ("null, -0.1", ""),
+        ("null, 0.0", ""),
+        ("null, 0.0, 0.0, -1e-6", ""),
+    ],
+)
+def test_log_probabilities_of_an_echoed_prompt(values, fault):
     echo = Request("completions", {"prompt": "a b", "echo": True, "logprobs": 1, "max_tokens": 1}, "")
-    text = '{"choices": [{"text": "a b c", "logprobs": {"text_offset": [0, 1], "token_logprobs": [null, %s]}}]}'
-    assert isinstance(read(echo, text % value), Failure) and isinstance(read(echo, text % "-0.1"), Reply)
+    offsets = list(range(values.count(",") + 1))
+    result = read(
+        echo, f'{{"choices": [{{"text": "a", "logprobs": {{"text_offset": {offsets}, "token_logprobs": [{values}]}}}}]}}'
+    )
+    if fault:
+        assert isinstance(result, Failure) and (result.kind, result.message) == ("bad log-probabilities", fault)
+    else:
+        assert isinstance(result, Reply) and len(result.logprobs) == len(offsets) - 1
+
+
+def test_labels_that_exclude_each_other_have_no_more_than_one_together():
+    certain, unlikely = [(0, -1.0), (5, 0.0)], [(0, -1.0), (5, -3.0)]
+    assert by_likelihood([certain, certain], 5, ("yes", "no")) is None
+    assert by_likelihood([certain, [(0, -1.0)]], 5, ("yes", "no")) is None  # no token of its own: its sum would be 0
+    shares, mass = by_likelihood([certain, unlikely], 5, ("yes", "no"))
+    np.testing.assert_allclose([*shares, mass], [1 / (1 + np.exp(-3)), np.exp(-3) / (1 + np.exp(-3)), 1])
+    shares, mass = by_likelihood([certain, certain], 5, ("good", "good for all"))  # one is the beginning of the other
+    np.testing.assert_allclose([*shares, mass], [0.5, 0.5, 1])
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_zeros_are_no_opinion_of_a_judge(echo, tmp_path):
+    traits = ALL if not echo else Traits(logprobs=True, echo=True, completions=True, seed="repeats")
+    with serving(zeros=True, echo=echo) as server:
+        lm = client(server, traits=traits, cache=str(tmp_path / "lm.sqlite"))
+        assert np.isnan(judge(lm, ["a good story"])).all()
+        assert sum(row["failed"] for row in lm.report()) > 0
+        if not echo:
+            assert np.isnan(lm.rating(["a good story, from 1 to 9?"])).all()
+        lm.close()
+
+
+def test_an_endpoint_that_fills_in_zeros_rates_in_json():
+    with serving(zeros=True, echo=True) as server:
+        lm = client(server, traits=None)
+        assert not lm.endpoint_traits.logprobs and not lm.endpoint_traits.echo
+        assert np.isfinite(lm.rating(["a good story, from 1 to 9?"])).all()
+
+
+def test_stored_answers_with_log_probabilities_that_cannot_be_are_not_used(tmp_path):
+    """An earlier version stored them."""
+    path = str(tmp_path / "lm.sqlite")
+    with serving() as server:
+        lm = client(server, cache=path)
+        right = judge(lm, ["a good story"])
+        lm.close()
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE answers SET logprobs = ?", [json.dumps([["yes", 0.0], ["no", 0.0], ["maybe", 0.0]])])
+        lm = client(server, cache=path, mode="replay")
+        assert np.isnan(judge(lm, ["a good story"])).all() and sum(row["failed"] for row in lm.report()) == 1
+        lm.close()
+        lm = client(server, cache=path)
+        np.testing.assert_array_equal(judge(lm, ["a good story"]), right)
+        lm.close()

@@ -32,7 +32,8 @@ class Endpoint(ThreadingHTTPServer):
         llama: it is like llama.cpp's server: log-probabilities depend on the last prompt, unless cache_prompt is false.
         modern: it takes max_completion_tokens alone, and no temperature.
         usage: what it bills instead of the truth.
-        can: logprobs, schema, completions, echo; fickle: it never says the same twice.
+        can: logprobs, schema, completions, echo; fickle: it never says the same twice;
+            zeros: it fills in 0 for each log-probability.
     """
 
     daemon_threads = True
@@ -47,6 +48,7 @@ class Endpoint(ThreadingHTTPServer):
         self.thinks, self.thinking, self.llama, self.modern, self.usage = thinks, thinking, llama, modern, usage
         self.last_prompt = ""
         self.fickle = can.pop("fickle", False)  # never says the same twice
+        self.zeros = can.pop("zeros", False)
         self.can = {"logprobs": True, "schema": True, "completions": True, "echo": False} | can
         self.lock, self.requests, self.replied = threading.Lock(), [], []  # bodies
         self.headers: list[dict[str, str]] = []
@@ -140,6 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         content["usage"] = self.server.usage or content["usage"]
         if not can["logprobs"]:
             content["choices"][0].pop("logprobs", None)
+        if self.server.zeros:
+            _fill_in_zeros(content["choices"][0].get("logprobs"))
         if fault == "no choices":
             content["choices"] = []
         elif fault == "null":
@@ -262,6 +266,15 @@ def _fitting(schema: dict[str, Any], likely: float) -> Any:
         return {name: _fitting(each, likely) for name, each in schema["properties"].items()}
     low, high = schema.get("minimum", 0), schema.get("maximum", 9)
     return round(low + likely * (high - low)) if schema["type"] == "integer" else "word"
+
+
+def _fill_in_zeros(block: dict[str, Any] | None) -> None:
+    """Makes each token certain, as servers do that give the log-probabilities after a choice at temperature 0."""
+    if block and "content" in block:
+        for top in block["content"][0]["top_logprobs"]:
+            top["logprob"] = 0.0
+    elif block:
+        block["token_logprobs"] = [None, *[0.0] * (len(block["token_logprobs"]) - 1)]
 
 
 def _echoed(prompt: str, likely: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from qd.support.errors import UserError
 
+_MOST_MASS = 1.1  # of labels scored in calls of their own, which round apart: two that exclude each other have 1 together
 LEAST_MASS = 0.5  # below it the model prefers other words than the labels, and its choice between them means nothing
 
 
@@ -60,21 +61,25 @@ def by_first_token(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> t
 
 
 def by_likelihood(
-    pairs_per_label: Sequence[Sequence[tuple[int, float]]], begins: int, ends: Sequence[int]
-) -> tuple[np.ndarray, float]:
+    pairs_per_label: Sequence[Sequence[tuple[int, float]]], begins: int, labels: Sequence[str]
+) -> tuple[np.ndarray, float] | None:
     """Scores labels by the likelihood of the whole label after the prompt (Bradley et al. 2024, QDAIF).
 
     Args:
-        pairs_per_label: for each label the (offset, log-probability) pairs of the prompt with it.
-        begins: offset of the label.
-        ends: L offsets of its end.
+        pairs_per_label: for each label the (offset, log-probability) pairs of the prompt, a space and it.
+        begins: length of the prompt.
+        labels: L labels.
 
     Returns:
-        Probabilities [L] and mass.
+        Probabilities [L] and mass; None where the pairs cannot be: a label has none, or the labels have more than 1 together.
     """
-    sums = [sum(p for at, p in pairs if begins <= at < end) for pairs, end in zip(pairs_per_label, ends, strict=True)]
-    best = max(sums)
-    shares, _ = _shares(np.exp(np.array(sums) - best))
+    ends = [begins + 1 + len(label) for label in labels]
+    tokens = [[p for at, p in pairs if begins <= at < end] for pairs, end in zip(pairs_per_label, ends, strict=True)]
+    sums = np.array([sum(each) for each in tokens])
+    apart = np.array([not any(label != one and label.startswith(one) for one in labels) for label in labels])
+    if not all(tokens) or np.exp(sums[apart]).sum() > _MOST_MASS:
+        return None
+    shares, _ = _shares(np.exp(sums - sums.max()))
     return shares, float(min(1.0, np.exp(sums).sum()))
 
 

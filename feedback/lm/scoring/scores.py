@@ -135,13 +135,14 @@ class Scoring:
             for text in openings
             for label in labels
         ]
-        replies = self.session.ask(batch)
-        rows = []
+        replies, rows = self.session.ask(batch), []
         for i, text in enumerate(openings):
-            mine = replies[i * len(labels) : (i + 1) * len(labels)]
-            ends = [len(text) + 1 + len(label) for label in labels]
-            pairs = [each.logprobs for each in mine if isinstance(each, Reply)]
-            rows.append(by_likelihood(pairs, len(text), ends) if len(pairs) == len(labels) else None)
+            mine = slice(i * len(labels), (i + 1) * len(labels))
+            pairs = [each.logprobs for each in replies[mine] if isinstance(each, Reply)]
+            is_whole = len(pairs) == len(labels)
+            rows.append(by_likelihood(pairs, len(text), labels) if is_whole else None)
+            if is_whole and rows[-1] is None:
+                self.session.note_failures(batch[mine], "bad log-probabilities")
         return _scores(rows, labels)
 
     def _by_ratings(self, prompts: Sequence[Prompt], labels: tuple[str, ...], role: str) -> LabelScores:

@@ -5,17 +5,17 @@ import math
 from typing import Any, NamedTuple
 
 from feedback.lm.transport import schema
+from feedback.lm.transport.logprobs import Pairs, find_fault, read_pairs
 from feedback.lm.transport.request import PROBE, Request, clean
 from feedback.lm.transport.thinking import without_thinking
 
 _MOST_TOKENS = 100_000_000  # of one call, in or out: no context is as long, and a larger count is an error of the endpoint
 _MOST_DIGITS = 640  # of an integer: int() refuses more where Python is so set (sys.int_info.str_digits_check_threshold)
-_ROUNDING = 1e-3  # nats above 0 that a log-probability may have by rounding
 
 
 class Reply(NamedTuple):
     text: str
-    logprobs: tuple[tuple[Any, float], ...] = ()  # chat: the likeliest first tokens; an echoed prompt: (offset, logprob)
+    logprobs: Pairs = ()  # chat: the likeliest first tokens; an echoed prompt: its own
     tokens_in: int = 0
     tokens_out: int = 0
     money: float = 0.0
@@ -58,19 +58,19 @@ def read(request: Request, text: str) -> Reply | Failure:
         content, reasoning = _content(choices[0], request, body.get("usage"))
         visible = content if isinstance(content, str) else ""
         used = _usage(body.get("usage"), request, None if reasoning else visible)
-        logprobs = _logprobs(request, choices[0].get("logprobs"))
+        pairs = read_pairs(request, choices[0].get("logprobs"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError):
         return Failure("malformed", text[:80])
     if isinstance(content, Failure):
         return content._replace(used=used, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
     if request.schema is not None and (fault := schema.fault(content, request.schema)):
         return Failure("invalid", fault, used=used)
-    if not logprobs and request.body.get("logprobs"):
+    if not pairs and request.body.get("logprobs"):
         return Failure("no log-probabilities", "the request has logprobs, the response has none", used=used)
-    if not all(p <= _ROUNDING for _, p in logprobs):  # NaN too
-        return Failure("bad log-probabilities", "one of them is NaN or above 0", used=used)
+    if fault := find_fault(request, pairs):
+        return Failure("bad log-probabilities", fault, used=used)
     finish = clean(str(choices[0].get("finish_reason")))[:20]
-    return Reply(content, logprobs, *used, finish=finish, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
+    return Reply(content, pairs, *used, finish=finish, reasoning=reasoning, llama_cpp=_is_llama_cpp(body))
 
 
 def _content(choice: dict[str, Any], request: Request, usage: Any) -> tuple[str | Failure, str]:
@@ -125,15 +125,6 @@ def _thinks_apart(message: dict[str, Any], usage: Any) -> bool:
         return any(part.get("type") in ("thinking", "reasoning") for part in message["content"])
     details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     return isinstance(details, dict) and bool(details.get("reasoning_tokens"))
-
-
-def _logprobs(request: Request, block: Any) -> tuple[tuple[Any, float], ...]:
-    if not block or not request.body.get("logprobs"):
-        return ()
-    if request.path == "completions":
-        pairs = zip(block["text_offset"], block["token_logprobs"], strict=True)
-        return tuple((int(at), float(p)) for at, p in pairs if p is not None)
-    return tuple((str(top["token"]), float(top["logprob"])) for top in block["content"][0]["top_logprobs"])
 
 
 def _usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:

@@ -25,6 +25,9 @@ _PACKAGES = {  # name -> submodules that pyribs imports
     "numba": (),
     "numpy_groupies": (),  # imports numba
     "ribs.archives._archive_data_frame": (),  # imports pandas
+    "numpy.f2py": (),  # these three only because array_api_compat imports every public name of NumPy
+    "numpy.polynomial": (),
+    "numpy.testing": (),
 }
 
 
@@ -78,10 +81,17 @@ def hasty() -> Iterator[None]:
     absent = {package: modules for package, modules in _PACKAGES.items() if package not in sys.modules}
     names = {f"{package}.{module}": package for package, modules in absent.items() for module in modules}
     names |= {package: package for package in absent}
-    sys.modules.update({name: _Module(package, name) for name, package in names.items()})
+    modules = {name: _Module(package, name) for name, package in names.items()}
+    # NumPy's own __getattr__ would look for ever for a module that it does not hold
+    held = {name: sys.modules[parent] for name in names if (parent := name.rpartition(".")[0]) in sys.modules}
+    sys.modules.update(modules)
+    for name, parent in held.items():
+        setattr(parent, name.rpartition(".")[2], modules[name])
     try:
         yield
     finally:
+        for name, parent in held.items():
+            delattr(parent, name.rpartition(".")[2])
         for name in names:
             del sys.modules[name]
 

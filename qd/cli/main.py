@@ -8,6 +8,7 @@ from collections.abc import Callable
 from qd.config import plugins
 from qd.config.build import locate
 from qd.runner import waiting
+from qd.support import collector
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
@@ -42,6 +43,8 @@ def main(args: list[str] | None = None) -> int:
     try:
         status = _run(sys.argv[1:] if args is None else args, is_process=args is None)
         sys.stdout.flush()
+        if args is None:
+            collector.leave_to_the_system()
         return status
     except BrokenPipeError as error:
         return _reader_left(error)
@@ -66,7 +69,9 @@ def _run(args: list[str], is_process: bool) -> int:
         waiting.show("importing")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more, the small matrices of CMA-ES are slower
     try:
-        return _command(name)(rest) or 0
+        with collector.paused():
+            command = _command(name)
+        return command(rest) or 0
     except SystemExit as error:  # argparse has printed the help, or what is wrong with the words
         if not isinstance(error.code, int):
             raise

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import hydra
@@ -9,8 +10,10 @@ from hydra.core.hydra_config import HydraConfig
 
 from qd.config import guess
 from qd.config.build import import_users_modules
-from qd.config.compose import load, resolve
+from qd.config.compose import folder, load, resolve
 from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
+from qd.runner import ending, waiting
+from qd.support import collector
 from qd.support.conf import conf
 from qd.support.errors import UserError
 
@@ -27,15 +30,24 @@ def launch(words: Sequence[str]) -> int:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
     guess.check(words, "qd run")
     import_users_modules()
-    settings = None if several or flags else load(words)
+    if not several and not flags:
+        return _run_one(words)
 
-    from qd.runner import many_seeds, outcomes, sweep, terminal  # with JAX: misspelt words are answered without it
+    with collector.paused():
+        from qd.runner import many_seeds, sweep, terminal  # with JAX: misspelt words are answered without it
 
-    if settings is not None:
-        return outcomes.exit_status(terminal.job(settings, words))
     if several:
         return many_seeds.many(words)
     return sweep.sweep(words) if flags <= set(SWEEP) else _by_hydra(words, terminal.job)
+
+
+def _run_one(words: list[str]) -> int:
+    settings = load(words)
+    with ending.drawing_beside(folder(settings, words)) if waiting.is_enabled() else nullcontext(ending.draw) as draw:
+        with collector.paused():
+            from qd.runner import outcomes, terminal  # with JAX
+
+        return outcomes.exit_status(terminal.job(settings, words, draw=draw))
 
 
 def _by_hydra(words: list[str], job: Callable) -> int:

@@ -1,7 +1,6 @@
 """One run of the command line: components are built, run and drawn, with live output."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from qd.config.build import import_users_modules
@@ -9,22 +8,24 @@ from qd.config.compose import assemble, folder, load
 from qd.config.estimate import Consent
 from qd.config.settings import RunSettings
 from qd.programs import remember
-from qd.report.page import cost
-from qd.runner import waiting
+from qd.runner import ending, waiting
 from qd.runner.console import Console
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
-from qd.support import lazy, run_files
+from qd.support import run_files
 
 
-def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None) -> dict[str, Any]:
+def job(
+    settings: RunSettings, overrides: list[str], file: TextIO | None = None, draw: ending.Draw = ending.draw
+) -> dict[str, Any]:
     """Runs a search in its folder, reports its progress on ``file``, and draws the results; returns its result.
 
     Args:
         settings: of the run.
         overrides: words of ``qd run``, which name the folder.
         file: where the console writes; None for standard output.
+        draw: what draws the map and the page, in this process or in another.
 
     Returns:
         The result of ``qd.runner.run.run``; the heatmap is drawn where it is finished, or skipped and without figures.
@@ -36,22 +37,13 @@ def job(settings: RunSettings, overrides: list[str], file: TextIO | None = None)
     console, path = Console(settings.budget, settings.console, file), folder(settings, overrides)
     try:
         components = assemble(settings, path)
-        lazy.import_beside("qd.report.page.write")  # with matplotlib, half a second
         waiting.show("compiling")
         result = run(settings, components, path, console, consent=Consent(settings.budget, bool(settings.yes)))
     finally:
         console.stop()
     if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        console.say(f"drawn: {', '.join(map(str, _draw(path)))}")
+        console.say(f"drawn: {', '.join(map(str, draw(path)))}")
     return result
-
-
-def _draw(path: Path) -> list[Path]:
-    """Draws the map, and writes the page of the run where that takes less than a second; returns their files."""
-    from qd.report import figures
-    from qd.report.page import write
-
-    return [*figures.draw_heatmap(path), *([write.write(path)] if cost.is_light(path) else [])]
 
 
 def import_solutions(file: str, overrides: Sequence[str]) -> int:

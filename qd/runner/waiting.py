@@ -15,6 +15,10 @@ def enable() -> None:
     _enabled = True
 
 
+def is_enabled() -> bool:
+    return _enabled
+
+
 def show(what: str) -> None:
     """Shows on standard error what the command waits for.
 

@@ -1,8 +1,6 @@
-"""Imports that cost nothing: names of a package at their first use (PEP 562), and modules in a thread beside other work."""
+"""Imports that cost nothing: names of a package at their first use (PEP 562)."""
 
-import contextlib
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -29,13 +27,3 @@ def attach(package: str, homes: Mapping[str, str | Sequence[str]]) -> tuple[Call
         return sorted(modules)  # what is public
 
     return __getattr__, __dir__
-
-
-def import_beside(module: str) -> None:
-    """Imports a module in a thread, for work that comes later; the import of it there waits for the thread, or raises again."""
-    threading.Thread(target=_import, args=(module,), daemon=True).start()
-
-
-def _import(module: str) -> None:
-    with contextlib.suppress(ImportError):  # whoever needs it imports it again, and fails there
-        import_module(module)

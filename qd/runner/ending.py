@@ -1,0 +1,67 @@
+"""The pictures that a run ends with, its map and its page, and a process of their own for them.
+
+Importing matplotlib takes a third of a short run, and a thread gains nothing, for Python imports on one core at a time. So a
+second process imports it while this one imports JAX and searches. It reads what the folder holds, and builds no component.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from qd.report.page import cost
+from qd.support import collector, run_files
+
+Draw = Callable[[Path], list[Path]]
+_COMMAND = "import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main()"
+_MODULES = ("qd.report.figures", "qd.report.page.write", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin")
+_PATIENCE = 30.0  # seconds that it waits, and holds 90 MB: to import once more is nothing beside a longer run
+
+
+def draw(run: Path) -> list[Path]:
+    """Draws the map of a run, and writes its page where that takes less than a second; returns their files."""
+    from qd.report import figures
+    from qd.report.page import write
+
+    return [*figures.draw_heatmap(run), *([write.write(run)] if cost.is_light(run) else [])]
+
+
+@contextmanager
+def drawing_beside(run: Path) -> Iterator[Draw]:
+    """Yields ``draw``, done by a process that starts now, where there is a second core and the run has no result yet."""
+    if (os.cpu_count() or 1) < 2 or (run / run_files.RESULT).exists():
+        yield draw
+        return
+    command = [sys.executable, "-c", _COMMAND.format(sys.path)]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    # a process group of its own: Ctrl-C reaches the search alone
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, process_group=0) as process:
+
+        def draw_there(run: Path) -> list[Path]:
+            answer, _ = process.communicate(json.dumps(str(run)).encode())
+            return [Path(file) for file in json.loads(answer)] if answer else draw(run)  # here it fails in the open
+
+        try:
+            yield draw_there
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    """Imports what ``draw`` needs, draws the run that a line on standard input names, and prints its files."""
+    with collector.paused():
+        for module in _MODULES:
+            import_module(module)
+    timer = threading.Timer(_PATIENCE, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+    line = sys.stdin.readline()
+    timer.cancel()
+    if line:
+        print(json.dumps([str(file) for file in draw(Path(json.loads(line)))]))
+        collector.leave_to_the_system()

@@ -15,8 +15,6 @@ quick: 20 iterations; first: 500 iterations of all cases (and CMA-MEGA); full: 1
 
 import time
 from collections.abc import Callable
-from functools import partial
-from itertools import product
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -32,7 +30,7 @@ from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid, insert
 from qd.emitters.ribs import Ribs
-from qd.report.table import Runs, summary
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.types import Batch, Rows, Search
 
@@ -80,6 +78,7 @@ CASES = {
 }
 _ALL = [(case, name) for name in ("cma_mae", "cma_me", "map_elites_line") for case in ("sphere", "rastrigin", "arm")]
 _DQD = [("sphere_1000", "cma_mega")]
+PEERS = ("pyribs", "pyribs from 0")
 BUDGETS = {"quick": 20, "first": 500, "full": 10_000}  # iterations
 PLANS = {  # (case, algorithm)
     "quick": [("sphere", "cma_mae"), *_DQD],
@@ -106,10 +105,13 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "
         scores = sides(name)[method](CASES[case], ALGORITHMS[name], BUDGETS[budget], seed)
         study.add(runs, key, method, seed, {**scores, "cpu_seconds": time.process_time() - begin})
     study.report(folder, rows(runs), ("coverage", "qd_score", "cpu_seconds"))
-    print(*agreement(runs), sep="\n")
+    print(*agreement(rows(runs)), sep="\n")
 
 
-rows = partial(summary, statistic=np.mean)  # of its table
+def rows(runs: Runs) -> list[Row]:
+    """Returns means, and ours minus both programs of pyribs, paired by seed."""
+    pairs = [(case, "ours", peer) for case in study.cases(runs) for peer in PEERS if peer in study.methods(runs, case)]
+    return [*summary(runs, "mean"), *study.differences(runs, pairs, ("coverage", "qd_score"))]
 
 
 def sides(name: str) -> dict[str, Callable[..., dict[str, float]]]:
@@ -187,21 +189,14 @@ def plain_pyribs(
     return _scores(everything)
 
 
-def agreement(runs: Runs) -> list[str]:
-    """Returns for each case whether both sides' means lie within two pooled standard errors."""
-    lines = []
-    for case in study.cases(runs):
-        for peer, metric in product(("pyribs", "pyribs from 0"), ("coverage", "qd_score")):
-            a, b = (np.array(list(runs.column(case, side, metric).values())) for side in ("ours", peer))
-            if min(len(a), len(b)) < 2:
-                continue
-            error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-            apart = abs(a.mean() - b.mean()) / max(error, 1e-12)
-            verdict = "agree" if apart <= 2 else "DIFFER"
-            lines.append(
-                f"{case:28} {metric:9} ours {a.mean():6.2f} {peer:13} {b.mean():6.2f}: {apart:4.1f} pooled errors, {verdict}"
-            )
-    return lines
+def agreement(table: list[Row]) -> list[str]:
+    """Returns a line for each difference of a table: the difference, and whether it is one (Student, Holm, 5 %)."""
+    return [
+        f"{row.case:28} {row.metric:9} {row.method}: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}], "
+        + ("DIFFER" if row.p < 0.05 else "agree")
+        for row in table
+        if " - " in row.method
+    ]
 
 
 def _dim(case: Case) -> int:

@@ -15,10 +15,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from qd.report import table
 from qd.report.table import Row, Runs
@@ -107,26 +105,23 @@ def methods(runs: Runs, case: str) -> list[str]:
     return list(dict.fromkeys(method for there, method, _ in runs.records if there == case))
 
 
-def differences(
-    runs: Runs,
-    pairs: Iterable[tuple[str, str, str]],
-    metrics: Iterable[str],
-    statistic: Callable[..., np.ndarray] = np.median,
-) -> list[Row]:
-    """Returns for each (case, method, other) and metric ``method`` minus ``other``, paired by seed.
+def differences(runs: Runs, pairs: Iterable[tuple[str, str, str]], metrics: Iterable[str]) -> list[Row]:
+    """Returns for each (case, method, other) and metric the mean of ``method`` minus ``other``, paired by seed.
 
     Args:
         runs: the finished runs.
-        pairs: (case, method, other).
+        pairs: (case, method, other), all that the study compares; p is corrected for the number of differences of a case.
         metrics: names; those that a pair lacks are left out.
-        statistic: of the paired differences.
     """
-    rows = []
-    for case, method, other in pairs:
-        for metric in metrics:
-            if runs.column(case, method, metric).keys() & runs.column(case, other, metric).keys():
-                rows.append(table.difference(runs, case, method, other, metric, statistic))
-    return rows
+    names = list(metrics)
+    return table.corrected(
+        [
+            table.difference(runs, case, method, other, metric)
+            for case, method, other in pairs
+            for metric in names
+            if runs.column(case, method, metric).keys() & runs.column(case, other, metric).keys()
+        ]
+    )
 
 
 def report(

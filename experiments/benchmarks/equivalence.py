@@ -6,8 +6,8 @@ Equivalent (Schuirmann 1987, at 5 %): the 90 % interval of the difference of mea
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.stats import t
 
+from qd.report.statistics import difference
 from qd.report.table import Row, Runs
 
 MARGIN = 0.05  # of their mean: differences within it count as none
@@ -29,13 +29,10 @@ def mean_differences(runs: Runs, cases: Iterable[str], metrics: tuple[str, ...],
             a, b = (np.array(list(runs.column(case, method, metric).values())) for method in (ours, theirs))
             if min(len(a), len(b)) < 2:
                 continue
-            errors = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-            error, scale = max(sum(errors), 1e-30) ** 0.5, abs(b.mean())
-            freedom = error**4 / max(sum(e**2 / (len(x) - 1) for e, x in zip(errors, (a, b), strict=True)), 1e-60)
-            middle, reach = (a.mean() - b.mean()) / scale, t.ppf(0.95, freedom) * error / scale
-            rows.append(
-                Row(case, f"{ours} - {theirs}", f"difference of {metric}", middle, middle - reach, middle + reach, len(a))
-            )
+            scale = abs(b.mean())
+            between = difference(a / scale, b / scale, paired=False, level=0.90)
+            numbers = float(between.value), float(between.low), float(between.high)
+            rows.append(Row(case, f"{ours} - {theirs}", f"difference of {metric}", *numbers, len(a)))
     return rows
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import study
-from qd.report.table import Row, Runs, interval, summary
+from qd.report.table import Row, Runs, over_seeds, summary
 
 Side = Callable[[], int]
 BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
@@ -80,9 +80,8 @@ def rows(runs: Runs, pairs: dict[str, tuple[str, str]], metrics: Sequence[str] =
             for metric in metrics:
                 ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
                 if shared := sorted(ours.keys() & theirs.keys()):
-                    ratios = np.array([ours[i] / theirs[i] for i in shared])
-                    low, high = interval(ratios)
-                    table.append(Row(case, name, f"ratio {metric}", float(np.median(ratios)), low, high, len(ratios)))
+                    ratios = [ours[i] / theirs[i] for i in shared]
+                    table.append(over_seeds(case, name, f"ratio {metric}", ratios))
     return table
 
 

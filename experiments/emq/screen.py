@@ -75,7 +75,7 @@ def rows(runs: Runs) -> list[Row]:
     """Returns means, and what screening brings: each minus the plain search, and the evolved proxy minus each other."""
     pairs = [(method, PLAIN) for method in METHODS[1:]] + [(EVOLVED, method) for method in METHODS[2:]]
     several = [(case, *pair) for case in study.cases(runs) for pair in pairs]
-    return [*summary(runs, np.mean), *study.differences(runs, several, METRICS, np.mean)]
+    return [*summary(runs, "mean"), *study.differences(runs, several, METRICS)]
 
 
 def table(method: str, bench: str, structure: str, elites: Path, seed: int) -> np.ndarray | None:

@@ -187,15 +187,12 @@ def rows(runs: Runs, methods: Names = tuple(METHODS)) -> list[Row]:
         methods: differences are computed only where MAP-Elites is among them.
     """
     all_runs = together(runs)
-    table = summary(all_runs, np.mean)
+    table = summary(all_runs, "mean")
     ours, case = "MAP-Elites", "all networks"
     others = [method for there, method, number in all_runs.records if there == case and number == 0 and method != ours]
-    for other in others if ours in methods else ():
-        both = (
-            all_runs.records[case, ours, 0].keys() & all_runs.records[case, other, 0].keys()
-        )  # measured for the first network too
-        metrics = [name for name in all_runs.records[case, ours, 0] if name in both and name.split(" ")[0] in PAIRED]
-        table += study.differences(all_runs, [(case, ours, other)], metrics, np.mean)
+    if ours in methods:
+        metrics = [name for name in all_runs.records[case, ours, 0] if name.split(" ")[0] in PAIRED]
+        table += study.differences(all_runs, [(case, ours, other) for other in others], metrics)
     return table
 
 

@@ -174,7 +174,7 @@ def _scores(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"accuracy": accuracy(p, truth), "auc": auc(p, truth), "answered": float(np.isfinite(p).mean())}
 
 
-rows = partial(summary, statistic=np.mean)  # of its table
+rows = partial(summary, statistic="mean")  # of its table
 
 
 def report(runs: Runs, folder: Path) -> None:

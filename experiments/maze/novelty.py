@@ -30,13 +30,13 @@ from domains.maze.maps import Target
 from experiments import command, study
 from experiments.command import Names
 from qd import keys
-from qd.report.table import Row, Runs, compare, summary
+from qd.report.table import Row, Runs, over_seeds, summary
 
 MAZE = Maze(steps=250, controller=Mlp(hidden=(8, 8)), goal=Target())
 CELLS, BATCH = (100, 100), 150
 BUDGETS = {"quick": 20, "first": 500, "full": 2_500}  # iterations
 METHODS = ("ours", "kheperax")
-VERSUS = "ours against kheperax"
+VERSUS = "kheperax / ours"
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # policies [B, D] -> objective [B], position [B, 2]
 
 
@@ -132,8 +132,8 @@ def report(runs: Runs, folder: Path) -> None:
         folder, table, ("coverage", "cpu_seconds", "wall_seconds"), packages=("jax", "numpy", "ribs", "kheperax", "qdax")
     )
     for row in table:
-        if row.method == VERSUS:
-            print(f"{row.case}: {row.metric} {row.value:.3g}, {row.n} runs a side or more")
+        if row.method in (VERSUS, " - ".join(METHODS)):
+            print(f"{row.case}: {row.method}, {row.metric} {row.value:.3g} [{row.low:.3g}, {row.high:.3g}], {row.n} seeds")
     _draw(runs, folder / "coverage.png")
 
 
@@ -143,19 +143,14 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def _compare(runs: Runs, case: str) -> list[Row]:
-    """Compares coverage as two samples, and the ratios of median times; n is the smaller sample."""
-    ours, theirs = ([*runs.column(case, method, "coverage").values()] for method in METHODS)
-    if min(len(ours), len(theirs)) < 2:
+    """Compares coverage by seed, and the ratios of times; there is none where a side has not run."""
+    if set(METHODS) - set(study.methods(runs, case)):
         return []
-    both = compare(ours, theirs)
-    error, n = 1.96 * both.error, min(len(ours), len(theirs))
-    table = [
-        Row(case, VERSUS, "coverage_mean_difference", both.difference, both.difference - error, both.difference + error, n),
-        Row(case, VERSUS, "coverage_p_mann_whitney", both.p, float("nan"), float("nan"), n),
-    ]
+    table = study.differences(runs, [(case, *METHODS)], ["coverage"])
     for metric in ("cpu_seconds", "wall_seconds"):
-        a, b = (np.median([*runs.column(case, method, metric).values()]) for method in METHODS)
-        table.append(Row(case, VERSUS, f"{metric}_ratio", float(b / a), float("nan"), float("nan"), n))
+        ours, theirs = (runs.column(case, method, metric) for method in METHODS)
+        ratios = [theirs[seed] / ours[seed] for seed in sorted(ours.keys() & theirs.keys())]
+        table.append(over_seeds(case, VERSUS, f"{metric}_ratio", ratios))
     return table
 
 

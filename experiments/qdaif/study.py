@@ -171,7 +171,7 @@ def rows(runs: Runs) -> list[Row]:
     """Returns means, and QDAIF's difference from each rival, paired by seed."""
     metrics = ("qd_score", "finer_qd_score", "held_qd_score")
     pairs = [(case, "QDAIF", m) for case, m in dict.fromkeys((case, m) for case, m, _ in runs.records) if m != "QDAIF"]
-    return [*summary(runs, np.mean), *study.differences(runs, pairs, metrics, np.mean)]
+    return [*summary(runs, "mean"), *study.differences(runs, pairs, metrics)]
 
 
 def _calls(lm: Any) -> dict[str, int]:

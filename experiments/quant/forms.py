@@ -39,7 +39,7 @@ def main(images: int = 2000, out: str = "") -> None:
     study.report(folder, rows(runs), (*SPLITS, "worst class", "flips", "bits a weight"))
 
 
-rows = partial(summary, statistic=np.mean)  # of its table
+rows = partial(summary, statistic="mean")  # of its table
 
 
 def uniform(bank: Bank) -> dict[tuple[str, str], np.ndarray]:

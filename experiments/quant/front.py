@@ -122,11 +122,11 @@ def play(of: Problem, method: str, n: int, seed: int) -> dict[str, float]:
 
 def rows(runs: Runs) -> list[Row]:
     """Returns means, and ours minus each other method, paired by seed."""
-    table = summary(runs, np.mean)
+    table = summary(runs, "mean")
     for case in study.cases(runs):
         others = [method for method in study.methods(runs, case) if method != "ours"]
         metrics = test_metrics([row for row in table if row.case == case])
-        table += study.differences(runs, [(case, "ours", other) for other in others], metrics, np.mean)
+        table += study.differences(runs, [(case, "ours", other) for other in others], metrics)
     return table
 
 

@@ -56,7 +56,7 @@ def main(seeds: int = 3, n: int = 200, network: Annotated[str, IMAGES] = "resnet
     study.report(folder, rows(runs), METRICS, 3)
 
 
-rows = partial(summary, statistic=np.mean)  # of its table
+rows = partial(summary, statistic="mean")  # of its table
 
 
 def predict(domain: Quant, tables: TimedTables, configs: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:

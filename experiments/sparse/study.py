@@ -25,7 +25,7 @@ from experiments.sparse.tasks import SparseTask, task
 from qd import abilities, keys
 from qd.archives import HostElites
 from qd.emitters.sparse.serene import SereneMemory
-from qd.report.table import Row, Runs, interval, summary
+from qd.report.table import Row, Runs, over_seeds, summary
 from qd.search import refit, run, start
 from qd.types import Search, State
 
@@ -123,15 +123,18 @@ def beside_ours(runs: Runs) -> list[Row]:
 
     A run that never reaches them counts as the whole budget; where only the other one does not, the share is an upper bound.
     """
+    pairs = [(case, other) for case, other, _ in runs.records if not other.startswith("ours")]
+    pairs = [pair for pair in dict.fromkeys(pairs) if _shared_seeds(runs, *pair)]
     table = []
-    for case, other in dict.fromkeys((case, name) for case, name, _ in runs.records if not name.startswith("ours")):
+    for case, other in pairs:
         ours, theirs = (runs.column(case, name, "until_all") for name in ("ours", other))
-        if shared := sorted(ours.keys() & theirs.keys()):
-            share = np.array([ours[seed] / theirs[seed] for seed in shared])
-            low, high = interval(share)
-            table.append(Row(case, f"ours / {other}", "until_all", float(np.median(share)), low, high, len(share)))
-            table += study.differences(runs, [(case, "ours", other)], ["coverage_all"])
-    return table
+        share = [ours[seed] / theirs[seed] for seed in _shared_seeds(runs, case, other)]
+        table.append(over_seeds(case, f"ours / {other}", "until_all", share))
+    return table + study.differences(runs, [(case, "ours", other) for case, other in pairs], ["coverage_all"])
+
+
+def _shared_seeds(runs: Runs, case: str, other: str) -> list[int]:
+    return sorted(runs.column(case, "ours", "until_all").keys() & runs.column(case, other, "until_all").keys())
 
 
 def _plan(budget: str) -> list[tuple[str, int]]:

@@ -3,25 +3,26 @@
     runs = Runs(folder / "runs.jsonl")                   # keyed (case, method, seed): what is there is not run again
     if not runs.has("arm", "ours", 0):
         runs.add("arm", "ours", 0, {"qd_score": 56.4})
-    rows = summary(runs, np.median)
+    rows = summary(runs, "median")
+    rows += corrected([difference(runs, "arm", "ours", other, "qd_score") for other in others])
     write(folder / "table.csv", rows)
 
-n seeds, R rows.
+Intervals and tests are those of ``qd.report.statistics``, as in `qd compare`. n seeds, R rows.
 """
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from qd.support import atomic, json_lines
 from qd.support.errors import UserError
 
-_RESAMPLES = 4000
+Statistic = Literal["median", "mean"]  # over seeds, each with its interval
 
 
 class Row(NamedTuple):
@@ -34,6 +35,8 @@ class Row(NamedTuple):
     low: float
     high: float
     n: int
+    values: tuple[float, ...] = ()  # of the seeds, in order, where they are fewer than five
+    p: float = float("nan")  # of a difference: of its t-test, corrected for all differences of the case by ``corrected``
 
 
 class Runs:
@@ -85,42 +88,40 @@ class Runs:
         return {key[2]: metrics[metric] for key, metrics in sorted(records) if metric in metrics}
 
 
-def summary(runs: Runs, statistic: Callable[..., np.ndarray] = np.median) -> list[Row]:
+def summary(runs: Runs, statistic: Statistic = "median") -> list[Row]:
     """Returns a row for each case, method and metric, in the order in which they first ran.
 
     Args:
         runs: what single runs measured.
-        statistic: over the seeds; takes ``axis``, as np.median and np.mean do.
+        statistic: over the seeds.
 
     Returns:
-        Rows with the statistic, its 95 % interval (of ``interval``) and the number of seeds.
+        Rows with the statistic, its 95 % interval and the number of seeds.
     """
     names = dict.fromkeys((case, method, metric) for (case, method, _), metrics in runs.records.items() for metric in metrics)
-    rows = []
-    for case, method, metric in names:
-        values = np.array(list(runs.column(case, method, metric).values()))
-        rows.append(Row(case, method, metric, float(statistic(values)), *interval(values, statistic), len(values)))
-    return rows
+    return [over_seeds(*name, list(runs.column(*name).values()), statistic) for name in names]
 
 
-def interval(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median) -> tuple[float, float]:
-    """Returns the 95 % bootstrap percentile interval (Efron 1979) of a statistic that takes ``axis``; NaN below 2 values.
+def over_seeds(case: str, method: str, metric: str, values: Sequence[float], statistic: Statistic = "median") -> Row:
+    """Returns the row of one number: median or mean over seeds, with its 95 % interval; NaN where there is none.
 
     Args:
-        values: [n] of independent runs.
+        case: what was searched.
+        method: by which it was searched.
+        metric: name of the number.
+        values: [n], one for each seed.
+        statistic: over the seeds.
     """
-    values = np.asarray(values, np.float64)
-    if len(values) < 2 or not np.isfinite(values).all():
-        return float("nan"), float("nan")
-    samples = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
-    low, high = np.quantile(statistic(values[samples], axis=1), (0.025, 0.975))
-    return float(low), float(high)
+    from qd.report import statistics  # scipy takes half a second, which no command needs
+
+    column = np.asarray(values, np.float64)
+    middle, low, high = getattr(statistics, statistic)(column)
+    few = tuple(map(float, values)) if 1 < len(column) < statistics.FEW else ()
+    return Row(case, method, metric, float(middle), float(low), float(high), len(column), few)
 
 
-def difference(
-    runs: Runs, case: str, method: str, other: str, metric: str, statistic: Callable[..., np.ndarray] = np.median
-) -> Row:
-    """Returns ``method`` minus ``other``, paired by seed, with the interval of the paired differences.
+def difference(runs: Runs, case: str, method: str, other: str, metric: str) -> Row:
+    """Returns the mean of ``method`` minus ``other``, paired by seed, with Student's interval and the p of its test.
 
     Args:
         runs: what single runs measured.
@@ -128,59 +129,42 @@ def difference(
         method: the minuend.
         other: the subtrahend.
         metric: of which the difference is taken.
-        statistic: over the differences; takes ``axis``, as np.median and np.mean do.
 
     Returns:
-        A row of the method "METHOD - OTHER", over the n seeds that both have.
+        A row of the method "METHOD - OTHER", over the n seeds that both have; ``corrected`` corrects the p of several.
 
     Raises:
-        ValueError: they share no seed.
+        UserError: they share no seed.
     """
+    from qd.report import statistics
+
     ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         raise UserError(f"{method} and {other} share no seed of {metric} in {case}", "run both on the same seeds")
-    values = np.array([ours[seed] - theirs[seed] for seed in shared])
-    return Row(case, f"{method} - {other}", metric, float(statistic(values)), *interval(values, statistic), len(values))
+    a, b = (np.array([side[seed] for seed in shared]) for side in (ours, theirs))
+    between = statistics.difference(a, b, paired=True)
+    row = over_seeds(case, f"{method} - {other}", metric, a - b, "mean")
+    return row._replace(low=float(between.low), high=float(between.high), p=float(between.p))
 
 
-class Comparison(NamedTuple):
-    """One sample against another, ours minus theirs."""
-
-    difference: float  # of the means
-    error: float  # its pooled standard error
-    p: float  # two-sided, of Mann and Whitney's U (1947): small where one sample is mostly above the other
-    n: int  # of ours
-    m: int  # of theirs
-
-    def within(self, errors: float = 2.0) -> bool:
-        """Whether the means differ by at most so many pooled standard errors."""
-        return abs(self.difference) <= errors * self.error
-
-
-def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    """Compares two independent samples, which need not be of one size.
+def corrected(rows: Sequence[Row]) -> list[Row]:
+    """Corrects p for the number of differences of the same case (Holm 1979).
 
     Args:
-        ours: [n] values of independent runs.
-        theirs: [m] values of independent runs.
+        rows: [R] of ``difference``, all that a study makes.
 
     Returns:
-        Difference of the means, its standard error from the pooled variance, and p of the two-sided test of Mann and Whitney
-        (1947).
-
-    Raises:
-        ValueError: a sample has fewer than two values, or one that is not finite.
+        [R], in the same order.
     """
-    from scipy.stats import mannwhitneyu  # half a second, which no command needs
+    from qd.report import statistics
 
-    a, b = (np.asarray(sample, np.float64) for sample in (ours, theirs))
-    n, m = len(a), len(b)
-    if min(n, m) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise UserError(f"{n} and {m} values cannot be compared: each side needs two or more, all finite", "run more seeds")
-    variance = ((n - 1) * a.var(ddof=1) + (m - 1) * b.var(ddof=1)) / (n + m - 2)  # s_p²
-    error = float(np.sqrt(variance * (1 / n + 1 / m)))
-    return Comparison(float(a.mean() - b.mean()), error, float(mannwhitneyu(a, b).pvalue), n, m)
+    table = list(rows)
+    for case in dict.fromkeys(row.case for row in rows):
+        places = [i for i, row in enumerate(rows) if row.case == case]
+        for place, p in zip(places, statistics.holm([rows[i].p for i in places]), strict=True):
+            table[place] = rows[place]._replace(p=float(p))
+    return table
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
@@ -196,24 +180,36 @@ def write(path: Path, rows: Iterable[Row]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(Row._fields)
-    for row in rows:
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    writer.writerows([*map(_field, row[:-1]), "" if np.isnan(row.p) else _field(row.p)] for row in rows)
     atomic.make_folder(path.parent)
     atomic.write(path, buffer.getvalue().encode())
 
 
+def _field(cell: str | float | int | tuple[float, ...]) -> str:
+    """Returns a cell of a csv file; values are set apart by spaces."""
+    if isinstance(cell, tuple):
+        return " ".join(map(_field, cell))
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
 def read(path: Path) -> list[Row]:
-    """Reads what ``write`` wrote."""
+    """Reads what ``write`` wrote, and tables of earlier versions, which have no values and no p."""
     with path.open(newline="") as file:
-        numbers = ("value", "low", "high")
         return [
-            Row(r["case"], r["method"], r["metric"], *(float(r[name]) for name in numbers), n=int(r["n"]))  # type: ignore[call-arg]
-            for r in csv.DictReader(file)
+            Row(
+                *(record[name] for name in ("case", "method", "metric")),
+                *(float(record[name]) for name in ("value", "low", "high")),
+                n=int(record["n"]),  # pyright: ignore[reportCallIssue]
+                values=tuple(map(float, (record.get("values") or "").split())),
+                p=float(record.get("p") or "nan"),
+            )
+            for record in csv.DictReader(file)
         ]
 
 
 def text(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
-    """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric.
+    """Lays rows out for a terminal: a line for each case and method, "value [low, high]" for each metric,
+    and behind it the values themselves where they are few.
 
     Args:
         rows: [R] of ``summary``.
@@ -279,7 +275,8 @@ def _cell(row: Row | None, digits: int) -> str:
         return "-"
     if np.isnan(row.low):
         return f"{row.value:.{digits}f}"
-    return f"{row.value:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+    few = f" ({', '.join(f'{value:.{digits}f}' for value in row.values)})" if row.values else ""
+    return f"{row.value:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]{few}"
 
 
 def tex(words: str) -> str:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
-from qd.report import table
+from qd.report import statistics, table
 from qd.report.table import Row, Runs
 
 
@@ -28,26 +29,44 @@ def test_runs_are_found_again_and_a_torn_line_is_not_a_run(tmp_path):
         again.add("arm", "ours", 99, {"score": 1.0})
 
 
-def test_an_interval_holds_the_truth_about_95_times_in_100():
-    rng = np.random.default_rng(0)
-    held = [low <= 0 <= high for low, high in (table.interval(rng.normal(size=20), np.mean) for _ in range(300))]
-    assert 0.88 < np.mean(held) < 0.98
-    assert all(np.isnan(table.interval(np.array([1.0]))))
+def test_rows_carry_the_intervals_of_qd_compare():
+    values = np.random.default_rng(0).normal(size=9)
+    for name in ("median", "mean"):
+        assert table.over_seeds("a", "b", "c", values, name)[3:6] == tuple(map(float, getattr(statistics, name)(values)))
+    alone = table.over_seeds("a", "b", "c", [1.0])
+    assert alone.value == 1 and np.isnan([alone.low, alone.high]).all() and alone.values == ()
 
 
-def test_differences_are_paired_by_seed(tmp_path):
-    row = table.difference(some_runs(tmp_path / "r.jsonl"), "arm", "ours", "theirs", "score")
-    assert row.value == row.low == row.high == 10 and row.n == 8
+def test_below_five_seeds_the_values_themselves_are_there():
+    few, more = (table.over_seeds("a", "b", "c", range(n)) for n in (4, 5))
+    assert few.values == (0, 1, 2, 3) and more.values == ()
+    assert "(0.0, 1.0, 2.0, 3.0)" in table.text([few], ("c",))
+
+
+def test_differences_are_paired_by_seed_and_corrected_for_their_number(tmp_path):
+    runs = Runs(tmp_path / "r.jsonl")
+    for seed in range(8):
+        for method, score in (("ours", 50.0 + seed), ("near", 49.0 + seed + 0.1 * seed), ("far", 40.0 + seed % 3)):
+            runs.add("arm", method, seed, {"score": score})
+    rows = [table.difference(runs, "arm", "ours", other, "score") for other in ("near", "far")]
+    test = ttest_rel([50.0 + seed for seed in range(8)], [49.0 + 1.1 * seed for seed in range(8)])
+    assert (rows[0].method, rows[0].n) == ("ours - near", 8) and rows[0].value == pytest.approx(0.65)
+    assert rows[0].p == pytest.approx(test.pvalue) and rows[0].high == pytest.approx(test.confidence_interval(0.95).high)
+    assert [row.p for row in table.corrected(rows)] == pytest.approx(statistics.holm([row.p for row in rows]).tolist())
+    elsewhere = rows[0]._replace(case="maze")
+    assert table.corrected([*rows, elsewhere])[2] == elsewhere  # alone in its case
     with pytest.raises(ValueError, match="share no seed"):
-        table.difference(Runs(tmp_path / "none"), "arm", "ours", "theirs", "score")
+        table.difference(Runs(tmp_path / "none"), "arm", "ours", "near", "score")
 
 
 def test_a_table_comes_back_from_its_csv(tmp_path):
     rows = table.summary(some_runs(tmp_path / "r.jsonl"))
     assert [(r.method, r.metric) for r in rows] == [("ours", "score"), ("ours", "time"), ("theirs", "score")]
+    rows.append(rows[0]._replace(values=(1.0, 2.5), p=0.01))
     table.write(tmp_path / "table.csv", rows)
     back = table.read(tmp_path / "table.csv")
-    assert back[0]._replace(low=0, high=0) == Row("arm", "ours", "score", 53.5, 0, 0, 8)
+    assert (back[-1].values, back[-1].p, back[0].values) == ((1.0, 2.5), 0.01, ()) and np.isnan(back[0].p)
+    assert back[0]._replace(low=0, high=0) == Row("arm", "ours", "score", 53.5, 0, 0, 8, p=back[0].p)
     assert back[0].low == pytest.approx(rows[0].low, rel=1e-5)
 
 
@@ -64,26 +83,3 @@ def test_names_that_latex_would_read_as_commands_are_escaped():
     said = table.latex([Row("a&b", "dims=[9,9] #1^2 {x}~$", "qd_score", 5, 4, 6, 3)], ("qd_score",))
     assert r"a\&b & dims=[9,9] \#1\textasciicircum{}2 \{x\}\textasciitilde{}\$ & 3 & 5.0 [4.0, 6.0] \\" in said
     assert r"$n$ & qd\_score \\" in said
-
-
-def test_two_samples_are_compared_as_textbooks_do():
-    ours, theirs = [5.0, 6.0, 7.0], [1.0, 2.0, 3.0, 4.0]
-    found = table.compare(ours, theirs)
-    # s_p² = (2 * 1 + 3 * 5/3) / 5 = 1.4; error = sqrt(1.4 (1/3 + 1/4)); U is as large as it can be: p = 2 / C(7, 3)
-    assert (found.difference, found.n, found.m) == (3.5, 3, 4)
-    assert found.error == pytest.approx(np.sqrt(1.4 * 7 / 12)) and found.p == pytest.approx(2 / 35)
-    assert not found.within() and found.within(3.9) and not found.within(3.8)
-    assert table.compare(theirs, ours) == found._replace(difference=-3.5, n=4, m=3)
-
-
-def test_samples_of_one_population_are_within_two_errors_about_95_times_in_100():
-    rng = np.random.default_rng(0)
-    found = [table.compare(rng.normal(size=12), rng.normal(size=12)) for _ in range(400)]
-    assert 0.91 < np.mean([each.within() for each in found]) < 0.98
-    assert 0.02 < np.mean([each.p < 0.05 for each in found]) < 0.08
-
-
-@pytest.mark.parametrize("sample", [[1.0], [], [1.0, float("nan")]])
-def test_too_few_values_are_not_compared(sample):
-    with pytest.raises(ValueError, match="cannot be compared"):
-        table.compare(sample, [1.0, 2.0])

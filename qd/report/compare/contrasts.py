@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qd.report import statistics
 from qd.report.collect import Method
-from qd.report.compare import statistics
-from qd.report.table import Row
+from qd.report.table import Row, over_seeds
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
@@ -91,11 +91,11 @@ def rows(method: Method, evaluations: int) -> Iterator[Row]:
         evaluations: at which the numbers are read.
     """
     for column in dict.fromkeys(name for run in method.runs for name in run.at(evaluations)):
-        values = np.array(list(final_values(method, column, evaluations).values()))
-        if len(values):
-            for name, statistic in (("median", statistics.median), ("mean", statistics.mean)):
-                value, low, high = map(float, statistic(values))
-                yield Row(method.case, method.name, f"{column}_{name}", value, low, high, len(values))
+        values = list(final_values(method, column, evaluations).values())
+        if values:
+            for statistic in ("median", "mean"):
+                row = over_seeds(method.case, method.name, column, values, statistic)
+                yield row._replace(metric=f"{column}_{statistic}")
 
 
 def contrasts(

@@ -6,8 +6,8 @@ import numpy as np
 
 from qd.plots.bands import Band
 from qd.plots.curves import PANELS, REFEREE, CurvePanel
+from qd.report import statistics
 from qd.report.collect import Method
-from qd.report.compare import statistics
 from qd.store.runs import Run
 from qd.support.errors import UserError
 

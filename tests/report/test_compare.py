@@ -66,7 +66,7 @@ def test_runs_that_differ_only_in_seed_are_one_method(tmp_path, capsys):
     assert "41.67 [36.5, 46.84]" in output and "emitter=cma_me" in output
     assert f"compared 6 runs: {folder}/compare.html, {folder}/table.csv" in output
     assert (folder / "figures/curves.png").stat().st_size > 10_000 and (folder / "figures/curves.pdf").exists()
-    assert r"emitter=isoline & 3 & 41.67 [36.50, 46.84] & 1.00" in (folder / "table.tex").read_text()
+    assert r"emitter=isoline & 3 & 41.67 [36.50, 46.84] (40.00, 41.00, 44.00) & 1.00" in (folder / "table.tex").read_text()
 
 
 def test_compilation_is_a_column_of_its_own_where_a_run_counted_it(tmp_path, capsys):

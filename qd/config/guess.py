@@ -15,6 +15,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
+from qd.config import hints
 from qd.config.settings import COMPONENTS, EARLIER, Settings
 from qd.support.conf import conf
 from qd.support.errors import UserError
@@ -47,7 +48,11 @@ def check(words: Sequence[str], command: str = "") -> None:
 
 
 def correct(words: Sequence[str]) -> list[str]:
-    """Returns the words with a guess in place of those that are no KEY=VALUE; words that nothing is like stay."""
+    """Returns the words with a guess in place of those that are no KEY=VALUE; words that nothing is like stay.
+
+    Raises:
+        UserError: a word is a command, or a setting of other tools.
+    """
     rest, corrected = list(words), []
     while rest:
         word = rest.pop(0)
@@ -58,6 +63,8 @@ def correct(words: Sequence[str]) -> list[str]:
             corrected.append(word)
         else:
             free_text = any(each.startswith(_TEXTS) for each in corrected)  # blanks in it come as words of their own
+            if not free_text:
+                _refuse_other_words(word)
             corrected.append(_pair(word, rest) or _choice(word, fuzzy=not free_text) or word)
     return corrected
 
@@ -84,6 +91,12 @@ def options() -> dict[str, list[str]]:
 
 def _is_override(word: str) -> bool:
     return "=" in word.lstrip("=") and not word.startswith("-")
+
+
+def _refuse_other_words(word: str) -> None:
+    name = re.split("[=:]", word.lstrip("-"), maxsplit=1)[0].replace("-", "_")
+    if name in hints.INSTEAD and not any(name in choices for choices in options().values()):
+        raise hints.error(name)
 
 
 def _pair(word: str, rest: list[str]) -> str | None:

@@ -23,7 +23,7 @@ from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
-from qd.config import values
+from qd.config import hints, values
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, Outside, Plateau, Settings
 from qd.config.workers import RemoteSettings
 from qd.support.conf import conf
@@ -134,7 +134,7 @@ def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
     names = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
     if "/" not in top and top not in names:
-        raise unknown("setting", top, sorted(names), lister=_LISTER)
+        raise hints.nearest(top, names) or unknown("setting", top, sorted(names), lister=_LISTER)
     for name, table in _TABLES.items():
         names = [f.name for f in fields(table)]
         if top == name and rest and rest.split(".")[0] not in names:

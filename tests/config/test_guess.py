@@ -3,13 +3,15 @@
 import resource
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from qd.cli.main import main
-from qd.config import compose
+from qd.cli.main import COMMANDS, main
+from qd.config import compose, hints
 from qd.config.guess import correct
+from qd.config.settings import Settings
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -54,11 +56,45 @@ def test_what_is_no_riddle_stays(words):
     assert correct(words) == words
 
 
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("report=false", "type qd report RUN after the run"),
+        ("reports=false", "type qd report RUN after the run"),
+        ("report false budget=1", "type qd report RUN after the run"),
+        ("--plot", "type qd plot RUN after the run"),
+        ("query=size", "type qd query RUN after the run"),
+        ("outdir=x", "type runs=FOLDER "),
+        ("steps 1000", "type budget=N "),
+        ("--batch-size 3", "type emitter.batch_size=N "),
+        ("verbose=1", "type console=plain"),
+    ],
+)
+def test_a_command_or_a_word_of_other_tools_is_answered_with_what_to_type(words, fix, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", *words.split()]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("qd: qd run has no setting '") and fix in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("word", "fix"), [("remot=pool", "type remote"), ("budgets=3", "type budget"), ("loge=x", "type log")])
+def test_a_setting_that_is_nearer_than_a_command_is_shown(word, fix, capsys):
+    assert main(["run", word]) == 1
+    assert fix in capsys.readouterr().err
+
+
+def test_every_command_has_an_answer_and_no_setting_is_one():
+    assert {*COMMANDS} - {"log"} <= hints.INSTEAD.keys()  # log= is a setting
+    assert not hints.INSTEAD.keys() & {f.name for f in fields(Settings)}
+
+
 def test_a_choice_of_ones_own_is_known(tmp_path, monkeypatch):
     (tmp_path / "conf/domain").mkdir(parents=True)
-    (tmp_path / "conf/domain/pendulum.yaml").write_text("")
+    for name in ("pendulum", "folder"):  # folder: also a word that is answered where no choice has that name
+        (tmp_path / f"conf/domain/{name}.yaml").write_text("")
     monkeypatch.chdir(tmp_path)
     assert correct(["pendulum"]) == ["domain=pendulum"]
+    assert correct(["folder"]) == ["domain=folder"]
 
 
 def test_other_commands_show_the_words(capsys):

@@ -59,9 +59,8 @@ def main(page: str = "") -> None:
         after = written(name, before)
         if after != before:
             atomic.write(path_of(name), after.encode())
-        print(
-            f"{path_of(name).relative_to(ROOT)}: {len(_MARK.findall(after))} numbers and tables, {'written' * (after != before) or 'as it was'}"
-        )
+        state = "as it was" if after == before else "written"
+        print(f"{path_of(name).relative_to(ROOT)}: {len(_MARK.findall(after))} numbers and tables, {state}")
 
 
 def pages() -> list[str]:

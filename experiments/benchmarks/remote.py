@@ -5,25 +5,23 @@ engine, and in the same round of a plain ``ProcessPoolExecutor.map`` and Dask's 
 *Busy*: evaluations that burn 50 ms of CPU by two workers over this process; that sleep 100 ms by 32 workers over the
 ideal. *Unlike durations*: asleep for a lognormal time (median 20 ms, sigma 1), 16 workers, driver=steady over
 generations of 16 and of 64. *Simulated clock*: the same on a clock that no other load disturbs, with coverage and QD
-score at equal evaluations. *Memory*: megabytes of driver and workers at generations 200, 600 and 1,000.
+score at equal evaluations. *Memory*: megabytes of driver and workers over 1,000 generations, also drawn in memory.png.
 
-    qd study benchmarks.remote budget=quick|first|full
+    qd study benchmarks.remote budget=quick|first|full [cases=overhead]
 """
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing import get_context
 from typing import Annotated, Any
 
 import numpy as np
-import psutil
 
 from experiments import command, study
-from experiments.benchmarks import equivalence
-from experiments.benchmarks.durations import Durations, Simulated
+from experiments.benchmarks import equivalence, worker_memory
+from experiments.benchmarks.durations import INSTANT, Durations, Simulated, evaluate_at_once
 from feedback.descriptors.select import Select
 from qd import keys, metrics, remote
 from qd.archives import Grid
@@ -35,27 +33,32 @@ from qd.types import Evaluation, Search
 
 BUDGETS = {"quick": 1, "first": 3, "full": 10}  # rounds; and seeds of the quality, 10 but for quick
 CHUNK, FEW, MANY = 16, 2, 32
-INSTANT, BURN, SLEEP = Durations(), Durations(0.05, at_work=True), Durations(0.1)
+BURN, SLEEP = Durations(0.05, at_work=True), Durations(0.1)
 UNLIKE = Durations(0.02, sigma=1.0)
 SCORES = "qd_score", "coverage"
 WORKERS, SIMULATED = 16, 3_000  # of unlike durations; evaluations on the simulated clock
-SHOWN = ("ms an evaluation", "speed", "efficiency", "per_s", "idle", "driver MB", "workers MB", "qd_score", "coverage")
+SHOWN = ("ms an evaluation", "speed", "efficiency", "per_s", "idle", "driver growth", "workers growth", "qd_score", "coverage")
 
 
-def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", out: str = "") -> None:
     """Does the missing rounds, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.
+        cases: beginning of the names of cases; empty: all.
         out: folder of the results; empty: the default one.
     """
     folder = study.folder("remote", budget, out)
     runs, n = study.runs(folder), BUDGETS[budget]
-    for case, method, seed, measure in plan(n, seeds=2 if budget == "quick" else 10):
-        if not runs.has(case, method, seed):
+    measurements = list(plan(n, seeds=2 if budget == "quick" else 10))
+    names = study.beginning([case for case, *_ in measurements], cases)
+    for case, method, seed, measure in measurements:
+        if case in names and not runs.has(case, method, seed):
             study.add(runs, case, method, seed, measure())
     rows = [*summary(runs), *equivalence.mean_differences(runs, ["simulated clock"], SCORES, "steady", "generations")]
     study.report(folder, [*rows, *ratios(runs)], SHOWN, 3, ("numpy", "ribs", "distributed"))
+    if runs.column(worker_memory.CASE, "dask, 2 workers", "driver growth"):
+        worker_memory.figure(runs).savefig(folder / "memory.png", dpi=130)
     print(equivalence.verdicts(rows))
 
 
@@ -78,7 +81,7 @@ def plan(n: int, seeds: int) -> Iterator[tuple[str, str, int, Callable[[], dict[
     for seed in range(seeds):
         for method, size, steady in (("steady", 1, True), ("generations", 16, False), ("generations of 64", 64, False)):
             yield "simulated clock", method, seed, lambda size=size, steady=steady, seed=seed: simulated(size, steady, seed)
-    yield "memory", "2 workers", 0, grown
+    yield from worker_memory.plan()
 
 
 def rate(domain: remote.Remote, n: int) -> dict[str, float]:
@@ -137,7 +140,7 @@ def by_dask() -> dict[str, float]:
 def by_executor() -> dict[str, float]:
     """The standard library's pool, which neither ends a hung evaluation nor outlives a killed worker."""
     with executor(FEW) as pool:
-        return overhead(lambda each, solutions: list(pool.map(evaluate_chunk, chunks(each), chunks(solutions))))
+        return overhead(lambda each, solutions: list(pool.map(evaluate_at_once, chunks(each), chunks(solutions))))
 
 
 def by_client_map() -> dict[str, float]:
@@ -149,7 +152,7 @@ def by_client_map() -> dict[str, float]:
         Client(cluster, set_as_default=False) as client,
     ):
         return overhead(
-            lambda each, solutions: client.gather(client.map(evaluate_chunk, chunks(each), chunks(solutions), pure=False))
+            lambda each, solutions: client.gather(client.map(evaluate_at_once, chunks(each), chunks(solutions), pure=False))
         )
 
 
@@ -159,16 +162,6 @@ OVERHEAD = {"pool": by_pool, "ProcessPoolExecutor.map": by_executor, "dask": by_
 def chunks(rows: np.ndarray) -> list[np.ndarray]:
     """Cuts rows into chunks."""
     return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-
-
-def evaluate_chunk(each: np.ndarray, solutions: np.ndarray) -> Evaluation:
-    """What plain maps call.
-
-    Args:
-        each: keys, uint32 [b, 2].
-        solutions: [b, D].
-    """
-    return INSTANT.evaluate(each, solutions)
 
 
 def asleep() -> dict[str, float]:
@@ -257,21 +250,6 @@ def searching(domain: Any, size: int) -> Search:
         size: solutions of a generation.
     """
     return Search(domain, Select("xy", ((-1, 1), (-1, 1))), Grid(dims=(32, 32)), Vary(IsoLine(), size))
-
-
-def grown() -> dict[str, float]:
-    """Returns megabytes of driver and workers after 200 generations and after 1,000."""
-    sizes: dict[str, float] = {}
-    with remote.Pool(replace(INSTANT, dim=100), FEW, chunk=CHUNK) as workers:
-        search = searching(workers, 64)
-        state, _ = start(search, keys.new(0), search.domain.sample(keys.new(1), 64))
-        wait_for_all(workers)
-        for state, _ in run(search, state, 64 * 1001):
-            if state.generation in (200, 600, 1000):
-                family = [psutil.Process(pid).memory_info().rss / 2**20 for pid in workers.dispatcher.pids()]
-                sizes[f"driver MB at {state.generation:,}"] = psutil.Process().memory_info().rss / 2**20
-                sizes[f"workers MB at {state.generation:,}"] = sum(family)
-    return sizes
 
 
 def ratios(runs: Runs) -> list[Row]:

@@ -29,7 +29,7 @@ from qd.emitters.vary import IsoLine, Vary
 from qd.remote.steady import Steady
 from qd.report.table import Row, Runs, summary
 from qd.search import run, start
-from qd.types import Evaluation, Search
+from qd.types import Search
 
 BUDGETS = {"quick": 1, "first": 3, "full": 10}  # rounds; and seeds of the quality, 10 but for quick
 CHUNK, FEW, MANY = 16, 2, 32

@@ -4,26 +4,27 @@ Both are whole processes, in turns: imports, compilation or its cache, 50,000 ev
 also writes its archive, metrics, history, checkpoints, pictures of elites and the page of the run. A first start has an
 empty cache of compiled programs; a second start has what the one before left. Twenty seeds are one ``qd run seeds=20``
 against twenty scripts (one is timed, and counts twenty times); a sweep of six is ``qd run -m`` against six commands.
+On a terminal: seconds until the first sign of life, and until the live line shows the first generation.
 
     qd study benchmarks.first_map budget=quick|first|full
+    qd study benchmarks.first_map qdax=PYTHON                   # of an environment with the extra peers
+    qd study benchmarks.first_map before=FOLDER cases=arm       # a checkout of an earlier commit as one more side
 """
 
-import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from experiments import command, study
-from experiments.benchmarks import plain_pyribs, rounds
+from experiments.benchmarks import rounds, whole_process
 
 WORDS = {
     "arm": ["domain=arm", "emitter.batch_size=100"],
-    "cvt": ["domain=arm", "emitter.batch_size=100", "archive=cvt", "archive.cells=1000"],
+    "cvt": ["domain=arm", "emitter.batch_size=100", "archive=cvt", "archive.cells=1000", "archive.samples=50000"],
     "cma_me": [
         "domain=sphere",
         "domain.dim=10",
@@ -33,127 +34,129 @@ WORDS = {
         "archive.dims=[50,50]",
     ],
 }
-BUDGETS = {"quick": 2, "first": 7, "full": 21}  # rounds; each takes two or three minutes
+BUDGETS = {"quick": 1, "first": 5, "full": 21}  # rounds; each takes two or three minutes
 METRICS = ("wall_s", "cpu_s", "peak_mb")
-PAIRS = {"qd run / pyribs": ("qd run", "pyribs"), "sweep / six commands": ("sweep", "six commands")}
+PAIRS = {
+    "qd run / pyribs": ("qd run", "pyribs"),
+    "qd run / QDax": ("qd run", "QDax"),
+    "qd run / before": ("qd run", "qd run before"),
+    "sweep / six commands": ("sweep", "six commands"),
+}
+SHOWN = {"first_sign_s": "", "first_generation_s": "gen 1 "}  # on a terminal
+Measured = dict[str, float]
+Side = Callable[[], Measured]
 
 
-def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", qdax: str = "", before: str = "", out: str = "") -> None:
     """Does the rounds that are missing, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.
+        cases: the beginning of their names, e.g. arm; empty: all.
+        qdax: the Python of an environment with the extra peers; empty: QDax is left out.
+        before: the folder of an earlier commit, whose ``qd run`` is one more side; empty: none.
         out: folder of the results; empty: the default one.
     """
     folder = study.folder("first_map", budget, out)
     runs = study.runs(folder)
+    qdax = _python_with_qdax(qdax)
     with tempfile.TemporaryDirectory() as place:
-        cache = Path(place, "cache")
+        sides = dict(_sides(Path(place), qdax, before))
+        chosen = study.beginning(sides, cases)
         for i in range(BUDGETS[budget]):
-            for name in WORDS:
-                _round(runs, name, i, cache)
-            _seeds(runs, i, cache)
+            for case in chosen:
+                for method, side in sides[case].items():
+                    if list(study.missing(runs, [(case, method, i)])):
+                        study.add(runs, case, method, i, side())
     report(folder, runs)
 
 
 def report(folder: Path, runs: study.Runs) -> None:
-    """Writes the table and prints the ratios.
+    """Writes the table and prints the ratios, and the seconds on a terminal.
 
     Args:
         folder: of the results.
         runs: the finished runs.
     """
-    study.report(folder, rows(runs), [f"ratio {metric}" for metric in METRICS], 2)
+    study.report(folder, rows(runs), [*(f"ratio {metric}" for metric in METRICS), *SHOWN], 2)
 
 
 rows = partial(rounds.rows, pairs=PAIRS, metrics=METRICS)  # of its table
 
 
-def _round(runs: study.Runs, name: str, i: int, cache: Path) -> None:
-    """Times the sides of one case, first and second start, in turns."""
-    for start in ("first start", "second start"):
-        case = f"{name}, {start}"
-        if list(study.missing(runs, [(case, "qd run", i)])):
-            if start == "second start" and not (cache / name).exists():
-                qd(cache / name, *WORDS[name])
-            with tempfile.TemporaryDirectory() as empty:
-                there = Path(empty) if start == "first start" else cache / name
-                study.add(runs, case, "qd run", i, qd(there, *WORDS[name]))
-        if list(study.missing(runs, [(case, "pyribs", i)])):
-            study.add(runs, case, "pyribs", i, pyribs(name))
+def _python_with_qdax(python: str) -> str:
+    """Returns it; empty, and says why, where QDax cannot be a side."""
+    if not python:
+        print("QDax is left out: qdax=PYTHON names the Python of an environment with pip install -e '.[peers]'")
+    elif subprocess.run([python, "-c", "import qdax"], capture_output=True).returncode:
+        print(f"QDax is left out: {python} cannot import it; type {python} -m pip install -e '.[peers]'")
+        return ""
+    return python
 
 
-def _seeds(runs: study.Runs, i: int, cache: Path) -> None:
-    """Times twenty seeds in one command, and a sweep of six."""
-    sides = {
-        ("arm, 20 seeds", "qd run"): partial(qd, cache / "arm", *WORDS["arm"], "seeds=20"),
-        ("arm, 20 seeds", "pyribs"): partial(_times, 20, pyribs, "arm"),
-        ("arm, 6 runs", "sweep"): partial(qd, cache / "arm", "-m", *WORDS["arm"], "seed=range(0,6)"),
-        ("arm, 6 runs", "six commands"): partial(_times, 6, qd, cache / "arm", *WORDS["arm"]),
-    }
-    for (case, method), side in sides.items():
-        if list(study.missing(runs, [(case, method, i)])):
-            study.add(runs, case, method, i, side())
+def _sides(place: Path, qdax: str, before: str) -> Iterator[tuple[str, dict[str, Side]]]:
+    """Yields each case and its sides, by method."""
+    for name, words in WORDS.items():
+        script = partial(_script, "plain_pyribs.py", name)
+        theirs = partial(_script, "plain_qdax.py", name, python=qdax)
+        for start in ("first start", "second start"):
+            cache = lambda of, name=name, start=start: place / f"{name}, {of}" if start == "second start" else None
+            sides = {"qd run": partial(_started, partial(qd, *words), cache("qd run")), "pyribs": script}
+            if before:
+                sides["qd run before"] = partial(_started, partial(qd, *words, source=before), cache("before"))
+            if qdax and name != "cma_me":
+                sides["QDax"] = partial(_started, theirs, cache("QDax"))
+            yield f"{name}, {start}", sides
+    arm = partial(_started, cache=place / "arm, qd run")
+    yield "arm, second start, on a terminal", {"qd run": partial(arm, partial(qd, *WORDS["arm"], terminal=True))}
+    script, one = partial(_script, "plain_pyribs.py", "arm"), partial(arm, partial(qd, *WORDS["arm"]))
+    many, sweep = (partial(qd, *words, *WORDS["arm"]) for words in (["seeds=20"], ["-m", "seed=range(0,6)"]))
+    yield "arm, 20 seeds", {"qd run": partial(arm, many), "pyribs": partial(_times, 20, script)}
+    yield "arm, 6 runs", {"sweep": partial(arm, sweep), "six commands": partial(_times, 6, one)}
 
 
-def _times(count: int, side: Callable[..., dict[str, float]], *words: Any) -> dict[str, float]:
+def _started(side: Callable[..., Measured], cache: Path | None) -> Measured:
+    """Calls a side with a cache that a call before has filled, or, where it is None, with an empty one."""
+    if cache is None:
+        with tempfile.TemporaryDirectory() as empty:
+            return side(cache=Path(empty))
+    if not cache.exists():
+        side(cache=cache)
+    return side(cache=cache)
+
+
+def _times(count: int, side: Side) -> Measured:
     """What ``count`` calls of a side take, one of which is timed; the peak of memory is that of one."""
-    one = side(*words)
+    one = side()
     return one | {name: count * one[name] for name in ("wall_s", "cpu_s")}
 
 
-def qd(cache: Path, *words: str) -> dict[str, float]:
+def qd(*words: str, cache: Path, source: str = "", terminal: bool = False) -> Measured:
     """Times one ``qd run`` in a folder of its own.
 
     Args:
+        words: of the command.
         cache: the user's cache folder.
-        words: of the command.
+        source: a checkout of it; empty: this one.
+        terminal: on one; then the figures are those of SHOWN.
 
     Returns:
-        As ``process``.
+        As ``whole_process.run``, or as ``whole_process.on_terminal``.
     """
+    env = {"XDG_CACHE_HOME": str(cache)} | ({"PYTHONPATH": source} if source else {})
     with tempfile.TemporaryDirectory() as folder:
-        return process(
-            [sys.executable, "-m", "qd", "run", *words, "budget=50000", f"runs={folder}/runs"],
-            folder,
-            {"XDG_CACHE_HOME": str(cache)},
-        )
+        command = [sys.executable, "-m", "qd", "run", *words, "budget=50000", f"runs={folder}/runs"]
+        if terminal:
+            return whole_process.on_terminal(command, folder, env, SHOWN)
+        return whole_process.run(command, folder, env)
 
 
-def pyribs(name: str) -> dict[str, float]:
-    """Times one script of pyribs.
-
-    Args:
-        name: of its case.
-    """
+def _script(file: str, case: str, python: str = sys.executable, cache: Path | None = None) -> Measured:
+    """Times one script beside this file; where there is a cache, JAX keeps compiled programs in it."""
+    path = str(Path(__file__).with_name(file))
+    kept = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     with tempfile.TemporaryDirectory() as folder:
-        return process([sys.executable, plain_pyribs.__file__, name, "map.png"], folder, {})
-
-
-def process(words: list[str], folder: str, env: dict[str, str]) -> dict[str, float]:
-    """Runs a command and waits for it.
-
-    Args:
-        words: of the command.
-        folder: where it runs.
-        env: variables beside those of this process.
-
-    Returns:
-        wall_s; cpu_s of it and its children; peak_mb, the largest resident memory of the process, in 10^6 bytes.
-
-    Raises:
-        CalledProcessError: it ended with a status other than 0.
-    """
-    began = time.perf_counter()
-    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"} | env
-    with open(Path(folder, "output.txt"), "w") as output:
-        child = subprocess.Popen(words, cwd=folder, env=env, stdout=output, stderr=output)
-        _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, words, Path(folder, "output.txt").read_text())
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    return {"wall_s": time.perf_counter() - began, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": peak}
+        return whole_process.run([python, path, case, "map.png"], folder, kept if cache else {})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from qd.support import collector
+
 _PACKAGES = {  # name -> submodules that pyribs imports
     "sklearn": ("cluster", "exceptions", "gaussian_process", "gaussian_process.kernels", "neighbors"),
     "scipy.stats": ("qmc",),
@@ -48,7 +50,8 @@ class _StandIn:
         return getattr(self.real(), name)
 
     def real(self) -> Any:
-        return getattr(importlib.import_module(self.module), self.name)
+        with collector.paused():
+            return getattr(importlib.import_module(self.module), self.name)
 
 
 class _Aggregate(_StandIn):

@@ -9,17 +9,19 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from qd.report.page import cost
 from qd.support import collector, run_files
 
 Draw = Callable[[Path], list[Path]]
-_COMMAND = "import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main()"
+_COMMAND = "import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main(*{!r})"
 _MODULES = ("qd.report.figures", "qd.report.page.write", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin")
+_TESSELLATION = ("scipy.spatial",)  # of which the cells are polygons
 _PATIENCE = 30.0  # seconds that it waits, and holds 90 MB: to import once more is nothing beside a longer run
 
 
@@ -32,12 +34,18 @@ def draw(run: Path) -> list[Path]:
 
 
 @contextmanager
-def drawing_beside(run: Path) -> Iterator[Draw]:
-    """Yields ``draw``, done by a process that starts now, where there is a second core and the run has no result yet."""
+def drawing_beside(run: Path, archive: Mapping[str, Any]) -> Iterator[Draw]:
+    """Yields ``draw``, done by a process that starts now, where there is a second core and the run has no result yet.
+
+    Args:
+        run: folder of the run.
+        archive: its settings, of which the process learns what it needs.
+    """
     if (os.cpu_count() or 1) < 2 or (run / run_files.RESULT).exists():
         yield draw
         return
-    command = [sys.executable, "-c", _COMMAND.format(sys.path)]
+    modules = _MODULES + (_TESSELLATION if "cells" in archive else ())
+    command = [sys.executable, "-c", _COMMAND.format(sys.path, modules)]
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     # a process group of its own: Ctrl-C reaches the search alone
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, process_group=0) as process:
@@ -52,10 +60,10 @@ def drawing_beside(run: Path) -> Iterator[Draw]:
             process.kill()
 
 
-def main() -> None:
-    """Imports what ``draw`` needs, draws the run that a line on standard input names, and prints its files."""
+def main(*modules: str) -> None:
+    """Imports modules that ``draw`` needs, draws the run that a line on standard input names, and prints its files."""
     with collector.paused():
-        for module in _MODULES:
+        for module in modules:
             import_module(module)
     timer = threading.Timer(_PATIENCE, os._exit, [0])
     timer.daemon = True

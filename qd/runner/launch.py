@@ -43,7 +43,8 @@ def launch(words: Sequence[str]) -> int:
 
 def _run_one(words: list[str]) -> int:
     settings = load(words)
-    with ending.drawing_beside(folder(settings, words)) if waiting.is_enabled() else nullcontext(ending.draw) as draw:
+    beside = ending.drawing_beside(folder(settings, words), settings.archive)
+    with beside if waiting.is_enabled() else nullcontext(ending.draw) as draw:
         with collector.paused():
             from qd.runner import outcomes, terminal  # with JAX
 

@@ -43,26 +43,26 @@ def test_the_pictures_are_those_of_this_process(run, monkeypatch):
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
-@pytest.mark.parametrize("program", ["import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main()", "{}"])
+@pytest.mark.parametrize("program", [ending._COMMAND, "{} {}"])
 def test_what_the_other_process_does_not_draw_is_drawn_here(tmp_path, run, monkeypatch, program):
     drawn_here: list[Path] = []
     monkeypatch.setattr(ending, "draw", lambda run: drawn_here.append(run) or [run / "map"])
     monkeypatch.setattr(ending, "_COMMAND", program)
-    with ending.drawing_beside(tmp_path / "new") as draw:
+    with ending.drawing_beside(tmp_path / "new", {}) as draw:
         files = draw(run)
     there = [run / "figures/heatmap.png", run / "report.html"]
     assert (files, drawn_here) == ((there, []) if "main" in program else ([run / "map"], [run]))
 
 
 def test_a_fault_is_raised_here(tmp_path):
-    with ending.drawing_beside(tmp_path / "new") as draw, pytest.raises(ValueError, match="new does not exist"):
+    with ending.drawing_beside(tmp_path / "new", {}) as draw, pytest.raises(ValueError, match="new does not exist"):
         draw(tmp_path / "new")
 
 
 def test_no_process_is_started_for_a_run_that_has_its_result_or_on_one_core(tmp_path, run, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
-    with ending.drawing_beside(run) as draw:
+    with ending.drawing_beside(run, {}) as draw:
         assert draw is ending.draw
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    with ending.drawing_beside(tmp_path / "new") as draw:
+    with ending.drawing_beside(tmp_path / "new", {}) as draw:
         assert draw is ending.draw

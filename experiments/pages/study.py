@@ -15,8 +15,8 @@ file says what NAME is, in words and references:
         columns: {answers: $answers, ours: "[[method=ours; form=.1i]]"}
 
 A reference names a row of a table (study, case, method, metric; what it lacks is that of the row, then of the defaults) and
-a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for the interval
-alone, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of seeds, and
+a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for both without
+the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of seeds, and
 ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales; ``seeds=20-39`` is the median over these alone. A number that a
 table lacks is empty in a table of a page and a fault elsewhere.
 """
@@ -150,7 +150,7 @@ def _text(row: Row, name: str, form: str, times: float) -> str:
         return f"{number(row.value)} {both}".strip() if kind == "r" else both
     if kind in "kwc":
         return _until(row, name, kind)
-    return {"v": number(row.value), "b": interval, "i": f"{number(row.value)} {interval}".strip() + few}[kind]
+    return {"v": number(row.value), "b": interval + few, "i": f"{number(row.value)} {interval}".strip() + few}[kind]
 
 
 def _until(row: Row, name: str, kind: str) -> str:

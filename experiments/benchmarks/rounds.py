@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import study
-from qd.report.table import Row, Runs, over_seeds, summary
+from qd.report.table import Row, Runs, of_ratios, summary
 
 Side = Callable[[], int]
 BUDGETS = {"quick": 3, "first": 9, "full": 31}  # rounds
@@ -81,7 +81,7 @@ def rows(runs: Runs, pairs: dict[str, tuple[str, str]], metrics: Sequence[str] =
                 ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
                 if shared := sorted(ours.keys() & theirs.keys()):
                     ratios = [ours[i] / theirs[i] for i in shared]
-                    table.append(over_seeds(case, name, f"ratio {metric}", ratios))
+                    table.append(of_ratios(case, name, f"ratio {metric}", ratios))
     return table
 
 

@@ -30,7 +30,7 @@ from domains.maze.maps import Target
 from experiments import command, study
 from experiments.command import Names
 from qd import keys
-from qd.report.table import Row, Runs, over_seeds, summary
+from qd.report.table import Row, Runs, of_ratios, summary
 
 MAZE = Maze(steps=250, controller=Mlp(hidden=(8, 8)), goal=Target())
 CELLS, BATCH = (100, 100), 150
@@ -150,7 +150,7 @@ def _compare(runs: Runs, case: str) -> list[Row]:
     for metric in ("cpu_seconds", "wall_seconds"):
         ours, theirs = (runs.column(case, method, metric) for method in METHODS)
         ratios = [theirs[seed] / ours[seed] for seed in sorted(ours.keys() & theirs.keys())]
-        table.append(over_seeds(case, VERSUS, f"{metric}_ratio", ratios))
+        table.append(of_ratios(case, VERSUS, f"{metric}_ratio", ratios))
     return table
 
 

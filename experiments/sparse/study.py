@@ -25,7 +25,7 @@ from experiments.sparse.tasks import SparseTask, task
 from qd import abilities, keys
 from qd.archives import HostElites
 from qd.emitters.sparse.serene import SereneMemory
-from qd.report.table import Row, Runs, over_seeds, summary
+from qd.report.table import Row, Runs, of_ratios, summary
 from qd.search import refit, run, start
 from qd.types import Search, State
 
@@ -129,7 +129,7 @@ def beside_ours(runs: Runs) -> list[Row]:
     for case, other in pairs:
         ours, theirs = (runs.column(case, name, "until_all") for name in ("ours", other))
         share = [ours[seed] / theirs[seed] for seed in _shared_seeds(runs, case, other)]
-        table.append(over_seeds(case, f"ours / {other}", "until_all", share))
+        table.append(of_ratios(case, f"ours / {other}", "until_all", share))
     return table + study.differences(runs, [(case, "ours", other) for case, other in pairs], ["coverage_all"])
 
 

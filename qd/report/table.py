@@ -120,6 +120,21 @@ def over_seeds(case: str, method: str, metric: str, values: Sequence[float], sta
     return Row(case, method, metric, float(middle), float(low), float(high), len(column), few)
 
 
+def of_ratios(case: str, method: str, metric: str, values: Sequence[float]) -> Row:
+    """Returns the row of ratios over seeds: their median, and the interval of their logarithms, so that none reaches 0.
+
+    Args:
+        case: what was searched.
+        method: names of both sides.
+        metric: name of the number.
+        values: [n] ratios above 0, one for each seed.
+    """
+    row = over_seeds(case, method, metric, np.log(values).tolist())
+    low, high = np.exp(row[4:6]).tolist()
+    few = tuple(map(float, values)) if row.values else ()
+    return row._replace(value=float(np.median(values)), low=low, high=high, values=few)
+
+
 def difference(runs: Runs, case: str, method: str, other: str, metric: str) -> Row:
     """Returns the mean of ``method`` minus ``other``, paired by seed, with Student's interval and the p of its test.
 

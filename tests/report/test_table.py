@@ -43,6 +43,13 @@ def test_below_five_seeds_the_values_themselves_are_there():
     assert "(0.0, 1.0, 2.0, 3.0)" in table.text([few], ("c",))
 
 
+def test_ratios_have_intervals_of_their_logarithms():
+    row = table.of_ratios("a", "ours / theirs", "speed", [0.5, 1.0, 8.0])
+    logs = statistics.mean(np.log([0.5, 1.0, 8.0]))
+    assert row.value == 1 and (row.low, row.high) == pytest.approx((np.exp(logs.low), np.exp(logs.high))) and row.low > 0
+    assert row.values == (0.5, 1.0, 8.0)
+
+
 def test_differences_are_paired_by_seed_and_corrected_for_their_number(tmp_path):
     runs = Runs(tmp_path / "r.jsonl")
     for seed in range(8):

@@ -33,6 +33,7 @@ class DomainAbilities(Protocol):
     dispatcher: Any = None  # the workers that evaluate it: qd.remote.dispatch.Dispatcher; None: it is evaluated in this process
     external: bool = False  # another program evaluates it, by `qd ask` and `qd tell`
     render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions
+    reasons: Callable[[Array], Sequence[str]] | None = None  # [B, ...] -> why each failed; "" where it did not
     film: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B moving pictures
     policy: Callable[[Any], Callable[[Array], Array]] | None = None  # one solution -> (observation -> action)
 

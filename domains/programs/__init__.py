@@ -1,1 +1,168 @@
-"""Programs, written by a language model and run in a sandbox."""
+"""Programs: a language model writes them, a sandbox runs them, a problem says how good they are.
+
+    programs = Programs(BinPacking(), Coder(lm), Monty(), axes=("complexity", "length"))
+
+B programs, M axes. Nothing here knows which model it is: conf passes the client in.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from domains.programs import measures
+from domains.programs.code import fault_of
+from domains.programs.coder import Coder
+from domains.programs.journal import Journal, Record
+from domains.programs.page import page
+from domains.programs.problem import Problem, Score
+from domains.programs.sandbox.limits import Sandbox
+from qd.support.errors import UserError
+from qd.types import Array, Evaluation, Rendering
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Solutions are source texts; ``traits`` [B, M] are the features named by ``axes``, each a number or its logarithm.
+
+    Features beside those of the problem: length (characters), lines, complexity (cyclomatic), depth, shares [B, 6] and syntax
+    [B, 32] of the tree, seconds, memory; ``views`` are more by name, functions of the sources. A program that fails has NaN as
+    objective; events.jsonl and programs.jsonl of the run say why.
+    """
+
+    problem: Problem
+    coder: Coder
+    sandbox: Sandbox
+    axes: tuple[str, ...] = ("complexity", "length")
+    logarithmic: tuple[str, ...] = ()  # axes of which the logarithm to base 10 is taken
+    views: Mapping[str, Callable[[Sequence[str]], np.ndarray]] = field(default_factory=dict, compare=False)
+    held: Problem | None = None  # the same task on held-out cases: a finished run is judged by it
+    held_sandbox: Sandbox | None = None  # where that is run; None: the same
+    parallel: int = 1  # programs that run at the same time
+    folder: str | None = field(default=None, compare=False)  # of the run
+    pure: bool = False
+
+    def __post_init__(self) -> None:
+        valid = (*measures.NAMES, *self.problem.features)
+        for name in (*self.axes, *self.logarithmic):
+            if name not in valid:
+                raise UserError(f"domain.axes has {name!r}, which is no feature", f"type some of {', '.join(valid)}")
+        if not isinstance(self.parallel, int) or self.parallel < 1:
+            raise UserError(f"domain.parallel={self.parallel!r} is no number of programs", "type domain.parallel=1")
+
+    @property
+    def objective_range(self) -> tuple[float, float] | None:
+        """That of the problem."""
+        return self.problem.objective_range
+
+    @property
+    def held_out(self) -> "Programs | None":
+        """The same programs on held-out cases, where there are some."""
+        if self.held is None:
+            return None
+        sandbox = self.held_sandbox or self.sandbox
+        return Programs(self.held, self.coder, sandbox, self.axes, self.logarithmic, self.views, parallel=self.parallel)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """All programs of the run with their evaluations."""
+        return Journal(self.folder, f"{self.problem!r} {self.sandbox!r}")
+
+    def sample(self, key: Array, n: int) -> Array:
+        """Returns the initial programs, then others that the model writes from the task alone.
+
+        Args:
+            key: of the model's samples.
+            n: how many.
+
+        Returns:
+            Sources, objects [n].
+
+        Raises:
+            UserError: the sandbox does not work here, or no initial program can be evaluated.
+        """
+        self.sandbox.check()
+        first = list(self.problem.initial)[:n]
+        for source in first:
+            self.journal.note_origin(source, "initial")
+        records = [self._record(source) for source in first]
+        if first and all(math.isnan(record.objective) for record in records):
+            raise UserError(f"the initial program fails: {records[0].words}", "correct the program or its evaluator")
+        written = self.coder.write(key, self.problem, n - len(first)) if n > len(first) else []
+        for source in written:
+            self.journal.note_origin(source, "write")
+        return objects([*first, *written])
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        """Runs B programs, each once in the life of a run.
+
+        Args:
+            keys: unused.
+            solutions: sources [B].
+
+        Returns:
+            Objective [B], NaN where a program failed, and its features.
+        """
+        sources = [str(source) for source in solutions]
+        with ThreadPoolExecutor(self.parallel) as threads:
+            records = dict(zip(dict.fromkeys(sources), threads.map(self._record, dict.fromkeys(sources)), strict=True))
+        rows = [records[source] for source in sources]
+        features = self._features(sources, rows)
+        features |= {name: np.asarray(view(sources)) for name, view in self.views.items()}
+        return Evaluation(np.array([row.objective for row in rows]), features)
+
+    def reasons(self, solutions: Array) -> list[str]:
+        """Returns why programs failed, [B]; empty where they did not, or were not evaluated."""
+        records = [self.journal.find(str(source)) for source in solutions]
+        return [record.words if record and math.isnan(record.objective) else "" for record in records]
+
+    def render(self, solutions: Array) -> list[Rendering]:
+        """Returns a page of each program: its code, what it changed of its parent, its output and what was said of it."""
+        return [Rendering("html", page(str(source), self.journal, self.problem.language)) for source in solutions]
+
+    def _record(self, source: str) -> Record:
+        record = self.journal.find(source)
+        if record is None:
+            record = run(self.problem, self.sandbox, source)
+            self.journal.add(source, record)
+        return record
+
+    def _features(self, sources: list[str], rows: list[Record]) -> dict[str, np.ndarray]:
+        described = [measures.describe(source) for source in sources]
+        features = {name: np.array([each[name] for each in described]) for name in described[0]} if described else {}
+        for name in ("seconds", "memory"):
+            features[name] = np.array([[getattr(row, name)] for row in rows], np.float32)
+        for name in self.problem.features:
+            features[name] = np.array([[row.features.get(name, np.nan)] for row in rows], np.float32)
+        columns = [np.log10(np.maximum(features[a], 1e-9)) if a in self.logarithmic else features[a] for a in self.axes]
+        return features | {"traits": np.concatenate(columns, axis=1).astype(np.float32)}
+
+
+def run(problem: Problem, sandbox: Sandbox, source: str) -> Record:
+    """Runs and scores one program.
+
+    Args:
+        problem: the task.
+        sandbox: where it runs.
+        source: of the program.
+
+    Returns:
+        The record; its words say why it failed.
+    """
+    if reason := fault_of(source):
+        return Record(math.nan, {}, reason, "", math.nan, math.nan)
+    outcome = sandbox.run(problem.job(source))
+    score = Score(math.nan, {}, outcome.fault) if outcome.fault else problem.score(outcome.value)
+    words = score.words or ("its objective is not a number" if math.isnan(score.objective) else "")
+    features = {name: float(value) for name, value in score.features.items()}
+    return Record(float(score.objective), features, words, outcome.output, outcome.seconds, outcome.memory)
+
+
+def objects(sources: Sequence[str]) -> np.ndarray:
+    """Returns sources as an array of objects, [B]."""
+    column = np.empty(len(sources), dtype=object)
+    column[:] = list(sources)
+    return column

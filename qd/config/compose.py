@@ -25,7 +25,7 @@ from qd.support.moved import current_override, current_setting, earlier_settings
 from qd.support.spelling import unknown
 
 # each component may refer to those before it
-_ORDER = ("lm", "judge_lm", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
+_ORDER = ("lm", "judge_lm", "sandbox", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = (
     "name",
     "seed",

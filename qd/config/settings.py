@@ -21,6 +21,7 @@ from qd.support.spelling import unknown
 _LEFT_OUT = (
     "lm",
     "judge_lm",
+    "sandbox",
     "grade",
     "judge",
     "source",
@@ -35,7 +36,7 @@ _LEFT_OUT = (
     "workers",
 )  # where they are not set
 
-COMPONENTS = ("lm", "judge_lm", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
+COMPONENTS = ("lm", "judge_lm", "sandbox", "grade", "judge", "domain", "descriptor", "archive", "emitter", "referee", "driver")
 _COUNTS = ("budget", "initial", "log_every", "save_every")
 _COMPONENT_COUNTS = {
     "archive": ("dims", "cells", "samples", "capacity"),
@@ -109,6 +110,7 @@ class RunSettings:
     remote: RemoteSettings = field(default_factory=RemoteSettings)
     lm: Any = None  # shared services, built first and handed on by name
     judge_lm: Any = None  # where judges ask another language model than the generator's
+    sandbox: Any = None  # where programs are run
     grade: Any = None
     judge: Any = None
     domain: Any

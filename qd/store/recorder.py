@@ -141,10 +141,12 @@ class Recorder:
         return self._rows_inside(state, batch, whole, began)
 
     def _note_failures(self, state: State, batch: Batch) -> None:
-        """Keeps the first solutions that failed, vectors only: to be looked at, for the archive has none of them."""
+        """Keeps the first solutions that failed, for the archive has none of them: vectors, or else their reasons."""
         for row in np.flatnonzero(batch.status < 0)[: max(0, _FAILURES - self.tally.failed)]:
             if np.asarray(batch.solutions).dtype.kind in "fiu":
                 self.event("failed", state, id=int(batch.ids[row]), solution=np.asarray(batch.solutions[row]).tolist())
+            elif reasons := abilities.of_domain(self.search.domain).reasons:
+                self.event("failed", state, id=int(batch.ids[row]), reason=reasons(batch.solutions[[row]])[0])
 
     def _note_workers(self, state: State, batch: Batch | None = None) -> None:
         for event, entries in self.workers.events(batch):

@@ -38,6 +38,7 @@ def test_what_is_not_set_is_left_out():
         "columns",
         "lm",
         "judge_lm",
+        "sandbox",
         "grade",
         "judge",
     }

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,13 @@ from qd.config.compose import assemble, load
 from qd.support.conf import conf
 from qd.types import Search
 
+SCRIPTED = [
+    "lm=toy",
+    "lm.model=scripted",
+    "lm.server._target_=experiments.programs.scripted.Scripted",
+    "sandbox=none",
+]
+PROGRAMS = ("bin_packing", "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval")
 TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
 
 
@@ -36,8 +44,16 @@ def copied(part: Any) -> Any:
     return pickle.loads(pickle.dumps(part))
 
 
+CODE = tuple(name for name in choices("emitter") if name.startswith("code_"))  # for domains of programs
 LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
 
+_OWN = Path(__file__).with_name("own_program")
+OWN_PROGRAM = [
+    f"domain.problem.evaluator={_OWN / 'evaluator.py'}",
+    f"domain.problem.program={_OWN / 'first.py'}",
+    "domain.problem.task='Write solve() that returns a large number.'",
+    "domain.problem.features=[size]",
+]
 PRICED = ["lm.price.in=1", "lm.price.out=2"]
 EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
 NEEDED = {  # choice -> overrides
@@ -45,6 +61,10 @@ NEEDED = {  # choice -> overrides
     "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
+    **{f"domain/{name}": SCRIPTED for name in PROGRAMS},
+    "domain/programs": [*SCRIPTED, *OWN_PROGRAM],
+    **{f"emitter/{name}": ["domain=bin_packing", *SCRIPTED] for name in CODE},
+    **{f"sandbox/{name}": ["domain=bin_packing", *SCRIPTED[:-1], f"sandbox={name}"] for name in choices("sandbox")},
     "driver/steady": ["workers=2"],
     "recipe/qdaif_paper": ["lm=toy"],
     "recipe/quant_speed": ["domain.network=digits"],

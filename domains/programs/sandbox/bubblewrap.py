@@ -49,10 +49,10 @@ class Bubblewrap:
         """
 
         def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            return [*self._walls(folder, job.folders), *prlimit(self.limits), *command]
+            return [*self._walls(folder, job.folders), *prlimit(self.limits), *(word.replace(JOB, _HERE) for word in command)]
 
-        words = [self.python, "-I", "-S", _SCRIPT, f"{_HERE}/job.json", *package_folders()]
-        return run_job(job, self.limits, whole, [f"{_HERE}/job.json" if word == JOB else word for word in words])
+        words = [self.python, "-I", "-S", _SCRIPT, f"{JOB}/job.json", *package_folders()]
+        return run_job(job, self.limits, whole, words)
 
     def _walls(self, folder: Path, folders: Sequence[str]) -> list[str]:
         size = str(int(self.limits.files * 1e6))

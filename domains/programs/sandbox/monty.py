@@ -5,7 +5,6 @@ digits: answers that count are checked once more in CPython.
 """
 
 import math
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,23 +88,24 @@ class _Printed:
 
 @contextmanager
 def _session(limits: Limits) -> Iterator[Any]:
-    """A worker of the pool of this thread, fresh for each program."""
+    """A session of a worker process, fresh for each program."""
     import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
 
-    pool = _POOLS.__dict__.get("pool")
-    if pool is None:
-        pool = _POOLS.pool = monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
+    pool = _POOLS.pop() if _POOLS else monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
     settings = {
         "max_feed_duration_secs": limits.seconds,
         "max_memory": int(limits.memory * 2**20),
         "max_recursion_depth": _DEPTH,
         "max_total_sleep_secs": min(limits.wall, limits.seconds),
     }
-    with pool.checkout(limits=settings) as session:
-        yield session
+    try:
+        with pool.checkout(limits=settings) as session:
+            yield session
+    finally:
+        _POOLS.append(pool)
 
 
-_POOLS = threading.local()
+_POOLS: list[Any] = []  # one for each thread that runs programs at the same time; appending and popping are atomic
 
 
 def _describe(error: Any) -> str:

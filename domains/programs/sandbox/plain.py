@@ -39,16 +39,12 @@ class Plain:
         """
 
         def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            words = list(command)
-            return [
-                *prlimit(self.limits, processes=False),
-                *(str(folder / "job.json") if word == JOB else word for word in words),
-            ]
+            return [*prlimit(self.limits, processes=False), *(word.replace(JOB, str(folder)) for word in command)]
 
-        return run_job(job, self.limits, whole, [sys.executable, "-I", str(INSIDE), JOB])
+        return run_job(job, self.limits, whole, [sys.executable, "-I", str(INSIDE), f"{JOB}/job.json"])
 
 
-JOB = "{job}"
+JOB = "{job}"  # in a command: the folder with the files of the job
 
 
 def prlimit(limits: Limits, processes: bool = True) -> list[str]:

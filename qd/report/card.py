@@ -7,11 +7,10 @@ from typing import Any
 import yaml
 
 from qd.plots.heatmap import heatmap
-from qd.report import figures
+from qd.report import figures, headline
 from qd.store import archive_file, metrics_file, runs
 from qd.support import atomic, links, provenance, run_files
 
-_TITLES = {"evals": "evaluations", "coverage": "coverage, %", "qd_score": "QD score", "best": "best objective"}
 _FILES = {
     run_files.ARCHIVE: "the elites, arrays that NumPy loads without pickle",
     run_files.ARCHIVE_HEADER: "what they are: archive, bounds, versions, settings",
@@ -69,9 +68,7 @@ def _text(run: Path, archive: archive_file.StoredArchive, has_curves: bool) -> s
 
 
 def _metrics(run: Path, about: dict[str, Any]) -> str:
-    path = run / run_files.METRICS
-    row = {"evals": about.get("evaluations")} | (metrics_file.last_row(path) if path.is_file() else {})
-    rows = [f"| {title} | {row[name]:,.6g} |" for name, title in _TITLES.items() if isinstance(row.get(name), int | float)]
+    rows = [f"| {title} | {value:,.6g}{unit} |" for title, value, unit in headline.figures(run, about.get("evaluations"))]
     return "\n".join(["| metric | value |", "|---|---|", *rows])
 
 

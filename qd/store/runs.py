@@ -4,7 +4,7 @@ G rows of metrics.csv.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,10 +47,18 @@ class Run(NamedTuple):
         return {name: float(column[row]) for name, column in self.curve.items() if name not in _LEFT_OUT}
 
 
-def finished_runs(folders: Sequence[Path]) -> list[Run]:
-    """Reads all finished runs below the folders and prints which are left out. Raises UserError where none is finished."""
+def finished_runs(folders: Sequence[Path], say: Callable[[str], None] = print) -> list[Run]:
+    """Reads all finished runs below the folders.
+
+    Args:
+        folders: where runs are looked for, at any depth.
+        say: called with a line for each run that is left out.
+
+    Raises:
+        UserError: none is finished.
+    """
     paths = {path.resolve(): path for top in folders for path in below(top)}
-    runs = [run for path in paths.values() if (run := _read(path))]
+    runs = [run for path in paths.values() if (run := _read(path, say))]
     if not runs:
         where = ", ".join(str(top) for top in folders)
         problem = f"none of the {len(paths)} runs in {where} is finished" if paths else f"no run in {where}"
@@ -58,38 +66,39 @@ def finished_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _read(path: Path) -> Run | None:
-    """Reads a run; prints a line and returns None where it is unfinished or damaged."""
+def _read(path: Path, say: Callable[[str], None]) -> Run | None:
+    """Reads a run; says a line and returns None where it is unfinished or damaged."""
     try:
         links.check(path)
         outcome = folder.result(path)
     except UserError as error:
-        print(f"left out: {error}")
+        say(f"left out: {error}")
         return None
     try:
         curve = metrics(path / run_files.METRICS)
     except ValueError as error:
-        print(f"left out: {error}; type its command with again=true")
+        say(f"left out: {error}; type its command with again=true")
         return None
     evaluations = curve.get("evals", [])
     if outcome is None:
         progress = f" ({int(evaluations[-1]):,} evaluations)" if len(evaluations) else ""
-        print(f"left out: {path} is not finished{progress}; give its command again")
+        say(f"left out: {path} is not finished{progress}; give its command again")
         return None
     for name in (run_files.ARCHIVE_HEADER, run_files.METRICS):
         if not (path / name).is_file():
-            print(f"left out: {path} has lost its {name}; type its command with again=true")
+            say(f"left out: {path} has lost its {name}; type its command with again=true")
             return None
     if not len(evaluations):
-        print(f"left out: {path / run_files.METRICS} holds no rows; type its command with again=true")
+        say(f"left out: {path / run_files.METRICS} holds no rows; type its command with again=true")
         return None
     try:
         config = read_files.json_object(path / run_files.ARCHIVE_HEADER, "type its command with again=true").get("config")
     except UserError as error:
-        print(f"left out: {error}")
+        say(f"left out: {error}")
         return None
-    if not isinstance(config, dict) or "seed" not in config:
-        print(f"left out: {path / run_files.ARCHIVE_HEADER} holds no config; type its command with again=true")
+    kinds = {"name": str, "seed": int, "budget": int}
+    if not isinstance(config, dict) or not all(isinstance(config.get(name), kind) for name, kind in kinds.items()):
+        say(f"left out: {path / run_files.ARCHIVE_HEADER} holds no config; type its command with again=true")
         return None
     return Run(path, config, outcome["sources"], curve)
 

@@ -25,6 +25,14 @@ def test_there_are_forty_payloads():
     assert len({*PAYLOADS, *HOSTILE_SVGS, *HOSTILE_PAGES}) == 40
 
 
+@pytest.mark.parametrize("folder", ["page", "compare", "view"])
+def test_every_colour_that_a_page_uses_is_defined(folder):
+    static = Path(write.__file__).parents[1] / folder / "static"
+    text = write.style() + "".join(file.read_text() for file in sorted(static.iterdir()) if file.suffix in (".css", ".js"))
+    used = {*re.findall(r"var\(--([a-z]+)", text), *re.findall(r'theme\("([a-z]+)"\)', text)}
+    assert len(used) > 5 and used <= {*re.findall(r"--([a-z]+):", text)}
+
+
 def test_packed_arrays_come_back():
     arrays = {
         "a": np.arange(7, dtype=np.int64), "b": np.array([[1.5, np.nan]], np.float32), "c": np.array([2**40, 1]),

@@ -16,7 +16,7 @@ from qd.plots.curves import CurvePanel
 from qd.plots.records import COLOURS
 from qd.plots.side_by_side import DIVERGING
 from qd.report.collect import Method
-from qd.report.compare import maps
+from qd.report.compare import maps, tables
 from qd.report.compare.contrasts import COSTS, Contrast
 from qd.report.compare.curves import Bands
 from qd.report.compare.maps import MethodMap
@@ -42,8 +42,8 @@ class ComparedCase(NamedTuple):
     maps: Sequence[MethodMap]
 
 
-def html(cases: Sequence[ComparedCase], notes: Sequence[str]) -> str:
-    """Returns the page as text. Whatever the runs say is data in it, never markup.
+def html(cases: Sequence[ComparedCase], notes: Sequence[str]) -> bytes:
+    """Returns the page in UTF-8. Whatever the runs say is data in it, never markup.
 
     Args:
         cases: at least one.
@@ -52,20 +52,22 @@ def html(cases: Sequence[ComparedCase], notes: Sequence[str]) -> str:
     arrays = {"palette maps": _palette(COLOURS), "palette differences": _palette(DIVERGING)}
     shown = [_case(case, f"case {i}", arrays) for i, case in enumerate(cases)]
     facts = {"cases": shown, "notes": list(notes), "lines": list(LINES), "cite": provenance.citation("qd-atlas")}
-    script = "\n".join(
-        path.read_text(encoding="utf-8")
-        for path in (_OF_A_RUN / "data.js", *(_STATIC / name for name in ("maps.js", "curves.js", "compare.js")))
-    )
-    style = (_OF_A_RUN / "page.css").read_text(encoding="utf-8") + (_STATIC / "compare.css").read_text(encoding="utf-8")
+    code = script()
     parts = {
-        "POLICY": page.policy(script),
+        "POLICY": page.policy(code),
         "TITLE": escape(f"{', '.join(case.name for case in cases)}: methods compared"),
-        "STYLE": style,
+        "STYLE": page.style(_STATIC / "compare.css"),
         "DATA": bundle.pack(facts, arrays),
-        "SCRIPT": script,
+        "SCRIPT": code,
     }
     pieces = (_STATIC / "compare.html").read_text(encoding="utf-8").split("@@")  # text, name, text, name, ..., text
-    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode("utf-8", "replace")
+
+
+def script() -> str:
+    """Returns the page's one script."""
+    files = (_OF_A_RUN / "data.js", *(_STATIC / name for name in ("maps.js", "curves.js", "compare.js")))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 def _case(case: ComparedCase, key: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -91,6 +93,7 @@ def _case(case: ComparedCase, key: str, arrays: dict[str, np.ndarray]) -> dict[s
             }
             for method in case.methods
         ],
+        "texts": _texts(case),
         "contrasts": [each._asdict() | {"words": each.words} for each in case.contrasts],
         "curves": [{"column": panel.column, "label": panel.label} for panel in case.panels],
         "maps": [_map(average, f"{key} map {i}", arrays) for i, average in enumerate(case.maps)],
@@ -98,6 +101,17 @@ def _case(case: ComparedCase, key: str, arrays: dict[str, np.ndarray]) -> dict[s
             [_index(case.maps, a), _index(case.maps, b), maps.reach([maps.difference(a, b)])] for a, b in maps.pairs(case.maps)
         ],
         "scale": list(maps.scale(case.maps)) if case.maps else None,
+    }
+
+
+def _texts(case: ComparedCase) -> dict[str, str]:
+    """Returns both tables of a case as they go into a paper."""
+    own = [name for name in case.metrics if name not in tables.SHOWN]
+    return {
+        "contrasts LaTeX": tables.latex(case.contrasts),
+        "contrasts CSV": tables.csv_text(Contrast, case.contrasts),
+        "final LaTeX": tables.latex_of_rows(case.rows, own),
+        "final CSV": tables.csv_text(Row, case.rows),
     }
 
 

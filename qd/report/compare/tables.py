@@ -30,24 +30,40 @@ def write(folder: Path, rows: Sequence[Row], contrasts: Sequence[Contrast], own:
     Returns:
         The files.
     """
-    recorded = {row.metric for row in rows}
-    columns = tuple(name for metric in (*SHOWN, *own) if (name := f"{metric}_mean") in recorded)
     table.write(folder / "table.csv", rows)
-    atomic.write(folder / "table.tex", (table.latex(list(rows), columns, digits=2) + "\n").encode())
+    atomic.write(folder / "table.tex", latex_of_rows(rows, own).encode())
     paths = [folder / "table.csv", folder / "table.tex"]
     if contrasts:
-        atomic.write(folder / "comparisons.csv", _csv(contrasts).encode())
+        atomic.write(folder / "comparisons.csv", csv_text(Contrast, contrasts).encode())
         atomic.write(folder / "comparisons.tex", latex(contrasts).encode())
         paths += [folder / "comparisons.csv", folder / "comparisons.tex"]
     return paths
 
 
-def _csv(contrasts: Sequence[Contrast]) -> str:
+def csv_text(kind: type[Row] | type[Contrast], rows: Sequence[Row] | Sequence[Contrast]) -> str:
+    """Returns rows as csv, numbers in six significant digits.
+
+    Args:
+        kind: whose fields are the head.
+        rows: of that kind.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(Contrast._fields)
-    writer.writerows([[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in contrast] for contrast in contrasts])
+    writer.writerow(kind._fields)
+    writer.writerows([[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows])
     return buffer.getvalue()
+
+
+def latex_of_rows(rows: Sequence[Row], own: Sequence[str] = ()) -> str:
+    """Lays the means of final figures out as a LaTeX tabular (booktabs).
+
+    Args:
+        rows: of all methods.
+        own: the recipes' own metrics, shown too.
+    """
+    recorded = {row.metric for row in rows}
+    columns = tuple(name for metric in (*SHOWN, *own) if (name := f"{metric}_mean") in recorded)
+    return table.latex(list(rows), columns, digits=2) + "\n"
 
 
 def latex(contrasts: Sequence[Contrast]) -> str:

@@ -13,7 +13,7 @@ from qd.report.compare import curves, maps, page, tables
 from qd.report.compare.contrasts import contrasts, metrics_of, rows
 from qd.report.compare.page import ComparedCase
 from qd.report.figures import save
-from qd.store.runs import finished_runs
+from qd.store.runs import Run, finished_runs
 from qd.support import atomic
 
 PAGE = "compare.html"
@@ -40,13 +40,12 @@ def compare(
     notes: list[str] = []
     runs = finished_runs(folders)
     out = out or collect.shared_folder(runs)
-    cases = [_case(name, methods, only, against, notes) for name, methods in collect.cases(runs, notes).items()]
-    _note_comparisons(cases, notes)
+    cases = _cases(runs, notes, only, against)
     rows_of_all = [row for case in cases for row in case.rows]
     contrasts_of_all = [contrast for case in cases for contrast in case.contrasts]
     own = list(dict.fromkeys(name for case in cases for name in case.metrics if name not in tables.SHOWN))
     atomic.make_folder(out / "figures")
-    atomic.write(out / PAGE, page.html(cases, notes).encode())
+    atomic.write(out / PAGE, page.html(cases, notes))
     paths = [out / PAGE, *tables.write(out, rows_of_all, contrasts_of_all, own)]
     for case in cases:
         paths += _draw(case, out / "figures", len(cases) == 1, against)
@@ -56,6 +55,26 @@ def compare(
     names = ", ".join(str(path) for path in paths if path.suffix != ".pdf")
     print(f"compared {len(runs)} run{'s' * (len(runs) > 1)}: {names}")
     return paths
+
+
+def html(folders: Sequence[Path]) -> bytes:
+    """Returns the page that compares runs, and writes nothing; runs that are left out are named on it.
+
+    Args:
+        folders: of the runs.
+
+    Raises:
+        UserError: none is finished, the same seed twice, or records that do not overlap.
+    """
+    notes: list[str] = []
+    runs = finished_runs(folders, notes.append)
+    return page.html(_cases(runs, notes), notes)
+
+
+def _cases(runs: list[Run], notes: list[str], only: Sequence[str] = (), against: str | None = None) -> list[ComparedCase]:
+    cases = [_case(name, methods, only, against, notes) for name, methods in collect.cases(runs, notes).items()]
+    _note_comparisons(cases, notes)
+    return cases
 
 
 def _case(name: str, methods: list[Method], only: Sequence[str], against: str | None, notes: list[str]) -> ComparedCase:

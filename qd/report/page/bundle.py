@@ -29,7 +29,9 @@ def pack(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
         raw = plain.tobytes()
         data.append(raw + bytes(-len(raw) % 8))
         offset += len(data[-1])
-    header = json.dumps({"facts": _finite(facts), "arrays": places}, ensure_ascii=False, allow_nan=False).encode()
+    header = json.dumps({"facts": _finite(facts), "arrays": places}, ensure_ascii=False, allow_nan=False).encode(
+        "utf-8", "replace"
+    )
     header += b" " * (-(len(header) + 4) % 8)
     whole = len(header).to_bytes(4, "little") + header + b"".join(data)
     return base64.b64encode(gzip.compress(whole, 4, mtime=0)).decode()

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import colormaps
 
+from qd.plots.curves import PANELS, REFEREE
 from qd.plots.heatmap import voronoi
 from qd.plots.records import Map
-from qd.report import figures
+from qd.report import figures, headline
 from qd.report.page import lineage, timeline
 from qd.store import archive_file, folder, history, metrics_file, renderings
 from qd.support import json_lines, provenance, read_files, run_files
@@ -25,6 +26,13 @@ _PICTURES = 3_500_000  # bytes of renderings at most
 _SOLUTIONS = 1_500_000  # bytes of solutions at most
 _FRAMES, _CHANGES = 120, 400_000  # of the timeline, at most
 _CURVES = 2_000  # rows of metrics at most
+_CURVE_TITLES = {panel.column: panel.label for panel in (*PANELS, *REFEREE)} | {
+    "mean": "mean objective",
+    "failed": "failed evaluations",
+    "evals_per_s": "evaluations per second",
+    "new": "cells filled for the first time",
+    "improved": "elites improved",
+}
 _PALETTES = ("viridis", "cividis", "gray")  # the second for colour-blind eyes, the third for print
 
 
@@ -107,7 +115,7 @@ def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: lis
         "status": result.get("status", "not finished"),
         "evaluations": about.get("evaluations", result.get("evaluations")),
         "budget": config.get("budget"),
-        "metrics": result.get("metrics", {}),
+        "figures": [list(each) for each in _read(lambda: headline.figures(run, about.get("evaluations")), [], notes)],
         "wall_s": result.get("wall_s"),
         "compile_s": result.get("compile_s"),
         "versions": about.get("versions", {}),
@@ -138,6 +146,7 @@ def _add_curves(metrics: dict[str, np.ndarray], facts: dict[str, Any], arrays: d
     count = len(metrics.get("evals", ()))
     step = max(1, count // _CURVES)
     selection = np.unique(np.append(np.arange(0, count, step), count - 1)) if count else np.zeros(0, int)
+    facts["curve_titles"] = _CURVE_TITLES
     facts["curves"] = [name for name, column in metrics.items() if np.isfinite(column).any()]
     if step > 1:
         notes.append(f"Curves show each {step}th of {count:,} rows.")
@@ -234,6 +243,7 @@ def _add_history(
         facts["film"] = "births"
     else:
         facts["film"] = "replay"
+    film.evaluations[-1] = max(film.evaluations[-1], total)  # nothing changed after the last frame
     for name in ("evaluations", "start", "cell", "id", "objective"):
         arrays[f"film {name}"] = getattr(film, name)
     if rows is None:

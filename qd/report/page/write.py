@@ -28,24 +28,28 @@ def write(run: Path, out: Path | None = None) -> Path:
         runs.check(run, "qd report {}")
     file = run / run_files.REPORT if out is None else out
     with atomic.user_facing_os_errors(file):
-        atomic.write(file, html(contents.collect(run)).encode())
+        atomic.write(file, html(contents.collect(run)))
     return file
 
 
-def html(page: contents.Contents) -> str:
-    """Returns the page as text. Whatever the run says is data in it, never markup."""
+def html(page: contents.Contents) -> bytes:
+    """Returns the page in UTF-8. Whatever the run says is data in it, never markup."""
     code = script()
-    style = "".join(file.read_text(encoding="utf-8") for file in (web.STATIC / "look.css", _STATIC / "page.css"))
     frame = (_STATIC / "page.html").read_text(encoding="utf-8")
     parts = {
         "POLICY": policy(code),
         "TITLE": escape(f"{page.facts['name']}, seed {page.facts['seed']}"),
-        "STYLE": style,
+        "STYLE": style(),
         "DATA": bundle.pack(page.facts, page.arrays),
         "SCRIPT": code,
     }
     pieces = frame.split("@@")  # text, name, text, name, ..., text
-    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode("utf-8", "replace")
+
+
+def style(*more: Path) -> str:
+    """Returns the look that all pages share, that of this page, and what is in ``more``."""
+    return "".join(file.read_text(encoding="utf-8") for file in (web.STATIC / "look.css", _STATIC / "page.css", *more))
 
 
 def script() -> str:

@@ -1,4 +1,4 @@
-"""The pages of `qd view`: the list, a run in a frame, the report of a run, the thumbnails. All of them only read."""
+"""The pages of `qd view`: the list, runs and comparisons in frames, and thumbnails. All of them only read."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from qd.report.compare import page as compare_page
+from qd.report.compare import write as compare_write
 from qd.report.page import contents, write
 from qd.report.view import thumbnail
 from qd.report.view.listing import MOST, ListedRun, Listing
@@ -24,6 +26,7 @@ from qd.support.web import STATIC as SHARED
 from qd.support.web.guard import RENDERING_HEADERS, Guard
 
 _STATIC = Path(__file__).parent / "static"
+_COMPARED = 200  # runs at once
 _REPORTS, _THUMBNAILS = 6, MOST  # that are remembered
 _REPORT_POLICY = "; frame-ancestors 'self'; sandbox allow-scripts allow-downloads"  # sandbox: it reaches no other page
 _SCORES = {"coverage": ["coverage", " %"], "qd_score": ["QD score", ""], "best": ["best", ""]}  # column -> title, unit
@@ -79,6 +82,19 @@ class View:
         page, policy = self._reports.get((entry.id, entry.version), lambda: _report(self.listing.path(entry.id)))
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy + _REPORT_POLICY})
 
+    def compare(self, request: Request) -> Response:
+        """Returns the page with the comparison of id=ID ... in a frame."""
+        return FileResponse(_STATIC / "compare.html")
+
+    def comparison(self, request: Request) -> Response:
+        """Returns the comparison of the runs id=ID ...; nothing is written."""
+        entries = [self._entry(id) for id in dict.fromkeys(request.query_params.getlist("id"))]
+        if not 2 <= len(entries) <= _COMPARED:
+            raise UserError(f"{len(entries)} runs are chosen", f"choose 2 to {_COMPARED} in the list")
+        key = tuple((entry.id, entry.version) for entry in entries)
+        page, policy = self._reports.get(key, lambda: _comparison([self.listing.path(entry.id) for entry in entries]))
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy + _REPORT_POLICY})
+
     def _entry(self, id: str) -> ListedRun:
         entry = self.listing.entry(id)
         if entry is None:
@@ -122,6 +138,8 @@ def application(listing: Listing, hosts: frozenset[str], key: str | None = None)
         Route("/runs.json", view.runs),
         Route("/thumbnail", view.thumbnail),
         Route("/report", view.report),
+        Route("/compare", view.compare),
+        Route("/comparison", view.comparison),
         Mount("/shared", StaticFiles(directory=SHARED)),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
@@ -139,7 +157,12 @@ async def _problem(request: Request, error: Exception) -> Response:
 def _report(run: Path) -> tuple[bytes, str]:
     """Returns the page of a run and its policy. Raises UserError where it is no run or has a link in it."""
     links.check(run)
-    return write.html(contents.collect(run)).encode(), write.policy(write.script())
+    return write.html(contents.collect(run)), write.policy(write.script())
+
+
+def _comparison(runs: list[Path]) -> tuple[bytes, str]:
+    """Returns the page that compares runs, and its policy. Raises UserError where they cannot be compared."""
+    return compare_write.html(runs), write.policy(compare_page.script())
 
 
 def _finite(entry: ListedRun) -> dict[str, Any]:

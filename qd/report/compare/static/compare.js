@@ -2,7 +2,10 @@
 // Puts the page together from its data; what is shown of a case is built again when another is chosen.
 
 const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
-const withInterval = (row) => !row ? "–" : row[1] === null ? number(row[0]) : `${number(row[0])} [${number(row[1])}, ${number(row[2])}]`;
+const four = (value) => number(value, 4);
+const withInterval = (row) => !row ? "–" : row[1] === null ? four(row[0]) : `${four(row[0])} [${four(row[1])}, ${four(row[2])}]`;
+const TITLES = { qd_score: "QD score", best: "best objective", coverage: "coverage, %", wall_s: "seconds", compile_s: "of these, compilation" };
+const titleOf = (name) => TITLES[name] ?? name.replaceAll("_", " ");
 const pText = (p) => p === null ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3);
 
 class Page {
@@ -33,6 +36,9 @@ class Page {
     this.setUpMaps();
     this.setUpCurves();
     this.folders();
+    for (const name of ["contrasts", "final"])
+      $(`${name}-copies`).replaceChildren(...["LaTeX", "CSV"].map((kind) => copyButton(`Copy ${kind}`, this.case.texts[`${name} ${kind}`])));
+    $("contrasts-copies").hidden = !this.case.contrasts.length;
     this.draw();
   }
 
@@ -50,7 +56,7 @@ class Page {
     const heads = ["number", "difference", "mean [95 %]", "p (Holm)", "effect g", "a higher", "seeds", "seeds needed", "in words"];
     const rows = this.case.contrasts.map((each) => {
       const row = this.row([
-        each.metric.replaceAll("_", " "), `${each.a} − ${each.b}`, withInterval([each.difference, each.low, each.high]), pText(each.p_holm),
+        titleOf(each.metric), `${each.a} − ${each.b}`, withInterval([each.difference, each.low, each.high]), pText(each.p_holm),
         each.effect === null ? "–" : each.effect.toFixed(2), `${Math.round(100 * each.superiority)} %`,
         each.paired ? `${each.n} paired` : `${each.n} and ${each.m}`, each.seeds_needed === null ? "–" : number(each.seeds_needed), each.words,
       ], 2);
@@ -67,7 +73,7 @@ class Page {
 
   final() {
     const rows = this.case.methods.map((method) => this.row([method.name, method.seeds.length, ...method.means.map(withInterval)], 1));
-    this.fill($("final"), ["method", "seeds", ...this.case.metrics.map((name) => name.replaceAll("_", " "))], rows, 1);
+    this.fill($("final"), ["method", "seeds", ...this.case.metrics.map(titleOf)], rows, 1);
   }
 
   row(cells, words) {
@@ -101,25 +107,27 @@ class Page {
     const values = this.case.maps.map((map) => this.arrays.get(`${map.key} ${layer}`));
     this.layers = values.map((each) => layer === "share" ? each.map((share) => share || NaN) : each);
     this.maps.forEach((map, i) => map.show(this.layers[i], range, this.arrays.get("palette maps"), map.facts.name));
-    this.legend("bar", "low", "high", range, "palette maps");
+    this.legend("bar", "low", "high", range, "palette maps", this.layers);
+    $("layer-name").textContent = layer === "share" ? "share of seeds that fill the cell" : "mean objective";
     if (!this.difference) return;
     const [a, b, most] = this.case.pairs[Number($("pair").value)], [ours, theirs] = [a, b].map((i) => this.arrays.get(`${this.case.maps[i].key} values`));
     this.gap = ours.map((value, i) => value - theirs[i]);
     const name = `${this.case.maps[a].name} − ${this.case.maps[b].name}`;
     this.difference.title.textContent = name;
     this.difference.show(this.gap, [-most, most], this.arrays.get("palette differences"), `Difference ${name}`);
-    this.legend("difference-bar", "least", "most", [-most, most], "palette differences");
+    this.legend("difference-bar", "least", "most", [-most, most], "palette differences", [this.gap]);
   }
 
-  legend(bar, low, high, range, palette) {
+  legend(bar, low, high, range, palette, layers) {
     const [context, w, h] = sharp($(bar), 14), colours = this.arrays.get(palette);
     for (let i = 0; i < w; i++) {
       const step = Math.floor((i / w) * 256);
       context.fillStyle = `rgb(${colours[3 * step]},${colours[3 * step + 1]},${colours[3 * step + 2]})`;
       context.fillRect(i, 0, 1.5, h);
     }
-    $(low).textContent = `${number(range[0])} `;
-    $(high).textContent = ` ${number(range[1])}`;
+    const ends = layers.map(extent);
+    $(low).textContent = `${Math.min(...ends.map((each) => each[0])) < range[0] ? "≤ " : ""}${four(range[0])}`;
+    $(high).textContent = `${Math.max(...ends.map((each) => each[1])) > range[1] ? "≥ " : ""}${four(range[1])}`;
   }
 
   pointAt(cell) {

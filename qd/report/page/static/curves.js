@@ -29,11 +29,11 @@ class Curves {
   panel(name, canvas, evals, now) {
     const [context, w, h] = sharp(canvas, 130), values = this.model.arrays.get(`curve ${name}`);
     let [low, high] = extent(values);
-    if (high === low) [low, high] = [low - 0.5, high + 0.5];
+    if (high === low) [low, high] = low === 0 ? [0, 1] : [low - Math.abs(low) / 10, low + Math.abs(low) / 10];
     const x = (value) => 44 + (value / this.range[1]) * (w - 56), y = (value) => 24 + (1 - (value - low) / (high - low)) * (h - 46);
     context.font = "11px system-ui, sans-serif";
     context.fillStyle = theme("ink");
-    context.fillText(name.replaceAll("_", " "), 44, 13);
+    context.fillText(this.title(name), 44, 13);
     context.fillStyle = theme("quiet");
     context.textAlign = "right";
     for (const tick of ticks(low, high, 3)) { context.fillText(short(tick), 40, y(tick) + 4); context.fillRect(44, y(tick), w - 56, 0.5); }
@@ -57,8 +57,10 @@ class Curves {
     });
     context.stroke();
     const last = [...values].reverse().find(Number.isFinite);
-    canvas.setAttribute("aria-label", `${name.replaceAll("_", " ")} against evaluations, at the end ${number(last)}`);
+    canvas.setAttribute("aria-label", `${this.title(name)} against evaluations, at the end ${number(last)}`);
   }
+
+  title(name) { return this.model.facts.curve_titles[name] ?? name.replaceAll("_", " "); }
 
   vertical(context, x, h) {
     context.lineWidth = 1;

@@ -30,12 +30,26 @@ function element(tag, text = "", attributes = {}) {
   return node;
 }
 
-function number(value) {
+// A button that copies; where the browser forbids it, the text appears, selected.
+function copyButton(label, text) {
+  const button = element("button", label, { type: "button" });
+  button.addEventListener("click", () => navigator.clipboard.writeText(text).then(
+    () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = label; }, 1500); },
+    () => {
+      const box = element("pre", text, { tabindex: "0" });
+      button.replaceWith(box);
+      getSelection().selectAllChildren(box);
+      box.focus();
+    }));
+  return button;
+}
+
+function number(value, digits = 5) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (Number.isInteger(value)) return value.toLocaleString("en-US");
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(3);
-  return String(Number(value.toPrecision(5)));
+  return String(Number(value.toPrecision(digits)));
 }
 
 function extent(values) {
@@ -43,6 +57,14 @@ function extent(values) {
   for (const value of values) if (Number.isFinite(value)) { if (value < low) low = value; if (value > high) high = value; }
   return low <= high ? [low, high] : [0, 1];
 }
+
+// The range that all but the lowest 2 % lie in: a few failures would make all others one colour.
+function bulk(values) {
+  const sorted = Float64Array.from(values).filter(Number.isFinite).sort();
+  return sorted.length ? [sorted[Math.floor(sorted.length / 50)], sorted[sorted.length - 1]] : [0, 1];
+}
+
+const clipped = (text, most) => text.length > most ? `${text.slice(0, most)} …` : text;
 
 // A canvas that is sharp at every zoom: its pixels are those of the screen.
 function sharp(canvas, height) {

@@ -3,7 +3,6 @@
 
 function picture(entry) {
   const plate = element("div", "", { class: "plate" });
-  if (!entry) { plate.append(element("span", "no picture of this elite", { class: "none" })); return plate; }
   const [kind, data] = entry;
   const base64 = (text) => btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
   if (kind === "svg") plate.append(element("img", "", { alt: "drawing of this elite", src: `data:image/svg+xml;base64,${base64(data)}` }));
@@ -28,7 +27,7 @@ class Detail {
     const id = model.ids[row];
     const facts = element("dl", "", { class: "facts" });
     const add = (name, value) => facts.append(element("dt", name), element("dd", value));
-    card.append(element("h3", `Elite ${id}`), this.plate(row, id), facts);
+    card.append(element("h3", `Elite ${id}`), ...this.plate(row, id), facts);
     add("objective", number(model.objective[row]));
     for (let i = 0; i < m; i++) add(model.axisName(i), model.measureText(row, i));
     if (model.facts.cells) add("cell", model.dims ? `${model.unravel(model.cell[row]).join(", ")} (number ${model.cell[row]})` : String(model.cell[row]));
@@ -40,11 +39,12 @@ class Detail {
     return card;
   }
 
+  // What the elite looks like; nothing where the run stores no pictures at all.
   plate(row, id) {
-    const { model } = this;
-    if (model.facts.pictures?.[id]) return picture(model.facts.pictures[id]);
-    const text = model.facts.solutions?.[row];
-    return picture(text === undefined ? null : ["text", text]);
+    const { pictures = {}, solutions } = this.model.facts;
+    if (pictures[id]) return [picture(pictures[id])];
+    if (solutions) return [picture(["text", solutions[row]])];
+    return Object.keys(pictures).length ? [element("p", "No picture of this elite is in this page: a run draws as many as its setting renderings says.", { class: "quiet" })] : [];
   }
 
   solution(row) {
@@ -53,10 +53,7 @@ class Detail {
     const value = numbers ? Array.from(numbers.subarray(row * wide, (row + 1) * wide), (each) => Number(each.toPrecision(9))) : model.facts.solutions?.[row];
     if (value === undefined) return element("p", "Its solution is not in this page.", { class: "quiet" });
     const text = JSON.stringify(value);
-    const copy = element("button", "Copy", { type: "button" });
-    copy.addEventListener("click", () => navigator.clipboard.writeText(text).then(
-      () => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select the text and copy it"; }));
-    box.append(element("summary", "Solution as JSON"), element("pre", text, { tabindex: "0" }), copy);
+    box.append(element("summary", "Solution as JSON"), element("pre", text, { tabindex: "0" }), copyButton("Copy", text));
     return box;
   }
 
@@ -77,7 +74,7 @@ class Detail {
     const { family } = this.model, parents = family.parents(at), children = family.children(at);
     add("generation", String(family.generation[at]));
     add("parents", parents.length ? parents.map((each) => family.ids[each]).join(", ") : family.generation[at] === 0 ? "none: initial population" : "none: drawn from a distribution");
-    add("children in the map or above it", String(children.length));
+    add("children among elites and their ancestors", String(children.length));
     const ancestors = family.ancestors(at);
     if (ancestors.length < 2) return;
     const box = element("details", "", { open: "" }), canvas = element("canvas", "", { role: "img" });

@@ -18,6 +18,7 @@ class Model {
     this.film = { evaluations: arrays.get("film evaluations"), start: arrays.get("film start"), cell: arrays.get("film cell"), id: arrays.get("film id"), objective: arrays.get("film objective") };
     this.frame = this.lastFrame;
     this.colours = this.colourChoices();
+    this.scale = facts.scale && !this.isMostlyWithin(facts.scale) ? "elites" : "domain";
     this.recolour();
   }
 
@@ -51,7 +52,10 @@ class Model {
     this.shades = Array.from({ length: 256 }, (_, i) => `rgb(${table[3 * i]} ${table[3 * i + 1]} ${table[3 * i + 2]})`);
   }
 
-  objectiveRange() { return this.facts.scale ?? extent(this.objective); }
+  objectiveRange() { return this.scale === "domain" && this.facts.scale ? this.facts.scale : bulk(this.objective); }
+
+  // A map of which most is beyond the end of its colours shows nothing.
+  isMostlyWithin([low, high]) { return this.objective.filter((value) => value >= low && value <= high).length * 2 >= this.objective.length; }
 
   colourOf = (value) => {
     if (!Number.isFinite(value)) return "#b0aea8";
@@ -81,6 +85,12 @@ class Model {
     return number(value) + named;
   }
 
+  // A solution that is a text, or the text that its domain shows for it.
+  textOf(row) {
+    const entry = this.facts.pictures?.[this.ids[row]];
+    return entry?.[0] === "text" ? entry[1] : this.facts.solutions?.[row];
+  }
+
   sentence(item) {
     const m = this.facts.bounds.length;
     const where = item.row < 0 ? [] : Array.from({ length: m }, (_, i) => `${this.axisName(i)} ${this.measureText(item.row, i)}`);
@@ -103,6 +113,8 @@ function start(model) {
   const axes = model.facts.bounds.map((_, i) => [String(i), model.axisName(i)]);
   option($("across"), axes, "0");
   option($("up"), axes, "1");
+  $("range").value = model.scale;
+  document.querySelector(".time").hidden = model.lastFrame === 0; // the map never changed
   document.querySelectorAll(".axes").forEach((label) => { label.hidden = m < 3; });
   $("rest-label").hidden = m < 3 || !model.dims;
   $("time").max = String(model.lastFrame);
@@ -131,7 +143,10 @@ function start(model) {
   function drawScale() {
     const [context, w, h] = sharp($("scale"), 14);
     for (let x = 0; x < w; x++) { context.fillStyle = model.shades[Math.floor((x / w) * 255)]; context.fillRect(x, 0, 1.5, h); }
-    [$("low").textContent, $("high").textContent] = model.range.map(short);
+    const [low, high] = model.range, all = extent(model.values);
+    $("low").textContent = `${all[0] < low ? "≤ " : ""}${short(low)}`;
+    $("high").textContent = `${all[1] > high ? "≥ " : ""}${short(high)}`;
+    $("range-label").hidden = !model.facts.scale || model.colour !== "objective";
   }
 
   function select(row, item = null) {
@@ -200,10 +215,13 @@ function start(model) {
       if (place && place.row >= 0) select(place.row);
     } else if (event.key === "b" || event.key === "B") select(best());
   });
-  const best = () => model.objective.reduce((top, value, row) => (value > model.objective[top] ? row : top), 0);
+  const hasPicture = (row) => Boolean(model.facts.pictures?.[model.ids[row]]);
+  const isBetter = (row, top) => model.objective[row] > model.objective[top] || (model.objective[row] === model.objective[top] && hasPicture(row) && !hasPicture(top));
+  const best = () => model.objective.reduce((top, _, row) => (isBetter(row, top) ? row : top), 0);
 
   const choose = (id, change) => $(id).addEventListener("change", () => { change($(id).value); refresh(); });
   choose("colour", (name) => { model.colour = name; model.recolour(); });
+  choose("range", (name) => { model.scale = name; model.recolour(); });
   choose("palette", (name) => { model.palette = name; model.recolour(); });
   choose("across", (i) => { const other = model.across; model.across = Number(i); if (model.across === model.up) { model.up = other; $("up").value = String(other); } slices(); });
   choose("up", (i) => { const other = model.up; model.up = Number(i); if (model.across === model.up) { model.across = other; $("across").value = String(other); } slices(); });
@@ -246,12 +264,14 @@ function ends(model, select) {
       const [drawn, other] = [row, top].map((each) => Boolean(model.facts.pictures?.[model.ids[each]]));
       return drawn !== other ? (drawn ? row : top) : model.objective[row] > model.objective[top] ? row : top;
     });
-    const line = element("div", "", { class: "end" });
-    line.append(element("span", model.axisName(i)));
-    for (const [rows, text] of [[order.slice(0, few), "low"], [order.slice(-few), "high"]]) {
+    const line = element("div", "", { class: "end" }), words = model.facts.axis_labels?.[i]?.slice(1) ?? [];
+    line.append(element("h3", model.axisName(i)));
+    const [low, high] = words.length === 2 ? words : ["low", "high"];
+    for (const [rows, text] of [[order.slice(0, few), low], [order.slice(-few), high]]) {
       const row = bestOf(rows), button = element("button", "", { type: "button", title: `elite ${model.ids[row]}` });
       const entry = model.facts.pictures?.[model.ids[row]];
       if (entry && ["svg", "png", "gif"].includes(entry[0])) { const drawing = picture(entry).firstChild; drawing.alt = ""; button.append(drawing); }
+      else if (model.textOf(row) !== undefined) button.append(element("span", clipped(model.textOf(row), 140), { class: "text" }));
       button.append(element("span", `${text}: ${model.measureText(row, i)}`));
       button.addEventListener("click", () => select(row));
       line.append(button);
@@ -267,11 +287,7 @@ function about(facts) {
     box.append(element("dt", name), element("dd", value));
     figures.append(box);
   };
-  const metrics = facts.metrics ?? {};
-  figure("evaluations", number(facts.evaluations));
-  if (Number.isFinite(metrics.coverage)) figure("coverage", `${number(metrics.coverage)} %`);
-  if (Number.isFinite(metrics.qd_score)) figure("QD score", number(metrics.qd_score));
-  if (Number.isFinite(metrics.best)) figure("best objective", number(metrics.best));
+  for (const [title, value, unit] of facts.figures) figure(title, `${number(value)}${unit}`);
   figure("status", facts.status);
   for (const note of facts.notes) $("notes").append(element("li", note));
   const list = $("about"), add = (name, value) => { if (value !== null && value !== undefined && value !== "") list.append(element("dt", name), element("dd", String(value))); };

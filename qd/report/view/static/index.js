@@ -74,8 +74,9 @@ function arrange() {
 function showChoice() {
   const runs = facts.runs.filter((run) => chosen.has(run.id));
   $("choice").hidden = runs.length === 0;
-  $("chosen").textContent = runs.length < 2 ? "1 run chosen: choose another one to compare with." : `${count(runs.length)} runs chosen. To compare them, type:`;
-  $("command").hidden = $("copy").hidden = runs.length < 2;
+  $("chosen").textContent = runs.length < 2 ? "1 run chosen: choose another one to compare with." : `${count(runs.length)} runs chosen`;
+  $("command").hidden = $("copy").hidden = $("compare").hidden = runs.length < 2;
+  $("compare").href = `/compare?${new URLSearchParams(runs.map((run) => ["id", run.id]))}`;
   $("command").textContent = `qd compare ${runs.map((run) => run.path).join(" ")}`;
 }
 

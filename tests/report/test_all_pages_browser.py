@@ -1,0 +1,182 @@
+"""All pages in a real Chromium: reports of each kind of archive, comparisons and the list, in four looks and by keyboard.
+
+Needs playwright (pip install 'qd-atlas[browser]') and the system's chromium; axe-core for tests of accessibility.
+$PAGE_SHOTS names a folder for screenshots.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qd.cli.main import main
+from tests.support import browser as browsers
+from tests.support.browser import LOOKS, axe_faults, focus_outline, is_wider_than_its_window, opened, shot
+from tests.support.serving import free_port
+
+pytestmark = pytest.mark.slow
+
+_ANGLES = ["descriptor.feature=angles", "budget=3000"]
+_BOUNDS = "[[-1,1],[-1,1],[-1,1]]"
+RUNS = {
+    "default": ["budget=5000"],
+    "cvt": ["budget=3000", "archive=cvt", "archive.cells=300"],
+    "three": [*_ANGLES, "descriptor.columns=[0,1,2]", f"descriptor.bounds={_BOUNDS}", "archive.dims=[8,6,5]"],
+    "six": [*_ANGLES, "domain.joints=3", f"descriptor.bounds={_BOUNDS[:-1]},{_BOUNDS[1:]}", "archive.dims=[3,3,3,3,3,3]"],
+    "text": ["domain=opinions", "lm=toy", "budget=30"],
+    "images": ["domain=images", "budget=400"],
+    "quant": ["domain=quant", "budget=48"],
+    "unstructured": ["archive=proximity", "budget=2000"],
+    "learned": ["recipe=arm_pca", "budget=3000", "refit=[1000,2000]"],
+    "other": ["budget=5000", "emitter=gaussian"],
+}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browsers.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def runs(chromium, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, words in RUNS.items():
+        seeds = ("0", "1", "2") if name in ("default", "other") else ("0",)
+        for seed in seeds:
+            given = [*words, f"name={name}", f"seed={seed}", f"runs={folder}/runs", "console=off", "yes=true"]
+            assert main(["run", *given]) == 0
+    return folder / "runs"
+
+
+def report_of(runs: Path, name: str) -> Path:
+    run = next((runs / name).glob("*/result.json")).parent
+    assert main(["report", str(run)]) == 0
+    return run / "report.html"
+
+
+@contextmanager
+def viewed(folder: Path) -> Iterator[str]:
+    """Serves the list of a folder; yields its address."""
+    import uvicorn
+
+    from qd.report.view.app import application
+    from qd.report.view.listing import Listing
+
+    port = free_port()
+    app = application(Listing(folder), frozenset({f"127.0.0.1:{port}"}))
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "other"])
+def test_the_report_of_each_kind_of_run_in_each_look(chromium, runs, name):
+    file = report_of(runs, name)
+    for look, settings in LOOKS.items():
+        page, trouble = opened(chromium, file, **settings)
+        assert not is_wider_than_its_window(page), look
+        for view in ("parallel", "map"):
+            if page.locator(f"#view option[value={view}]").count():
+                page.locator("#view").select_option(view)
+        page.locator("#map").focus()
+        assert focus_outline(page) == "solid"
+        chosen = page.locator("#elites h3").first.inner_text()
+        for key in ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp"):
+            page.keyboard.press(key)
+        page.keyboard.press("b")
+        assert page.locator("#elites h3").first.inner_text() == chosen
+        shot(page, f"report-{name}-{look}")
+        assert trouble == [] and page.locator("#trouble").inner_text() == ""
+        page.context.close()
+
+
+@pytest.mark.parametrize("look", ["wide", "phone"])
+def test_every_control_of_a_report_is_reached_by_tab_in_the_order_of_the_page(chromium, runs, look):
+    page, _ = opened(chromium, report_of(runs, "default"), **LOOKS[look])
+    ids = []
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        assert focus_outline(page) == "solid"
+        ids.append(page.evaluate("document.activeElement.id"))
+    assert [id for id in ids if id][:9] == ["view", "colour", "range", "palette", "map", "play", "time", "find-id", "pin"]
+    page.context.close()
+
+
+def test_axe_finds_no_serious_fault(chromium, runs, tmp_path):
+    browsers.axe_or_skip()
+    pages: dict[str, tuple[str | Path, str]] = {name: (report_of(runs, name), "#main:not([hidden])") for name in RUNS}
+    assert main(["compare", str(runs / "default"), str(runs / "other"), "--out", str(tmp_path)]) == 0
+    pages["compare"] = (tmp_path / "compare.html", "#main:not([hidden])")
+    with viewed(runs) as address:
+        run = f"{address}run?id={next((runs / 'default').glob('*/result.json')).parent.relative_to(runs)}"
+        pages |= {"list": (address, "#runs li"), "run": (run, "#frames iframe")}
+        faults = {
+            f"{name} {look}": axe_faults(chromium, address, ready, **LOOKS[look])
+            for name, (address, ready) in pages.items()
+            for look in ("wide", "dark", "phone")
+        }
+    assert {name: each for name, each in faults.items() if each} == {}
+
+
+def test_runs_of_the_list_are_chosen_and_compared_by_keyboard(chromium, runs):
+    with viewed(runs) as address:
+        for look, settings in LOOKS.items():
+            page, trouble = opened(chromium, address, "#runs li", **settings)
+            boxes = page.get_by_role("checkbox", name="Compare ")
+            assert boxes.count() == sum(3 if name in ("default", "other") else 1 for name in RUNS)
+            page.locator("#find").fill("default")
+            for box in page.get_by_role("checkbox", name="Compare default/").all():
+                box.focus()
+                page.keyboard.press("Space")
+            page.locator("#find").fill("other")
+            for box in page.get_by_role("checkbox", name="Compare other/").all():
+                box.focus()
+                page.keyboard.press("Space")
+            assert page.locator("#chosen").inner_text() == "6 runs chosen"
+            shot(page, f"list-{look}")
+            page.locator("#compare").focus()
+            assert focus_outline(page) == "solid" and not is_wider_than_its_window(page)
+            page.keyboard.press("Enter")
+            frame = page.frame_locator("#frames iframe")
+            frame.locator("#main:not([hidden])").wait_for()
+            assert frame.locator("#contrasts tbody tr").count() == 3 and frame.locator("#maps figure").count() == 3
+            assert frame.locator("#final tbody tr").count() == 2 and trouble == []
+            page.get_by_role("link", name="All runs").click()
+            page.wait_for_selector("#runs li")
+            page.context.close()
+
+
+def test_the_comparison_of_two_methods_in_each_look(chromium, runs, tmp_path):
+    assert main(["compare", str(runs / "default"), str(runs / "other"), "--out", str(tmp_path)]) == 0
+    for look, settings in LOOKS.items():
+        permitted = {} if look == "zoom" else {"permissions": ["clipboard-read", "clipboard-write"]}
+        page, trouble = opened(chromium, tmp_path / "compare.html", **settings, **permitted)
+        assert not is_wider_than_its_window(page), look
+        for kind in ("LaTeX", "CSV"):
+            page.locator("#contrasts-copies").get_by_role("button", name=f"Copy {kind}").click()
+            text = (tmp_path / f"comparisons.{'tex' if kind == 'LaTeX' else 'csv'}").read_text()
+            if permitted:
+                assert page.evaluate("navigator.clipboard.readText()") == text
+        page.locator("#maps canvas").last.focus()
+        assert focus_outline(page) == "solid"
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowUp")
+        assert "difference" in page.locator("#spoken").inner_text()
+        page.locator("#layer").select_option("share")
+        assert page.locator("#layer-name").inner_text() == "share of seeds that fill the cell"
+        page.locator("#layer").select_option("values")
+        shot(page, f"compare-{look}")
+        assert trouble == []
+        page.context.close()

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.serving import free_port
 
 from qd.cli.main import main
 from tests.support import browser as browsers
 from tests.support.browser import LOOKS, axe_faults, focus_outline, is_wider_than_its_window, opened, shot
-from tests.support.serving import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """Seeded attacks: damaged files, mistyped commands, endpoints that misbehave, hostile requests to the labelling page.
 
-    python -m tests.fuzz [--part files|commands|endpoints|page] [--seed N] [--cases N] [--full]
+    python -m tests.fuzz [--part files|commands|endpoints|page] [--seed N] [--cases N] [--full] [--log FILE]
 
 Each case ends in one of these outcomes; the last five are faults of ours, and none may be left:
 

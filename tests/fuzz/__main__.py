@@ -14,6 +14,7 @@ def main() -> int:
     parser.add_argument("--part", choices=("files", "commands", "endpoints", "page"), action="append")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", type=int, help="cases of each part")
+    parser.add_argument("--log", type=Path, help="file of finished pieces: the same command goes on after an interruption")
     parser.add_argument("--full", action="store_true", help="200,000 files, 20,000 commands, 20,000 replies, 20,000 requests")
     args = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -26,7 +27,11 @@ def main() -> int:
         for name in args.part or parts.SIZES:
             began = time.monotonic()
             cases = args.cases or parts.SIZES[name][1 if args.full else 0]
-            report = parts.run(name, Path(folder) / name, args.seed, cases)
+            place = Path(folder) / name
+            if args.log:
+                report = parts.run_logged(name, place, args.seed, cases, args.log.resolve())
+            else:
+                report = parts.run(name, place, args.seed, range(cases))
             print(report.table(), f"{time.monotonic() - began:.0f} s", *report.faults, sep="\n", flush=True)
             faults += len(report.faults)
     return 1 if faults else 0

@@ -81,7 +81,7 @@ SLOW = (
 STOP_AFTER, LIMIT = 12, 40  # seconds
 
 
-def attack(report: Report, folder: Path, cases: int) -> None:
+def attack(report: Report, folder: Path, numbers: range) -> None:
     """Runs mistyped commands in folders of their own."""
     sentinel = Sentinel(folder)
     whole = folder / "whole"
@@ -89,7 +89,7 @@ def attack(report: Report, folder: Path, cases: int) -> None:
     run = next((whole / "runs").glob("whole/*/archive.json")).parent.rename(whole / "runs" / "whole" / "s")
     run_command("export", str(run), "--format", "csv", "--out", str(whole / "elites.csv"))
     (whole / "results.jsonl").write_text('{"id": 0, "objective": 1.0}\n')
-    for number in range(cases):
+    for number in numbers:
         draw = of_seed(report.seed, number)
         place = folder / "place"
         shutil.rmtree(place, ignore_errors=True)

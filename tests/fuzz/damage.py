@@ -197,7 +197,42 @@ def damage(draw: random.Random, path: Path, sentinel: Sentinel) -> str:
     return ", ".join(step.__name__ for step in steps)
 
 
-def restore(whole: Path, copy: Path) -> None:
-    """Makes ``copy`` a fresh copy of a whole folder."""
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(whole, copy)
+class Copy:
+    """A copy of a whole folder, which becomes whole again at little cost: only what has changed is copied again."""
+
+    def __init__(self, whole: Path, folder: Path) -> None:
+        self.whole, self.folder = whole, folder
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole, folder)
+        self._before = self._entries()
+
+    def restore(self) -> None:
+        """Removes what is new, and copies again what was removed, written or replaced."""
+        now = self._entries()
+        if now == self._before:
+            return
+        for name in sorted(now.keys() | self._before.keys()):
+            path, before = self.folder / name, self._before.get(name)
+            if now.get(name) == before or not path.parent.is_dir() or path.parent.is_symlink():
+                continue  # of what went with its folder too, which is copied whole
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.is_dir() and (before is None or before[0] != now[name][0]):
+                shutil.rmtree(path)
+            original = self.whole / name
+            if before is not None and not path.exists():
+                shutil.copytree(original, path) if original.is_dir() else shutil.copy2(original, path)
+        self._before = self._entries()
+
+    def _entries(self) -> dict[str, tuple[int, ...]]:
+        """For each name the kind of file, and what changes when it is written or replaced; of a folder only the kind."""
+        entries: dict[str, tuple[int, ...]] = {}
+        folders = [self.folder]
+        while folders:
+            for entry in os.scandir(folders.pop()):
+                status, name = entry.stat(follow_symlinks=False), os.path.relpath(entry.path, self.folder)
+                entries[name] = (status.st_mode, status.st_ino, status.st_size, status.st_ctime_ns)
+                if entry.is_dir(follow_symlinks=False):
+                    entries[name] = (status.st_mode,)
+                    folders.append(Path(entry.path))
+        return entries

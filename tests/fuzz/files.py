@@ -27,7 +27,7 @@ from qd.store import solutions, tables
 from qd.support.errors import UserError
 from qd.types import Rows
 from tests.fuzz.case import Report, Sentinel, Wrong, observe, of_seed
-from tests.fuzz.damage import damage, restore
+from tests.fuzz.damage import Copy, damage
 
 RUN_FILES = (
     "archive.npz", "archive.json", "metrics.csv", "history.npz", "config.yaml", "result.json", "events.jsonl",
@@ -36,16 +36,17 @@ RUN_FILES = (
 JOINTS, ROWS = 4, 12
 
 
-def attack(report: Report, folder: Path, cases: int) -> None:
-    """Damages one file in each case and reads what is left."""
+def attack(report: Report, folder: Path, numbers: range) -> None:
+    """Damages one file in each case and reads what is left; cheap readers are tried more often."""
     sentinel = Sentinel(folder)
     attacks = [*_runs(folder), *_tables(folder), *_answers(folder), _resumed(folder)]
     weights = [weight for weight, *_ in attacks]
-    for number in range(cases):
+    copies = {whole: Copy(whole, folder / "copies" / whole.name / "copy") for _, _, whole, *_ in attacks}
+    for number in numbers:
         draw = of_seed(report.seed, number)
         _, kind, whole, name, read = draw.choices(attacks, weights)[0]
-        copy = folder / "copy"
-        restore(whole, copy)
+        copies[whole].restore()
+        copy = copies[whole].folder
         path = draw.choice(sorted(copy.glob(name)))
         how = damage(draw, path, sentinel)
         outcome, message = observe(lambda read=read, copy=copy, path=path: read(copy, path), sentinel)
@@ -104,11 +105,11 @@ def _runs(folder: Path) -> list[Attack]:
         (2.0, "qd export", table),
         (1.0, "qd query", command("query")),
         (1.0, "qd select", command("select", "--n", "4")),
-        (1.0, "qd compare", command("compare")),
+        (0.02, "qd compare", command("compare")),
         (0.5, "qd ask", command("ask")),
         (0.5, "qd export onnx", command("export", "--format", "onnx", "--where", "objective>=0")),
-        (0.3, "qd plot", command("plot")),
-        (1.0, "qd report", command("report")),
+        (0.02, "qd plot", command("plot")),
+        (0.3, "qd report", command("report")),
     ]
     return [(weight / len(RUN_FILES), kind, whole, name, read) for weight, kind, read in readers for name in RUN_FILES]
 
@@ -165,7 +166,7 @@ def _resumed(folder: Path) -> Attack:
         if not qd.load_run(run).elites.equals(expected):
             raise Wrong("it went on to another archive")
 
-    return 0.2, "resume", whole, "runs/half/*/**/*.*", resume
+    return 0.02, "resume", whole, "runs/half/*/**/*.*", resume
 
 
 # --- tables that are imported

@@ -45,7 +45,7 @@ WORDS = (
 )
 
 
-def attack(report: Report, folder: Path, cases: int) -> None:
+def attack(report: Report, folder: Path, numbers: range) -> None:
     """Sends hostile requests to one server, with a valid answer in between from time to time."""
     sentinel, run = Sentinel(folder), folder / "run"
     run.mkdir()
@@ -54,7 +54,7 @@ def attack(report: Report, folder: Path, cases: int) -> None:
         (run / "labels" / "shown" / "diary.svg").symlink_to(sentinel.outside / "diary.txt")  # before the start it is refused
         person = Person(port, "rater")
         answers = 0
-        for number in range(cases):
+        for number in numbers:
             draw = of_seed(report.seed, number)
             request = _request(draw, port, person)
             outcome, message = observe(lambda request=request: _send(port, request), sentinel)

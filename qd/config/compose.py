@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import guess, own_metrics, plugins, workers
+from qd.config import declared, guess, own_metrics, plugins, workers
 from qd.config.build import build
 from qd.config.overrides import check, hydra_overrides, lacks_first_line, open_hydra, print_renamed
-from qd.config.settings import EARLIER, DomainDefaults, RunSettings, from_config, to_config
+from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support import links
 from qd.support.errors import UserError
 from qd.support.moved import current_override, current_setting, earlier_settings, original_override
@@ -56,7 +56,9 @@ def load(overrides: list[str]) -> RunSettings:
     guess.check(overrides)
     with open_hydra():
         check(overrides)
-        return compose_settings(overrides)
+        settings = compose_settings(overrides)
+    declared.check({role: getattr(settings, role) for role in COMPONENTS}, overrides)
+    return settings
 
 
 def compose_settings(overrides: list[str]) -> RunSettings:

@@ -4,7 +4,6 @@ The comment beside each setting explains it: it is read from the source, so that
 """
 
 import ast
-import importlib.util
 import io
 import textwrap
 import tokenize
@@ -19,6 +18,7 @@ from omegaconf import MISSING
 
 from qd.config import guess
 from qd.config import settings as run_settings
+from qd.config.declared import source_file
 from qd.config.values import format_value
 from qd.support.conf import conf
 
@@ -142,11 +142,8 @@ def _node(key: str, node: Mapping[str, Any]) -> Iterator[str]:
 def _declared(target: str) -> list[Setting]:
     """Returns the settings that the source of a ``_target_`` declares; no module of it is imported."""
     module, _, name = target.rpartition(".")
-    top, *rest = module.split(".")
-    spec = importlib.util.find_spec(top) if top.isidentifier() else None
-    root = Path(spec.origin).parent if spec is not None and spec.origin else Path.cwd()
-    file = root.joinpath(*rest).with_suffix(".py") if rest else root / f"{top}.py"
-    return comments(file.read_text(encoding="utf-8"), name) if file.is_file() else []
+    file = source_file(module)
+    return comments(file.read_text(encoding="utf-8"), name) if file else []
 
 
 def _typed(value: ast.expr | None) -> str:

@@ -16,7 +16,7 @@ from qd.types import Search
 
 CASE = "memory"
 GENERATIONS, EVERY, BATCH, GENES = 1000, 25, 64, 100
-SETTLED = 500
+SETTLED = 200  # generations, after which the archive is full enough that growth is a leak
 DOMAIN = Durations(dim=GENES)
 ENGINES: dict[str, Callable[[], remote.Remote]] = {
     "pool, 2 workers": lambda: remote.Pool(DOMAIN, 2, chunk=16),
@@ -63,11 +63,20 @@ def megabytes(processes: list[psutil.Process]) -> float:
 def figure(runs: Runs) -> Figure:
     """Draws memory over generations, a panel for each engine."""
     figure = Figure(figsize=(8, 3), layout="constrained")
-    for panel, engine in zip(figure.subplots(1, len(ENGINES)), ENGINES, strict=True):
+    for panel, engine in zip(figure.subplots(1, len(ENGINES), sharey=True), ENGINES, strict=True):
         for side, line in (("driver", "-"), ("workers", "--")):
             generations = range(EVERY, GENERATIONS + 1, EVERY)
             sizes = [runs.column(CASE, engine, f"{side} MB at {generation}").get(0) for generation in generations]
-            panel.plot(generations, sizes, line, color="#1f4e79" if side == "driver" else "#c25b00", label=f"{side}, together")
-        panel.set(title=engine, xlabel="generations", ylabel="resident memory, MB", ylim=(0, None))
+            panel.plot(
+                generations,
+                sizes,
+                line,
+                color="#1f4e79" if side == "driver" else "#c25b00",
+                label="driver" if side == "driver" else "its two workers",
+            )
+        panel.set(title=engine, xlabel="generations")
+        panel.label_outer()
         panel.legend(frameon=False)
+    figure.axes[0].set_ylim(0, None)
+    figure.supylabel("resident memory, MB")
     return figure

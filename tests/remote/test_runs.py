@@ -155,6 +155,15 @@ def test_twenty_kills_of_workers_and_five_of_the_driver_change_nothing(tmp_path,
     assert table["evals"][-1] == 1525 and not table["failed"][-1]
 
 
+def write_domain(folder: Path, name: str, seconds: float = 0.0) -> None:
+    path = folder / f"conf/domain/{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"# @package _global_\ndomain: {{_target_: tests.support.workers.domains.Bump, seconds: {seconds}}}\n"
+        "domain_defaults: {feature: end, bounds: [[-1, 1], [-1, 1]], reads: [end], batch_size: 20}\n"
+    )
+
+
 def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder, monkeypatch):
     (own_folder / "conf/domain").mkdir(parents=True)
     yaml = "# @package _global_\ndomain: {_target_: tests.support.workers.domains.Bump, seconds: SECONDS}\n"
@@ -173,10 +182,9 @@ def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folde
 
 
 def test_several_seeds_share_the_words_and_have_workers_one_after_another(own_folder, capsys):
-    words = ["domain=redundant_arm", "domain.joints=5", "workers=2", "remote.chunk=10", "budget=60", "initial=20"]
-    assert (
-        main(["run", *words, "domain_defaults.batch_size=20", "seeds=2", "console=plain", "log_every=20", "renderings=0"]) == 0
-    )
+    write_domain(own_folder, "bump")
+    words = ["domain=bump", "workers=2", "remote.chunk=10", "budget=60", "initial=20"]
+    assert main(["run", *words, "seeds=2", "console=plain", "log_every=20", "renderings=0"]) == 0
     results = [json.loads(path.read_text()) for path in sorted(own_folder.glob("runs/*/*/result.json"))]
     assert [(result["seed"], result["evaluations"]) for result in results] == [(0, 60), (1, 60)]
     assert "seed 1: finished: 60 evaluations" in capsys.readouterr().out

@@ -13,6 +13,7 @@ B batch, J joints.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +41,12 @@ class Arm:
            [0., 2.]], dtype=float32)
     """
 
+    space: ClassVar = (-math.pi, math.pi)  # the range of an angle, in radians
+    objective_range: ClassVar = (
+        0.0,
+        100.0,
+    )  # the papers' scale; wide-spread angles fall below 0, and count so
+
     joints: int = 10
     length: float = 1.0  # of the whole arm
     spread: float = math.pi  # samples lie within +- this; at 0 every angle is 0, where CMA-MAE's search starts
@@ -48,16 +55,6 @@ class Arm:
     def __post_init__(self) -> None:
         if self.joints < 1:
             raise UserError(f"an arm of {self.joints} joints cannot reach", "type joints=1 or more")
-
-    @property
-    def space(self) -> tuple[float, float]:
-        """The range of an angle, in radians."""
-        return (-math.pi, math.pi)
-
-    @property
-    def objective_range(self) -> tuple[float, float]:
-        """The papers' scale of the QD score. 100 is never passed; wide-spread angles fall below 0, and count so."""
-        return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws angles uniformly within +-spread.

@@ -11,7 +11,7 @@ loop itself is in qd.search: read that file first.
 
 from typing import TYPE_CHECKING
 
-from qd.support.lazy import attach
+from qd.support.imports import attach
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from qd.config.components import compose
     from qd.driver import run
     from qd.report.stored_run import load_run
-    from qd.runner.progress import progress
+    from qd.runner.display.progress import progress
     from qd.search import refit, start, step
     from qd.support.errors import UserError
     from qd.types import (
@@ -81,7 +81,7 @@ else:
             "qd.referee": (),
             "qd.remote": (),
             "qd.report.stored_run": ("load_run",),
-            "qd.runner.progress": ("progress",),
+            "qd.runner.display.progress": ("progress",),
             "qd.search": ("refit", "start", "step"),
             "qd.support.errors": ("UserError",),
             "qd.types": (

@@ -1,6 +1,7 @@
 """A descriptor that selects features, written by hand."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from qd.types import Array, Features, Fresh, Params, Rows
 
@@ -21,7 +22,7 @@ class Select:
     pure: bool = True
     learns: bool = False
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The feature alone."""
         return (self.feature,)

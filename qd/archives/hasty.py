@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from qd.support import collector
+from qd.support import imports
 
 _PACKAGES = {  # name -> submodules that pyribs imports
     "sklearn": ("cluster", "exceptions", "gaussian_process", "gaussian_process.kernels", "neighbors"),
@@ -50,7 +50,7 @@ class _StandIn:
         return getattr(self.real(), name)
 
     def real(self) -> Any:
-        with collector.paused():
+        with imports.without_collector():
             return getattr(importlib.import_module(self.module), self.name)
 
 

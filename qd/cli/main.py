@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from qd.config import plugins
 from qd.config.build import locate
-from qd.runner import waiting
-from qd.support import collector
+from qd.runner.display import waiting
+from qd.support import imports
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
@@ -44,7 +44,7 @@ def main(args: list[str] | None = None) -> int:
         status = _run(sys.argv[1:] if args is None else args, is_process=args is None)
         sys.stdout.flush()
         if args is None:
-            collector.leave_to_the_system()
+            imports.skip_last_collection()
         return status
     except BrokenPipeError as error:
         return _reader_left(error)
@@ -69,7 +69,7 @@ def _run(args: list[str], is_process: bool) -> int:
         waiting.show("importing")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: with more, the small matrices of CMA-ES are slower
     try:
-        with collector.paused():
+        with imports.without_collector():
             command = _command(name)
         return command(rest) or 0
     except SystemExit as error:  # argparse has printed the help, or what is wrong with the words

@@ -14,7 +14,7 @@ from qd.config.settings import RunSettings
 from qd.doctor.probes import PROBES
 from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
 from qd.remote import overhead
-from qd.runner.console import clock
+from qd.runner.display.console import clock
 from qd.store import solutions
 from qd.support.errors import UserError
 

@@ -9,7 +9,7 @@ Pool((one, another))                                 several at once
 
 from typing import TYPE_CHECKING
 
-from qd.support.lazy import attach
+from qd.support.imports import attach
 
 __all__ = [
     "EvolutionStrategies",

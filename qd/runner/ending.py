@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qd.report.page import cost
-from qd.support import collector, run_files
+from qd.support import imports, run_files
 
 Draw = Callable[[Path], list[Path]]
 _COMMAND = "import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main(*{!r})"
@@ -62,7 +62,7 @@ def drawing_beside(run: Path, archive: Mapping[str, Any]) -> Iterator[Draw]:
 
 def main(*modules: str) -> None:
     """Imports modules that ``draw`` needs, draws the run that a line on standard input names, and prints its files."""
-    with collector.paused():
+    with imports.without_collector():
         for module in modules:
             import_module(module)
     timer = threading.Timer(_PATIENCE, os._exit, [0])
@@ -72,4 +72,4 @@ def main(*modules: str) -> None:
     timer.cancel()
     if line:
         print(json.dumps([str(file) for file in draw(Path(json.loads(line)))]))
-        collector.leave_to_the_system()
+        imports.skip_last_collection()

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from qd import held_out
-from qd.config.settings import to_config
 from qd.runner.job import Job
 from qd.store import archive_file, films, folder, identity, renderings
 from qd.store.recorder import Recorder, Row
-from qd.support import signals
+from qd.support import run_files, signals
 from qd.types import State
 
 
@@ -62,9 +61,8 @@ def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
 
 def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
     """Writes the archive and returns its header."""
-    search, config = job.parts.search, to_config(job.settings)
-    header = archive_file.header(search, config, identity.origin(config, state.evaluations))
-    archive_file.save(job.path, state.archive, search.descriptor.bounds, header, more)
+    header = {**job.header, run_files.EVALUATIONS: state.evaluations}
+    archive_file.save(job.path, state.archive, job.parts.search.descriptor.bounds, header, more)
     return header
 
 

@@ -1,6 +1,8 @@
 """One search in one folder, and its output: what each stage of a run receives."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from qd.config.compose import Components
@@ -34,3 +36,4 @@ class Job(NamedTuple):
     console: Display
     stop: Stop
     consent: Consent | None = None  # asks before a long or paid run; None: it does not
+    header: Mapping[str, Any] = MappingProxyType({})  # what archive.json says of the run; evaluations: those of the moment

@@ -12,8 +12,9 @@ from qd.config import guess
 from qd.config.build import import_users_modules
 from qd.config.compose import folder, load, resolve
 from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
-from qd.runner import ending, waiting
-from qd.support import collector
+from qd.runner import ending
+from qd.runner.display import waiting
+from qd.support import imports
 from qd.support.conf import conf
 from qd.support.errors import UserError
 
@@ -33,7 +34,7 @@ def launch(words: Sequence[str]) -> int:
     if not several and not flags:
         return _run_one(words)
 
-    with collector.paused():
+    with imports.without_collector():
         from qd.runner import many_seeds, sweep, terminal  # with JAX: misspelt words are answered without it
 
     if several:
@@ -45,7 +46,7 @@ def _run_one(words: list[str]) -> int:
     settings = load(words)
     beside = ending.drawing_beside(folder(settings, words), settings.archive)
     with beside if waiting.is_enabled() else nullcontext(ending.draw) as draw:
-        with collector.paused():
+        with imports.without_collector():
             from qd.runner import outcomes, terminal  # with JAX
 
         return outcomes.exit_status(terminal.job(settings, words, draw=draw))

@@ -2,12 +2,10 @@
 
 import shutil
 import time
-from typing import Any
 
 from qd import abilities
-from qd.config.settings import to_config
 from qd.runner.job import Job
-from qd.store import archive_file, identity, renderings
+from qd.store import archive_file, renderings
 from qd.support import atomic, run_files
 from qd.types import State
 
@@ -19,7 +17,6 @@ class LiveArchive:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._header: dict[str, Any] | None = None
         self._due = 0.0
 
     def write(self, state: State) -> None:
@@ -31,11 +28,9 @@ class LiveArchive:
         began, job = time.monotonic(), self._job
         if job.settings.live_map or began < self._due:
             return
-        if self._header is None:
-            self._header = _header(job, state)
         folder = job.path / run_files.LIVE
         atomic.make_folder(folder)
-        about = self._header | {run_files.EVALUATIONS: state.evaluations}
+        about = {**job.header, run_files.EVALUATIONS: state.evaluations}
         archive_file.save(folder, state.archive, job.parts.search.descriptor.bounds, about)
         self._due = time.monotonic() + (time.monotonic() - began) / _SHARE
 
@@ -43,11 +38,6 @@ class LiveArchive:
         """Removes it at the end of a run, which writes its archive."""
         if not self._job.settings.live_map:
             shutil.rmtree(self._job.path / run_files.LIVE, ignore_errors=True)
-
-
-def _header(job: Job, state: State) -> dict[str, Any]:
-    config = to_config(job.settings)
-    return archive_file.header(job.parts.search, config, identity.origin(config, state.evaluations))
 
 
 def draw(job: Job, state: State) -> None:
@@ -68,7 +58,7 @@ def draw(job: Job, state: State) -> None:
 
     folder, search = job.path / run_files.LIVE, job.parts.search
     atomic.make_folder(folder)
-    header = _header(job, state)
+    header = {**job.header, run_files.EVALUATIONS: state.evaluations}
     agreement = abilities.of_descriptor(search.descriptor).agreement
     if agreement is not None:
         header[run_files.AGREEMENT] = agreement(state.params)

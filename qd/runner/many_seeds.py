@@ -17,7 +17,7 @@ from qd.config.compose import Components, assemble, compose_settings, folder
 from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
-from qd.runner.console import Console, scores
+from qd.runner.display.console import Console, scores
 from qd.runner.outcomes import EXIT, Attempt, RunOutcome, conclude
 from qd.runner.run import run
 from qd.runner.stopping import Stop

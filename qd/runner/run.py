@@ -13,15 +13,15 @@ from qd.config.estimate import Consent
 from qd.config.settings import RunSettings, to_config
 from qd.report.tracking import live
 from qd.runner import live_map, refits
-from qd.runner.console import report_usage
+from qd.runner.display.console import report_usage
+from qd.runner.display.worker_view import WorkerView
 from qd.runner.finish import finish, interrupt
 from qd.runner.job import Display, Job
 from qd.runner.resume import is_enough, load_checkpoint
 from qd.runner.stopping import Stop, Watch, plateau_watch
-from qd.runner.worker_view import WorkerView
 from qd.search import refit, start
 from qd.search import run as search_run
-from qd.store import archive_file, folder, solutions
+from qd.store import archive_file, folder, identity, solutions
 from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.support import run_files
@@ -62,8 +62,9 @@ def run(
     checks.objective_range(parts.search.domain)  # also of a run that goes on, which is not rehearsed
     for warning in _warnings(parts):
         console.say(warning)
+    config = to_config(settings)
     with folder.lock(path):
-        folder.admit(path, to_config(settings), settings.again)
+        folder.admit(path, config, settings.again)
         result = folder.result(path)
         if result is not None and is_enough(job, result):
             result |= {"status": "skipped"}
@@ -74,7 +75,8 @@ def run(
                     raise UserError(f"{path} is finished and its checkpoint is gone, so it cannot go on", "type again=true")
                 folder.reopen(path, saved.lengths)
             try:
-                result = _work(job, saved)
+                header = archive_file.header(parts.search, config, identity.origin(config, evaluations=0))
+                result = _work(job._replace(header=header), saved)
             finally:
                 report_usage(parts.services, console.say)
     console.close(result)

@@ -8,8 +8,9 @@ from qd.config.compose import assemble, folder, load
 from qd.config.estimate import Consent
 from qd.config.settings import RunSettings
 from qd.programs import remember
-from qd.runner import ending, waiting
-from qd.runner.console import Console
+from qd.runner import ending
+from qd.runner.display import waiting
+from qd.runner.display.console import Console
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions

@@ -65,6 +65,7 @@ def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) ->
     """Returns the entries of archive.json that describe the run.
 
     Args:
+        config: of the run, as config.yaml holds it.
         origin: ``identity.origin`` of the run; or its result, which holds the same and more.
     """
     scale = abilities.of_domain(search.domain).objective_range

@@ -16,6 +16,7 @@ class CompileClock:
     """Adds up the steps of compilation; a step that lies within another one counts once."""
 
     def __init__(self) -> None:
+        self.seconds = 0.0  # the sum of all steps so far
         self._spans: list[tuple[float, float]] = []  # begin and end of each outermost step
 
     def add(self, event: str, duration_secs: float, **_: object) -> None:
@@ -29,13 +30,10 @@ class CompileClock:
             return
         end = time.perf_counter()
         while self._spans and self._spans[-1][0] >= end - duration_secs:
-            self._spans.pop()
+            inner_begin, inner_end = self._spans.pop()
+            self.seconds -= inner_end - inner_begin
         self._spans.append((end - duration_secs, end))
-
-    @property
-    def seconds(self) -> float:
-        """The sum of all steps so far."""
-        return sum(end - begin for begin, end in self._spans)
+        self.seconds += duration_secs
 
 
 @cache

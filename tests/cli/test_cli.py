@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from qd.cli.main import COMMANDS, main
-from qd.runner import console
-from qd.runner.console import Console, clock, summary_lines
+from qd.runner.display import console
+from qd.runner.display.console import Console, clock, summary_lines
 from tests.support.stored import stored
 
 HOUSE = Path(__file__).resolve().parents[2]

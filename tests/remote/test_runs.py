@@ -94,7 +94,7 @@ def test_metrics_have_the_seconds_of_an_evaluation_and_the_idle_share(tmp_path):
 
 
 def test_the_live_line_shows_the_workers_while_a_generation_is_under_way(tmp_path, monkeypatch):
-    monkeypatch.setattr("qd.runner.worker_view._GLANCE", 0.0)
+    monkeypatch.setattr("qd.runner.display.worker_view._GLANCE", 0.0)
     monkeypatch.setattr("qd.remote.dispatch._GLANCE", 0.01)
     console = QuietRun()
     run(tmp_path / "run", workers=2, of_domain={"seconds": 0.01}, budget=60, console=console)

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from qd import abilities, metrics
 from qd.driver import Generations
 from qd.metrics import Tally
-from qd.runner.console import Console
+from qd.runner.display.console import Console
 from qd.types import Batch, State
 
 _GLANCE = 0.25  # seconds between updates of the line, at least

@@ -1,7 +1,9 @@
-"""Imports that cost nothing: names of a package at their first use (PEP 562)."""
+"""Imports that cost less: names of a package at their first use (PEP 562), and no collection of reference cycles meanwhile."""
 
+import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -27,3 +29,24 @@ def attach(package: str, homes: Mapping[str, str | Sequence[str]]) -> tuple[Call
         return sorted(modules)  # what is public
 
     return __getattr__, __dir__
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keeps Python's collector of reference cycles from imports that run inside.
+
+    The modules stay, so that to search them again and again takes a tenth of their time for nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def skip_last_collection() -> None:
+    """Call it when the process ends: the interpreter then looks through no object once more."""
+    gc.freeze()

@@ -1,0 +1,1 @@
+"""What a run shows while it goes on: lines on a terminal, a bar in a notebook, what it waits for."""

@@ -161,10 +161,11 @@ def test_a_folder_of_theirs_that_hides_our_domains_is_named(tmp_path):
     assert "rename that folder" in shadowed.stderr
 
 
-def test_a_sweep_goes_on_where_one_job_fails(tmp_path):
-    output = qd("run", "-m", "domain.joints=0,3", "seed=0", "budget=300", "runs=there", where=tmp_path)
-    assert output.returncode == 1
-    assert "an arm of 0 joints cannot reach" in output.stdout + output.stderr
+def test_a_sweep_goes_on_where_one_job_fails(own_folder, capfd):
+    tmp_path = own_folder
+    assert main(["run", "-m", "domain.joints=0,3", "seed=0", "budget=300", "runs=there"]) == 1
+    output = capfd.readouterr()
+    assert "an arm of 0 joints cannot reach" in output.out + output.err
     assert (tmp_path / "there/arm/domain.joints=3-s0/result.json").exists()
     assert not list(tmp_path.glob("there/arm/domain.joints=0*/result.json"))
 

@@ -40,7 +40,8 @@ print(json.dumps(answers))
 def test_commands_that_build_nothing_import_no_jax(tmp_path):
     env = os.environ | {"PYTHONPATH": str(HOUSE)}
     start = [sys.executable, "-m", "qd", "run", "budget=600", "domain.joints=3", "console=off"]
-    subprocess.run(start, cwd=tmp_path, env=env, check=True)
+    begun = subprocess.run(start, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert begun.stderr == ""  # the console is off
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(list(ANSWERS))], cwd=tmp_path, env=env, capture_output=True, text=True
     )

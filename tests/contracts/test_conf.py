@@ -9,6 +9,7 @@ import yaml
 from qd import abilities, archives, keys, search, types
 from qd.archives import HostElites
 from qd.config import compose
+from qd.config.settings import RunSettings
 from qd.referee import Referee
 from qd.runner import refits
 from qd.support.conf import conf
@@ -16,15 +17,7 @@ from tests.support.choices import NEEDED, copied
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
-QUICK = (
-    "domain/arm",
-    "domain/sphere",
-    "domain/maze",
-    "domain/digits",
-    "recipe/arm_pca",
-    "recipe/label_images",
-    "recipe/qdaif_paper",
-)
+QUICK = ("domain/arm", "domain/sphere", "recipe/arm_pca", "recipe/qdaif_paper")  # domains are tried in test_contracts too
 RECIPES = [
     pytest.param(choice, marks=() if choice.as_posix() in QUICK else pytest.mark.slow)
     for choice in CHOICES
@@ -32,8 +25,8 @@ RECIPES = [
 ]
 
 
-def assemble_choice(choice: Path) -> compose.Components:
-    return compose.assemble(compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])]))
+def settings_of(choice: Path) -> RunSettings:
+    return compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])])
 
 
 def test_every_group_has_choices():
@@ -47,7 +40,8 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
     assert lines[0].startswith("# ")
     assert isinstance(yaml.safe_load(text), dict)
 
-    components, again = assemble_choice(choice), assemble_choice(choice)
+    settings = settings_of(choice)
+    components, again = compose.assemble(settings), compose.assemble(settings)
     parts = components.search
     assert isinstance(parts.domain, types.Domain) and isinstance(parts.descriptor, types.Descriptor)
     assert isinstance(parts.emitter, types.Emitter) and callable(parts.archive.open) and callable(components.run)
@@ -62,7 +56,7 @@ def test_every_choice_says_what_it_is_and_is_built(choice: Path) -> None:
 @pytest.mark.parametrize("choice", RECIPES, ids=str)
 def test_every_recipe_starts_and_steps_as_it_stands(choice: Path) -> None:
     """A threshold above all seeds, a referee's feature that is not kept, a batch that its emitter refuses: seen here."""
-    settings = compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])])
+    settings = settings_of(choice)
     parts, referee, run = compose.assemble(settings)[:3]
     state, batch = search.start(parts, keys.new(1), parts.domain.sample(keys.new(0), settings.initial))
     size, bench = len(state.archive), referee.open(batch) if referee else None

@@ -10,7 +10,7 @@ from qd import abilities, keys, programs
 from qd.archives import HostElites
 from qd.search import refit, step
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
-from tests.support.choices import CODE, LMX, OWN_PROGRAM, PROGRAMS, SCRIPTED, TEXTS, choices, composed, copied, quick_archives
+from tests.support.choices import CODE, LMX, OWN_PROGRAM, PROGRAMS, SCRIPTED, TEXTS, choices, composed, copied, domains
 from tests.support.searches import advance, begin, columns, same
 
 N = 24
@@ -38,11 +38,14 @@ NEEDS = {
 }
 
 
+OF_ANOTHER = {"conv_autoencoder_paper", "shuffled"}  # descriptors of a class that another choice has, and long
+
+
 def of_domain(name: str) -> Search:
     return composed(f"domain={name}", *SMALL.get(name, []))
 
 
-@pytest.mark.parametrize("name", choices("domain"))
+@pytest.mark.parametrize("name", domains())
 def test_domain(name) -> None:
     domain = of_domain(name).domain
     assert isinstance(domain, Domain) and hash(domain) == hash(copied(domain))
@@ -75,7 +78,7 @@ def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -
     np.testing.assert_allclose(plain.objective, traced.objective, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(plain.objective)))
 
 
-@pytest.mark.parametrize("name", choices("domain"))
+@pytest.mark.parametrize("name", domains())
 def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
     search = of_domain(name)
     state = advance(search, begin(search, n=N), 1)
@@ -83,7 +86,9 @@ def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
     same(advance(search, state, 2), advance(search, again, 2))
 
 
-@pytest.mark.parametrize("name", choices("descriptor"))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in OF_ANOTHER else n for n in choices("descriptor")]
+)
 @pytest.mark.parametrize("domain", LEARNED)
 def test_descriptor(domain, name) -> None:
     search = composed(f"descriptor={name}", *NEEDS.get(name, [f"domain={domain}", *SMALL[domain]]))
@@ -149,9 +154,18 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
 WHOLE = {"pool", "gaussian", "isoline", "integers", "novelty", "nsga2", *WANTS}  # emitters that are one, not a count of them
 
 
-@pytest.mark.parametrize("archive", quick_archives("grid", "cvt"))
-@pytest.mark.parametrize("emitter", choices("emitter"))
-def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(archive, emitter) -> None:
+QUICK_ON_CVT = {"isoline", "cma_me", "cma_me_jax"}
+
+
+def _pairs() -> list:
+    """All pairs; those beyond every emitter on a grid, and a few on a CVT, are slow only since they are so many."""
+    every = [(emitter, archive) for emitter in choices("emitter") for archive in choices("archive")]
+    quick = [archive == "grid" or (archive == "cvt" and emitter in QUICK_ON_CVT) for emitter, archive in every]
+    return [pytest.param(*pair, marks=() if few else pytest.mark.slow) for pair, few in zip(every, quick, strict=True)]
+
+
+@pytest.mark.parametrize(("emitter", "archive"), _pairs())
+def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(emitter, archive) -> None:
     ranker = RANKED_BY.get(emitter)
     fits = emitter not in NOT_FOR_NUMBERS and emitter not in WANTS
     if not (fits and (ranker is None or archive in SERVED_BY[ranker])):

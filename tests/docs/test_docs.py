@@ -1,5 +1,6 @@
 """Documentation: every block runs or composes, the table of algorithms is complete, the site builds."""
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qd.cli.main import COMMANDS
+from qd.cli.main import COMMANDS, main
 from qd.config.compose import load
 from qd.support.conf import conf
 
@@ -48,23 +49,30 @@ def test_commands_exist_and_runs_compose(page, tmp_path, monkeypatch):
             load([w for w in keys if "-m" not in rest] if "-m" not in rest else [w.split(",")[0] for w in keys if "(" not in w])
 
 
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Path:
+    """A folder in which `qd run name=example` has ended."""
+    folder = tmp_path_factory.mktemp("example")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["run", "budget=2000", "name=example", "console=off"]) == 0
+    return folder
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
-def test_python_blocks_run_in_order(page, tmp_path):
-    whole_files = [text for words, text in blocks(page, "python")]
+def test_python_blocks_run_in_order(page, tmp_path, monkeypatch, request):
     runs = any("run=" in words for words, _ in blocks(page, "python"))
-    (tmp_path / "page.py").write_text("\n\n".join(whole_files), encoding="utf-8")
-    env = {
-        "PYTHONPATH": str(HOUSE),
-        "JAX_PLATFORMS": "cpu",
-        "MPLBACKEND": "agg",
-        "HOME": str(tmp_path),
-        "PATH": "/usr/bin:/bin",
-    }
-    if runs:
-        words = ["run", "budget=2000", "name=example"]
-        subprocess.run([sys.executable, "-m", "qd", *words], cwd=tmp_path, env=env, check=True, capture_output=True)
-    process = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert process.returncode == 0, process.stderr
+    text = "\n\n".join(text for words, text in blocks(page, "python"))
+    (tmp_path / f"of_{page.stem.replace('-', '_')}.py").write_text(text, encoding="utf-8")
+    (file,) = tmp_path.glob("of_*.py")
+    monkeypatch.chdir(request.getfixturevalue("example") if runs else tmp_path)
+    if "__main__" in text:
+        env = {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        process = subprocess.run([sys.executable, file], env=env, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
+    else:
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.import_module(file.stem)
 
 
 def algorithms():
@@ -87,6 +95,7 @@ def test_every_recipe_emitter_descriptor_and_archive_is_in_the_table():
             assert re.search(rf"(\b{group}={file.stem}\b|[|,] {file.stem}\b)", text), f"{group}={file.stem} is in no row"
 
 
+@pytest.mark.slow
 def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="wants the extra docs")
     pytest.importorskip("mkdocstrings", reason="wants the extra docs")

@@ -29,6 +29,7 @@ def events(name: str) -> list[dict]:
     return [json.loads(line) for line in ledger.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_papers_recipe_killed_and_given_again():
     cache = "lm.cache=killed.sqlite"
     command = [sys.executable, "-m", "qd", "run", *WORDS, "name=killed", cache, "lm.limits.requests_per_minute=2400"]

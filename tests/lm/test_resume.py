@@ -1,4 +1,4 @@
-"""Killed at ten random moments: no answer that was stored is asked for again, what was in flight is listed and charged."""
+"""Killed at random moments: no answer that was stored is asked for again, what was in flight is listed and charged."""
 
 import json
 import os
@@ -44,10 +44,11 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-def test_killed_at_ten_random_moments():
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(kills):
     draw, killed, lost = random.Random(0), 0, 0
     with serving(fickle=True, latency=0.4) as server:
-        for _ in range(10):
+        for _ in range(kills):
             requests, before = _stored_requests(), len(server.requests)
             child = subprocess.Popen(command(server.url))
             while len(server.requests) == before and child.poll() is None:
@@ -63,7 +64,7 @@ def test_killed_at_ten_random_moments():
             time.sleep(0.5)  # what is in flight ends, unheard
         requests, before = _stored_requests(), len(server.requests)
         subprocess.run(command(server.url), check=True, timeout=200)
-        assert not requests & {json.dumps(body) for body in server.requests[before:]} and killed == 10
+        assert not requests & {json.dumps(body) for body in server.requests[before:]} and killed == kills
         calls = len(server.requests)
         subprocess.run(command(server.url, "replay", out="again.json"), check=True, timeout=200)
         assert len(server.requests) == calls
@@ -76,7 +77,7 @@ def test_killed_at_ten_random_moments():
     assert sum(row["lost"] for row in report) == events["lost"] and sum(row["calls"] for row in report) == events["sent"]
     charged = sum(line["in"] + line["out"] for line in _lines() if line["event"] in ("answered", "failed", "lost"))
     assert charged == sum(row["tokens_in"] + row["tokens_out"] for row in report) and rows["judge"]["cached"] > 0
-    print(f"{events}, in flight at ten kills: {lost}; {CALLS} answers wanted")
+    print(f"{events}, in flight at {kills} kills: {lost}; {CALLS} answers wanted")
 
 
 def test_what_was_spent_before_a_kill_still_counts():

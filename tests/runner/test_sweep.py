@@ -90,6 +90,7 @@ def kill_in(run: Path, *command: str) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_half_way_and_given_again_does_only_what_is_missing(place, capsys):
     runs = folders()
     kill_in(runs[2], *SWEEP)

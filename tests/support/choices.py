@@ -25,6 +25,17 @@ def choices(group: str) -> list[str]:
     return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
 
 
+VARIANTS = {  # of domains whose class another choice has, with other settings
+    "arm_cma", "arm_qdhf", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
+    "opinions", "poetry", "stories", "stories_ending", "stories_genre",
+}  # fmt: skip
+
+
+def domains() -> list:
+    """All domains; variants of another are slow only since they are so many."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in choices("domain")]
+
+
 def quick_archives(*names: str) -> list:
     """All archives; tests on others than those named are slow only since they are so many."""
     return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in choices("archive")]

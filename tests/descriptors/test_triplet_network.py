@@ -26,6 +26,7 @@ def score(descriptor, params) -> float:
     return aligned_r2(np.asarray(descriptor(params, strangers.features)), strangers.features["truth"])
 
 
+@pytest.mark.slow
 def test_it_learns_what_no_linear_map_can():
     linear = Triplets(KNOWS, ("seen",), (600, 10), active=False)
     params = LEARNER.init(keys.new(0), bent(400, 0), fresh)

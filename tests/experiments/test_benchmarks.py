@@ -37,6 +37,7 @@ def test_sides_go_on_and_count_what_they_evaluate(name, monkeypatch):
         assert first > 0 and 16 <= second <= 1080
 
 
+@pytest.mark.slow
 def test_seeds_go_on_together_and_one_by_one(tmp_path):
     runs = study.runs(tmp_path)
     several = seeds.sides(runs, "arm", 4, 20, 100, count=2)
@@ -96,6 +97,7 @@ def test_what_hardly_differs_is_equivalent_and_what_differs_is_not(tmp_path):
     assert with_one == []
 
 
+@pytest.mark.slow
 def test_both_generators_and_both_cma_me_are_measured(tmp_path, monkeypatch):
     monkeypatch.setitem(generators.BUDGETS, "quick", 600)
     generators.main("quick", seeds=2, out=str(tmp_path))

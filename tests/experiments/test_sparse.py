@@ -51,6 +51,7 @@ def test_ours_is_set_beside_each_other_seed_by_seed(tmp_path):
     assert (more.method, more.value, more.n) == ("ours - stax", 9.5, 2)
 
 
+@pytest.mark.slow
 def test_a_learned_search_trains_on_the_papers_schedule(tiny, monkeypatch):
     trained = []
     real = study.refit

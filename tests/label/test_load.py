@@ -1,4 +1,4 @@
-"""Eight people at once: every answer is stored once, and soon. Measured against a file of the same server, on the same cores."""
+"""Eight people at once: every answer is stored once, and soon. Measured against a file of the same server."""
 
 import threading
 import time

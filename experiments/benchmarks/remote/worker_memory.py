@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psutil
 from matplotlib.figure import Figure
 
-from experiments.benchmarks.durations import Durations
+from experiments.benchmarks.remote.durations import Durations
 from feedback.descriptors.select import Select
 from qd import keys, remote
 from qd.archives import Grid

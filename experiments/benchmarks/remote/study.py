@@ -20,8 +20,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from experiments import command, study
-from experiments.benchmarks import equivalence, worker_memory
-from experiments.benchmarks.durations import INSTANT, Durations, Simulated, evaluate_at_once
+from experiments.benchmarks import equivalence
+from experiments.benchmarks.remote import worker_memory
+from experiments.benchmarks.remote.durations import INSTANT, Durations, Simulated, evaluate_at_once
 from feedback.descriptors.select import Select
 from qd import keys, metrics, remote
 from qd.archives import Grid

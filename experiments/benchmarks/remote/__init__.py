@@ -1,0 +1,1 @@
+"""Workers: their cost, how busy they are, whether they grow."""

@@ -29,8 +29,8 @@ class Programs:
     """Solutions are source texts; ``traits`` [B, M] are the features named by ``axes``, each a number or its logarithm.
 
     Features beside those of the problem: length (characters), lines, complexity (cyclomatic), depth, shares [B, 6] and syntax
-    [B, 32] of the tree, seconds, memory; ``views`` are more by name, functions of the sources. A program that fails has NaN as
-    objective; events.jsonl and programs.jsonl of the run say why.
+    [B, 32] of the tree, distance from the first program by that, seconds, memory; ``views`` are more by name, functions of the
+    sources. A program that fails has NaN as objective; events.jsonl and programs.jsonl of the run say why.
     """
 
     problem: Problem
@@ -133,6 +133,8 @@ class Programs:
     def _features(self, sources: list[str], rows: list[Record]) -> dict[str, np.ndarray]:
         described = [measures.describe(source) for source in sources]
         features = {name: np.array([each[name] for each in described]) for name in described[0]} if described else {}
+        first = measures.describe(self.problem.initial[0])["syntax"] if self.problem.initial else np.zeros(measures.WIDE)
+        features["distance"] = np.array([[max(0.0, 1 - each["syntax"] @ first)] for each in described], np.float32)
         for name in ("seconds", "memory"):
             features[name] = np.array([[getattr(row, name)] for row in rows], np.float32)
         for name in self.problem.features:

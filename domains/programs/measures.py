@@ -20,7 +20,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 _DECISIONS = (ast.If, ast.IfExp, ast.For, ast.While, ast.ExceptHandler, ast.comprehension, ast.match_case, ast.Assert)
 WIDE = 32  # numbers of the hashed tree
-NAMES = ("length", "lines", "complexity", "depth", "seconds", "memory")  # features of one number
+NAMES = ("length", "lines", "complexity", "depth", "distance", "seconds", "memory")  # features of one number
 
 
 def describe(source: str) -> dict[str, np.ndarray]:

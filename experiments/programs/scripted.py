@@ -93,7 +93,7 @@ def reply(prompt: str, seed: object, prose: float) -> str:
         return f"```python\n{head[1] or f'def {head[2]}:'}\n    return {rng.choice(('0', '1', '[]', 'True'))}\n```"
     if not program:
         return "- There is no program to edit."
-    edited = edit(program, rng)
+    edited = next((text for _ in range(5) if (text := edit(program, rng)) != program), program)
     if "SEARCH" not in prompt or edited == program:
         return f"```python\n{edited}```"
     pairs = [(a, b) for a, b in zip(program.splitlines(), edited.splitlines(), strict=True) if a != b]
@@ -124,9 +124,9 @@ def edit(program: str, rng: random.Random) -> str:
     end = next((i for i, line in enumerate(lines) if "EVOLVE-BLOCK-END" in line), len(lines))
     fixed = ("def ", "#", "import", "from", '"""')
     places = [i for i in range(start + 1, end) if _NUMBER.search(lines[i]) and not lines[i].strip().startswith(fixed)]
+    if not places:
+        return _with_factor(program, rng)
     for _ in range(rng.choice((1, 1, 2, 3))):
-        if not places:
-            return _with_factor(program, rng)
         i = rng.choice(places)
         matches = list(_NUMBER.finditer(lines[i]))
         match = rng.choice(matches)

@@ -1,9 +1,9 @@
 """`qd import FILE domain=...`: the solutions of another library, evaluated again by our domain, as a run of ours.
 
 FILE: a table (csv, jsonl, parquet) with columns solution_0, ... and objective, as pyribs' data frames and qd export
-write it; a folder that QDax saved; or the folder of a run. Its solutions are evaluated by domain=... and put into a run
-folder; what the domain says otherwise than FILE is counted. With budget=N the search goes on from there, as does
-qd run from=FILE.
+write it; a folder that QDax saved; a checkpoint of openevolve, with domain=openevolve; or the folder of a run. Its
+solutions are evaluated by domain=... and put into a run folder; what the domain says otherwise than FILE is counted.
+With budget=N the search goes on from there, as does qd run from=FILE.
 """
 
 import glob

@@ -53,7 +53,7 @@ class DomainDefaults:
     feature: str = MISSING  # the hand-made feature: its columns are the measures
     bounds: Any = MISSING  # of that feature: (low, high) per column
     reads: list[str] = MISSING  # the features that a descriptor which learns reads
-    dims: list[int] = field(default_factory=lambda: [50, 50])  # cells of a grid, one number a measure
+    dims: Any = field(default_factory=lambda: [50, 50])  # cells of a grid, one number a measure
     ticks: Any = None  # of descriptor=ticks: borders of uneven cells, a list for each measure; None: as generation 0 falls
     batch_size: int = 256  # solutions of a generation
     threshold_min: float = 0.0  # CMA-MAE's: no higher than the worst objective worth keeping
@@ -224,6 +224,8 @@ def _check(settings: RunSettings) -> None:
 
 
 def _check_count(settings: RunSettings, key: str, count: Any) -> None:
+    if isinstance(count, str) and count.startswith("@"):  # another component knows it
+        return
     if key == "archive.dims" and isinstance(count, int | float | str | dict):
         measures = settings.descriptor.get("bounds") if isinstance(settings.descriptor, dict) else None
         dims = [count if isinstance(count, int) and count >= 1 else 50] * (len(measures) if isinstance(measures, list) else 2)

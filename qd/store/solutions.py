@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from qd.archives import objects
-from qd.store import archive_file, tables
+from qd.store import archive_file, checkpoints_of_openevolve, tables
 from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Domain
@@ -120,13 +120,16 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
         content = _of_run(path)
     elif npy := _qdax_files(path):
         content = _of_qdax(path, npy)
+    elif checkpoint := checkpoints_of_openevolve.find(path):
+        sources, scores = checkpoints_of_openevolve.read(checkpoint)
+        content = ImportedSolutions(str(checkpoint), sources, scores, None)
     elif path.suffix.lower() in tables.READERS and path.is_file():
         content = _of_table(path)
     else:
         raise UserError(
             f"{source} {_kind(path)}",
             f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
-            "solution_0, solution_1, ... and objective, or a folder that QDax saved",
+            "solution_0, solution_1, ... and objective, a folder that QDax saved, or a checkpoint of openevolve",
         )
     if len(content.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")

@@ -10,7 +10,19 @@ from qd import abilities, keys, programs
 from qd.archives import HostElites
 from qd.search import refit, step
 from qd.types import Descriptor, Domain, Elites, Emitter, Rendering, Search
-from tests.support.choices import CODE, LMX, OWN_PROGRAM, PROGRAMS, SCRIPTED, TEXTS, choices, composed, copied, domains
+from tests.support.choices import (
+    CODE,
+    LMX,
+    OWN_PROGRAM,
+    PROGRAMS,
+    PROJECT,
+    SCRIPTED,
+    TEXTS,
+    choices,
+    composed,
+    copied,
+    domains,
+)
 from tests.support.searches import advance, begin, columns, same
 
 N = 24
@@ -19,7 +31,8 @@ N = 24
 SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
          "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
-         "programs": [*SCRIPTED, *OWN_PROGRAM]}  # fmt: skip
+         "programs": [*SCRIPTED, *OWN_PROGRAM],
+         "openevolve": [*SCRIPTED, f"domain.project={PROJECT}"]}  # fmt: skip
 
 
 LEARNED = ["arm_qdhf"]  # on which every descriptor is tried, but for those that look at paths or at images
@@ -146,7 +159,7 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     "serene": "no sparse reward; type domain=redundant_arm",
     **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
     **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
-    **dict.fromkeys(CODE, "varies programs.*type domain=bin_packing"),
+    **dict.fromkeys(CODE, "varies programs.*type domain=bin_packing|reads the config of a project"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
 

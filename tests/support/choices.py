@@ -58,6 +58,7 @@ def copied(part: Any) -> Any:
 CODE = tuple(name for name in choices("emitter") if name.startswith("code_"))  # for domains of programs
 LMX = tuple(name for name in choices("emitter") if name.startswith("lmx_"))  # for domains of texts
 
+PROJECT = Path(__file__).with_name("openevolve_project")
 _OWN = Path(__file__).with_name("own_program")
 OWN_PROGRAM = [
     f"domain.problem.evaluator={_OWN / 'evaluator.py'}",
@@ -73,8 +74,10 @@ NEEDED = {  # choice -> overrides
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
     **{f"domain/{name}": SCRIPTED for name in PROGRAMS},
-    "domain/programs": [*SCRIPTED, *OWN_PROGRAM],
     **{f"emitter/{name}": ["domain=bin_packing", *SCRIPTED] for name in CODE},
+    "domain/openevolve": [*SCRIPTED, f"domain.project={PROJECT}"],
+    "emitter/code_openevolve": ["domain=openevolve", *SCRIPTED, f"domain.project={PROJECT}"],
+    "domain/programs": [*SCRIPTED, *OWN_PROGRAM],
     **{f"sandbox/{name}": ["domain=bin_packing", *SCRIPTED[:-1], f"sandbox={name}"] for name in choices("sandbox")},
     "driver/steady": ["workers=2"],
     "recipe/qdaif_paper": ["lm=toy"],

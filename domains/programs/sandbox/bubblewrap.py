@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_of
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_for, limits_of
 from domains.programs.sandbox.plain import JOB, package_folders, prlimit
 from domains.programs.sandbox.process import run_job
 from qd.support.errors import UserError
@@ -48,11 +48,13 @@ class Bubblewrap:
             The outcome.
         """
 
+        limits = limits_for(self.limits, job)
+
         def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            return [*self._walls(folder, job.folders), *prlimit(self.limits), *(word.replace(JOB, _HERE) for word in command)]
+            return [*self._walls(folder, job.folders), *prlimit(limits), *(word.replace(JOB, _HERE) for word in command)]
 
         words = [self.python, "-I", "-S", _SCRIPT, f"{JOB}/job.json", *package_folders()]
-        return run_job(job, self.limits, whole, words)
+        return run_job(job, limits, whole, words)
 
     def _walls(self, folder: Path, folders: Sequence[str]) -> list[str]:
         size = str(int(self.limits.files * 1e6))

@@ -1,7 +1,7 @@
 """What a run of a program may use, and what comes out of it: the types that all sandboxes share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -36,6 +36,7 @@ class Job(NamedTuple):
     inputs: Mapping[str, Any] = {}  # names that the harness finds; what JSON can hold
     files: Mapping[str, str] = {}  # name -> text, in the folder of the run
     command: Sequence[str] = ()  # an executable and its arguments instead; its value: the JSON of its last line
+    wall: float = 0.0  # seconds by the clock, and of the processor, instead of the sandbox's; 0: the same
     folders: Sequence[str] = ()  # of this machine, which it can read at the same path
 
 
@@ -75,6 +76,16 @@ def limits_of(limits: "Limits | Mapping[str, Any]") -> Limits:
         if name not in names:
             raise UserError(f"sandbox.limits.{name} is no limit", f"type one of {', '.join(names)}")
     return Limits(**limits)
+
+
+def limits_for(limits: Limits, job: Job) -> Limits:
+    """Returns the limits of a job, which may have its own time.
+
+    Args:
+        limits: of the sandbox.
+        job: to run.
+    """
+    return replace(limits, seconds=job.wall, wall=job.wall) if job.wall else limits
 
 
 INSIDE = Path(__file__).with_name("inside.py")

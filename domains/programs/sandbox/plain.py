@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_of
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_for, limits_of
 from domains.programs.sandbox.process import run_job
 from qd.support.errors import UserError
 
@@ -38,10 +38,12 @@ class Plain:
             The outcome.
         """
 
-        def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            return [*prlimit(self.limits, processes=False), *(word.replace(JOB, str(folder)) for word in command)]
+        limits = limits_for(self.limits, job)
 
-        return run_job(job, self.limits, whole, [sys.executable, "-I", str(INSIDE), f"{JOB}/job.json"])
+        def whole(folder: Path, command: Sequence[str]) -> list[str]:
+            return [*prlimit(limits, processes=False), *(word.replace(JOB, str(folder)) for word in command)]
+
+        return run_job(job, limits, whole, [sys.executable, "-I", str(INSIDE), f"{JOB}/job.json"])
 
 
 JOB = "{job}"  # in a command: the folder with the files of the job

@@ -1,0 +1,74 @@
+"""The domain and the emitter that a project's own config asks for."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from domains.programs import Programs
+from domains.programs.coder import Coder
+from domains.programs.emitters.evolve import Evolve
+from domains.programs.emitters.operators import Diff, Rewrite
+from domains.programs.openevolve.project import Project
+from domains.programs.sandbox.limits import Sandbox
+from qd.support.errors import UserError
+
+
+def programs(
+    project: str,
+    coder: Coder,
+    sandbox: Sandbox,
+    config: str = "config.yaml",
+    bounds: Mapping[str, Any] | None = None,
+    views: Mapping[str, Any] | None = None,
+    parallel: int = 1,
+    folder: str | None = None,
+    honour_model: bool = True,
+) -> Programs:
+    """Returns the programs of a project, and prints which of its settings change nothing here.
+
+    Args:
+        project: its folder.
+        coder: client and prompts.
+        sandbox: where evaluator and programs run.
+        config: name of its config.
+        bounds: feature dimension -> (low, high), where 0 to 1 does not fit.
+        views: more features, functions of the sources.
+        parallel: programs that run at the same time.
+        folder: of the run.
+        honour_model: take temperature and length of replies from its config.
+
+    Raises:
+        UserError: the folder is no project.
+    """
+    if not project:
+        raise UserError("domain=openevolve needs the folder of a project", "type domain.project=FOLDER")
+    problem = Project(project, config, dict(bounds or {}))
+    llm = problem.settings["llm"]
+    if honour_model:
+        coder = replace(coder, temperature=float(llm["temperature"]), longest=int(llm["max_tokens"]))
+    if ignored := problem.not_honoured:
+        words = ", ".join(f"{name} (type {ours})" if ours else name for name, ours in ignored.items())
+        print(f"qd: settings of {problem.folder}/{problem.config} that change nothing here: {words}", file=sys.stderr)
+    return Programs(problem, coder, sandbox, problem.axes, views=views or {}, parallel=parallel, folder=folder)
+
+
+def emitter(domain: Programs, batch_size: int = 4, islands: int | None = None) -> Evolve:
+    """Returns the loop that a project's config asks for: diffs or rewrites, on islands.
+
+    Args:
+        domain: of a project.
+        batch_size: programs of a generation.
+        islands: another number of them; None: the project's.
+
+    Raises:
+        UserError: the domain is of no project.
+    """
+    problem = getattr(domain, "problem", None)
+    if not isinstance(problem, Project):
+        raise UserError("emitter=code_openevolve reads the config of a project", "type domain=openevolve, or emitter=code_mix")
+    database = problem.settings["database"]
+    operators = (Diff(), Rewrite()) if problem.settings["diff_based_evolution"] else (Rewrite(),)
+    interval, rate = int(database["migration_interval"]), float(database["migration_rate"])
+    count = int(database["num_islands"]) if islands is None else islands
+    return Evolve(domain, operators[:1], (), batch_size, count, interval, rate)

@@ -1,0 +1,122 @@
+"""Projects of openevolve: config, cascade stages, metrics as features, what is not honoured, and its checkpoints."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from domains.programs import run
+from domains.programs.coder import Coder
+from domains.programs.emitters.operators import Diff
+from domains.programs.openevolve.domain import emitter, programs
+from domains.programs.openevolve.project import Project
+from domains.programs.sandbox.plain import Plain
+from qd.cli.main import main
+from qd.config.compose import assemble, load
+from qd.store import archive_file, checkpoints_of_openevolve
+from qd.support.errors import UserError
+from tests.support.choices import PROJECT, SCRIPTED
+
+
+def test_a_project_is_read_as_its_config_says(capsys):
+    project = Project(str(PROJECT))
+    assert project.statement.startswith("Guess a number.") and project.language == "python"
+    assert project.axes == ("length", "size") and project.dims == (6, 6) and project.features == ("fitness", "size")
+    assert project.axis_bounds == ((0, 4 * len(project.initial[0])), (0, 1))
+    assert dict(Project(str(PROJECT), bounds={"size": (0, 5)}).bounds)["size"] == (0, 5)
+    domain = programs(str(PROJECT), Coder(None), Plain())
+    assert domain.coder.temperature == 0.3 and domain.coder.longest == 4096
+    said = capsys.readouterr().err
+    assert "change nothing here: max_iterations (type budget=), llm.primary_model (type lm=), database.population_size" in said
+    assert "temperature" not in said and "num_islands" not in said
+    made = emitter(domain)
+    assert made.islands == 2 and made.operators == (Diff(),) and made.migrate == 50
+
+
+def test_stages_metrics_and_artifacts():
+    project = Project(str(PROJECT))
+    record = run(project, Plain(), project.initial[0])
+    assert record.objective == 0.75 and record.features == {"fitness": 0.75, "size": 0.275}
+    assert "note: it said 2.75" in record.words and "evaluating" in record.output
+    low = run(project, Plain(), project.initial[0].replace("2.5", "-9.5"))
+    assert low.objective == 0.1 and "note" not in low.words  # the first stage was its last
+    broken = run(project, Plain(), project.initial[0].replace("2.5", "1 / 0"))
+    assert math.isnan(broken.objective) and "ZeroDivisionError" in broken.words
+
+
+def changed(tmp_path, old, new):
+    folder = tmp_path / "project"
+    shutil.copytree(PROJECT, folder)
+    text = (folder / "config.yaml").read_text()
+    assert old in text
+    (folder / "config.yaml").write_text(text.replace(old, new))
+    return Project(str(folder))
+
+
+def test_a_dimension_that_no_metric_has_is_named(tmp_path):
+    project = changed(tmp_path, "[complexity, size]", "[complexity, speed]")
+    value = {"metrics": {"combined_score": 1.0, "size": 0.2}, "artifacts": {}}
+    assert "metrics are combined_score, size; the feature dimension speed is none" in project.score(value).words
+    assert "no metrics" in project.score([1]).words
+    assert math.isnan(project.score({"metrics": {"combined_score": math.nan, "speed": 1.0}}).objective)
+    failed = project.score({"metrics": {"combined_score": 0.0, "speed": 0.0, "error": "no such function"}})
+    assert math.isnan(failed.objective) and failed.words == "no such function"
+
+
+def test_without_a_combined_score_it_is_the_mean_of_the_rest(tmp_path):
+    project = changed(tmp_path, "[complexity, size]", "[score, size]")
+    score = project.score({"metrics": {"a": 0.5, "b": 1.0, "flag": True, "note": "none", "size": 0.1}})
+    assert score.objective == 0.75 and project.axes == ("fitness", "size")
+
+
+def test_a_folder_that_is_no_project_says_what_it_lacks(tmp_path):
+    with pytest.raises(UserError, match="is no folder"):
+        Project(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"has no evaluator.py and no initial_program"):
+        Project(str(tmp_path))
+    (tmp_path / "evaluator.py").touch()
+    (tmp_path / "initial_program.py").touch()
+    assert Project(str(tmp_path)).dims == (10, 10)
+    (tmp_path / "config.yaml").write_text("[1")
+    with pytest.raises(UserError, match="is no YAML"):
+        Project(str(tmp_path)).statement  # noqa: B018
+
+
+def test_the_search_takes_axes_bounds_and_cells_of_the_project():
+    search = assemble(load(["domain=openevolve", *SCRIPTED, f"domain.project={PROJECT}"])).search
+    assert search.archive.dims == (6, 6) and search.descriptor.bounds == Project(str(PROJECT)).axis_bounds
+    with pytest.raises(UserError, match="reads the config of a project; type domain=openevolve"):
+        assemble(load(["domain=bin_packing", "emitter=code_openevolve", *SCRIPTED]))
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_checkpoint_is_imported(tmp_path):
+    code = (PROJECT / "initial_program.py").read_text()
+    for number, (value, score) in enumerate([("2.5", 0.75), ("2.0", 0.25), ("9.0", 0.9)]):
+        folder = tmp_path / "out/checkpoints/checkpoint_9/programs"
+        folder.mkdir(parents=True, exist_ok=True)
+        row = {
+            "id": str(number),
+            "code": code.replace("2.5", value),
+            "metrics": {"combined_score": score},
+            "iteration_found": number,
+        }
+        (folder / f"{number}.json").write_text(json.dumps(row))
+    (folder.parent / "metadata.json").write_text("{}")
+    found = checkpoints_of_openevolve.find(tmp_path / "out")
+    sources, scores = checkpoints_of_openevolve.read(found)
+    assert found == folder.parent and len(sources) == 3 and scores.tolist() == [0.75, 0.25, 0.9]
+    words = [*SCRIPTED, f"domain.project={PROJECT}", "name=imported", "console=plain"]
+    assert main(["import", str(tmp_path / "out"), "domain=openevolve", *words]) == 0
+    (result,) = (
+        (tmp_path / "runs/imported").iterdir()
+        if (tmp_path / "runs").exists()
+        else __import__("pathlib").Path("runs/imported").iterdir()
+    )
+    columns = archive_file.load(result).columns
+    assert set(np.round(columns["objective"], 3).tolist()) <= {0.75, 0.25, 0.0} and len(columns["id"]) >= 2
+    (folder / "3.json").write_text('{"id": "3"}')
+    with pytest.raises(UserError, match="holds no code"):
+        checkpoints_of_openevolve.read(found)

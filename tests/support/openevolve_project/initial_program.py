@@ -1,7 +1,8 @@
-
 # EVOLVE-BLOCK-START
 def guess():
     return 2.5 + 0.25
+
+
 # EVOLVE-BLOCK-END
 
 

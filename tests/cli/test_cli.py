@@ -95,7 +95,7 @@ def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     (tmp_path / "conf/domain/disc.yaml").write_text(CHOICE)
     (tmp_path / "mine.py").write_text(DISC + "import os\nprint('threads', os.environ['OPENBLAS_NUM_THREADS'])\n")
     output = qd("run", "domain=disc", "budget=700", where=tmp_path)
-    assert output.returncode == 0, output.stderr
+    assert output.returncode == 0 and output.stderr.splitlines() == ["importing ...", "compiling ..."], output.stderr
     assert re.search(
         r"^gen 1  100/700  -/s  coverage \S+ %  QD score not defined  best -\S+  failed 0$", output.stdout, re.MULTILINE
     )

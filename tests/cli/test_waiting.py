@@ -1,4 +1,4 @@
-"""A command that takes seconds to begin says at once what it waits for."""
+"""A command that takes seconds to begin says at once what it waits for; whole runs that say so are in test_cli.py."""
 
 import os
 import subprocess
@@ -6,19 +6,6 @@ import sys
 from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[2]
-
-
-def lines(folder: Path) -> list[str]:
-    """Runs a small search as a process and returns the lines of standard error."""
-    env = os.environ | {"PYTHONPATH": str(HOUSE)}
-    command = [sys.executable, "-m", "qd", "run", "budget=600", "domain.joints=3"]
-    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
-    return ended.stderr.splitlines()
-
-
-def test_a_run_says_what_it_waits_for(tmp_path):
-    """One with console=off says nothing: see test_light.py."""
-    assert lines(tmp_path) == ["importing ...", "compiling ..."]
 
 
 def test_the_first_line_comes_before_anything_slow_is_imported():

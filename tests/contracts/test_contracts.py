@@ -30,6 +30,7 @@ N = 24
 
 SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
          "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
+         "maze": ["domain.steps=25", "domain.points=5"], "images": ["domain.side=16"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
          "programs": [*SCRIPTED, *OWN_PROGRAM],
          "openevolve": [*SCRIPTED, f"domain.project={PROJECT}"]}  # fmt: skip

@@ -116,6 +116,7 @@ def strategy(es: str, ranker: str, rule: str = "filter", **settings) -> Ribs:
     )
 
 
+QUICK = ("vary", "cma_es 2imp")
 EMITTERS = {
     "vary": Vary(IsoLine(), 8),
     **{f"cma_es {ranker}": strategy("cma_es", ranker) for ranker in RANKERS},
@@ -127,8 +128,15 @@ EMITTERS = {
 }
 
 
-@pytest.mark.parametrize("archive", [ROOM, Grid((12, 12), **THRESHOLDS), CVT(40, samples=400)], ids=["grid", "mae", "cvt"])
-@pytest.mark.parametrize("emitter", EMITTERS.values(), ids=EMITTERS)
+ARCHIVES = {"grid": ROOM, "mae": Grid((12, 12), **THRESHOLDS), "cvt": CVT(40, samples=400)}
+PAIRS = [  # the quick ones: every emitter on a grid, and two that look at the archive in their own ways on the others
+    pytest.param(emitter, archive, id=f"{name}-{kind}", marks=() if kind == "grid" or name in QUICK else pytest.mark.slow)
+    for name, emitter in EMITTERS.items()
+    for kind, archive in ARCHIVES.items()
+]
+
+
+@pytest.mark.parametrize(("emitter", "archive"), PAIRS)
 def test_what_an_emitter_remembers_stores_and_goes_on_identically(emitter, archive) -> None:
     search = Search(Bowl(), Select("xy", SQUARE), archive, emitter)
     state = advance(search, begin(search), 3)

@@ -94,7 +94,8 @@ def _programs() -> list[int]:
     return [program._cache_size() for program in (posterior.find_modes, posterior.hmc_segment)]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("how", [pytest.param("map", marks=pytest.mark.slow), "threads"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["map", "threads"])
 def test_seeds_that_each_learn_their_own_map_share_one_program(how):
     learner = cases.method("ours uniform", TINY, 40, 0.0, 0).descriptor
     search = Search(TINY.domain, learner, Grid(TINY.dims), Vary(Gaussian(TINY.sigma), TINY.batch), TINY.truth.reads)

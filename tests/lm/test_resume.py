@@ -47,7 +47,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(kills):
     draw, killed, lost = random.Random(0), 0, 0
-    with serving(fickle=True, latency=0.4) as server:
+    with serving(fickle=True, latency=0.4 if kills == 10 else 0.15) as server:
         for _ in range(kills):
             requests, before = _stored_requests(), len(server.requests)
             child = subprocess.Popen(command(server.url))

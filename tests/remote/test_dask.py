@@ -124,6 +124,7 @@ def test_workers_and_an_address_are_refused_together():
         remote.Dask(Bump(), workers=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_key")
 def test_a_run_that_loses_all_workers_ends_with_a_checkpoint_and_goes_on(tmp_path):
     class Scaling(QuietRun):

@@ -103,6 +103,7 @@ def test_the_live_line_shows_the_workers_while_a_generation_is_under_way(tmp_pat
     assert all(busy <= alive for busy, alive, _ in shown)
 
 
+@pytest.mark.slow
 def test_what_a_killed_driver_had_evaluated_is_not_evaluated_again(tmp_path):
     """Also in the middle of a generation: results are recorded before a checkpoint holds them."""
     log, path = tmp_path / "log", tmp_path / "killed"

@@ -79,12 +79,15 @@ def parameters(target: str) -> list[str] | None:
 
 
 def _fields(node: ast.ClassDef, module: str) -> list[str] | None:
-    """Returns the arguments of a class that has an __init__ of its own, or of a dataclass and the dataclasses it extends."""
+    """Returns the arguments of a class with an __init__, or of a dataclass and those that it extends; a protocol has none."""
     for line in node.body:
         if isinstance(line, ast.FunctionDef) and line.name in ("__init__", "__new__"):
             arguments = _arguments(line)
             return arguments and arguments[1:]
-    if node.keywords or not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+    if [ast.unparse(base).partition("[")[0] for base in node.bases] == ["Protocol"]:
+        return []
+    decorated = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+    if node.keywords or (node.decorator_list and not decorated):
         return None
     names: list[str] = []
     for base in node.bases:
@@ -92,7 +95,7 @@ def _fields(node: ast.ClassDef, module: str) -> list[str] | None:
         if inherited is None:
             return None
         names += inherited
-    for line in node.body:
+    for line in node.body if decorated else ():  # annotations of a plain class are no fields
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and _is_argument(line):
             names.append(line.target.id)
     return list(dict.fromkeys(names))

@@ -57,6 +57,16 @@ class Derived(Base):
 class Unknown(Near):
     long: int = 1
 
+class Role(Protocol):
+    note: str
+
+class Shared:
+    note: str
+
+@dataclass
+class Player(Shared, Role):
+    long: int = 1
+
 class Plain:
     def __init__(self, a, *, b=1): ...
 
@@ -73,6 +83,7 @@ def make(a, /, b, *, c): ...
         ("Base", ["wide"]),
         ("Derived", ["wide", "long"]),
         ("Unknown", None),
+        ("Player", ["long"]),
         ("Plain", ["a", "b"]),
         ("Open", None),
         ("make", ["a", "b", "c"]),

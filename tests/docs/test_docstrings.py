@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import qd.emitters
 HOUSE = Path(__file__).resolve().parents[2]
 PACKAGES = {"qd": 0.95, "domains": 0.98, "feedback": 0.98, "experiments": 0.98}  # least share of functions with Args
 FILES = {package: sorted((HOUSE / package).rglob("*.py")) for package in PACKAGES}
-EXAMPLES = [file for files in FILES.values() for file in files if ">>> " in file.read_text(encoding="utf-8")]
+EXAMPLES = [file for files in FILES.values() for file in files if re.search(r"^ *>>> ", file.read_text("utf-8"), re.MULTILINE)]
 
 
 def public_functions(package: str) -> Iterator[tuple[str, ast.FunctionDef]]:

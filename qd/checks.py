@@ -5,6 +5,7 @@ Each message names the value, the reason and the fix.
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 
 from qd import abilities, archives, keys, programs
+from qd.support import user_code
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import (
@@ -37,17 +39,41 @@ _TRACING = (
     jax.errors.UnexpectedTracerError,
     TypeError,  # an array written into, or given to Python's math
 )
+_ORDINARY = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # of code that is run as it stands
 _PROTOCOLS = {"domain": Domain, "descriptor": Descriptor, "archive": Archive, "emitter": Emitter}
 
 
 def protocols(search: Search) -> None:
-    """Raises UserError where a component lacks an attribute of its protocol in qd.types."""
+    """Raises UserError where a component lacks an attribute of its protocol in qd.types, or a method takes other arguments."""
     for (role, protocol), component in zip(_PROTOCOLS.items(), search, strict=False):
         if not isinstance(component, protocol):
             names = [name for name in vars(protocol) if name == "__call__" or not name.startswith("_")]
             what = "a node without _target_" if isinstance(component, dict) else _name(component)
             lacking = ", ".join(abilities.lacking(component, names))
             raise UserError(f"{what} is no {role}: it lacks {lacking}", f"see {protocol.__name__} in qd.types")
+        user_code.check_calls(component, protocol)
+
+
+def sampled(domain: Domain, solutions: Any, n: int) -> None:
+    """Checks what a domain has sampled.
+
+    Args:
+        domain: named in the message.
+        solutions: what its sample returned.
+        n: how many it was asked for.
+
+    Raises:
+        UserError: these are not n solutions, or not one array though the domain is pure.
+    """
+    who = f"{_name(domain)}.sample(key, {n}){user_code.place(domain.sample)}"
+    if isinstance(solutions, list | tuple):
+        if domain.pure:
+            raise UserError(f"{who} gave a {type(solutions).__name__}", "return one array, [n, ...]: jnp.stack(...)")
+        shape: tuple[int, ...] = (len(solutions),)
+    else:
+        shape = np.shape(solutions)
+    if shape[:1] != (n,):
+        raise UserError(f"{who} gave {_kind(solutions)}", "return n solutions: an array [n, ...], or a list of n objects")
 
 
 def objective_range(domain: Domain) -> None:
@@ -81,7 +107,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
         raise UserError(f"{_name(descriptor)} reads no feature", "set reads to the names of the features that it looks at")
 
     two = solutions[:2]
-    evaluation = _try(domain, _evaluate, domain, key, two)
+    evaluation = _try(domain, _evaluate, domain, key, two, plainly=_evaluate_plainly)
     _evaluation(domain, evaluation, len(two), names)
     rows = _example(two, evaluation, names)
     learns = abilities.of_descriptor(descriptor).learns
@@ -141,15 +167,13 @@ def _initial(domain: Domain, solutions: np.ndarray) -> None:
 
 def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...]) -> None:
     """Raises UserError where an evaluation has wrong shapes or dtypes, or lacks one of the features ``names``."""
-    who = f"{_name(domain)}.evaluate"
+    who = f"{_name(domain)}.evaluate{user_code.place(domain.evaluate)}"
     try:
         objective, features = evaluation.objective, evaluation.features
     except AttributeError:
-        raise UserError(
-            f"{who} returned a {type(evaluation).__name__}", "return Evaluation(objective, {'name': feature})"
-        ) from None
+        raise UserError(f"{who} returned {_kind(evaluation)}", "return Evaluation(objective, {'name': feature})") from None
     if not isinstance(features, dict):
-        raise UserError(f"{who} gave features as a {type(features).__name__}", f"give a dict, {{'name': [{n}, ...]}}")
+        raise UserError(f"{who} gave features as {_kind(features)}", f"give a dict, {{'name': [{n}, ...]}}")
     shape, dtype = np.shape(objective), _dtype(objective)
     if shape != (n,) or dtype.kind not in "biuf":
         raise UserError(
@@ -270,6 +294,14 @@ def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
     return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
 
 
+def _evaluate_plainly(domain: Domain, key: np.ndarray, two: np.ndarray) -> None:
+    """Evaluates two solutions without a trace; raises where neither NumPy's arrays nor JAX's can be evaluated."""
+    with suppress(*_ORDINARY):
+        domain.evaluate(keys.split(key, len(two)), two.copy())
+        return
+    domain.evaluate(jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(key)), len(two)), jax.numpy.asarray(two))
+
+
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any:
     """Describes two solutions; of a pure descriptor only the shape."""
     columns = {name: features[name] for name in descriptor.reads}
@@ -290,22 +322,35 @@ def _no_fresh(key: Array, n: int) -> Rows:
     raise AssertionError("a descriptor with learns = False called fresh")
 
 
-def _try(component: Any, call: Callable, *args: Any) -> Any:
-    """Calls, and turns a failed trace of a pure component into a message that names its line."""
+def _try(component: Any, call: Callable, *args: Any, plainly: Callable | None = None) -> Any:
+    """Calls, and turns a failed trace of a pure component into a message that names its line.
+
+    Args:
+        component: named in the message.
+        call: what traces it where it is pure.
+        args: of the call.
+        plainly: calls it without a trace, and raises where the fault is none of tracing.
+    """
     try:
         return call(*args)
     except _TRACING as error:
         if not component.pure:
             raise
-        frames = [
-            f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)
-        ]
-        line = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}\n  " if frames else ""
+        if plainly is not None:
+            plainly(*args)
+        lines = user_code.lines(error.__traceback__) or _lines_of_components(error)
+        line = f"{lines[-1]}\n  " if lines else ""
         raise UserError(
             f"{_name(component)} has pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"
             "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
             "or set pure = False"
         ) from error
+
+
+def _lines_of_components(error: BaseException) -> list[str]:
+    """Returns the line of one of our own components, which a trace failed at."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and not _is_library(f.filename)]
+    return [f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}"] if frames else []
 
 
 def _is_library(filename: str) -> bool:
@@ -324,6 +369,13 @@ def _hashable(component: Any) -> None:
 
 def _dtype(column: Any) -> np.dtype:
     return np.dtype(column.dtype) if isinstance(column, jax.ShapeDtypeStruct) else np.asarray(column).dtype
+
+
+def _kind(value: Any) -> str:
+    """Says what a value is: an array with its shape, or its type."""
+    if isinstance(value, np.ndarray | jax.Array | jax.ShapeDtypeStruct):
+        return f"an array of shape {list(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _name(component: Any) -> str:

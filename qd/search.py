@@ -170,7 +170,9 @@ class _Counter:
 def _fresh(search: Search, counter: _Counter) -> Fresh:
     def fresh(key: Array, n: int) -> Rows:
         sample_key, evaluate_key = keys.split(keys.to_host(key))
-        solutions = _as_batch(search.domain.sample(sample_key, n))
+        solutions = search.domain.sample(sample_key, n)
+        checks.sampled(search.domain, solutions, n)
+        solutions = _as_batch(solutions)
         evaluation = programs.evaluate(search.domain, programs.feature_names(search), evaluate_key, solutions)
         return Rows(counter.take(n), solutions, *evaluation, np.isfinite(evaluation.objective))
 

@@ -4,11 +4,12 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from types import TracebackType
 
 from qd.config import plugins
 from qd.config.build import locate
 from qd.runner.display import waiting
-from qd.support import imports
+from qd.support import imports, user_code
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
@@ -32,6 +33,7 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "study": ("qd.cli.study.main", "run a study and print its table: qd study NAME budget=quick; alone it lists them"),
 }
 SLOW = ("run", "import", "ask", "tell", "doctor")  # they import JAX, which takes a second or more
+_LINES = 5  # of the user's own code that an error shows, the innermost
 OLD = {
     "experiment": "qd.cli.study.experiment",
     "collect": "qd.cli.compare.collect",
@@ -40,6 +42,8 @@ OLD = {
 
 def main(args: list[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
+    if args is None and not os.environ.get("QD_TRACEBACK"):
+        sys.excepthook = _show_own_lines
     try:
         status = _run(sys.argv[1:] if args is None else args, is_process=args is None)
         sys.stdout.flush()
@@ -48,6 +52,17 @@ def main(args: list[str] | None = None) -> int:
         return status
     except BrokenPipeError as error:
         return _reader_left(error)
+
+
+def _show_own_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints an error of the user's own code by its lines alone, and any other with the whole traceback."""
+    lines = user_code.lines(trace)
+    if not lines:
+        sys.__excepthook__(kind, error, trace)
+        return
+    hint = "(QD_TRACEBACK=1 before the command: the whole traceback)"
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("qd: ")]  # JAX adds one on its own lines
+    print(*lines[-_LINES:], f"{kind.__name__}: {error}", hint, *notes, sep="\n", file=sys.stderr)
 
 
 def _run(args: list[str], is_process: bool) -> int:

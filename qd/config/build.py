@@ -76,6 +76,9 @@ def _locate(target: str, where: str) -> Any:
                     f"type pip install {error.name}",
                 ) from error
             return _attribute(module, words[: depth - 1], words[depth - 1 :], where)
+        except SyntaxError as error:
+            line = f"{error.filename} line {error.lineno}, {(error.text or '').strip()!r}"
+            raise UserError(f"{where}: {target} cannot be imported: {error.msg} in {line}", "correct that line") from error
     raise UserError(f"{where}: _target_ {target!r} is a module", f"name a class in it: {', '.join(_public(module))}")
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd import abilities, archives, keys
+from qd import abilities, archives, checks, keys
 from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings
@@ -63,7 +63,7 @@ def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
     settings = compose.load(overrides)
     try:
         parts = compose.assemble(replace(settings, refit=None))  # a refit of what does not learn has a probe of its own
-    except ValueError as error:
+    except RAISED as error:
         return Report([], [fault(error)])
     facts = [_components(parts)]
     if abilities.of_domain(parts.search.domain).external:
@@ -96,7 +96,9 @@ def _probe(settings: RunSettings, parts: Any, facts: list[str], samples: int) ->
 def _initial(settings: RunSettings, domain: Any) -> Any:
     if settings.source:
         return solutions.load(settings.source, domain).solutions[:SEEDS]
-    sample = domain.sample(keys.split(keys.new(settings.seed))[0], min(settings.initial, SEEDS))
+    n = min(settings.initial, SEEDS)
+    sample = domain.sample(keys.split(keys.new(settings.seed))[0], n)
+    checks.sampled(domain, sample, n)
     return archives.objects(sample) if isinstance(sample, list) else np.asarray(sample)
 
 

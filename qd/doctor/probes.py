@@ -80,9 +80,11 @@ def features(trial: Trial) -> Iterator[Finding]:
     if trial.evaluation is None:
         return
     good = np.isfinite(np.asarray(trial.evaluation.objective, float))
+    if not good.any():  # all failed, which has a probe of its own
+        return
     for name in trial.evaluation.features:
         column = np.asarray(trial.evaluation.features[name], float)
-        if good.any() and not np.isfinite(column[good]).all():
+        if not np.isfinite(column[good]).all():
             yield Finding(
                 "not finite", f"the feature {name!r} is NaN or infinite where the objective is not",
                 "an objective of NaN where a feature is not defined, or a feature without 0/0",

@@ -17,13 +17,15 @@ from qd.doctor.timing import Stopwatch, Timing
 from qd.driver import Driver
 from qd.search import start, step
 from qd.store import archive_file
+from qd.support import user_code
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
 SEEDS, SECONDS = 500, 20.0  # at most: initial solutions, and seconds of search
 _KEY = 1  # of the evaluations that are compared
 RAISED = (
-    ValueError, TypeError, ArithmeticError, LookupError, AttributeError, ImportError, RuntimeError, OSError, AssertionError
+    ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NameError, ImportError, RuntimeError, OSError,
+    AssertionError
 )  # fmt: skip
 
 
@@ -112,7 +114,10 @@ def fault(error: BaseException) -> Finding:
         return Finding("extra", str(error), f"pip install {package}, or the extra that holds it: pip install 'qd-atlas[...]'")
     if isinstance(error, UserError):
         return Finding("recipe", error.problem, error.fix.removeprefix("type ") or "qd run --help lists the choices")
-    return Finding("raises", f"{type(error).__name__}: {error}", "the command once more as qd run ..., for the traceback")
+    *_, line = ["", *user_code.lines(error.__traceback__)]
+    where = f"\n  {line}" if line else ""
+    fix = "a correction of that line, or QD_TRACEBACK=1 qd run ... for the whole traceback"
+    return Finding("raises", f"{type(error).__name__}: {error}{where}", fix if line else fix.partition(", or ")[2])
 
 
 def _evaluate(trial: Trial) -> None:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import archives, keys, programs
+from qd import archives, checks, keys, programs
 from qd.archives import CVT, HostElites
 from qd.fused import index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
@@ -92,7 +92,9 @@ def too_large(search: Search) -> str | None:
 
 @lru_cache(maxsize=64)
 def _solution_bytes(domain: Any) -> int:
-    return 4 * math.prod(np.shape(domain.sample(keys.new(0), 1))[1:])
+    solutions = domain.sample(keys.new(0), 1)
+    checks.sampled(domain, solutions, 1)
+    return 4 * math.prod(np.shape(solutions)[1:])
 
 
 def _too_large(cells: int, row: int) -> str | None:

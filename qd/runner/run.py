@@ -28,7 +28,7 @@ from qd.support import run_files
 from qd.support.error_notes import naming_component
 from qd.support.errors import UserError
 from qd.support.signals import on_stop_signal
-from qd.types import Spent, State
+from qd.types import Array, Domain, Spent, State
 
 _GLANCE = 0.5  # seconds between two looks of the console
 _SEGMENT_SECONDS = 0.2  # that a segment may take: console, signals and checkpoints wait for its end
@@ -131,7 +131,7 @@ def _start(job: Job, recorder: Recorder) -> State:
     settings, search, console = job.settings, job.parts.search, job.console
     sample_key, key = keys.split(keys.new(settings.seed))
     source = solutions.load(settings.source, search.domain) if settings.source else None
-    initial = source.solutions if source else search.domain.sample(sample_key, settings.initial)
+    initial = source.solutions if source else _sample(search.domain, sample_key, settings.initial)
     state, batch = start(search, key, initial)
     archive_file.columns(state.archive)  # fails now where they cannot be stored
     warnings = {"warnings": _warnings(job.parts)} if _warnings(job.parts) else {}
@@ -143,6 +143,12 @@ def _start(job: Job, recorder: Recorder) -> State:
     if unused := refits.unused_questions(settings, search.descriptor):
         console.say("; ".join(unused))
     return state
+
+
+def _sample(domain: Domain, key: Array, n: int) -> Any:
+    solutions = domain.sample(key, n)
+    checks.sampled(domain, solutions, n)
+    return solutions
 
 
 def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archive: live_map.LiveArchive) -> State:

@@ -51,6 +51,8 @@ class Toy:
                 objective = jnp.where(x[:, 0] > 0.2, jnp.nan, objective)
             case "all fail":
                 objective = objective / 0
+            case "all nan":
+                objective = objective * jnp.nan
             case "not finite":
                 features["xy"] = xy / (x[:, :1] > 0)
             case "still":
@@ -140,6 +142,11 @@ def names(*overrides: str) -> set[str]:
 )  # fmt: skip
 def test_each_planted_fault_is_found(overrides, name):
     assert name in names(*overrides)
+
+
+def test_of_a_domain_that_always_fails_nothing_else_is_reported():
+    for fault in ("all fail", "all nan"):
+        assert [each.name for each in findings([*SMALL, f"domain.fault={fault}"])] == ["failures"]
 
 
 def test_nothing_is_found_in_the_toy_without_a_fault():

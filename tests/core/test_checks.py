@@ -78,7 +78,11 @@ def test_a_feature_that_is_not_there_names_the_nearest(where) -> None:
 @pytest.mark.parametrize(
     ("objective", "features", "words"),
     [
-        (lambda f: f[:, None], None, ["Counting.evaluate gave an objective of float32 [2, 1]", "one real number each, [2]"]),
+        (
+            lambda f: f[:, None],
+            None,
+            ["Counting.evaluate (", "gave an objective of float32 [2, 1]", "one real number each, [2]"],
+        ),
         (lambda f: f[:1], None, ["objective of float32 [1] for 2 solutions"]),
         (lambda f: f.sum(), None, ["objective of float32 []"]),
         (lambda f: f.astype(complex), None, ["objective of complex128"]),
@@ -87,7 +91,7 @@ def test_a_feature_that_is_not_there_names_the_nearest(where) -> None:
         (None, lambda f: {"xy": f["xy"][0, 0]}, ["a feature 'xy' of float32 []"]),
         (None, lambda f: {"xy": f["xy"].astype(str)}, ["a feature 'xy' of <U"]),
         (None, lambda f: {"xy": np.array([object(), None])}, ["a feature 'xy' of object"]),
-        (None, lambda f: [f["xy"]], ["Counting.evaluate gave features as a list", "give a dict"]),
+        (None, lambda f: [f["xy"]], ["Counting.evaluate (", "gave features as a list", "give a dict"]),
     ],
 )
 def test_objectives_and_features_of_wrong_shape_or_dtype(objective, features, words) -> None:
@@ -100,7 +104,7 @@ def test_an_evaluation_that_is_none() -> None:
         def evaluate(self, keys, solutions):
             return jnp.zeros(len(solutions))
 
-    refused(GOOD._replace(domain=Number()), "Number.evaluate returned a", "return Evaluation(objective")
+    refused(GOOD._replace(domain=Number()), "Number.evaluate (", "returned a", "return Evaluation(objective")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ def main(words: Sequence[str]) -> int:
     report = tell(settings, run, args.results)
     print(f"{report.results} results, {report.failed} of them failures: "
           f"{report.evaluations:,} of {report.budget:,} evaluations")  # fmt: skip
+    if report.remaining is not None:
+        print(report.remaining)
     if report.figures is None:
         print(f"next: qd ask {report.run} > batch.jsonl")
     else:

@@ -40,6 +40,8 @@ class Consent:
     budget: int  # evaluations
     yes: bool  # typed as yes=true: it begins without a question
     ask: Callable[[str], bool] | None = None  # None: by the terminal, where there is one
+    others: int = 0  # evaluations of other runs of the same command, which are as fast and cost as much
+    at_once: int = 1  # runs that go on at the same time
     done: bool = False
     _first: tuple[int, float, dict[str, float]] | None = field(default=None, repr=False)
 
@@ -75,13 +77,32 @@ class Consent:
         if busy - busy_before < _LOOK and not used["money"]:
             return
         self.done = True
-        estimate = _scaled(used, busy - busy_before, evaluations - before, self.budget - evaluations)
+        remaining = self.budget - evaluations + self.others
+        estimate = _scaled(used, (busy - busy_before) / self.at_once, evaluations - before, remaining)
         if estimate.seconds <= _LONG and not estimate.money:
             return
         say(str(estimate))
-        if not self.yes and not (self.ask or _by_terminal)("go on?"):
+        if not self.yes and not (self.ask or by_terminal)("go on?"):
             save()
             raise UserError(f"stopped with a checkpoint: {estimate}", "add yes=true to the command, and it goes on from there")
+
+
+def by_terminal(question: str) -> bool:
+    """Asks a person; False where none sits there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def of_pace(evaluations: int, seconds: float, remaining: int) -> Estimate:
+    """Returns the estimate by the pace so far, of a run that costs nothing here.
+
+    Args:
+        evaluations: that took ``seconds``.
+        seconds: above 0.
+        remaining: evaluations.
+    """
+    return _scaled(dict.fromkeys(_COUNTS, 0.0), seconds, evaluations, remaining)
 
 
 def _scaled(used: dict[str, float], busy: float, evaluations: int, remaining: int) -> Estimate:
@@ -93,10 +114,3 @@ def _scaled(used: dict[str, float], busy: float, evaluations: int, remaining: in
 def _counts(services: Sequence[Any]) -> dict[str, float]:
     rows = [row for service in services for row in service.report()]
     return {name: sum(float(row[name]) for row in rows if isinstance(row.get(name), int | float)) for name in _COUNTS}
-
-
-def _by_terminal(question: str) -> bool:
-    """Asks a person; False where none sits there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

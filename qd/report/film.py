@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from qd.plots import film
+from PIL import Image
+
+from qd.plots import film, video
 from qd.plots.map_film import Change, map_film
 from qd.report import figures as map_figures
 from qd.report.page import timeline
@@ -28,30 +30,20 @@ def draw(run: Path, frames: int, say: Callable[[Path], None], scale: tuple[float
     Raises:
         UserError: the folder is no run, has no film and no history of a map, or ``frames`` is below 1.
     """
-    runs.check(run)
-    if frames < 1:
-        raise UserError(f"--frames {frames} shows nothing", "type --frames 1 or more")
-    archive = archive_file.load(run)
-    about, figures = archive.about, run / run_files.FIGURES
+    archive = _checked(run, frames)
+    figures, paths = run / run_files.FIGURES, []
     atomic.make_folder(figures)
-    paths = []
-    if _holds(run, history.HISTORY):
-        record = map_figures.record(archive) if scale is None else map_figures.record(archive)._replace(scale=scale)
-        if record.dims is not None or (record.centroids is not None and len(record.bounds) == 2):
-            atomic.write(figures / "map.gif", film.gif(map_film(record, _changes(run, archive, frames))))
-            paths.append(figures / "map.gif")
-    if _holds(run, history.FILM):
-        columns = history.load(run, history.FILM)
-        title = f"{about.get('config', {}).get('name', run.name)}, seed {about.get('seed', '?')}"
-        frames_of_exploration = film.exploration(columns["generation"], columns["objective"], columns["place"], title, frames)
+    of_map, of_exploration = _of_map(run, archive, frames, scale), _of_exploration(run, archive, frames)
+    if of_map:
+        atomic.write(figures / "map.gif", film.gif(of_map))
+        paths.append(figures / "map.gif")
+    if of_exploration:
         with atomic.user_facing_os_errors(figures / "exploration.png"):
-            frames_of_exploration[-1].save(figures / "exploration.png")
-        atomic.write(figures / "exploration.gif", film.gif(frames_of_exploration))
+            of_exploration[-1].save(figures / "exploration.png")
+        atomic.write(figures / "exploration.gif", film.gif(of_exploration))
         paths += [figures / "exploration.gif", figures / "exploration.png"]
     if not paths:
-        raise UserError(
-            f"{run} holds no film, and no history of a map with cells", "give its command again with film=position again=true"
-        )
+        raise _no_film(run)
     reels = _reels(run)
     if reels:
         policies = film.together([renderings.read(path).content for _, path in reels], [words for words, _ in reels])
@@ -60,6 +52,65 @@ def draw(run: Path, frames: int, say: Callable[[Path], None], scale: tuple[float
     for path in paths:
         say(path)
     return paths
+
+
+def write(run: Path, file: Path, frames: int, scale: tuple[float, float] | None = None) -> Path:
+    """Writes one film: the map over time; of a run without a map with cells, where all that was tried has ended.
+
+    Args:
+        run: folder of the run.
+        file: it ends in .gif or .mp4.
+        frames: 1 or more.
+        scale: objectives at the ends of the colours; None: the domain's range, or that of the elites.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: as ``draw``; or the file ends otherwise, or an mp4 needs what is not installed.
+    """
+    writers = {".gif": film.gif, ".mp4": video.mp4}
+    if file.suffix.lower() not in writers:
+        raise UserError(f"{file} is neither a gif nor an mp4", "name a file that ends in .gif or .mp4")
+    archive = _checked(run, frames)
+    images = _of_map(run, archive, frames, scale) or _of_exploration(run, archive, frames)
+    if not images:
+        raise _no_film(run)
+    atomic.write(file, writers[file.suffix.lower()](images))
+    return file
+
+
+def _checked(run: Path, frames: int) -> archive_file.StoredArchive:
+    runs.check(run)
+    if frames < 1:
+        raise UserError(f"--frames {frames} shows nothing", "type --frames 1 or more")
+    return archive_file.load(run)
+
+
+def _no_film(run: Path) -> UserError:
+    return UserError(
+        f"{run} holds no film, and no history of a map with cells", "give its command again with film=position again=true"
+    )
+
+
+def _of_map(
+    run: Path, archive: archive_file.StoredArchive, frames: int, scale: tuple[float, float] | None
+) -> list[Image.Image]:
+    """Returns the frames of the map over time; none where it has no history, or no cells in a plane."""
+    if not _holds(run, history.HISTORY):
+        return []
+    record = map_figures.record(archive) if scale is None else map_figures.record(archive)._replace(scale=scale)
+    has_cells = record.dims is not None or (record.centroids is not None and len(record.bounds) == 2)
+    return map_film(record, _changes(run, archive, frames)) if has_cells else []
+
+
+def _of_exploration(run: Path, archive: archive_file.StoredArchive, frames: int) -> list[Image.Image]:
+    """Returns the frames of where all evaluated solutions ended; none where the run recorded no such film."""
+    if not _holds(run, history.FILM):
+        return []
+    columns, about = history.load(run, history.FILM), archive.about
+    title = f"{about.get('config', {}).get('name', run.name)}, seed {about.get('seed', '?')}"
+    return film.exploration(columns["generation"], columns["objective"], columns["place"], title, frames)
 
 
 def _holds(run: Path, kind: str) -> bool:

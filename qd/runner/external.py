@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 
 from qd import abilities
 from qd.config import compose
+from qd.config.estimate import Estimate, of_pace
 from qd.config.settings import RunSettings
 from qd.runner.run import run
 from qd.runner.stopping import Stop
@@ -42,6 +44,7 @@ class Progress(NamedTuple):
     evaluations: int  # of the run
     budget: int
     figures: list[Path] | None  # None where the run goes on
+    remaining: Estimate | None  # by the time that this batch took, from the last results to these; None at the end
 
 
 def tell(settings: RunSettings, run: Path, file: str) -> Progress:
@@ -58,6 +61,7 @@ def tell(settings: RunSettings, run: Path, file: str) -> Progress:
     Raises:
         UserError: results are missing, foreign, twice or malformed, or the run waits for none; then nothing is changed.
     """
+    seconds = time.time() - _last_results(run)
     batch = waiting(settings, run)
     if batch is None:
         raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
@@ -69,7 +73,15 @@ def tell(settings: RunSettings, run: Path, file: str) -> Progress:
         from qd.report import figures  # with matplotlib, half a second
 
         paths = figures.draw_heatmap(run)
-    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, paths)
+    remaining = settings.budget - result["evaluations"]
+    pace = of_pace(len(batch.ids), max(seconds, 1e-3), remaining) if paths is None and remaining > 0 else None
+    return Progress(run, len(batch.ids), failed, result["evaluations"], settings.budget, paths, pace)
+
+
+def _last_results(run: Path) -> float:
+    """When the batch was ready to be evaluated, in seconds since 1970: at the last checkpoint, or when the run was made."""
+    files = [file for file in (run / run_files.CHECKPOINTS).glob("*") if file.is_file()] or [run / run_files.CONFIG]
+    return max((file.stat().st_mtime for file in files if file.is_file()), default=time.time())
 
 
 def waiting(settings: RunSettings, run: Path) -> PendingBatch | None:

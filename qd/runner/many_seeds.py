@@ -14,6 +14,7 @@ from typing import Any
 
 from qd import abilities, fused
 from qd.config.compose import Components, assemble, compose_settings, folder
+from qd.config.estimate import Consent, by_terminal
 from qd.config.overrides import SEEDS, check, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
@@ -51,13 +52,29 @@ def many(args: list[str]) -> int:
     if len(pending) < count:
         console.say(f"{len(pending)} of {count} seeds to run{_seeds(pending)}; the rest is finished")
     try:
-        outcomes = _run_all(jobs, Board(console), stop)
+        outcomes = _run_all(jobs, Board(console), stop, _consents(pending, _width(jobs), stop))
     finally:
         console.stop()
     status = conclude(outcomes, "the command", show=console.mode != "off")
     if any(outcome.status == "stopped" for outcome in outcomes):
         console.say(f"stopped{signals.words(stop.signal)}; the same command continues what is not finished")
     return signals.exit_status(stop.signal) if status == EXIT["stopped"] else status
+
+
+def _consents(pending: list[RunSettings], width: int, stop: Stop) -> dict[int, Consent]:
+    """Returns seed -> consent: the first seed is measured, and asks for all; where the answer is no, all stop."""
+    if not pending:
+        return {}
+
+    def ask(question: str) -> bool:
+        agreed = by_terminal(question)
+        if not agreed:
+            stop.request()
+        return agreed
+
+    first, *rest = pending
+    others = sum(settings.budget for settings in rest)
+    return {first.seed: Consent(first.budget, bool(first.yes), ask, others=others, at_once=min(width, len(pending)))}
 
 
 def _is_finished(settings: RunSettings, path: Path) -> bool:
@@ -127,17 +144,25 @@ class Seat:
             self.say("  ".join([*figures, summary["folder"]]))
 
 
-def _run_all(jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop) -> list[RunOutcome]:
-    """Runs all, as many at a time as there are cores; one at a time where workers evaluate."""
+def _width(jobs: list[tuple[RunSettings, Components, Path]]) -> int:
+    """How many seeds run at a time: as many as there are cores; one where workers evaluate."""
+    return 1 if _has_workers(jobs[0][1]) else min(len(jobs), os.cpu_count() or 1)
+
+
+def _run_all(
+    jobs: list[tuple[RunSettings, Components, Path]], board: Board, stop: Stop, consents: dict[int, Consent]
+) -> list[RunOutcome]:
     door = threading.Lock()
-    width = 1 if _has_workers(jobs[0][1]) else min(len(jobs), os.cpu_count() or 1)
-    with on_stop_signal(stop.on_signal), ThreadPoolExecutor(width) as pool:
-        return list(pool.map(lambda job: _run_one(job, board, stop, door), jobs))
+    with on_stop_signal(stop.on_signal), ThreadPoolExecutor(_width(jobs)) as pool:
+        return list(pool.map(lambda job: _run_one(job, board, stop, (door, consents.get(job[0].seed))), jobs))
 
 
-def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop, door: threading.Lock) -> RunOutcome:
+def _run_one(
+    job: tuple[RunSettings, Components, Path], board: Board, stop: Stop, shared: tuple[threading.Lock, Consent | None]
+) -> RunOutcome:
     """Runs a seed. One at a time may be before its first chunk, so that nothing is compiled twice."""
     settings, parts, path = job
+    door, consent = shared
     with ExitStack() as inside:
         inside.enter_context(door)
 
@@ -150,5 +175,5 @@ def _run_one(job: tuple[RunSettings, Components, Path], board: Board, stop: Stop
             return RunOutcome(str(path), path, "stopped")
         attempt, status = Attempt(path), "failed"
         with attempt:
-            status = run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop)["status"]
+            status = run(settings, parts._replace(run=driver), path, Seat(board, settings.seed), stop, consent)["status"]
         return RunOutcome(str(path), path, status, attempt.why)

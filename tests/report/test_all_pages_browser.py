@@ -4,19 +4,20 @@ Needs playwright (pip install 'qd-atlas[browser]') and the system's chromium; ax
 $PAGE_SHOTS names a folder for screenshots.
 """
 
-import threading
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.serving import free_port
 
 from qd.cli.main import main
 from tests.support import browser as browsers
-from tests.support.browser import LOOKS, axe_faults, focus_outline, is_wider_than_its_window, opened, shot
+from tests.support.browser import HOUSE, LOOKS, axe_faults, focus_outline, is_wider_than_its_window, opened, shot, viewed
 
 pytestmark = pytest.mark.slow
 
@@ -57,28 +58,6 @@ def report_of(runs: Path, name: str) -> Path:
     run = next((runs / name).glob("*/result.json")).parent
     assert main(["report", str(run)]) == 0
     return run / "report.html"
-
-
-@contextmanager
-def viewed(folder: Path) -> Iterator[str]:
-    """Serves the list of a folder; yields its address."""
-    import uvicorn
-
-    from qd.report.view.app import application
-    from qd.report.view.listing import Listing
-
-    port = free_port()
-    app = application(Listing(folder), frozenset({f"127.0.0.1:{port}"}))
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if name != "other"])
@@ -141,9 +120,9 @@ def test_runs_of_the_list_are_chosen_and_compared_by_keyboard(chromium, runs):
                 box.focus()
                 page.keyboard.press("Space")
             page.locator("#find").fill("other")
-            for box in page.get_by_role("checkbox", name="Compare other/").all():
-                box.focus()
-                page.keyboard.press("Space")
+            page.locator("#all").focus()
+            page.keyboard.press("Enter")
+            assert all(box.is_checked() for box in page.get_by_role("checkbox", name="Compare other/").all())
             assert page.locator("#chosen").inner_text() == "6 runs chosen"
             shot(page, f"list-{look}")
             page.locator("#compare").focus()
@@ -169,7 +148,8 @@ def test_the_comparison_of_two_methods_in_each_look(chromium, runs, tmp_path):
             text = (tmp_path / f"comparisons.{'tex' if kind == 'LaTeX' else 'csv'}").read_text()
             if permitted:
                 assert page.evaluate("navigator.clipboard.readText()") == text
-        page.locator("#maps canvas").last.focus()
+        page.locator("#maps canvas").nth(-2).focus()
+        page.keyboard.press("Tab")  # focus is visible where the keyboard moved it
         assert focus_outline(page) == "solid"
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("ArrowUp")
@@ -180,3 +160,55 @@ def test_the_comparison_of_two_methods_in_each_look(chromium, runs, tmp_path):
         shot(page, f"compare-{look}")
         assert trouble == []
         page.context.close()
+
+
+def shown_evaluations(page: Any) -> int:
+    """The evaluations that the report in the frame shows; 0 while it is loading."""
+    text = page.frames[-1].evaluate("document.querySelector('#figures dd')?.textContent ?? '0'")
+    return int(text.replace(",", "") or 0)
+
+
+def test_a_checkpoint_of_a_running_search_is_shown_within_two_seconds(chromium, tmp_path):
+    words = [
+        "budget=100000000",
+        "save_every=1000",
+        "save_seconds=1",
+        f"runs={tmp_path}/runs",
+        "name=live",
+        "console=off",
+        "yes=true",
+    ]
+    run = tmp_path / "runs/live/s0"
+    search = subprocess.Popen(
+        [sys.executable, "-m", "qd", "run", *words, "yes=true"], env=os.environ | {"PYTHONPATH": str(HOUSE)}
+    )
+    try:
+        wait_for(lambda: (run / "now/archive.json").exists())
+        with viewed(tmp_path / "runs") as address:
+            page, trouble = opened(chromium, f"{address}run?id=live/s0", "#frames iframe")
+            wait_for(lambda: shown_evaluations(page) > 0)
+            delays = []
+            for _ in range(3):
+                before = read_evaluations(run)
+                wait_for(lambda before=before: read_evaluations(run) > before)
+                written, evaluations = time.monotonic(), read_evaluations(run)
+                wait_for(lambda evaluations=evaluations: shown_evaluations(page) >= evaluations)
+                delays.append(time.monotonic() - written)
+            assert page.locator("#state").inner_text() == "running" and trouble == []
+            page.context.close()
+    finally:
+        search.terminate()
+        search.wait(30)
+    print(f"shown after {', '.join(f'{delay:.2f}' for delay in delays)} s")
+    assert sorted(delays)[1] < 2
+
+
+def read_evaluations(run: Path) -> int:
+    return json.loads((run / "now/archive.json").read_text())["evaluations"]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from feedback.descriptors.select import Select
 from qd.archives import Grid
 from qd.cli import plot
 from qd.emitters.vary import Gaussian, Vary
-from qd.plots import film
+from qd.plots import film, video
+from qd.report import film as report_film
 from qd.store import films, folder, history
 from qd.types import Search
 from tests.support.checkpoints import accepted
@@ -92,7 +94,7 @@ def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
         assert f"{name}.gif" in said
         assert Image.open(tmp_path / f"figures/{name}.gif").n_frames == frames  # type: ignore[attr-defined]
     for words, message in (
-        (["many"], r"--film\] \[--frames 40\] \[--scale same\|LOW,HIGH\]\n.*invalid int value: 'many'"),
+        (["many"], r"--film \[FILE\]\] \[--frames 40\] \[--scale same\|LOW,HIGH\]\n.*invalid int value: 'many'"),
         (["9"], "type --film --frames 40"),
     ):
         with pytest.raises(SystemExit):
@@ -109,3 +111,29 @@ def test_elites_of_a_domain_that_draws_are_filmed(tmp_path):
         assert Image.open(io.BytesIO(path.read_bytes())).n_frames > 1  # type: ignore[attr-defined]
         assert int(path.stem) in archive.data("id")
     assert films.save(tmp_path, arm, archive, None) == 0
+
+
+def test_one_film_is_written_as_gif_and_as_mp4(tmp_path, capsys):
+    stored_run(tmp_path, Grid((6, 6)), renderings=False)
+    run = tmp_path
+    kept = history.History(run, 0)
+    kept.add(*ended(0, [0, 1, 2], [2, 2, 2]))
+    kept.write_part(1)
+    for words in (
+        ["--film", str(tmp_path / "a.gif"), str(run)],
+        [str(run), "--film", str(tmp_path / "a.gif"), "--frames", "3"],
+    ):
+        assert plot.main(words) == 0 and capsys.readouterr().out.strip() == str(tmp_path / "a.gif")
+        assert Image.open(tmp_path / "a.gif").n_frames >= 1
+    with pytest.raises(ValueError, match="a.avi is neither a gif nor an mp4"):
+        report_film.write(run, tmp_path / "a.avi", 3)
+    pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg lacks: pip install 'qd-atlas[film]'")
+    assert plot.main([str(run), "--film", str(tmp_path / "a.mp4")]) == 0
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_without_ffmpeg_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(ValueError, match=r"an mp4 needs ffmpeg, which is not here; type pip install 'qd-atlas\[film\]'"):
+        video.mp4([Image.new("RGB", (8, 8))])

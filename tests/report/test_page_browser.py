@@ -3,42 +3,24 @@
 Needs playwright (pip install 'qd-atlas[browser]') and the system's chromium.
 """
 
-import shutil
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qd.report.compare.write import compare
 from qd.report.page import write
 from qd.report.stored_run import load_run
-from tests.support.stored_runs import hostile_run, small_run
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright lacks: pip install 'qd-atlas[browser]'")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium lacks: apt-get install chromium")
+from tests.support import browser as browsers
+from tests.support.browser import opened, viewed
+from tests.support.stored_runs import PAYLOADS, hostile_methods, hostile_run, small_run
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsers.chromium() as browser:
         yield browser
-        browser.close()
-
-
-def opened(chromium: Any, file: Path, **looks: Any) -> tuple[Any, list[str]]:
-    """Opens a page; errors and requests to elsewhere are collected."""
-    page, trouble = chromium.new_context(**looks).new_page(), []
-    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on(
-        "request", lambda request: None if request.url.startswith(("file:", "data:", "about:")) else trouble.append(request.url)
-    )
-    page.goto(f"file://{file}")
-    page.wait_for_selector("#main:not([hidden])")
-    return page, trouble
 
 
 def test_hostile_words_run_nothing_and_reach_nothing(tmp_path, chromium):
@@ -53,6 +35,54 @@ def test_hostile_words_run_nothing_and_reach_nothing(tmp_path, chromium):
         with pytest.raises(TimeoutError):  # no connection came
             elsewhere.accept()
     page.context.close()
+
+
+def click_everything(frame: Any) -> None:
+    """Opens what a report or a comparison folds away, and clicks its rows."""
+    for summary in frame.locator("summary").all():
+        summary.click()
+    for row in frame.locator("#table tbody tr").all():
+        row.click()
+
+
+def test_hostile_words_run_nothing_in_a_comparison(tmp_path, chromium):
+    runs = hostile_methods(tmp_path / "runs")
+    assert len(runs) > 15
+    compare([tmp_path / "runs"], tmp_path / "out")
+    page, trouble = opened(chromium, tmp_path / "out/compare.html")
+    click_everything(page)
+    assert page.locator("#final tbody tr").count() == len(runs) and PAYLOADS[1] in page.locator("#final").inner_text()
+    assert page.evaluate("window.marked") is None and page.url.startswith("file:") and trouble == []
+    page.context.close()
+
+
+def test_hostile_words_run_nothing_in_the_list_nor_in_its_frames(tmp_path, chromium):
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.5)
+        runs = hostile_methods(tmp_path / "runs")
+        (tmp_path / f"runs/{PAYLOADS[1]}").mkdir()
+        hostile_run(tmp_path / f"runs/{PAYLOADS[1]}", elsewhere.getsockname()[1])
+        with viewed(tmp_path / "runs") as address:
+            page, _ = opened(chromium, address, "#runs li")
+            assert page.locator("#runs li").count() == len(runs) + 1
+            assert page.get_by_role("link", name=PAYLOADS[1], exact=True).count() == 1
+            page.locator("#all").click()
+            page.locator(f"[aria-label='Compare {PAYLOADS[1]}']").uncheck()
+            page.locator("#compare").click()
+            comparison = page.frame_locator("#frames iframe")
+            comparison.locator("#main:not([hidden])").wait_for()
+            click_everything(comparison)
+            marks = [frame.evaluate("window.marked ?? null") for frame in page.frames]
+            page.goto(address)
+            page.get_by_role("link", name=PAYLOADS[1], exact=True).click()
+            report = page.frame_locator("#frames iframe")
+            report.locator("#main:not([hidden])").wait_for()
+            click_everything(report)
+            marks += [page.evaluate("window.marked ?? null"), report.locator("body").evaluate("window.marked ?? null")]
+            assert marks == [None] * len(marks) and len(marks) >= 4 and page.url.startswith(address)
+            page.context.close()
+        with pytest.raises(TimeoutError):  # no connection came
+            elsewhere.accept()
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,22 @@ def test_a_run_that_nobody_can_be_asked_about_stops_and_goes_on_with_yes(own_fol
     assert main([*words, "yes=true"]) == 0
     (run,) = own_folder.glob("runs/a/*/result.json")
     assert '"status": "finished"' in run.read_text()
+
+
+def test_of_several_seeds_the_first_is_measured_and_asks_for_all():
+    consent = Consent(10_000, yes=False, ask=lambda question: True, others=30_000, at_once=2)
+    consent.begin(0, 0.0, ())
+    lines, _ = looked(consent, 1_000, 1_000.0)  # one seed: an evaluation a second, two seeds at a time
+    assert lines == ["39,000 evaluations remain: about 5 h 25 min at 2 evaluations a second"]
+
+
+def test_a_no_stops_all_seeds_and_yes_lets_them_go_on(own_folder, monkeypatch, capsys):
+    monkeypatch.setattr(estimate, "_LOOK", 0.0)
+    monkeypatch.setattr(estimate, "_LONG", 0.0)
+    words = ["run", "seeds=2", "initial=50", "emitter.batch_size=50", "archive.dims=[8,8]", "budget=20000", "name=b"]
+    assert main([*words, "console=off"]) == 1
+    output = capsys.readouterr()
+    assert "evaluations remain" in output.err + output.out and "add yes=true" in output.err + output.out
+    assert not list(own_folder.glob("runs/b/s0/result.json"))
+    assert main([*words, "console=off", "yes=true"]) == 0
+    assert len(list(own_folder.glob("runs/b/*/result.json"))) == 2

@@ -125,7 +125,12 @@ def test_a_batch_asked_twice_is_the_same_batch(capsys):
     assert [row["id"] for row in second] == list(range(10, 20)) and second[0]["solution"] != first[0]["solution"]
     rows = random_rows(second)
     random.Random(0).shuffle(rows)
+    checkpoint = max(Path(run, "checkpoint").iterdir(), key=lambda file: file.stat().st_mtime)
+    for file in Path(run, "checkpoint").iterdir():
+        os.utime(file, (checkpoint.stat().st_mtime - 7200,) * 2)  # another program took two hours for 10 solutions
+    capsys.readouterr()
     assert tell(rows, run) == 0
+    assert "40 evaluations remain: about 8 h 0" in capsys.readouterr().out
     third = ask_rows(capsys, run)
     assert tell(rows, run) == 1 and "id 1" in capsys.readouterr().err  # those were handed in before
     assert third == ask_rows(capsys, run)

@@ -5,6 +5,8 @@ playwright is the extra ``browser``; axe-core is found in node_modules of this o
 
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.label.serving import free_port
+
 LOOKS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": {"width": 1280, "height": 900}},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
     "zoom": {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2},  # 1280 x 900 at 200 %
 }
-_HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
@@ -72,7 +76,7 @@ def axe_or_skip() -> None:
 
 def _axe() -> str:
     named = [Path(os.environ["AXE"])] if "AXE" in os.environ else []
-    for file in (*named, *(folder / "node_modules/axe-core/axe.min.js" for folder in (_HOUSE, *_HOUSE.parents))):
+    for file in (*named, *(folder / "node_modules/axe-core/axe.min.js" for folder in (HOUSE, *HOUSE.parents))):
         if file.is_file():
             return file.read_text(encoding="utf-8")
     pytest.skip("axe-core lacks, for tests of the extra browser: npm install axe-core, or set AXE to its axe.min.js")
@@ -87,3 +91,25 @@ def shot(page: Any, name: str) -> None:
     if folder := os.environ.get("PAGE_SHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@contextmanager
+def viewed(folder: Path) -> Iterator[str]:
+    """Serves the list of a folder; yields its address."""
+    uvicorn = pytest.importorskip("uvicorn", reason="uvicorn lacks: pip install 'qd-atlas[web]'")
+
+    from qd.report.view.app import application
+    from qd.report.view.listing import Listing
+
+    port = free_port()
+    app = application(Listing(folder), frozenset({f"127.0.0.1:{port}"}))
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)

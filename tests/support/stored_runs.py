@@ -118,6 +118,26 @@ def hostile_run(folder: Path, port: int = 9) -> None:
         (folder / f"renderings/{number}.{kind}").write_bytes(data.replace(":9/", f":{port}/").encode("utf-8", "surrogatepass"))
 
 
+def hostile_methods(folder: Path) -> list[Path]:
+    """Finished runs of one domain that can be compared, and that are called, and say, hostile things."""
+    runs = []
+    for payload in PAYLOADS:
+        if "/" in payload or "\x00" in payload:
+            continue  # no name of a folder
+        run = folder / f"{len(runs)}" / f"{payload}-s0"
+        run.mkdir(parents=True)
+        stored_run(run, Grid((6, 6)), renderings=False)
+        config = {"name": payload, "seed": 0, "budget": 120, "domain": {"_target_": "os.x", "a": payload}, "emitter": payload}
+        config |= {"descriptor": {"feature": payload}, "metrics": {PAYLOADS[0]: {}}}
+        header = json.loads((run / "archive.json").read_text()) | {"config": config}
+        (run / "archive.json").write_bytes(archive_file.encode_header(header))
+        (run / "config.yaml").write_text(json.dumps(config))
+        (run / "metrics.csv").write_text(f"evals,coverage,best,{PAYLOADS[0]}\n60,5.0,1,1\n120,6.0,2,2\n")
+        (run / "result.json").write_text(json.dumps({"evaluations": 120, "sources": {payload: payload}, "metrics": {}}))
+        runs.append(run)
+    return runs
+
+
 def small_run(tmp_path: Path, budget: int = 400, name: str = "page") -> Path:
     words = ["domain=arm", f"budget={budget}", "initial=50", "emitter.batch_size=50", "archive.dims=[8,8]"]
     assert main(["run", *words, f"runs={tmp_path}/runs", f"name={name}"]) == 0

@@ -6,13 +6,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from qd.plots.bands import bands
-from qd.plots.side_by_side import DIVERGING, side_by_side
+from qd.plots.side_by_side import DIVERGING, MapPanel, side_by_side
 from qd.report import collect
 from qd.report.collect import Method
 from qd.report.compare import curves, maps, page, tables
 from qd.report.compare.contrasts import contrasts, metrics_of, rows
 from qd.report.compare.page import ComparedCase
-from qd.report.figures import save
+from qd.report.figures import plain_text, save
 from qd.store.runs import Run, finished_runs
 from qd.support import atomic
 
@@ -110,17 +110,23 @@ def _note_comparisons(cases: Sequence[ComparedCase], notes: list[str]) -> None:
 def _draw(case: ComparedCase, figures: Path, alone: bool, against: str | None) -> list[Path]:
     """Draws curves, maps and differences of a case as png and pdf."""
     ending = "" if alone else f"-{case.name.replace('/', '-')}"
+    name = plain_text(case.name)
     titled = {
-        f"{method.name} ({len(method.runs)} seed{'s' * (len(method.runs) > 1)})": case.bands[method.name]
+        plain_text(f"{method.name} ({len(method.runs)} seed{'s' * (len(method.runs) > 1)})"): case.bands[method.name]
         for method in case.methods
     }
-    drawn: dict[str, Figure] = {"curves": bands(titled, f"{case.name}: mean over seeds, and its 95 % interval", case.panels)}
+    drawn: dict[str, Figure] = {"curves": bands(titled, f"{name}: mean over seeds, and its 95 % interval", case.panels)}
     if case.maps:
-        title = f"{case.name}: mean objective over seeds"
-        drawn["maps"] = side_by_side([each.panel for each in case.maps], title, "objective", maps.scale(case.maps))
+        title = f"{name}: mean objective over seeds"
+        drawn["maps"] = side_by_side(_plain([each.panel for each in case.maps]), title, "objective", maps.scale(case.maps))
     differences = [maps.difference(a, b) for a, b in maps.pairs(case.maps, against)]
     if differences:
         most = maps.reach(differences)
-        title = f"{case.name}: difference of mean objectives, in cells that both methods fill"
-        drawn["differences"] = side_by_side(differences, title, "difference", (-most, most), DIVERGING)
-    return [path for name, figure in drawn.items() for path in save(figure, figures / f"{name}{ending}", "png", "pdf")]
+        title = f"{name}: difference of mean objectives, in cells that both methods fill"
+        drawn["differences"] = side_by_side(_plain(differences), title, "difference", (-most, most), DIVERGING)
+    return [path for kind, figure in drawn.items() for path in save(figure, figures / f"{kind}{ending}", "png", "pdf")]
+
+
+def _plain(panels: Sequence[MapPanel]) -> list[MapPanel]:
+    """Returns panels with titles in which matplotlib reads no mathematics."""
+    return [panel._replace(title=plain_text(panel.title)) for panel in panels]

@@ -4,6 +4,7 @@ N elites, M measures, D genes, F frames of the timeline.
 """
 
 import base64
+import json
 import re
 import time
 from pathlib import Path
@@ -175,7 +176,7 @@ def _add_elites(
         if solutions.nbytes <= _SOLUTIONS:
             arrays["solution"] = solutions.reshape(len(solutions), -1)
     else:
-        texts = [str(solution) for solution in solutions.tolist()]
+        texts = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in solutions.tolist()]
         if sum(map(len, texts)) <= _SOLUTIONS:
             facts["solutions"] = texts
     if "solution" not in arrays and "solutions" not in facts:

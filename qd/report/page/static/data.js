@@ -4,7 +4,7 @@
 const KINDS = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u1: Uint8Array };
 
 async function unpack(text) {
-  const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+  const packed = bytes(text.trim());
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const whole = await new Response(stream).arrayBuffer();
   const length = new DataView(whole).getUint32(0, true);
@@ -17,6 +17,13 @@ async function unpack(text) {
     arrays.set(name, array);
   }
   return { facts: header.facts, arrays };
+}
+
+function bytes(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const letters = atob(base64), array = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) array[i] = letters.charCodeAt(i);
+  return array;
 }
 
 // Small things that all parts use.

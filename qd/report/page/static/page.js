@@ -27,13 +27,20 @@ class Model {
   // Today's elites, or those of an earlier frame: {row (-1: no longer in the map), id, cell, objective, value}.
   items() {
     if (this.frame >= this.lastFrame) return Array.from(this.ids, (_, row) => this.item(row));
-    const byCell = new Map();
-    for (let i = 0; i < this.film.start[this.frame + 1]; i++) byCell.set(this.facts.cells ? this.film.cell[i] : i, i);
-    return Array.from(byCell.values(), (i) => {
+    return this.changesOf(this.film.start[this.frame + 1]).map((i) => {
       const row = this.rowOf.get(this.film.id[i]) ?? -1, objective = this.film.objective[i];
       const value = row >= 0 ? this.values[row] : this.colour === "objective" ? objective : this.colour === "evaluation" ? this.film.id[i] : NaN;
       return { row, id: this.film.id[i], cell: this.film.cell[i], objective, value };
     });
+  }
+
+  // Of the first `count` changes those that still stand: the last one of each cell.
+  changesOf(count) {
+    if (!this.facts.cells) return Array.from({ length: count }, (_, i) => i);
+    const last = (this.last ??= new Int32Array(this.facts.cells)).fill(-1), { cell } = this.film, standing = [];
+    for (let i = 0; i < count; i++) last[cell[i]] = i;
+    for (let at = 0; at < last.length; at++) if (last[at] >= 0) standing.push(last[at]);
+    return standing;
   }
 
   item(row) { return { row, id: this.ids[row], cell: this.cell[row], objective: this.objective[row], value: this.values[row] }; }

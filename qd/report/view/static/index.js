@@ -15,7 +15,9 @@ function newCard(id) {
   card.bar.setAttribute("aria-label", `Progress of ${id}`);
   const line = part("div", "row under");
   line.append(card.state);
-  line.append(card.box);
+  const label = part("label", "", "compare");
+  label.append(card.box);
+  line.append(label);
   card.node.append(card.map, card.link, line, card.about, card.bar, card.scores);
   return card;
 }
@@ -75,7 +77,7 @@ function showChoice() {
   const runs = facts.runs.filter((run) => chosen.has(run.id));
   $("choice").hidden = runs.length === 0;
   $("chosen").textContent = runs.length < 2 ? "1 run chosen: choose another one to compare with." : `${count(runs.length)} runs chosen`;
-  $("command").hidden = $("copy").hidden = $("compare").hidden = runs.length < 2;
+  $("as-command").hidden = $("compare").hidden = runs.length < 2;
   $("compare").href = `/compare?${new URLSearchParams(runs.map((run) => ["id", run.id]))}`;
   $("command").textContent = `qd compare ${runs.map((run) => run.path).join(" ")}`;
 }
@@ -95,6 +97,10 @@ function show(newest) {
 }
 
 for (const id of ["find", "state", "order"]) $(id).addEventListener("input", arrange);
+$("all").addEventListener("click", () => {
+  for (const run of listed()) { chosen.add(run.id); cards.get(run.id).box.checked = true; }
+  showChoice();
+});
 $("clear").addEventListener("click", () => {
   chosen.clear();
   for (const card of cards.values()) card.box.checked = false;

@@ -14,7 +14,7 @@ from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 MEASURES = "measures"
-_SHORT = {"vendi": "less diverse", "objective": "worse"}
+_SHORT = {"vendi": "less diverse", "nearest": "closer together", "objective": "worse"}
 
 
 def select(
@@ -96,7 +96,7 @@ def _verdict(diversity: float, sets: dict[str, Numbers]) -> list[str]:
     lines = [f"diversity {diversity:g} of 0 (the best) to 1 (as far apart as can be)"]
     short = shortfalls(sets["selected"], sets["random"])
     if short:
-        lines.append(f"note: {' and '.join(_SHORT[name] for name in short)} than random subsets are on average")
+        lines.append(f"note: {', '.join(_SHORT[name] for name in short)} than random subsets are on average")
     return lines
 
 

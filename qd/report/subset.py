@@ -72,13 +72,13 @@ def choose_subset(vectors: np.ndarray, objective: np.ndarray, n: int, diversity:
 def choose_balanced(
     like: Likeness, objective: np.ndarray, n: int, random: Numbers, trials: tuple[float, ...] = _TRIALS
 ) -> tuple[float, np.ndarray]:
-    """Chooses a subset with a higher Vendi score and a higher mean objective than random subsets have on average.
+    """Chooses a subset with a higher Vendi score, elites farther apart and a higher mean objective than random subsets have.
 
     Args:
         like: how two of the N elites are compared.
         objective: [N]
         n: from 1 to N.
-        random: of ``random_subsets``.
+        random: of ``random_subsets``, their means.
         trials: diversities to try, in this order.
 
     Returns:
@@ -96,13 +96,13 @@ def choose_balanced(
 
 
 def shortfalls(figures: Numbers, random: Numbers) -> list[str]:
-    """Returns which of vendi and objective are lower than random subsets have on average.
+    """Returns which of vendi, nearest and objective are lower than random subsets have on average.
 
     Args:
         figures: of ``numbers``.
         random: of ``random_subsets``.
     """
-    return [name for name in ("vendi", "objective") if figures[name] < random[name] - _ROUNDING * abs(random[name])]
+    return [name for name in ("vendi", "nearest", "objective") if figures[name] < random[name] - _ROUNDING * abs(random[name])]
 
 
 def random_subsets(like: Likeness, objective: np.ndarray, n: int, seed: int) -> Numbers:

@@ -82,6 +82,10 @@ def test_by_default_more_diverse_and_better_than_random(kinds, seed, n):
     _, rows = choose_balanced(like, good, n, random)
     figures = numbers(like, good, rows)
     assert figures["vendi"] > random["vendi"] and figures["objective"] > random["objective"]
+    if kinds and n == 60:  # of ten tight clumps: whatever of the six diversities is chosen, some of a clump are neighbours
+        assert shortfalls(figures, random) in ([], ["nearest"])
+    else:
+        assert figures["nearest"] > random["nearest"]
 
 
 def test_where_neither_is_possible_the_default_is_as_good_as_random_and_says_what_it_is_not(tmp_path, capsys):
@@ -91,11 +95,11 @@ def test_where_neither_is_possible_the_default_is_as_good_as_random_and_says_wha
     like = likeness(x)
     random = random_subsets(like, good, 20, 0)
     diversity, rows = choose_balanced(like, good, 20, random)
-    assert diversity == 0.5 and shortfalls(numbers(like, good, rows), random) == ["vendi"]
+    assert diversity == 0.5 and shortfalls(numbers(like, good, rows), random) == ["vendi", "nearest"]
     run_of(tmp_path / "run")
     assert main(["select", str(tmp_path / "run"), "--n", "8", "--by", "vector", "--diversity", "0"]) == 0
     output = capsys.readouterr().out
-    assert "diversity 0 of 0" in output and "note: less diverse than random subsets are on average" in output
+    assert "diversity 0 of 0" in output and "note: less diverse, closer together than random subsets are on average" in output
 
 
 @pytest.mark.parametrize("n", [1, 2, 17, 200])

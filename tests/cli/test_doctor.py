@@ -27,9 +27,6 @@ QUICK = ("domain=arm", "domain=sphere", "recipe=arm_pca", "recipe=qd_gt")
 PRESETS = [f"{group}={path.stem}" for group in ("domain", "recipe") for path in sorted(conf().glob(f"{group}/*.yaml"))]
 
 
-AGAIN = pytest.mark.slow  # a finding that a quick case has too
-
-
 @dataclass(frozen=True)
 class Toy:
     """-|x|² at (x0, x1), with a fault in it."""
@@ -108,7 +105,7 @@ def names(*overrides: str) -> set[str]:
     ("overrides", "name"),
     [
         pytest.param(["domain.fault=some fail"], "failures", id="a third of the evaluations fail"),
-        pytest.param(["domain.fault=all fail"], "failures", id="all evaluations fail", marks=AGAIN),
+        pytest.param(["domain.fault=all fail"], "failures", id="all evaluations fail"),
         pytest.param(["domain.fault=not finite"], "not finite", id="a feature is NaN where the objective is not"),
         pytest.param(["domain.fault=still"], "still measure", id="a measure that does not vary"),
         pytest.param(["keep=[dull]"], "still feature", id="a feature that does not vary"),
@@ -117,27 +114,27 @@ def names(*overrides: str) -> set[str]:
         pytest.param(["domain.fault=rounded"], "ticks", id="three values on twenty cells"),
         pytest.param(["domain.fault=twins"], "twins", id="two measures that say the same"),
         pytest.param(["domain.fault=too good"], "range", id="objectives above objective_range"),
-        pytest.param(["domain.fault=too bad"], "range", id="objectives below objective_range", marks=AGAIN),
+        pytest.param(["domain.fault=too bad"], "range", id="objectives below objective_range"),
         pytest.param(["domain.fault=random", "domain.pure=false"], "random", id="the same key twice differs"),
-        pytest.param(["domain.fault=jit"], "jit", id="compiled and plain differ", marks=AGAIN),
+        pytest.param(["domain.fault=jit"], "jit", id="compiled and plain differ"),
         pytest.param(["domain.fault=jit of one row"], "jit", id="compiled and plain differ in one row of fifty"),
         pytest.param(["domain.fault=python"], "recipe", id="pure, but Python"),
         pytest.param(["domain.fault=key error", "domain.pure=false"], "raises", id="evaluate raises"),
         pytest.param(["domain.fault=same seeds"], "seeds", id="all seeds are the same"),
         pytest.param(["descriptor=pca", "initial=5"], "few seeds", id="too few seeds for the learner"),
         pytest.param(["archive=grid_mae", "domain_defaults.threshold_min=5"], "threshold", id="nothing passes"),
-        pytest.param(["archive=grid_mae", "domain_defaults.threshold_min=-0.01"], "threshold", id="little passes", marks=AGAIN),
+        pytest.param(["archive=grid_mae", "domain_defaults.threshold_min=-0.01"], "threshold", id="little passes"),
         pytest.param(["budget=300"], "batch", id="a budget of five generations"),
         pytest.param(["archive.dims=[300,300]"], "cells", id="more cells than evaluations"),
         pytest.param(["archive.dims=[9999999,9999999]"], "recipe", id="an archive larger than the memory"),
         pytest.param(["archive.dims=[9,9,9]"], "recipe", id="three axes for two measures"),
         pytest.param(["domain_defaults.feature=xz"], "recipe", id="a feature that there is not"),
         pytest.param(["refit=1000"], "refit", id="a refit of what does not learn"),
-        pytest.param(["descriptor=pca", "refit=[900,90000]"], "refit", id="a refit after the end", marks=AGAIN),
+        pytest.param(["descriptor=pca", "refit=[900,90000]"], "refit", id="a refit after the end"),
         pytest.param(["budget=10000000000000"], "slow", id="a budget of years"),
         pytest.param(["emitter.variation.iso=0", "emitter.variation.line=0"], "children", id="children like their parents"),
         pytest.param(["domain.fault=drawn badly"], "render", id="a picture of no known kind"),
-        pytest.param(["domain.fault=drawn never"], "raises", id="render raises", marks=AGAIN),
+        pytest.param(["domain.fault=drawn never"], "raises", id="render raises"),
     ],
 )  # fmt: skip
 def test_each_planted_fault_is_found(overrides, name):

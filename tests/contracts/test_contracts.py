@@ -52,7 +52,7 @@ NEEDS = {
 }
 
 
-OF_ANOTHER = {"conv_autoencoder_paper", "shuffled"}  # descriptors of a class that another choice has, and long
+LONG = {"conv_autoencoder_paper", "shuffled", "triplet_network"}  # descriptors that tests/descriptors or another choice tries
 
 
 def of_domain(name: str) -> Search:
@@ -100,9 +100,7 @@ def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
     same(advance(search, state, 2), advance(search, again, 2))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in OF_ANOTHER else n for n in choices("descriptor")]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in choices("descriptor")])
 @pytest.mark.parametrize("domain", LEARNED)
 def test_descriptor(domain, name) -> None:
     search = composed(f"descriptor={name}", *NEEDS.get(name, [f"domain={domain}", *SMALL[domain]]))

@@ -8,7 +8,7 @@ from qd.cli.main import main
 from qd.support.conf import conf
 from tests.support.choices import NEEDED
 
-QUICK = ("arm", "sphere")
+QUICK = ("arm",)
 DOMAINS = sorted(path.stem for path in (conf() / "domain").glob("*.yaml"))
 
 

@@ -129,7 +129,7 @@ def test_what_a_killed_driver_had_evaluated_is_not_evaluated_again(tmp_path):
 @pytest.mark.parametrize("engine", ["pool", "dask"])
 def test_twenty_kills_of_workers_and_five_of_the_driver_change_nothing(tmp_path, engine):
     dice, log, path = random.Random(0), tmp_path / "log", tmp_path / "killed"
-    of_domain = {"seconds": 0.03, "log": str(log)}
+    of_domain = {"seconds": 0.06, "log": str(log)}  # a run that outlasts the kills
     settings = {"workers": 3, "of_domain": of_domain, "budget": 1500, "remote": {"engine": engine, "retries": 8}}
     run(tmp_path / "whole", remote={"engine": "serial"}, budget=1500)
     killed, drivers, evaluated = 0, 0, 0  # kills begin once the workers evaluate: what a start needs is another matter

@@ -65,7 +65,8 @@ def test_the_recorded_order_gives_the_same_archive_again(tmp_path, whole, engine
 @pytest.mark.slow
 def test_a_killed_run_repeats_what_it_recorded_and_goes_on(tmp_path):
     log, path = tmp_path / "log", tmp_path / "killed"
-    settings = {"workers": 2, "of_domain": UNLIKE | {"log": str(log)}, "remote": {"chunk": 1}, "save_every": 120, **STEADY}
+    of_domain = UNLIKE | {"seconds": 0.03, "log": str(log)}  # 170 to 300 evaluations last longer than a busy machine looks away
+    settings = {"workers": 2, "of_domain": of_domain, "remote": {"chunk": 1}, "save_every": 120, **STEADY}
     process = start(path, **settings)
     while not (path / run_files.ORDER).exists() or len(entries(path)) < 170:
         assert process.poll() is None

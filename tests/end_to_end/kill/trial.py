@@ -26,19 +26,24 @@ def trial(case: Case, folder: Path, key_home: str, dice: random.Random) -> tuple
     """
     whole, cut = folder / f"{case}-whole", folder / f"{case}-killed"
     _check(not run_and_kill(case, whole, key_home), "the run that is not killed did not end")
-    writes, seconds = map(float, (whole / "measured").read_text().split())
+    writes, seconds = measured(whole)
     for _ in range(_TRIES):
         shutil.rmtree(cut, ignore_errors=True)
         write, moment = dice.randrange(1, int(writes)), dice.uniform(0, seconds)
-        if not run_and_kill(case, cut, key_home, in_write=write):
-            continue  # the whole run wrote more: it made the key, and filled the caches
-        if run_and_kill(case, cut, key_home, after=moment):
+        if run_and_kill(case, cut, key_home, in_write=write) and run_and_kill(case, cut, key_home, after=moment):
             break
+        writes, seconds = measured(cut)  # fewer than those of the whole run, which made the key and filled the caches
     else:
         raise RuntimeError(f"{case} was never caught before its end")
     _check(not run_and_kill(case, cut, key_home), "the last run did not end")
     compare(whole, cut)
     return seconds, f"killed in step {write} of {writes:.0f} of its writes, then after {moment:.2f} s"
+
+
+def measured(path: Path) -> tuple[float, float]:
+    """Returns the steps of all writes, and the seconds, of the process that ended the run at this path."""
+    writes, seconds = map(float, (path / "measured").read_text().split())
+    return writes, seconds
 
 
 def run_and_kill(case: Case, path: Path, key_home: str, after: float | None = None, in_write: int | None = None) -> bool:

@@ -29,7 +29,7 @@ def trial(case: Case, folder: Path, key_home: str, dice: random.Random) -> tuple
     writes, seconds = measured(whole)
     for _ in range(_TRIES):
         shutil.rmtree(cut, ignore_errors=True)
-        write, moment = dice.randrange(1, int(writes)), dice.uniform(0, seconds)
+        write, moment = dice.randrange(1, max(2, int(writes))), dice.uniform(0, seconds)
         if run_and_kill(case, cut, key_home, in_write=write) and run_and_kill(case, cut, key_home, after=moment):
             break
         writes, seconds = measured(cut)  # fewer than those of the whole run, which made the key and filled the caches

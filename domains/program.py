@@ -7,6 +7,7 @@ Each call has a working folder of its own. Workers evaluate such a domain (worke
 JSON fails alone, and events.jsonl says why. B batch, D numbers of a solution.
 """
 
+import errno
 import json
 import math
 import os
@@ -94,7 +95,7 @@ class Program:
             (folder / "stdin").write_text(json.dumps(question), encoding="utf-8")
             with (folder / "stdin").open() as stdin, (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
                 command = [_executable(self.command[0]), *map(_absolute, self.command[1:])]
-                status = subprocess.run(command, stdin=stdin, stdout=out, stderr=err, cwd=folder).returncode
+                status = _run(command, stdin=stdin, stdout=out, stderr=err, cwd=folder)
             output, errors = (_text(folder / name) for name in ("stdout", "stderr"))
             if status:
                 place = f"; its folder is {folder}" if self.keep_failed else ""
@@ -110,6 +111,18 @@ class Program:
 
 class ProgramError(RuntimeError):
     """A call of the program failed."""
+
+
+def _run(command: list[str], **places: Any) -> int:
+    """Returns the exit status. Raises UserError where the file is no program."""
+    try:
+        return subprocess.run(command, **places).returncode
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        raise UserError(
+            f"{command[0]} is no program that this machine can start", "name its language in its first line, e.g. #!/bin/sh"
+        ) from error
 
 
 def _executable(name: str) -> str:

@@ -28,6 +28,7 @@ class DomainAbilities(Protocol):
     """Beyond ``pure``, ``sample`` and ``evaluate``."""
 
     objective_range: tuple[float, float] | None = None  # (low, high), the scale of the QD score; None: not stated
+    objective_ranges: tuple[tuple[float, float], ...] | None = None  # (low, high) of each of K objectives; None: there is one
     keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
     held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
     dispatcher: Any = None  # the workers that evaluate it: qd.remote.dispatch.Dispatcher; None: it is evaluated in this process
@@ -59,6 +60,7 @@ class ArchiveAbilities(Protocol):
     learning_rate: float | None = None  # CMA-MAE's alpha; None: 1
     threshold_min: float | None = None  # objectives at or below it are not accepted; None: all are
     fixed_descriptors_only: bool = False  # a descriptor that learns would break it
+    keep: tuple[str, ...] = ()  # features that it stores, whatever the descriptor reads
 
 
 class OpenedAbilities(Protocol):
@@ -67,6 +69,7 @@ class OpenedAbilities(Protocol):
     cells: int | None = None  # None: it has none, only a capacity
     dims: Sequence[int] | None = None  # of a grid
     centroids: Array | None = None  # [cells, M] of a CVT
+    own_scores: Callable[[], dict[str, float]] | None = None  # in place of those of one elite a cell
     gives: tuple[str, ...] = ("value",)  # what its add returns of each row, besides the status; rankers need some of it
 
 
@@ -133,7 +136,7 @@ class ServiceAbilities(Protocol):
 
 def of_domain(domain: Domain) -> DomainAbilities:
     """Returns the optional abilities of a domain, with defaults for those that it lacks."""
-    return cast(DomainAbilities, _Completed(domain, DomainAbilities))
+    return cast(DomainAbilities, _CompletedDomain(domain, DomainAbilities))
 
 
 def of_descriptor(descriptor: Descriptor) -> DescriptorAbilities:
@@ -189,3 +192,21 @@ class _Completed:
 
     def __getattr__(self, ability: str) -> Any:
         return getattr(self._component, ability, getattr(self._defaults, ability))
+
+
+class _CompletedDomain(_Completed):
+    """A domain; one of several objectives has (0, 1) as the range of the objective that is made of them."""
+
+    @property
+    def objective_range(self) -> Any:
+        return self._stated if self.objective_ranges is None else (0.0, 1.0)
+
+    @property
+    def objective_ranges(self) -> Any:
+        stated = self._stated
+        several = isinstance(stated, Sequence) and len(stated) > 0 and all(isinstance(pair, Sequence) for pair in stated)
+        return tuple(tuple(pair) for pair in stated) if several else None
+
+    @property
+    def _stated(self) -> Any:
+        return getattr(self._component, "objective_range", None)

@@ -78,7 +78,10 @@ def sampled(domain: Domain, solutions: Any, n: int) -> None:
 
 def objective_range(domain: Domain) -> None:
     """Raises UserError where a domain's objective range, if it states one, is reversed, of zero width or not finite."""
-    scale = abilities.of_domain(domain).objective_range
+    traits = abilities.of_domain(domain)
+    for k, pair in enumerate(traits.objective_ranges or ()):
+        archives.check_pair(f"{_name(domain)}.objective_range[{k}]", pair)
+    scale = traits.objective_range
     if scale is not None:
         archives.check_pair(f"{_name(domain)}.objective_range", scale)
 
@@ -101,7 +104,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     _initial(domain, solutions)
     objective_range(domain)
     archives.check_bounds(descriptor.bounds)
-    names = (*descriptor.reads, *search.keep)
+    names = programs.feature_names(search)
     archives.check_names(names)
     if not descriptor.reads:
         raise UserError(f"{_name(descriptor)} reads no feature", "set reads to the names of the features that it looks at")
@@ -288,10 +291,16 @@ def _has_what_it_needs(search: Search) -> None:
 def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
     """Evaluates two solutions; of a pure domain only the shapes."""
     if not domain.pure:
-        return domain.evaluate(keys.split(key, len(two)), two)
+        return programs.with_one_objective(domain, domain.evaluate(keys.split(key, len(two)), two))
     if two.dtype == object:
         raise UserError(f"{_name(domain)} has pure = True, but its solutions are Python objects", "set pure = False")
-    return jax.eval_shape(lambda k, x: domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x), key, two)
+    return jax.eval_shape(
+        lambda k, x: programs.with_one_objective(
+            domain, domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x)
+        ),
+        key,
+        two,
+    )
 
 
 def _evaluate_plainly(domain: Domain, key: np.ndarray, two: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd import archives
+from qd import abilities, archives
 from qd.archives import HostElites
 from qd.support.errors import UserError
 from qd.types import Batch, State
@@ -91,6 +91,9 @@ def of_archive(archive: Any, scale: Range | None) -> dict[str, float]:
     Returns:
         Name -> number; best and mean are NaN where there are no elites.
     """
+    own_scores = abilities.of_opened(archive).own_scores
+    if own_scores is not None:
+        return own_scores()
     (objective,) = HostElites(archive).take(np.arange(len(archive)), "objective")
     return of_objective(objective, archives.count_cells(archive), scale)
 

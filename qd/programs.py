@@ -14,8 +14,9 @@ import numpy as np
 
 from qd import abilities, keys
 from qd.support.cache_dirs import cache_path
+from qd.support.errors import UserError
 from qd.support.provenance import processor
-from qd.types import Array, Descriptor, Domain, Evaluation, Features, Params, Search
+from qd.types import OBJECTIVES, Array, Descriptor, Domain, Evaluation, Features, Params, Search
 
 _CHUNK = 1024  # rows described at once: one compilation, and one rounding, whatever the number of elites
 
@@ -31,7 +32,38 @@ class Results(NamedTuple):
 
 def feature_names(search: Search) -> tuple[str, ...]:
     """Returns the names of the features that are stored with each elite and handed out in batches."""
-    return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep)))
+    return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep, *abilities.of_archive(search.archive).keep)))
+
+
+def with_one_objective(domain: Domain, evaluation: Evaluation) -> Evaluation:
+    """Returns an evaluation with one objective, of several their feature and own hypervolumes (see qd.types.Evaluation).
+
+    Args:
+        domain: its ranges are the units of its objectives.
+        evaluation: as the domain returned it, objective [B] or [B, K]; also in a trace.
+
+    Raises:
+        UserError: the domain states no ranges, or those of another number of objectives.
+    """
+    if not isinstance(evaluation, Evaluation) or np.ndim(evaluation.objective) != 2:
+        return evaluation
+    objectives, features = evaluation
+    objectives = objectives if isinstance(objectives, jax.Array) else np.asarray(objectives)
+    count = np.shape(objectives)[1]
+    if count == 1:
+        return Evaluation(objectives[:, 0], features)
+    ranges = abilities.of_domain(domain).objective_ranges
+    if ranges is None or len(ranges) != count:
+        states = "no objective_range of several" if ranges is None else f"an objective_range of {len(ranges)} pairs"
+        raise UserError(
+            f"{type(domain).__name__}.evaluate gave {count} objectives for each solution, and the domain has {states}",
+            f"state objective_range = ({', '.join(['(low, high)'] * count)}), one pair for each",
+        )
+    numpy = jnp if isinstance(objectives, jax.Array) else np
+    low, high = numpy.asarray(ranges, objectives.dtype if objectives.dtype.kind == "f" else np.float32).T
+    own = ((objectives - low) / (high - low)).clip(0).prod(axis=1)
+    own = numpy.where(numpy.isfinite(objectives).all(axis=1), own, np.nan)
+    return Evaluation(own, features | {OBJECTIVES: objectives})
 
 
 def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
@@ -157,7 +189,7 @@ def evaluator(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gr
 
 
 def _evaluate(domain: Domain, names: tuple[str, ...], each: Array, solutions: Array) -> Evaluation:
-    evaluation = domain.evaluate(each, solutions)
+    evaluation = with_one_objective(domain, domain.evaluate(each, solutions))
     return Evaluation(evaluation.objective, {name: evaluation.features[name] for name in names})
 
 

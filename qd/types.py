@@ -11,6 +11,7 @@ Memory = Any  # what an emitter remembers: a pytree of arrays where it is pure, 
 Features = dict[str, Array]  # name -> [B, ...]
 
 FAILED, REJECTED, IMPROVED, NEW = -1, 0, 1, 2  # Batch.status
+OBJECTIVES = "objectives"  # the feature that holds all K objectives of a row, where a domain has several
 
 
 class Spent(Exception):
@@ -18,7 +19,14 @@ class Spent(Exception):
 
 
 class Evaluation(NamedTuple):
-    """The result of evaluating B solutions."""
+    """The result of evaluating B solutions.
+
+    A domain may return K objectives, [B, K], if its ``objective_range`` has K pairs (low, high). The loop makes of them the
+    feature ``objectives`` [B, K] and one objective [B]: the row's own hypervolume, the product over k of
+    max(0, (objective_k - low_k) / (high_k - low_k)). So ``best`` is the largest own hypervolume, and every component of one
+    objective works as it is. With ``archive=fronts`` status is IMPROVED where no row of the cell, as it was before the batch,
+    dominates or equals the row (NEW: the cell was empty), value is none, and the QD score is the MOQD score.
+    """
 
     objective: Array  # [B] higher is better; NaN = failed: enters no archive, is counted and shown
     features: Features  # all that a descriptor may look at

@@ -5,6 +5,7 @@ The only room that reaches into pyribs' private store (``_store``).
 
 from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reach, version
 from qd.archives.elites import HostElites
+from qd.archives.fronts import Fronts
 from qd.archives.insert import capacity, clamp, count_cells, insert, objects, restart_thresholds
 from qd.archives.lean import SAME
 from qd.archives.settings import CVT, Grid, check_bounds, check_names, check_pair
@@ -15,6 +16,7 @@ __all__ = [
     "DNS",
     "SAME",
     "DensityGrid",
+    "Fronts",
     "Grid",
     "HostElites",
     "Proximity",

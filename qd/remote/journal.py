@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from qd.remote.tasks import RowFailure
+from qd.remote.tasks import NAN, RowFailure
 from qd.support import run_files
 from qd.types import Array, Evaluation
 
@@ -48,7 +48,7 @@ class Journal:
         return self._records.pop(_identity(each, solutions), None) if self._records else None
 
     def add(self, each: Array, solutions: Array, parts: Parts, failures: list[RowFailure]) -> None:
-        """Records a chunk.
+        """Records a chunk, unless an evaluation in it failed: its program may be corrected before the run goes on.
 
         Args:
             each: uint32 [b, 2].
@@ -56,7 +56,7 @@ class Journal:
             parts: the chunk as one, or each row.
             failures: of its rows.
         """
-        if self._path is None:
+        if self._path is None or any(failure.reason != NAN for failure in failures):  # another time it may not fail
             return
         if self._file is None:
             self._file = self._path.open("ab")

@@ -146,7 +146,7 @@ def shared_scale(folders: Sequence[Path]) -> tuple[float, float]:
 
 def record(archive: archive_file.StoredArchive) -> Map:
     """Returns the Map that figures of a stored archive are drawn from. Raises UserError where its config is damaged."""
-    about, columns = archive.about, archive.columns
+    about, columns = archive.about, _best_of_each_cell(archive.columns)
     config, scale = about.get("config", {}), about.get("objective_range")
     try:
         axis_labels = _axis_labels(config, len(about["bounds"]))
@@ -166,6 +166,16 @@ def record(archive: archive_file.StoredArchive) -> Map:
         None if scale is None else (float(scale[0]), float(scale[1])),
         axis_labels,
     )
+
+
+def _best_of_each_cell(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the columns as they are, or where a cell has a front, of its row with the largest objective."""
+    names = ("measures", "objective", "index")
+    if len(np.unique(columns["index"])) == len(columns["index"]) or not (columns["index"] >= 0).all():
+        return columns
+    order = np.lexsort((-columns["objective"], columns["index"]))
+    first = np.unique(columns["index"][order], return_index=True)[1]
+    return {name: columns[name][order[first]] for name in names}
 
 
 def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | None:

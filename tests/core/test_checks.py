@@ -79,9 +79,14 @@ def test_a_feature_that_is_not_there_names_the_nearest(where) -> None:
     ("objective", "features", "words"),
     [
         (
-            lambda f: f[:, None],
+            lambda f: f[:, None, None],
             None,
-            ["Counting.evaluate (", "gave an objective of float32 [2, 1]", "one real number each, [2]"],
+            ["gave an objective of float32 [2, 1, 1]", "one real number each, [2]"],
+        ),
+        (
+            lambda f: np.stack([f, f], 1),
+            None,
+            ["gave 2 objectives for each", "objective_range = ((low, high), (low, high))"],
         ),
         (lambda f: f[:1], None, ["objective of float32 [1] for 2 solutions"]),
         (lambda f: f.sum(), None, ["objective of float32 []"]),

@@ -1,0 +1,206 @@
+"""A front in every cell: against a brute-force front, whatever the order of the rows, and with one objective a grid."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feedback.descriptors.select import Select
+from qd import archives, keys, metrics
+from qd.archives import Fronts, Grid
+from qd.archives.fronts import crowding, select
+from qd.emitters.vary import IsoLine, Vary
+from qd.search import run, start
+from qd.support.errors import UserError
+from qd.types import Evaluation, Rows, Search
+
+BOUNDS = ((0.0, 1.0), (0.0, 1.0))
+
+
+def opened(k: int, size: int, dims=(3, 2)):
+    goals = np.zeros((2, k), np.float32)
+    example = Rows(np.arange(2), np.zeros((2, 2), np.float32), goals[:, 0], {"objectives": goals}, np.ones(2, bool))
+    return Fronts(dims, ((-1.0, 10.0),) * k, size).open(example, BOUNDS, ("objectives",), 0)
+
+
+def adversarial(rng, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measures on borders and beyond, and objectives with ties, duplicates and failures, near and on a common front."""
+    measures = rng.choice([-0.1, 0.0, 0.1, 1 / 6, 0.2, 1 / 3, 0.4, 0.5, 2 / 3, 0.8, 1.0, 1.2], (n, 2)).astype(np.float32)
+    share = rng.dirichlet(np.ones(k), n)
+    smooth = 8 * share * (1 - 0.5 * rng.random((n, 1)) ** 2)  # below the plane of sum 8, mostly close to it
+    lattice = np.floor(8 * share + 0.5)
+    goals = np.where(rng.random((n, 1)) < 0.5, lattice, smooth).astype(np.float32)
+    goals[rng.random(n) < 0.02] = np.nan
+    return measures, goals
+
+
+def offer(archive, first: int, measures, goals, order=None) -> dict:
+    order = np.arange(len(goals)) if order is None else order
+    own = np.where(np.isfinite(goals).all(1), np.float32(1) + goals.sum(1), np.nan)[order]
+    ids = first + order
+    return archives.insert(archive, ids, np.zeros((len(order), 2)), own, measures[order], {"objectives": goals[order]})
+
+
+def contents(archive) -> dict[int, set]:
+    data = archive.data()
+    return {cell: {tuple(row) for row in data["objectives"][data["index"] == cell]} for cell in np.unique(data["index"])}
+
+
+def brute_force(goals: np.ndarray) -> set:
+    """The distinct rows that no other dominates, each compared with every other."""
+    goals = np.unique(goals, axis=0)
+    no_worse = (goals[:, None] >= goals[None]).all(axis=2)
+    np.fill_diagonal(no_worse, False)
+    return {tuple(row) for row in goals[~no_worse.any(axis=0)]}
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("k", "n"), [(2, 6_000), (3, 4_000), pytest.param(2, 60_000, marks=SLOW), pytest.param(3, 40_000, marks=SLOW)]
+)
+def test_every_cell_holds_its_brute_force_front(k, n):
+    rng, archive = np.random.default_rng(k), opened(k, 500, dims=(6, 5))
+    measures, goals = adversarial(rng, n, k)
+    cells = np.full(n, -1)
+    start, mismatches, sizes = 0, 0, set()
+    while start < n:
+        stop = min(start + int(rng.integers(1, 900)), n)
+        cells[start:stop] = offer(archive, start, measures[start:stop], goals[start:stop])["cell"]
+        if stop == n or start // (n // 4) != stop // (n // 4):
+            fronts = contents(archive)
+            mismatches += sum(len(fronts[cell] ^ brute_force(goals[cells == cell])) for cell in np.unique(cells[cells >= 0]))
+            sizes |= set(map(len, fronts.values()))
+            assert set(fronts) == set(cells[cells >= 0])
+        start = stop
+    assert mismatches == 0 and max(sizes) > 15
+    assert np.array_equal(cells < 0, ~np.isfinite(goals).all(axis=1))
+    data = archive.data()
+    assert len(np.unique(data["id"])) == len(archive)
+    assert np.array_equal(goals[data["id"]], data["objectives"]) and (archive.index_of(data["measures"]) == data["index"]).all()
+
+
+def test_the_order_of_the_rows_of_a_batch_changes_no_front():
+    rng = np.random.default_rng(0)
+    one, other = opened(2, 5), opened(2, 5)
+    for first in range(0, 3000, 100):
+        measures, goals = adversarial(rng, 100, 2)
+        offer(one, first, measures, goals)
+        offer(other, first, measures, goals, rng.permutation(100))
+        assert contents(one) == contents(other)
+    assert max(map(len, contents(one).values())) == 5
+
+
+def test_status_and_duplicates():
+    archive, here = opened(2, 4), np.full((4, 2), 0.1, np.float32)
+    goals = np.array([[1, 2], [2, 1], [0, 0], [1, 2]], np.float32)
+    assert offer(archive, 0, here, goals)["status"].tolist() == [2, 2, 2, 2]  # the cell was empty before the batch
+    assert sorted(archive.data("id")) == [0, 1]  # the dominated row is not kept, of equal ones the older
+    goals = np.array([[1, 2], [1, 1], [3, 0], [0.5, 2]], np.float32)
+    assert offer(archive, 4, here, goals)["status"].tolist() == [0, 0, 1, 0]
+    offer(archive, 8, here, np.array([[5, 5], [5, 5], [np.inf, 9], [0, 0]], np.float32))
+    assert archive.data("id").tolist() == [8] and len(archive) == 1 and archive.stats.num_elites == 1
+
+
+def test_one_objective_is_a_grid():
+    rng, fronts = np.random.default_rng(1), opened(1, 3)
+    goals = np.zeros((2, 1), np.float32)
+    example = Rows(np.arange(2), np.zeros((2, 2), np.float32), goals[:, 0], {}, np.ones(2, bool))
+    grid = Grid((3, 2)).open(example, BOUNDS, (), 0)
+    for first in range(0, 2000, 50):
+        measures, goals = adversarial(rng, 50, 1)
+        ours = offer(fronts, first, measures, goals)
+        theirs = archives.insert(
+            grid, np.arange(first, first + 50), np.zeros((50, 2)), goals[:, 0] + 1 + goals[:, 0] * 0, measures, {}
+        )
+        assert np.array_equal(ours["status"], theirs["status"]) and np.array_equal(ours["cell"], theirs["cell"])
+        a, b = fronts.data(["id", "index"]), grid.data(["id", "index"])
+        assert dict(zip(a["index"].tolist(), a["id"].tolist(), strict=True)) == dict(
+            zip(b["index"].tolist(), b["id"].tolist(), strict=True)
+        )
+
+
+def test_the_most_crowded_row_goes_first_and_the_ends_stay():
+    goals = np.array([[0, 10], [1, 9], [1.1, 8.9], [5, 5], [10, 0]], np.float32)
+    assert np.isinf(crowding(goals)).tolist() == [True, False, False, False, True]
+    assert crowding(goals)[1] == pytest.approx(0.11 + 0.11)
+    assert select(goals, 4).tolist() == [0, 2, 3, 4]
+    assert select(goals, 2).tolist() == [0, 4]
+
+
+def test_scores_are_sums_of_hypervolumes():
+    pytest.importorskip("moocore", reason="needs the extra objectives")
+    archive = opened(2, 4, dims=(2, 1))
+    measures = np.array([[0.1, 0.5], [0.1, 0.5], [0.9, 0.5]], np.float32)
+    goals = np.array([[10, -1 + 5.5], [-1 + 5.5, 10], [-1 + 5.5, -1 + 5.5]], np.float32)  # 1 x 0.5, 0.5 x 1, 0.5 x 0.5
+    offer(archive, 0, measures, goals)
+    scores = metrics.of_archive(archive, (0.0, 1.0))
+    assert scores["qd_score"] == pytest.approx(100 * (0.75 + 0.25) / 2) and scores["hypervolume"] == pytest.approx(0.75)
+    assert (scores["coverage"], scores["elites"]) == (100.0, 3)
+
+
+def test_what_does_not_fit_is_refused():
+    archive, here = opened(2, 4), np.full((3, 2), 0.1, np.float32)
+    with pytest.raises(UserError, match=r"reference point \(-1\.0, -1\.0\) is above all 3 rows: .* \(-2\.0, -2\.0\)"):
+        offer(archive, 0, here, np.full((3, 2), -2, np.float32))
+    offer(archive, 0, here, np.ones((3, 2), np.float32))
+    with pytest.raises(UserError, match="a batch has 3 objectives, and those before it 2"):
+        offer(archive, 3, here, np.ones((3, 3), np.float32))
+    rows = Rows(np.arange(2), np.zeros((2, 2)), np.zeros(2), {"objectives": np.zeros((2, 3))}, np.ones(2, bool))
+    with pytest.raises(UserError, match="archive.ranges has 2 pairs, and each row 3 objectives"):
+        Fronts((2, 2), ((0, 1), (0, 1))).open(rows, BOUNDS, ("objectives",), 0)
+    with pytest.raises(UserError, match="this domain has one; type archive=grid"):
+        Fronts((2, 2), ((0, 1), (0, 1))).open(rows._replace(features={}), BOUNDS, (), 0)
+    with pytest.raises(UserError, match=r"front_size=0 keeps no row"):
+        Fronts((2, 2), ((0, 1), (0, 1)), 0).open(rows, BOUNDS, ("objectives",), 0)
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two objectives by NumPy, or one as [B, 1]."""
+
+    count: int = 2
+    objective_range: Any = ((-3.0, 1.0), (-3.0, 1.0))
+    pure: bool = False
+
+    def sample(self, key, n):
+        return keys.uniform(key, (n, 2), -1, 1)
+
+    def evaluate(self, keys, solutions):
+        x, y = solutions.T
+        objectives = np.stack([x - y**2, y - x**2], 1)[:, : self.count]
+        return Evaluation(np.where(x[:, None] < -0.7, np.nan, objectives), {"xy": solutions})
+
+
+def search_of(domain, archive) -> Search:
+    return Search(domain, Select("xy", ((-1.0, 1.0), (-1.0, 1.0))), archive, Vary(IsoLine(), 40))
+
+
+def test_a_search_of_two_objectives_keeps_fronts_and_the_own_hypervolume_as_objective():
+    domain = Two()
+    search = search_of(domain, Fronts((4, 4), domain.objective_range, 5))
+    state, batch = start(search, keys.new(0), domain.sample(keys.new(1), 60))
+    failed = batch.solutions[:, 0] < -0.7
+    assert failed.any() and np.array_equal(batch.status < 0, failed)
+    for state, batch in run(search, state, 600):
+        pass
+    data, goals = state.archive.data(), batch.evaluation.features["objectives"]
+    own = ((goals + 3) / 4).clip(0).prod(axis=1)
+    assert np.allclose(batch.evaluation.objective, own, equal_nan=True)
+    assert np.allclose(data["objective"], ((data["objectives"] + 3) / 4).clip(0).prod(axis=1), rtol=1e-5)
+    assert len(np.unique(data["index"])) < len(data["index"]) <= 16 * 5
+    one = Two(1, (-3.0, 1.0))
+    plain = search_of(one, Grid((4, 4)))
+    _, batch = start(plain, keys.new(0), one.sample(keys.new(1), 60))
+    assert batch.evaluation.objective.shape == (60,) and "objectives" not in batch.evaluation.features
+
+
+def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():
+    domain = Two(objective_range=((0.0, 1.0),) * 3)
+    with pytest.raises(UserError, match="gave 2 objectives for each .* an objective_range of 3 pairs"):
+        start(search_of(domain, Fronts((4, 4), domain.objective_range)), keys.new(0), domain.sample(keys.new(1), 60))
+    domain = Two(objective_range=((0.0, 1.0), (1.0, 0.0)))
+    with pytest.raises(UserError, match=r"Two.objective_range\[1\] = \(1\.0, 0\.0\) is reversed"):
+        start(search_of(domain, Grid((4, 4))), keys.new(0), domain.sample(keys.new(1), 60))

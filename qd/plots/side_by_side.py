@@ -3,6 +3,7 @@
 C cells.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,8 +45,10 @@ def side_by_side(
     with rc_context(STYLE):
         across = min(_ACROSS, len(panels))
         down = -(-len(panels) // across)
-        figure = Figure(figsize=(2.5 * across + 0.9, 0.5 + (1.2 if flat else 2.6) * down), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+        lines = max(len(_title(panel).split("\n")) for panel in panels)
+        height = 0.5 + (1.2 if flat else 2.6) * down + 0.15 * max(0, lines - 2) * down
+        figure = Figure(figsize=(2.5 * across + 0.9, height), layout="constrained")
+        figure.suptitle(_wrapped(title, 14 * figure.get_figwidth()), x=0.01, ha="left", fontsize=9)
         places = figure.subplots(down, across, squeeze=False)
         low, high = scale
         mappable = ScalarMappable(Normalize(low, high if high > low else low + 1), colours)
@@ -60,8 +63,17 @@ def side_by_side(
     return figure
 
 
+def _title(panel: MapPanel) -> str:
+    return "\n".join(_wrapped(line, 26) for line in panel.title.split("\n"))
+
+
+def _wrapped(text: str, letters: float) -> str:
+    """Returns a text in lines of about so many letters; an escaped dollar is never cut from its backslash."""
+    return textwrap.fill(text, int(letters), break_long_words="$" not in text, break_on_hyphens=False)
+
+
 def _draw(axes: Any, panel: MapPanel, mappable: ScalarMappable) -> None:
-    axes.set_title(panel.title, loc="left")
+    axes.set_title(_title(panel), loc="left")
     axes.set_facecolor(EMPTY)
     values = np.ma.masked_invalid(np.asarray(panel.values, float))
     if panel.polygons is not None:

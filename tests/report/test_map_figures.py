@@ -8,6 +8,7 @@ from qd.cli.main import main
 from qd.plots import many_measures
 from qd.plots.map_film import Change, map_film
 from qd.plots.records import Map, colours
+from qd.plots.side_by_side import MapPanel, side_by_side
 from qd.report import figures
 from tests.support.stored_runs import small_run
 
@@ -79,3 +80,14 @@ def test_qd_plot_draws_the_film_and_gives_runs_one_scale(tmp_path, capsys, monke
     assert scales == [(low, high), (-5.0, 0.0), None] and low < high
     assert main(["plot", str(run), "--scale", "5,0"]) == 1
     assert "--scale 5,0 is no colour scale; type --scale same" in capsys.readouterr().err
+
+
+def test_long_titles_stay_within_their_figure():
+    name = "a_method/emitter=gaussian,archive.dims=[50,50],seeds"
+    panel = MapPanel(f"{name}\nminus {name}", np.zeros((3, 3)), ((0, 1), (0, 1)), ("x", "y"))
+    title = f"difference of mean objectives, in cells that both methods fill, of {name}"
+    figure = side_by_side([panel], title, "difference", (-1, 1))
+    figure.draw_without_rendering()
+    for text in (figure._suptitle, figure.axes[0]._left_title):  # type: ignore[attr-defined]
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1

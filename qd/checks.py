@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from qd import abilities, archives, keys, programs
-from qd.support import user_code
+from qd import abilities, archives, keys, programs, signatures
+from qd.support import error_notes
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import (
@@ -51,7 +51,7 @@ def protocols(search: Search) -> None:
             what = "a node without _target_" if isinstance(component, dict) else _name(component)
             lacking = ", ".join(abilities.lacking(component, names))
             raise UserError(f"{what} is no {role}: it lacks {lacking}", f"see {protocol.__name__} in qd.types")
-        user_code.check_calls(component, protocol)
+        signatures.check_calls(component, protocol)
 
 
 def sampled(domain: Domain, solutions: Any, n: int) -> None:
@@ -65,7 +65,7 @@ def sampled(domain: Domain, solutions: Any, n: int) -> None:
     Raises:
         UserError: these are not n solutions, or not one array though the domain is pure.
     """
-    who = f"{_name(domain)}.sample(key, {n}){user_code.place(domain.sample)}"
+    who = f"{_name(domain)}.sample(key, {n}){error_notes.place(domain.sample)}"
     if isinstance(solutions, list | tuple):
         if domain.pure:
             raise UserError(f"{who} gave a {type(solutions).__name__}", "return one array, [n, ...]: jnp.stack(...)")
@@ -170,7 +170,7 @@ def _initial(domain: Domain, solutions: np.ndarray) -> None:
 
 def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...]) -> None:
     """Raises UserError where an evaluation has wrong shapes or dtypes, or lacks one of the features ``names``."""
-    who = f"{_name(domain)}.evaluate{user_code.place(domain.evaluate)}"
+    who = f"{_name(domain)}.evaluate{error_notes.place(domain.evaluate)}"
     try:
         objective, features = evaluation.objective, evaluation.features
     except AttributeError:
@@ -347,7 +347,7 @@ def _try(component: Any, call: Callable, *args: Any, plainly: Callable | None = 
             raise
         if plainly is not None:
             plainly(*args)
-        lines = user_code.lines(error.__traceback__) or _lines_of_components(error)
+        lines = error_notes.lines(error.__traceback__) or _lines_of_components(error)
         line = f"{lines[-1]}\n  " if lines else ""
         raise UserError(
             f"{_name(component)} has pure = True, but JAX cannot trace it:\n  {line}{str(error).splitlines()[0]}\n"

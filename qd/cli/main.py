@@ -9,7 +9,7 @@ from types import TracebackType
 from qd.config import plugins
 from qd.config.build import locate
 from qd.runner.display import waiting
-from qd.support import imports, user_code
+from qd.support import error_notes, imports
 from qd.support.errors import UserError
 from qd.support.signals import StoppedBySignal
 from qd.support.spelling import unknown
@@ -56,7 +56,7 @@ def main(args: list[str] | None = None) -> int:
 
 def _show_own_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Prints an error of the user's own code by its lines alone, and any other with the whole traceback."""
-    lines = user_code.lines(trace)
+    lines = error_notes.lines(trace)
     if not lines:
         sys.__excepthook__(kind, error, trace)
         return

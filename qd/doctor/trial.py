@@ -17,7 +17,7 @@ from qd.doctor.timing import Stopwatch, Timing
 from qd.driver import Driver
 from qd.search import start, step
 from qd.store import archive_file
-from qd.support import user_code
+from qd.support import error_notes
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Evaluation, Search, State
 
@@ -114,7 +114,7 @@ def fault(error: BaseException) -> Finding:
         return Finding("extra", str(error), f"pip install {package}, or the extra that holds it: pip install 'qd-atlas[...]'")
     if isinstance(error, UserError):
         return Finding("recipe", error.problem, error.fix.removeprefix("type ") or "qd run --help lists the choices")
-    *_, line = ["", *user_code.lines(error.__traceback__)]
+    *_, line = ["", *error_notes.lines(error.__traceback__)]
     where = f"\n  {line}" if line else ""
     fix = "a correction of that line, or QD_TRACEBACK=1 qd run ... for the whole traceback"
     return Finding("raises", f"{type(error).__name__}: {error}{where}", fix if line else fix.partition(", or ")[2])

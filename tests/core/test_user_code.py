@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qd import checks, keys
+from qd import checks, keys, signatures
 from qd.archives import Grid
 from qd.cli.main import _show_own_lines
 from qd.emitters import IsoLine, Vary
-from qd.support import user_code
+from qd.support import error_notes
 from qd.support.errors import UserError
 from qd.types import Domain, Search
 
@@ -82,7 +82,7 @@ def mine(tmp_path, monkeypatch):
 )
 def test_other_arguments_are_refused_before_a_call(mine, replaced, message):
     with pytest.raises(UserError) as raised:
-        user_code.check_calls(mine(**replaced), Domain)
+        signatures.check_calls(mine(**replaced), Domain)
     assert str(raised.value) == message
 
 
@@ -90,7 +90,7 @@ def test_other_arguments_are_refused_before_a_call(mine, replaced, message):
     "evaluate", ["self, keys, solutions", "self, k, x", "self, k, x, wind=1", "self, *rest", "self, keys, /, solutions"]
 )
 def test_arguments_that_fit_are_taken(mine, evaluate):
-    assert user_code.check_calls(mine(evaluate=evaluate), Domain) is None
+    assert signatures.check_calls(mine(evaluate=evaluate), Domain) is None
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_an_error_in_own_code_is_shown_by_its_lines(mine, capsys):
 def test_an_error_of_ours_keeps_its_traceback(capsys):
     error = ValueError("ours")
     _show_own_lines(ValueError, error, None)
-    assert capsys.readouterr().err.splitlines() == ["ValueError: ours"] and user_code.lines(None) == []
+    assert capsys.readouterr().err.splitlines() == ["ValueError: ours"] and error_notes.lines(None) == []

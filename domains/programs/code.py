@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 _FENCE = re.compile(r"```[ \t]*([\w+#.-]*)[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
-_EDIT = re.compile(r"<<<<<<< SEARCH[ \t]*\r?\n(.*?)^=======[ \t]*\r?\n(.*?)^>>>>>>> REPLACE", re.DOTALL | re.MULTILINE)
+_EDIT = re.compile(r"<<<<<<< SEARCH[ \t]*\r?\n(.*?)^=======[ \t]*\r?\n(.*?)^>{7} REPLACE", re.DOTALL | re.MULTILINE)
 _FAULT = "#! failed: "
 START, END = "EVOLVE-BLOCK-START", "EVOLVE-BLOCK-END"
 
@@ -55,7 +55,7 @@ def apply_edits(source: str, reply: str | None) -> str:
 
     Args:
         source: the parent.
-        reply: of the model, with blocks of <<<<<<< SEARCH, =======, >>>>>>> REPLACE.
+        reply: of the model, with blocks of SEARCH and REPLACE marks.
 
     Returns:
         The new source; or one that says why a block could not be applied.
@@ -64,7 +64,7 @@ def apply_edits(source: str, reply: str | None) -> str:
         return fault("the model returned nothing")
     edits = _EDIT.findall(reply)
     if not edits:
-        marks = [mark for mark in ("<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE") if mark in reply]
+        marks = [mark for mark in ("<<<<<<< SEARCH", "=======", ">" * 7 + " REPLACE") if mark in reply]
         return fault(f"its edit has wrong markers: of the three it has {marks}" if marks else "the reply has no edit", reply)
     changed = source
     for number, (old, new) in enumerate(edits, 1):

@@ -71,7 +71,7 @@ def main(
         if not project.is_dir():
             raise UserError(f"examples={examples} has no {project.name}", "type examples=FOLDER of openevolve's examples")
         study.add(runs, case, method, seed, play(project, method, seed, n, peer), METRICS)
-    study.report(folder, summary(runs, np.mean), METRICS, 3, ("numpy", "ribs"))
+    study.report(folder, summary(runs, "mean"), METRICS, 3, ("numpy", "ribs"))
 
 
 def play(project: Path, method: str, seed: int, calls: int, peer: str) -> dict[str, float]:

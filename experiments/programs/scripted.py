@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _BLOCK = re.compile(r"```[\w+#.-]*\n(.*?)```", re.DOTALL)
+_END = ">" * 7 + " REPLACE"
 _HEAD = re.compile(r"`(def \w+\(.*?:)`|Python function (\w+\([\w, ]*\))")
 _NAME = re.compile(r"\b(?!return|for|in|if|else|and|or|not|len|range)[a-z_]\w*\b(?!\()")
 _NUMBER = re.compile(r"(?<![\w.\"'])(\d+\.\d+|\d+)(?![\w.\"'])")
@@ -97,7 +98,7 @@ def reply(prompt: str, seed: object, prose: float) -> str:
     if "SEARCH" not in prompt or edited == program:
         return f"```python\n{edited}```"
     pairs = [(a, b) for a, b in zip(program.splitlines(), edited.splitlines(), strict=True) if a != b]
-    return "\n".join(f"<<<<<<< SEARCH\n{a}\n=======\n{b}\n>>>>>>> REPLACE" for a, b in pairs)
+    return "\n".join(f"<<<<<<< SEARCH\n{a}\n=======\n{b}\n{_END}" for a, b in pairs)
 
 
 def current(prompt: str, blocks: list[str]) -> str:

@@ -28,6 +28,7 @@ def choices(group: str) -> list[str]:
 VARIANTS = {  # of domains whose class another choice has, with other settings
     "arm_cma", "arm_qdhf", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
     "opinions", "poetry", "stories", "stories_ending", "stories_genre",
+    "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval",
 }  # fmt: skip
 
 

@@ -87,6 +87,13 @@ class _Whole:
     """Replies that hold a whole program."""
 
     def child(self, context: Context, parents: Sequence[Parent], reply: str | None) -> str:
+        """Returns the source that a reply stands for.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+            reply: of the model.
+        """
         child = extract(reply, language=context.problem.language)
         return into_frame(parents[0].source, child) if parents else child
 
@@ -98,9 +105,21 @@ class Write(_Whole):
     name: str = "write"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         return []
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         return context.coder.prompt("write", **_task(context))
 
 
@@ -111,9 +130,21 @@ class Rewrite(_Whole):
     name: str = "rewrite"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         return context.coder.prompt("rewrite", **_task(context), **_shown(context, parents[0]))
 
 
@@ -124,12 +155,31 @@ class Diff:
     name: str = "diff"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         return context.coder.prompt("diff", **_task(context), **_shown(context, parents[0]))
 
     def child(self, context: Context, parents: Sequence[Parent], reply: str | None) -> str:
+        """Returns the source that a reply stands for.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+            reply: of the model.
+        """
         return into_frame(parents[0].source, apply_edits(parents[0].source, reply))
 
 
@@ -140,9 +190,21 @@ class Crossover(_Whole):
     name: str = "crossover"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         return _draw(key, pool, 2)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         other = parents[-1].source
         return context.coder.prompt("crossover", **_task(context), **_shown(context, parents[0]), other=other)
 
@@ -154,6 +216,12 @@ class Repair(_Whole):
     name: str = "repair"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         usable = [(number, source) for number, source in pool.faulty if not fault_of(source)]
         if usable:
             number, source = usable[keys.integers(key, (1,), 0, len(usable))[0]]
@@ -162,6 +230,12 @@ class Repair(_Whole):
         return _draw(key, pool, 1, worse if len(worse) else None)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         return context.coder.prompt("repair", **_task(context), **_shown(context, parents[0]))
 
 
@@ -173,9 +247,21 @@ class Near(_Whole):
     name: str = "near"
 
     def parents(self, key: Array, pool: Pool) -> list[Parent]:
+        """Chooses the parents.
+
+        Args:
+            key: of the draws.
+            pool: the programs.
+        """
         return [_parent(pool, i) for i in near(key, pool.place, self.shots)]
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
+        """Returns what is asked.
+
+        Args:
+            context: coder, problem and journal.
+            parents: [P].
+        """
         language, worst_first = context.problem.language, sorted(parents, key=lambda parent: parent.objective)
         shown = [f"Score {each.objective:.4g}:\n```{language}\n{each.source.rstrip()}\n```" for each in worst_first]
         return context.coder.prompt("near", **_task(context), programs="\n\n".join(shown))

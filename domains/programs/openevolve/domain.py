@@ -23,7 +23,7 @@ def programs(
     views: Mapping[str, Any] | None = None,
     parallel: int = 1,
     folder: str | None = None,
-    honour_model: bool = True,
+    longest: int = 0,
 ) -> Programs:
     """Returns the programs of a project, and prints which of its settings change nothing here.
 
@@ -36,7 +36,7 @@ def programs(
         views: more features, functions of the sources.
         parallel: programs that run at the same time.
         folder: of the run.
-        honour_model: take temperature and length of replies from its config.
+        longest: tokens of a reply; 0: as its config says.
 
     Raises:
         UserError: the folder is no project.
@@ -45,8 +45,7 @@ def programs(
         raise UserError("domain=openevolve needs the folder of a project", "type domain.project=FOLDER")
     problem = Project(project, config, dict(bounds or {}))
     llm = problem.settings["llm"]
-    if honour_model:
-        coder = replace(coder, temperature=float(llm["temperature"]), longest=int(llm["max_tokens"]))
+    coder = replace(coder, temperature=float(llm["temperature"]), longest=longest or int(llm["max_tokens"]))
     if ignored := problem.not_honoured:
         words = ", ".join(f"{name} (type {ours})" if ours else name for name, ours in ignored.items())
         print(f"qd: settings of {problem.folder}/{problem.config} that change nothing here: {words}", file=sys.stderr)

@@ -39,7 +39,7 @@ class Synthesis:
     @property
     def statement(self) -> str:
         """The task in words, with its public cases."""
-        function = getattr(tasks, self.task)
+        function = getattr(tasks, f"_{self.task}")
         head = f"def solve{inspect.signature(function)}:"
         shown = [f"solve({', '.join(map(repr, case))}) == {function(*case)!r}" for case in tasks.CASES[self.task][0][:3]]
         words = " ".join((inspect.getdoc(function) or "").split())
@@ -66,7 +66,7 @@ class Synthesis:
         """
         if not isinstance(value, list) or len(value) != len(self.cases):
             return Score(math.nan, {}, "not every case was run")
-        function, wrong, raised = getattr(tasks, self.task), [], 0
+        function, wrong, raised = getattr(tasks, f"_{self.task}"), [], 0
         for case, (returned, answer) in zip(self.cases, value, strict=True):
             expected = json.loads(json.dumps(function(*case)))
             if not returned or not _equal(answer, expected):

@@ -6,7 +6,7 @@ Every function takes and returns what JSON can hold.
 from collections import Counter
 
 
-def run_lengths(s: str) -> list:
+def _run_lengths(s: str) -> list:
     """Returns the run-length encoding of s: a list of [character, count] for each run of equal characters."""
     runs: list = []
     for c in s:
@@ -17,7 +17,7 @@ def run_lengths(s: str) -> list:
     return runs
 
 
-def balanced(s: str) -> bool:
+def _balanced(s: str) -> bool:
     """Returns whether the brackets ()[]{} in s are balanced; other characters are ignored."""
     pairs, stack = {")": "(", "]": "[", "}": "{"}, []
     for c in s:
@@ -28,7 +28,7 @@ def balanced(s: str) -> bool:
     return not stack
 
 
-def roman(n: int) -> str:
+def _roman(n: int) -> str:
     """Returns the Roman numeral of n, 1 to 3999."""
     out = ""
     for value, text in zip(
@@ -40,7 +40,7 @@ def roman(n: int) -> str:
     return out
 
 
-def merge_ranges(ranges: list) -> list:
+def _merge_ranges(ranges: list) -> list:
     """Merges closed ranges [low, high] that overlap or touch (share a number), and returns them in order."""
     merged: list = []
     for low, high in sorted(ranges):
@@ -51,7 +51,7 @@ def merge_ranges(ranges: list) -> list:
     return merged
 
 
-def spiral(rows: list) -> list:
+def _spiral(rows: list) -> list:
     """Returns the numbers of a rectangular matrix in a clockwise spiral from the top left corner."""
     rows, out = [list(row) for row in rows], []
     while rows:
@@ -60,7 +60,7 @@ def spiral(rows: list) -> list:
     return out
 
 
-def longest_rise(xs: list) -> int:
+def _longest_rise(xs: list) -> int:
     """Returns the length of the longest strictly increasing subsequence (not necessarily contiguous) of xs."""
     best: list = []
     for i, x in enumerate(xs):
@@ -68,7 +68,7 @@ def longest_rise(xs: list) -> int:
     return max(best, default=0)
 
 
-def edit_distance(a: str, b: str) -> int:
+def _edit_distance(a: str, b: str) -> int:
     """Returns the least number of insertions, deletions and substitutions of one character that turn a into b."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -78,7 +78,7 @@ def edit_distance(a: str, b: str) -> int:
     return row[-1]
 
 
-def coins(amount: int, values: list) -> int:
+def _coins(amount: int, values: list) -> int:
     """Returns the fewest coins of the given values (each usable any number of times) that sum to amount, -1 if none do."""
     best = [0] + [10**9] * amount
     for total in range(1, amount + 1):
@@ -86,7 +86,7 @@ def coins(amount: int, values: list) -> int:
     return best[amount] if best[amount] < 10**9 else -1
 
 
-def calculate(s: str) -> int:
+def _calculate(s: str) -> int:
     """Evaluates an expression of whole numbers with +, -, * and parentheses and the usual precedence."""
     place = 0
 
@@ -126,7 +126,7 @@ def calculate(s: str) -> int:
     return expression()
 
 
-def islands(grid: list) -> int:
+def _islands(grid: list) -> int:
     """Counts groups of 1s in a grid of 0s and 1s; cells are connected up, down, left and right."""
     cells = {(i, j) for i, row in enumerate(grid) for j, v in enumerate(row) if v == 1}
     count = 0
@@ -141,15 +141,15 @@ def islands(grid: list) -> int:
     return count
 
 
-def look_and_say(n: int) -> str:
+def _look_and_say(n: int) -> str:
     """Returns the n-th term (from 1) of the look-and-say sequence 1, 11, 21, 1211, ..."""
     term = "1"
     for _ in range(n - 1):
-        term = "".join(f"{count}{c}" for c, count in run_lengths(term))
+        term = "".join(f"{count}{c}" for c, count in _run_lengths(term))
     return term
 
 
-def top_words(text: str, k: int) -> list:
+def _top_words(text: str, k: int) -> list:
     """Returns the k most frequent words of text in lower case, most frequent first, equal ones in alphabetical order.
 
     Words are runs of letters.
@@ -158,7 +158,7 @@ def top_words(text: str, k: int) -> list:
     return [word for word, _ in sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))[:k]]
 
 
-def next_permutation(xs: list) -> list:
+def _next_permutation(xs: list) -> list:
     """Returns the lexicographically next permutation of xs; the smallest one after the largest."""
     xs = list(xs)
     i = len(xs) - 2
@@ -170,17 +170,17 @@ def next_permutation(xs: list) -> list:
     return xs[: i + 1] + xs[i + 1 :][::-1]
 
 
-def water(heights: list) -> int:
+def _water(heights: list) -> int:
     """Returns how much water a row of columns of these heights holds after rain."""
     return sum(min(max(heights[: i + 1]), max(heights[i:])) - h for i, h in enumerate(heights))
 
 
-def is_prime_sum(n: int) -> int:
+def _is_prime_sum(n: int) -> int:
     """Returns the sum of all primes up to n, n included."""
     return sum(p for p in range(2, n + 1) if all(p % d for d in range(2, int(p**0.5) + 1)))
 
 
-def to_base(n: int, base: int) -> str:
+def _to_base(n: int, base: int) -> str:
     """Returns the whole number n in a base from 2 to 16, with digits 0-9a-f and a minus sign where n is negative."""
     digits, m = "", abs(n)
     while m or not digits:
@@ -188,13 +188,13 @@ def to_base(n: int, base: int) -> str:
     return "-" + digits if n < 0 else digits
 
 
-def transpose_text(lines: list) -> list:
+def _transpose_text(lines: list) -> list:
     """Transposes lines of text of unequal length; missing characters become spaces, and trailing spaces are removed."""
     wide = max((len(line) for line in lines), default=0)
     return ["".join(line.ljust(wide)[i] for line in lines).rstrip() for i in range(wide)]
 
 
-def josephus(n: int, k: int) -> int:
+def _josephus(n: int, k: int) -> int:
     """n people numbered from 1 stand in a circle and every k-th is removed, from number 1 on. Returns the last one's number."""
     last = 0
     for size in range(2, n + 1):
@@ -202,7 +202,7 @@ def josephus(n: int, k: int) -> int:
     return last + 1
 
 
-def partitions(n: int) -> int:
+def _partitions(n: int) -> int:
     """Returns in how many ways n is a sum of positive whole numbers, where order does not count."""
     ways = [1] + [0] * n
     for part in range(1, n + 1):
@@ -211,7 +211,7 @@ def partitions(n: int) -> int:
     return ways[n]
 
 
-def compress_ranges(xs: list) -> str:
+def _compress_ranges(xs: list) -> str:
     """Returns sorted distinct whole numbers as text, with runs of three or more written as first-last: '1-3,5,7,8'."""
     out, i = [], 0
     while i < len(xs):
@@ -223,7 +223,7 @@ def compress_ranges(xs: list) -> str:
     return ",".join(out)
 
 
-def life(grid: list) -> list:
+def _life(grid: list) -> list:
     """Returns the next generation of Conway's game of life on a grid of 0s and 1s; outside of it all cells are dead."""
 
     def alive(i: int, j: int) -> int:
@@ -235,7 +235,7 @@ def life(grid: list) -> list:
     return [[int(around(i, j) == 3 or (v == 1 and around(i, j) == 2)) for j, v in enumerate(row)] for i, row in enumerate(grid)]
 
 
-def knight_moves(n: int, a: list, b: list) -> int:
+def _knight_moves(n: int, a: list, b: list) -> int:
     """Returns the fewest moves of a knight from square a to square b ([row, column] from 0) of an n by n board, -1 if none."""
     front, seen, count = {tuple(a)}, {tuple(a)}, 0
     while front:
@@ -248,12 +248,12 @@ def knight_moves(n: int, a: list, b: list) -> int:
     return -1
 
 
-def median_window(xs: list, k: int) -> list:
+def _median_window(xs: list, k: int) -> list:
     """Returns the median of every window of k neighbouring numbers of xs, k odd."""
     return [sorted(xs[i : i + k])[k // 2] for i in range(len(xs) - k + 1)]
 
 
-def anagram_groups(words: list) -> list:
+def _anagram_groups(words: list) -> list:
     """Groups words that are anagrams: each group in alphabetical order, and the groups by their first word."""
     groups: dict = {}
     for word in sorted(words):
@@ -261,7 +261,7 @@ def anagram_groups(words: list) -> list:
     return sorted(groups.values())
 
 
-def caesar(s: str, k: int) -> str:
+def _caesar(s: str, k: int) -> str:
     """Shifts each letter of s by k places in the alphabet, round the end, keeping its case; other characters stay."""
     out = ""
     for c in s:
@@ -270,7 +270,7 @@ def caesar(s: str, k: int) -> str:
     return out
 
 
-def longest_common(a: str, b: str) -> int:
+def _longest_common(a: str, b: str) -> int:
     """Returns the length of the longest common subsequence (not necessarily contiguous) of a and b."""
     row = [0] * (len(b) + 1)
     for x in a:
@@ -280,7 +280,7 @@ def longest_common(a: str, b: str) -> int:
     return row[-1]
 
 
-def topological(n: int, edges: list) -> list:
+def _topological(n: int, edges: list) -> list:
     """Returns the numbers 0..n-1 so that i comes before j for each edge [i, j], always the smallest possible next.
 
     Returns an empty list where there is a cycle.
@@ -295,7 +295,7 @@ def topological(n: int, edges: list) -> list:
     return order
 
 
-def digits_to_words(n: int) -> str:
+def _digits_to_words(n: int) -> str:
     """Returns n, 0 to 999, in English words without 'and' and hyphens: 342 is 'three hundred forty two'."""
     small = [
         "zero",
@@ -324,10 +324,10 @@ def digits_to_words(n: int) -> str:
         return small[n]
     if n < 100:
         return tens[n // 10 - 2] + (f" {small[n % 10]}" if n % 10 else "")
-    return f"{small[n // 100]} hundred" + (f" {digits_to_words(n % 100)}" if n % 100 else "")
+    return f"{small[n // 100]} hundred" + (f" {_digits_to_words(n % 100)}" if n % 100 else "")
 
 
-def max_profit(prices: list) -> int:
+def _max_profit(prices: list) -> int:
     """Returns the largest profit of buying and selling once each, at most two times in all, the second after the first."""
     best = [0, -(10**9), 0, -(10**9), 0]
     for p in prices:
@@ -338,7 +338,7 @@ def max_profit(prices: list) -> int:
     return best[4]
 
 
-def happy_steps(n: int) -> int:
+def _happy_steps(n: int) -> int:
     """Replaces n by the sum of the squares of its digits until it is 1, and returns the number of steps; -1 if it never is."""
     seen, count = set(), 0
     while n != 1:

@@ -10,7 +10,7 @@ import sys
 import traceback
 
 
-def main(job_path, packages):
+def _main(job_path, packages):
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path.extend(packages)
@@ -18,10 +18,10 @@ def main(job_path, packages):
         job = json.load(file)
     answer = {"token": job["token"], "value": None, "fault": ""}
     try:
-        answer["value"] = run(job)
+        answer["value"] = _run(job)
         line = json.dumps(answer)
     except BaseException as error:  # noqa: BLE001  # whatever a program raises is its outcome, SystemExit too
-        answer["value"], answer["fault"] = None, describe(error)
+        answer["value"], answer["fault"] = None, _describe(error)
         line = json.dumps(answer)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     spent = {"seconds": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
@@ -31,7 +31,7 @@ def main(job_path, packages):
     os._exit(0)
 
 
-def run(job):
+def _run(job):
     names = {"__name__": "program"}
     exec(compile(job["source"], "program.py", "exec"), names)
     names.update(job["inputs"])
@@ -40,7 +40,7 @@ def run(job):
     return names.get("result")
 
 
-def describe(error):
+def _describe(error):
     """The error's type and text, and the last line of the program that it went through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "program.py"]
     if isinstance(error, SyntaxError) and error.filename == "program.py":
@@ -49,4 +49,4 @@ def describe(error):
     return f"{text} (line {lines[-1]})" if lines else text
 
 
-main(sys.argv[1], sys.argv[2:])
+_main(sys.argv[1], sys.argv[2:])

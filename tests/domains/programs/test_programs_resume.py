@@ -20,6 +20,8 @@ WORDS = [
     "domain=minimise",
     *SCRIPTED,
     "domain.problem.budget=40",
+    "domain.axes=[spread,length]",
+    "domain_defaults.bounds=[[0,4],[0,800]]",
     "budget=60",
     "emitter=code_islands",
     "emitter.migrate=3",

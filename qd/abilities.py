@@ -61,6 +61,7 @@ class ArchiveAbilities(Protocol):
     threshold_min: float | None = None  # objectives at or below it are not accepted; None: all are
     fixed_descriptors_only: bool = False  # a descriptor that learns would break it
     keep: tuple[str, ...] = ()  # features that it stores, whatever the descriptor reads
+    prepare: Callable[[Any], object] | None = None  # given the bounds, does what takes long before the first ``open``
 
 
 class OpenedAbilities(Protocol):

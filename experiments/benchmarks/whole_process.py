@@ -89,8 +89,7 @@ class _Memory:
     """Looks at the memory of a process and its descendants until it has ended."""
 
     def __init__(self, process: int) -> None:
-        self._last = self._largest = 0
-        self._over = threading.Event()
+        self._largest, self._over = 0, threading.Event()
         self._thread = threading.Thread(target=self._watch, args=(process,), daemon=True)
         self._thread.start()
 
@@ -102,15 +101,18 @@ class _Memory:
 
     def _watch(self, process: int) -> None:
         while not self._over.wait(_EVERY):
-            now = _resident(process)
-            # held at two looks: a process that is about to start a program shows its parent's memory for a moment
-            self._largest, self._last = max(self._largest, min(self._last, now)), now
+            self._largest = max(self._largest, _resident(process))
 
 
-def _resident(process: int) -> int:
+def _resident(process: int, parent: bytes = b"") -> int:
+    """Bytes of a process and its descendants. One with its parent's command line is about to start a program, and shows
+    its parent's memory meanwhile."""
     try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         children = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
     except (OSError, IndexError):  # it has ended, or there is no /proc
         return 0
-    return pages * _PAGE + sum(_resident(int(child)) for each in children for child in each)
+    if command == parent:
+        return 0
+    return pages * _PAGE + sum(_resident(int(child), command) for each in children for child in each)

@@ -81,15 +81,22 @@ class CVT:
         Raises:
             UserError: the bounds or names are invalid, there are too few samples, or memory is too small.
         """
+        self._check(bounds)
+        rest = common(self, example, keep, self.cells)
+        return OpenCVT(centroids=self.prepare(bounds), ranges=bounds, seed=seed, **rest)
+
+    def prepare(self, bounds: Bounds) -> np.ndarray:
+        """Returns the centroids [cells, M] within M pairs (low, high); fits them where no cache has them."""
+        self._check(bounds)
+        return _centroids(self.cells, self.samples, self.centroid_seed, _floats(bounds), self.dtype)
+
+    def _check(self, bounds: Bounds) -> None:
         check_bounds(bounds)
         if not 1 <= self.cells <= self.samples:
             raise UserError(
                 f"{self.cells} centroids cannot be fitted to {self.samples} samples; "
                 f"type archive.samples={max(10 * self.cells, 1000)}, or fewer cells (at least 1)"
             )
-        rest = common(self, example, keep, self.cells)
-        centroids = _centroids(self.cells, self.samples, self.centroid_seed, _floats(bounds), self.dtype)
-        return OpenCVT(centroids=centroids, ranges=bounds, seed=seed, **rest)
 
 
 def check_bounds(bounds: Bounds) -> None:

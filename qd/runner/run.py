@@ -100,6 +100,8 @@ def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
     live_archive = live_map.LiveArchive(job)
     try:
         with on_stop_signal(job.stop.on_signal), naming_component(parts.search, lambda: _what_is_saved(job.path)):
+            if not saved and (prepare := abilities.of_archive(parts.search.archive).prepare):
+                prepare(parts.search.descriptor.bounds)  # before the search is timed: its speed says how long it will take
             if job.consent:
                 begun = saved.state.evaluations if saved else 0
                 job.consent.begin(begun, recorder.wall - recorder.compile_s, parts.services)

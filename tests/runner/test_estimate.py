@@ -2,6 +2,7 @@
 
 import pytest
 
+from qd.archives import settings
 from qd.cli.main import main
 from qd.config import estimate
 from qd.config.estimate import Consent
@@ -96,3 +97,14 @@ def test_a_no_stops_all_seeds_and_yes_lets_them_go_on(own_folder, monkeypatch, c
     assert not list(own_folder.glob("runs/b/s0/result.json"))
     assert main([*words, "console=off", "yes=true"]) == 0
     assert len(list(own_folder.glob("runs/b/*/result.json"))) == 2
+
+
+def test_centroids_are_fitted_before_the_search_is_timed(own_folder, monkeypatch):
+    order, fit, begin = [], settings.k_means_centroids, Consent.begin
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own_folder))
+    monkeypatch.setattr(settings, "k_means_centroids", lambda **arguments: order.append("fit") or fit(**arguments))
+    monkeypatch.setattr(Consent, "begin", lambda self, *counts: order.append("begin") or begin(self, *counts))
+    settings._centroids.cache_clear()
+    words = ["domain=arm", "initial=50", "emitter.batch_size=50", "archive=cvt", "archive.cells=7", "archive.samples=50"]
+    assert main(["run", *words, "budget=100", "console=off", "name=c"]) == 0
+    assert order == ["fit", "begin"]

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from qd.report.page import cost
+from qd.runner.display import waiting
 from qd.support import imports, run_files
 
 Draw = Callable[[Path], list[Path]]
 _COMMAND = "import sys; sys.path[:] = {!r}; from qd.runner.ending import main; main(*{!r})"
 _MODULES = ("qd.report.figures", "qd.report.page.write", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin")
 _TESSELLATION = ("scipy.spatial",)  # of which the cells are polygons
-_PATIENCE = 30.0  # seconds that it waits, and holds 90 MB: to import once more is nothing beside a longer run
+_PATIENCE = 600.0  # seconds of a search that it waits for, and holds 90 MB: to import once more is nothing beside a longer run
+_SILENCE = 2.0  # seconds of drawing before a line names what the command waits for
 
 
 def draw(run: Path) -> list[Path]:
@@ -51,13 +53,23 @@ def drawing_beside(run: Path, archive: Mapping[str, Any]) -> Iterator[Draw]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, process_group=0) as process:
 
         def draw_there(run: Path) -> list[Path]:
-            answer, _ = process.communicate(json.dumps(str(run)).encode())
+            answer = _answer(process, json.dumps(str(run)).encode())
             return [Path(file) for file in json.loads(answer)] if answer else draw(run)  # here it fails in the open
 
         try:
             yield draw_there
         finally:
             process.kill()
+
+
+def _answer(process: subprocess.Popen[bytes], request: bytes) -> bytes:
+    """Returns what a process prints for a request, however long that takes; nothing where it failed or had given up."""
+    try:
+        answer, _ = process.communicate(request, timeout=_SILENCE)
+    except subprocess.TimeoutExpired:
+        waiting.show("drawing")
+        answer, _ = process.communicate()
+    return answer if process.returncode == 0 else b""
 
 
 def main(*modules: str) -> None:

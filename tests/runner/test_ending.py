@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qd.runner import ending
+from qd.runner.display import waiting
 
 HOUSE = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -52,6 +53,27 @@ def test_what_the_other_process_does_not_draw_is_drawn_here(tmp_path, run, monke
         files = draw(run)
     there = [run / "figures/heatmap.png", run / "report.html"]
     assert (files, drawn_here) == ((there, []) if "main" in program else ([run / "map"], [run]))
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
+def test_a_slow_process_is_waited_for_with_a_line(tmp_path, monkeypatch, capsys):
+    program = "import sys, time; sys.path[:] = {!r}, {!r}; sys.stdin.readline(); time.sleep(0.5); print('[\"map\"]')"
+    monkeypatch.setattr(ending, "_COMMAND", program)
+    monkeypatch.setattr(ending, "_SILENCE", 0.1)
+    monkeypatch.setattr(waiting, "_enabled", True)
+    monkeypatch.setattr(ending, "draw", None)
+    with ending.drawing_beside(tmp_path / "new", {}) as draw:
+        assert draw(tmp_path) == [Path("map")]
+    assert capsys.readouterr().err == "drawing ...\n"
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
+def test_what_a_process_prints_that_dies_is_no_answer(tmp_path, monkeypatch):
+    program = "import os, sys; print('[\"ma', flush=True); sys.stdin.readline(); os._exit(1)  # {} {}"
+    monkeypatch.setattr(ending, "_COMMAND", program)
+    monkeypatch.setattr(ending, "draw", lambda run: [run / "map"])
+    with ending.drawing_beside(tmp_path / "new", {}) as draw:
+        assert draw(tmp_path) == [tmp_path / "map"]
 
 
 def test_a_fault_is_raised_here(tmp_path):

@@ -72,7 +72,11 @@ def main(
     todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS)
     for case, method, seed in study.missing(runs, todo):
         words = ["domain=synthesis", f"domain.problem.task={plan[case]}"]
-        words += SCRIPTED if model == "scripted" else [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null"]
+        words += (
+            SCRIPTED
+            if model == "scripted"
+            else [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null", "domain.coder.longest=400"]
+        )
         words += [*METHODS[method], f"sandbox={sandbox}", "domain.folder=null", "domain_defaults.batch_size=2", f"seed={seed}"]
         study.add(runs, case, method, seed, play(words, seed, n), METRICS)
     study.report(folder, summary(runs, "mean"), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))

@@ -21,7 +21,7 @@ def programs(
     config: str = "config.yaml",
     bounds: Mapping[str, Any] | None = None,
     views: Mapping[str, Any] | None = None,
-    parallel: int = 1,
+    parallel: int | None = None,
     folder: str | None = None,
     longest: int = 0,
 ) -> Programs:
@@ -34,7 +34,7 @@ def programs(
         config: name of its config.
         bounds: feature dimension -> (low, high), where 0 to 1 does not fit.
         views: more features, functions of the sources.
-        parallel: programs that run at the same time.
+        parallel: programs that run at the same time; None: as its config says.
         folder: of the run.
         longest: tokens of a reply; 0: as its config says.
 
@@ -46,10 +46,11 @@ def programs(
     problem = Project(project, config, dict(bounds or {}))
     llm = problem.settings["llm"]
     coder = replace(coder, temperature=float(llm["temperature"]), longest=longest or int(llm["max_tokens"]))
+    count = int(problem.settings["evaluator"]["parallel_evaluations"]) if parallel is None else parallel
     if ignored := problem.not_honoured:
         words = ", ".join(f"{name} (type {ours})" if ours else name for name, ours in ignored.items())
         print(f"qd: settings of {problem.folder}/{problem.config} that change nothing here: {words}", file=sys.stderr)
-    return Programs(problem, coder, sandbox, problem.axes, views=views or {}, parallel=parallel, folder=folder)
+    return Programs(problem, coder, sandbox, problem.axes, views=views or {}, parallel=count, folder=folder)
 
 
 def emitter(domain: Programs, batch_size: int = 4, islands: int | None = None) -> Evolve:

@@ -32,14 +32,18 @@ _DEFAULTS = {
         "migration_interval": 50,
         "migration_rate": 0.1,
     },
-    "evaluator": {"timeout": 300, "cascade_evaluation": True, "cascade_thresholds": [0.5, 0.75, 0.9]},
+    "evaluator": {
+        "parallel_evaluations": 1,
+        "timeout": 300,
+        "cascade_evaluation": True,
+        "cascade_thresholds": [0.5, 0.75, 0.9],
+    },
 }  # what we honour, with openevolve's defaults (openevolve 0.4.1, config.py)
 _OURS = {  # what stands for a setting here
     "max_iterations": "budget=",
     "checkpoint_interval": "save_every=",
     "random_seed": "seed=",
     "database.random_seed": "seed=",
-    "evaluator.parallel_evaluations": "domain.parallel=",
     "evaluator.memory_limit_mb": "sandbox.limits.memory=",
     "llm.primary_model": "lm=",
     "llm.secondary_model": "lm=",

@@ -14,6 +14,18 @@ from domains.programs.sandbox.limits import Job
 
 FIRST_FIT = "def priority(item, bins):\n    return [-i for i in range(len(bins))]\n"
 BEST_FIT = "def priority(item, bins):\n    return [-(room - item) for room in bins]\n"
+WEIGHED = """def priority(item, bins):
+    scores = []
+    for room in bins:
+        left = room - item
+        score = -1.0 * left
+        if left < 2:
+            score += 1.0
+        if left > 10 and left < 20:
+            score -= 1.0
+        scores.append(score)
+    return scores
+"""
 _HARNESS = """
 def pack(items):
     rooms, places = [], []
@@ -45,8 +57,8 @@ class BinPacking:
     Features: fresh, the share of items that got an empty bin though they fitted elsewhere; slack, the mean room left in a bin.
     """
 
-    items: int = 150  # of an instance
-    instances: int = 4
+    items: int = 300  # of an instance
+    instances: int = 6
     capacity: int = 100
     seed: int = 0  # of the instances; held-out ones have another
     law: str = "weibull"  # of item sizes: weibull (scale 45, shape 3, as in FunSearch) or uniform (20 to 70)
@@ -66,8 +78,8 @@ class BinPacking:
 
     @property
     def initial(self) -> tuple[str, ...]:
-        """First fit and best fit."""
-        return FIRST_FIT, BEST_FIT
+        """First fit, best fit, and best fit with numbers that may be tuned."""
+        return FIRST_FIT, BEST_FIT, WEIGHED
 
     def job(self, source: str) -> Job:
         """Packs all instances.

@@ -127,7 +127,10 @@ class Child:
 def _preparation(with_script: bool) -> dict[str, Any]:
     """What a new process must know to find the user's modules, and the classes of the script that runs."""
     script = ("init_main_from_name", "init_main_from_path") if with_script else ()
-    return {name: value for name, value in spawn.get_preparation_data("worker").items() if name in ("sys_path", "dir", *script)}
+    data = {name: value for name, value in spawn.get_preparation_data("worker").items() if name in ("sys_path", "dir", *script)}
+    if not with_script:  # `dask worker` is a script of its own, so that Python does not look in the folder where it was started
+        data["sys_path"] = [*data["sys_path"], os.getcwd()]
+    return data
 
 
 def _signal(number: int) -> str:

@@ -1,7 +1,9 @@
 """Dask workers on this machine: the same evaluations as in this process, poison solutions, lost workers, refusals."""
 
+import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +13,9 @@ import pytest
 
 import qd
 from qd import keys, remote
+from qd.remote import pickling
+from qd.remote.child import Child
+from qd.remote.worker import Ready
 from qd.support.errors import UserError
 from tests.remote.test_pool import LUCK, gone, same
 from tests.support.runs import QuietRun
@@ -84,6 +89,19 @@ def test_a_dask_worker_that_is_killed_loses_nothing():
         timer.join()
         assert there.dispatcher.workload.evaluations == n + 8 and not there.dispatcher.workload.reasons
     assert gone([*pids, *children])
+
+
+def test_a_worker_imports_the_domain_from_the_folder_where_it_was_started(tmp_path, monkeypatch):
+    (tmp_path / "module_of_a_user.py").write_text("class Domain:\n    pure = False\n    evaluate = None\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        payload = pickling.dumps(importlib.import_module("module_of_a_user").Domain())
+    monkeypatch.chdir(tmp_path)
+    assert str(tmp_path) not in sys.path and "" not in sys.path
+    child = Child(payload, None, None, idle=30.0)
+    message = child.receive()
+    child.kill()
+    assert isinstance(message, Ready) and message.error == ""
 
 
 def test_without_a_scheduler_it_says_how_to_start_one(monkeypatch):

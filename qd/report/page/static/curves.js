@@ -19,14 +19,30 @@ class Curves {
     if (!this.panels.length) place.append(element("p", "No metrics are recorded yet.", { class: "quiet" }));
   }
 
-  draw(now) {
+  // Draws the curves, and the moment `now` over them; where only the moment changed, over the picture of them.
+  draw(now, isSame = false) {
     const evals = this.model.arrays.get("curve evals");
     if (!evals) return;
     this.range = [0, evals[evals.length - 1] || 1];
-    for (const { name, canvas } of this.panels) this.panel(name, canvas, evals, now);
+    for (const panel of this.panels) {
+      if (!isSame || !panel.still) {
+        this.panel(panel.name, panel.canvas, evals);
+        panel.still = document.createElement("canvas");
+        Object.assign(panel.still, { width: panel.canvas.width, height: panel.canvas.height });
+        panel.still.getContext("2d").drawImage(panel.canvas, 0, 0);
+      }
+      this.moment(panel, now);
+    }
   }
 
-  panel(name, canvas, evals, now) {
+  moment({ canvas, still }, now) {
+    const [context, w, h] = sharp(canvas, 130);
+    context.drawImage(still, 0, 0, w, h);
+    context.strokeStyle = theme("ring");
+    if (now !== null) this.vertical(context, 44 + (now / this.range[1]) * (w - 56), h);
+  }
+
+  panel(name, canvas, evals) {
     const [context, w, h] = sharp(canvas, 130), values = this.model.arrays.get(`curve ${name}`);
     let [low, high] = extent(values);
     if (high === low) [low, high] = low === 0 ? [0, 1] : [low - Math.abs(low) / 10, low + Math.abs(low) / 10];
@@ -44,8 +60,6 @@ class Curves {
     for (const event of this.model.facts.events)
       if (MARKED.has(event.event) && Number.isFinite(event.evaluations)) this.vertical(context, x(event.evaluations), h);
     context.setLineDash([]);
-    context.strokeStyle = theme("ring");
-    if (now !== null) this.vertical(context, x(now), h);
     context.strokeStyle = theme("accent");
     context.lineWidth = 1.8;
     context.beginPath();

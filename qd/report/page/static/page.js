@@ -55,7 +55,7 @@ class Model {
   recolour() {
     this.values = this.colours.get(this.colour);
     this.range = this.colour === "objective" ? this.objectiveRange() : extent(this.values);
-    const table = this.arrays.get(`palette ${this.palette}`);
+    const table = this.table = this.arrays.get(`palette ${this.palette}`);
     this.shades = Array.from({ length: 256 }, (_, i) => `rgb(${table[3 * i]} ${table[3 * i + 1]} ${table[3 * i + 2]})`);
   }
 
@@ -64,11 +64,15 @@ class Model {
   // A map of which most is beyond the end of its colours shows nothing.
   isMostlyWithin([low, high]) { return this.objective.filter((value) => value >= low && value <= high).length * 2 >= this.objective.length; }
 
-  colourOf = (value) => {
-    if (!Number.isFinite(value)) return "#b0aea8";
+  colourOf = (value) => (Number.isFinite(value) ? this.shades[this.shadeOf(value)] : "#b0aea8");
+
+  shadeOf(value) {
     const [low, high] = this.range;
-    return this.shades[Math.max(0, Math.min(255, Math.round(((value - low) / (high - low || 1)) * 255)))];
-  };
+    return Math.max(0, Math.min(255, Math.round(((value - low) / (high - low || 1)) * 255)));
+  }
+
+  // Red, green and blue of a finite value, from 0 to 255.
+  rgbOf(value) { const at = 3 * this.shadeOf(value); return this.table.subarray(at, at + 3); }
 
   unravel(cell) {
     const at = new Array(this.dims.length);
@@ -144,7 +148,7 @@ function start(model) {
     view.draw();
     const evaluations = model.film.evaluations[model.frame];
     $("when").textContent = `${evaluations.toLocaleString("en-US")} evaluations`;
-    curves.draw(model.frame >= model.lastFrame ? null : evaluations);
+    curves.draw(model.frame >= model.lastFrame ? null : evaluations, true);
   }
 
   function drawScale() {

@@ -36,7 +36,8 @@ def dispatch(words: list[str]) -> None:
     """Runs a study, or lists them all where no name is given.
 
     Args:
-        words: the study's name, then KEY=VALUE for each setting, or --help for what it does.
+        words: the study's name, then KEY=VALUE for each setting, or --help for what it does; --check N runs N kept rows
+            again and compares them.
 
     Raises:
         UserError: the name, a setting or a value is unknown.
@@ -49,8 +50,27 @@ def dispatch(words: list[str]) -> None:
     if "-h" in rest or "--help" in rest:
         print(_docstring(file))
         return
+    rest, n = _check(rest)
     settings = parse(file, rest)
-    importlib.import_module(_module(file)).main(**settings)
+    module = importlib.import_module(_module(file))
+    from experiments import origin, study
+
+    origin.begin(file)
+    if n:
+        study.check(module.main, settings, n)
+    else:
+        module.main(**settings)
+
+
+def _check(words: list[str]) -> tuple[list[str], int]:
+    """Returns the words without --check N, and N; 0 where it is not among them."""
+    if "--check" not in words:
+        return words, 0
+    place = words.index("--check")
+    n = words[place + 1] if place + 1 < len(words) else ""
+    if not n.isdecimal() or int(n) < 1:
+        raise UserError(f"--check {n} is no number of rows", "type --check 5")
+    return [*words[:place], *words[place + 2 :]], int(n)
 
 
 def run() -> None:
@@ -71,7 +91,8 @@ def overview() -> str:
             folder = file.parent
             lines += ["", _docstring(folder / "__init__.py").splitlines()[0]]
         lines.append(f"  {name:24} {_docstring(file).splitlines()[0]}")
-    return "\n".join([*lines, "", "qd study NAME --help describes a study and its settings."])
+    more = "qd study NAME --help describes a study and its settings; --check 5 runs five kept rows again and compares them."
+    return "\n".join([*lines, "", more])
 
 
 def names() -> dict[str, Path]:

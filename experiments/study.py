@@ -15,15 +15,19 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from experiments import checking, origin
 from qd.report import table
 from qd.report.table import Row, Runs
 from qd.support import atomic, provenance
+from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 Key = tuple[str, str, int]  # case, method, seed
+_check: list[checking.Check] = []  # the check that goes on, if one does
 
 
 def folder(name: str, budget: str = "first", out: str = "") -> Path:
@@ -34,14 +38,16 @@ def folder(name: str, budget: str = "first", out: str = "") -> Path:
         budget: of the command.
         out: another folder; empty: the default one.
     """
-    if out:
-        return Path(out)
-    return Path("runs", f"{name}-quick") if budget == "quick" else Path("experiments", "results", name)
+    folder = Path("runs", f"{name}-quick") if budget == "quick" else Path("experiments", "results", name)
+    folder = Path(out) if out else folder
+    return _check[0].folder_of(folder) if _check else folder
 
 
 def runs(folder: Path) -> Runs:
-    """Returns the finished runs of a folder."""
-    return Runs(folder / "runs.jsonl")
+    """Returns the finished runs of a folder; those that were run again and came out equal count as made by that code."""
+    runs = Runs(folder / "runs.jsonl")
+    checking.apply(folder, runs)
+    return runs
 
 
 def missing(runs: Runs, keys: Iterable[Key]) -> Iterator[Key]:
@@ -51,6 +57,8 @@ def missing(runs: Runs, keys: Iterable[Key]) -> Iterator[Key]:
         runs: the finished runs.
         keys: all runs of the study, in order.
     """
+    if _check:
+        return iter(_check[0].missing(runs, keys))
     return (key for key in keys if not runs.has(*key))
 
 
@@ -65,7 +73,10 @@ def add(runs: Runs, case: str, method: str, seed: int, metrics: dict[str, float]
         metrics: name -> value.
         names: of the metrics to print.
     """
-    runs.add(case, method, seed, metrics)
+    if _check:
+        _check[0].add((case, method, seed), metrics)
+        return
+    runs.add(case, method, seed, metrics, origin.of_running())
     values = ", ".join(f"{name} {metrics[name]:.4g}" for name in names or metrics if name in metrics)
     print(f"{case}, {method}, seed {seed}: {values}", flush=True)
 
@@ -111,6 +122,7 @@ def differences(runs: Runs, pairs: Iterable[tuple[str, str, str]], metrics: Iter
     Args:
         runs: the finished runs.
         pairs: (case, method, other), all that the study compares; p is corrected for the number of differences of a case.
+            Rows that different code made are no pair.
         metrics: names; those that a pair lacks are left out.
     """
     names = list(metrics)
@@ -119,7 +131,7 @@ def differences(runs: Runs, pairs: Iterable[tuple[str, str, str]], metrics: Iter
             table.difference(runs, case, method, other, metric)
             for case, method, other in pairs
             for metric in names
-            if runs.column(case, method, metric).keys() & runs.column(case, other, metric).keys()
+            if runs.pairs(case, method, other, metric)
         ]
     )
 
@@ -136,9 +148,34 @@ def report(
         digits: after the decimal point, in print; the file has six significant digits.
         packages: the versions of these are written to about.json.
     """
+    if _check:
+        return
     table.write(folder / "table.csv", rows)
     about(folder / "about.json", packages)
     print(table.text([row for row in rows if row.metric in metrics], tuple(metrics), digits))
+
+
+def check(main: Callable[..., None], settings: dict[str, Any], n: int) -> None:
+    """Runs kept rows of a study again, compares them, and writes what differs to checks.jsonl.
+
+    Args:
+        main: of the study.
+        settings: of the command, by which the study plans its rows.
+        n: how many rows.
+
+    Raises:
+        UserError: the plan has no kept rows.
+    """
+    _check[:] = [plan := checking.Check()]
+    try:
+        main(**settings)
+        if not plan.planned:
+            raise UserError("none of the rows that this command plans is kept", "type the command of experiments/README.md")
+        _check[:] = [again := checking.Check(checking.draw(plan.planned, n))]
+        main(**settings)
+    finally:
+        _check.clear()
+    again.store()
 
 
 def about(path: Path, packages: Sequence[str] = ("jax", "numpy", "ribs")) -> None:

@@ -13,7 +13,7 @@ Intervals and tests are those of ``qd.report.statistics``, as in `qd compare`. n
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -45,8 +45,12 @@ class Runs:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[tuple[str, str, int], dict[str, float]] = {}
+        self.codes: dict[tuple[str, str, int], set[str]] = {}  # fingerprints of code that makes a run; absent: not recorded
         for record in json_lines.read(path):
-            self.records[record["case"], record["method"], record["seed"]] = record["metrics"]
+            key = record["case"], record["method"], record["seed"]
+            self.records[key] = record["metrics"]
+            if "code" in record:
+                self.codes[key] = {record["code"]}
 
     def has(self, case: str, method: str, seed: int) -> bool:
         """Whether a run is stored.
@@ -58,7 +62,9 @@ class Runs:
         """
         return (case, method, seed) in self.records
 
-    def add(self, case: str, method: str, seed: int, metrics: dict[str, float]) -> None:
+    def add(
+        self, case: str, method: str, seed: int, metrics: dict[str, float], origin: Mapping[str, str] | None = None
+    ) -> None:
         """Appends a run.
 
         Args:
@@ -66,6 +72,7 @@ class Runs:
             method: by which it was searched.
             seed: of the run.
             metrics: name -> value.
+            origin: what made it: "code", a fingerprint, and "commit".
 
         Raises:
             UserError: it is there already.
@@ -74,7 +81,24 @@ class Runs:
             raise UserError(f"{case}, {method}, seed {seed} is in {self.path} already", "delete its line to run it again")
         plain = {name: float(value) for name, value in metrics.items()}
         self.records[case, method, seed] = plain
-        json_lines.append(self.path, [{"case": case, "method": method, "seed": seed, "metrics": plain}])
+        if origin and "code" in origin:
+            self.codes[case, method, seed] = {origin["code"]}
+        line = {"case": case, "method": method, "seed": seed, "metrics": plain} | dict(origin or {})
+        json_lines.append(self.path, [line])
+
+    def pairs(self, case: str, method: str, other: str, metric: str) -> list[tuple[float, float]]:
+        """Returns the values of both methods at each seed that both have; runs of different code are no pair.
+
+        Args:
+            case: what was searched.
+            method: by which it was searched.
+            other: the other method.
+            metric: name of the value.
+        """
+        ours, theirs = self.column(case, method, metric), self.column(case, other, metric)
+        codes = lambda name, seed: self.codes.get((case, name, seed), {""})
+        shared = sorted(ours.keys() & theirs.keys())
+        return [(ours[seed], theirs[seed]) for seed in shared if codes(method, seed) & codes(other, seed)]
 
     def column(self, case: str, method: str, metric: str) -> dict[int, float]:
         """Returns seed -> value of the runs that measured it.
@@ -146,18 +170,18 @@ def difference(runs: Runs, case: str, method: str, other: str, metric: str) -> R
         metric: of which the difference is taken.
 
     Returns:
-        A row of the method "METHOD - OTHER", over the n seeds that both have; ``corrected`` corrects the p of several.
+        A row of the method "METHOD - OTHER", over the n seeds that both have from the same code; ``corrected`` corrects the
+        p of several.
 
     Raises:
         UserError: they share no seed.
     """
     from qd.report import statistics
 
-    ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
+    pairs = runs.pairs(case, method, other, metric)
+    if not pairs:
         raise UserError(f"{method} and {other} share no seed of {metric} in {case}", "run both on the same seeds")
-    a, b = (np.array([side[seed] for seed in shared]) for side in (ours, theirs))
+    a, b = np.array(pairs).T
     between = statistics.difference(a, b, paired=True)
     row = over_seeds(case, f"{method} - {other}", metric, a - b, "mean")
     return row._replace(low=float(between.low), high=float(between.high), p=float(between.p))

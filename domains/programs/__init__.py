@@ -16,7 +16,7 @@ import numpy as np
 from domains.programs import measures
 from domains.programs.code import fault_of
 from domains.programs.coder import Coder
-from domains.programs.journal import Journal, Record
+from domains.programs.journal import ProgramJournal, Record
 from domains.programs.page import page
 from domains.programs.problem import Problem, Score
 from domains.programs.sandbox.limits import Sandbox
@@ -39,8 +39,8 @@ class Programs:
     axes: tuple[str, ...] = ("complexity", "length")
     logarithmic: tuple[str, ...] = ()  # axes of which the logarithm to base 10 is taken
     views: Mapping[str, Callable[[Sequence[str]], np.ndarray]] = field(default_factory=dict, compare=False)
-    held: Problem | None = None  # the same task on held-out cases: a finished run is judged by it
-    held_sandbox: Sandbox | None = None  # where that is run; None: the same
+    final: Problem | None = None  # the same task on held-out cases: a finished run is judged by it
+    final_sandbox: Sandbox | None = None  # where that is run; None: the same
     parallel: int = 1  # programs that run at the same time
     folder: str | None = field(default=None, compare=False)  # of the run
     pure: bool = False
@@ -61,15 +61,15 @@ class Programs:
     @property
     def held_out(self) -> "Programs | None":
         """The same programs on held-out cases, where there are some."""
-        if self.held is None:
+        if self.final is None:
             return None
-        sandbox = self.held_sandbox or self.sandbox
-        return Programs(self.held, self.coder, sandbox, self.axes, self.logarithmic, self.views, parallel=self.parallel)
+        sandbox = self.final_sandbox or self.sandbox
+        return Programs(self.final, self.coder, sandbox, self.axes, self.logarithmic, self.views, parallel=self.parallel)
 
     @cached_property
-    def journal(self) -> Journal:
+    def journal(self) -> ProgramJournal:
         """All programs of the run with their evaluations."""
-        return Journal(self.folder, f"{self.problem!r} {self.sandbox!r}")
+        return ProgramJournal(self.folder, f"{self.problem!r} {self.sandbox!r}")
 
     def sample(self, key: Array, n: int) -> Array:
         """Returns the initial programs, then others that the model writes from the task alone.
@@ -120,7 +120,7 @@ class Programs:
         return [record.words if record and math.isnan(record.objective) else "" for record in records]
 
     def render(self, solutions: Array) -> list[Rendering]:
-        """Returns a page of each program: its code, what it changed of its parent, its output and what was said of it."""
+        """Returns a page of each program: its code, what it changed of its parent, its output and its feedback."""
         return [Rendering("html", page(str(source), self.journal, self.problem.language)) for source in solutions]
 
     def _record(self, source: str) -> Record:

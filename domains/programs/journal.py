@@ -34,7 +34,7 @@ class Origin(NamedTuple):
     parents: tuple[str, ...]  # names
 
 
-class Journal:
+class ProgramJournal:
     """Safe for several threads; only one process writes it."""
 
     def __init__(self, folder: str | None, of: str) -> None:

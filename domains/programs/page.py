@@ -7,7 +7,7 @@ import keyword
 import math
 import tokenize
 
-from domains.programs.journal import Journal, name_of
+from domains.programs.journal import ProgramJournal, name_of
 
 _STYLE = (
     "body{font:13px/1.45 system-ui,sans-serif;margin:8px;color:#1c2330;background:#fff}"
@@ -20,7 +20,7 @@ _STYLE = (
 )
 
 
-def page(source: str, journal: Journal, language: str = "python") -> str:
+def page(source: str, journal: ProgramJournal, language: str = "python") -> str:
     """Returns a document in HTML without scripts.
 
     Args:

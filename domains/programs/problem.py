@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 
 
 class Score(NamedTuple):
@@ -47,7 +47,7 @@ class Problem(Protocol):
         """Of the programs, as it stands behind the fence of a block of code: python."""
         ...
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Returns what the sandbox runs.
 
         Args:

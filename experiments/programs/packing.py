@@ -69,7 +69,7 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
     """
     components = assemble(load(words))
     search, domain = components.search, components.search.domain
-    assert isinstance(domain, Programs) and domain.held is not None
+    assert isinstance(domain, Programs) and domain.final is not None
     sample_key, key = keys.split(keys.new(seed))
     state, batch = start(search, key, domain.sample(sample_key, 3))
     batches = [batch]
@@ -79,7 +79,7 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
     objective = np.concatenate([each.evaluation.objective for each in batches])
     best = int(np.nanargmax(objective))
     held = {
-        name: -run_program(domain.held, domain.sandbox, source).objective
+        name: -run_program(domain.final, domain.sandbox, source).objective
         for name, source in {"excess": sources[best], "best_fit": BEST_FIT, "first_fit": FIRST_FIT}.items()
     }
     seconds = [record.seconds for source in set(sources) if (record := domain.journal.find(source))]

@@ -160,7 +160,7 @@ def _minilm() -> Any:
 
 
 def _calls(lm: Any) -> int:
-    """Calls that the model was asked, those that the cache answered included."""
+    """Calls of the model, those that the cache answered included."""
     rows = [row for row in lm.report() if row["role"] != "probe"]
     return int(sum(row["calls"] - sum(row["why"].values()) + row["cached"] for row in rows))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from domains.programs.problems.human_eval import HumanEval, read
 from domains.programs.sandbox.bubblewrap import Bubblewrap
-from domains.programs.sandbox.limits import Job, Sandbox
+from domains.programs.sandbox.limits import Execution, Sandbox
 from domains.programs.sandbox.monty import Monty
 from domains.programs.sandbox.plain import Plain
 from experiments import command, study
@@ -57,7 +57,7 @@ def measure(sandbox: Sandbox, repeats: int) -> dict[str, float]:
         repeats: runs of the trivial program.
     """
     sandbox.check()
-    job = Job("def f(x):\n    return x + 1\n", "result = f(n)", {"n": 1})
+    job = Execution("def f(x):\n    return x + 1\n", "result = f(n)", {"n": 1})
     times = [_milliseconds(sandbox, job)[0] for _ in range(repeats)]
     metrics, passed = {"run_ms": float(np.median(times))}, 0
     rows, spent = read(), []
@@ -68,11 +68,11 @@ def measure(sandbox: Sandbox, repeats: int) -> dict[str, float]:
         passed += problem.score(value).objective == 1
     metrics |= {"human_eval_ms": float(np.mean(spent)), "passed": float(passed)}
     if sandbox.name != "monty":
-        metrics["numpy_ms"] = _milliseconds(sandbox, Job("import numpy", "result = 1"))[0]
+        metrics["numpy_ms"] = _milliseconds(sandbox, Execution("import numpy", "result = 1"))[0]
     return metrics
 
 
-def _milliseconds(sandbox: Sandbox, job: Job) -> tuple[float, object]:
+def _milliseconds(sandbox: Sandbox, job: Execution) -> tuple[float, object]:
     start = time.perf_counter()
     outcome = sandbox.run(job)
     return 1000 * (time.perf_counter() - start), outcome.value

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from domains.programs import Programs
-from domains.programs.emitters.operators import Context, Operator, Parent, Pool
+from domains.programs.emitters.operators import Context, Operator, Parent, ParentPool
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring
@@ -130,16 +130,18 @@ class Evolve:
             maps = self._migrate(maps)
         return Islands(maps, (*memory.faulty, *failed)[-self.remembered :], generation)
 
-    def _pool(self, memory: Islands, island: int, elites: Elites) -> Pool:
+    def _pool(self, memory: Islands, island: int, elites: Elites) -> ParentPool:
         if self.islands == 1:
             columns = elites.take(np.arange(int(elites.size)), "id", "solution", "objective", "place")
-            return Pool(*columns, memory.faulty)
+            return ParentPool(*columns, memory.faulty)
         members = [memory.maps[island][cell] for cell in sorted(memory.maps[island])]
         measures = np.array([each.measures for each in members])
         width = np.std(measures, axis=0)
         place = measures / np.where(width > 0, width, 1) * len(members) ** (1 / measures.shape[1])
         sources = objects_of([each.source for each in members])
-        return Pool(np.array([m.id for m in members]), sources, np.array([m.objective for m in members]), place, memory.faulty)
+        return ParentPool(
+            np.array([m.id for m in members]), sources, np.array([m.objective for m in members]), place, memory.faulty
+        )
 
     def _choose(self, key: Array) -> list[Operator]:
         weights = np.cumsum(self.weights or np.ones(len(self.operators)))

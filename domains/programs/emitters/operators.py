@@ -11,7 +11,7 @@ import numpy as np
 
 from domains.programs.code import apply_edits, extract, fault_of, into_frame
 from domains.programs.coder import Coder
-from domains.programs.journal import Journal
+from domains.programs.journal import ProgramJournal
 from domains.programs.problem import Problem
 from domains.text.lmx import near
 from qd import keys
@@ -20,7 +20,7 @@ from qd.types import Array
 _SHOWN = 1_200  # characters of feedback in a prompt
 
 
-class Pool(NamedTuple):
+class ParentPool(NamedTuple):
     """Programs to choose parents from."""
 
     ids: np.ndarray  # [N]
@@ -35,7 +35,7 @@ class Context(NamedTuple):
 
     coder: Coder
     problem: Problem
-    journal: Journal
+    journal: ProgramJournal
 
 
 class Parent(NamedTuple):
@@ -54,7 +54,7 @@ class Operator(Protocol):
         """For prompts, reports and the journal."""
         ...
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses P parents.
 
         Args:
@@ -64,7 +64,7 @@ class Operator(Protocol):
         ...
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -104,7 +104,7 @@ class Write(_Whole):
 
     name: str = "write"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -114,7 +114,7 @@ class Write(_Whole):
         return []
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -124,12 +124,12 @@ class Write(_Whole):
 
 
 @dataclass(frozen=True)
-class Rewrite(_Whole):
+class RewriteCode(_Whole):
     """One elite is written once more, better."""
 
     name: str = "rewrite"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -139,7 +139,7 @@ class Rewrite(_Whole):
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -154,7 +154,7 @@ class Diff:
 
     name: str = "diff"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -164,7 +164,7 @@ class Diff:
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -189,7 +189,7 @@ class Crossover(_Whole):
 
     name: str = "crossover"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -199,7 +199,7 @@ class Crossover(_Whole):
         return _draw(key, pool, 2)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -215,7 +215,7 @@ class Repair(_Whole):
 
     name: str = "repair"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -230,7 +230,7 @@ class Repair(_Whole):
         return _draw(key, pool, 1, worse if len(worse) else None)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -240,13 +240,13 @@ class Repair(_Whole):
 
 
 @dataclass(frozen=True)
-class Near(_Whole):
+class NearCode(_Whole):
     """Language-model crossover of an elite and others near it on the map, p ~ 1 / (1 + d³) (LMX-Near of QDAIF)."""
 
     shots: int = 3
     name: str = "near"
 
-    def parents(self, key: Array, pool: Pool) -> list[Parent]:
+    def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
         """Chooses the parents.
 
         Args:
@@ -256,7 +256,7 @@ class Near(_Whole):
         return [_parent(pool, i) for i in near(key, pool.place, self.shots)]
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns what is asked.
+        """Returns the prompt.
 
         Args:
             context: coder, problem and journal.
@@ -268,7 +268,7 @@ class Near(_Whole):
 
 
 def feedback(context: Context, source: str) -> str:
-    """Returns what a program's evaluation said, for a prompt.
+    """Returns the feedback of a program's evaluation, for a prompt.
 
     Args:
         context: with the journal.
@@ -287,12 +287,12 @@ def _shown(context: Context, parent: Parent) -> dict[str, str]:
     return {"program": parent.source, "score": score, "feedback": feedback(context, parent.source)}
 
 
-def _draw(key: Array, pool: Pool, n: int, among: np.ndarray | None = None) -> list[Parent]:
+def _draw(key: Array, pool: ParentPool, n: int, among: np.ndarray | None = None) -> list[Parent]:
     """Draws n parents evenly, different ones where there are enough."""
     indices = np.arange(len(pool.ids)) if among is None else among
     order = np.argsort(keys.uniform(key, (len(indices),)), kind="stable")
     return [_parent(pool, indices[order[i % len(order)]]) for i in range(n)]
 
 
-def _parent(pool: Pool, i: int) -> Parent:
+def _parent(pool: ParentPool, i: int) -> Parent:
     return Parent(int(pool.ids[i]), str(pool.sources[i]), float(pool.objective[i]))

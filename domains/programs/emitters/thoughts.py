@@ -20,7 +20,7 @@ from qd.types import Array, Batch, Elites, Memory, Offspring
 _STEP = re.compile(r"STEP\s*(\d+)\s*[:.)-]\s*(.+)", re.IGNORECASE | re.DOTALL)
 
 
-class Node(NamedTuple):
+class Thought(NamedTuple):
     """One step of thought."""
 
     parent: int  # -1: the root, which has no thought
@@ -35,7 +35,7 @@ class Node(NamedTuple):
 class Tree(NamedTuple):
     """What RethinkMCTS remembers."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[Thought, ...]
     pending: int = 0  # the node of the program that is being evaluated
 
 
@@ -67,7 +67,7 @@ class RethinkMCTS:
         Returns:
             The tree.
         """
-        return Tree((Node(-1, "", 1.0),))
+        return Tree((Thought(-1, "", 1.0),))
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         """Takes one step of the search.
@@ -93,7 +93,7 @@ class RethinkMCTS:
         return memory, Offspring(objects_of([child]), np.zeros((1, 0), np.int64))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Backs the reward up, and notes what was said of the program.
+        """Backs the reward up, and notes the feedback on the program.
 
         Args:
             memory: the tree.
@@ -122,27 +122,27 @@ class RethinkMCTS:
             at, depth = children[int(np.argmax(scores))], depth + 1
         return at if depth < self.depth else tree.nodes[at].parent
 
-    def _p_ucb(self, node: Node, total: int) -> float:
+    def _p_ucb(self, node: Thought, total: int) -> float:
         return node.value + self.exploration * node.prior * np.sqrt(np.log(total + 1)) / (1 + node.visits)
 
     def _expand(self, key: Array, tree: Tree, at: int) -> Tree:
         node = tree.nodes[at]
-        said = f"Feedback on the program of these steps: {node.feedback[:800]}" if node.feedback else ""
+        words = f"Feedback on the program of these steps: {node.feedback[:800]}" if node.feedback else ""
         steps = _numbered(path(tree.nodes, at)) or "(none yet)"
-        prompt = self.domain.coder.prompt("think", **self._task, steps=steps, feedback=said, count=self.width)
+        prompt = self.domain.coder.prompt("think", **self._task, steps=steps, feedback=words, count=self.width)
         (reply,) = self.domain.coder.ask(key, [prompt], "think")
         thoughts = lines(reply)[: self.width] or ["Solve the task directly."]
         weights = 1 / np.arange(1, len(thoughts) + 1)  # the most promising first
-        new = [Node(at, thought, float(w)) for thought, w in zip(thoughts, weights / weights.sum(), strict=True)]
+        new = [Thought(at, thought, float(w)) for thought, w in zip(thoughts, weights / weights.sum(), strict=True)]
         return tree._replace(nodes=(*tree.nodes, *new), pending=len(tree.nodes))
 
     def _rethink(self, key: Array, tree: Tree) -> Tree:
         """Rewrites the step most at fault among those of the last program; the tree below it keeps its place."""
         at = tree.pending
         places = place_path(tree.nodes, at)
-        steps, said = _numbered(path(tree.nodes, at)), tree.nodes[at].feedback[:800]
+        steps, words = _numbered(path(tree.nodes, at)), tree.nodes[at].feedback[:800]
         (reply,) = self.domain.coder.ask(
-            key, [self.domain.coder.prompt("rethink", **self._task, steps=steps, feedback=said)], "rethink"
+            key, [self.domain.coder.prompt("rethink", **self._task, steps=steps, feedback=words)], "rethink"
         )
         match = _STEP.search(reply or "")
         number = min(max(int(match[1]), 1), len(places)) if match else len(places)
@@ -164,7 +164,7 @@ class RethinkMCTS:
         return {"task": self.domain.problem.statement, "language": self.domain.problem.language}
 
 
-def place_path(nodes: tuple[Node, ...], at: int) -> list[int]:
+def place_path(nodes: tuple[Thought, ...], at: int) -> list[int]:
     """Returns the nodes from below the root to one.
 
     Args:
@@ -178,7 +178,7 @@ def place_path(nodes: tuple[Node, ...], at: int) -> list[int]:
     return places[::-1]
 
 
-def path(nodes: tuple[Node, ...], at: int) -> list[str]:
+def path(nodes: tuple[Thought, ...], at: int) -> list[str]:
     """Returns the thoughts from the root to a node.
 
     Args:

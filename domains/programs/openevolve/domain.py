@@ -8,7 +8,7 @@ from typing import Any
 from domains.programs import Programs
 from domains.programs.coder import Coder
 from domains.programs.emitters.evolve import Evolve
-from domains.programs.emitters.operators import Diff, Rewrite
+from domains.programs.emitters.operators import Diff, RewriteCode
 from domains.programs.openevolve.project import Project
 from domains.programs.sandbox.limits import Sandbox
 from qd.support.errors import UserError
@@ -68,7 +68,7 @@ def emitter(domain: Programs, batch_size: int = 4, islands: int | None = None) -
     if not isinstance(problem, Project):
         raise UserError("emitter=code_openevolve reads the config of a project", "type domain=openevolve, or emitter=code_mix")
     database = problem.settings["database"]
-    operators = (Diff(), Rewrite()) if problem.settings["diff_based_evolution"] else (Rewrite(),)
+    operators = (Diff(), RewriteCode()) if problem.settings["diff_based_evolution"] else (RewriteCode(),)
     interval, rate = int(database["migration_interval"]), float(database["migration_rate"])
     count = int(database["num_islands"]) if islands is None else islands
     return Evolve(domain, operators[:1], (), batch_size, count, interval, rate)

@@ -14,7 +14,7 @@ import yaml
 
 from domains.programs.openevolve.driver import DRIVER
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
 
 BUILT_IN = {"complexity": "length", "diversity": "distance", "score": "fitness"}  # openevolve's own dimension -> ours
@@ -122,19 +122,19 @@ class Project:
     @property
     def axis_bounds(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each dimension."""
-        given = dict(self.bounds)
+        raw = dict(self.bounds)
         length = (0.0, 4.0 * len(self.initial[0]))
         own = {"complexity": length, "diversity": (0.0, 1.0), "score": self.objective_range or (0.0, 1.0)}
-        pairs = (given.get(name, own.get(name, (0.0, 1.0))) for name in self.dimensions)
+        pairs = (raw.get(name, own.get(name, (0.0, 1.0))) for name in self.dimensions)
         return tuple((float(low), float(high)) for low, high in pairs)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What we honour of its config, with openevolve's defaults. Raises UserError where it is no config."""
-        given = self._given
+        raw = self._raw
         merged = {}
         for name, default in _DEFAULTS.items():
-            value = given.get(name)
+            value = raw.get(name)
             if isinstance(default, dict):
                 value = value if isinstance(value, dict) else {}
                 merged[name] = default | {key: value[key] for key in default if value.get(key) is not None}
@@ -146,7 +146,7 @@ class Project:
     def not_honoured(self) -> dict[str, str]:
         """Settings of its config that change nothing here -> what to type instead; empty where nothing does."""
         names = {}
-        for name, value in self._given.items():
+        for name, value in self._raw.items():
             default = _DEFAULTS.get(name)
             if isinstance(value, dict):
                 known = default if isinstance(default, dict) else {}
@@ -155,7 +155,7 @@ class Project:
                 names[name] = _OURS.get(name, "")
         return names
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls its evaluator, stage by stage where it has stages.
 
         Args:
@@ -170,7 +170,7 @@ class Project:
             "thresholds": list(evaluator["cascade_thresholds"]) if evaluator["cascade_evaluation"] else None,
         }
         timeout = float(evaluator["timeout"])
-        return Job("", DRIVER, inputs, folders=(str(self._evaluator.resolve().parent),), wall=timeout)
+        return Execution("", DRIVER, inputs, folders=(str(self._evaluator.resolve().parent),), wall=timeout)
 
     def score(self, value: Any) -> Score:
         """Reads metrics and artifacts.
@@ -196,7 +196,7 @@ class Project:
         return Score(fitness, {"fitness": fitness} | {name: metrics[name] for name in own}, f"{shown}\n{artifacts}".strip())
 
     @cached_property
-    def _given(self) -> dict[str, Any]:
+    def _raw(self) -> dict[str, Any]:
         path = Path(self.folder, self.config)
         if not path.is_file():
             others = sorted(each.name for each in Path(self.folder).glob("*.yaml"))
@@ -204,12 +204,12 @@ class Project:
                 raise UserError(f"{path} is no file", f"type domain.config={others[0] if others else 'FILE'}")
             return {}
         try:
-            given = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             raise UserError(f"{path} is no YAML ({error})", "correct it") from error
-        if not isinstance(given, dict):
+        if not isinstance(raw, dict):
             raise UserError(f"{path} holds no settings", "correct it")
-        return given
+        return raw
 
     @property
     def _evaluator(self) -> Path | None:

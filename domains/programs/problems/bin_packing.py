@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 
 FIRST_FIT = "def priority(item, bins):\n    return [-i for i in range(len(bins))]\n"
 BEST_FIT = "def priority(item, bins):\n    return [-(room - item) for room in bins]\n"
@@ -81,13 +81,13 @@ class BinPacking:
         """First fit, best fit, and best fit with numbers that may be tuned."""
         return FIRST_FIT, BEST_FIT, WEIGHED
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Packs all instances.
 
         Args:
             source: of the program.
         """
-        return Job(source, _HARNESS, {"instances": self.draw(), "capacity": self.capacity})
+        return Execution(source, _HARNESS, {"instances": self.draw(), "capacity": self.capacity})
 
     def score(self, value: Any) -> Score:
         """Counts the bins.

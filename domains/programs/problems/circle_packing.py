@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 
 GRID = """def pack(n):
     side = 1
@@ -47,13 +47,13 @@ class CirclePacking:
         """A square grid."""
         return (GRID,)
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls pack.
 
         Args:
             source: of the program.
         """
-        return Job(source, "result = [[float(v) for v in circle] for circle in pack(n)]", {"n": self.circles})
+        return Execution(source, "result = [[float(v) for v in circle] for circle in pack(n)]", {"n": self.circles})
 
     def score(self, value: Any) -> Score:
         """Checks the circles and adds their radii.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
@@ -41,7 +41,7 @@ class HumanEval:
         """The prompt."""
         return f"Complete this Python function:\n```python\n{self._row['prompt'].rstrip()}\n```"
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Runs the assertions, each by itself.
 
         Args:
@@ -51,7 +51,7 @@ class HumanEval:
         head = row["prompt"].partition(f"def {row['entry_point']}")[0]
         test, count = counted(row["test"], self.share)
         harness = f"{test}\ncheck({row['entry_point']})\nresult = [passed, {count}, failed]"
-        return Job(f"{head}\n{source}", f"passed, failed = [], []\n{harness}")
+        return Execution(f"{head}\n{source}", f"passed, failed = [], []\n{harness}")
 
     def score(self, value: Any) -> Score:
         """Counts the assertions.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 
 RANDOM_SEARCH = """import random
 
@@ -108,13 +108,13 @@ class Minimise:
         """Random search, and steps that become smaller."""
         return RANDOM_SEARCH, SMALLER_STEPS
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Searches on all cases.
 
         Args:
             source: of the program.
         """
-        return Job(source, _HARNESS, {"cases": self._cases(), "budget": self.budget})
+        return Execution(source, _HARNESS, {"cases": self._cases(), "budget": self.budget})
 
     def score(self, value: Any) -> Score:
         """Evaluates the points that the program returned.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domains.programs.problem import Score, read_score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
 
 DRIVER = """
@@ -62,7 +62,7 @@ class Evaluator:
         """The first program."""
         return (Path(self.program).read_text(encoding="utf-8"),)
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls the evaluator.
 
         Args:
@@ -70,7 +70,7 @@ class Evaluator:
         """
         path = Path(self.evaluator).resolve()
         inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
-        return Job("", DRIVER, inputs, folders=(str(path.parent),))
+        return Execution("", DRIVER, inputs, folders=(str(path.parent),))
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.
@@ -109,7 +109,7 @@ class Command:
         """The first program."""
         return (Path(self.program).read_text(encoding="utf-8"),)
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls the executable.
 
         Args:
@@ -118,7 +118,7 @@ class Command:
         folder = Path(self.folder or Path(self.program).parent).resolve()
         words = [str(folder / word) if (folder / word).is_file() else word for word in shlex.split(self.command)]
         name = Path(self.program).name
-        return Job(files={name: source}, command=(*words, f"{{job}}/{name}"), folders=(str(folder),))
+        return Execution(files={name: source}, command=(*words, f"{{job}}/{name}"), folders=(str(folder),))
 
     def score(self, value: Any) -> Score:
         """Reads what it printed.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 
 BUBBLE = "def network(n):\n    return [(j, j + 1) for i in range(n - 1) for j in range(n - 1 - i)]\n"
 SMALLEST = {2: 1, 3: 3, 4: 5, 5: 9, 6: 12, 7: 16, 8: 19, 9: 25, 10: 29, 11: 35, 12: 39}  # known optima
@@ -38,13 +38,13 @@ class SortingNetwork:
         """Bubble sort."""
         return (BUBBLE,)
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls network.
 
         Args:
             source: of the program.
         """
-        return Job(source, "result = [[int(i), int(j)] for i, j in network(n)]", {"n": self.wires})
+        return Execution(source, "result = [[int(i), int(j)] for i, j in network(n)]", {"n": self.wires})
 
     def score(self, value: Any) -> Score:
         """Tries all inputs of zeros and ones.

@@ -8,7 +8,7 @@ from typing import Any
 
 from domains.programs.problem import Score
 from domains.programs.problems import tasks
-from domains.programs.sandbox.limits import Job
+from domains.programs.sandbox.limits import Execution
 from qd.support.spelling import unknown
 
 _HARNESS = """
@@ -50,13 +50,13 @@ class Synthesis:
         """Arguments of the calls."""
         return tasks.CASES[self.task][1 if self.hidden else 0]
 
-    def job(self, source: str) -> Job:
+    def job(self, source: str) -> Execution:
         """Calls solve with every case.
 
         Args:
             source: of the program.
         """
-        return Job(source + "\nsolve\n", _HARNESS, {"cases": [list(case) for case in self.cases]})
+        return Execution(source + "\nsolve\n", _HARNESS, {"cases": [list(case) for case in self.cases]})
 
     def score(self, value: Any) -> Score:
         """Compares with the reference.

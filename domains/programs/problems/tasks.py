@@ -237,13 +237,13 @@ def _life(grid: list) -> list:
 
 def _knight_moves(n: int, a: list, b: list) -> int:
     """Returns the fewest moves of a knight from square a to square b ([row, column] from 0) of an n by n board, -1 if none."""
-    front, seen, count = {tuple(a)}, {tuple(a)}, 0
+    front, visited, count = {tuple(a)}, {tuple(a)}, 0
     while front:
         if tuple(b) in front:
             return count
         steps = [(1, 2), (2, 1), (-1, 2), (-2, 1), (1, -2), (2, -1), (-1, -2), (-2, -1)]
-        front = {(i + p, j + q) for i, j in front for p, q in steps if 0 <= i + p < n and 0 <= j + q < n} - seen
-        seen |= front
+        front = {(i + p, j + q) for i, j in front for p, q in steps if 0 <= i + p < n and 0 <= j + q < n} - visited
+        visited |= front
         count += 1
     return -1
 
@@ -340,11 +340,11 @@ def _max_profit(prices: list) -> int:
 
 def _happy_steps(n: int) -> int:
     """Replaces n by the sum of the squares of its digits until it is 1, and returns the number of steps; -1 if it never is."""
-    seen, count = set(), 0
+    past, count = set(), 0
     while n != 1:
-        if n in seen:
+        if n in past:
             return -1
-        seen.add(n)
+        past.add(n)
         n, count = sum(int(c) ** 2 for c in str(n)), count + 1
     return count
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_for, limits_of
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_for, limits_of
 from domains.programs.sandbox.plain import JOB, package_folders, prlimit
 from domains.programs.sandbox.process import run_job
 from qd.support.errors import UserError
@@ -26,7 +26,7 @@ _HERE, _SCRIPT = "/job", "/inside.py"
 class Bubblewrap:
     """CPython with the packages that are installed here (NumPy), or any executable of /usr."""
 
-    limits: Limits = LIMITS
+    limits: ExecutionLimits = LIMITS
     name: str = "bubblewrap"
     python: str = sys.executable
 
@@ -38,7 +38,7 @@ class Bubblewrap:
         if problem := _problem(self.python):
             raise UserError(problem, "type apt install bubblewrap util-linux, sandbox=monty, or sandbox=none for no protection")
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
 
         Args:
@@ -116,5 +116,5 @@ def _problem(python: str) -> str:
     for tool, package in _TOOLS.items():
         if not shutil.which(tool):
             return f"the sandbox needs the program {tool}, of the package {package}, which is not installed"
-    outcome = Bubblewrap(python=python).run(Job("", "result = 6 * 7"))
+    outcome = Bubblewrap(python=python).run(Execution("", "result = 6 * 7"))
     return "" if outcome.value == 42 else f"bubblewrap cannot start a program on this machine: {outcome.fault}"

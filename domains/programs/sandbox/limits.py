@@ -9,7 +9,7 @@ from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
-class Limits:
+class ExecutionLimits:
     """Of one run; a run that goes beyond one of them has failed."""
 
     seconds: float = 5.0  # of the processor
@@ -28,7 +28,7 @@ class Limits:
                 )
 
 
-class Job(NamedTuple):
+class Execution(NamedTuple):
     """A program to run: Python, or the files of a command."""
 
     source: str = ""  # Python, executed first
@@ -40,7 +40,7 @@ class Job(NamedTuple):
     folders: Sequence[str] = ()  # of this machine, which it can read at the same path
 
 
-class Outcome(NamedTuple):
+class ExecutionResult(NamedTuple):
     """What came out of a run."""
 
     value: Any = None  # what the harness assigned to ``result``, as JSON holds it
@@ -62,23 +62,23 @@ class Sandbox(Protocol):
         """Raises UserError where it does not work on this machine."""
         ...
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Execution) -> ExecutionResult:
         """Runs one program; a fault of the program is a fault of the outcome, never an exception."""
         ...
 
 
-def limits_of(limits: "Limits | Mapping[str, Any]") -> Limits:
+def limits_of(limits: "ExecutionLimits | Mapping[str, Any]") -> ExecutionLimits:
     """Returns limits, also of a plain mapping of a yaml."""
-    if isinstance(limits, Limits):
+    if isinstance(limits, ExecutionLimits):
         return limits
-    names = [each.name for each in fields(Limits)]
+    names = [each.name for each in fields(ExecutionLimits)]
     for name in limits:
         if name not in names:
             raise UserError(f"sandbox.limits.{name} is no limit", f"type one of {', '.join(names)}")
-    return Limits(**limits)
+    return ExecutionLimits(**limits)
 
 
-def limits_for(limits: Limits, job: Job) -> Limits:
+def limits_for(limits: ExecutionLimits, job: Execution) -> ExecutionLimits:
     """Returns the limits of a job, which may have its own time.
 
     Args:
@@ -89,4 +89,4 @@ def limits_for(limits: Limits, job: Job) -> Limits:
 
 
 INSIDE = Path(__file__).with_name("inside.py")
-LIMITS = field(default_factory=Limits)
+LIMITS = field(default_factory=ExecutionLimits)

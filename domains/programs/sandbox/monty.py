@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from domains.programs.sandbox.limits import LIMITS, Job, Limits, Outcome, limits_of
+from domains.programs.sandbox.limits import LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_of
 from qd.support.errors import UserError
 
 _DEPTH = 500  # of recursion
@@ -21,7 +21,7 @@ _DEPTH = 500  # of recursion
 class Monty:
     """Time is limited by the clock. Programs cannot read a file, so that limits on files and processes have no object."""
 
-    limits: Limits = LIMITS
+    limits: ExecutionLimits = LIMITS
     name: str = "monty"
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class Monty:
                 "type pip install '.[programs]', sandbox=bubblewrap, or sandbox=none for no protection",
             ) from error
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
 
         Args:
@@ -64,7 +64,7 @@ class Monty:
                 value = plain(session.feed_run("result", print_callback=printed))
             except monty.MontyError as error:
                 fault = _describe(error)
-        return Outcome(value, printed.fault or fault, printed.text, time.perf_counter() - start)
+        return ExecutionResult(value, printed.fault or fault, printed.text, time.perf_counter() - start)
 
 
 class _Printed:
@@ -87,7 +87,7 @@ class _Printed:
 
 
 @contextmanager
-def _session(limits: Limits) -> Iterator[Any]:
+def _session(limits: ExecutionLimits) -> Iterator[Any]:
     """A session of a worker process, fresh for each program."""
     import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Job, Limits, Outcome, limits_for, limits_of
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_for, limits_of
 from domains.programs.sandbox.process import run_job
 from qd.support.errors import UserError
 
@@ -16,7 +16,7 @@ from qd.support.errors import UserError
 class Plain:
     """Limits of time, memory, files and output hold where prlimit is installed; nothing is hidden from the program."""
 
-    limits: Limits = LIMITS
+    limits: ExecutionLimits = LIMITS
     name: str = "none"
     warning: str = "sandbox=none: programs of the language model run as you, with your files and your network"
 
@@ -28,7 +28,7 @@ class Plain:
         if not shutil.which("prlimit"):
             raise UserError("sandbox=none needs the program prlimit for its limits", "type apt install util-linux")
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
 
         Args:
@@ -49,7 +49,7 @@ class Plain:
 JOB = "{job}"  # in a command: the folder with the files of the job
 
 
-def prlimit(limits: Limits, processes: bool = True) -> list[str]:
+def prlimit(limits: ExecutionLimits, processes: bool = True) -> list[str]:
     """Returns the words that begin a command and give it its limits.
 
     Args:

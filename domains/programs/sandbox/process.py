@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from domains.programs.sandbox.limits import Job, Limits, Outcome
+from domains.programs.sandbox.limits import Execution, ExecutionLimits, ExecutionResult
 
 _SHOWN = 400  # characters of output in a fault
 
@@ -28,7 +28,9 @@ class End(NamedTuple):
     cut: str  # why it was ended from outside; empty: it ended by itself
 
 
-def run_job(job: Job, limits: Limits, command_of: Callable[[Path, Sequence[str]], list[str]], python: Sequence[str]) -> Outcome:
+def run_job(
+    job: Execution, limits: ExecutionLimits, command_of: Callable[[Path, Sequence[str]], list[str]], python: Sequence[str]
+) -> ExecutionResult:
     """Runs a job in a child process, in a folder of its own that is removed afterwards.
 
     Args:
@@ -55,7 +57,7 @@ def run_job(job: Job, limits: Limits, command_of: Callable[[Path, Sequence[str]]
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def watch(command: Sequence[str], limits: Limits, folder: Path, env: Mapping[str, str] | None = None) -> End:
+def watch(command: Sequence[str], limits: ExecutionLimits, folder: Path, env: Mapping[str, str] | None = None) -> End:
     """Runs a command until it ends, prints too much or takes too long; then its whole process group is ended.
 
     Args:
@@ -79,7 +81,7 @@ def watch(command: Sequence[str], limits: Limits, folder: Path, env: Mapping[str
     return End(child.returncode, streams[0], streams[1], cut)
 
 
-def _read(child: subprocess.Popen, limits: Limits) -> tuple[list[bytes], str]:
+def _read(child: subprocess.Popen, limits: ExecutionLimits) -> tuple[list[bytes], str]:
     """Reads both streams until they close; returns them and why reading ended before."""
     parts: list[list[bytes]] = [[], []]
     used, most, deadline = 0, int(limits.output * 1e6), time.monotonic() + limits.wall
@@ -114,30 +116,30 @@ def _end(child: subprocess.Popen) -> None:
             stream.close()
 
 
-def _python_outcome(end: End, limits: Limits, token: str) -> Outcome:
+def _python_outcome(end: End, limits: ExecutionLimits, token: str) -> ExecutionResult:
     output = end.err.decode(errors="replace")
     lines = end.out.decode(errors="replace").splitlines()
     answers = [line for line in lines if f'"token": "{token}"' in line]
     if end.cut or not answers:
-        return Outcome(None, end.cut or _reason(end, limits), output)
+        return ExecutionResult(None, end.cut or _reason(end, limits), output)
     answer, spent = _json(answers[-1]) or {}, _json(lines[-1]) or {}
     numbers = [float(spent.get(name, float("nan"))) for name in ("seconds", "memory")]
-    return Outcome(answer.get("value"), str(answer.get("fault", "")), output, *numbers)
+    return ExecutionResult(answer.get("value"), str(answer.get("fault", "")), output, *numbers)
 
 
-def _command_outcome(end: End, limits: Limits) -> Outcome:
+def _command_outcome(end: End, limits: ExecutionLimits) -> ExecutionResult:
     """The value of a command is the JSON in the last line that it prints to standard output; the rest is its output."""
     lines = [line for line in end.out.decode(errors="replace").splitlines() if line.strip()]
     value = _json(lines[-1]) if lines else None
     output = "\n".join([*(lines if value is None else lines[:-1]), end.err.decode(errors="replace")])
     if end.cut or end.status:
-        return Outcome(None, end.cut or _reason(end, limits), output)
+        return ExecutionResult(None, end.cut or _reason(end, limits), output)
     if value is None:
-        return Outcome(None, f"its last line of output is no JSON: {(lines[-1] if lines else '')[:_SHOWN]!r}", output)
-    return Outcome(value, "", output)
+        return ExecutionResult(None, f"its last line of output is no JSON: {(lines[-1] if lines else '')[:_SHOWN]!r}", output)
+    return ExecutionResult(value, "", output)
 
 
-def _reason(end: End, limits: Limits) -> str:
+def _reason(end: End, limits: ExecutionLimits) -> str:
     """Says in words how a process ended that did not return a value."""
     number = -end.status if end.status < 0 else end.status - 128
     if number in (signal.SIGXCPU, signal.SIGKILL):

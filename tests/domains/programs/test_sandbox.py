@@ -12,16 +12,16 @@ import pytest
 
 from domains.programs.sandbox import bubblewrap
 from domains.programs.sandbox.bubblewrap import Bubblewrap
-from domains.programs.sandbox.limits import Job, Limits
+from domains.programs.sandbox.limits import Execution, ExecutionLimits
 from domains.programs.sandbox.monty import Monty
 from domains.programs.sandbox.plain import Plain
 from qd.support.errors import UserError
 from tests.domains.programs.probes import PROBES
 
-SHORT = Limits(seconds=1, wall=2.5, memory=400, processes=24, files=4, output=0.5)
+SHORT = ExecutionLimits(seconds=1, wall=2.5, memory=400, processes=24, files=4, output=0.5)
 
 
-def sandbox(name: str, limits: Limits = SHORT):
+def sandbox(name: str, limits: ExecutionLimits = SHORT):
     if name == "monty":
         pytest.importorskip("pydantic_monty", reason="needs the extra 'programs'")
     elif name == "bubblewrap" and not shutil.which("bwrap"):
@@ -63,11 +63,11 @@ def test_a_probe_fails_with_its_reason_and_the_next_program_runs(name, probe, ou
     source = PROBES[probe]
     for word, value in words.items():
         source = source.replace(f"{{{word}}}", str(value))
-    outcome = each.run(Job(source, "result = 'it had its way'"))
+    outcome = each.run(Execution(source, "result = 'it had its way'"))
     assert outcome.value is None and len(outcome.fault) > 5, outcome
     assert len(outcome.output) <= 600_000 and not heard
     assert set(tmp_path.iterdir()) == before and victim.poll() is None
-    assert each.run(Job("", "result = 6 * 7")).value == 42
+    assert each.run(Execution("", "result = 6 * 7")).value == 42
 
 
 def test_25_probes():
@@ -76,7 +76,9 @@ def test_25_probes():
 
 @pytest.mark.parametrize("name", ["monty", "bubblewrap", "none"])
 def test_a_program_returns_what_json_holds_and_what_it_prints(name):
-    outcome = sandbox(name).run(Job("def f(x):\n    print('hello')\n    return [x, {'a': 0.5}]\n", "result = f(n)", {"n": 3}))
+    outcome = sandbox(name).run(
+        Execution("def f(x):\n    print('hello')\n    return [x, {'a': 0.5}]\n", "result = f(n)", {"n": 3})
+    )
     assert outcome.value == [3, {"a": 0.5}] and outcome.fault == "" and outcome.output == "hello\n" and outcome.seconds < 2
 
 
@@ -91,7 +93,7 @@ def test_a_program_returns_what_json_holds_and_what_it_prints(name):
     ],
 )
 def test_a_fault_is_an_outcome(name, source, harness, fault):
-    outcome = sandbox(name).run(Job(source, harness))
+    outcome = sandbox(name).run(Execution(source, harness))
     assert outcome.value is None and fault in outcome.fault
 
 
@@ -100,21 +102,21 @@ def test_a_command_returns_the_json_of_its_last_line(name):
     each = sandbox(name)
     folder = "/job" if name == "bubblewrap" else "."
     files = {"a.sh": "echo hello; echo '{\"objective\": 3}'"}
-    assert each.run(Job(files=files, command=["sh", f"{folder}/a.sh"]))[:3] == ({"objective": 3}, "", "hello\n")
-    assert "no JSON: 'hello'" in each.run(Job(files={"a.sh": "echo hello"}, command=["sh", f"{folder}/a.sh"])).fault
-    assert "status 3" in each.run(Job(files={"a.sh": "exit 3"}, command=["sh", f"{folder}/a.sh"])).fault
+    assert each.run(Execution(files=files, command=["sh", f"{folder}/a.sh"]))[:3] == ({"objective": 3}, "", "hello\n")
+    assert "no JSON: 'hello'" in each.run(Execution(files={"a.sh": "echo hello"}, command=["sh", f"{folder}/a.sh"])).fault
+    assert "status 3" in each.run(Execution(files={"a.sh": "exit 3"}, command=["sh", f"{folder}/a.sh"])).fault
 
 
 def test_numpy_is_there_in_bubblewrap_and_two_runs_share_nothing():
     each = sandbox("bubblewrap")
-    assert each.run(Job("import numpy as np", "result = float(np.arange(4).sum())")).value == 6.0
-    assert each.run(Job("open('a', 'w').write('1')", "import os; result = os.listdir('.')")).value == ["a"]
-    assert each.run(Job("import os", "result = os.listdir('.')")).value == []
+    assert each.run(Execution("import numpy as np", "result = float(np.arange(4).sum())")).value == 6.0
+    assert each.run(Execution("open('a', 'w').write('1')", "import os; result = os.listdir('.')")).value == ["a"]
+    assert each.run(Execution("import os", "result = os.listdir('.')")).value == []
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can run it as another user")
 def test_root_is_nobody_in_bubblewrap():
-    assert sandbox("bubblewrap").run(Job("import os", "result = [os.getuid(), os.geteuid()]")).value == [65534, 65534]
+    assert sandbox("bubblewrap").run(Execution("import os", "result = [os.getuid(), os.geteuid()]")).value == [65534, 65534]
 
 
 def test_a_machine_without_bubblewrap_is_told_what_to_type(monkeypatch):
@@ -134,4 +136,4 @@ def test_limits_that_are_none_are_refused():
 
 def test_monty_runs_no_command():
     with pytest.raises(UserError, match="plain Python only"):
-        sandbox("monty").run(Job(command=["true"]))
+        sandbox("monty").run(Execution(command=["true"]))

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import random
 import signal
 import threading
@@ -94,14 +95,14 @@ def observe(body: Callable[[], None], sentinel: Sentinel, seconds: float = SECON
         body: returns where the input is accepted and what comes back is right; raises UserError where it is refused, and
             Wrong where it should have been.
         sentinel: what no case may touch.
-        seconds: time limit.
+        seconds: time limit on a machine that is not busy.
 
     Returns:
         The outcome, and what was printed or raised.
     """
     printed = io.StringIO()
     try:
-        with redirect_stdout(printed), redirect_stderr(printed), _limit(seconds):
+        with redirect_stdout(printed), redirect_stderr(printed), _limit(patience(seconds)):
             body()
         outcome, message = "harmless", printed.getvalue()
     except UserError as error:
@@ -115,6 +116,11 @@ def observe(body: Callable[[], None], sentinel: Sentinel, seconds: float = SECON
     if not message and outcome == "refused":
         outcome, message = "wrong", "an error without a word"
     return sentinel.verdict() or outcome, message
+
+
+def patience(seconds: float) -> float:
+    """Returns a time limit in seconds: as many times longer as more processes than cores want to run."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _where(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from tests.fuzz.case import Hang, Report, Sentinel, Wrong, observe, of_seed
+from tests.fuzz.case import Hang, Report, Sentinel, Wrong, observe, of_seed, patience
 from tests.fuzz.files import run_command
 
 SMALL = ["budget=64", "initial=32", "emitter.batch_size=32", "renderings=0", "archive.dims=[5,5]"]
@@ -150,7 +150,7 @@ def _run(words: list[str], place: Path) -> None:
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGALRM, end)
-        signal.setitimer(signal.ITIMER_REAL, LIMIT - STOP_AFTER)
+        signal.setitimer(signal.ITIMER_REAL, patience(LIMIT - STOP_AFTER))
         raise KeyboardInterrupt
 
     def end(*_: object) -> None:
@@ -158,7 +158,7 @@ def _run(words: list[str], place: Path) -> None:
 
     if words[:1] == ["run"] or words[:1] == ["import"]:
         signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, STOP_AFTER)
+        signal.setitimer(signal.ITIMER_REAL, patience(STOP_AFTER))
     os.chdir(place)
     try:
         sys.argv = ["qd", *words]

@@ -57,11 +57,7 @@ class Arm:
             raise UserError(f"an arm of {self.joints} joints cannot reach", "type joints=1 or more")
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws angles uniformly within +-spread.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws angles uniformly within +-spread; arguments as in ``Domain``.
 
         Returns:
             Angles in radians, [n, J].

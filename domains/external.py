@@ -45,11 +45,7 @@ class External:
         return (self.low, self.high) if self.options is None else (self.options,)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws evenly between low and high, or of the options.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws evenly between low and high, or of the options; arguments as in ``Domain``.
 
         Returns:
             Solutions [n, D], float32 or int32.

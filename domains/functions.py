@@ -54,9 +54,7 @@ class LinearProjection:
     def sample(self, key: Array, n: int) -> Array:
         """Draws x ~ N(0, 0.5² I), as the papers' evolution strategies start; their MAP-Elites starts from N(0, I).
 
-        Args:
-            key: of the draws.
-            n: how many.
+        Arguments as in ``Domain``.
 
         Returns:
             [n, D].

@@ -54,12 +54,7 @@ class Program:
         return self._solutions.space
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, D], float32 or int32.
-
-        Args:
-            key: of the draws.
-            n: how many.
-        """
+        """Returns solutions [n, D], float32 or int32; arguments as in ``Domain``."""
         return self._solutions.sample(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

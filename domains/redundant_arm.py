@@ -74,11 +74,7 @@ class RedundantArm:
         return (0.0, 1.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws controllers.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws controllers; arguments as in ``Domain``.
 
         Returns:
             Parameters, [n, D].

@@ -41,11 +41,7 @@ class Rastrigins:
         return ((-_WORST * self.dim, 0.0),) * len(self.lags)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws x evenly in the range of a gene.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws x evenly in the range of a gene; arguments as in ``Domain``.
 
         Returns:
             [n, D].

@@ -49,11 +49,7 @@ class Pictures:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws weights from a normal distribution of deviation ``spread``.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws weights from a normal distribution of deviation ``spread``; arguments as in ``Domain``.
 
         Returns:
             Weights, [n, G].

@@ -43,11 +43,7 @@ class TextToImage:
         return self.range
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws latents from the standard normal distribution.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws latents from the standard normal distribution; arguments as in ``Domain``.
 
         Returns:
             [n, prod(shape)].

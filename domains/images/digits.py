@@ -39,11 +39,7 @@ class Digits:
         return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws latents from the generator's prior.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws latents from the generator's prior; arguments as in ``Domain``.
 
         Returns:
             [n, Z].

@@ -93,56 +93,21 @@ class Mlp:
         return (-np.inf, np.inf)
 
     def size(self, inputs: int, outputs: int) -> int:
-        """Counts the parameters.
-
-        Args:
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            D.
-        """
+        """Counts the parameters; arguments as in ``Controller``."""
         return sum(o + i * o for i, o in _shapes(self.hidden, inputs, outputs))
 
     def sample(self, key: Array, n: int, inputs: int, outputs: int) -> Array:
-        """Draws weights uniformly in +- sqrt(3 / I) (LeCun et al. 1998); biases are 0.
-
-        Args:
-            key: of the draws.
-            n: how many.
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            [n, D].
-        """
+        """Draws weights uniformly in +- sqrt(3 / I) (LeCun et al. 1998); biases are 0; arguments as in ``Controller``."""
         shapes = _shapes(self.hidden, inputs, outputs)
         reach = np.concatenate([np.repeat([0, np.sqrt(3 / i)], [o, i * o]) for i, o in shapes])
         return keys.uniform(key, (n, len(reach)), -1.0, 1.0) * reach.astype(np.float32)
 
     def layers(self, parameters: Array, inputs: int, outputs: int) -> Layers:
-        """Cuts parameter vectors into layers.
-
-        Args:
-            parameters: [D, C].
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            Bias and weights of each layer.
-        """
+        """Cuts parameter vectors into layers; arguments as in ``Controller``."""
         return list(_cut(parameters, [(o, i, o) for i, o in _shapes(self.hidden, inputs, outputs)]))
 
     def act(self, layers: Layers, readings: Array) -> Array:
-        """Computes actions.
-
-        Args:
-            layers: of C policies.
-            readings: [I, C].
-
-        Returns:
-            Actions in [-1, 1], [O, C].
-        """
+        """Computes actions; arguments as in ``Controller``."""
         return _forward(layers, readings, jax.nn.relu, jnp.tanh)
 
 
@@ -159,54 +124,19 @@ class OneBias:
         return (-self.reach, self.reach)
 
     def size(self, inputs: int, outputs: int) -> int:
-        """Counts the parameters.
-
-        Args:
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            D.
-        """
+        """Counts the parameters; arguments as in ``Controller``."""
         return sum(1 + i * o for i, o in _shapes(self.hidden, inputs, outputs))
 
     def sample(self, key: Array, n: int, inputs: int, outputs: int) -> Array:
-        """Draws parameters uniformly in the space.
-
-        Args:
-            key: of the draws.
-            n: how many.
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            [n, D].
-        """
+        """Draws parameters uniformly in the space; arguments as in ``Controller``."""
         return keys.uniform(key, (n, self.size(inputs, outputs)), *self.space)
 
     def layers(self, parameters: Array, inputs: int, outputs: int) -> Layers:
-        """Cuts parameter vectors into layers.
-
-        Args:
-            parameters: [D, C].
-            inputs: I.
-            outputs: O.
-
-        Returns:
-            Bias and weights of each layer.
-        """
+        """Cuts parameter vectors into layers; arguments as in ``Controller``."""
         return list(_cut(parameters, [(1, i, o) for i, o in _shapes(self.hidden, inputs, outputs)]))
 
     def act(self, layers: Layers, readings: Array) -> Array:
-        """Computes actions.
-
-        Args:
-            layers: of C policies.
-            readings: [I, C].
-
-        Returns:
-            Actions in [-1, 1], [O, C].
-        """
+        """Computes actions; arguments as in ``Controller``."""
         return _forward(layers, readings, _half_tanh, _half_tanh)
 
 

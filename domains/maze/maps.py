@@ -68,15 +68,7 @@ class Energy:
     """Drive little: minus the sum of squared wheel speeds (the package's standard task)."""
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
-        """Subtracts the squared wheel speeds.
-
-        Args:
-            place: where the step led, [2, C].
-            wheels: speeds of left and right wheel, [2, C].
-
-        Returns:
-            Rewards [C], and which episodes end, bool [C].
-        """
+        """Subtracts the squared wheel speeds; arguments as in ``Goal``."""
         return -(wheels**2).sum(axis=0), jnp.zeros(wheels.shape[1], bool)
 
     def last(self, place: Array) -> Array:
@@ -88,15 +80,7 @@ class Energy:
         return ()
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
-        """Bounds the objective of an episode.
-
-        Args:
-            steps: T.
-            speed: of a wheel at most, in maze widths a step.
-
-        Returns:
-            The least and the largest objective.
-        """
+        """Bounds the objective of an episode; arguments as in ``Goal``."""
         return (-2 * speed**2 * steps, 0.0)
 
 
@@ -108,15 +92,7 @@ class Target:
     radius: float = 0.05
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
-        """Subtracts the distance to the target.
-
-        Args:
-            place: where the step led, [2, C].
-            wheels: speeds of left and right wheel, [2, C].
-
-        Returns:
-            Rewards [C], and which episodes end, bool [C].
-        """
+        """Subtracts the distance to the target; arguments as in ``Goal``."""
         distance = jnp.hypot(place[0] - self.place[0], place[1] - self.place[1])
         return -distance, distance < self.radius
 
@@ -129,15 +105,7 @@ class Target:
         return ((*self.place, self.radius),)
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
-        """Bounds the objective of an episode.
-
-        Args:
-            steps: T.
-            speed: of a wheel at most, in maze widths a step.
-
-        Returns:
-            The least and the largest objective.
-        """
+        """Bounds the objective of an episode; arguments as in ``Goal``."""
         corners = [math.dist(self.place, corner) for corner in ((0, 0), (0, 1), (1, 0), (1, 1))]
         return (-max(corners) * steps, 0.0)
 
@@ -158,15 +126,7 @@ class Areas:
             raise UserError(f"{what} pay nothing", "type areas=[[0.1, 0.9, 0.08]] or more, each x, y and radius")
 
     def reward(self, place: Array, wheels: Array) -> tuple[Array, Array]:
-        """Pays nothing: the last place alone counts.
-
-        Args:
-            place: where the step led, [2, C].
-            wheels: speeds of left and right wheel, [2, C].
-
-        Returns:
-            Rewards [C], and which episodes end, bool [C].
-        """
+        """Pays nothing: the last place alone counts; arguments as in ``Goal``."""
         return jnp.zeros(place.shape[1]), jnp.zeros(place.shape[1], bool)
 
     def last(self, place: Array) -> Array:
@@ -185,13 +145,5 @@ class Areas:
         return self.areas
 
     def objective_range(self, steps: int, speed: float) -> tuple[float, float]:
-        """Bounds the objective of an episode.
-
-        Args:
-            steps: T.
-            speed: of a wheel at most, in maze widths a step.
-
-        Returns:
-            The least and the largest objective.
-        """
+        """Bounds the objective of an episode; arguments as in ``Goal``."""
         return (0.0, 1.0)

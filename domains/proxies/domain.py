@@ -83,11 +83,7 @@ class Proxies:
         return replace(self, networks=networks)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws every gene by the priorities of its options.
-
-        Args:
-            key: of the draws.
-            n: how many.
+        """Draws every gene by the priorities of its options; arguments as in ``Domain``.
 
         Returns:
             Genes, int32 [n, G].

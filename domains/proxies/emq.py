@@ -52,11 +52,7 @@ class DiversityPrompting:
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> Population:
-        """Starts with the best of generation 0.
-
-        Args:
-            key: unused.
-            elites: of the archive.
+        """Starts with the best of generation 0; arguments as in ``Emitter``.
 
         Returns:
             The population.
@@ -113,37 +109,15 @@ class RandomExpressions:
     pure: bool = True
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Checks that the domain's solutions are expressions.
-
-        Args:
-            key: unused.
-            solutions: of generation 0, [N, G].
-            archive: unused.
-
-        Raises:
-            UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
-        """
+        """Checks that the domain's solutions are expressions; arguments as in ``DiversityPrompting``."""
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> tuple[()]:
-        """Remembers nothing.
-
-        Args:
-            key: unused.
-            elites: unused.
-
-        Returns:
-            An empty memory.
-        """
+        """Remembers nothing; arguments as in ``Emitter``."""
         return ()
 
     def ask(self, key: Array, memory: tuple[()], elites: Elites) -> tuple[tuple[()], Offspring]:
-        """Draws B new expressions.
-
-        Args:
-            key: of the draws.
-            memory: returned as it is.
-            elites: unused.
+        """Draws B new expressions; arguments as in ``Emitter``.
 
         Returns:
             The memory, and B expressions.
@@ -151,13 +125,5 @@ class RandomExpressions:
         return memory, Offspring(self.source.sample(key, self.batch_size))
 
     def tell(self, memory: tuple[()], batch: Batch) -> tuple[()]:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory

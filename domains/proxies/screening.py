@@ -64,11 +64,7 @@ class ScreenedVariation:
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> ScreeningMemory:
-        """Starts with the hashes of generation 0.
-
-        Args:
-            key: unused.
-            elites: of the archive.
+        """Starts with the hashes of generation 0; arguments as in ``Emitter``.
 
         Returns:
             Hashes, and counts of 0.

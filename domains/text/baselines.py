@@ -53,15 +53,7 @@ class Few:
         return memory, Offspring(self.writer(write_key, shots if self.shuffled else [memory[: self.writer.shots]] * len(shots)))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 
@@ -82,11 +74,7 @@ class TextPool:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts the pool with the first texts, as the worst.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
+        """Starts the pool with the first texts, as the worst; arguments as in ``Few``.
 
         Returns:
             The pool.
@@ -147,11 +135,7 @@ class Novel:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts the pool with the first texts and the measures of all elites.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
+        """Starts the pool with the first texts and the measures of all elites; arguments as in ``Few``.
 
         Returns:
             The pool, its measures, and the threshold.
@@ -160,16 +144,7 @@ class Novel:
         return NovelMemory(first_texts(self.writer, elites), self._scaled(measures), self.threshold, 0)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        """Writes B texts, each after random ones of the pool.
-
-        Args:
-            key: of the draws and of the writer.
-            memory: the pool.
-            elites: unused.
-
-        Returns:
-            The memory, and B texts; "" where the writer returned nothing.
-        """
+        """Writes B texts, each after random ones of the pool; arguments as in ``TextPool``."""
         return memory, Offspring(self.writer.after_some(key, memory.texts, self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
@@ -211,24 +186,13 @@ class Unlike:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts from the first texts.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
-
-        Returns:
-            The first texts.
-        """
+        """Starts from the first texts; arguments as in ``Few``."""
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         """Writes B texts, each again until it is unlike all of the pool, at most ``tries`` times.
 
-        Args:
-            key: of the draws and of the writer.
-            memory: the pool.
-            elites: unused.
+        Arguments as in ``TextPool``.
 
         Returns:
             The pool with the new texts, and B texts.
@@ -245,15 +209,7 @@ class Unlike:
         return memory, Offspring(np.array(texts, dtype=object))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 
@@ -268,24 +224,11 @@ class BestOf:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts from the first texts.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
-
-        Returns:
-            The first texts.
-        """
+        """Starts from the first texts; arguments as in ``Few``."""
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        """Writes N texts for each of B, and takes the best of them.
-
-        Args:
-            key: of the draws and of the writer.
-            memory: the first texts.
-            elites: unused.
+        """Writes N texts for each of B, and takes the best of them; arguments as in ``Few``.
 
         Returns:
             The memory, and B texts.
@@ -296,13 +239,5 @@ class BestOf:
         return memory, Offspring(texts.reshape(self.batch_size, self.of)[np.arange(self.batch_size), best])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory

@@ -60,15 +60,7 @@ class Near:
         return memory, Offspring(self.writer(write_key, texts[indices]), ids[indices])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 
@@ -118,15 +110,7 @@ class Replace:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts with the first texts, and nothing in any cell.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
-
-        Returns:
-            The memory.
-        """
+        """Starts with the first texts, and nothing in any cell; arguments as in ``Near``."""
         return Depth(first_texts(self.writer, elites), {}, {})
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
@@ -185,15 +169,7 @@ class Rewrite:
             raise UserError("rewriting needs the answers of each axis", "type emitter.answers=[[sad,happy]]")
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Remembers nothing.
-
-        Args:
-            key: unused.
-            elites: unused.
-
-        Returns:
-            An empty memory.
-        """
+        """Remembers nothing; arguments as in ``Emitter``."""
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
@@ -215,15 +191,7 @@ class Rewrite:
         return memory, Offspring(self.writer.rewrite(write_key, texts, wishes), ids[:, None])
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 

@@ -63,24 +63,11 @@ class RotatedTruth:
         return self.of.bounds
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing.
-
-        Args:
-            key: not used.
-            rows: not used.
-            fresh: not used.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return ()
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing.
-
-        Args:
-            key: not used.
-            params: returned as they are.
-            rows: not used.
-            fresh: not used.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return params
 
     def __call__(self, params: Params, features: Features) -> Array:

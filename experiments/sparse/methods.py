@@ -41,31 +41,15 @@ class Sampling:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Returns an empty memory.
-
-        Args:
-            key: not used.
-            elites: not used.
-        """
+        """Returns an empty memory; arguments as in ``Emitter``."""
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        """Samples the domain.
-
-        Args:
-            key: of the draws.
-            memory: empty.
-            elites: not used.
-        """
+        """Samples the domain; arguments as in ``Emitter``."""
         return memory, Offspring(self.domain.sample(keys.to_host(key), self.batch_size))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: not used.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 
@@ -82,24 +66,11 @@ class Pixels:
         return ((0.0, 1.0),) * (3 * self.side**2)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> tuple:
-        """Learns nothing.
-
-        Args:
-            key: not used.
-            rows: not used.
-            fresh: not used.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return ()
 
     def fit(self, key: Array, params: tuple, rows: Rows, fresh: Fresh) -> tuple:
-        """Learns nothing.
-
-        Args:
-            key: not used.
-            params: returned as they are.
-            rows: not used.
-            fresh: not used.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return params
 
     def __call__(self, params: tuple, features: Features) -> Array:

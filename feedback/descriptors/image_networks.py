@@ -92,16 +92,7 @@ class PatchNetwork:
         return math.prod(self.strides)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
-        """Draws initial weights.
-
-        Args:
-            key: of the weights, a key array.
-            side: S, a multiple of ``least``.
-            code: Z.
-
-        Returns:
-            The layers of encoder and decoder.
-        """
+        """Draws initial weights; arguments as in ``ImageNetwork``."""
         inputs = (_COLOURS, *self.channels)
         shapes = [(s * s * i, o) for s, i, o in zip(self.strides, inputs, self.channels, strict=False)]
         shapes += pairwise((inputs[-1] * (side // self.least) ** 2, *self.hidden, code))
@@ -109,27 +100,11 @@ class PatchNetwork:
         return _initial_layers(down, shapes), _initial_layers(up, [(o, i) for i, o in shapes[::-1]])
 
     def encode(self, encoder: Layers, x: Array) -> Array:
-        """Encodes images.
-
-        Args:
-            encoder: its layers.
-            x: [B, S, S, 3].
-
-        Returns:
-            Codes, [B, Z].
-        """
+        """Encodes images; arguments as in ``ImageNetwork``."""
         return _chain(encoder, self._sorted(x)).reshape(len(x), -1)
 
     def decode(self, decoder: Layers, code: Array) -> Array:
-        """Decodes images.
-
-        Args:
-            decoder: its layers.
-            code: [B, Z].
-
-        Returns:
-            Images, [B, S, S, 3].
-        """
+        """Decodes images; arguments as in ``ImageNetwork``."""
         pixels = _chain(decoder, code)
         side = math.isqrt(pixels.size // max(len(code), 1) // _COLOURS)
         sizes, levels = self._levels(side), len(self.strides) + 1
@@ -168,16 +143,7 @@ class Halving:
         return 2 ** len(self.channels)
 
     def fresh(self, key: Array, side: int, code: int) -> tuple[Layers, Layers]:
-        """Draws initial weights.
-
-        Args:
-            key: of the weights, a key array.
-            side: S, a multiple of ``least``.
-            code: Z.
-
-        Returns:
-            The layers of encoder and decoder.
-        """
+        """Draws initial weights; arguments as in ``ImageNetwork``."""
         wide = self.channels[-1] * (side // self.least) ** 2
         down = [(16 * i, o) for i, o in zip((_COLOURS, *self.channels), self.channels, strict=False)]
         up = [(i, 16 * o) for i, o in pairwise((*self.channels[::-1], _COLOURS))]
@@ -187,30 +153,14 @@ class Halving:
         return encoder, (*_initial_layers(out_key, [(code, wide)]), *up_layers)
 
     def encode(self, encoder: Layers, x: Array) -> Array:
-        """Encodes images.
-
-        Args:
-            encoder: its layers.
-            x: [B, S, S, 3].
-
-        Returns:
-            Codes, [B, Z].
-        """
+        """Encodes images; arguments as in ``ImageNetwork``."""
         for weights, bias in encoder[:-1]:
             x = jax.nn.selu(halved(x, weights) + bias)
         weights, bias = encoder[-1]
         return jax.nn.selu(x.reshape(len(x), -1) @ weights + bias)
 
     def decode(self, decoder: Layers, code: Array) -> Array:
-        """Decodes images.
-
-        Args:
-            decoder: its layers.
-            code: [B, Z].
-
-        Returns:
-            Images, [B, S, S, 3].
-        """
+        """Decodes images; arguments as in ``ImageNetwork``."""
         (weights, bias), *up = decoder
         first = up[0][0].shape[0]
         side = math.isqrt(bias.shape[0] // first)

@@ -28,12 +28,7 @@ class Select:
         return (self.feature,)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing.
-
-        Args:
-            key: unused.
-            rows: unused.
-            fresh: unused.
+        """Learns nothing; arguments as in ``Descriptor``.
 
         Returns:
             No params.
@@ -41,13 +36,7 @@ class Select:
         return ()
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing.
-
-        Args:
-            key: unused.
-            params: returned as they are.
-            rows: unused.
-            fresh: unused.
+        """Learns nothing; arguments as in ``Descriptor``.
 
         Returns:
             The params.

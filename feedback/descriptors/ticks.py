@@ -91,13 +91,7 @@ class Ticks:
         return tuple(np.array(even_borders(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Keeps the borders.
-
-        Args:
-            key: unused.
-            params: returned as they are.
-            rows: unused.
-            fresh: unused.
+        """Keeps the borders; arguments as in ``Descriptor``.
 
         Returns:
             The params.

@@ -103,10 +103,7 @@ class LM(ClientSettings):
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, role: str = "judge") -> LabelScores:
         """Scores each label as the answer, by the best means of the endpoint (``Traits.scoring``).
 
-        Args:
-            prompts: B questions.
-            labels: L answers to choose from.
-            role: the component that calls, for the report.
+        Arguments as in ``LanguageModel``.
 
         Returns:
             Probabilities [B, L] and mass [B], NaN where a call failed.

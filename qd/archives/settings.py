@@ -36,16 +36,7 @@ class Grid:
     dtype: str = "float32"  # JAX's; pyribs' default of float64 would round twice
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty grid.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty grid; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds, names or dims are invalid, or memory is too small.
@@ -67,16 +58,7 @@ class CVT:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty tessellation.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty tessellation; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds or names are invalid, there are too few samples, or memory is too small.

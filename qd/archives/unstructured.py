@@ -31,16 +31,7 @@ class Proximity:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty archive; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds, names or settings are invalid.
@@ -74,16 +65,7 @@ class DNS:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty archive; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds, names or settings are invalid.
@@ -112,16 +94,7 @@ class SlidingBoundaries:
     fixed_descriptors_only: bool = True
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty archive; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds, names, dims or settings are invalid, or memory is too small.
@@ -143,16 +116,7 @@ class DensityGrid:
     dtype: str = "float32"
 
     def open(self, example: Rows, bounds: Bounds, keep: tuple[str, ...], seed: int) -> ArchiveBase:
-        """Opens an empty archive.
-
-        Args:
-            example: rows with the solutions' and features' shapes and dtypes, and the objective's dtype.
-            bounds: M pairs (low, high).
-            keep: names of the features to store.
-            seed: of the archive's own draws.
-
-        Returns:
-            The pyribs archive.
+        """Opens an empty archive; arguments as in ``Archive``.
 
         Raises:
             UserError: the bounds, names, dims or settings are invalid, or memory is too small.

@@ -161,11 +161,7 @@ class Ribs:
         return memory._replace(gradients=self.gradients and not memory.gradients)
 
     def redescribe(self, memory: RibsMemory, describe: Any) -> RibsMemory:
-        """Takes gradients again: those before a refit are of the old measures.
-
-        Args:
-            memory: before the refit.
-            describe: not used.
+        """Takes gradients again: those before a refit are of the old measures; arguments as in ``EmitterAbilities``.
 
         Returns:
             The memory; the next generation takes gradients.

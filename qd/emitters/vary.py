@@ -55,12 +55,7 @@ class Vary:
             )
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Returns an empty memory.
-
-        Args:
-            key: not used.
-            elites: not used.
-        """
+        """Returns an empty memory; arguments as in ``Emitter``."""
         return ()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
@@ -86,12 +81,7 @@ class Vary:
         return replace(self, batch_size=rows)
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: not used.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
 
@@ -143,15 +133,7 @@ class IsoLine:
     parents: int = 2  # of each child
 
     def __call__(self, key: Array, parents: Array) -> Array:
-        """See the class.
-
-        Args:
-            key: of the draws.
-            parents: [B, P, D].
-
-        Returns:
-            Children [B, D].
-        """
+        """See the class. Arguments as in ``Gaussian``."""
         iso_key, line_key = keys.split(key)
         x, y = parents[:, 0], parents[:, 1]
         along = keys.normal(line_key, (len(x),) + (1,) * (x.ndim - 1))
@@ -175,15 +157,7 @@ class IntegerReset:
     parents: int = 1  # of each child
 
     def __call__(self, key: Array, parents: Array) -> Array:
-        """See the class.
-
-        Args:
-            key: of the draws.
-            parents: [B, P, D].
-
-        Returns:
-            Children [B, D].
-        """
+        """See the class. Arguments as in ``Gaussian``."""
         which_key, sure_key, value_key = keys.split(key, 3)
         x = parents[:, 0]
         genes = x.shape[1]

@@ -53,12 +53,7 @@ class Remote:
         return None if twin is None else replace(self, domain=twin, journal=None)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns n solutions, made in this process.
-
-        Args:
-            key: of the draws.
-            n: how many.
-        """
+        """Returns n solutions, made in this process; arguments as in ``Domain``."""
         return self.domain.sample(key, n)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

@@ -84,20 +84,10 @@ class Echo:
     pure: bool = False
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, 1], all zeros.
-
-        Args:
-            key: unused.
-            n: how many.
-        """
+        """Returns solutions [n, 1], all zeros; arguments as in ``Domain``."""
         return np.zeros((n, 1), np.float32)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
-        """Returns objective [B] and features, name -> [B, ...], all zeros.
-
-        Args:
-            keys: unused.
-            solutions: [B, ...].
-        """
+        """Returns objective [B] and features, name -> [B, ...], all zeros; arguments as in ``Domain``."""
         n = len(solutions)
         return Evaluation(np.zeros(n, np.float32), {name: np.zeros((n, *shape), dtype) for name, shape, dtype in self.features})

@@ -49,10 +49,20 @@ def documented(node: ast.FunctionDef) -> list[str]:
     return [name.strip() for head in heads for name in head.split(",")]
 
 
+def reference(node: ast.FunctionDef) -> str | None:
+    """Returns the class of which a docstring says that the method of the same name documents the arguments."""
+    match = re.search(r"rguments\s+as\s+in\s+``(\w+)``", ast.get_docstring(node) or "")
+    return match and match.group(1)
+
+
+def is_documented(node: ast.FunctionDef) -> bool:
+    return "Args:" in (ast.get_docstring(node) or "") or reference(node) is not None
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_functions_document_their_arguments(package):
     several = [(name, node) for name, node in public_functions(package) if len(parameters(node)) >= 2]
-    lacking = [name for name, node in several if "Args:" not in (ast.get_docstring(node) or "")]
+    lacking = [name for name, node in several if not is_documented(node)]
     share = 1 - len(lacking) / len(several)
     assert share >= PACKAGES[package], f"{len(lacking)} of {len(several)} lack Args: {lacking}"
 
@@ -62,6 +72,25 @@ def test_args_name_parameters_that_exist(package):
     functions = [(name, node) for name, node in public_functions(package) if "Args:" in (ast.get_docstring(node) or "")]
     assert len(functions) > 100
     assert not {name: extra for name, node in functions if (extra := set(documented(node)) - set(parameters(node)))}
+
+
+def test_arguments_that_another_class_documents_are_documented_there():
+    classes = [
+        node
+        for files in FILES.values()
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    documents = {
+        (each.name, method.name, *parameters(method))
+        for each in classes
+        for method in each.body
+        if isinstance(method, ast.FunctionDef) and "Args:" in (ast.get_docstring(method) or "")
+    }
+    functions = [(name, node) for package in PACKAGES for name, node in public_functions(package) if reference(node)]
+    assert len(functions) > 50
+    assert not [name for name, node in functions if (reference(node), node.name, *parameters(node)) not in documents]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

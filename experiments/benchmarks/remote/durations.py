@@ -29,12 +29,7 @@ class Durations:
     pure: bool = False
 
     def sample(self, key: Array, n: int) -> Array:
-        """Returns solutions [n, D].
-
-        Args:
-            key: of the draws.
-            n: how many.
-        """
+        """Returns solutions [n, D]; arguments as in ``Domain``."""
         return keys.uniform(key, (n, self.dim), -1, 1)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

@@ -102,26 +102,14 @@ class Full:
     """
 
     def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
-        """See ``Strategy``.
-
-        Args:
-            mean: [E, D].
-            sigma0: first step size, in the units of the genes.
-            samples: b, solutions of each per generation.
-        """
+        """Arguments as in ``Strategy``."""
         e, d = mean.shape
         eye = jnp.broadcast_to(jnp.eye(d), (e, d, d))
         shape = Covariance(jnp.zeros((e, d)), eye, eye, jnp.ones((e, d)))
         return StrategyState(mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), shape)
 
     def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
-        """Decomposes C when it has changed enough to matter (Hansen 2016, B.2).
-
-        Args:
-            state: of E strategies.
-            turn: number of this generation.
-            samples: b, solutions of each per generation.
-        """
+        """Decomposes C when it has changed enough to matter (Hansen 2016, B.2); arguments as in ``Strategy``."""
         due = turn % self.period(state.mean.shape[1], samples) == 0
 
         def decompose() -> tuple[Array, Array]:
@@ -148,15 +136,7 @@ class Full:
         return max(1, math.ceil(0.5 / ((c1 + cmu) * dim)))
 
     def sample(self, state: StrategyState, z: Array) -> Array:
-        """See ``Strategy``.
-
-        Args:
-            state: of E strategies.
-            z: [E, b, D] ~ N(0, I).
-
-        Returns:
-            Solutions [E, b, D].
-        """
+        """Arguments as in ``Strategy``."""
         shape = state.shape
         return state.mean[:, None] + state.sigma[:, None, None] * jnp.einsum(
             "ebk,edk->ebd", z * shape.scales[:, None], shape.basis
@@ -199,47 +179,20 @@ class Separable:
     """
 
     def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
-        """See ``Strategy``.
-
-        Args:
-            mean: [E, D].
-            sigma0: first step size, in the units of the genes.
-            samples: b, solutions of each per generation.
-        """
+        """Arguments as in ``Strategy``."""
         zeros, e = jnp.zeros_like(mean), len(mean)
         return StrategyState(mean, jnp.full(e, sigma0, jnp.float32), zeros, jnp.zeros(e), Variances(zeros, jnp.ones_like(mean)))
 
     def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
-        """See ``Strategy``: nothing is due.
-
-        Args:
-            state: returned unchanged.
-            turn: not used.
-            samples: not used.
-        """
+        """Nothing is due; arguments as in ``Strategy``."""
         return state
 
     def sample(self, state: StrategyState, z: Array) -> Array:
-        """See ``Strategy``.
-
-        Args:
-            state: of E strategies.
-            z: [E, b, D] ~ N(0, I).
-
-        Returns:
-            Solutions [E, b, D].
-        """
+        """Arguments as in ``Strategy``."""
         return state.mean[:, None] + state.sigma[:, None, None] * jnp.sqrt(state.shape.values)[:, None] * z
 
     def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
-        """See ``Strategy``.
-
-        Args:
-            state: that the samples were drawn from.
-            z: [E, b, D] the normal draws.
-            x: [E, b, D] the solutions.
-            weights: [E, b], summing to 1.
-        """
+        """Arguments as in ``Full``."""
         shape = state.shape
         cc, cs, c1, cmu = _separable_rates(x.shape[2], _mass(weights))
         steps = (x - state.mean[:, None]) / state.sigma[:, None, None]
@@ -258,38 +211,18 @@ class LowMemory:
     """LM-MA-ES (Loshchilov et al. 2018, algorithm 1), with as many direction vectors as samples, as in pyribs."""
 
     def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
-        """See ``Strategy``.
-
-        Args:
-            mean: [E, D].
-            sigma0: first step size, in the units of the genes.
-            samples: b, solutions of each per generation.
-        """
+        """Arguments as in ``Strategy``."""
         e, d = mean.shape
         return StrategyState(
             mean, jnp.full(e, sigma0, jnp.float32), jnp.zeros((e, d)), jnp.zeros(e), jnp.zeros((e, samples, d))
         )
 
     def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
-        """See ``Strategy``: nothing is due.
-
-        Args:
-            state: returned unchanged.
-            turn: not used.
-            samples: not used.
-        """
+        """Nothing is due; arguments as in ``Strategy``."""
         return state
 
     def sample(self, state: StrategyState, z: Array) -> Array:
-        """See ``Strategy``.
-
-        Args:
-            state: of E strategies.
-            z: [E, b, D] ~ N(0, I).
-
-        Returns:
-            Solutions [E, b, D].
-        """
+        """Arguments as in ``Strategy``."""
         _, vectors, dim = state.shape.shape
 
         def transform(j: Array, d: Array) -> Array:  # line 8
@@ -300,14 +233,7 @@ class LowMemory:
         return state.mean[:, None] + state.sigma[:, None, None] * jax.lax.fori_loop(0, vectors, transform, z)
 
     def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
-        """See ``Strategy``.
-
-        Args:
-            state: that the samples were drawn from.
-            z: [E, b, D] the normal draws.
-            x: [E, b, D] the solutions.
-            weights: [E, b], summing to 1.
-        """
+        """Arguments as in ``Full``."""
         samples, dim = x.shape[1:]
         mass = _column(_mass(weights), 2)
         cs = 2 * samples / dim

@@ -82,22 +82,11 @@ class Elitist:
     """SERENE's own: 6 parents make 12 children by normal steps, the best 6 of all survive."""
 
     def begin(self, rows: EvaluatedSolutions, row: int, others: np.ndarray) -> LocalSearch:
-        """See ``begin``.
-
-        Args:
-            rows: evaluated solutions.
-            row: index of the ancestor in them.
-            others: [N, D] solutions, the ancestor among them.
-        """
+        """See ``begin``; arguments as in ``Exploiter``."""
         return begin(rows, row, others)
 
     def ask(self, key: Array, search: LocalSearch) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Exploiter``.
-
-        Args:
-            key: of the draws.
-            search: before the step.
-        """
+        """Arguments as in ``Exploiter``."""
         rows = parents(search)
         return rows.solutions + np.float32(search.sigma) * keys.normal(key, rows.solutions.shape), rows.ids
 

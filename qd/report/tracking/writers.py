@@ -112,12 +112,7 @@ class MlflowWriter:
         self.id = id
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
-        """Adds numbers.
-
-        Args:
-            evaluations: the x-axis.
-            values: name -> finite number.
-        """
+        """Adds numbers; arguments as in ``WandbWriter``."""
         for name, value in values.items():
             self._client.log_metric(self.id, name, value, step=evaluations)
 
@@ -138,12 +133,7 @@ class TensorboardWriter:
             self._writer.add_text("settings", "\n".join(f"    {key}: {value}" for key, value in settings.items()), 0)
 
     def row(self, evaluations: int, values: Mapping[str, float]) -> None:
-        """Adds numbers.
-
-        Args:
-            evaluations: the x-axis.
-            values: name -> finite number.
-        """
+        """Adds numbers; arguments as in ``WandbWriter``."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, evaluations)
 

@@ -16,6 +16,7 @@ def enable() -> None:
 
 
 def is_enabled() -> bool:
+    """Returns whether ``show`` writes."""
     return _enabled
 
 

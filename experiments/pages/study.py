@@ -17,10 +17,11 @@ file says what NAME is, in words and references:
 A reference names a row of a table (study, case, method, metric; what it lacks is that of the row, then of the defaults) and
 a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for both without
 the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of
-seeds, and ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales; ``seeds=20-39`` is the median over these alone. A
+seeds, ``commit`` for the commit of the table, and ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales; ``seeds=20-39`` is the median over these alone. A
 number that a table lacks is empty in a table of a page and a fault elsewhere.
 """
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -126,6 +127,8 @@ def _number(reference: str, fields: Fields) -> str:
         if key not in _FIELDS:
             raise unknown("field", key, _FIELDS, f"of [[{reference}]]")
     of = {"times": 1, "form": ".1"} | {key: str(value) for key, value in fields.items()} | stated
+    if of["form"] == "commit":
+        return json.loads((RESULTS / of["study"] / "about.json").read_text(encoding="utf-8"))["commit"][:7]
     row = _rows(of["study"]).get((of["case"], of["method"], of["metric"]))
     if row is not None and "seeds" in of:
         first, last = map(int, of["seeds"].split("-"))

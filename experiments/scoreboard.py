@@ -1,4 +1,4 @@
-"""The scoreboard: each method on its domain beside the published and the peer's figure, written to docs/scoreboard.md from the kept tables.
+"""The page of all methods: each beside the published and the peer's figure, written to docs/scoreboard.md from kept tables.
 
     qd study scoreboard
 

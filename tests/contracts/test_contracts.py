@@ -52,7 +52,12 @@ NEEDS = {
 }
 
 
-LONG = {"conv_autoencoder_paper", "shuffled", "triplet_network"}  # descriptors that tests/descriptors or another choice tries
+LONG = {
+    "conv_autoencoder_paper",
+    "shuffled",
+    "triplets",
+    "triplet_network",
+}  # descriptors that tests/descriptors or another choice tries
 
 
 def of_domain(name: str) -> Search:

@@ -80,6 +80,7 @@ def test_components_of_vectors_are_learned_from_texts():
     assert len(state.archive) > 5 and np.ptp(stored["measures"], axis=0).min() > 0.5
 
 
+@pytest.mark.slow
 def test_a_language_model_answers_the_triplets_of_a_map_of_texts():
     def nearer_by_mood(prompt: str, label: str) -> float:
         """Says TWO where the last text shares more moods with the first than the second does."""

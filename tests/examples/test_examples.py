@@ -1,6 +1,6 @@
 """Every example runs as a newcomer runs it, in a folder of his own, and shows what it says that it shows.
 
-The long ones do so in the long tests; in the quick ones a small part of their evaluations is done.
+The long ones do so in the long tests; of two of them, the quick tests do a small part of the evaluations.
 """
 
 import os
@@ -68,10 +68,8 @@ def test_own_descriptor(numbers):
 
 
 LONG = {  # name -> evaluations as they stand, a small part of them, numbers printed
-    "cma_me": ("36_000", "1_000", 6),
     "gradients": ("15_000", "1_000", 4),
     "compare_methods": ("10_000", "1_000", 12),
-    "learned_measures": ("_000", "00", 9),
 }
 
 

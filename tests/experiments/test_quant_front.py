@@ -49,7 +49,10 @@ def test_the_best_of_each_cell_and_budget() -> None:
     assert _best_of_each_cell_first(np.array([3.0, 9, 8, 1]), np.array([0, 1, 1, 2])).tolist() == [1, 0, 3, 2]
 
 
-@pytest.mark.parametrize("method", ["GA x 4 budgets", "NSGA-II seeded", "boosted trees", "ours"])
+_SLOW = (pytest.param(name, marks=pytest.mark.slow) for name in ("GA x 4 budgets", "boosted trees"))
+
+
+@pytest.mark.parametrize("method", [*_SLOW, "NSGA-II seeded", "ours"])
 def test_each_method_spends_no_more_than_it_may(method: str) -> None:
     domain = Quant("digits", "bits", 60)
     assert method in METHODS

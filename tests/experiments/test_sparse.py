@@ -119,6 +119,7 @@ def test_pixels_are_block_means_of_the_last_image():
     assert measures[1, :3].tolist() == [1, 1, 1] and measures.sum() == 3
 
 
+@pytest.mark.slow
 def test_what_is_seen_is_told_and_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(sight, "TRAIN_IMAGES", 40)
     features = programs.evaluate(TINY.domain, ("image", "position"), keys.new(0), TINY.domain.sample(keys.new(1), 60))[1]

@@ -37,8 +37,8 @@ def client(server, **settings) -> LM:
     return LM(**({"model": "m", "base_url": server.url, "traits": ALL, "limits": limits} | settings))
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_many_faults_of_every_kind(count):
+@pytest.mark.slow
+def test_a_thousand_faults_of_every_kind():
     draw = random.Random(0)
     slow, final, crowd = ("timeout", "drip"), FINAL, ("429", "429 after", "429 date")
     weights = [0.1 if fault in slow else 0.25 if fault in (*final, *crowd) else 1 for fault in FAULTS]
@@ -57,11 +57,10 @@ def test_many_faults_of_every_kind(count):
             expected = lm.rating([f"{name}: from 1 to 9?" for name in names], role="rater")
             rows["rater"] = rows.get("rater", []) + np.isnan(expected).tolist()
             assert ((expected[~np.isnan(expected)] >= 1) & (expected[~np.isnan(expected)] <= 9)).all()
-            if sum(server.faults.values()) >= count:
+            if sum(server.faults.values()) >= 1_000:
                 break
         report = {row["role"]: row for row in lm.report()}
-    assert sum(server.faults.values()) >= count
-    assert set(server.faults) == set(FAULTS) if count == 1_000 else len(server.faults) > len(FAULTS) / 2
+    assert sum(server.faults.values()) >= 1_000 and set(server.faults) == set(FAULTS)
     assert sum(row["calls"] for row in report.values()) >= len(
         server.requests
     )  # what a busy machine does not take in counts too

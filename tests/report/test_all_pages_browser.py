@@ -17,7 +17,19 @@ import pytest
 
 from qd.cli.main import main
 from tests.support import browser as browsers
-from tests.support.browser import HOUSE, LOOKS, axe_faults, focus_outline, is_wider_than_its_window, opened, shot, viewed
+from tests.support.browser import (
+    HOUSE,
+    LOOKS,
+    axe_faults,
+    faults_of,
+    focus_outline,
+    is_wider_than_its_window,
+    opened,
+    shot,
+    viewed,
+)
+from tests.support.label.questions import fill, spot
+from tests.support.label.serving import served
 
 pytestmark = pytest.mark.slow
 
@@ -105,8 +117,25 @@ def test_axe_finds_no_serious_fault(chromium, runs, tmp_path):
             f"{name} {look}": axe_faults(chromium, address, ready, **LOOKS[look])
             for name, (address, ready) in pages.items()
             for look in ("wide", "dark", "phone")
+            if look == "wide" or name in ("default", "text", "compare", "list", "run")
         }
     assert {name: each for name, each in faults.items() if each} == {}
+
+
+@pytest.mark.parametrize("look", ["wide", "dark", "phone"])
+def test_axe_finds_no_serious_fault_where_people_answer(chromium, tmp_path, look):
+    browsers.axe_or_skip()
+    fill(tmp_path, [spot(i) for i in range(30)], 40)
+    with served(tmp_path) as port:
+        page, trouble = opened(chromium, f"http://127.0.0.1:{port}/", "input", bypass_csp=True, **LOOKS[look])
+        faults = faults_of(page)
+        page.get_by_label("Your name").fill("Ann")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#question")
+        faults += faults_of(page)
+        assert faults == [] and trouble == [] and not is_wider_than_its_window(page)
+        shot(page, f"label-{look}")
+        page.context.close()
 
 
 def test_runs_of_the_list_are_chosen_and_compared_by_keyboard(chromium, runs):

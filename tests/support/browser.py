@@ -59,14 +59,19 @@ def is_wider_than_its_window(page: Any) -> bool:
 def axe_faults(browser: Any, address: str | Path, ready: str = "#main:not([hidden])", **looks: Any) -> list[str]:
     """Returns serious and critical faults, of a page in a context of its own that lets axe in; skips without axe-core."""
     page, _ = opened(browser, address, ready, bypass_csp=True, **looks)
+    faults = faults_of(page)
+    page.context.close()
+    return faults
+
+
+def faults_of(page: Any) -> list[str]:
+    """Returns serious and critical faults of a page in a context that lets axe in; skips without axe-core."""
     page.evaluate(_axe())
-    faults = [
+    return [
         f"{fault['impact']}: {fault['help']}: {fault['nodes'][0]['target']} and {len(fault['nodes']) - 1} more"
         for fault in page.evaluate("axe.run()")["violations"]
         if fault["impact"] in ("serious", "critical")
     ]
-    page.context.close()
-    return faults
 
 
 def axe_or_skip() -> None:

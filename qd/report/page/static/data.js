@@ -71,6 +71,17 @@ function bulk(values) {
   return sorted.length ? [sorted[Math.floor(sorted.length / 50)], sorted[sorted.length - 1]] : [0, 1];
 }
 
+// The lines that a text takes in so many pixels, three at most.
+function wrapped(context, text, width) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (!lines.at(-1) || lines.length === 3 || context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 const clipped = (text, most) => text.length > most ? `${text.slice(0, most)} …` : text;
 
 // A canvas that is sharp at every zoom: its pixels are those of the screen.

@@ -15,8 +15,10 @@ class CellMap {
     const width = this.canvas.clientWidth || 300;
     const height = m === 1 ? 150 : Math.max(240, Math.min(width * 0.82, 620));
     const [context, w, h] = sharp(this.canvas, height);
+    context.font = "12px system-ui, sans-serif";
+    this.titleLines = wrapped(context, model.axisName(model.across), w - this.margin.left - this.margin.right);
     this.area = { x: this.margin.left, y: this.margin.top, w: w - this.margin.left - this.margin.right,
-                  h: h - this.margin.top - this.margin.bottom };
+                  h: h - this.margin.top - this.margin.bottom - 15 * (this.titleLines.length - 1) };
     const { x, y, w: aw, h: ah } = this.area;
     context.fillStyle = theme("empty");
     context.fillRect(x, y, aw, ah);
@@ -118,7 +120,7 @@ class CellMap {
       context.fillRect(x, area.y + area.h, 1, 4);
       context.fillText(value, x, area.y + area.h + 6, area.w / 3);
     }
-    context.fillText(model.axisName(model.across), area.x + area.w / 2, area.y + area.h + 24, area.w);
+    this.titleLines.forEach((line, i) => context.fillText(line, area.x + area.w / 2, area.y + area.h + 24 + 15 * i, area.w));
     if (model.up === null) return;
     context.textAlign = "right";
     context.textBaseline = "middle";

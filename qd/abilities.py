@@ -70,6 +70,7 @@ class OpenedAbilities(Protocol):
     cells: int | None = None  # None: it has none, only a capacity
     dims: Sequence[int] | None = None  # of a grid
     centroids: Array | None = None  # [cells, M] of a CVT
+    front_size: int = 1  # slots of the store in each cell
     own_scores: Callable[[], dict[str, float]] | None = None  # in place of those of one elite a cell
     gives: tuple[str, ...] = ("value",)  # what its add returns of each row, besides the status; rankers need some of it
 

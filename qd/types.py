@@ -215,8 +215,8 @@ class Elites(Protocol):
 
         Args:
             index: [n] ranks in 0..size-1, in the order in which the cells were first filled.
-            names: id, solution, objective, measures, any stored feature; on the host also place [n, M], where the elite's
-                cell lies, in cell widths.
+            names: id, solution, objective, measures, any stored feature; on the host also cell [n], and place [n, M], where
+                the elite's cell lies, in cell widths.
 
         Returns:
             The columns, [n, ...] each.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import keys
+from qd import abilities, keys
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.archives.settings import OWN_FIELDS
 from qd.support.errors import UserError
@@ -44,7 +44,7 @@ class HostElites:
 
         Args:
             index: [n] ranks in 0..size-1.
-            names: of columns (see qd.types.Elites); also place [n, M].
+            names: of columns (see qd.types.Elites); also place [n, M], and cell [n].
 
         Returns:
             The columns, [n, ...] each.
@@ -54,7 +54,8 @@ class HostElites:
         """
         store = self.archive._store
         cells = store._props["occupied_list"][index]
-        return tuple(self._place(cells) if name == "place" else self._column(name)[cells] for name in names)
+        others = {"place": self._place, "cell": self._cell}
+        return tuple(others[name](cells) if name in others else self._column(name)[cells] for name in names)
 
     def rows(self) -> Rows:
         """See qd.types.Elites."""
@@ -68,6 +69,9 @@ class HostElites:
         if name not in fields:
             raise unknown("column", name, [*fields, "place"], "of the archive")
         return fields[name]
+
+    def _cell(self, slots: np.ndarray) -> np.ndarray:
+        return slots // abilities.of_opened(self.archive).front_size
 
     def _place(self, cells: np.ndarray) -> np.ndarray:
         archive = self.archive

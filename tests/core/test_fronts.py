@@ -10,6 +10,7 @@ from feedback.descriptors.select import Select
 from qd import archives, keys, metrics
 from qd.archives import Fronts, Grid
 from qd.archives.fronts import crowding, select
+from qd.emitters.fronts import VaryFronts, _shares
 from qd.emitters.vary import IsoLine, Vary
 from qd.search import run, start
 from qd.support.errors import UserError
@@ -204,3 +205,19 @@ def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():
     domain = Two(objective_range=((0.0, 1.0), (1.0, 0.0)))
     with pytest.raises(UserError, match=r"Two.objective_range\[1\] = \(1\.0, 0\.0\) is reversed"):
         start(search_of(domain, Grid((4, 4))), keys.new(0), domain.sample(keys.new(1), 60))
+
+
+def test_parents_are_drawn_by_cells_and_within_a_front_evenly_or_by_crowding():
+    cells = np.array([4, 7, 4, 4, 9, 9])
+    goals = np.array([[0, 10], [3, 3], [1, 9], [10, 0], [1, 2], [2, 1]], np.float32)
+    assert _shares(cells, None).tolist() == [1 / 3, 1, 1 / 3, 1 / 3, 1 / 2, 1 / 2]
+    assert np.allclose(_shares(cells, goals), [0.4, 1, 0.2, 0.4, 0.5, 0.5])
+    domain = Two()
+    search = search_of(domain, Fronts((4, 4), domain.objective_range, 5))
+    search = search._replace(emitter=VaryFronts(IsoLine(), 40, crowding=True))
+    state, _ = start(search, keys.new(0), domain.sample(keys.new(1), 60))
+    ids = state.archive.data("id")
+    for state, batch in run(search, state, 100):
+        assert batch.parents.shape == (40, 2) and np.isin(batch.parents, ids).all()
+    with pytest.raises(UserError, match="draws parents from fronts, and the archive has none; type archive=fronts"):
+        start(search._replace(archive=Grid((4, 4))), keys.new(0), domain.sample(keys.new(1), 60))

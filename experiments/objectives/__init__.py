@@ -1,0 +1,1 @@
+"""Searches of several objectives, beside those of other packages."""

@@ -51,9 +51,7 @@ class Rastrigins:
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Computes the objectives, by the equations at the top of the file; genes out of range count as at its end.
 
-        Args:
-            keys: unused: nothing is random.
-            solutions: x, [B, D].
+        Arguments as in ``LinearProjection``.
 
         Returns:
             Objectives [B, 2], and the feature corner.

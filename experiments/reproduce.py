@@ -88,13 +88,7 @@ PLANS = {  # (case, algorithm)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "") -> None:
-    """Does the missing runs, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing runs, then writes and prints the table; arguments as in ``study``."""
     plan = {f"{case} {name} {BUDGETS[budget]}": (case, name) for case, name in PLANS[budget]}
     folder = study.folder("reproduce", budget, out)
     runs = study.runs(folder)

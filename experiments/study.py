@@ -9,6 +9,15 @@
 A run is one (case, method, seed) and a dict of its metrics, a line of ``runs.jsonl``. Finished runs are not run again, so the
 same command continues a study that was cut off. ``table.csv`` is in long form, a number a row
 (case, method, metric, value, low, high, n); ``about.json`` records how it was made.
+
+Every study is a function ``main``, and these arguments are the same in all of them:
+
+Args:
+    budget: a name in BUDGETS.
+    seeds: number of seeds; 0: as the budget says.
+    cases: beginning of the names of cases; empty: all.
+    methods: names of methods; empty: all.
+    out: folder of the results; empty: the default one.
 """
 
 import json

@@ -51,16 +51,7 @@ class ScreenedVariation:
     pure: bool = False  # the memory grows
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """Checks that the domain's solutions are expressions.
-
-        Args:
-            key: unused.
-            solutions: of generation 0, [N, G].
-            archive: unused.
-
-        Raises:
-            UserError: the domain is not Proxies, or the solutions are not whole numbers, G in a row.
-        """
+        """Checks that the domain's solutions are expressions; arguments as in ``DiversityPrompting``."""
         expression_form(self.source, solutions)
 
     def init(self, key: Array, elites: Elites) -> ScreeningMemory:

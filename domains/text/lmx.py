@@ -29,15 +29,7 @@ class Near:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts from the first texts.
-
-        Args:
-            key: unused.
-            elites: of the archive; the oldest are taken where the writer has no seeds.
-
-        Returns:
-            The first texts.
-        """
+        """Starts from the first texts; arguments as in ``Few``."""
         return first_texts(self.writer, elites)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
@@ -110,7 +102,7 @@ class Replace:
     pure: bool = False
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Starts with the first texts, and nothing in any cell; arguments as in ``Near``."""
+        """Starts with the first texts, and nothing in any cell; arguments as in ``Few``."""
         return Depth(first_texts(self.writer, elites), {}, {})
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:

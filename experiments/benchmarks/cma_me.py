@@ -47,13 +47,7 @@ PAIRS = {"fused hash / pyribs": ("fused, hash", "pyribs"), "fused threefry / pyr
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does the missing rounds and runs, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds and runs, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("cma_me", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():

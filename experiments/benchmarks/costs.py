@@ -56,12 +56,7 @@ PAIRS = {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes the table and a figure for each axis.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes the table and a figure for each axis; arguments as in ``study``."""
     folder = study.folder("costs", out=out)
     runs = study.runs(folder)
     for axis, points in AXES.items():

@@ -62,12 +62,7 @@ class UnitCube:
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     rounds.run("cvt", {case: partial(sides, *settings) for case, settings in CASES.items()}, BUDGETS[budget], PAIRS, out)
 
 

@@ -38,12 +38,7 @@ PAIRS = {"ours, autodiff / pyribs, by hand": ("ours, autodiff", "pyribs, by hand
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("dqd", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():

@@ -32,13 +32,7 @@ METRICS = ("coverage", "qd_score", "best")
 
 
 def main(budget: Annotated[str, BUDGETS] = "first", seeds: int = 20, out: str = "") -> None:
-    """Does the missing runs, then writes the table and prints whether the two are equivalent.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing runs, then writes the table and prints whether the two are equivalent; arguments as in ``study``."""
     folder = study.folder("generators", out=out)
     runs = study.runs(folder)
     cases = {f"{name}, {BUDGETS[budget]:,} evaluations": search for name, search in CASES.items()}

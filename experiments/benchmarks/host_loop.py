@@ -36,12 +36,7 @@ PAIRS = {"host loop / pyribs": ("host loop", "pyribs")}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     cases = {f"{name}, batch {batch}": partial(sides, name, batch) for name, batch in product(EMITTERS, BATCHES)}
     rounds.run("host_loop", cases, BUDGETS[budget], PAIRS, out)
 

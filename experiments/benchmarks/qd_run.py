@@ -30,12 +30,7 @@ _CHILD = "import sys; from experiments.benchmarks.qd_run import child; child(flo
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("qd_run", out=out)
     runs = study.runs(folder)
     todo = list(study.missing(runs, ((c, driver, i) for c in CASES for i in range(BUDGETS[budget]) for driver in DRIVERS)))

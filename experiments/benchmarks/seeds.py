@@ -36,13 +36,7 @@ _FRESH = "from experiments.benchmarks import seeds; seeds.lone({dim}, {batch}, {
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 20, out: str = "") -> None:
-    """Does the missing rounds and runs, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds and runs, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("seeds", out=out)
     runs = study.runs(folder)
     for case, settings in CASES.items():

@@ -19,12 +19,7 @@ PAIRS: dict[str, tuple[str, str]] = {"ours / kheperax": METHODS}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     cases = {
         f"episodes of {MAZE.steps} steps, batch {BATCH}": episodes,
         f"novelty search of {ITERATIONS} x {BATCH}": searches,

@@ -52,15 +52,7 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Does the missing runs, then writes and prints the table, and draws its curves.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds; 0: as the budget says.
-        cases: beginning of the names of cases; empty: all.
-        methods: names of methods; empty: all.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing runs, then writes and prints the table, and draws its curves; arguments as in ``study``."""
     plan = {entry: case_of(entry) for entry in (QUICK if budget == "quick" else PLAN)}
     names = study.beginning(plan.values(), cases)
     folder = study.folder("qdhf", budget, out)

@@ -28,12 +28,7 @@ LATER = (TOGETHER, CALLS, ALONE)
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, prints and writes the table: medians over rounds.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, prints and writes the table: medians over rounds; arguments as in ``study``."""
     folder = study.folder("quant_speed", out=out)
     runs = study.runs(folder)
     todo = list(study.missing(runs, [(CASE, FIRST, 0), *((CASE, name, i) for i in range(BUDGETS[budget]) for name in LATER)]))

@@ -24,12 +24,7 @@ BATCH, REPEATS = 1000, 2
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
-    """Does the missing rounds, prints and writes the table: medians over rounds.
-
-    Args:
-        budget: a name in BUDGETS.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, prints and writes the table: medians over rounds; arguments as in ``study``."""
     folder = study.folder("episodes", out=out)
     runs = study.runs(folder)
     for case in TASKS:

@@ -30,14 +30,7 @@ LEARNERS = {"ours": PLAIN, "plain pixels": replace(PLAIN, lift=0.0), "untrained"
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
-    """Does the missing runs, then writes and prints the table and draws the images of one seed.
-
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds; 0: as the budget says.
-        cases: beginning of the names of cases; empty: all.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing runs, then writes and prints the table and draws the images of one seed; arguments as in ``study``."""
     names = study.beginning(TASKS, cases)
     folder = study.folder("stax_sight", budget, out)
     runs = study.runs(folder)

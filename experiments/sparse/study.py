@@ -55,12 +55,7 @@ def main(
 ) -> None:
     """Does the missing runs, seed by seed, then writes and prints the table and draws its curves.
 
-    Args:
-        budget: a name in BUDGETS.
-        seeds: number of seeds; 0: as the budget says.
-        cases: beginning of the names of cases; empty: all.
-        methods: names of methods; empty: all.
-        out: folder of the results; empty: the default one.
+    Arguments as in ``study``.
     """
     plan = {f"{name}, {evaluations} evaluations": (name, evaluations) for name, evaluations in _plan(budget)}
     names = study.beginning(plan, cases)

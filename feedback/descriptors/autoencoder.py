@@ -97,15 +97,7 @@ class Autoencoder:
         return AutoencoderParams(middle, scale, encoder, decoder, around(np.asarray(_through(encoder, normal)), self.padding))
 
     def __call__(self, params: AutoencoderParams, features: Features) -> Array:
-        """Encodes.
-
-        Args:
-            params: of the last fit.
-            features: name -> [B, ...].
-
-        Returns:
-            Measures, [B, M].
-        """
+        """Encodes; arguments as in ``Descriptor``."""
         return into_bounds(self._encode(params, features)[1], params.box)
 
     def signals(self, params: AutoencoderParams, features: Features) -> Features:

@@ -105,15 +105,7 @@ class QDHFPaper:
         return self._fit_map(key, buffer, fits + 1, rows)
 
     def __call__(self, params: Projection, features: Features) -> Array:
-        """Projects.
-
-        Args:
-            params: of the last fit.
-            features: name -> [B, ...].
-
-        Returns:
-            Measures, [B, M].
-        """
+        """Projects; arguments as in ``Descriptor``."""
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
     def agreement(self, params: Projection) -> tuple[int, int]:

@@ -52,12 +52,7 @@ class Signature:
         return ((-1.0, 1.0),) * count
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Box:
-        """Fits the scale to generation 0.
-
-        Args:
-            key: unused.
-            rows: generation 0, features [N, ...].
-            fresh: unused.
+        """Fits the scale to generation 0; arguments as in ``PCA``.
 
         Returns:
             The box.

@@ -66,12 +66,7 @@ class Ticks:
         return tuple((0.0, float(cells)) for cells in self.cells)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Sets the borders, where they are not given.
-
-        Args:
-            key: unused.
-            rows: generation 0, features [N, ...].
-            fresh: unused.
+        """Sets the borders, where they are not given; arguments as in ``PCA``.
 
         Returns:
             The inner borders of each column, float32 [cells - 1] each; no params where ``ticks`` are given.

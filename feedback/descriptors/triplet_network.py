@@ -113,15 +113,7 @@ class TripletNetwork:
         return self._ask_and_fit(key, params.answers, int(params.fits), rows)
 
     def __call__(self, params: TripletNetworkParams, features: Features) -> Array:
-        """Applies the network.
-
-        Args:
-            params: of the last fit.
-            features: name -> [B, ...].
-
-        Returns:
-            Measures, [B, M].
-        """
+        """Applies the network; arguments as in ``Descriptor``."""
         x = (flat(features, self.reads) - params.middle) / params.scale
         return into_bounds(_through(params.network, x), params.box)
 

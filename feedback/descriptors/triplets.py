@@ -116,15 +116,7 @@ class Triplets:
         return self._ask_and_fit(key, params.answers, int(params.fits), rows)
 
     def __call__(self, params: TripletParams, features: Features) -> Array:
-        """Projects.
-
-        Args:
-            params: of the last fit.
-            features: name -> [B, ...].
-
-        Returns:
-            Measures, [B, M].
-        """
+        """Projects; arguments as in ``Descriptor``."""
         return into_bounds(flat(features, self.reads) @ params.weights, params.box)
 
     def agreement(self, params: TripletParams) -> tuple[int, int]:
@@ -134,9 +126,7 @@ class Triplets:
     def signals(self, params: TripletParams, features: Features) -> Features:
         """Computes the posterior uncertainty: how far the maps that the answers allow put a solution apart (root mean square).
 
-        Args:
-            params: of the last fit.
-            features: name -> [B, ...].
+        Arguments as in ``Autoencoder``.
 
         Returns:
             "doubt" [B], in half widths of the bounds.

@@ -187,13 +187,7 @@ class OpenDensityGrid(OpenGrid):
         self.density = copy.deepcopy(self.unused)
 
     def add(self, solution: Array, objective: Array, measures: Array, **fields: Array) -> dict:
-        """Offers rows, as pyribs' archives do.
-
-        Args:
-            solution: [B, ...].
-            objective: [B], finite.
-            measures: [B, M], finite.
-            fields: name -> [B, ...], all others that the archive stores.
+        """Offers rows, as pyribs' archives do; arguments as in ``Cells``.
 
         Returns:
             Name -> [B]: status, value, density.

@@ -124,15 +124,7 @@ class NoveltySearch:
         )
 
     def tell(self, memory: NoveltyMemory, batch: Batch) -> NoveltyMemory:
-        """Selects the next population.
-
-        Args:
-            memory: as ``ask`` returned it.
-            batch: the same solutions, evaluated.
-
-        Returns:
-            The memory of the next generation.
-        """
+        """Selects the next population; arguments as in ``Emitter``."""
         return self.select(memory, selection.of_batch(batch), memory.archive)
 
     def select(self, memory: NoveltyMemory, children: EvaluatedSolutions, others: EvaluatedSolutions) -> NoveltyMemory:

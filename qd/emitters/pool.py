@@ -96,15 +96,7 @@ class Pool:
         return PoolMemory(tuple(members), marks), Offspring(solutions, _join_parents(offspring), gradients)
 
     def tell(self, memory: PoolMemory, batch: Batch) -> PoolMemory:
-        """Tells each member its own rows.
-
-        Args:
-            memory: as ``ask`` returned it.
-            batch: the same solutions, evaluated.
-
-        Returns:
-            The memories of the next generation.
-        """
+        """Tells each member its own rows; arguments as in ``Emitter``."""
         members, start = [], 0
         for emitter, m, mark in zip(self.emitters, memory.members, memory.marks, strict=True):
             members.append(emitter.tell(m, _rows(batch, start, start + len(mark))))
@@ -112,11 +104,7 @@ class Pool:
         return PoolMemory(tuple(members), memory.marks)
 
     def redescribe(self, memory: PoolMemory, describe: Describe) -> PoolMemory:
-        """Lets each member describe its rows again.
-
-        Args:
-            memory: before the refit.
-            describe: the descriptor with its newest params.
+        """Lets each member describe its rows again; arguments as in ``NoveltySearch``.
 
         Returns:
             The memories with new measures.

@@ -42,13 +42,7 @@ SHOWN = ("ms an evaluation", "speed", "efficiency", "per_s", "idle", "driver gro
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", out: str = "") -> None:
-    """Does the missing rounds, then writes and prints the table.
-
-    Args:
-        budget: a name in BUDGETS.
-        cases: beginning of the names of cases; empty: all.
-        out: folder of the results; empty: the default one.
-    """
+    """Does the missing rounds, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("remote", budget, out)
     runs, n = study.runs(folder), BUDGETS[budget]
     measurements = list(plan(n, seeds=2 if budget == "quick" else 10))

@@ -206,10 +206,7 @@ class RecordedAnswers:
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
         """Returns the rater of each answer; of several, the first one that agrees with the majority.
 
-        Args:
-            x: T solutions.
-            a: T solutions.
-            b: T solutions.
+        Arguments as in ``People``.
 
         Returns:
             Numbers by ``names``, int32 [T].
@@ -217,14 +214,7 @@ class RecordedAnswers:
         return read(self.path).raters(questions(x, a, b), self.names)
 
     def better(self, a: Rows, b: Rows) -> np.ndarray:
-        """Answers which of two solutions is better.
-
-        Args:
-            a: T solutions.
-            b: T solutions.
-
-        Returns:
-            A, B or CANT_TELL, int8 [T].
+        """Answers which of two solutions is better; arguments as in ``People``.
 
         Raises:
             UserError: too few of the questions have an answer.

@@ -113,12 +113,7 @@ class RaterPool:
         return tuple(dict.fromkeys(name for judge in self.judges for name in abilities.of_judge(judge).keep))
 
     def raters(self, x: Rows, a: Rows, b: Rows) -> np.ndarray:
-        """Draws the rater of each triplet.
-
-        Args:
-            x: T solutions.
-            a: T solutions.
-            b: T solutions.
+        """Draws the rater of each triplet; arguments as in ``People``.
 
         Returns:
             Numbers of judges, from 0, int32 [T].

@@ -91,12 +91,7 @@ class Elitist:
         return rows.solutions + np.float32(search.sigma) * keys.normal(key, rows.solutions.shape), rows.ids
 
     def tell(self, search: LocalSearch, children: EvaluatedSolutions) -> LocalSearch:
-        """See ``select``.
-
-        Args:
-            search: before the step.
-            children: of the step, those that did not fail.
-        """
+        """See ``select``; arguments as in ``CMAExploiter``."""
         return select(search, children)
 
     def should_stop(self, search: LocalSearch) -> bool:

@@ -72,13 +72,7 @@ class Serene:
         return self.explorer.needs
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
-        """See ``NoveltySearch.check``.
-
-        Args:
-            key: not used.
-            solutions: [N, D] of the domain.
-            archive: not used.
-        """
+        """See ``NoveltySearch.check``; arguments as in ``NoveltySearch``."""
         self.explorer.check(key, solutions, archive)
 
     def init(self, key: Array, elites: Elites) -> SereneMemory:
@@ -124,15 +118,7 @@ class Serene:
         return memory._replace(key=tell_key), Offspring(self.explorer.clip(solutions), parents[:, None])
 
     def tell(self, memory: SereneMemory, batch: Batch) -> SereneMemory:
-        """Takes an evaluated batch, and decides what to propose next.
-
-        Args:
-            memory: as ``ask`` returned it.
-            batch: the same solutions, evaluated.
-
-        Returns:
-            The memory of the next generation.
-        """
+        """Takes an evaluated batch, and decides what to propose next; arguments as in ``Emitter``."""
         children, n = selection.of_batch(batch), len(batch.ids)
         memory = memory._replace(remaining=memory.remaining - n)
         if memory.active is None:
@@ -142,12 +128,7 @@ class Serene:
     def redescribe(self, memory: SereneMemory, describe: Any) -> SereneMemory:
         """Describes all rows in memory again, in one call; the greatest novelty of a local search restarts at 0.
 
-        Args:
-            memory: before the refit.
-            describe: the descriptor with its newest params.
-
-        Returns:
-            The memory with new measures and signals.
+        Arguments as in ``NoveltySearch``.
         """
         active = () if memory.active is None else (memory.active,)
         searches = memory.candidates + memory.local_searches + active

@@ -4,7 +4,6 @@ C cells, G points of a curve.
 """
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,16 +51,8 @@ def html(cases: Sequence[ComparedCase], notes: Sequence[str]) -> bytes:
     arrays = {"palette maps": _palette(COLOURS), "palette differences": _palette(DIVERGING)}
     shown = [_case(case, f"case {i}", arrays) for i, case in enumerate(cases)]
     facts = {"cases": shown, "notes": list(notes), "lines": list(LINES), "cite": provenance.citation("qd-atlas")}
-    code = script()
-    parts = {
-        "POLICY": page.policy(code),
-        "TITLE": escape(f"{', '.join(case.name for case in cases)}: methods compared"),
-        "STYLE": page.style(_STATIC / "compare.css"),
-        "DATA": bundle.pack(facts, arrays),
-        "SCRIPT": code,
-    }
-    pieces = (_STATIC / "compare.html").read_text(encoding="utf-8").split("@@")  # text, name, text, name, ..., text
-    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode("utf-8", "replace")
+    title, style = f"{', '.join(case.name for case in cases)}: methods compared", page.style(_STATIC / "compare.css")
+    return page.assemble(_STATIC / "compare.html", title, style, bundle.pack(facts, arrays), script())
 
 
 def script() -> str:

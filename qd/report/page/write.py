@@ -34,15 +34,25 @@ def write(run: Path, out: Path | None = None) -> Path:
 
 def html(page: contents.Contents) -> bytes:
     """Returns the page in UTF-8. Whatever the run says is data in it, never markup."""
-    code = script()
-    frame = (_STATIC / "page.html").read_text(encoding="utf-8")
-    parts = {
-        "POLICY": policy(code),
-        "TITLE": escape(f"{page.facts['name']}, seed {page.facts['seed']}"),
-        "STYLE": style(),
-        "DATA": bundle.pack(page.facts, page.arrays),
-        "SCRIPT": code,
-    }
+    title, data = f"{page.facts['name']}, seed {page.facts['seed']}", bundle.pack(page.facts, page.arrays)
+    return assemble(_STATIC / "page.html", title, style(), data, script())
+
+
+def assemble(body: Path, title: str, style: str, data: str, script: str) -> bytes:
+    """Puts a page together.
+
+    Args:
+        body: its file, which follows the head that all pages share; @@NAME@@ stands for a part.
+        title: in plain text.
+        style: CSS.
+        data: of ``bundle.pack``.
+        script: its one script.
+
+    Returns:
+        The page in UTF-8.
+    """
+    parts = {"POLICY": policy(script), "TITLE": escape(title), "STYLE": style, "DATA": data, "SCRIPT": script}
+    frame = "".join(file.read_text(encoding="utf-8") for file in (_STATIC / "head.html", body))
     pieces = frame.split("@@")  # text, name, text, name, ..., text
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode("utf-8", "replace")
 

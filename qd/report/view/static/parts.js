@@ -20,7 +20,7 @@ function progressText(run) {
 }
 
 // Asks again and again; hands on what is new, and says so where the server does not answer.
-async function poll(query, show) {
+async function poll(query, show, pause = POLL) {
   let have = "";
   for (;;) {
     try {
@@ -34,6 +34,6 @@ async function poll(query, show) {
     } catch {
       $("trouble").textContent = "The server does not answer. Start qd view again; this page then goes on by itself.";
     }
-    do await new Promise((done) => setTimeout(done, POLL)); while (document.hidden);
+    do await new Promise((done) => setTimeout(done, pause)); while (document.hidden);
   }
 }

@@ -16,7 +16,7 @@ function showReport() {
     [...$("frames").children].filter((node) => node !== frame).forEach((node) => node.remove());
     shown = version;
     loading = "";
-    due = performance.now() + 3 * (performance.now() - began); // a report that takes long is not made again at once
+    due = performance.now() + (performance.now() - began); // a report that takes long is not made again at once
     offer();
   }, isFirst ? 0 : 400)); // it draws in the meantime
   frame.src = `/report?${new URLSearchParams({id, v: version})}`;
@@ -37,6 +37,6 @@ poll({id}, (facts) => {
     ...Object.entries(run.scores).map(([name, value]) => `${facts.scores[name][0]} ${number(value)}${facts.scores[name][1]}`)].join(" · ");
   $("follow-label").hidden = run.state !== "running";
   offer();
-});
+}, POLL / 2);
 $("follow").addEventListener("change", offer);
 $("newer").addEventListener("click", showReport);

@@ -7,6 +7,7 @@ attributes that a component need not have are looked up; B batch, T triplets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from qd.types import (
@@ -138,42 +139,42 @@ class ServiceAbilities(Protocol):
 
 def of_domain(domain: Domain) -> DomainAbilities:
     """Returns the optional abilities of a domain, with defaults for those that it lacks."""
-    return cast(DomainAbilities, _CompletedDomain(domain, DomainAbilities))
+    return cast(DomainAbilities, _CompletedDomain(domain))
 
 
 def of_descriptor(descriptor: Descriptor) -> DescriptorAbilities:
     """Returns the optional abilities of a descriptor, with defaults for those that it lacks."""
-    return cast(DescriptorAbilities, _Completed(descriptor, DescriptorAbilities))
+    return cast(DescriptorAbilities, _complete(descriptor, DescriptorAbilities))
 
 
 def of_archive(settings: Archive) -> ArchiveAbilities:
     """Returns the optional abilities of an archive's settings, with defaults for those that it lacks."""
-    return cast(ArchiveAbilities, _Completed(settings, ArchiveAbilities))
+    return cast(ArchiveAbilities, _complete(settings, ArchiveAbilities))
 
 
 def of_opened(archive: Any) -> OpenedAbilities:
     """Returns the optional abilities of an opened archive, with defaults for those that it lacks."""
-    return cast(OpenedAbilities, _Completed(archive, OpenedAbilities))
+    return cast(OpenedAbilities, _complete(archive, OpenedAbilities))
 
 
 def of_emitter(emitter: Emitter) -> EmitterAbilities:
     """Returns the optional abilities of an emitter, with defaults for those that it lacks."""
-    return cast(EmitterAbilities, _Completed(emitter, EmitterAbilities))
+    return cast(EmitterAbilities, _complete(emitter, EmitterAbilities))
 
 
 def of_judge(judge: Any) -> JudgeAbilities:
     """Returns the optional abilities of a judge of similarity, with defaults for those that it lacks."""
-    return cast(JudgeAbilities, _Completed(judge, JudgeAbilities))
+    return cast(JudgeAbilities, _complete(judge, JudgeAbilities))
 
 
 def of_grade(grade: Any) -> GradeAbilities:
     """Returns the optional abilities of a judge that grades, with defaults for those that it lacks."""
-    return cast(GradeAbilities, _Completed(grade, GradeAbilities))
+    return cast(GradeAbilities, _complete(grade, GradeAbilities))
 
 
 def of_service(component: Any) -> ServiceAbilities:
     """Returns the optional abilities of a shared component, with defaults for those that it lacks."""
-    return cast(ServiceAbilities, _Completed(component, ServiceAbilities))
+    return cast(ServiceAbilities, _complete(component, ServiceAbilities))
 
 
 def lacking(component: Any, names: Iterable[str]) -> list[str]:
@@ -186,18 +187,23 @@ def lacking(component: Any, names: Iterable[str]) -> list[str]:
     return [name for name in names if not hasattr(component, name)]
 
 
-class _Completed:
-    """A component, with the default of every ability that it lacks."""
+def _complete(component: Any, defaults: type) -> SimpleNamespace:
+    """Reads a component's abilities, with the default of every one that it lacks."""
+    names = [name for name in vars(defaults) if not name.startswith("_")]
+    return SimpleNamespace(**{name: getattr(component, name, getattr(defaults, name)) for name in names})
 
-    def __init__(self, component: Any, defaults: type) -> None:
-        self._component, self._defaults = component, defaults
+
+class _CompletedDomain:
+    """A domain; its abilities are read one by one, for a held-out twin may load data.
+
+    One of several objectives has (0, 1) as the range of the objective that is made of them.
+    """
+
+    def __init__(self, component: Domain) -> None:
+        self._component = component
 
     def __getattr__(self, ability: str) -> Any:
-        return getattr(self._component, ability, getattr(self._defaults, ability))
-
-
-class _CompletedDomain(_Completed):
-    """A domain; one of several objectives has (0, 1) as the range of the objective that is made of them."""
+        return getattr(self._component, ability, getattr(DomainAbilities, ability))
 
     @property
     def objective_range(self) -> Any:

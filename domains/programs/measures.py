@@ -37,7 +37,7 @@ def describe(source: str) -> dict[str, np.ndarray]:
     features["depth"] = [_depth(tree) if tree else 0]
     counted = [sum(isinstance(node, kinds) for node in nodes) for kinds in _KINDS.values()]
     columns = {name: np.array(value, np.float32) for name, value in features.items()}
-    columns["shares"] = np.array(counted, np.float32) / max(1, len(nodes))
+    columns["shares"] = (np.array(counted) / max(1, len(nodes))).astype(np.float32)
     columns["syntax"] = _syntax(nodes)
     return columns
 

@@ -133,7 +133,8 @@ class Evolve:
     def _pool(self, memory: Islands, island: int, elites: Elites) -> ParentPool:
         if self.islands == 1:
             columns = elites.take(np.arange(int(elites.size)), "id", "solution", "objective", "place")
-            return ParentPool(*columns, memory.faulty)
+            ids, sources, objective, place = columns
+            return ParentPool(ids, sources, objective, place, memory.faulty)
         members = [memory.maps[island][cell] for cell in sorted(memory.maps[island])]
         measures = np.array([each.measures for each in members])
         width = np.std(measures, axis=0)

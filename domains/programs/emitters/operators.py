@@ -291,7 +291,7 @@ def _draw(key: Array, pool: ParentPool, n: int, among: np.ndarray | None = None)
     """Draws n parents evenly, different ones where there are enough."""
     indices = np.arange(len(pool.ids)) if among is None else among
     order = np.argsort(keys.uniform(key, (len(indices),)), kind="stable")
-    return [_parent(pool, indices[order[i % len(order)]]) for i in range(n)]
+    return [_parent(pool, int(indices[order[i % len(order)]])) for i in range(n)]
 
 
 def _parent(pool: ParentPool, i: int) -> Parent:

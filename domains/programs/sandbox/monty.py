@@ -92,7 +92,7 @@ def _session(limits: ExecutionLimits) -> Iterator[Any]:
     import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
 
     pool = _POOLS.pop() if _POOLS else monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
-    settings = {
+    settings: Any = {
         "max_feed_duration_secs": limits.seconds,
         "max_memory": int(limits.memory * 2**20),
         "max_recursion_depth": _DEPTH,

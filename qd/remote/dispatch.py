@@ -214,10 +214,10 @@ class Dispatcher:
 
     def _succeed(self, chunk: _Chunk, row: int | None, evaluation: Evaluation) -> None:
         if row is None:
-            nan = np.flatnonzero(~np.isfinite(evaluation.objective))
+            nan = np.flatnonzero(~np.isfinite(evaluation.objective.reshape(len(evaluation.objective), -1)).all(axis=1))
             self._finish(chunk, [evaluation], [RowFailure(int(i), NAN, "") for i in nan])
             return
-        if not np.isfinite(evaluation.objective[0]):
+        if not np.isfinite(evaluation.objective[0]).all():
             chunk.failures.append(RowFailure(row, NAN, ""))
         self._finish_row(chunk, row, evaluation)
 

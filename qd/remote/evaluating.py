@@ -57,7 +57,7 @@ def columns(result: Any, n: int) -> Evaluation:
     if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
         raise Rubbish(f"evaluate returned a {type(result).__name__}, no Evaluation(objective, {{'name': feature}})")
     objective, features = _column("objective", result[0], n), result[1]
-    if objective.ndim != 1:
+    if objective.ndim not in (1, 2):
         raise Rubbish(f"the objective is {list(objective.shape)} for {n} solutions")
     return Evaluation(
         objective.astype(np.result_type(objective, np.float32), copy=False),
@@ -107,22 +107,24 @@ def describe(error: BaseException) -> str:
 
 
 class Shapes(NamedTuple):
-    """Of a row: feature -> (shape, dtype), and the dtype of the objective."""
+    """Of a row: feature -> (shape, dtype), and the same of the objective."""
 
     features: dict[str, tuple[tuple[int, ...], np.dtype]]
-    objective: np.dtype
+    objective: tuple[tuple[int, ...], np.dtype]
 
     @staticmethod
     def of(evaluation: Evaluation) -> "Shapes":
         """Returns the shapes of an evaluation in NumPy columns."""
         features = {name: (column.shape[1:], column.dtype) for name, column in evaluation.features.items()}
-        return Shapes(features, evaluation.objective.dtype)
+        return Shapes(features, (evaluation.objective.shape[1:], evaluation.objective.dtype))
 
     def difference(self, evaluation: Evaluation) -> str:
         """Says how the rows of an evaluation differ from these; empty where they do not."""
         other = Shapes.of(evaluation)
         if other.features.keys() != self.features.keys():
             return f"its features are {sorted(other.features)}, and those of other solutions {sorted(self.features)}"
+        if other.objective[0] != self.objective[0]:
+            return f"its objective has shape {list(other.objective[0])}, and that of other solutions {list(self.objective[0])}"
         for name, (shape, dtype) in self.features.items():
             if other.features[name][0] != shape:
                 return (
@@ -133,7 +135,8 @@ class Shapes(NamedTuple):
     def blank(self, n: int) -> Evaluation:
         """Returns n failed rows: NaN as objective, zeros as features."""
         features = {name: np.zeros((n, *shape), dtype) for name, (shape, dtype) in self.features.items()}
-        return Evaluation(np.full(n, np.nan, self.objective), features)
+        shape, dtype = self.objective
+        return Evaluation(np.full((n, *shape), np.nan, dtype), features)
 
 
 def join(parts: list[Evaluation]) -> Evaluation:

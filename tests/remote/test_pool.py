@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from qd import keys, remote
 from qd.remote import memory
 from qd.support.errors import UserError
-from qd.types import Spent
+from qd.types import Evaluation, Spent
 from tests.support.workers.domains import Bump, Holding, Pairs, Unlucky, poisoned
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of one process")
@@ -64,6 +64,28 @@ def test_one_and_two_workers_and_this_process_give_the_same_evaluations(domain):
             pids = pool.dispatcher.pids()
             assert len(pids) == workers
         assert gone(pids)
+
+
+def test_several_objectives_come_back_and_a_solution_without_one_of_them_has_failed():
+    n, row = 40, 17
+    solutions, each = poisoned(n, row), keys.split(keys.new(1), n)
+    for kind, reason in (("nan", "nan"), ("raised", "raised")):
+        with remote.Pool(Several(kind), 2, chunk=8) as pool:
+            evaluation = pool.evaluate(each, solutions)
+            ((_, failures),) = pool.dispatcher.calls
+        assert evaluation.objective.shape == (n, 2) and [(f.row, f.reason) for f in failures] == [(row, reason)]
+        assert np.flatnonzero(np.isnan(evaluation.objective).any(axis=1)).tolist() == [row]
+        one = remote.Serial(Unlucky("nan"), chunk=8).evaluate(each, solutions)
+        assert np.array_equal(evaluation.objective[:, 0], one.objective, equal_nan=True)
+
+
+@dataclass(frozen=True)
+class Several(Unlucky):
+    """Two objectives, the second without failures."""
+
+    def evaluate(self, each, solutions):
+        objective, features = super().evaluate(each, solutions)
+        return Evaluation(np.stack([objective, np.ones_like(objective)], axis=1), features)
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[LINUX] if kind == "memory" else []) for kind in LUCK])

@@ -53,7 +53,9 @@ class Check:
         self.kept = runs
         kept = [key for key in keys if runs.has(*key)]
         self.planned += kept
-        return [key for key in kept if key in self.drawn] if self.drawn else []
+        drawn = [key for key in kept if key in self.drawn] if self.drawn else []
+        self.drawn = self.drawn and self.drawn - set(drawn)  # a plan may name a row twice
+        return drawn
 
     def add(self, key: Key, metrics: dict[str, float]) -> None:
         """Compares a row with the kept one, and prints and stores what differs.

@@ -44,7 +44,10 @@ def kept(tmp_path, monkeypatch):
     def main(seeds: int = 3) -> None:
         folder = study.folder("mine")
         runs = study.runs(folder)
-        for key in study.missing(runs, product(("a", "b"), ("ours",), range(seeds))):
+        for key in [
+            *study.missing(runs, product(("a", "b"), ("ours",), range(seeds))),
+            *study.missing(runs, [("a", "ours", 0)]),
+        ]:
             (folder / "figure.png").write_text("another")
             study.add(runs, *key, {"score": 10.0 * key[2] + now["score"], "cpu_seconds": 9.0})
         study.report(folder, table.summary(runs), ["score"])

@@ -134,14 +134,7 @@ def ours(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[s
 
 
 def pyribs_from_0(case: Case, algorithm: Algorithm, iterations: int, seed: int) -> dict[str, float]:
-    """Runs pyribs as below, from the one solution that ours begins with.
-
-    Args:
-        case: domain and descriptor.
-        algorithm: emitter with its settings, and archive.
-        iterations: of 540 solutions.
-        seed: of all randomness.
-    """
+    """Runs pyribs as below, from the one solution that ours begins with; arguments as in ``ours``."""
     return plain_pyribs(case, algorithm, iterations, seed, first=np.zeros((1, _dim(case)), np.float32))
 
 

@@ -99,9 +99,7 @@ def correlations(networks: BenchTables, expressions: Expressions) -> Correlation
 def scores(networks: BenchTables, expressions: Expressions) -> tuple[Array, Array]:
     """Predicts every config: an expression's table, summed over the options that the config chooses.
 
-    Args:
-        networks: K of them.
-        expressions: B of them.
+    Arguments as in ``correlations``.
 
     Returns:
         Predictions [B, K, C], rounded to 16 bits of mantissa (five digits) and 0 where an expression broke; which broke,
@@ -115,11 +113,7 @@ def scores(networks: BenchTables, expressions: Expressions) -> tuple[Array, Arra
 
 
 def evaluate_tables(networks: BenchTables, expressions: Expressions) -> Array:
-    """Computes the expressions' own tables.
-
-    Args:
-        networks: K of them.
-        expressions: B of them.
+    """Computes the expressions' own tables; arguments as in ``correlations``.
 
     Returns:
         [B, K, M]; NaN where something was not finite on the way, meaningless where ``networks.valid`` is False.

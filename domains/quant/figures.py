@@ -83,15 +83,7 @@ def worst_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Expected calibration error over 15 bins of confidence (Guo et al. 2017, eq. 3).
-
-    Args:
-        logits: [B, N, C].
-        labels: [N].
-
-    Returns:
-        [B] in per cent.
-    """
+    """Expected calibration error over 15 bins of confidence (Guo et al. 2017, eq. 3); arguments as in ``accuracy``."""
     odds = np.exp(logits - logits.max(2, keepdims=True))
     confidence = (odds / odds.sum(2, keepdims=True)).max(2)
     right = logits.argmax(2) == labels

@@ -43,11 +43,7 @@ def distinct(texts: Sequence[str], n: int = 1) -> float:
 
 
 def entropy(texts: Sequence[str], n: int = 2) -> float:
-    """Returns the entropy of the set's n-grams.
-
-    Args:
-        texts: the set, [N].
-        n: words of a gram.
+    """Returns the entropy of the set's n-grams; arguments as in ``distinct``.
 
     Returns:
         Nats, 0 or more; NaN where no text has n words.

@@ -88,13 +88,7 @@ def fresh_process(dim: int, batch: int, evaluations: int) -> dict[str, float]:
 
 
 def lone(dim: int, batch: int, evaluations: int) -> None:
-    """Runs one seed from its beginning to its end.
-
-    Args:
-        dim: joints of the arm.
-        batch: solutions a generation.
-        evaluations: of the run.
-    """
+    """Runs one seed from its beginning to its end; arguments as in ``fresh_process``."""
     search = _search(dim, batch)
     for _ in fused.run(search, _begin(search, 0), evaluations):
         pass

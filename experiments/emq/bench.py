@@ -136,13 +136,7 @@ def make(plan: BenchPlan, name: str, folder: Path) -> NetworkRecord:
 
 
 def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
-    """Trains a network, or reads it from the folder or from domain=quant.
-
-    Args:
-        plan: of the budget.
-        name: of the network.
-        folder: of the stored parts.
-    """
+    """Trains a network, or reads it from the folder or from domain=quant; arguments as in ``make``."""
     form = plan.forms[name]
     if registry.FORMS.get(name) == form:
         return registry.load(name)

@@ -59,23 +59,14 @@ def random(problem: Problem, n: int, seed: int) -> np.ndarray:
 
 
 def sample_stratified(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Takes the domain's own samples, spread over size and bits.
-
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
-    """
+    """Takes the domain's own samples, spread over size and bits; arguments as in ``random``."""
     return problem.domain.sample(keys.new(seed), n)
 
 
 def ilp_front(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Returns the optima of the KL tables for 8 sizes x 10 bit operations: at most 80, the same for every seed.
 
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: not used.
+    Arguments as in ``uniform``.
     """
     domain = problem.domain
     plain = Quant(domain.network, domain.option_set, proxy=domain.proxy)  # the optima depend on nothing else
@@ -104,10 +95,7 @@ def seeds(problem: Problem, n: int) -> np.ndarray:
 def genetic(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Runs a genetic algorithm for each of the four budgets, a quarter of the evaluations each: the usual way without a map.
 
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
+    Arguments as in ``random``.
     """
     parts = []
     for i, (size, bops) in enumerate(score.budgets(problem.domain).values()):
@@ -177,34 +165,19 @@ def _children(random: np.random.Generator, parents: np.ndarray, space: tuple[int
 
 
 def map_elites(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Runs MAP-Elites from sampled configs.
-
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
-    """
+    """Runs MAP-Elites from sampled configs; arguments as in ``random``."""
     return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), sample_stratified(problem, 40, seed), n, seed)
 
 
 def map_elites_seeded(problem: Problem, n: int, seed: int) -> np.ndarray:
-    """Runs MAP-Elites from the tables' optima and uniform configs.
-
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
-    """
+    """Runs MAP-Elites from the tables' optima and uniform configs; arguments as in ``random``."""
     return _search(problem, Vary(IntegerReset(problem.domain.space, 1 / 15), 16), seeds(problem, n), n, seed)
 
 
 def surrogate(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Runs MAP-Elites; boosted trees select the children to evaluate, one of 40 (after Quantune).
 
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
+    Arguments as in ``random``.
     """
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 640)
     emitter = ScreeningEmitter(vary, problem.domain, _box(problem), 16, "trees")
@@ -214,10 +187,7 @@ def surrogate(problem: Problem, n: int, seed: int) -> np.ndarray:
 def ilp_emitter(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Proposes the tables' optima for empty and weak cells; tables are refitted to the evaluated configs.
 
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
+    Arguments as in ``random``.
     """
     return _search(problem, _solver(problem, 16), seeds(problem, n), n, seed)
 
@@ -225,10 +195,7 @@ def ilp_emitter(problem: Problem, n: int, seed: int) -> np.ndarray:
 def ours(problem: Problem, n: int, seed: int) -> np.ndarray:
     """Starts from tables and uniform configs; then half exact solutions of refitted tables, half screened children.
 
-    Args:
-        problem: network and images.
-        n: evaluations at most.
-        seed: of all randomness.
+    Arguments as in ``random``.
     """
     vary = Vary(IntegerReset(problem.domain.space, 1 / 15), 320)
     screening = ScreeningEmitter(vary, problem.domain, _box(problem), 8, "tables and trees")

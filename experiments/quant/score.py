@@ -119,9 +119,7 @@ def hypervolume(accuracy: np.ndarray, costs: RelativeCost) -> float:
 
     Slab by slab of accuracy: the area that is dominated in size and bops by those at least so good.
 
-    Args:
-        accuracy: [n] per cent.
-        costs: of the configs.
+    Arguments as in ``front``.
     """
     inside = (costs.size < 1) & (costs.bops < 1)
     order = np.argsort(-accuracy[inside])

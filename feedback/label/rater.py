@@ -105,11 +105,7 @@ def skip(db: sqlite3.Connection, rater: str, token: str) -> None:
 
 
 def undo(db: sqlite3.Connection, rater: str) -> str:
-    """Takes back the rater's last answer or skip, and shows its question again.
-
-    Args:
-        db: the store.
-        rater: the rater's name.
+    """Takes back the rater's last answer or skip, and shows its question again; arguments as in ``upcoming``.
 
     Returns:
         "answered" or "skipped".

@@ -105,15 +105,7 @@ def with_replacement(key: Array, n: int, rows: int) -> np.ndarray:
 
 
 def distinct(key: Array, n: int, rows: int) -> np.ndarray:
-    """Draws triplets of three different rows; a triplet may come twice.
-
-    Args:
-        key: of the draw.
-        n: how many triplets.
-        rows: how many rows.
-
-    Returns:
-        Indices of x, a and b, [n, 3].
+    """Draws triplets of three different rows; a triplet may come twice; arguments as in ``with_replacement``.
 
     Raises:
         ValueError: there are fewer than three rows.

@@ -37,9 +37,7 @@ def is_remote(workers: int | None, remote: RemoteSettings) -> bool:
 def check(workers: int | None, remote: RemoteSettings) -> None:
     """Raises UserError where the settings of workers are impossible or do not fit each other.
 
-    Args:
-        workers: as typed.
-        remote: as typed.
+    Arguments as in ``is_remote``.
 
     Raises:
         UserError: names what to type.

@@ -44,18 +44,11 @@ def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
 
 
 def examine(overrides: list[str], samples: int = SAMPLES) -> Report:
-    """Tries a recipe out and probes what it did.
-
-    Args:
-        overrides: the words after ``qd run``.
-        samples: about how many evaluations the search is tried for, 1 or more.
+    """Tries a recipe out and probes what it did; arguments as in ``findings``.
 
     Returns:
         Facts in words (components, evaluations, measures, time, memory) and faults. A part that cannot be built is a fault;
         of a domain that another program evaluates only the components are named.
-
-    Raises:
-        ValueError: words that cannot be, or ``samples`` below 1.
     """
     if samples < 1:
         raise UserError(f"--samples {samples} is no count", f"type --samples {SAMPLES}")

@@ -142,9 +142,7 @@ def hedges(a: Array, b: Array) -> Array:
 def superiority(a: Array, b: Array) -> Array:
     """Returns the share of pairs in which a is higher (Vargha and Delaney's A, 2000); ties count half.
 
-    Args:
-        a: [..., n]
-        b: [..., m]
+    Arguments as in ``hedges``.
     """
     x, y = a[..., :, None], b[..., None, :]
     return ((x > y) + 0.5 * (x == y)).mean((-2, -1))

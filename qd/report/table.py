@@ -283,12 +283,7 @@ def align(rows: Sequence[Sequence[str]], side: str = "<") -> list[str]:
 
 
 def latex(rows: list[Row], metrics: tuple[str, ...], digits: int = 1) -> str:
-    """Lays rows out as a LaTeX tabular (booktabs).
-
-    Args:
-        rows: [R] of ``summary``.
-        metrics: the columns, in order; "-" where a method has none.
-        digits: decimals.
+    """Lays rows out as a LaTeX tabular (booktabs); arguments as in ``text``.
 
     Returns:
         LaTeX source; in the names of cases, methods and metrics special characters are escaped.

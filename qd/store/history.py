@@ -97,11 +97,7 @@ def load(run: Path, kind: str = HISTORY) -> Columns:
 
 
 def load_parts(run: Path, kind: str = HISTORY) -> Columns:
-    """Returns what the parts hold, as ``load`` does.
-
-    Args:
-        run: the folder.
-        kind: HISTORY or FILM.
+    """Returns what the parts hold, as ``load`` does; arguments as in ``load``.
 
     Returns:
         The columns of all parts, joined in order of their numbers.

@@ -40,9 +40,7 @@ def data(path: Path, fix: str) -> bytes:
 def text(path: Path, fix: str = "save it as UTF-8") -> str:
     """Returns the text of a file in UTF-8, or in UTF-16 with a byte order mark; the mark itself is left out.
 
-    Args:
-        path: the file.
-        fix: what the message proposes.
+    Arguments as in ``data``.
 
     Raises:
         UserError: it cannot be read, or is in another encoding.
@@ -58,11 +56,7 @@ def text(path: Path, fix: str = "save it as UTF-8") -> str:
 
 
 def json_object(path: Path, fix: str) -> dict[str, Any]:
-    """Returns the JSON object that a file holds.
-
-    Args:
-        path: the file.
-        fix: what the message proposes.
+    """Returns the JSON object that a file holds; arguments as in ``data``.
 
     Raises:
         UserError: it cannot be read, is no JSON, or holds something else than an object.
@@ -74,12 +68,7 @@ def json_object(path: Path, fix: str) -> dict[str, Any]:
 
 
 def json_value(path: Path, fix: str) -> Any:
-    """Returns what a JSON file holds, as ``json_object`` does, of any kind.
-
-    Args:
-        path: the file.
-        fix: what the message proposes.
-    """
+    """Returns what a JSON file holds, as ``json_object`` does, of any kind; arguments as in ``data``."""
     try:
         return json.loads(text(path, fix))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -87,11 +76,7 @@ def json_value(path: Path, fix: str) -> Any:
 
 
 def yaml_mapping(path: Path, fix: str) -> dict[str, Any]:
-    """Returns the settings that a YAML file holds, of what JSON can hold.
-
-    Args:
-        path: the file.
-        fix: what the message proposes.
+    """Returns the settings that a YAML file holds, of what JSON can hold; arguments as in ``data``.
 
     Raises:
         UserError: it cannot be read, is no YAML of plain settings, has aliases (which can stand for any amount of text), or
@@ -130,11 +115,7 @@ def npz(path: Path, fix: str, content: bytes | None = None) -> dict[str, np.ndar
 
 
 def npy(path: Path, fix: str) -> np.ndarray:
-    """Returns the array of an npy file; never a pickle.
-
-    Args:
-        path: the file.
-        fix: what the message proposes.
+    """Returns the array of an npy file; never a pickle; arguments as in ``data``.
 
     Raises:
         UserError: it cannot be read, or is no plain array.

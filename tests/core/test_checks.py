@@ -17,7 +17,7 @@ from qd.emitters.vary import Gaussian, IntegerReset, Vary
 from qd.search import start
 from qd.support.errors import UserError
 from qd.types import Evaluation, Search
-from tests.support.toys import SQUARE, Bowl, Counting, Flip, OnHost, Words
+from tests.support.toys import SQUARE, Bowl, Counting, Flip, Matrices, OnHost, Words
 
 GOOD = Search(Bowl(), Select("xy", SQUARE), Grid((8, 8)), Vary(Gaussian(), 8))
 SEEDS = Bowl().sample(keys.new(0), 10)
@@ -415,16 +415,8 @@ def test_sliding_boundaries_refuse_a_descriptor_that_learns() -> None:
 
 
 def test_an_evolution_strategy_on_solutions_that_are_no_vectors() -> None:
-    @dataclass(frozen=True)
-    class Images(Bowl):
-        def sample(self, key, n):
-            return keys.uniform(key, (n, 3, 5), -1, 1)
-
-        def evaluate(self, keys, solutions):
-            return super().evaluate(keys, solutions.reshape(len(solutions), -1))
-
-    search = GOOD._replace(domain=Images(), emitter=Ribs("EvolutionStrategyEmitter", CMA))
-    refused(search, "EvolutionStrategyEmitter", "[3, 5]", seeds=Images().sample(keys.new(0), 4))
+    search = GOOD._replace(domain=Matrices(), emitter=Ribs("EvolutionStrategyEmitter", CMA))
+    refused(search, "EvolutionStrategyEmitter", "[3, 5]", seeds=Matrices().sample(keys.new(0), 4))
 
 
 @pytest.mark.parametrize(

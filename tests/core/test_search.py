@@ -20,7 +20,7 @@ from qd.referee import Referee, corrected_archive
 from qd.search import refit, run, start, step
 from qd.types import Array, Evaluation, Features, Fresh, Params, Rows, Search
 from tests.support.searches import CMA_MAE, CMA_ME, THRESHOLDS, VARY, advance, begin, columns, same
-from tests.support.toys import SQUARE, Bowl, Failing, Flip, OnHost, Respell, Words
+from tests.support.toys import SQUARE, Bowl, Failing, Flip, Matrices, OnHost, Respell, Words
 
 
 def test_first_batch_after_a_refit_carries_the_new_measures() -> None:
@@ -300,15 +300,7 @@ def test_an_emitter_that_asks_for_nothing_does_not_hang() -> None:
 
 
 def test_solutions_of_any_shape_run() -> None:
-    @dataclass(frozen=True)
-    class Images(Bowl):
-        def sample(self, key, n):
-            return keys.uniform(key, (n, 3, 5), -1, 1)
-
-        def evaluate(self, keys, solutions):
-            return super().evaluate(keys, solutions.reshape(len(solutions), -1))
-
-    search = Search(Images(), Select("xy", SQUARE), Grid((6, 6)), VARY)
+    search = Search(Matrices(), Select("xy", SQUARE), Grid((6, 6)), VARY)
     state, batch = step(search, begin(search))
     assert batch.solutions.shape == (32, 3, 5) and HostElites(state.archive).rows().solutions.shape[1:] == (3, 5)
 

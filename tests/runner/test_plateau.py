@@ -9,9 +9,9 @@ import pytest
 from qd.config import compose
 from qd.config.settings import to_config
 from qd.runner.run import run
-from qd.runner.stopping import Stop, Watch
+from qd.runner.stopping import Watch
 from qd.store import archive_file
-from tests.support.runs import QuietRun
+from tests.support.runs import Cut, QuietRun
 
 SMALL = [
     "domain.joints=3",
@@ -42,21 +42,8 @@ def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
     assert json.loads((tmp_path / "whole/result.json").read_text())["ended"] == "plateau"
     assert run_plateau(tmp_path / "whole")["status"] == run_plateau(tmp_path / "whole", "budget=90000")["status"] == "skipped"
 
-    class Cut(Stop):
-        """Asks to stop every few generations."""
-
-        looks = 0
-
-        @property
-        def is_requested(self) -> bool:
-            self.looks += 1
-            return self.looks > 7
-
-        @is_requested.setter
-        def is_requested(self, value: bool) -> None: ...
-
     cuts = 0
-    while (result := run_plateau(tmp_path / "cut", stop=Cut()))["status"] == "stopped":
+    while (result := run_plateau(tmp_path / "cut", stop=Cut(7)))["status"] == "stopped":
         cuts += 1
     assert cuts >= 3 and result["evaluations"] == whole["evaluations"]
     for name, column in columns(tmp_path / "whole").items():

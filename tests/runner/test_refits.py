@@ -11,28 +11,13 @@ from qd.config import compose
 from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
-from qd.runner.stopping import Stop
 from qd.store import archive_file
-from tests.support.runs import QuietRun
+from tests.support.runs import Cut, QuietRun
 
 SMALL = ["domain.joints=3", "archive.dims=[8,8]", "domain_defaults.batch_size=20", "initial=20",
          "log_every=100", "save_every=300",
          "budget=3000", "renderings=0", "descriptor=pca"]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("own_key")
-
-
-class Cut(Stop):
-    """Asks to stop every few generations."""
-
-    looks = 0
-
-    @property
-    def is_requested(self) -> bool:
-        self.looks += 1
-        return self.looks > 12
-
-    @is_requested.setter
-    def is_requested(self, value: bool) -> None: ...
 
 
 def run_refits(path: Path, *overrides: str, console=None, stop=None) -> dict:
@@ -65,7 +50,7 @@ def test_a_run_learns_again_where_offspring_leave_the_bounds_and_there_again_how
     run_refits(tmp_path / "never", *rule, "outside.share=0.99")
     assert fits(tmp_path / "never") == []
     cuts = 0
-    while run_refits(tmp_path / "cut", *rule, stop=Cut())["status"] == "stopped":
+    while run_refits(tmp_path / "cut", *rule, stop=Cut(12))["status"] == "stopped":
         cuts += 1
     assert cuts >= 2 and fits(tmp_path / "cut") == fits(tmp_path / "whole")
     columns, again = (archive_file.load(tmp_path / name).columns for name in ("whole", "cut"))

@@ -24,8 +24,7 @@ HOUSE = Path(__file__).resolve().parents[2]
 SMALL = ["domain.joints=3", "archive.dims=[5,5]", "initial=20", "emitter.batch_size=20", "console=off", "renderings=0"]
 
 
-@pytest.fixture(autouse=True)
-def _own_key(own_key) -> None: ...
+pytestmark = pytest.mark.usefixtures("own_key")
 
 
 @pytest.fixture

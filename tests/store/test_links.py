@@ -16,8 +16,7 @@ FILES = [name for name in run_files.ENTRIES if "." in name]
 FOLDERS = [name for name in run_files.ENTRIES if "." not in name]
 
 
-@pytest.fixture(autouse=True)
-def _own_key(own_key) -> None: ...
+pytestmark = pytest.mark.usefixtures("own_key")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from typing import Any
 
 from qd.config.settings import RunSettings
+from qd.runner.stopping import Stop
 
 
 def run_settings(**settings: Any) -> RunSettings:
@@ -35,3 +36,19 @@ class Quiet:
     def say(self, text: str) -> None: ...
 
     def close(self, summary: dict) -> None: ...
+
+
+class Cut(Stop):
+    """Requests a stop every few generations."""
+
+    def __init__(self, generations: int) -> None:
+        super().__init__()
+        self.generations, self.looks = generations, 0
+
+    @property
+    def is_requested(self) -> bool:
+        self.looks += 1
+        return self.looks > self.generations
+
+    @is_requested.setter
+    def is_requested(self, value: bool) -> None: ...

@@ -33,6 +33,17 @@ class Bowl:
 
 
 @dataclass(frozen=True)
+class Matrices(Bowl):
+    """A bowl over solutions [3, 5]."""
+
+    def sample(self, key: Array, n: int) -> Array:
+        return keys.uniform(key, (n, 3, 5), -1, 1)
+
+    def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
+        return super().evaluate(keys, solutions.reshape(len(solutions), -1))
+
+
+@dataclass(frozen=True)
 class Failing:
     """Another pure domain, of which each evaluation fails with probability ``share``."""
 

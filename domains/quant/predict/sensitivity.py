@@ -101,11 +101,7 @@ def loss(bank: Bank, images: Images) -> Sensitivity:
 
 
 def flips(bank: Bank, images: Images) -> Sensitivity:
-    """Share of predictions that change, one layer quantized at a time; needs no labels.
-
-    Args:
-        bank: of a classifier.
-        images: N images; their labels are not used.
+    """Share of predictions that change, one layer quantized at a time; needs no labels; arguments as in ``kl``.
 
     Returns:
         Shares in 0..1: [L, W] and [L, A].
@@ -135,11 +131,7 @@ def layer_error(bank: Bank, images: Images) -> Sensitivity:
 
 
 def sqnr(bank: Bank, images: Images) -> Sensitivity:
-    """Negative signal-to-noise ratio in decibels: 10 log10 of the relative squared error.
-
-    Args:
-        bank: L layers in W + A options.
-        images: N images, which give the inputs in full precision; their labels are not used.
+    """Negative signal-to-noise ratio in decibels: 10 log10 of the relative squared error; arguments as in ``layer_error``.
 
     Returns:
         Decibels, -120 or more: [L, W] and [L, A].
@@ -148,11 +140,7 @@ def sqnr(bank: Bank, images: Images) -> Sensitivity:
 
 
 def snip(bank: Bank, images: Images) -> Sensitivity:
-    """Sum of |gradient times change| (Lee et al. 2019).
-
-    Args:
-        bank: of a classifier.
-        images: N images with labels.
+    """Sum of |gradient times change| (Lee et al. 2019); arguments as in ``loss``.
 
     Returns:
         [L, W], with the root mean square of the gradients over images, and [L, A], the mean over images.
@@ -161,11 +149,7 @@ def snip(bank: Bank, images: Images) -> Sensitivity:
 
 
 def fisher(bank: Bank, images: Images) -> Sensitivity:
-    """Sum of squared gradient times squared change: the diagonal of the empirical Fisher matrix.
-
-    Args:
-        bank: of a classifier.
-        images: N images with labels.
+    """Sum of squared gradient times squared change: the diagonal of the empirical Fisher matrix; arguments as in ``loss``.
 
     Returns:
         [L, W], with the mean of the squared gradients over images, and [L, A], the mean over images.
@@ -176,9 +160,7 @@ def fisher(bank: Bank, images: Images) -> Sensitivity:
 def relevance(bank: Bank, images: Images) -> Sensitivity:
     """Each layer's |input times gradient of the chosen logit| (Montavon et al. 2018), times its relative squared errors.
 
-    Args:
-        bank: of a classifier.
-        images: N images; their labels are not used.
+    Arguments as in ``kl``.
 
     Returns:
         layer_error times the layer's relevance, summed over its inputs, mean over images: [L, W] and [L, A].
@@ -191,9 +173,7 @@ def relevance(bank: Bank, images: Images) -> Sensitivity:
 def hawq_v1(bank: Bank, images: Images) -> Sensitivity:
     """Top eigenvalue of each layer's Hessian times the squared change (Dong et al. 2019); inputs by KL, on the same scale.
 
-    Args:
-        bank: of a classifier.
-        images: N images with labels.
+    Arguments as in ``loss``.
 
     Returns:
         [L, W], where a negative eigenvalue counts as 0, and [L, A], KL times the ratio of the weights' medians.
@@ -204,9 +184,7 @@ def hawq_v1(bank: Bank, images: Images) -> Sensitivity:
 def omega(bank: Bank, images: Images) -> Sensitivity:
     """Average trace of each layer's Hessian times the squared change (Dong et al. 2020); inputs by KL, on the same scale.
 
-    Args:
-        bank: of a classifier.
-        images: N images with labels.
+    Arguments as in ``loss``.
 
     Returns:
         [L, W], where a negative trace counts as 0, and [L, A], KL times the ratio of the weights' medians.

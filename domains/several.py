@@ -1,4 +1,4 @@
-"""Functions of two objectives whose optima lie apart (as in MOME, Pierrot et al. 2022).
+"""Functions of two objectives with optima apart (as in MOME, Pierrot et al. 2022).
 
     d_k = x - lag_k
     objective_k = -(10 D + sum(d_k^2 - 10 cos 2 pi d_k))         0 at x = lag_k

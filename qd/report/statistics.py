@@ -82,7 +82,7 @@ def median(values: Array) -> Mean:
 
 def _ranks(n: int) -> tuple[int, float]:
     """Returns rank d and a share: ends of the interval lie that share of the way from the d-th value of each side inwards."""
-    coverage = lambda d: 1 - 2 * stats.binom.cdf(d - 1, n, 0.5)  # of the d-th smallest to the d-th largest
+    coverage = lambda d: float(1 - 2 * stats.binom.cdf(d - 1, n, 0.5))  # of the d-th smallest to the d-th largest
     rank = max(1, int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5)))
     if coverage(rank) <= LEVEL:
         return rank, 0.0

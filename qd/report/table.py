@@ -236,9 +236,13 @@ def read(path: Path) -> list[Row]:
     with path.open(newline="") as file:
         return [
             Row(
-                *(record[name] for name in ("case", "method", "metric")),
-                *(float(record[name]) for name in ("value", "low", "high")),
-                n=int(record["n"]),  # pyright: ignore[reportCallIssue]
+                record["case"],
+                record["method"],
+                record["metric"],
+                float(record["value"]),
+                float(record["low"]),
+                float(record["high"]),
+                n=int(record["n"]),
                 values=tuple(map(float, (record.get("values") or "").split())),
                 p=float(record.get("p") or "nan"),
             )

@@ -20,7 +20,8 @@ KEPT = {  # folder -> the study that wrote it
     "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdhf": "qdhf.study", "quant_forms": "quant.forms", "quant_front": "quant.front",
-    "quant_speed": "quant.speed", "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
+    "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
+    "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
     "stax_sight": "sparse.sight",
 }  # fmt: skip
 KEYS = list(product(("a", "b"), ("ours", "theirs"), range(3)))

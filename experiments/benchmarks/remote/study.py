@@ -28,7 +28,7 @@ from qd import keys, metrics, remote
 from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.remote.steady import Steady
-from qd.report.table import Row, Runs, summary
+from qd.report.table import Row, Runs, of_ratios, summary
 from qd.search import run, start
 from qd.types import Search
 
@@ -50,11 +50,16 @@ def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", out: str = 
     for case, method, seed, measure in measurements:
         if case in names and not runs.has(case, method, seed):
             study.add(runs, case, method, seed, measure())
-    rows = [*summary(runs), *equivalence.mean_differences(runs, ["simulated clock"], SCORES, "steady", "generations")]
-    study.report(folder, [*rows, *ratios(runs)], SHOWN, 3, ("numpy", "ribs", "distributed"))
+    study.report(folder, rows(runs), SHOWN, 3, ("numpy", "ribs", "distributed"))
     if runs.column(worker_memory.CASE, "dask, 2 workers", "driver growth"):
         worker_memory.figure(runs).savefig(folder / "memory.png", dpi=130)
-    print(equivalence.verdicts(rows))
+    print(equivalence.verdicts(rows(runs)))
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians, the difference of both drivers' scores, and ratios of the same round."""
+    scores = equivalence.mean_differences(runs, ["simulated clock"], SCORES, "steady", "generations")
+    return [*summary(runs), *scores, *ratios(runs)]
 
 
 def plan(n: int, seeds: int) -> Iterator[tuple[str, str, int, Callable[[], dict[str, float]]]]:
@@ -257,11 +262,9 @@ def ratios(runs: Runs) -> list[Row]:
     for case, method, other in pairs:
         metric = "ms an evaluation" if case.startswith("overhead") else "per_s"
         ours, theirs = runs.column(case, method, metric), runs.column(case, other, metric)
-        values = np.array([ours[i] / theirs[i] for i in sorted(ours.keys() & theirs.keys())])
-        if len(values):
-            rows.append(
-                Row(case, f"{method} / {other}", "speed", float(np.median(values)), values.min(), values.max(), len(values))
-            )
+        values = [ours[i] / theirs[i] for i in sorted(ours.keys() & theirs.keys())]
+        if values:
+            rows.append(of_ratios(case, f"{method} / {other}", "speed", values))
     return rows
 
 

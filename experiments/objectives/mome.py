@@ -9,6 +9,7 @@ and coverage, all by one function on both archives; evaluations a CPU-second wit
 
 import importlib.util
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from qd.emitters.fronts import VaryFronts
 from qd.emitters.vary import IsoLine, Vary
 from qd.report.table import summary
 from qd.search import run, start
-from qd.types import Search
+from qd.types import Evaluation, Search
 
 BUDGETS = {"quick": 1, "first": 10}  # seeds
 EVALUATIONS, BATCH, SIDE, FRONT, ISO, LINE = 20_000, 100, 16, 16, 0.05, 0.1
@@ -47,7 +48,8 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     sides = {
         "fronts": partial(ours, False),
         "fronts, crowding": partial(ours, True),
-        "grid of own hypervolumes": one_elite,
+        "grid of own hypervolumes": partial(one_elite, DOMAIN),
+        "grid of weighted sums": partial(one_elite, WeightedSum(DOMAIN.dim)),
         **({"QDax": by_qdax} if importlib.util.find_spec("qdax") else {}),
     }
     for key in study.missing(runs, ((CASE, method, seed) for seed in range(BUDGETS[budget]) for method in sides)):
@@ -71,10 +73,39 @@ def ours(crowding: bool, seed: int) -> dict[str, float]:
     return scores(data["objectives"], data["index"]) | rate
 
 
-def one_elite(seed: int) -> dict[str, float]:
-    """Plain MAP-Elites on the own hypervolume: one row a cell."""
+@dataclass(frozen=True)
+class WeightedSum(Rastrigins):
+    """The same functions with one objective, the mean of the two in units of their ranges; both are a feature."""
+
+    @property
+    def objective_range(self) -> Any:
+        """Of the mean."""
+        return (0.0, 1.0)
+
+    def evaluate(self, keys: Any, solutions: Any) -> Evaluation:
+        """Evaluates as Rastrigins does.
+
+        Args:
+            keys: unused.
+            solutions: [B, D].
+
+        Returns:
+            Objective [B]; features corner [B, 2] and objectives [B, 2].
+        """
+        objectives, features = super().evaluate(keys, solutions)
+        low, high = np.array(DOMAIN.objective_range, np.float32).T
+        return Evaluation(((objectives - low) / (high - low)).mean(axis=1), features | {"objectives": objectives})
+
+
+def one_elite(domain: Rastrigins, seed: int) -> dict[str, float]:
+    """Plain MAP-Elites: one row a cell.
+
+    Args:
+        domain: one objective, or the own hypervolume of two.
+        seed: of the search.
+    """
     grid = Grid((SIDE, SIDE))
-    search = Search(DOMAIN, Select("corner", BOUNDS), grid, Vary(IsoLine(ISO, LINE), BATCH), keep=("objectives",))
+    search = Search(domain, Select("corner", BOUNDS), grid, Vary(IsoLine(ISO, LINE), BATCH), keep=("objectives",))
     rate, archive = timed(search, seed)
     data = archive.data()
     return scores(data["objectives"], data["index"]) | rate

@@ -1,7 +1,6 @@
 """A descriptor that selects features, written by hand."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from qd.types import Array, Features, Fresh, Params, Rows
 
@@ -22,7 +21,7 @@ class Select:
     pure: bool = True
     learns: bool = False
 
-    @cached_property
+    @property
     def reads(self) -> tuple[str, ...]:
         """The feature alone."""
         return (self.feature,)

@@ -87,7 +87,7 @@ def _ranks(n: int) -> tuple[int, float]:
     if coverage(rank) <= LEVEL:
         return rank, 0.0
     part = (coverage(rank) - LEVEL) / (coverage(rank) - coverage(rank + 1))
-    return rank, (n - rank) * part / (rank + (n - 2 * rank) * part)
+    return rank, float((n - rank) * part / (rank + (n - 2 * rank) * part))
 
 
 def difference(a: Array, b: Array, paired: bool, alpha: float = ALPHA, level: float = LEVEL) -> Difference:

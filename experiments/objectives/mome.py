@@ -25,7 +25,7 @@ from qd.archives import Fronts, Grid
 from qd.archives.fronts import hypervolume
 from qd.emitters.fronts import VaryFronts
 from qd.emitters.vary import IsoLine, Vary
-from qd.report.table import summary
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.types import Evaluation, Search
 
@@ -54,9 +54,8 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
     }
     for key in study.missing(runs, ((CASE, method, seed) for seed in range(BUDGETS[budget]) for method in sides)):
         study.add(runs, *key, sides[key[1]](key[2]))
-    rows = [*summary(runs), *equivalence.mean_differences(runs, [CASE], SCORES[:2], "fronts", "QDax")]
-    study.report(folder, rows, (*SCORES, "per_cpu_s"), 3, ("numpy", "ribs", "jax", "moocore", "qdax"))
-    print(equivalence.verdicts(rows))
+    study.report(folder, rows(runs), (*SCORES, "per_cpu_s"), 3, ("numpy", "ribs", "jax", "moocore", "qdax"))
+    print(equivalence.verdicts(rows(runs)))
 
 
 def ours(crowding: bool, seed: int) -> dict[str, float]:
@@ -176,6 +175,11 @@ def scores(goals: np.ndarray, cells: np.ndarray) -> dict[str, float]:
         "coverage": 100 * len(occupied) / count,
         "rows": len(goals),
     }
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians, and the difference from QDax with its 90 % interval."""
+    return [*summary(runs), *equivalence.mean_differences(runs, [CASE], SCORES[:2], "fronts", "QDax")]
 
 
 if __name__ == "__main__":

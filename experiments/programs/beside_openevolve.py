@@ -24,7 +24,7 @@ from domains.programs import measures
 from experiments import command, study
 from experiments.command import Names
 from experiments.programs import scripted
-from qd.report.table import summary
+from qd.report.table import Row, Runs, summary
 from qd.store import archive_file, checkpoints_of_openevolve
 from qd.support import json_lines
 from qd.support.errors import UserError
@@ -71,7 +71,7 @@ def main(
         if not project.is_dir():
             raise UserError(f"examples={examples} has no {project.name}", "type examples=FOLDER of openevolve's examples")
         study.add(runs, case, method, seed, play(project, method, seed, n, peer), METRICS)
-    study.report(folder, summary(runs, "mean"), METRICS, 3, ("numpy", "ribs"))
+    study.report(folder, rows(runs), METRICS, 3, ("numpy", "ribs"))
 
 
 def play(project: Path, method: str, seed: int, calls: int, peer: str) -> dict[str, float]:
@@ -181,6 +181,11 @@ class _model:
 def _calls(url: str) -> int:
     with urllib.request.urlopen(url) as answer:
         return json.load(answer)["calls"]
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns means over seeds."""
+    return summary(runs, "mean")
 
 
 if __name__ == "__main__":

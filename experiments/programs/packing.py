@@ -19,7 +19,7 @@ from experiments.command import Names
 from experiments.programs.plans import SCRIPTED
 from qd import keys
 from qd.config.compose import assemble, load
-from qd.report.table import summary
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 
 METHODS = {"MAP-Elites": ["emitter=code_rewrite"], "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"]}
@@ -53,7 +53,7 @@ def main(
         model = SCRIPTED if lm == "scripted" else [f"lm={lm}", "lm.cache=runs/programs.sqlite", "lm.folder=null"]
         words = ["domain=bin_packing", *model, *METHODS[method], "domain.folder=null", f"seed={seed}"]
         study.add(runs, case, method, seed, play(words, seed, n), METRICS)
-    study.report(folder, summary(runs, "mean"), METRICS, 3, ("numpy", "ribs", "pydantic-monty"))
+    study.report(folder, rows(runs), METRICS, 3, ("numpy", "ribs", "pydantic-monty"))
 
 
 def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
@@ -85,6 +85,11 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
     seconds = [record.seconds for source in set(sources) if (record := domain.journal.find(source))]
     more = {"search_excess": -float(objective[best]), "programs": float(len(sources)), "seconds": float(np.nansum(seconds))}
     return held | {"gain": held["best_fit"] - held["excess"]} | more
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns means over seeds."""
+    return summary(runs, "mean")
 
 
 if __name__ == "__main__":

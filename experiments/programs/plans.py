@@ -21,7 +21,7 @@ from experiments import command, study
 from experiments.command import Names
 from qd import diversity, keys
 from qd.config.compose import assemble, load
-from qd.report.table import summary
+from qd.report.table import Row, Runs, summary
 from qd.search import run, start
 from qd.support.errors import UserError
 from qd.types import Batch
@@ -79,7 +79,7 @@ def main(
         )
         words += [*METHODS[method], f"sandbox={sandbox}", "domain.folder=null", "domain_defaults.batch_size=2", f"seed={seed}"]
         study.add(runs, case, method, seed, play(words, seed, n), METRICS)
-    study.report(folder, summary(runs, "mean"), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
+    study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
 
 
 def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
@@ -163,6 +163,11 @@ def _calls(lm: Any) -> int:
     """Calls of the model, those that the cache answered included."""
     rows = [row for row in lm.report() if row["role"] != "probe"]
     return int(sum(row["calls"] - sum(row["why"].values()) + row["cached"] for row in rows))
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns means over seeds."""
+    return summary(runs, "mean")
 
 
 if __name__ == "__main__":

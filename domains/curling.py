@@ -11,7 +11,7 @@ B episodes, C of them stepped together, D parameters, P points of a trace, T ste
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +63,7 @@ class Curling:
     slow: float = 1.0  # a contact slower than this does not bounce
     chunk: int = 64  # episodes stepped together
     pure: bool = True
+    objective_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         episodes.check(self.steps, self.points, self.chunk)
@@ -80,17 +81,8 @@ class Curling:
         """The range of a parameter."""
         return self.controller.space
 
-    @property
-    def objective_range(self) -> tuple[float, float]:
-        """The least and the largest objective."""
-        return (0.0, 1.0)
-
     def sample(self, key: Array, n: int) -> Array:
-        """Draws controllers; arguments as in ``Domain``.
-
-        Returns:
-            Parameters, [n, D].
-        """
+        """Draws controllers; arguments as in ``Domain``."""
         return self.controller.sample(key, n, _READINGS, _ACTIONS)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

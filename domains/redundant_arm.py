@@ -11,6 +11,7 @@ B episodes, C of them driven together, D parameters, J joints, P points of a tra
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, reduce
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +52,7 @@ class RedundantArm:
     time: float = 0.02  # seconds in a step: two of the authors' sub-steps
     chunk: int = 8  # arms driven together; most fail early, and a chunk stops when all of its arms have
     pure: bool = True
+    objective_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         episodes.check(self.steps, self.points, self.chunk)
@@ -68,17 +70,8 @@ class RedundantArm:
         """The range of a parameter."""
         return self.controller.space
 
-    @property
-    def objective_range(self) -> tuple[float, float]:
-        """The least and the largest objective."""
-        return (0.0, 1.0)
-
     def sample(self, key: Array, n: int) -> Array:
-        """Draws controllers; arguments as in ``Domain``.
-
-        Returns:
-            Parameters, [n, D].
-        """
+        """Draws controllers; arguments as in ``Domain``."""
         return self.controller.sample(key, n, self.joints, self.joints)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

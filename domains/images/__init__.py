@@ -7,6 +7,7 @@ B batch, S side in pixels, G genes, V length of the view.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,7 @@ class Pictures:
     spread: float = 1.0  # standard deviation of the weights of fresh pictures
     detail: float = 3.0  # how far the corners are from the centre: more shows more of the pattern
     pure: bool = True
+    objective_range: ClassVar[tuple[float, float]] = (0.0, 100.0)
 
     def __post_init__(self) -> None:
         if self.side < 8 or self.width < 4 or self.width % 4:
@@ -42,11 +44,6 @@ class Pictures:
     def genes(self) -> int:
         """G, the number of weights of one picture."""
         return sum(i * o for i, o in self._shapes)
-
-    @property
-    def objective_range(self) -> tuple[float, float]:
-        """The least and the largest objective."""
-        return (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws weights from a normal distribution of deviation ``spread``; arguments as in ``Domain``.

@@ -5,6 +5,7 @@ The data are scikit-learn's 1797 handwritten digits of 8 x 8 pixels. B batch, Z 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -32,11 +33,7 @@ class Digits:
     steps: int = 3000  # of training, batches of 128: about 2 s
     seed: int = 0  # of the generator: the same in every run
     pure: bool = True
-
-    @property
-    def objective_range(self) -> tuple[float, float]:
-        """The least and the largest objective."""
-        return (0.0, 100.0)
+    objective_range: ClassVar[tuple[float, float]] = (0.0, 100.0)
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws latents from the generator's prior; arguments as in ``Domain``.

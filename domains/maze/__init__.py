@@ -79,11 +79,7 @@ class Maze:
         return self.goal.objective_range(self.steps, self.robot.speed)
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws policies as the controller does; arguments as in ``Domain``.
-
-        Returns:
-            Parameters, [n, D].
-        """
+        """Draws policies as the controller does; arguments as in ``Domain``."""
         return self.controller.sample(key, n, self.inputs, _ACTIONS)
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:

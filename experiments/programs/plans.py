@@ -16,7 +16,7 @@ import numpy as np
 
 from domains.programs import Programs, measures
 from domains.programs.code import fault_of
-from domains.programs.problems.tasks import CASES
+from domains.programs.problems.cases import CASES
 from experiments import command, study
 from experiments.command import Names
 from qd import diversity, keys

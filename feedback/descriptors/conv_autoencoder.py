@@ -84,8 +84,7 @@ class ConvAutoencoder:
             Weights, and the scales of pixels and measures.
 
         Raises:
-            UserError: the images are not square, their side does not fit the network, they are fewer than 8, or all are the
-                same.
+            UserError: as ``fit``.
         """
         return self.fit(key, None, rows, fresh)
 

@@ -27,19 +27,11 @@ class Select:
         return (self.feature,)
 
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing; arguments as in ``Descriptor``.
-
-        Returns:
-            No params.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return ()
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Learns nothing; arguments as in ``Descriptor``.
-
-        Returns:
-            The params.
-        """
+        """Learns nothing; arguments as in ``Descriptor``."""
         return params
 
     def __call__(self, params: Params, features: Features) -> Array:

@@ -86,11 +86,7 @@ class Ticks:
         return tuple(np.array(even_borders(x, n), np.float32) for x, n in zip(columns.T, self.cells, strict=True))
 
     def fit(self, key: Array, params: Params, rows: Rows, fresh: Fresh) -> Params:
-        """Keeps the borders; arguments as in ``Descriptor``.
-
-        Returns:
-            The params.
-        """
+        """Keeps the borders; arguments as in ``Descriptor``."""
         return params
 
     def __call__(self, params: Params, features: Features) -> Array:

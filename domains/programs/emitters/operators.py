@@ -130,21 +130,11 @@ class RewriteCode(_Whole):
     name: str = "rewrite"
 
     def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
-        """Chooses the parents.
-
-        Args:
-            key: of the draws.
-            pool: the programs.
-        """
+        """Chooses the parents; arguments as in ``Write``."""
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns the prompt.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-        """
+        """Returns the prompt; arguments as in ``Write``."""
         return context.coder.prompt("rewrite", **_task(context), **_shown(context, parents[0]))
 
 
@@ -155,31 +145,15 @@ class Diff:
     name: str = "diff"
 
     def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
-        """Chooses the parents.
-
-        Args:
-            key: of the draws.
-            pool: the programs.
-        """
+        """Chooses the parents; arguments as in ``Write``."""
         return _draw(key, pool, 1)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns the prompt.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-        """
+        """Returns the prompt; arguments as in ``Operator``."""
         return context.coder.prompt("diff", **_task(context), **_shown(context, parents[0]))
 
     def child(self, context: Context, parents: Sequence[Parent], reply: str | None) -> str:
-        """Returns the source that a reply stands for.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-            reply: of the model.
-        """
+        """Returns the source that a reply stands for; arguments as in ``Operator``."""
         return into_frame(parents[0].source, apply_edits(parents[0].source, reply))
 
 
@@ -190,21 +164,11 @@ class Crossover(_Whole):
     name: str = "crossover"
 
     def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
-        """Chooses the parents.
-
-        Args:
-            key: of the draws.
-            pool: the programs.
-        """
+        """Chooses the parents; arguments as in ``Write``."""
         return _draw(key, pool, 2)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns the prompt.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-        """
+        """Returns the prompt; arguments as in ``Write``."""
         other = parents[-1].source
         return context.coder.prompt("crossover", **_task(context), **_shown(context, parents[0]), other=other)
 
@@ -216,12 +180,7 @@ class Repair(_Whole):
     name: str = "repair"
 
     def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
-        """Chooses the parents.
-
-        Args:
-            key: of the draws.
-            pool: the programs.
-        """
+        """Chooses the parents; arguments as in ``Write``."""
         usable = [(number, source) for number, source in pool.faulty if not fault_of(source)]
         if usable:
             number, source = usable[keys.integers(key, (1,), 0, len(usable))[0]]
@@ -230,12 +189,7 @@ class Repair(_Whole):
         return _draw(key, pool, 1, worse if len(worse) else None)
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns the prompt.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-        """
+        """Returns the prompt; arguments as in ``Write``."""
         return context.coder.prompt("repair", **_task(context), **_shown(context, parents[0]))
 
 
@@ -247,21 +201,11 @@ class NearCode(_Whole):
     name: str = "near"
 
     def parents(self, key: Array, pool: ParentPool) -> list[Parent]:
-        """Chooses the parents.
-
-        Args:
-            key: of the draws.
-            pool: the programs.
-        """
+        """Chooses the parents; arguments as in ``Write``."""
         return [_parent(pool, i) for i in near(key, pool.place, self.shots)]
 
     def prompt(self, context: Context, parents: Sequence[Parent]) -> str:
-        """Returns the prompt.
-
-        Args:
-            context: coder, problem and journal.
-            parents: [P].
-        """
+        """Returns the prompt; arguments as in ``Write``."""
         language, worst_first = context.problem.language, sorted(parents, key=lambda parent: parent.objective)
         shown = [f"Score {each.objective:.4g}:\n```{language}\n{each.source.rstrip()}\n```" for each in worst_first]
         return context.coder.prompt("near", **_task(context), programs="\n\n".join(shown))

@@ -41,15 +41,7 @@ class PlanSearch:
         check_domain(self.domain)
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Begins without observations.
-
-        Args:
-            key: unused.
-            elites: unused.
-
-        Returns:
-            The memory.
-        """
+        """Begins without observations; arguments as in ``Emitter``."""
         return Ideas((), ())
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
@@ -83,15 +75,7 @@ class PlanSearch:
         return memory, Offspring(objects_of(children), np.zeros((len(children), 0), np.int64))
 
     def tell(self, memory: Memory, batch: Batch) -> Memory:
-        """Learns nothing.
-
-        Args:
-            memory: returned as it is.
-            batch: unused.
-
-        Returns:
-            The memory.
-        """
+        """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
     @property

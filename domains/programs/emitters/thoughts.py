@@ -58,11 +58,7 @@ class RethinkMCTS:
         check_domain(self.domain)
 
     def init(self, key: Array, elites: Elites) -> Memory:
-        """Begins with the root.
-
-        Args:
-            key: unused.
-            elites: unused.
+        """Begins with the root; arguments as in ``Emitter``.
 
         Returns:
             The tree.
@@ -179,12 +175,7 @@ def place_path(nodes: tuple[Thought, ...], at: int) -> list[int]:
 
 
 def path(nodes: tuple[Thought, ...], at: int) -> list[str]:
-    """Returns the thoughts from the root to a node.
-
-    Args:
-        nodes: of the tree.
-        at: the last of them.
-    """
+    """Returns the thoughts from the root to a node; arguments as in ``place_path``."""
     return [nodes[i].thought for i in place_path(nodes, at)]
 
 

@@ -156,11 +156,7 @@ class Project:
         return names
 
     def job(self, source: str) -> Execution:
-        """Calls its evaluator, stage by stage where it has stages.
-
-        Args:
-            source: of the program.
-        """
+        """Calls its evaluator, stage by stage where it has stages; arguments as in ``Problem``."""
         assert self._evaluator and self._program  # checked above
         evaluator = self.settings["evaluator"]
         inputs = {

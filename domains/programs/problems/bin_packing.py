@@ -82,11 +82,7 @@ class BinPacking:
         return FIRST_FIT, BEST_FIT, WEIGHED
 
     def job(self, source: str) -> Execution:
-        """Packs all instances.
-
-        Args:
-            source: of the program.
-        """
+        """Packs all instances; arguments as in ``Problem``."""
         return Execution(source, _HARNESS, {"instances": self.draw(), "capacity": self.capacity})
 
     def score(self, value: Any) -> Score:

@@ -48,11 +48,7 @@ class CirclePacking:
         return (GRID,)
 
     def job(self, source: str) -> Execution:
-        """Calls pack.
-
-        Args:
-            source: of the program.
-        """
+        """Calls pack; arguments as in ``Problem``."""
         return Execution(source, "result = [[float(v) for v in circle] for circle in pack(n)]", {"n": self.circles})
 
     def score(self, value: Any) -> Score:

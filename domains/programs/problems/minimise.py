@@ -109,11 +109,7 @@ class Minimise:
         return RANDOM_SEARCH, SMALLER_STEPS
 
     def job(self, source: str) -> Execution:
-        """Searches on all cases.
-
-        Args:
-            source: of the program.
-        """
+        """Searches on all cases; arguments as in ``Problem``."""
         return Execution(source, _HARNESS, {"cases": self._cases(), "budget": self.budget})
 
     def score(self, value: Any) -> Score:

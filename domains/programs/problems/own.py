@@ -63,11 +63,7 @@ class Evaluator:
         return (Path(self.program).read_text(encoding="utf-8"),)
 
     def job(self, source: str) -> Execution:
-        """Calls the evaluator.
-
-        Args:
-            source: of the program.
-        """
+        """Calls the evaluator; arguments as in ``Problem``."""
         path = Path(self.evaluator).resolve()
         inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
         return Execution("", DRIVER, inputs, folders=(str(path.parent),))
@@ -110,11 +106,7 @@ class Command:
         return (Path(self.program).read_text(encoding="utf-8"),)
 
     def job(self, source: str) -> Execution:
-        """Calls the executable.
-
-        Args:
-            source: of the program.
-        """
+        """Calls the executable; arguments as in ``Problem``."""
         folder = Path(self.folder or Path(self.program).parent).resolve()
         words = [str(folder / word) if (folder / word).is_file() else word for word in shlex.split(self.command)]
         name = Path(self.program).name

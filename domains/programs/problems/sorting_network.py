@@ -39,11 +39,7 @@ class SortingNetwork:
         return (BUBBLE,)
 
     def job(self, source: str) -> Execution:
-        """Calls network.
-
-        Args:
-            source: of the program.
-        """
+        """Calls network; arguments as in ``Problem``."""
         return Execution(source, "result = [[int(i), int(j)] for i, j in network(n)]", {"n": self.wires})
 
     def score(self, value: Any) -> Score:

@@ -8,6 +8,7 @@ from typing import Any
 
 from domains.programs.problem import Score
 from domains.programs.problems import tasks
+from domains.programs.problems.cases import CASES
 from domains.programs.sandbox.limits import Execution
 from qd.support.spelling import unknown
 
@@ -33,29 +34,25 @@ class Synthesis:
     initial: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.task not in tasks.CASES:
-            raise unknown("domain.problem.task", self.task, list(tasks.CASES))
+        if self.task not in CASES:
+            raise unknown("domain.problem.task", self.task, list(CASES))
 
     @property
     def statement(self) -> str:
         """The task in words, with its public cases."""
         function = getattr(tasks, f"_{self.task}")
         head = f"def solve{inspect.signature(function)}:"
-        shown = [f"solve({', '.join(map(repr, case))}) == {function(*case)!r}" for case in tasks.CASES[self.task][0][:3]]
+        shown = [f"solve({', '.join(map(repr, case))}) == {function(*case)!r}" for case in CASES[self.task][0][:3]]
         words = " ".join((inspect.getdoc(function) or "").split())
         return f"Write a Python function `{head}`\n{words}\nExamples:\n" + "\n".join(shown)
 
     @property
     def cases(self) -> list[tuple]:
         """Arguments of the calls."""
-        return tasks.CASES[self.task][1 if self.hidden else 0]
+        return CASES[self.task][1 if self.hidden else 0]
 
     def job(self, source: str) -> Execution:
-        """Calls solve with every case.
-
-        Args:
-            source: of the program.
-        """
+        """Calls solve with every case; arguments as in ``Problem``."""
         return Execution(source + "\nsolve\n", _HARNESS, {"cases": [list(case) for case in self.cases]})
 
     def score(self, value: Any) -> Score:

@@ -21,6 +21,7 @@ from domains.programs.page import highlight, page
 from domains.programs.problem import read_score
 from domains.programs.problems import tasks
 from domains.programs.problems.bin_packing import BEST_FIT, FIRST_FIT, BinPacking
+from domains.programs.problems.cases import CASES
 from domains.programs.problems.circle_packing import GRID, CirclePacking
 from domains.programs.problems.human_eval import HumanEval, read
 from domains.programs.problems.minimise import RANDOM_SEARCH, Minimise
@@ -173,9 +174,9 @@ def test_an_executable_judges_any_language(tmp_path):
 
 def test_every_reference_of_the_30_tasks_passes_its_cases_in_monty():
     sandbox = monty()
-    assert len(tasks.CASES) == 30
-    for name in tasks.CASES:
-        source = inspect.getsource(tasks).partition("CASES: dict")[0] + f"\nsolve = _{name}\n"
+    assert len(CASES) == 30
+    for name in CASES:
+        source = inspect.getsource(tasks) + f"\nsolve = _{name}\n"
         for hidden in (False, True):
             problem = Synthesis(name, hidden)
             record = run(problem, sandbox, source)

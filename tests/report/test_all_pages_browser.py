@@ -6,6 +6,7 @@ $PAGE_SHOTS names a folder for screenshots.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -195,14 +196,23 @@ def test_the_comparison_of_two_methods_in_each_look(chromium, runs, tmp_path):
 
 
 def shown_evaluations(page: Any) -> int:
-    """The evaluations that the report in the newest frame shows; 0 while it is loading or replaced."""
+    """The evaluations that the report in the visible frame shows; 0 while it is loading or replaced."""
     from playwright.sync_api import Error  # pyright: ignore[reportMissingImports]
 
     try:
-        text = page.frames[-1].evaluate("document.querySelector('#figures dd')?.textContent ?? '0'")
-    except Error:
+        frame = page.query_selector("#frames iframe:not([style*=hidden])").content_frame()
+        text = frame.evaluate("document.querySelector('#figures dd')?.textContent ?? '0'")
+    except (Error, AttributeError):  # there is no such frame any more
         return 0
     return int(text.replace(",", "") or 0)
+
+
+def seconds_of_a_trivial_page(page: Any, address: str) -> float:
+    """How long this browser, on this machine now, takes for a small file in a new tab."""
+    began, tab = time.monotonic(), page.context.new_page()
+    tab.goto(f"{address}static/view.css")
+    tab.close()
+    return time.monotonic() - began
 
 
 def test_a_checkpoint_of_a_running_search_is_shown_within_two_seconds(chromium, tmp_path):
@@ -224,20 +234,27 @@ def test_a_checkpoint_of_a_running_search_is_shown_within_two_seconds(chromium, 
         with viewed(tmp_path / "runs") as address:
             page, trouble = opened(chromium, f"{address}run?{urlencode({'id': f'live/{run.name}'})}", "#frames iframe")
             wait_for(lambda: shown_evaluations(page) > 0)
-            delays = []
-            for _ in range(3):
+            delays, trivial = [], []
+            for _ in range(5):
                 before = read_evaluations(run)
                 wait_for(lambda before=before: read_evaluations(run) > before)
-                written, evaluations = time.monotonic(), read_evaluations(run)
+                written, evaluations = (run / "now/archive.json").stat().st_mtime, read_evaluations(run)
                 wait_for(lambda evaluations=evaluations: shown_evaluations(page) >= evaluations)
-                delays.append(time.monotonic() - written)
+                delays.append(time.time() - written)
+                trivial.append(seconds_of_a_trivial_page(page, address))
             assert page.locator("#state").inner_text() == "running" and trouble == []
             page.context.close()
     finally:
         search.terminate()
         search.wait(30)
-    print(f"shown after {', '.join(f'{delay:.2f}' for delay in delays)} s")
-    assert min(delays) < 2  # what else runs on this machine only adds to it
+    print(
+        *(
+            f"shown after {delay:.2f} s, a trivial page after {other:.2f} s"
+            for delay, other in zip(delays, trivial, strict=True)
+        ),
+        sep="\n",
+    )
+    assert statistics.median(delays) < 2 + statistics.median(trivial)  # what else runs on this machine slows both
 
 
 def read_evaluations(run: Path) -> int:

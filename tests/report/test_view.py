@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from starlette.testclient import TestClient
 from qd.archives import CVT, Grid, Proximity
 from qd.cli.main import main
 from qd.report.stored_run import load_run
-from qd.report.view import thumbnail
+from qd.report.view import app, thumbnail
 from qd.report.view.app import application
 from qd.report.view.listing import Listing, describe
 from qd.runner import live_map
@@ -73,6 +74,21 @@ def test_a_list_that_did_not_change_is_not_sent_again(tmp_path):
         "coverage": 7.0,
         "best": 9.0,
     }
+
+
+def test_a_request_that_waits_is_answered_once_the_run_changes(tmp_path, monkeypatch):
+    run, browser = toy(tmp_path / "a"), client(tmp_path)
+    monkeypatch.setattr(app, "_WAIT", 0.3)
+    have = browser.get("/runs.json", params={"id": "a"}).json()["version"]
+    began = time.monotonic()
+    assert browser.get("/runs.json", params={"id": "a", "have": have, "wait": 1}).status_code == 204
+    assert time.monotonic() - began >= 0.3
+    monkeypatch.setattr(app, "_WAIT", 600)
+    writer = threading.Timer(0.3, lambda: (run / "metrics.csv").write_text("evals,best\n190,9.0\n"))
+    writer.start()
+    answer = browser.get("/runs.json", params={"id": "a", "have": have, "wait": 1})
+    assert answer.status_code == 200 and answer.json()["runs"][0]["evaluations"] == 190
+    assert time.monotonic() - began < 60
 
 
 def test_a_run_that_appears_is_listed_and_one_that_goes_is_not(tmp_path):

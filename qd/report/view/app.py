@@ -1,8 +1,10 @@
 """The pages of `qd view`: the list, runs and comparisons in frames, and thumbnails. All of them only read."""
 
+import asyncio
 import hashlib
 import json
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -28,6 +31,7 @@ from qd.support.web.guard import RENDERING_HEADERS, Guard
 _STATIC = Path(__file__).parent / "static"
 _COMPARED = 200  # runs at once
 _REPORTS, _THUMBNAILS = 6, MOST  # that are remembered
+_WAIT, _TICK = 2.0, 0.1  # seconds until a request that waits is answered, and between two looks at the files' times
 _REPORT_POLICY = "; frame-ancestors 'self'; sandbox allow-scripts allow-downloads"  # sandbox: it reaches no other page
 _SCORES = {"coverage": ["coverage", " %"], "qd_score": ["QD score", ""], "best": ["best", ""]}  # column -> title, unit
 
@@ -48,9 +52,22 @@ class View:
         """Returns the page with the report of one run in a frame."""
         return FileResponse(_STATIC / "run.html")
 
-    def runs(self, request: Request) -> Response:
-        """Returns the list, or one run of it with id=ID, as JSON; 204 where it is as in have=VERSION."""
-        id = request.query_params.get("id")
+    async def runs(self, request: Request) -> Response:
+        """Returns the list, or one run of it with id=ID, as JSON; 204 where it is as in have=VERSION.
+
+        With wait=1 the answer comes as soon as a file of the run changes, or after two seconds.
+        """
+        id, have = request.query_params.get("id"), request.query_params.get("have")
+        end = time.monotonic() + (_WAIT if "wait" in request.query_params else 0.0)
+        while True:
+            facts = await run_in_threadpool(self._facts, id)
+            if facts["version"] != have:
+                return JSONResponse(facts)
+            if time.monotonic() >= end:
+                return Response(status_code=204)
+            await asyncio.sleep(_TICK)
+
+    def _facts(self, id: str | None) -> dict[str, Any]:
         entries = self.listing.entries() if id is None else [self._entry(id)]
         facts = {
             "folder": _plain(str(self.listing.folder)),
@@ -59,9 +76,7 @@ class View:
             "runs": [_finite(entry) for entry in entries],
         }
         version = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-        if request.query_params.get("have") == version:
-            return Response(status_code=204)
-        return JSONResponse(facts | {"version": version})
+        return facts | {"version": version}
 
     def thumbnail(self, request: Request) -> Response:
         """Returns the map of a run as a small png; 204 where it has none yet."""

@@ -332,4 +332,5 @@ async function main() {
   if (data.arrays.has("id") && data.arrays.get("id").length) start(new Model(data));
 }
 
-main().catch((error) => { $("trouble").textContent = String(error.message ?? error); });
+main().catch((error) => { $("trouble").textContent = String(error.message ?? error); })
+  .finally(() => { if (parent !== window) parent.postMessage("drawn", "*"); }); // qd view then puts it in place of an older one

@@ -19,10 +19,12 @@ function progressText(run) {
   return `${count(run.evaluations)}${of} evaluations`;
 }
 
-// Asks again and again; hands on what is new, and says so where the server does not answer.
+// Asks again and again; hands on what is new, and says so where the server does not answer. With wait: 1 in the query
+// the server answers once there is news, and a pause follows an answer only.
 async function poll(query, show, pause = POLL) {
   let have = "";
   for (;;) {
+    let rest = POLL;
     try {
       const answer = await fetch(`/runs.json?${new URLSearchParams({...query, have})}`);
       if (answer.status === 200) {
@@ -30,10 +32,11 @@ async function poll(query, show, pause = POLL) {
         have = facts.version;
         show(facts);
       }
+      if (answer.ok) rest = pause;
       $("trouble").textContent = answer.ok ? "" : await answer.text();
     } catch {
       $("trouble").textContent = "The server does not answer. Start qd view again; this page then goes on by itself.";
     }
-    do await new Promise((done) => setTimeout(done, pause)); while (document.hidden);
+    do await new Promise((done) => setTimeout(done, rest)); while (document.hidden);
   }
 }

@@ -91,7 +91,8 @@ def test_domain(name) -> None:
 
 def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -> None:
     each = jax.random.split(jax.random.key(0), len(x))
-    plain, traced = domain.evaluate(each, x), jax.jit(domain.evaluate)(each, x)
+    evaluations = domain.evaluate(each, x), jax.jit(domain.evaluate)(each, x)
+    plain, traced = (programs.with_one_objective(domain, evaluation) for evaluation in evaluations)
     for name in names:
         np.testing.assert_allclose(plain.features[name], traced.features[name], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(plain.objective, traced.objective, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(plain.objective)))

@@ -52,7 +52,9 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
             raise UserError("it holds a quotation mark")
         if "evals" not in names:
             raise UserError("its first line names no evals")
-        numbers = [[_number(cell) for cell in row] for row in rows]
+        cells = "".join(lines[1:])
+        number = _number if "_" in cells or not cells.isascii() else _python_number  # once for all: there may be 100,000s
+        numbers = [[number(cell) for cell in row] for row in rows]
         if not all(math.isfinite(row[names.index("evals")]) for row in numbers):
             raise UserError("a row has no evals")
         evals = [row[names.index("evals")] for row in numbers]
@@ -66,4 +68,8 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
 def _number(cell: str) -> float:
     if "_" in cell or not cell.isascii():  # Python reads 1_000 and other alphabets' digits, pandas does not
         raise ValueError(f"could not convert {cell!r} to a number")
+    return _python_number(cell)
+
+
+def _python_number(cell: str) -> float:
     return float(cell or "nan")

@@ -207,18 +207,18 @@ def shown_evaluations(page: Any) -> int:
     return int(text.replace(",", "") or 0)
 
 
-def seconds_of_a_trivial_page(page: Any, address: str) -> float:
-    """How long this browser, on this machine now, takes for a small file in a new tab."""
-    began, tab = time.monotonic(), page.context.new_page()
-    tab.goto(f"{address}static/view.css")
-    tab.close()
-    return time.monotonic() - began
+def slowness() -> float:
+    """How many times as long as its CPU time a computation takes now, on a machine that does other things too."""
+    began, cpu_began = time.monotonic(), time.thread_time()
+    while time.thread_time() - cpu_began < 0.3:
+        sum(range(10_000))
+    return max(1.0, (time.monotonic() - began) / (time.thread_time() - cpu_began))
 
 
 def test_a_checkpoint_of_a_running_search_is_shown_within_two_seconds(chromium, tmp_path):
     words = [
         "budget=100000000",
-        "save_every=1000",
+        "save_every=20000",
         "save_seconds=1",
         f"runs={tmp_path}/runs",
         "name=live",
@@ -234,27 +234,22 @@ def test_a_checkpoint_of_a_running_search_is_shown_within_two_seconds(chromium, 
         with viewed(tmp_path / "runs") as address:
             page, trouble = opened(chromium, f"{address}run?{urlencode({'id': f'live/{run.name}'})}", "#frames iframe")
             wait_for(lambda: shown_evaluations(page) > 0)
-            delays, trivial = [], []
+            delays, times = [], []
             for _ in range(5):
                 before = read_evaluations(run)
                 wait_for(lambda before=before: read_evaluations(run) > before)
                 written, evaluations = (run / "now/archive.json").stat().st_mtime, read_evaluations(run)
                 wait_for(lambda evaluations=evaluations: shown_evaluations(page) >= evaluations)
                 delays.append(time.time() - written)
-                trivial.append(seconds_of_a_trivial_page(page, address))
+                times.append(slowness())
             assert page.locator("#state").inner_text() == "running" and trouble == []
             page.context.close()
     finally:
         search.terminate()
         search.wait(30)
-    print(
-        *(
-            f"shown after {delay:.2f} s, a trivial page after {other:.2f} s"
-            for delay, other in zip(delays, trivial, strict=True)
-        ),
-        sep="\n",
-    )
-    assert statistics.median(delays) < 2 + statistics.median(trivial)  # what else runs on this machine slows both
+    for delay, slow in zip(delays, times, strict=True):
+        print(f"shown after {delay:.2f} s on a machine {slow:.1f} times as slow as alone")
+    assert statistics.median(delays) < 2 * statistics.median(times)
 
 
 def read_evaluations(run: Path) -> int:

@@ -25,6 +25,7 @@ from qd.archives import Grid
 from qd.emitters.vary import IsoLine, Vary
 from qd.fused import driver
 from qd.fused.prepare import prepare
+from qd.plots import bands
 from qd.report.table import Runs
 from qd.search import start
 from qd.types import Search
@@ -40,11 +41,13 @@ LABELS = {"batch": "batch", "cells": "cells", "dimensions": "dimensions"} | {
     "strategies": "evolution strategies (CMA-ME, 10-D)",
     "seeds": "seeds in one process (10-D, batch 100)",
 }
-COLORS = {"limit": "0.6", "fused, hash": "C0", "fused, threefry": "C2", "pyribs": "C3"} | {
-    "one by one": "C1",
-    "threads": "C4",
-    "map": "C5",
-}
+STYLES = (
+    {"limit": {"color": "0.6", "linestyle": ":"}}
+    | {  # told apart by colour-blind readers, and in grey
+        method: bands.line_style(i) for i, method in enumerate(("fused, hash", "pyribs", "fused, threefry"))
+    }
+    | {method: bands.line_style(i) for i, method in enumerate(("one by one", "threads", "map"))}
+)
 BUDGETS = {"quick": 1, "first": 3, "full": 10}  # rounds
 STARTS, NUMBERS = 1024, 4_000_000  # seeds; genes evaluated in a round, so that large solutions take no longer
 PAIRS = {
@@ -140,14 +143,14 @@ def sheet(runs: Runs) -> Figure:
 
 def _costs(panel: Axes, runs: Runs, axis: str) -> None:
     cases = _cases(runs, axis)
-    for method, color in COLORS.items():
+    for method, style in STYLES.items():
         cost: Callable = lambda case, method=method: 1e9 / np.array(list(runs.column(case, method, "per_cpu_s").values()))
         there = sorted((point, cost(case)) for case, point in cases.items() if len(runs.column(case, method, "per_cpu_s")))
         if there:
             points, middle = [point for point, _ in there], [float(np.median(values)) for _, values in there]
-            panel.plot(points, middle, color=color, marker="o", markersize=3, label=method)
+            panel.plot(points, middle, marker="o", markersize=3, label=method, **style)
             low, high = [v.min() for _, v in there], [v.max() for _, v in there]
-            panel.fill_between(points, low, high, color=color, alpha=0.15, linewidth=0)
+            panel.fill_between(points, low, high, color=style["color"], alpha=0.15, linewidth=0)
     _frame(panel, LABELS[axis], "CPU ns an evaluation")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qd.plots import bands
 from qd.support import json_lines
 
 Curve = list[tuple[float, ...]]
@@ -44,11 +45,11 @@ def figures(curves: Curves):
         figure = Figure(figsize=(13, 4), layout="constrained")
         left, right = figure.subplots(1, 2)
         for i, (method, seeds) in enumerate(methods.items()):
-            style = {"color": f"C{i % 10}", "linestyle": "-" if i < 10 else "--"}
+            style = bands.line_style(i)
             for axes, column in ((left, lambda c: c[:, 1]), (right, lambda c: c[:, 2:].min(axis=1))):
                 x, low, middle, high = _band([(c[:, 0], column(c)) for c in seeds.values()])
                 axes.plot(x, middle, label=f"{method} ({len(seeds)})", **style)
-                axes.fill_between(x, low, high, alpha=0.12, color=style["color"], linewidth=0)
+                axes.fill_between(x, low, high, alpha=0.08, color=style["color"], linewidth=0)
         left.set(xlabel="evaluations", ylabel="coverage by all evaluated, %", title=case)
         right.set(xlabel="evaluations", ylabel="best reward in the worst area", ylim=(-0.02, 1.02))
         right.axhline(0.9, color="grey", linewidth=0.7, linestyle=":")

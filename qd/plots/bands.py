@@ -43,7 +43,7 @@ def bands(methods: Mapping[str, Mapping[str, Band]], title: str, panels: Sequenc
         rows = -(-len(methods) // legend)
         figure = Figure(figsize=(2.6 * across, 0.4 + 2.2 * down + 0.18 * rows), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=9)
-        looks = {name: _look(i) for i, name in enumerate(methods)}
+        looks = {name: line_style(i) for i, name in enumerate(methods)}
         places = figure.subplots(down, across, squeeze=False).flat
         for axes, panel in zip(places, panels, strict=False):
             _draw(
@@ -71,7 +71,8 @@ def _draw(axes: Any, bands_by_method: dict[str, Band], panel: CurvePanel, looks:
     against_evaluations(axes, max(float(np.max(band.evaluations)) for band in finite.values()))
 
 
-def _look(rank: int) -> dict[str, Any]:
+def line_style(rank: int) -> dict[str, Any]:
+    """Returns colour, dashes and width of the rank-th line of a figure."""
     again, colour = divmod(rank, len(COLOURS))
     return {"color": COLOURS[colour], "linestyle": _DASHES[again % len(_DASHES)], "linewidth": 1.5}
 

@@ -23,6 +23,7 @@ from qd.support import atomic, json_lines
 from qd.support.errors import UserError
 
 Statistic = Literal["median", "mean"]  # over seeds, each with its interval
+_COST = re.compile(r"(_s|_ms|_mb|seconds)$|^ms an evaluation$")  # names of times, rates (per_s) and memory
 
 
 class Row(NamedTuple):
@@ -129,6 +130,8 @@ def summary(runs: Runs, statistic: Statistic = "median") -> list[Row]:
 def over_seeds(case: str, method: str, metric: str, values: Sequence[float], statistic: Statistic = "median") -> Row:
     """Returns the row of one number: median or mean over seeds, with its 95 % interval; NaN where there is none.
 
+    Intervals of times, rates and memory, which cannot be negative, are cut at 0: that takes away nothing that could be true.
+
     Args:
         case: what was searched.
         method: by which it was searched.
@@ -136,6 +139,11 @@ def over_seeds(case: str, method: str, metric: str, values: Sequence[float], sta
         values: [n], one for each seed.
         statistic: over the seeds.
     """
+    row = _over_seeds(case, method, metric, values, statistic)
+    return row._replace(low=max(row.low, 0.0)) if _COST.search(metric) and min(values, default=0) >= 0 else row
+
+
+def _over_seeds(case: str, method: str, metric: str, values: Sequence[float], statistic: Statistic = "median") -> Row:
     from qd.report import statistics  # scipy takes half a second, which no command needs
 
     column = np.asarray(values, np.float64)
@@ -153,7 +161,7 @@ def of_ratios(case: str, method: str, metric: str, values: Sequence[float]) -> R
         metric: name of the number.
         values: [n] ratios above 0, one for each seed.
     """
-    row = over_seeds(case, method, metric, np.log(values).tolist())
+    row = _over_seeds(case, method, metric, np.log(values).tolist())
     low, high = np.exp(row[4:6]).tolist()
     few = tuple(map(float, values)) if row.values else ()
     return row._replace(value=float(np.median(values)), low=low, high=high, values=few)
@@ -183,7 +191,7 @@ def difference(runs: Runs, case: str, method: str, other: str, metric: str) -> R
         raise UserError(f"{method} and {other} share no seed of {metric} in {case}", "run both on the same seeds")
     a, b = np.array(pairs).T
     between = statistics.difference(a, b, paired=True)
-    row = over_seeds(case, f"{method} - {other}", metric, a - b, "mean")
+    row = _over_seeds(case, f"{method} - {other}", metric, a - b, "mean")
     return row._replace(low=float(between.low), high=float(between.high), p=float(between.p))
 
 

@@ -90,3 +90,19 @@ def test_names_that_latex_would_read_as_commands_are_escaped():
     said = table.latex([Row("a&b", "dims=[9,9] #1^2 {x}~$", "qd_score", 5, 4, 6, 3)], ("qd_score",))
     assert r"a\&b & dims=[9,9] \#1\textasciicircum{}2 \{x\}\textasciitilde{}\$ & 3 & 5.0 [4.0, 6.0] \\" in said
     assert r"$n$ & qd\_score \\" in said
+
+
+def test_intervals_of_times_are_cut_at_zero_and_those_of_other_numbers_and_of_differences_are_not(tmp_path):
+    values = [0.1, 0.2, 2.0]
+    whole = table.over_seeds("a", "b", "score", values, "mean")
+    assert whole.low < 0
+    for metric in ("wall_s", "evals_per_s", "rows_mb", "cpu_seconds"):
+        assert table.over_seeds("a", "b", metric, values, "mean") == whole._replace(metric=metric, low=0.0)
+    assert np.isnan(table.over_seeds("a", "b", "wall_s", [1.0]).low)
+    ratios = table.of_ratios("a", "ours / theirs", "per_s", [2.0, 4.0, 64.0])
+    assert 0 < ratios.low < 1
+    runs = table.Runs(tmp_path / "r.jsonl")
+    for seed, value in enumerate(values):
+        runs.add("a", "ours", seed, {"wall_s": 3 + value})
+        runs.add("a", "theirs", seed, {"wall_s": 3.0})
+    assert table.difference(runs, "a", "ours", "theirs", "wall_s").low == pytest.approx(whole.low)

@@ -18,7 +18,7 @@ A reference names a row of a table (study, case, method, metric; what it lacks i
 a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for both without
 the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of
 seeds, ``commit`` for the commit of the table, and ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales;
-``seeds=20-39`` is the median over these alone. A number that a table lacks is empty in a table of a page and a fault
+``seeds=20-39`` is the median over these alone, and empty where none of them was run. A number that a table lacks is empty in a table of a page and a fault
 elsewhere.
 """
 
@@ -134,7 +134,8 @@ def _number(reference: str, fields: Fields) -> str:
     if row is not None and "seeds" in of:
         first, last = map(int, of["seeds"].split("-"))
         column = _runs(of["study"]).column(row.case, row.method, row.metric)
-        row = table.over_seeds(*row[:3], [value for seed, value in column.items() if first <= seed <= last])
+        values = [value for seed, value in column.items() if first <= seed <= last]
+        row = table.over_seeds(*row[:3], values) if values else None
     return "" if row is None else _text(row, of["study"], of["form"], float(of["times"]))
 
 

@@ -18,8 +18,8 @@ A reference names a row of a table (study, case, method, metric; what it lacks i
 a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for both without
 the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of
 seeds, ``commit`` for the commit of the table, and ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales;
-``seeds=20-39`` is the median over these alone, and empty where none of them was run. A number that a table lacks is empty in a table of a page and a fault
-elsewhere.
+``seeds=20-39`` is the median over these alone, and empty where none of them was run. A number that a table lacks is empty in
+a table of a page and a fault elsewhere.
 """
 
 import json

@@ -62,12 +62,12 @@ def test_a_reference_is_written_in_its_form(page, reference, words):
 
 
 def test_a_table_is_written_row_by_row_and_again_is_the_same(page):
-    columns = {"method": "$label", "score": "[[form=.1]]", "fresh": "[[form=.1; seeds=20-39]]"}
+    columns = {"method": "$label", "score": "[[form=.1]]", "seeds 20 to 39": "[[form=.1; seeds=20-39]]"}
     rows = [{"label": "we", "method": "ours"}, {"label": "nobody", "method": "b"}]
     plan = {"defaults": DEFAULTS, "tables": {"t": {"columns": columns, "rows": rows}}}
     text = page(plan, "<!--t-->\n<!--/-->")
     assert text.split("\n")[2:6] == [
-        "| method | score | fresh |",
+        "| method | score | seeds 20 to 39 |",
         "|---|---|---|",
         "| we | 5.0 |  |",
         "| nobody |  |  |",

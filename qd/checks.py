@@ -17,6 +17,7 @@ from qd.support import error_notes
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import (
+    OBJECTIVES,
     Archive,
     Array,
     Batch,
@@ -191,6 +192,11 @@ def _evaluation(domain: Domain, evaluation: Any, n: int, names: tuple[str, ...])
                 f"{who} gave a feature {name!r} of {dtype} {list(shape)} for {n} solutions", f"return numbers, [{n}, ...]"
             )
     for name in names:
+        if name == OBJECTIVES and name not in features:
+            raise UserError(
+                f"{_name(domain)} has one objective, and archive=fronts keeps fronts of several",
+                "type archive=grid, or choose a domain with an objective [B, K] such as domain=rastrigins",
+            )
         if name not in features:
             where = "in domain_defaults.feature, descriptor.features, keep or film"
             raise unknown("feature", name, features, f"of {_name(domain)}", where)

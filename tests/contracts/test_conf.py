@@ -13,7 +13,7 @@ from qd.config.settings import RunSettings
 from qd.referee import Referee
 from qd.runner import refits
 from qd.support.conf import conf
-from tests.support.choices import NEEDED, copied
+from tests.support.choices import NEEDED, copied, want_packages_of
 
 CHOICES = sorted(path.relative_to(conf()).with_suffix("") for path in conf().glob("*/**/*.yaml"))
 GROUPS = {"domain", "descriptor", "archive", "emitter", "referee", "driver", "recipe"}
@@ -26,6 +26,7 @@ RECIPES = [
 
 
 def settings_of(choice: Path) -> RunSettings:
+    want_packages_of(choice.as_posix())
     return compose.load([f"{choice.parent}={choice.name}", *NEEDED.get(choice.as_posix(), [])])
 
 

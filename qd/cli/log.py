@@ -7,6 +7,7 @@ seed, budget, choices and numbers; no code, no key, no text of a config, nothing
   qd log runs/arm/s0 --to tensorboard             event files in RUN/trackers, for tensorboard --logdir runs
   WANDB_MODE=offline qd log runs/arm/s0 --to wandb
   MLFLOW_TRACKING_URI=http://... qd log runs/arm/s0 --to mlflow
+  MLFLOW_TRACKING_URI=file:mlruns MLFLOW_ALLOW_FILE_STORE=true qd log runs/arm/s0 --to mlflow
 """
 
 from argparse import SUPPRESS

@@ -17,11 +17,13 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 def check(run: Path, names: Iterable[str] = run_files.ENTRIES) -> None:
     """Raises UserError where an entry of a run folder, at any depth, is a link, a pipe or a device; names it.
 
+    The folders of experiment trackers below trackers/ are not looked into: wandb makes links there, nothing of ours reads them.
+
     Args:
         run: the folder; it need not exist.
         names: the entries that are looked at.
     """
-    for path, mode in _walk([run / name for name in names]):
+    for path, mode in _walk([run / name for name in names], run / run_files.TRACKERS):
         if stat.S_ISLNK(mode):
             raise _refusal(path)
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -60,16 +62,16 @@ def is_inside(run: Path, path: Path) -> bool:
     return ".." not in inner.parts and not any(step.is_symlink() for step in steps)
 
 
-def _walk(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
-    """Yields all entries below some paths, themselves first, each with its mode."""
+def _walk(paths: Iterable[Path], trackers: Path) -> Iterator[tuple[Path, int]]:
+    """Yields all entries below some paths, themselves first, each with its mode; of the folder of trackers not its folders'."""
     for path in paths:
         try:
             mode = path.lstat().st_mode
-            inner = sorted(path.iterdir()) if stat.S_ISDIR(mode) else []
+            inner = sorted(path.iterdir()) if stat.S_ISDIR(mode) and path.parent != trackers else []
         except OSError:  # not there, or gone since it was listed
             continue
         yield path, mode
-        yield from _walk(inner)
+        yield from _walk(inner, trackers)
 
 
 def _refusal(link: Path) -> UserError:

@@ -113,6 +113,13 @@ def test_a_live_tracker_is_a_process_of_its_own(tmp_path, monkeypatch):
     assert more["start_new_session"]
 
 
+def test_mlflow_without_a_place_to_write_to_is_answered_with_what_to_type(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("mlflow", reason="mlflow lacks: pip install 'qd-atlas[mlflow]'")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://x")
+    assert main(["log", str(stored(tmp_path / "s3")), "--to", "mlflow"]) == 1
+    assert "MLFLOW_TRACKING_URI=file:mlruns" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_the_package_itself_takes_the_rows_offline(tmp_path, tracker):
@@ -132,6 +139,7 @@ def test_the_package_itself_takes_the_rows_offline(tmp_path, tracker):
         "tensorboard": lambda: list(run.glob("trackers/tensorboard/events*")),
     }[tracker]()
     assert files
+    assert main(["report", str(run)]) == 0  # whatever the tracker put into the folder
     if tracker == "mlflow":
         assert [line.split()[1:] for line in files[0].read_text().splitlines()] == [
             ["5.0", "100"],

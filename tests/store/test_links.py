@@ -143,3 +143,21 @@ def test_is_inside(run, outside):
     assert not links.is_inside(run, run / "figures" / ".." / ".." / "diary.txt") and not links.is_inside(
         run, outside / "diary.txt"
     )
+
+
+def test_links_that_a_tracker_made_in_its_own_folder_are_not_looked_at_and_others_are_refused(tmp_path):
+    (tmp_path / "secret").write_text("x")
+    trackers = tmp_path / "run/trackers"
+    (trackers / "wandb/offline-run").mkdir(parents=True)
+    (trackers / "wandb/debug.log").symlink_to(tmp_path / "secret")
+    (trackers / "wandb/offline-run/core.log").symlink_to(tmp_path / "secret")
+    links.check(tmp_path / "run")
+    for name in ("wandb.json", "mlflow"):
+        (trackers / name).symlink_to(tmp_path / "secret")
+        with pytest.raises(UserError, match=f"{name} is a link"):
+            links.check(tmp_path / "run")
+        (trackers / name).unlink()
+    (tmp_path / "run/renderings/trackers").mkdir(parents=True)
+    (tmp_path / "run/renderings/trackers/a").symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match="a is a link"):
+        links.check(tmp_path / "run")

@@ -67,18 +67,23 @@ class WandbWriter:
     """Weights & Biases; WANDB_MODE=offline writes files to be sent later (wandb sync)."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> None:
+        """Opens a run; arguments as in ``open_writer``. Raises UserError where there is no account."""
         import wandb  # pyright: ignore[reportMissingImports]
+        from wandb.errors import UsageError  # pyright: ignore[reportMissingImports]
 
         quiet = wandb.Settings(
             console="off", silent=True, save_code=False, disable_git=True, disable_job_creation=True, x_disable_stats=True,
-            x_disable_meta=True, x_save_requirements=False,
+            x_disable_meta=True, x_save_requirements=False, symlink=False,
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.id = id or uuid.uuid4().hex[:8]
         project = os.environ.get("WANDB_PROJECT", group)
-        self._run = wandb.init(
-            project=project, name=name, id=self.id, resume="allow", config=dict(settings), dir=str(folder), settings=quiet
-        )
+        try:
+            self._run = wandb.init(
+                project=project, name=name, id=self.id, resume="allow", config=dict(settings), dir=str(folder), settings=quiet
+            )
+        except UsageError as error:  # e.g. no account
+            raise UserError(f"wandb: {error}", "type wandb login, or WANDB_MODE=offline before the command") from error
         self._run.define_metric("evaluations")
         self._run.define_metric("*", step_metric="evaluations")
 
@@ -100,11 +105,21 @@ class MlflowWriter:
     """MLflow; MLFLOW_TRACKING_URI names the server or the folder."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], id: str | None, folder: Path) -> None:
+        """Opens a run; arguments as in ``open_writer``. Raises UserError where MLflow can write nowhere."""
         from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
+        from mlflow.exceptions import MlflowException  # pyright: ignore[reportMissingImports]
 
-        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI"))
-        if id is None:
+        place = os.environ.get("MLFLOW_TRACKING_URI")
+        try:
+            self._client = MlflowClient(place)
             experiment = self._client.get_experiment_by_name(group)
+        except MlflowException as error:
+            raise UserError(
+                f"MLflow cannot write to {place or 'its own default'} ({str(error).strip().splitlines()[0]})",
+                "name a server or a folder: MLFLOW_TRACKING_URI=http://..., or MLFLOW_TRACKING_URI=file:mlruns with "
+                "MLFLOW_ALLOW_FILE_STORE=true",
+            ) from error
+        if id is None:
             number = self._client.create_experiment(group) if experiment is None else experiment.experiment_id
             id = str(self._client.create_run(number, run_name=name).info.run_id)
             for key, value in settings.items():
@@ -128,7 +143,9 @@ class TensorboardWriter:
         from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
 
         self.id = id or name
-        self._writer = SummaryWriter(str(folder / "tensorboard"), write_to_disk=True)
+        self._writer = SummaryWriter(
+            str(folder / "tensorboard"), write_to_disk=True, filename_suffix=f".{uuid.uuid4().hex[:8]}"
+        )
         if id is None:
             self._writer.add_text("settings", "\n".join(f"    {key}: {value}" for key, value in settings.items()), 0)
 

@@ -41,7 +41,7 @@ LABELS = {"batch": "batch", "cells": "cells", "dimensions": "dimensions"} | {
     "strategies": "evolution strategies (CMA-ME, 10-D)",
     "seeds": "seeds in one process (10-D, batch 100)",
 }
-STYLES = (
+STYLES: dict[str, dict[str, Any]] = (
     {"limit": {"color": "0.6", "linestyle": ":"}}
     | {  # told apart by colour-blind readers, and in grey
         method: bands.line_style(i) for i, method in enumerate(("fused, hash", "pyribs", "fused, threefry"))

@@ -211,11 +211,13 @@ def test_who_is_too_quick_is_slowed_down(tmp_path):
     with served(tmp_path, "--limit", "2") as port:
         ann, bob = Person(port, "ann"), Person(port, "bob")
         began = time.monotonic()
-        said = [ann.say("left") for _ in range(12)]
-        assert 4 <= said.count(200) <= 5 + 2 * (time.monotonic() - began) and 429 in said
+        statuses = [ann.say("left")]
+        while statuses[-1] == 200 and len(statuses) < 30:  # on a busy machine she is seldom too quick
+            statuses.append(ann.say("left"))
+        assert 4 <= statuses.count(200) <= 5 + 2 * (time.monotonic() - began) and statuses[-1] == 429
         assert ann.headers["retry-after"] == "1" and "A little slower" in ann.page
         assert bob.say("left") == 200
-    assert stored(tmp_path)[0] == said.count(200) + 1
+    assert stored(tmp_path)[0] == statuses.count(200) + 1
 
 
 def test_what_is_shown_comes_from_the_runs_own_files(tmp_path):

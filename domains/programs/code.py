@@ -1,6 +1,6 @@
 """Code in the replies of a language model: blocks of it, exact edits, blocks that may change, rows that fail before a run.
 
-A reply without usable code still becomes a row: a source whose first line says why it failed.
+A reply without usable code still becomes a row: a source that says in its first line why it failed.
 """
 
 import re

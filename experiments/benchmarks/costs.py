@@ -43,7 +43,7 @@ LABELS = {"batch": "batch", "cells": "cells", "dimensions": "dimensions"} | {
 }
 STYLES: dict[str, dict[str, Any]] = (
     {"limit": {"color": "0.6", "linestyle": ":"}}
-    | {  # told apart by colour-blind readers, and in grey
+    | {  # distinct for colour-blind readers, and in grey
         method: bands.line_style(i) for i, method in enumerate(("fused, hash", "pyribs", "fused, threefry"))
     }
     | {method: bands.line_style(i) for i, method in enumerate(("one by one", "threads", "map"))}

@@ -162,7 +162,7 @@ def _until(row: Row, name: str, kind: str) -> str:
     """Returns evaluations until something happened, in thousands, "-" where they are the whole budget.
 
     Args:
-        row: whose case ends with its budget, "N evaluations".
+        row: its case ends with the budget, "N evaluations".
         name: of the study.
         kind: k: the median and the range over seeds; w: each seed's, in order; c: in how many seeds it happened.
     """

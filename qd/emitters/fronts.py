@@ -38,16 +38,7 @@ class VaryFronts(Vary):
         Vary(self.variation, self.batch_size).check(key, solutions, archive)
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
-        """Draws parents and varies them.
-
-        Args:
-            key: of the draws and of the variation.
-            memory: empty.
-            elites: that parents are drawn from.
-
-        Returns:
-            The memory, and B children with the ids [B, P] of their parents.
-        """
+        """Draws parents and varies them; arguments as in ``Emitter``."""
         draw_key, vary_key = keys.split(key)
         count = self.variation.parents
         cells, goals = elites.take(np.arange(elites.size), "cell", OBJECTIVES)

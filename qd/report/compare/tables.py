@@ -44,7 +44,7 @@ def csv_text(kind: type[Row] | type[Contrast], rows: Sequence[Row] | Sequence[Co
     """Returns rows as csv, numbers in six significant digits.
 
     Args:
-        kind: whose fields are the head.
+        kind: its fields are the head.
         rows: of that kind.
     """
     buffer = io.StringIO()

@@ -28,9 +28,9 @@ def test_a_project_is_read_as_its_config_says(capsys):
     assert dict(Project(str(PROJECT), bounds={"size": (0, 5)}).bounds)["size"] == (0, 5)
     domain = programs(str(PROJECT), Coder(None), Plain())
     assert domain.coder.temperature == 0.3 and domain.coder.longest == 4096
-    said = capsys.readouterr().err
-    assert "change nothing here: max_iterations (type budget=), llm.primary_model (type lm=), database.population_size" in said
-    assert "temperature" not in said and "num_islands" not in said
+    shown = capsys.readouterr().err
+    assert "change nothing here: max_iterations (type budget=), llm.primary_model (type lm=), database.population_size" in shown
+    assert "temperature" not in shown and "num_islands" not in shown
     made = emitter(domain)
     assert made.islands == 2 and made.operators == (Diff(),) and made.migrate == 50
 

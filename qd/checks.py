@@ -118,7 +118,7 @@ def rehearse(search: Search, key: np.ndarray, solutions: np.ndarray) -> None:
     if learns is False:  # else its init may need answers of raters: checked after generation 0
         params = descriptor.init(np.zeros(2, np.uint32), rows, _no_fresh)
         _measures(descriptor, _try(descriptor, _describe, descriptor, params, rows.features), len(two))
-    _has_what_it_needs(search)
+    _has_what_it_needs(search, evaluation.features)
     if learns and abilities.of_archive(archive).fixed_descriptors_only:
         raise UserError(
             f"{_name(archive)} takes hand-made descriptors only, but {_name(descriptor)} learns",
@@ -280,9 +280,12 @@ def offspring(emitter: Emitter, offspring: Offspring) -> None:
         raise UserError(f"{_name(emitter)} proposed no solutions; its ask must return Offspring of 1 or more")
 
 
-def _has_what_it_needs(search: Search) -> None:
+def _has_what_it_needs(search: Search, features: Features) -> None:
     domain, descriptor, _, emitter = search[:4]
     wants = abilities.of_emitter(emitter)
+    if lacking := [name for name in wants.features if name not in features]:
+        lacks = f"learns from {', '.join(lacking)}, which {_name(domain)} does not give"
+        raise UserError(f"{_name(emitter)} {lacks}", "type domain=walker2d, or another emitter")
     if wants.needs and abilities.of_descriptor(descriptor).signals is None:
         lacks = f"chooses by {wants.needs[0]!r}, which {_name(descriptor)} does not give"
         raise UserError(f"{_name(emitter)} {lacks}", "type descriptor=autoencoder, or emitter=novelty")

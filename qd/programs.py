@@ -35,6 +35,11 @@ def feature_names(search: Search) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*search.descriptor.reads, *search.keep, *abilities.of_archive(search.archive).keep)))
 
 
+def names_in_batches(search: Search) -> tuple[str, ...]:
+    """Returns the names of the features in the host loop's batches: those that are stored, and those that the emitter wants."""
+    return tuple(dict.fromkeys((*feature_names(search), *abilities.of_emitter(search.emitter).features)))
+
+
 def with_one_objective(domain: Domain, evaluation: Evaluation) -> Evaluation:
     """Returns an evaluation with one objective, of several their feature and own hypervolumes (see qd.types.Evaluation).
 

@@ -82,7 +82,7 @@ def step(search: Search, state: State) -> tuple[State, Batch]:
         checks.offspring(search.emitter, offspring)
         evaluations = state.evaluations + len(offspring.solutions)
         ids = range(state.evaluations, evaluations)
-        components = search.domain, search.descriptor, programs.feature_names(search)
+        components = search.domain, search.descriptor, programs.names_in_batches(search)
         result = programs.evaluate_and_describe(
             *components, state.params, evaluate_key, offspring.solutions, offspring.gradients
         )
@@ -193,7 +193,9 @@ def insert(state: State, offspring: Offspring, result: programs.Results) -> Batc
     solutions, n = _as_batch(offspring.solutions), len(offspring.solutions)
     ids = np.arange(state.evaluations, state.evaluations + n)
     evaluation, measures = result.evaluation, result.measures
-    insertion = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, evaluation.features)
+    names = HostElites(state.archive).features  # the emitter may want more, which no archive stores
+    stored = {name: column for name, column in evaluation.features.items() if name in names}
+    insertion = archives.insert(state.archive, ids, solutions, evaluation.objective, measures, stored)
     return Batch(
         first=state.generation,
         ids=ids,

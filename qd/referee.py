@@ -3,8 +3,9 @@
 *all*: everything evaluated; *current*: the final elites only; both also on a coarser grid. N elites, M measures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -131,6 +132,57 @@ def aligned_r2(measures: np.ndarray, truth: np.ndarray) -> float:
     return min(1.0, float(np.linalg.svd(x.T @ y, compute_uv=False).sum() ** 2 / power))
 
 
+class Repeats(NamedTuple):
+    """N elites, each evaluated R times more."""
+
+    objective: np.ndarray  # [R, N] NaN where it failed
+    measures: np.ndarray  # [R, N, M]
+
+
+def reevaluate(search: Search, params: Params, rows: Rows, names: tuple[str, ...], seed: Sequence[int], repeats: int) -> Repeats:
+    """Evaluates elites again.
+
+    Args:
+        search: the recipe.
+        params: what its descriptor has learned.
+        rows: N elites.
+        names: of the features that are stored with them.
+        seed: numbers of 0 or more, of the keys.
+        repeats: R, 1 or more.
+
+    Returns:
+        Objectives and measures of every repeat.
+
+    Raises:
+        UserError: fewer than 1 repeat.
+    """
+    if repeats < 1:
+        raise UserError(f"{repeats} repeats re-evaluate nothing", "type repeats=1 or more")
+    key = np.random.SeedSequence([*seed, repeats]).generate_state(2)
+    components = search.domain, search.descriptor, names, params
+    results = [programs.evaluate_and_describe(*components, each, rows.solutions) for each in keys.split(key, repeats)]
+    return Repeats(np.stack([r.evaluation.objective for r in results]), np.stack([r.measures for r in results]))
+
+
+def archive_of_means(search: Search, rows: Rows, names: tuple[str, ...], repeats: Repeats) -> Any:
+    """Returns a new archive of elites by their mean objectives and measures.
+
+    Args:
+        search: the recipe.
+        rows: N elites, with the features ``names``.
+        names: of the features that are stored.
+        repeats: of these elites. One that fails in any repeat fails.
+
+    Returns:
+        A pyribs archive opened as the search's is; elites that failed, or found no place in it, are left out.
+    """
+    archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
+    means = repeats.objective.mean(axis=0), repeats.measures.mean(axis=0)
+    archives.insert(archive, rows.ids, rows.solutions, *means, rows.features)
+    archives.restart_thresholds(archive)
+    return archive
+
+
 def corrected_archive(search: Search, state: State, repeats: int) -> Any:
     """Re-evaluates every elite ``repeats`` times and returns a new archive of their mean objectives and measures.
 
@@ -148,19 +200,10 @@ def corrected_archive(search: Search, state: State, repeats: int) -> Any:
     Raises:
         UserError: fewer than 1 repeat.
     """
-    if repeats < 1:
-        raise UserError(f"{repeats} repeats re-evaluate nothing", "type repeats=1 or more")
     elites = HostElites(state.archive)
     rows, names = elites.rows(), elites.features
-    seed = np.random.SeedSequence([*map(int, keys.to_host(state.key)), repeats]).generate_state(2)
-    components = search.domain, search.descriptor, names, state.params
-    results = [programs.evaluate_and_describe(*components, key, rows.solutions) for key in keys.split(seed, repeats)]
-    objective = np.mean([each.evaluation.objective for each in results], axis=0)
-    measures = np.mean([each.measures for each in results], axis=0)
-    archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
-    archives.insert(archive, rows.ids, rows.solutions, objective, measures, rows.features)
-    archives.restart_thresholds(archive)
-    return archive
+    again = reevaluate(search, state.params, rows, names, tuple(map(int, keys.to_host(state.key))), repeats)
+    return archive_of_means(search, rows, names, again)
 
 
 def _rows(batch: Batch) -> Rows:

@@ -25,14 +25,15 @@ COMMANDS = {  # name -> (function of the words after it, what it does)
     "export": ("qd.cli.export.main", "write a run's elites as a table: qd export RUN --format csv"),
     "select": ("qd.cli.select.main", "choose a diverse and good subset of a run's elites: qd select RUN --n 20"),
     "query": ("qd.cli.query.main", 'the best elite within limits: qd query RUN "size<=120KB" "latency<=2ms"'),
+    "reevaluate": ("qd.cli.reevaluate.main", "evaluate the elites of a noisy domain again: qd reevaluate RUN --times 32"),
     "import": ("qd.cli.import_.main", "take over what pyribs or QDax found: qd import FILE domain=arm"),
-    "ask": ("qd.cli.ask.main", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
-    "tell": ("qd.cli.tell.main", "bring its results: qd tell RUN results.jsonl"),
+    "ask": ("qd.cli.external.ask.main", "print a batch for another program to evaluate: qd ask RUN > batch.jsonl"),
+    "tell": ("qd.cli.external.tell.main", "bring its results: qd tell RUN results.jsonl"),
     "doctor": ("qd.cli.doctor.main", "a dry run that finds faults: qd doctor domain=arm"),
     "new": ("qd.cli.new.main", "write a domain of your own into this folder: qd new NAME"),
     "study": ("qd.cli.study.main", "run a study and print its table: qd study NAME budget=quick; alone it lists them"),
 }
-SLOW = ("run", "import", "ask", "tell", "doctor")  # they import JAX, which takes a second or more
+SLOW = ("run", "reevaluate", "import", "ask", "tell", "doctor")  # they import JAX, which takes a second or more
 _LINES = 5  # of the user's own code that an error shows, the innermost
 OLD = {
     "experiment": "qd.cli.study.experiment",

@@ -21,6 +21,9 @@ _SHOWN = {  # column of metrics.csv, or of the metrics in result.json -> title, 
     "best": ("best objective", ""),
     "qd_score_held_out": ("QD score, held-out data", ""),
     "best_held_out": ("best objective, held-out data", ""),
+    "qd_score_corrected": ("QD score, elites evaluated again", ""),
+    "coverage_corrected": ("coverage, elites evaluated again", " %"),
+    "best_corrected": ("best objective, elites evaluated again", ""),
     "coverage_current": ("referee's coverage, elites", " %"),
     "qd_score_current": ("referee's QD score, elites", ""),
     "coverage_all": ("referee's coverage, all evaluated", " %"),
@@ -29,7 +32,7 @@ _SHOWN = {  # column of metrics.csv, or of the metrics in result.json -> title, 
 
 
 def figures(run: Path, evaluations: Any = None) -> list[Figure]:
-    """Returns the figures that a run has, in order; held-out and referee's figures where it was judged so.
+    """Returns the figures that a run has, in order; held-out, corrected and referee's figures where it was judged so.
 
     Args:
         run: its folder.
@@ -44,7 +47,22 @@ def figures(run: Path, evaluations: Any = None) -> list[Figure]:
     final = read_files.json_object(result, "give the run's command once more").get("metrics") if result.is_file() else None
     row |= final if isinstance(final, dict) else {}
     row |= {} if evaluations is None else {"evals": evaluations}
+    corrected = reevaluated(run).get("corrected")
+    row |= {f"{name}_corrected": value for name, value in corrected.items()} if isinstance(corrected, dict) else {}
     return [Figure(title, float(row[name]), unit) for name, (title, unit) in _SHOWN.items() if _is_number(row.get(name))]
+
+
+def reevaluated(run: Path) -> dict[str, Any]:
+    """Returns what `qd reevaluate` wrote of a run; nothing where it did not.
+
+    Args:
+        run: its folder.
+
+    Raises:
+        UserError: reevaluated.json cannot be read.
+    """
+    path = run / run_files.REEVALUATED
+    return read_files.json_object(path, f"give qd reevaluate {run} once more") if path.is_file() else {}
 
 
 def _is_number(value: Any) -> bool:

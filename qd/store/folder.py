@@ -19,7 +19,8 @@ _REMOVE = "remove it and give the run's command, which writes it again"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
     _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, "history", "history.npz", run_files.ARCHIVE_HEADER,
     run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES, run_files.REPORT,
-    run_files.LIVE, run_files.LM, run_files.ORDER, run_files.EVALUATIONS_AHEAD, run_files.SIGNATURE, _CONFIG,
+    run_files.LIVE, run_files.LM, run_files.ORDER, run_files.EVALUATIONS_AHEAD, run_files.REEVALUATED,
+    run_files.SIGNATURE, _CONFIG,
 )  # fmt: skip
 
 

@@ -23,11 +23,12 @@ HISTORY, HISTORY_PARTS = "history.npz", "history"
 FILM, FILM_PARTS = "film.npz", "film"
 TRACKERS = "trackers"  # which rows an experiment tracker has, and event files
 SIGNATURE = ".signature"  # of config.yaml, by the user who wrote it
+REEVALUATED = "reevaluated.json"  # elites evaluated again, by qd reevaluate
 EXPORTS, EXPORT_REPORTS = "deployable", "deployable.json"
 ENTRIES = (
     CONFIG, SIGNATURE, RESULT, LOCK, METRICS, EVENTS, ARCHIVE, ARCHIVE_HEADER, HISTORY, HISTORY_PARTS, FILM, FILM_PARTS,
     CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, ORDER, EVALUATIONS_AHEAD,
-    TRACKERS,
+    TRACKERS, REEVALUATED,
 )  # fmt: skip
 
 # Fields of an archive's header that are read outside the store

@@ -58,7 +58,7 @@ def collect(path: Path) -> Contents:
     metrics = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, notes)
     _add_curves(metrics, facts, arrays, notes)
     if archive is not None and len(archive.columns["id"]):
-        archive = _in_cell_order(archive)
+        archive = _in_cell_order(_with_repeats(path, archive, notes))
         record = figures.record(archive)
         _add_elites(archive, record, facts, arrays, notes)
         _add_map(record, facts, arrays)
@@ -94,6 +94,21 @@ def _load(place: Path) -> archive_file.StoredArchive:
         if header.stat().st_mtime_ns == before:
             raise
     return archive_file.load(place)
+
+
+def _with_repeats(path: Path, archive: archive_file.StoredArchive, notes: list[str]) -> archive_file.StoredArchive:
+    """Adds what `qd reevaluate` found of each elite: mean objective and loss; NaN where it has not seen the elite."""
+    elites = _read(lambda: headline.reevaluated(path), {}, notes).get("elites")
+    names = ("objective", "loss")
+    if not isinstance(elites, dict) or not all(isinstance(elites.get(name), list) for name in ("id", *names)):
+        return archive
+    row_of_id = {number: row for row, number in enumerate(elites["id"]) if isinstance(number, int)}
+    added = {}
+    for name in names:
+        column = [elites[name][row] if row < len(elites[name]) else None for row in range(len(elites["id"]))]
+        values = np.array([x if isinstance(x, int | float) else np.nan for x in column] + [np.nan], np.float64)
+        added[f"evaluated again: {name}"] = values[[row_of_id.get(int(i), -1) for i in archive.columns["id"]]]
+    return archive._replace(columns=archive.columns | added)
 
 
 def _in_cell_order(archive: archive_file.StoredArchive) -> archive_file.StoredArchive:

@@ -86,7 +86,9 @@ class EmitterAbilities(Protocol):
         None  # rows -> the emitter with asks of so many, if it may ask before a tell
     )
     needs: tuple[str, ...] = ()  # signals of the descriptor that it chooses by
-    features: tuple[str, ...] = ()  # that its tell is handed and no archive stores, e.g. the steps of an episode; host loop only
+    features: tuple[
+        str, ...
+    ] = ()  # that its tell is handed and no archive stores, e.g. the steps of an episode; host loop only
 
     @staticmethod
     def check(key: Array, solutions: Array, archive: Any) -> None:

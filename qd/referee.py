@@ -139,7 +139,9 @@ class Repeats(NamedTuple):
     measures: np.ndarray  # [R, N, M]
 
 
-def reevaluate(search: Search, params: Params, rows: Rows, names: tuple[str, ...], seed: Sequence[int], repeats: int) -> Repeats:
+def reevaluate(
+    search: Search, params: Params, rows: Rows, names: tuple[str, ...], seed: Sequence[int], repeats: int
+) -> Repeats:
     """Evaluates elites again.
 
     Args:

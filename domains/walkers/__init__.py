@@ -53,19 +53,25 @@ class Walker:
     locked: models.Locked = ()  # (actuator, angle in radians) of joints that are stuck
 
     def __post_init__(self) -> None:
-        for name, value, names in (("robot", self.robot, ROBOTS), ("task", self.task, TASKS), ("engine", self.engine, _ENGINES)):
+        for name, value, names in (
+            ("robot", self.robot, ROBOTS),
+            ("task", self.task, TASKS),
+            ("engine", self.engine, _ENGINES),
+        ):
             if value not in names:
                 raise unknown(name, str(value), names, "of walkers")
         if min(self.steps, self.episodes, self.chunk) < 1 or self.threads < 0 or not 0 <= self.noise < np.inf:
             raise UserError(
-                f"{self.steps} steps, {self.episodes} episodes in chunks of {self.chunk}, {self.threads} threads, noise {self.noise}",
+                f"{self.steps} steps, {self.episodes} episodes, chunks of {self.chunk}, {self.threads} threads, noise {self.noise}",
                 "type at least 1, 1, 1, 0 and 0",
             )
         if self.task != "uni" and self._robot.planar:
-            raise UserError(f"a {self.robot} walks in a plane, and task={self.task} asks for places on the floor", "type robot=ant")
+            raise UserError(
+                f"a {self.robot} walks in a plane, and task={self.task} asks for places on the floor", "type robot=ant"
+            )
         if self.episodes > 1 and self.noise == 0:
             raise UserError(f"{self.episodes} episodes from one start are all the same", "type noise=1 too")
-        self._model  # noqa: B018 - a package or a joint that lacks is noticed before a budget is spent
+        _ = self._model, self.network  # a package, a joint or a unit that lacks is noticed before a budget is spent
         if self.engine == "mjx":
             from domains.walkers import mjx
 
@@ -93,7 +99,7 @@ class Walker:
 
     @property
     def objective_range(self) -> tuple[float, float]:
-        """The scale of the QD score: per step QDax' offset (of omni: the least and the most), and a round figure above TD3's."""
+        """The scale of the QD score: per step QDax' offset, and a round figure above TD3's; of omni the least and the most."""
         low, high = (-3.0, 1.0) if self.task == "omni" else self._robot.objective_range
         return low * self.steps, high * self.steps
 

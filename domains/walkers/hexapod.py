@@ -27,11 +27,11 @@ from qd.types import Array, Evaluation, Rendering
 
 TASKS = ("uni", "omni")
 LEGS = ("right_front", "right_middle", "right_hind", "left_hind", "left_middle", "left_front")
-_REACH = math.pi / 4  # radians of a servo at an amplitude of 1
+_REACH = math.pi / 6  # radians of a servo at an amplitude of 1
 _SMOOTH = 0.06  # standard deviation of the Gaussian, in cycles
 _GAIT = (6, 2, 3)  # legs, servos with a wave of their own, numbers of a wave
 ROBOT = Robot(
-    "hexapod", tuple(f"{leg}_foot" for leg in LEGS), outputs=18, frame_skip=4, control_seconds=0.02, planar=False, positions=25,
+    "hexapod", tuple(f"{leg}_foot" for leg in LEGS), outputs=18, frame_skip=2, control_seconds=0.02, planar=False, positions=25,
     velocities=24, control_cost=0.0, alive=0.0, noise=0.0, normal=False,
 )  # fmt: skip
 
@@ -66,8 +66,8 @@ class Hexapod:
 
     @property
     def objective_range(self) -> tuple[float, float]:
-        """From standing still to 1 m/s; of omni from the opposite direction to the right one."""
-        return (0.0, 1.0) if self.task == "uni" else (-180.0, 0.0)
+        """From 0.5 m/s backwards to 1 m/s; of omni from the opposite direction to the right one."""
+        return (-0.5, 1.0) if self.task == "uni" else (-180.0, 0.0)
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -164,7 +164,7 @@ def _mjcf() -> str:
     servos = "".join(f'<position joint="{leg}_{joint}"/>' for leg in LEGS for joint in ("swing", "lift", "knee"))
     return f"""
 <mujoco model="hexapod">
-  <option timestep="0.005" integrator="implicitfast"/>
+  <option timestep="0.01" integrator="implicitfast"/>
   <default>
     <geom contype="0" conaffinity="0" friction="1 0.05 0.001"/>
     <joint damping="0.05" armature="0.01" range="-90 90"/>
@@ -173,7 +173,7 @@ def _mjcf() -> str:
   <worldbody>
     <light pos="0 0 3"/>
     <geom name="floor" type="plane" size="20 20 .1" contype="1" conaffinity="1" rgba=".8 .8 .75 1"/>
-    <body name="body" pos="0 0 .16">
+    <body name="body" pos="0 0 .12">
       <freejoint/>
       <geom name="trunk" type="box" size=".13 .09 .025" mass="1.2" contype="1" rgba=".17 .48 .73 1"/>{legs}
     </body>
@@ -183,10 +183,10 @@ def _mjcf() -> str:
 
 
 def _leg(name: str, x: float, y: float) -> str:
-    """A leg that points away from the body: 4 cm, 9 cm, and 14 cm down; lifting turns the upper bone upwards."""
+    """A leg that points away from the body: 4 cm, 9 cm, and 10 cm down; lifting turns the upper bone upwards."""
     out = math.copysign(1, y)
     return f"""
-      <body pos="{x} {y} 0">
+      <body pos="{x} {y} 0" euler="0 0 {-out * 300 * x:.0f}">
         <joint name="{name}_swing" axis="0 0 {-out:.0f}"/>
         <geom type="capsule" fromto="0 0 0 0 {0.04 * out} 0" size=".015" mass=".1"/>
         <body pos="0 {0.04 * out} 0">
@@ -194,8 +194,8 @@ def _leg(name: str, x: float, y: float) -> str:
           <geom type="capsule" fromto="0 0 0 0 {0.09 * out} 0" size=".013" mass=".14"/>
           <body pos="0 {0.09 * out} 0">
             <joint name="{name}_knee" axis="{out:.0f} 0 0"/>
-            <geom type="capsule" fromto="0 0 0 0 0 -.14" size=".01" mass=".09"/>
-            <geom name="{name}_foot" type="sphere" pos="0 0 -.14" size=".02" mass=".01" contype="1"/>
+            <geom type="capsule" fromto="0 0 0 0 0 -.1" size=".01" mass=".09"/>
+            <geom name="{name}_foot" type="sphere" pos="0 0 -.1" size=".02" mass=".01" contype="1"/>
           </body>
         </body>
       </body>"""

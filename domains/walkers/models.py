@@ -1,4 +1,4 @@
-"""MuJoCo's models of the robots: gymnasium's files with a contact sensor at each foot, a trap or a locked joint where asked for.
+"""MuJoCo's models of the robots: gymnasium's files and a contact sensor at each foot; a trap or a locked joint where asked for.
 
 The files are read from the package gymnasium (MIT), so the physics is the published one to the last digit. A contact sensor is
 above 0 where the contact list of MuJoCo, one physics step before the end of a control step, has the foot and the floor.
@@ -61,6 +61,7 @@ def of_robot(robot: Robot, trap: bool = False, locked: Locked = ()) -> Any:
     model = spec.compile()
     if total > 0:
         mujoco.mj_setTotalmass(model, total)
+        mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
 
 

@@ -34,7 +34,9 @@ class Robot:
     lean: float = INFINITE  # beyond this angle it has fallen, in radians
     limit: float = INFINITE  # of positions (but x and z) and velocities, beyond which it has fallen
     clip: float = INFINITE  # of observed velocities
-    place: tuple[tuple[float, float], tuple[float, float]] | None = None  # (middle, half width) of x and y, where it observes them
+    place: tuple[tuple[float, float], tuple[float, float]] | None = (
+        None  # (middle, half width) of x and y, where it observes them
+    )
     objective_range: tuple[float, float] = (0.0, 1.0)  # of one control step; low: QDax' offsets; high: beyond what TD3 reaches
 
     @property

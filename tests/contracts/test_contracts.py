@@ -18,6 +18,7 @@ from tests.support.choices import (
     PROJECT,
     SCRIPTED,
     TEXTS,
+    WALKERS,
     choices,
     composed,
     copied,
@@ -31,6 +32,8 @@ N = 24
 SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "sphere": ["domain.dim=6"],
          "rastrigin": ["domain.dim=6"], "sphere_1000": ["domain.dim=6"],
          "maze": ["domain.steps=25", "domain.points=5"], "images": ["domain.side=16"],
+         **{name: ["domain.steps=20"] for name in WALKERS if not name.startswith("hexapod")},
+         "hexapod": ["domain.seconds=0.5"], "hexapod_omni": ["domain.seconds=0.5"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
          "programs": [*SCRIPTED, *OWN_PROGRAM],
          "openevolve": [*SCRIPTED, f"domain.project={PROJECT}"]}  # fmt: skip
@@ -165,6 +168,7 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     **dict.fromkeys(("ilp", "ilp_mixed"), "no costs, sensitivity; type domain=quant"),
     **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
     **dict.fromkeys(CODE, "varies programs.*type domain=bin_packing|reads the config of a project"),
+    **dict.fromkeys(("pga_me", "dcrl_me"), "has no 'network'"),
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
 
@@ -176,6 +180,8 @@ WHOLE = {
     "pool",
     "gaussian",
     "isoline",
+    "isoline_gaits",
+    "isoline_policies",
     "integers",
     "novelty",
     "nsga2",

@@ -6,7 +6,7 @@ import pytest
 
 from qd.cli.main import main
 from qd.support.conf import conf
-from tests.support.choices import NEEDED
+from tests.support.choices import NEEDED, want_packages_of
 
 QUICK = ("arm",)
 DOMAINS = sorted(path.stem for path in (conf() / "domain").glob("*.yaml"))
@@ -19,6 +19,7 @@ def test_domains_are_there():
 @pytest.mark.parametrize("domain", [d if d in QUICK else pytest.param(d, marks=pytest.mark.slow) for d in DOMAINS])
 def test_it_runs_alone(domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A budget of one generation after the seeds is the only word besides."""
+    want_packages_of(f"domain/{domain}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     assert main(["run", f"domain={domain}", "budget=101", "initial=100", *NEEDED.get(f"domain/{domain}", [])]) == 0

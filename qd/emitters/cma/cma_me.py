@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import abilities, keys
+from qd import abilities, genes, keys
 from qd.emitters.cma import strategies
+from qd.emitters.cma.mixed import MixedGenes
 from qd.emitters.cma.strategies import Full, LowMemory, Separable, Strategy, StrategyState
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
@@ -34,7 +35,7 @@ class StrategiesMemory(NamedTuple):
     turn: Array  # generations since the beginning
     direction: Array  # [E, M] along which "rd" and "2rd" rank
     widths: Array  # [M] of the measures
-    z: Array  # [E, b, D] the draws behind the samples, for LM-MA-ES; else [E, 0, D]
+    z: Array  # [E, b, D] the draws behind the samples, for LM-MA-ES and mixed genes; else [E, 0, D]
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,17 @@ class EvolutionStrategies:
     count: int = 15  # strategies
     samples: int = 36  # solutions of each strategy in a generation
     sigma0: float = 0.5  # first step size, in the units of the genes
-    es: str = "cma_es"  # or sep_cma_es, lm_ma_es
+    es: str = "cma_es"  # or sep_cma_es, lm_ma_es, mixed
     ranker: str = "2imp"  # imp, obj, rd (random direction), nov; 2...: new cells and improvements first
     selection_rule: str = "filter"  # parents are all that entered the archive; mu: the better half
     restart_rule: str | int = "no_improvement"  # or basic, or a number of generations
     x0: float | tuple[float, ...] | None = None  # first mean: one number, one per gene; None: an elite for each strategy
+    space: tuple[Any, ...] = ()  # of es=mixed: what each gene is (qd.genes); sigma0 is then in units of a gene's range
     pure: bool = True  # the fused driver compiles an emitter that is
 
     def __post_init__(self) -> None:
         choices = {
-            "es": tuple(_STRATEGIES),
+            "es": (*_STRATEGIES, "mixed"),
             "ranker": _RANKERS,
             "selection_rule": ("filter", "mu"),
             "restart_rule": ("no_improvement", "basic"),
@@ -74,6 +76,10 @@ class EvolutionStrategies:
             )
         if not self.sigma0 > 0:
             raise UserError(f"sigma0={self.sigma0} makes no steps", "type a number above 0")
+        if (self.es == "mixed") != bool(self.space):
+            raise UserError(
+                f"es={self.es} and space={self.space} do not fit", 'es=mixed wants space: "@domain.space", others none'
+            )
 
     @property
     def batch_size(self) -> int:
@@ -107,6 +113,8 @@ class EvolutionStrategies:
             raise UserError(
                 f"lm_ma_es takes at most as many samples as genes ({dim}), not {self.samples}", f"type emitter.samples={dim}"
             )
+        if self.es == "mixed":
+            genes.of_space(self.space, dim)
         if isinstance(self.x0, tuple) and len(self.x0) != dim:
             raise UserError(f"x0 has {len(self.x0)} numbers, but a solution has {dim}", f"type one, or {dim} of them")
 
@@ -147,7 +155,7 @@ class EvolutionStrategies:
         draw_key, direction_key, z_key = keys.split(key, 3)
         (begin,) = elites.draw(draw_key, self.count, "solution")
         direction = keys.normal(direction_key, memory.direction.shape)
-        z = keys.normal(z_key, (self.count, self.samples, memory.state.mean.shape[1]))
+        z = keys.normal(z_key, (self.count, self.samples, begin.shape[1]))
         memory, solutions = _ask(self, memory, begin, direction, z)
         if isinstance(key, np.ndarray):
             memory, solutions = jax.tree.map(np.asarray, (memory, solutions))
@@ -169,7 +177,7 @@ class EvolutionStrategies:
 
     @property
     def _strategy(self) -> Strategy:
-        return _STRATEGIES[self.es]
+        return MixedGenes(self.space) if self.es == "mixed" else _STRATEGIES[self.es]
 
     @property
     def _by(self) -> str:
@@ -177,7 +185,7 @@ class EvolutionStrategies:
 
     @property
     def _n_draws(self) -> int:
-        return self.samples if self.es == "lm_ma_es" else 0
+        return self.samples if self.es in ("lm_ma_es", "mixed") else 0
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,0 +1,1 @@
+"""Quantum circuits: a simulator in JAX, molecules and states to prepare, a classifier, OpenQASM 3 and pictures."""

@@ -6,6 +6,7 @@ B programs, M axes. Nothing here knows which model it is: conf passes the client
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Programs:
     views: Mapping[str, Callable[[Sequence[str]], np.ndarray]] = field(default_factory=dict, compare=False)
     final: Problem | None = None  # the same task on held-out cases: a finished run is judged by it
     final_sandbox: Sandbox | None = None  # where that is run; None: the same
-    parallel: int = 1  # programs that run at the same time
+    parallel: int = 0  # programs that run at the same time; 0: as many as there are cores
     folder: str | None = field(default=None, compare=False)  # of the run
     pure: bool = False
 
@@ -50,7 +51,7 @@ class Programs:
         for name in (*self.axes, *self.logarithmic):
             if name not in valid:
                 raise UserError(f"domain.axes has {name!r}, which is no feature", f"type some of {', '.join(valid)}")
-        if not isinstance(self.parallel, int) or self.parallel < 1:
+        if not isinstance(self.parallel, int) or self.parallel < 0:
             raise UserError(f"domain.parallel={self.parallel!r} is no number of programs", "type domain.parallel=1")
 
     @property
@@ -88,7 +89,7 @@ class Programs:
         first = list(self.problem.initial)[:n]
         for source in first:
             self.journal.note_origin(source, "initial")
-        records = [self._record(source) for source in first]
+        records = self._run(first)
         if first and all(math.isnan(record.objective) for record in records):
             raise UserError(f"the initial program fails: {records[0].words}", "correct the program or its evaluator")
         written = self.coder.write(key, self.problem, n - len(first)) if n > len(first) else []
@@ -107,9 +108,7 @@ class Programs:
             Objective [B], NaN where a program failed, and its features.
         """
         sources = [str(source) for source in solutions]
-        with ThreadPoolExecutor(self.parallel) as threads:
-            records = dict(zip(dict.fromkeys(sources), threads.map(self._record, dict.fromkeys(sources)), strict=True))
-        rows = [records[source] for source in sources]
+        rows = self._run(sources)
         features = self._features(sources, rows)
         features |= {name: np.asarray(view(sources)) for name, view in self.views.items()}
         return Evaluation(np.array([row.objective for row in rows]), features)
@@ -122,6 +121,13 @@ class Programs:
     def render(self, solutions: Array) -> list[Rendering]:
         """Returns a page of each program: its code, what it changed of its parent, its output and its feedback."""
         return [Rendering("html", page(str(source), self.journal, self.problem.language)) for source in solutions]
+
+    def _run(self, sources: Sequence[str]) -> list[Record]:
+        """Runs programs at the same time, equal ones once."""
+        different = list(dict.fromkeys(sources))
+        with ThreadPoolExecutor(self.parallel or len(os.sched_getaffinity(0))) as threads:
+            records = dict(zip(different, threads.map(self._record, different), strict=True))
+        return [records[source] for source in sources]
 
     def _record(self, source: str) -> Record:
         record = self.journal.find(source)

@@ -3,6 +3,7 @@
 A reply without usable code still becomes a row: a source that says in its first line why it failed.
 """
 
+import ast
 import re
 from typing import NamedTuple
 
@@ -126,6 +127,21 @@ def into_frame(parent: str, child: str) -> str:
     if len(blocks) != len(old.blocks):
         return fault(f"it has {len(blocks)} EVOLVE-BLOCKs, its parent {len(old.blocks)}", child)
     return "".join(part for pair in zip(old.fixed, (*blocks, ""), strict=True) for part in pair)
+
+
+def imports(source: str) -> tuple[str, ...]:
+    """Returns the modules that a Python source imports at its top, of ``from a import b`` both a and a.b; none where it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    names = []
+    for node in body:
+        if isinstance(node, ast.Import):
+            names += [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+    return tuple(dict.fromkeys(names))
 
 
 def _parses(text: str) -> bool:

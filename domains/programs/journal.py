@@ -47,6 +47,7 @@ class ProgramJournal:
         self._path = None if folder is None else Path(folder, FILE)
         self._of = hashlib.sha256(of.encode()).hexdigest()[:12]
         self._lock = threading.Lock()
+        self._appended = False  # whether this process has written to the file; else its last line may be cut off
         self.sources: dict[str, str] = {}
         self._records: dict[str, Record] = {}
         self._origins: dict[str, Origin] = {}
@@ -90,13 +91,10 @@ class ProgramJournal:
             self._take(line)
             if self._path is not None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                whole = (json.dumps(line) + "\n").encode()
-                with self._path.open("ab") as file:
-                    if file.tell() and not _ends_whole(self._path):
-                        whole = b"\n" + whole  # the last line was cut off when the run was ended
-                    file.write(whole)
-                    file.flush()
-                    os.fsync(file.fileno())
+                cut = not self._appended and self._path.exists() and not _ends_whole(self._path)
+                with self._path.open("ab") as file:  # closed at once: a run that is killed keeps it
+                    file.write(b"\n" * cut + json.dumps(line).encode() + b"\n")
+                self._appended = True
 
     def _take(self, line: dict[str, Any]) -> None:
         name = line.get("program", "")
@@ -130,5 +128,6 @@ def _lines(path: Path | None) -> list[dict[str, Any]]:
 
 def _ends_whole(path: Path) -> bool:
     with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return not size or file.read(1) == b"\n"

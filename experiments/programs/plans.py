@@ -2,29 +2,34 @@
 
     qd study programs.plans budget=quick|first|full [calls=20] [seeds=1] [cases=roman] [methods=sampling] [lm=local]
 
-A case is one of the 30 tasks. Each method makes ``calls`` calls of the model (its last generation is done whole), the initial
-programs included. *solved*: 1 where the program that is the best on the public cases, the oldest of equals, passes all hidden
-cases. *hidden*: the share of hidden cases that it passes; *public* likewise. *vendi*: effective number of different programs
-(Vendi score of their syntax vectors) among the first ``COMPARED`` that could be read, *ideas* the same over embeddings of
-MiniLM, where its weights are there. Replies are stored in runs/programs.sqlite: a study that was cut off goes on call by call.
+A case is one of the 30 tasks; each method begins with a function that returns nothing and has ``calls`` replies of the model, not one
+more: what a method would ask beyond them is not answered. *solved*: 1 where the program that is the best on the public cases, the oldest
+of equals, passes all hidden cases; *any*: 1 where some program passes them. *hidden*: the share of hidden cases that it passes; *public*
+likewise. *vendi*: effective number of different programs (Vendi score of their syntax vectors) among the first ``COMPARED`` that could
+be read, *ideas* the same over embeddings of MiniLM, where its weights are there. The case *all tasks* has each method's mean over the
+tasks that all methods have, a task being one sample; its differences are paired by task.
+``first`` is what two cores can do in an hour: 10 tasks (every third), 8 calls, short replies, the small model, and PlanSearch without
+criticism and pseudocode, which would leave it one program. ``full`` is the whole comparison. Replies are stored in
+runs/programs.sqlite: a study that was cut off goes on call by call.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
-from domains.programs import Programs, measures
+from domains.programs import Programs, measures, objects
 from domains.programs.code import fault_of
 from domains.programs.problems.cases import CASES
+from domains.programs.problems.synthesis import Synthesis
 from experiments import command, study
 from experiments.command import Names
+from experiments.programs.searches import SCRIPTED, best, played
 from qd import diversity, keys
 from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
-from qd.search import run, start
 from qd.support.errors import UserError
-from qd.types import Batch
 
 METHODS = {
     "sampling": ["emitter=code_sampling"],
@@ -32,14 +37,17 @@ METHODS = {
     "RethinkMCTS": ["emitter=code_thoughts"],
     "MAP-Elites": ["emitter=code_mix"],
 }
-BUDGETS = {  # model, calls, seeds, tasks
-    "quick": ("scripted", 12, 1, 2),
-    "first": ("local", 8, 1, 3),
-    "full": ("local", 20, 5, 30),
+BUDGETS = {  # model, calls, seeds, tasks, tokens of a reply
+    "quick": ("scripted", 12, 1, 2, 400),
+    "first": ("local_small", 8, 1, 10, 300),
+    "full": ("local", 20, 5, 30, 600),
 }
-METRICS = ("solved", "hidden", "public", "vendi", "programs", "failed", "calls")
-COMPARED = 6
-SCRIPTED = ["lm=toy", "lm.model=scripted", "lm.server._target_=experiments.programs.scripted.Scripted"]
+SHORT = {
+    "PlanSearch": ["emitter.criticism=false", "emitter.pseudocode=false", "emitter.count=3", "emitter.batch_size=3"]
+}  # below 15 calls
+METRICS = ("solved", "any", "hidden", "public", "vendi", "ideas", "programs", "failed", "calls")
+COMPARED = 3
+ALL = "all tasks"
 
 
 def main(
@@ -64,22 +72,44 @@ def main(
         sandbox: a name in conf/sandbox.
         out: folder of the results; empty: the default one.
     """
-    model, default_calls, several, count = BUDGETS[budget]
+    model, default_calls, several, count, longest = BUDGETS[budget]
     n, model = calls or default_calls, lm or model
     folder = study.folder("programs_plans", budget, out)
     runs = study.runs(folder)
-    plan = {f"{task}, {n} calls": task for task in cases or list(CASES)[:count]}
+    tasks = cases or list(CASES)[:: len(CASES) // count][:count]
+    plan = {f"{task}, {n} calls": task for task in tasks}
     todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS)
     for case, method, seed in study.missing(runs, todo):
-        words = ["domain=synthesis", f"domain.problem.task={plan[case]}"]
-        words += (
-            SCRIPTED
-            if model == "scripted"
-            else [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null", "domain.coder.longest=400"]
-        )
-        words += [*METHODS[method], f"sandbox={sandbox}", "domain.folder=null", "domain_defaults.batch_size=2", f"seed={seed}"]
+        local = [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null", f"domain.coder.longest={longest}"]
+        words = ["domain=synthesis", f"domain.problem.task={plan[case]}", *(SCRIPTED if model == "scripted" else local)]
+        words += [*METHODS[method], "domain_defaults.batch_size=2", *(SHORT.get(method, []) if n < 15 else [])]
+        words += [f"sandbox={sandbox}", "domain.folder=null", f"seed={seed}"]
         study.add(runs, case, method, seed, play(words, seed, n), METRICS)
     study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
+
+
+class Capped:
+    """A client that answers so many prompts, and no more."""
+
+    def __init__(self, lm: Any, calls: int) -> None:
+        self.lm, self.calls, self.used = lm, calls, 0
+
+    def __call__(self, prompts: list[str], *, sample: Any = 0, **options: Any) -> list[str | None]:
+        """Answers the first prompts that are left.
+
+        Args:
+            prompts: B prompts.
+            sample: which of the model's answers, [B].
+            options: of the client.
+
+        Returns:
+            B replies, None beyond the cap.
+        """
+        room = max(0, min(len(prompts), self.calls - self.used))
+        self.used += room
+        numbers = sample if isinstance(sample, int) else list(sample)[:room]
+        answers = self.lm(prompts[:room], sample=numbers, **options) if room else []
+        return [*answers, *[None] * (len(prompts) - room)]
 
 
 def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
@@ -95,22 +125,17 @@ def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
     """
     components = assemble(load(words))
     search, lm, domain = components.search, components.services[0], components.search.domain
-    assert isinstance(domain, Programs)
-    sample_key, key = keys.split(keys.new(seed))
-    batches: list[Batch] = []
-    solutions = domain.sample(sample_key, 2)
-    try:
-        state, batch = start(search, key, solutions)
-        batches.append(batch)
-        while _calls(lm) < calls:
-            ((state, batch),) = run(search, state, state.evaluations + 1)
-            batches.append(batch)
-    except UserError as error:  # both initial programs fail: the search has nothing to begin with
-        print(f"not started: {error}", flush=True)
-    sources = [str(each) for batch in batches for each in batch.solutions] or [str(each) for each in solutions]
-    objective = [float(each) for batch in batches for each in batch.evaluation.objective] or [float("nan")] * len(sources)
-    metrics = {"programs": float(len(sources)), "failed": float(np.isnan(objective).sum()), "calls": float(_calls(lm))}
-    metrics |= judge(domain, sources, np.array(objective)) | spread(sources)
+    assert isinstance(domain, Programs) and isinstance(domain.problem, Synthesis)
+    capped = Capped(lm, calls)
+    domain = replace(domain, coder=replace(domain.coder, lm=capped))
+    search = search._replace(domain=domain, emitter=replace(search.emitter, domain=domain))  # type: ignore[type-var]
+    first = objects([f"{domain.problem.head}\n    return None\n"])
+    sources, objective = played(search, seed, first, lambda _: capped.used >= calls)
+    sources, objective = sources[1:], objective[1:]
+    answered = [i for i, source in enumerate(sources) if fault_of(source) != "the model returned nothing"]
+    sources, objective = [sources[i] for i in answered], objective[answered]
+    metrics = {"programs": float(len(sources)), "failed": float(np.isnan(objective).sum()), "calls": float(capped.used)}
+    metrics |= judge(domain, sources, objective) | spread(sources)
     lm.close()
     return metrics
 
@@ -126,22 +151,22 @@ def judge(domain: Programs, sources: list[str], objective: np.ndarray) -> dict[s
     held = domain.held_out
     assert held is not None
     if np.isnan(objective).all():
-        return {"solved": 0.0, "hidden": 0.0, "public": 0.0}
-    best = int(np.nanargmax(objective))
-    hidden = float(held.evaluate(keys.split(keys.new(0), 1), np.array([sources[best]], object)).objective[0])
-    hidden = 0.0 if np.isnan(hidden) else hidden
-    return {"solved": float(hidden == 1), "hidden": hidden, "public": float(objective[best])}
+        return {"solved": 0.0, "any": 0.0, "hidden": 0.0, "public": 0.0}
+    hidden = np.nan_to_num(held.evaluate(keys.split(keys.new(0), len(sources)), objects(sources)).objective)
+    i = best(objective)
+    solved, found = float(hidden[i] == 1), float((hidden == 1).any())
+    return {"solved": solved, "any": found, "hidden": float(hidden[i]), "public": float(objective[i])}
 
 
 def spread(sources: list[str]) -> dict[str, float]:
-    """Returns the Vendi score of the first programs that can be read; NaN where there are fewer than COMPARED.
+    """Returns the Vendi score of the first programs that can be read; none where there are fewer than COMPARED.
 
     Args:
         sources: [N], the oldest first.
     """
     whole = [each for each in sources if not fault_of(each) and measures.parse(each)][:COMPARED]
     if len(whole) < COMPARED:
-        return {"vendi": float("nan")}
+        return {}
     metrics = {"vendi": diversity.vendi(np.array([measures.describe(each)["syntax"] for each in whole]))}
     if (embed := _minilm()) is not None:
         metrics["ideas"] = diversity.vendi(np.asarray(embed(whole)))
@@ -159,15 +184,30 @@ def _minilm() -> Any:
     return embed
 
 
-def _calls(lm: Any) -> int:
-    """Calls of the model, those that the cache answered included."""
-    rows = [row for row in lm.report() if row["role"] != "probe"]
-    return int(sum(row["calls"] - sum(row["why"].values()) + row["cached"] for row in rows))
-
-
 def rows(runs: Runs) -> list[Row]:
-    """Returns means over seeds."""
-    return summary(runs, "mean")
+    """Returns means over seeds of each task, means over tasks, and their differences from repeated sampling."""
+    whole = over_tasks(runs)
+    pairs = [(case, name, "sampling") for case in study.cases(whole) for name in METHODS if name != "sampling"]
+    return [
+        *summary(whole, "mean"),
+        *study.differences(whole, pairs, ("solved", "any", "hidden", "vendi")),
+        *summary(runs, "mean"),
+    ]
+
+
+def over_tasks(runs: Runs) -> Runs:
+    """Returns runs of the case ``ALL``: the means over seeds of the tasks that all methods have, a task's number as seed."""
+    whole = Runs(Path())
+    kinds = dict.fromkeys(case.partition(", ")[2] for case in study.cases(runs))
+    for kind in kinds:
+        for number, task in enumerate(CASES):
+            case = f"{task}, {kind}"
+            if all(runs.column(case, method, "solved") for method in METHODS):
+                for method in METHODS:
+                    columns = {name: list(runs.column(case, method, name).values()) for name in METRICS}
+                    means = {name: float(np.mean(values)) for name, values in columns.items() if values}
+                    whole.records[f"{ALL}, {kind}", method, number] = means
+    return whole
 
 
 if __name__ == "__main__":

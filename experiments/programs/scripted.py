@@ -1,10 +1,13 @@
-"""A scripted model: an endpoint that edits numbers of the program in its prompt, the same for the same prompt and seed.
+"""A scripted model: an endpoint that edits the program in its prompt, the same for the same prompt and seed.
+
+It changes numbers, or repeats an assignment with other numbers; the reply is the whole program or exact edits.
 
 It understands nothing of code, costs nothing and repeats itself: for tests, and for comparing search loops at equal calls.
 
     python -m experiments.programs.scripted [PORT]
 """
 
+import difflib
 import hashlib
 import json
 import random
@@ -19,6 +22,7 @@ _BLOCK = re.compile(r"```[\w+#.-]*\n(.*?)```", re.DOTALL)
 _END = ">" * 7 + " REPLACE"
 _HEAD = re.compile(r"`(def \w+\(.*?:)`|Python function (\w+\([\w, ]*\))")
 _NAME = re.compile(r"\b(?!return|for|in|if|else|and|or|not|len|range)[a-z_]\w*\b(?!\()")
+_ASSIGNMENT = re.compile(r"^\s+[\w.]+(\[[^\]]*\])?\s*[-+*/]?=\s*[^=].*[\w)\]]\n$")  # a whole statement of one line
 _NUMBER = re.compile(r"(?<![\w.\"'])(\d+\.\d+|\d+)(?![\w.\"'])")
 
 
@@ -27,7 +31,7 @@ class Scripted:
     """A server on the loopback address, in a thread of this process."""
 
     prose: float = 0.05  # share of replies without code
-    fingerprint: str = "scripted 1"
+    fingerprint: str = "scripted 2"
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -97,8 +101,24 @@ def reply(prompt: str, seed: object, prose: float) -> str:
     edited = next((text for _ in range(5) if (text := edit(program, rng)) != program), program)
     if "SEARCH" not in prompt or edited == program:
         return f"```python\n{edited}```"
-    pairs = [(a, b) for a, b in zip(program.splitlines(), edited.splitlines(), strict=True) if a != b]
-    return "\n".join(f"<<<<<<< SEARCH\n{a}\n=======\n{b}\n{_END}" for a, b in pairs)
+    return "\n".join(f"<<<<<<< SEARCH\n{a}\n=======\n{b}\n{_END}" for a, b in pairs(program, edited))
+
+
+def pairs(program: str, edited: str) -> list[tuple[str, str]]:
+    """Returns the lines that differ, as (old, new); new ones stand with the line before them.
+
+    Args:
+        program: source.
+        edited: the same with lines that are changed or added.
+    """
+    old, new = program.splitlines(), edited.splitlines()
+    changes = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "replace":
+            changes.append(("\n".join(old[a:b]), "\n".join(new[c:d])))
+        elif tag == "insert":
+            changes.append((old[a - 1], "\n".join([old[a - 1], *new[c:d]])))
+    return changes
 
 
 def current(prompt: str, blocks: list[str]) -> str:
@@ -114,7 +134,7 @@ def current(prompt: str, blocks: list[str]) -> str:
 
 
 def edit(program: str, rng: random.Random) -> str:
-    """Changes one to three numbers of a program, between EVOLVE-BLOCK markers where it has some.
+    """Changes one to three numbers of a program, or repeats a line with other ones, between EVOLVE-BLOCK markers where it has some.
 
     Args:
         program: source.
@@ -127,12 +147,19 @@ def edit(program: str, rng: random.Random) -> str:
     places = [i for i in range(start + 1, end) if _NUMBER.search(lines[i]) and not lines[i].strip().startswith(fixed)]
     if not places:
         return _with_factor(program, rng)
+    again = [i for i in places if lines.count(lines[i]) == 1 and _ASSIGNMENT.match(lines[i])]
+    if again and rng.random() < 0.3:
+        i = rng.choice(again)
+        return "".join([*lines[: i + 1], _changed(lines[i], rng), *lines[i + 1 :]])
     for _ in range(rng.choice((1, 1, 2, 3))):
         i = rng.choice(places)
-        matches = list(_NUMBER.finditer(lines[i]))
-        match = rng.choice(matches)
-        lines[i] = lines[i][: match.start()] + _other(match[0], rng) + lines[i][match.end() :]
+        lines[i] = _changed(lines[i], rng)
     return "".join(lines)
+
+
+def _changed(line: str, rng: random.Random) -> str:
+    match = rng.choice(list(_NUMBER.finditer(line)))
+    return line[: match.start()] + _other(match[0], rng) + line[match.end() :]
 
 
 def _with_factor(program: str, rng: random.Random) -> str:

@@ -1,10 +1,14 @@
 """PlanSearch (Wang et al. 2024, https://arxiv.org/abs/2409.03733): search over ideas in words, then code.
 
-A program takes up to four calls: observations about the task, new ones derived from a subset of them, a plan in plain words
-from a subset of all, and the code of the plan. Observations are shared by the children of a generation.
+A tree of two layers: observations about the task; from every subset of at most S of them new observations; a plan in plain words for
+every subset of those; its criticism and a second plan that heeds it; pseudocode; code. The paper writes all programs of the tree; here
+a generation visits a random part of it that no earlier one has visited, so that any budget is a sample without repetition.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -15,26 +19,30 @@ from domains.programs.emitters.evolve import check_domain, objects_of
 from qd import keys
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
+_BULLET = re.compile(r"[-*•]+\s*|\d+[.)]\s+")
+Subset = tuple[str, ...]  # of observations
+
 
 class Ideas(NamedTuple):
     """What PlanSearch remembers."""
 
-    first: tuple[str, ...]  # observations of the task
-    derived: tuple[str, ...]  # of subsets of those
+    first: Subset = ()  # observations of the task
+    derived: Subset = ()  # of subsets of those
+    unexplored: tuple[Subset, ...] = ()  # subsets of the first layer from which nothing is derived yet, in random order
+    unplanned: tuple[Subset, ...] = ()  # subsets that have no plan yet, in random order
+    planned: tuple[Subset, ...] = ()
 
 
 @dataclass(frozen=True)
 class PlanSearch:
-    """Each generation: a few new observations, then B plans of random subsets of all so far, then B programs.
-
-    The paper takes all subsets of at most two observations, twice; here subsets are drawn, as many as the budget allows.
-    """
+    """Each generation derives observations from one more subset, then writes B programs of subsets that have no plan yet."""
 
     domain: Programs
     batch_size: int = 4
-    count: int = 4  # observations of one call
-    subset: int = 2  # observations of one plan, at most
-    most: int = 40  # observations that are remembered of each kind
+    count: int = 10  # observations of one call
+    subset: int = 2  # observations of a subset, at most (S)
+    criticism: bool = True  # each plan is criticised, and a second one follows from that
+    pseudocode: bool = True  # between a plan and its program
     pure: bool = False
 
     def __post_init__(self) -> None:
@@ -42,7 +50,7 @@ class PlanSearch:
 
     def init(self, key: Array, elites: Elites) -> Memory:
         """Begins without observations; arguments as in ``Emitter``."""
-        return Ideas((), ())
+        return Ideas()
 
     def ask(self, key: Array, memory: Memory, elites: Elites) -> tuple[Memory, Offspring]:
         """Observes, derives, plans and writes.
@@ -55,20 +63,19 @@ class PlanSearch:
         Returns:
             The memory with new observations, and B sources without parents.
         """
-        observe_key, draw_key, derive_key, subset_key, plan_key, code_key = keys.split(key, 6)
-        coder, task = self.domain.coder, self._task
-        first, derived = list(memory.first), list(memory.derived)
-        if not first:
-            first = self._lines(observe_key, coder.prompt("observe", **task, count=self.count))
-        else:
-            some = _bullets(_subset(draw_key, first, self.subset))
-            derived += self._lines(derive_key, coder.prompt("combine", **task, observations=some, count=self.count))
-        memory = Ideas(tuple(dict.fromkeys(first))[-self.most :], tuple(dict.fromkeys(derived))[-self.most :])
-        ideas = [*memory.first, *memory.derived]
-        subsets = [_subset(each, ideas, self.subset) for each in keys.split(subset_key, self.batch_size)]
-        questions = [coder.prompt("plan", **task, observations=_bullets(each)) for each in subsets]
-        plans = coder.ask(plan_key, questions, "plan")
-        replies = coder.ask(code_key, [coder.prompt("code", **task, plan=plan or "") for plan in plans], "code")
+        observe_key, explore_key, plan_key, code_key = keys.split(key, 4)
+        if not memory.first:
+            first = self._lines(observe_key, self._prompt("observe", count=self.count))
+            memory = memory._replace(first=first, unexplored=_shuffled(explore_key, subsets(first, self.subset)))
+        n = -(-self.batch_size // 2) if self.criticism else self.batch_size
+        memory = self._explore(explore_key, memory, n)
+        chosen = (
+            *memory.unplanned[:n],
+            *[()] * (n - len(memory.unplanned)),
+        )  # a tree that is used up: plans without observations
+        memory = memory._replace(unplanned=memory.unplanned[n:], planned=(*memory.planned, *chosen))
+        plans = self._plans(plan_key, chosen)[: self.batch_size]
+        replies = self._programs(code_key, plans)
         children = [self._child(reply) for reply in replies]
         for child in children:
             self.domain.journal.note_origin(child, "plan")
@@ -78,15 +85,51 @@ class PlanSearch:
         """Learns nothing; arguments as in ``Emitter``."""
         return memory
 
-    @property
-    def _task(self) -> dict[str, str]:
-        return {"task": self.domain.problem.statement, "language": self.domain.problem.language}
+    def _explore(self, key: Array, memory: Ideas, n: int) -> Ideas:
+        """Derives from one subset, and from more while fewer than n subsets wait for a plan."""
+        for number, each in enumerate(memory.unexplored):
+            if number and len(memory.unplanned) >= n:
+                break
+            key, derive_key, order_key = keys.split(key, 3)
+            new = self._lines(derive_key, self._prompt("combine", observations=_bullets(each), count=self.count))
+            known = {*memory.unplanned, *memory.planned}
+            fresh = [subset for subset in (each, *subsets(new, self.subset)) if subset not in known]
+            memory = memory._replace(
+                derived=tuple(dict.fromkeys((*memory.derived, *new))),
+                unexplored=memory.unexplored[1:],
+                unplanned=_shuffled(order_key, [*memory.unplanned, *fresh]),
+            )
+        return memory
 
-    def _lines(self, key: Array, prompt: str) -> list[str]:
-        (reply,) = self.domain.coder.ask(key, [prompt], "observe")
-        return lines(reply)[: self.count]
+    def _plans(self, key: Array, chosen: Sequence[Subset]) -> list[str]:
+        plan_key, criticise_key, correct_key = keys.split(key, 3)
+        shown = [_bullets(each) or "(none)" for each in chosen]
+        plans = self._ask(plan_key, [self._prompt("plan", observations=each) for each in shown], "plan")
+        if not self.criticism:
+            return plans
+        faults = self._ask(criticise_key, [self._prompt("criticise", plan=plan) for plan in plans], "criticise")
+        both = [self._prompt("correct", plan=plan, feedback=words) for plan, words in zip(plans, faults, strict=True)]
+        others = self._ask(correct_key, both, "correct")
+        return [plan for pair in zip(plans, others, strict=True) for plan in pair]
 
-    def _child(self, reply: str | None) -> str:
+    def _programs(self, key: Array, plans: Sequence[str]) -> list[str]:
+        outline_key, code_key = keys.split(key)
+        if self.pseudocode:
+            plans = self._ask(outline_key, [self._prompt("pseudocode", plan=plan) for plan in plans], "pseudocode")
+        return self._ask(code_key, [self._prompt("code", plan=plan) for plan in plans], "code")
+
+    def _prompt(self, name: str, **values: object) -> str:
+        problem = self.domain.problem
+        return self.domain.coder.prompt(name, task=problem.statement, language=problem.language, **values)
+
+    def _ask(self, key: Array, prompts: Sequence[str], role: str) -> list[str]:
+        return [reply or "" for reply in self.domain.coder.ask(key, prompts, role)]
+
+    def _lines(self, key: Array, prompt: str) -> Subset:
+        (reply,) = self._ask(key, [prompt], "observe")
+        return tuple(dict.fromkeys(lines(reply)))[: self.count]
+
+    def _child(self, reply: str) -> str:
         child = extract(reply, language=self.domain.problem.language)
         return into_frame(self.domain.problem.initial[0], child) if self.domain.problem.initial else child
 
@@ -94,19 +137,24 @@ class PlanSearch:
 def lines(reply: str | None) -> list[str]:
     """Returns the points of a list in a reply, without bullets and numbers; all lines where it has no bullets."""
     rows = [row.strip() for row in (reply or "").splitlines() if row.strip()]
-    points = [row.lstrip("-*•0123456789.) ").strip() for row in rows if row[0] in "-*•" or row[:1].isdigit()]
+    points = [row[match.end() :].strip() for row in rows if (match := _BULLET.match(row))]
     return [point for point in points if point] or rows
 
 
-def _subset(key: Array, ideas: list[str], n: int) -> list[str]:
-    """Draws 1 to n different ideas."""
-    if not ideas:
-        return []
-    size_key, order_key = keys.split(key)
-    size = 1 + int(keys.integers(size_key, (1,), 0, n)[0])
-    order = np.argsort(keys.uniform(order_key, (len(ideas),)), kind="stable")
-    return [ideas[i] for i in sorted(order[:size])]
+def subsets(ideas: Sequence[str], most: int) -> list[Subset]:
+    """Returns all subsets of at most ``most`` ideas, the empty one first.
+
+    Args:
+        ideas: observations.
+        most: the largest size.
+    """
+    return [each for size in range(min(most, len(ideas)) + 1) for each in combinations(ideas, size)]
 
 
-def _bullets(ideas: list[str]) -> str:
+def _shuffled(key: Array, items: Sequence[Subset]) -> tuple[Subset, ...]:
+    order = np.argsort(keys.uniform(key, (len(items),)), kind="stable") if items else []
+    return tuple(items[i] for i in order)
+
+
+def _bullets(ideas: Sequence[str]) -> str:
     return "\n".join(f"- {idea}" for idea in ideas)

@@ -1,8 +1,10 @@
 """What runs in the sandbox for a project of openevolve: its evaluator with cascade stages, as openevolve 0.4.1 calls it."""
 
 DRIVER = '''
+import asyncio
 import dataclasses
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -32,7 +34,9 @@ def load(path):
 
 
 def parts(answer):
-    """Metrics and artifacts of a dict or of an EvaluationResult."""
+    """Metrics and artifacts of a dict, of an EvaluationResult, or of what a coroutine returns."""
+    if inspect.iscoroutine(answer):
+        answer = asyncio.run(answer)
     metrics = getattr(answer, "metrics", answer)
     artifacts = getattr(answer, "artifacts", None) or {}
     metrics = {str(key): plain(value) for key, value in dict(metrics).items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from domains.programs.code import imports
 from domains.programs.openevolve.driver import DRIVER
 from domains.programs.problem import Score
 from domains.programs.sandbox.limits import Execution
@@ -166,7 +167,8 @@ class Project:
             "thresholds": list(evaluator["cascade_thresholds"]) if evaluator["cascade_evaluation"] else None,
         }
         timeout = float(evaluator["timeout"])
-        return Execution("", DRIVER, inputs, folders=(str(self._evaluator.resolve().parent),), wall=timeout)
+        folders = (str(self._evaluator.resolve().parent),)
+        return Execution("", DRIVER, inputs, folders=folders, packages=self._packages, wall=timeout)
 
     def score(self, value: Any) -> Score:
         """Reads metrics and artifacts.
@@ -206,6 +208,12 @@ class Project:
         if not isinstance(raw, dict):
             raise UserError(f"{path} holds no settings", "correct it")
         return raw
+
+    @cached_property
+    def _packages(self) -> tuple[str, ...]:
+        """What evaluator and program import, so that it is imported once for all programs."""
+        assert self._evaluator  # checked above
+        return imports(self._evaluator.read_text(encoding="utf-8")) + imports(self.initial[0])
 
     @property
     def _evaluator(self) -> Path | None:

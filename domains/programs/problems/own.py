@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domains.programs.code import imports
 from domains.programs.problem import Score, read_score
 from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
@@ -66,7 +67,8 @@ class Evaluator:
         """Calls the evaluator; arguments as in ``Problem``."""
         path = Path(self.evaluator).resolve()
         inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
-        return Execution("", DRIVER, inputs, folders=(str(path.parent),))
+        packages = imports(path.read_text(encoding="utf-8")) + imports(self.initial[0])
+        return Execution("", DRIVER, inputs, folders=(str(path.parent),), packages=packages)
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.

@@ -41,10 +41,14 @@ class Synthesis:
     def statement(self) -> str:
         """The task in words, with its public cases."""
         function = getattr(tasks, f"_{self.task}")
-        head = f"def solve{inspect.signature(function)}:"
         shown = [f"solve({', '.join(map(repr, case))}) == {function(*case)!r}" for case in CASES[self.task][0][:3]]
         words = " ".join((inspect.getdoc(function) or "").split())
-        return f"Write a Python function `{head}`\n{words}\nExamples:\n" + "\n".join(shown)
+        return f"Write a Python function `{self.head}`\n{words}\nExamples:\n" + "\n".join(shown)
+
+    @property
+    def head(self) -> str:
+        """The first line of the function."""
+        return f"def solve{inspect.signature(getattr(tasks, f'_{self.task}'))}:"
 
     @property
     def cases(self) -> list[tuple]:

@@ -1,24 +1,25 @@
 """Debian's bubblewrap: a program sees a read-only /usr, this Python and an empty folder; no network, no other process.
 
-bwrap itself limits neither time nor memory nor processes: prlimit does, and for root setpriv changes the user first, since
-the limit on processes does not bind root.
+Programs run in warm workers (``worker``), which bubblewrap starts with the right to make namespaces and to change the user inside of
+those that it made itself; the program of a worker has neither (``inside``). It limits neither time nor memory nor processes: the worker
+does, and for root it changes the user first, since the limit on processes does not bind root.
 """
 
+import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_for, limits_of
-from domains.programs.sandbox.plain import JOB, package_folders, prlimit
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_of
+from domains.programs.sandbox.plain import package_folders
 from domains.programs.sandbox.process import run_job
 from qd.support.errors import UserError
 
-_NOBODY = 65534
-_TOOLS = {"bwrap": "bubblewrap", "prlimit": "util-linux", "setpriv": "util-linux"}  # program -> Debian's package
 _HERE, _SCRIPT = "/job", "/inside.py"
 
 
@@ -36,7 +37,7 @@ class Bubblewrap:
     def check(self) -> None:
         """Raises UserError where bubblewrap is not installed or cannot start on this machine."""
         if problem := _problem(self.python):
-            raise UserError(problem, "type apt install bubblewrap util-linux, sandbox=monty, or sandbox=none for no protection")
+            raise UserError(problem, "type apt install bubblewrap, sandbox=monty, or sandbox=none for no protection")
 
     def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
@@ -48,13 +49,13 @@ class Bubblewrap:
             The outcome.
         """
 
-        limits = limits_for(self.limits, job)
+        def command(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+            return [*self._walls(folder, job.folders), self.python, "-I", "-S", _SCRIPT, json.dumps(settings)]
 
-        def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            return [*self._walls(folder, job.folders), *prlimit(limits), *(word.replace(JOB, _HERE) for word in command)]
-
-        words = [self.python, "-I", "-S", _SCRIPT, f"{JOB}/job.json", *package_folders()]
-        return run_job(job, limits, whole, words)
+        below = [path for path in _shown(job.folders) if path.startswith("/tmp/")]
+        kept = [path for path in below if not any(path.startswith(f"{other}/") for other in below)]
+        settings = {"walls": True, "job": _HERE, "paths": package_folders(), "kept": kept, "size": int(self.limits.files * 1e6)}
+        return run_job(job, self.limits, repr(self), command, settings)
 
     def _walls(self, folder: Path, folders: Sequence[str]) -> list[str]:
         size = str(int(self.limits.files * 1e6))
@@ -64,17 +65,16 @@ class Bubblewrap:
             words += ["--setenv", name, value]
         words += _system()
         words += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--perms", "1777", "--tmpfs", "/tmp"]
-        paths = dict.fromkeys((sys.base_prefix, sys.prefix, *package_folders(), *folders))
-        words += _parents(paths)
+        paths = _shown(folders)
+        words += [*_parents(paths), "--dir", "/old"]
         for path in paths:
-            words += [] if path == "/usr" or path.startswith("/usr/") else ["--ro-bind", path, path]
+            words += ["--ro-bind", path, path]
         words += ["--ro-bind", str(folder), _HERE, "--ro-bind", str(INSIDE), _SCRIPT]
         words += ["--size", size, "--perms", "1777", "--tmpfs", "/work", "--chdir", "/work"]
         words += ["--remount-ro", "/dev", "--remount-ro", "/"]  # what bwrap made for itself, memory without a limit
-        if os.getuid():
-            return [*words, "--unshare-user", "--disable-userns", "--"]
-        drop = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--inh-caps=-all", "--no-new-privs"]
-        return [*words, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--", *drop]
+        words += [] if os.getuid() == 0 else ["--unshare-user", "--disable-userns"]
+        rights = ("SYS_ADMIN", "SETUID", "SETGID")  # of the worker, in these namespaces
+        return [*words, *(word for right in rights for word in ("--cap-add", f"CAP_{right}")), "--"]
 
 
 _ENVIRONMENT = {
@@ -102,19 +102,22 @@ def _system() -> list[str]:
     return words
 
 
+def _shown(folders: Sequence[str]) -> list[str]:
+    """The folders outside of /usr that a program can read: of Python, of its packages, of the job."""
+    paths = dict.fromkeys((sys.base_prefix, sys.prefix, *package_folders(), *folders))
+    return [path for path in paths if path != "/usr" and not path.startswith("/usr/")]
+
+
 def _parents(paths: Iterable[str]) -> list[str]:
     """The folders above what is shown, which an unprivileged user must be able to pass; bwrap itself makes them private."""
     parents = {str(parent) for path in paths for parent in Path(path).parents} - {"/", "/tmp", "/usr"}
-    return [
-        word for parent in sorted(parents) if not parent.startswith("/usr/") for word in ("--perms", "0755", "--dir", parent)
-    ]
+    return [word for parent in sorted(parents) for word in ("--perms", "0755", "--dir", parent)]
 
 
 @cache
 def _problem(python: str) -> str:
     """Returns why it does not work on this machine; empty where it does: one program is run."""
-    for tool, package in _TOOLS.items():
-        if not shutil.which(tool):
-            return f"the sandbox needs the program {tool}, of the package {package}, which is not installed"
+    if not shutil.which("bwrap"):
+        return "the sandbox needs the program bwrap, of the package bubblewrap, which is not installed"
     outcome = Bubblewrap(python=python).run(Execution("", "result = 6 * 7"))
     return "" if outcome.value == 42 else f"bubblewrap cannot start a program on this machine: {outcome.fault}"

@@ -1,21 +1,186 @@
-"""Runs one Python program in a child process; started as a script with the path of its job, and imports nothing of ours.
+"""Runs programs, each in a fresh child that is forked from this process, which has imported what they need beforehand.
 
-Its value leaves by the file descriptor that was standard output; whatever is printed goes to standard error.
+A script that a sandbox starts; it imports nothing of ours. One line of standard input asks for the program whose job lies in the
+job's folder; one line of standard output says how it ended, after the last of its processes is gone. Values leave by the descriptor
+``answers``, whatever is printed by standard error. With ``walls`` a program has namespaces of its own for processes, mounts and
+shared memory, an empty folder, another user where this process is root, and no capability; else only a process group.
 """
 
+import ctypes
+import gc
+import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import traceback
 
+_NEWNS, _NEWIPC, _NEWPID = 0x00020000, 0x08000000, 0x20000000  # unshare(2)
+_NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18  # mount(2)
+_PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _AMBIENT = 1, 4, 38, 47  # prctl(2)
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
-def _main(job_path, packages):
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    sys.path.extend(packages)
-    with open(job_path, encoding="utf-8") as file:
+
+def _serve(settings):
+    sys.path.extend(settings["paths"])
+    _import(settings["packages"])
+    os.set_inheritable(settings["answers"], False)
+    settings["walls"] = settings["walls"] and _wait(_fork(_enter, settings, None)) == 0
+    _LIBC.prctl(_DUMPABLE, 0, 0, 0, 0)
+    gc.collect()
+    gc.freeze()
+    os.write(1, b"walls\n" if settings["walls"] else b"none\n")
+    running = []
+    signal.signal(signal.SIGTERM, lambda *_: (_end_group(running[-1]) if running else None, os._exit(1)))
+    while line := _line(0):
+        limits = json.loads(line)
+        running[:] = [_fork(_enter if settings["walls"] else _program, settings, limits)]
+        status = _wait(running[0])
+        _end_group(running.pop())
+        os.write(1, b"%d\n" % status)
+    os._exit(0)
+
+
+def _import(packages):
+    """Imports packages for all programs; what starts threads does not survive a fork, so then without any."""
+    for name in packages:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: S112  # the program that wants it will say why
+            continue
+    if packages and len(os.listdir("/proc/self/task")) > 1:
+        settings = json.loads(sys.argv[1]) | {"packages": []}
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:-1], json.dumps(settings)])
+
+
+def _enter(settings, limits):
+    """Enters a new namespace of processes, whose first is the next child."""
+    _check(_LIBC.unshare(_NEWPID))
+    return _wait(_fork(_guard, settings, limits))
+
+
+def _guard(settings, limits):
+    """The first process of a program's namespaces: the program is its child, and all that it started ends with this process."""
+    _mounts(settings)
+    os.chdir("/work")
+    child = _fork(_program, settings, limits) if limits else 0
+    while child:
+        ended, status = os.waitpid(-1, 0)
+        if ended == child:
+            return _code(status)
+    return 0
+
+
+def _fork(act, settings, limits):
+    """Forks a child that does one thing and exits with what that returns; returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 125
+    try:
+        status = act(settings, limits)
+    except BaseException:  # noqa: BLE001  # the parent reads it
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(status)
+
+
+def _mounts(settings):
+    """Empty folders for this program alone; what can be read below /tmp is shown there again."""
+    _check(_LIBC.unshare(_NEWNS | _NEWIPC))
+    _mount("none", "/", None, _REC | _PRIVATE)
+    _mount("/tmp", "/old", None, _BIND | _REC)
+    for place in ("/work", "/tmp"):
+        _mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"size={settings['size']},mode=1777")
+    for path in settings["kept"]:
+        os.makedirs(path, 0o755)
+        _mount(path.replace("/tmp", "/old", 1), path, None, _BIND | _REC)
+    _check(_LIBC.umount2(b"/old", 2))  # detached
+    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def _mount(source, place, kind, flags, options=None):
+    words = [None if word is None else word.encode() for word in (source, place, kind)]
+    _check(_LIBC.mount(*words, ctypes.c_ulong(flags), None if options is None else options.encode()))
+
+
+def _check(result):
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _wait(child):
+    return _code(os.waitpid(child, 0)[1])
+
+
+def _code(status):
+    number = os.waitstatus_to_exitcode(status)
+    return 128 - number if number < 0 else number
+
+
+def _end_group(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _line(fd):
+    """Reads a line byte by byte: nothing of the next one may wait in a buffer that a fork copies."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (byte := os.read(fd, 1)):
+            return b""
+        line += byte
+    return line
+
+
+def _program(settings, limits):
+    """Runs one program, in the child that is its own."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setsid()
+    answers = os.dup(settings["answers"])
+    _streams(settings["answers"])
+    with open(os.path.join(settings["job"], "job.json"), encoding="utf-8") as file:
         job = json.load(file)
+    _restrict(settings, limits)
+    if job["command"]:
+        words = [word.replace("{job}", settings["job"]) for word in job["command"]]
+        os.dup2(answers, 1)
+        os.execvp(words[0], words)
+    _python(job, os.fdopen(answers, "w"))
+
+
+def _streams(answers):
+    """Standard input is empty, both streams go to standard error; nothing of this process's own channels is left."""
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    os.close(answers)
+
+
+def _restrict(settings, limits):
+    """Gives up what this process may do; the order matters, each step being the last of its kind."""
+    if settings["walls"] and os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(settings["user"], settings["user"], settings["user"])
+        os.setresuid(settings["user"], settings["user"], settings["user"])
+    if settings["walls"]:
+        _LIBC.prctl(_AMBIENT, 4, 0, 0, 0)  # clear all
+        _check(_LIBC.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()))
+        _check(_LIBC.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+    _LIBC.prctl(_DUMPABLE, 1, 0, 0, 0)
+    _LIBC.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for name, (soft, hard) in limits.items():
+        resource.setrlimit(getattr(resource, name), (soft, hard))
+
+
+def _python(job, channel):
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()  # else all children draw the same numbers; Python's own random sees to itself
     answer = {"token": job["token"], "value": None, "fault": ""}
     try:
         answer["value"] = _run(job)
@@ -26,6 +191,7 @@ def _main(job_path, packages):
     usage = resource.getrusage(resource.RUSAGE_SELF)
     spent = {"seconds": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
     sys.stdout.flush()
+    sys.stderr.flush()
     channel.write(f"{line}\n{json.dumps(spent)}\n")
     channel.flush()
     os._exit(0)
@@ -49,4 +215,4 @@ def _describe(error):
     return f"{text} (line {lines[-1]})" if lines else text
 
 
-_main(sys.argv[1], sys.argv[2:])
+_serve(json.loads(sys.argv[1]))

@@ -1,7 +1,7 @@
 """What a run of a program may use, and what comes out of it: the types that all sandboxes share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -38,6 +38,7 @@ class Execution(NamedTuple):
     command: Sequence[str] = ()  # an executable and its arguments instead; its value: the JSON of its last line
     wall: float = 0.0  # seconds by the clock, and of the processor, instead of the sandbox's; 0: the same
     folders: Sequence[str] = ()  # of this machine, which it can read at the same path
+    packages: Sequence[str] = ()  # that are imported once for all programs, where they are installed
 
 
 class ExecutionResult(NamedTuple):
@@ -76,16 +77,6 @@ def limits_of(limits: "ExecutionLimits | Mapping[str, Any]") -> ExecutionLimits:
         if name not in names:
             raise UserError(f"sandbox.limits.{name} is no limit", f"type one of {', '.join(names)}")
     return ExecutionLimits(**limits)
-
-
-def limits_for(limits: ExecutionLimits, job: Execution) -> ExecutionLimits:
-    """Returns the limits of a job, which may have its own time.
-
-    Args:
-        limits: of the sandbox.
-        job: to run.
-    """
-    return replace(limits, seconds=job.wall, wall=job.wall) if job.wall else limits
 
 
 INSIDE = Path(__file__).with_name("inside.py")

@@ -1,20 +1,20 @@
 """An ordinary child process: no sandbox. A program in it can do whatever the user can."""
 
-import shutil
+import json
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_for, limits_of
+from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_of
 from domains.programs.sandbox.process import run_job
-from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Limits of time, memory, files and output hold where prlimit is installed; nothing is hidden from the program."""
+    """Limits of time, memory, files and output hold; nothing is hidden from the program."""
 
     limits: ExecutionLimits = LIMITS
     name: str = "none"
@@ -24,9 +24,7 @@ class Plain:
         object.__setattr__(self, "limits", limits_of(self.limits))
 
     def check(self) -> None:
-        """Raises UserError where there is no prlimit to hold a program to its limits."""
-        if not shutil.which("prlimit"):
-            raise UserError("sandbox=none needs the program prlimit for its limits", "type apt install util-linux")
+        """There is nothing that a machine could lack."""
 
     def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
@@ -37,34 +35,11 @@ class Plain:
         Returns:
             The outcome.
         """
-
-        limits = limits_for(self.limits, job)
-
-        def whole(folder: Path, command: Sequence[str]) -> list[str]:
-            return [*prlimit(limits, processes=False), *(word.replace(JOB, str(folder)) for word in command)]
-
-        return run_job(job, limits, whole, [sys.executable, "-I", str(INSIDE), f"{JOB}/job.json"])
+        return run_job(job, self.limits, repr(self), _command, {"walls": False, "job": ".", "paths": [], "size": 0})
 
 
-JOB = "{job}"  # in a command: the folder with the files of the job
-
-
-def prlimit(limits: ExecutionLimits, processes: bool = True) -> list[str]:
-    """Returns the words that begin a command and give it its limits.
-
-    Args:
-        limits: of the run.
-        processes: whether their number is limited too; for an ordinary user that would count all of the user's processes.
-    """
-    seconds, files = max(1, round(limits.seconds)), int(limits.files * 1e6)
-    words = [
-        f"--cpu={seconds}:{seconds + 1}",
-        f"--as={int(limits.memory * 2**20)}",
-        f"--fsize={files}",
-        "--nofile=64",
-        "--core=0",
-    ]
-    return ["prlimit", *words, *([f"--nproc={limits.processes}"] if processes else []), "--"]
+def _command(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    return [sys.executable, "-I", str(INSIDE), json.dumps(settings)]
 
 
 def package_folders() -> list[str]:

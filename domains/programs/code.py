@@ -130,7 +130,7 @@ def into_frame(parent: str, child: str) -> str:
 
 
 def imports(source: str) -> tuple[str, ...]:
-    """Returns the modules that a Python source imports at its top, of ``from a import b`` both a and a.b; none where it is no Python."""
+    """Returns what a source imports at its top, of ``from a import b`` both a and a.b; nothing where it is no Python."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError):

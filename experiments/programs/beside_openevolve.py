@@ -1,13 +1,14 @@
 """The same projects, the same model, the same number of calls: qd-atlas beside openevolve 0.4.1.
 
-    qd study programs.beside_openevolve examples=FOLDER peer=PYTHON [calls=100] [seeds=5] [cases=function_minimization] [lm=local]
+    qd study programs.beside_openevolve examples=FOLDER peer=PYTHON [calls=100] [seeds=5] [cases=circle_packing] [lm=local]
 
-examples: the folder ``examples`` of openevolve's repository; peer: the Python of an environment with openevolve. Both get the project's
-own config, a scripted model on loopback (or one of conf/lm) and so many calls; methods take turns, seed by seed. *best*: openevolve's
-combined score of the best program. *qd_score* and *coverage*: of the programs that each has at its end, on one map of length and distance
-from the first program, 10 by 10. *evaluations*: programs that were run. *evaluations_per_s* and *evaluations_per_cpu_s*: those by the
-seconds of the whole command, imports, map and page included, by the clock and of the processor (without the model's).
-The data of ``symbolic_regression`` are not in its folder: its own generator writes the project for data of ours (``regression``).
+examples: the folder ``examples`` of openevolve's repository; peer: the Python of an environment with openevolve. Both get
+the project's own config, a scripted model on loopback (or one of conf/lm) and so many calls; methods take turns, seed by
+seed. *best*: openevolve's combined score of the best program. *qd_score* and *coverage*: of the programs that each has at
+its end, on one map of length and distance from the first program, 10 by 10. *evaluations*: programs that were run.
+*evaluations_per_s* and *evaluations_per_cpu_s*: those by the seconds of the whole command, imports, map and page
+included, by the clock and of the processor (without the model's). The data of ``symbolic_regression`` are not in its
+folder: its own generator writes the project for data of ours (``regression``).
 """
 
 import os

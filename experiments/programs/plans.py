@@ -2,15 +2,16 @@
 
     qd study programs.plans budget=quick|first|full [calls=20] [seeds=1] [cases=roman] [methods=sampling] [lm=local]
 
-A case is one of the 30 tasks; each method begins with a function that returns nothing and has ``calls`` replies of the model, not one
-more: what a method would ask beyond them is not answered. *solved*: 1 where the program that is the best on the public cases, the oldest
-of equals, passes all hidden cases; *any*: 1 where some program passes them. *hidden*: the share of hidden cases that it passes; *public*
-likewise. *vendi*: effective number of different programs (Vendi score of their syntax vectors) among the first ``COMPARED`` that could
-be read, *ideas* the same over embeddings of MiniLM, where its weights are there. The case *all tasks* has each method's mean over the
-tasks that all methods have, a task being one sample; its differences are paired by task.
-``first`` is what two cores can do in an hour: 10 tasks (every third), 8 calls, short replies, the small model, and PlanSearch without
-criticism and pseudocode, which would leave it one program. ``full`` is the whole comparison. Replies are stored in
-runs/programs.sqlite: a study that was cut off goes on call by call.
+A case is one of the 30 tasks; each method begins with a function that returns nothing and has ``calls`` replies of the
+model, not one more: what a method would ask beyond them is not answered. *solved*: 1 where the program that is the best
+on the public cases, the oldest of equals, passes all hidden cases; *any*: 1 where some program passes them. *hidden*: the
+share of hidden cases that it passes; *public* likewise. *vendi*: effective number of different programs (Vendi score of
+their syntax vectors) among the first ``COMPARED`` that could be read, *ideas* the same over embeddings of MiniLM, where
+its weights are there. The case *all tasks* has each method's mean over the tasks that all methods have, a task being one
+sample; its differences are paired by task. ``first`` is what two cores can do in an hour: 10 tasks (every third), 8
+calls, short replies, the small model, and PlanSearch without criticism and pseudocode, which would leave it one program.
+``full`` is the whole comparison. Replies are stored in runs/programs.sqlite: a study that was cut off goes on call by
+call.
 """
 
 from dataclasses import replace

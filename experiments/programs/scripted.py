@@ -134,7 +134,7 @@ def current(prompt: str, blocks: list[str]) -> str:
 
 
 def edit(program: str, rng: random.Random) -> str:
-    """Changes one to three numbers of a program, or repeats a line with other ones, between EVOLVE-BLOCK markers where it has some.
+    """Changes one to three numbers of a program, or repeats a line with other ones, between its EVOLVE-BLOCK markers.
 
     Args:
         program: source.

@@ -1,8 +1,9 @@
 """PlanSearch (Wang et al. 2024, https://arxiv.org/abs/2409.03733): search over ideas in words, then code.
 
-A tree of two layers: observations about the task; from every subset of at most S of them new observations; a plan in plain words for
-every subset of those; its criticism and a second plan that heeds it; pseudocode; code. The paper writes all programs of the tree; here
-a generation visits a random part of it that no earlier one has visited, so that any budget is a sample without repetition.
+A tree of two layers: observations about the task; from every subset of at most S of them new observations; a plan in
+plain words for every subset of those; its criticism and a second plan that heeds it; pseudocode; code. The paper writes
+all programs of the tree; here a generation visits a random part of it that no earlier one has visited, so that any budget
+is a sample without repetition.
 """
 
 import re

@@ -1,8 +1,9 @@
 """RethinkMCTS (Li et al. 2024, https://arxiv.org/abs/2409.09584): a tree over thoughts, and wrong ones thought again.
 
-A node is one step of thought; a program is written from the thoughts from the root to a node. A rollout follows P-UCB to a thought
-without a program, writes and runs it. Where tests fail, that thought is replaced in the light of their feedback and the program written
-once more; where all public ones pass, the model's own opinion is a fifth of the reward. Then the node gets new thoughts.
+A node is one step of thought; a program is written from the thoughts from the root to a node. A rollout follows P-UCB to
+a thought without a program, writes and runs it. Where tests fail, that thought is replaced in the light of their feedback
+and the program written once more; where all public ones pass, the model's own opinion is a fifth of the reward. Then the
+node gets new thoughts.
 """
 
 import re

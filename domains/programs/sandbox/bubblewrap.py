@@ -1,8 +1,9 @@
 """Debian's bubblewrap: a program sees a read-only /usr, this Python and an empty folder; no network, no other process.
 
-Programs run in warm workers (``worker``), which bubblewrap starts with the right to make namespaces and to change the user inside of
-those that it made itself; the program of a worker has neither (``inside``). It limits neither time nor memory nor processes: the worker
-does, and for root it changes the user first, since the limit on processes does not bind root.
+Programs run in warm workers (``worker``), which bubblewrap starts with the right to make namespaces and to change the
+user inside of those that it made itself; the program of a worker has neither (``inside``). It limits neither time nor
+memory nor processes: the worker does, and for root it changes the user first, since the limit on processes does not bind
+root.
 """
 
 import json

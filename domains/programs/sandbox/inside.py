@@ -1,11 +1,13 @@
 """Runs programs, each in a fresh child that is forked from this process, which has imported what they need beforehand.
 
-A script that a sandbox starts; it imports nothing of ours. One line of standard input asks for the program whose job lies in the
-job's folder; one line of standard output says how it ended, after the last of its processes is gone. Values leave by the descriptor
-``answers``, whatever is printed by standard error. With ``walls`` a program has namespaces of its own for processes, mounts and
-shared memory, an empty folder, another user where this process is root, and no capability; else only a process group.
+A script that a sandbox starts; it imports nothing of ours. One line of standard input asks for the program whose job lies
+in the job's folder; one line of standard output says how it ended, after the last of its processes is gone. Values leave
+by the descriptor ``answers``, whatever is printed by standard error. With ``walls`` a program has namespaces of its own
+for processes, mounts and shared memory, an empty folder, another user where this process is root, and no capability; else
+only a process group.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -45,10 +47,8 @@ def _serve(settings):
 def _import(packages):
     """Imports packages for all programs; what starts threads does not survive a fork, so then without any."""
     for name in packages:
-        try:
+        with contextlib.suppress(Exception):  # the program that wants it will say why
             importlib.import_module(name)
-        except Exception:  # noqa: S112  # the program that wants it will say why
-            continue
     if packages and len(os.listdir("/proc/self/task")) > 1:
         settings = json.loads(sys.argv[1]) | {"packages": []}
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:-1], json.dumps(settings)])
@@ -121,10 +121,8 @@ def _code(status):
 
 
 def _end_group(group):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _line(fd):

@@ -1,7 +1,7 @@
 """Warm workers: a process in the sandbox that has imported what programs need, and forks a fresh child for each of them.
 
-Between programs a worker holds no program's files, processes or memory; where the machine does not let it wall programs off from
-itself, or a program took too long or printed too much, it is used once.
+Between programs a worker holds no program's files, processes or memory; where the machine does not let it wall programs
+off from itself, or a program took too long or printed too much, it is used once.
 """
 
 import atexit

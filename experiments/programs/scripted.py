@@ -144,10 +144,13 @@ def edit(program: str, rng: random.Random) -> str:
     start = next((i for i, line in enumerate(lines) if "EVOLVE-BLOCK-START" in line), -1)
     end = next((i for i, line in enumerate(lines) if "EVOLVE-BLOCK-END" in line), len(lines))
     fixed = ("def ", "#", "import", "from", '"""')
-    places = [i for i in range(start + 1, end) if _NUMBER.search(lines[i]) and not lines[i].strip().startswith(fixed)]
+    single = [
+        i for i in range(start + 1, end) if lines.count(lines[i]) == 1
+    ]  # edits are exact: their search text stands there once
+    places = [i for i in single if _NUMBER.search(lines[i]) and not lines[i].strip().startswith(fixed)]
     if not places:
         return _with_factor(program, rng)
-    again = [i for i in places if lines.count(lines[i]) == 1 and _ASSIGNMENT.match(lines[i])]
+    again = [i for i in places if _ASSIGNMENT.match(lines[i])]
     if again and rng.random() < 0.3:
         i = rng.choice(again)
         return "".join([*lines[: i + 1], _changed(lines[i], rng), *lines[i + 1 :]])

@@ -94,7 +94,7 @@ class PlanSearch:
             key, derive_key, order_key = keys.split(key, 3)
             new = self._lines(derive_key, self._prompt("combine", observations=_bullets(each), count=self.count))
             known = {*memory.unplanned, *memory.planned}
-            fresh = [subset for subset in (each, *subsets(new, self.subset)) if subset not in known]
+            fresh = [subset for subset in dict.fromkeys((each, *subsets(new, self.subset))) if subset not in known]
             memory = memory._replace(
                 derived=tuple(dict.fromkeys((*memory.derived, *new))),
                 unexplored=memory.unexplored[1:],

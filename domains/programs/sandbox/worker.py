@@ -95,15 +95,24 @@ class Worker:
         self._empty()
         return End(int(said) if said.isdigit() else -1, answers, output, cut)
 
-    def close(self) -> None:
-        """Ends it and all that it started."""
-        self._child.terminate()
-        try:
-            self._child.wait(2)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
+    def close(self, running: bool = False) -> None:
+        """Ends it and all that it started.
+
+        Args:
+            running: whether a program may still run; else it is idle, and ends by itself where nothing more is asked of it.
+        """
+        assert self._child.stdin
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        for end in (self._child.terminate, lambda: os.killpg(self._child.pid, signal.SIGKILL)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(0 if running else 2)
+                break
+            running = False
+            with contextlib.suppress(ProcessLookupError):
+                end()
+        self._child.wait()
+        for stream in (self._child.stdout, self._child.stderr):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
         os.close(self._answers)
@@ -183,7 +192,7 @@ def put_back(setup: Setup, number: int, worker: Worker, usable: bool) -> None:
         with _LOCK:
             _IDLE[os.getpid(), setup].append((number, worker))
         return
-    worker.close()
+    worker.close(running=True)
     with _LOCK:
         _BUSY.discard(number)
 

@@ -13,8 +13,6 @@ from domains.programs.code import apply_edits, extract, fault_of, into_frame
 from domains.programs.coder import Coder
 from domains.programs.emitters.evolve import Evolve
 from domains.programs.emitters.operators import Crossover, Diff, NearCode, Repair, RewriteCode, Write
-from domains.programs.emitters.plans import PlanSearch, lines
-from domains.programs.emitters.thoughts import RethinkMCTS, path
 from domains.programs.journal import ProgramJournal, Record
 from domains.programs.measures import describe
 from domains.programs.page import highlight, page
@@ -342,44 +340,6 @@ def test_islands_draw_their_own_parents_and_the_best_migrate():
     assert state.memory.generation == 6
     assert best[2][0] == best[2][1] and best[5][0] == best[5][1]  # after a migration both have the best one
     assert any(maps_a != maps_b for maps_a, maps_b in best)
-
-
-def test_plan_search_observes_combines_plans_and_writes():
-    def answer(prompt, sample):
-        if "Reply with the whole program" in prompt:
-            assert "first do this" in prompt
-            return number(prompt, sample)
-        return "1. one thing\n2. another thing" if "observations" in prompt and "plain words" not in prompt else "first do this"
-
-    each = domain(answer)
-    search = a_search(each, PlanSearch(each, batch_size=2, count=2))
-    state, _ = start(search, keys.new(0), each.sample(keys.new(1), 1))
-    for state, batch in search_run(search, state, 5):
-        assert (batch.status >= 0).all()
-    assert state.memory.first == ("one thing", "another thing") and state.memory.derived == ("one thing", "another thing")
-    assert each.coder.lm.roles == ["observe", "plan", "plan", "code", "code"] * 2
-    assert lines("Well:\n- a\n* b\n3) c") == ["a", "b", "c"] and lines("plain") == ["plain"] and lines(None) == []
-
-
-def test_thoughts_are_a_tree_and_the_step_at_fault_is_thought_again():
-    def answer(prompt, sample):
-        if "Which step" in prompt:
-            assert "it returned 1" in prompt
-            return "STEP 1: better"
-        if "next steps" in prompt:
-            return "- first\n- second"
-        return f"```python\ndef solve():\n    return {20 if 'better' in prompt else 1}\n```"
-
-    each = domain(answer, own(objective_range=(0, 20)))
-    search = a_search(each, RethinkMCTS(each, width=2))
-    state, _ = start(search, keys.new(0), each.sample(keys.new(1), 1))
-    objectives = []
-    for state, batch in search_run(search, state, 5):
-        objectives.append(float(batch.evaluation.objective[0]))
-    nodes = state.memory.nodes
-    assert objectives[:2] == [1, 20] and each.coder.lm.roles[:4] == ["think", "code", "rethink", "code"]
-    assert nodes[0].visits == 4 and nodes[0].value == 1 and nodes[1].thought == "better"
-    assert path(nodes, 3)[:1] == ["better"] and nodes[3].parent == 1
 
 
 def test_prompts_of_the_user_replace_ours(tmp_path):

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from domains.programs.sandbox import bubblewrap
+from domains.programs.sandbox import bubblewrap, worker
 from domains.programs.sandbox.bubblewrap import Bubblewrap
 from domains.programs.sandbox.limits import Execution, ExecutionLimits
 from domains.programs.sandbox.monty import Monty
@@ -116,7 +116,45 @@ def test_numpy_is_there_in_bubblewrap_and_two_runs_share_nothing():
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can run it as another user")
 def test_root_is_nobody_in_bubblewrap():
-    assert sandbox("bubblewrap").run(Execution("import os", "result = [os.getuid(), os.geteuid()]")).value == [65534, 65534]
+    real, effective = sandbox("bubblewrap").run(Execution("import os", "result = [os.getuid(), os.geteuid()]")).value
+    assert real == effective and 65_000 < real <= 65_534  # each worker's programs are a user of their own
+
+
+_LEAVE = """
+import os, sys, numpy
+open("/tmp/left", "w").write("1")
+open("left", "w").write("1")
+numpy.pi = 4
+sys.modules["left"] = numpy
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        pass
+"""
+
+
+def test_a_warm_worker_keeps_nothing_of_a_program():
+    each = sandbox("bubblewrap")
+    assert each.run(Execution(_LEAVE, "result = 1")).value == 1
+    look = "result = [numpy.pi, os.listdir('.'), 'left' in os.listdir('/tmp'), 'left' in sys.modules, numbers()]"
+    source = "import numpy, os, sys\ndef numbers():\n    return sorted(int(n) for n in os.listdir('/proc') if n.isdigit())\n"
+    pi, here, in_tmp, known, processes = each.run(Execution(source, look)).value
+    assert (pi, here, in_tmp, known, processes) == (3.141592653589793, [], False, False, [1, 2])
+    draws = {
+        each.run(Execution("import numpy, random", "result = [numpy.random.rand(), random.random()]")).value[0]
+        for _ in range(3)
+    }
+    assert len(draws) == 3
+
+
+def test_a_warm_worker_imports_packages_once_and_is_thrown_away_after_a_cut():
+    each, before = sandbox("bubblewrap"), set(worker._BUSY)
+    assert each.run(Execution("import sys", "result = 'fractions' in sys.modules", packages=["fractions", "nowhere"])).value
+    number = max(set(worker._BUSY) - before, default=None)
+    assert each.run(Execution("", "result = 1", packages=["fractions", "nowhere"])).value == 1
+    assert max(set(worker._BUSY) - before, default=None) == number  # the same worker
+    assert "by the clock" in each.run(Execution("import time", "time.sleep(9)", packages=["fractions", "nowhere"])).fault
+    assert number not in worker._BUSY or number is None
 
 
 def test_a_machine_without_bubblewrap_is_told_what_to_type(monkeypatch):

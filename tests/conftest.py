@@ -8,6 +8,9 @@ import pytest
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+_WHOLE = (
+    "--xla_cpu_parallel_codegen_split_count=1"  # programs are compiled in one piece: a tenth less, where each core has a worker
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,7 +20,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(folder.cleanup)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if _WHOLE not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_WHOLE}".strip()
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What CI runs after the quick tests is slow too."""
+    for item in items:
+        if item.get_closest_marker("ci"):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,6 +7,7 @@
 Later wins: primary defaults, domain, recipe, command line.
 """
 
+import copy
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -17,9 +18,10 @@ from typing import Any, NamedTuple
 from qd import abilities
 from qd.config import declared, guess, own_metrics, plugins, workers
 from qd.config.build import build
-from qd.config.overrides import check, hydra_overrides, lacks_first_line, open_hydra, print_renamed
+from qd.config.overrides import check, conf_state, hydra_overrides, lacks_first_line, open_hydra, print_renamed
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, RunSettings, from_config, to_config
 from qd.support import links
+from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current_override, current_setting, earlier_settings, original_override
 from qd.support.spelling import unknown
@@ -43,6 +45,10 @@ _LONGEST, _SLUG = 120, 60  # characters of overrides in a folder's name; and whe
 _PLAIN = re.compile(r"[\w.,=+~@:\[\]{}-]*")
 
 
+_MOST = 200  # settings that are kept
+_composed: dict[tuple, RunSettings] = {}
+
+
 class Components(NamedTuple):
     search: Any  # qd.types.Search
     referee: Any  # qd.referee.Referee or None
@@ -53,6 +59,31 @@ class Components(NamedTuple):
 
 def load(overrides: list[str]) -> RunSettings:
     """Returns the settings that the words of ``qd run`` make. Raises ValueError that names the nearest valid key or choice."""
+    return _once(_load, overrides)
+
+
+def compose_settings(overrides: list[str]) -> RunSettings:
+    """``load`` without the check of keys and choices; Hydra must be open: ``open_hydra``."""
+    return _once(_compose_settings, overrides)
+
+
+def _once(make: Callable[[list[str]], RunSettings], overrides: list[str]) -> RunSettings:
+    """Composes the same words once in a process: it takes a fifth of a second, and a command asks two or three times.
+
+    Words that read files or the environment, and those beside a conf of the user's own, are composed each time.
+    """
+    plain = not any("${" in word or word.startswith(("from=", "source=", "hydra")) for word in overrides)
+    if not plain or (Path("conf").is_dir() and Path("conf").resolve() != conf()):
+        return make(overrides)
+    key = make, tuple(overrides), conf_state()
+    if key not in _composed:
+        if len(_composed) >= _MOST:
+            _composed.clear()
+        _composed[key] = make(overrides)
+    return copy.deepcopy(_composed[key])
+
+
+def _load(overrides: list[str]) -> RunSettings:
     guess.check(overrides)
     with open_hydra():
         check(overrides)
@@ -61,8 +92,7 @@ def load(overrides: list[str]) -> RunSettings:
     return settings
 
 
-def compose_settings(overrides: list[str]) -> RunSettings:
-    """``load`` without the check of keys and choices; Hydra must be open: ``open_hydra``."""
+def _compose_settings(overrides: list[str]) -> RunSettings:
     from hydra import compose
     from omegaconf import open_dict
 

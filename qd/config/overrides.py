@@ -162,6 +162,12 @@ def _yours() -> list[str]:
     return [f"hydra.searchpath=['file://{yours}']"]
 
 
+def conf_state() -> tuple[tuple[str, int, int], ...]:
+    """Returns path, time of the last change and size of each of our own yaml files."""
+    files = ((path, path.stat()) for path in sorted(conf().rglob("*.yaml")))
+    return tuple((str(path), status.st_mtime_ns, status.st_size) for path, status in files)
+
+
 def _broken_yaml(error: MarkedYAMLError) -> str:
     mark, problem = error.problem_mark, " ".join(str(error.problem).split())
     if mark is None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_groupies import aggregate_nb
@@ -81,6 +82,7 @@ def test_the_first_of_the_largest_is_the_one_that_pyribs_takes(rows) -> None:
     np.testing.assert_array_equal(stand_in(group, values, func="sum", fill_value=np.nan), expected)
 
 
+@pytest.mark.ci
 def test_jit_compiles_at_the_first_call_as_numba_does() -> None:
     from ribs.emitters.opt import CMAEvolutionStrategy
 

@@ -130,6 +130,7 @@ def test_a_domain_that_raises_is_named_with_its_line(tmp_path):
     assert not (tmp_path / "runs/disc/s0/result.json").exists()
 
 
+@pytest.mark.ci
 def test_a_run_whose_reader_leaves_goes_on(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "qd", "run", "budget=300", "domain.joints=3"],

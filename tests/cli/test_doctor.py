@@ -158,6 +158,7 @@ def test_a_difference_in_one_row_is_reported_with_its_share_and_size():
     )
 
 
+@pytest.mark.ci
 def test_chaos_that_amplifies_rounding_is_no_fault():
     words = [*SMALL, "domain.fault=chaos"]
     settings = compose.load(words)

@@ -28,6 +28,7 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+@pytest.mark.ci
 def test_an_empty_folder_gets_a_picture(here):
     """As a user would, in processes of their own."""
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "XDG_CONFIG_HOME": str(here / "home")}

@@ -65,11 +65,21 @@ LONG = {
 }  # descriptors that tests/descriptors or another choice tries
 
 
+MARKS = {"conv_autoencoder": pytest.mark.ci} | dict.fromkeys(LONG, pytest.mark.slow)
+
+
+LARGE = {
+    "digits",
+    "proxies",
+    "curling",
+}  # domains that take ten seconds; they have tests of their own, and their searches are run
+
+
 def of_domain(name: str) -> Search:
     return composed(f"domain={name}", *SMALL.get(name, []))
 
 
-@pytest.mark.parametrize("name", domains())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.ci) if n in LARGE else n for n in domains()])
 def test_domain(name) -> None:
     domain = of_domain(name).domain
     assert isinstance(domain, Domain) and hash(domain) == hash(copied(domain))
@@ -111,7 +121,7 @@ def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
     same(advance(search, state, 2), advance(search, again, 2))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in choices("descriptor")])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=MARKS.get(n, ())) for n in choices("descriptor")])
 @pytest.mark.parametrize("domain", LEARNED)
 def test_descriptor(domain, name) -> None:
     search = composed(f"descriptor={name}", *NEEDS.get(name, [f"domain={domain}", *SMALL[domain]]))

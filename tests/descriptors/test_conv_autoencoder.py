@@ -43,6 +43,7 @@ def trained():
     return LEARNER.init(keys.new(0), rows(), no_fresh)
 
 
+@pytest.mark.ci
 def test_patches_are_convolutions_whose_stride_is_their_size_and_pixels_come_back_in_order():
     network = PatchNetwork((2, 2), (5, 7), ())
     encoder, decoder = network.fresh(jax.random.key(0), 8, 3)
@@ -74,6 +75,7 @@ def test_an_overlapping_layer_is_the_convolution_that_jax_knows_and_its_mirror_t
     assert float((halved * y).sum()) == pytest.approx(float((x * image_networks.doubled(y, w.T)).sum()), rel=1e-4)
 
 
+@pytest.mark.ci
 def test_the_published_network_has_the_published_size():
     encoder, decoder = Halving().fresh(jax.random.key(0), 64, 10)
     assert sum(leaf.size for leaf in jax.tree.leaves((encoder, decoder))) == 156_189
@@ -114,6 +116,7 @@ def test_weights_are_kept_from_fit_to_fit_and_the_same_key_learns_the_same(train
     assert not np.array_equal(forgot.encoder[0][0], trained.encoder[0][0])
 
 
+@pytest.mark.ci
 def test_codes_of_several_images_lie_end_to_end_and_their_surprises_add_up(trained):
     image, _ = images(50, seed=4, frames=3)
     several = replace(LEARNER, frames=3)

@@ -95,6 +95,7 @@ def test_a_language_model_answers_the_triplets_of_a_map_of_texts():
     assert len(state.archive) > 5
 
 
+@pytest.mark.ci
 def test_nearer_vectors_answer_too():
     search = a_search(Triplets(Nearer(Hashed()), ("embedding",), questions_per_fit=(20, 10), min_batch=10), embedding=Hashed())
     assert len(played(search).archive) > 5

@@ -38,6 +38,7 @@ def test_it_learns_what_no_linear_map_can():
     assert jax.tree.map(np.shape, again) == jax.tree.map(np.shape, params)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("judge", [Always(1), Flips(KNOWS, 0.5)])
 def test_judges_without_a_truth_leave_a_finite_map(judge):
     descriptor = TripletNetwork(judge, ("seen",), (600, 10), restarts=32)

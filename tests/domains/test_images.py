@@ -61,6 +61,7 @@ def test_pictures_differ_and_are_the_same_at_every_size():
     assert decoded(shown[0].data).shape == (128, 128, 3) and shown[0].kind == "png" and shown[0].data != shown[1].data
 
 
+@pytest.mark.ci
 def test_the_hidden_look_is_what_it_says():
     x, y = PLACE[..., 0], PLACE[..., 1]
     mirror, turned = np.cos(np.pi * x) / 2 + 0.5, np.sin(np.pi * x) / 2 + 0.5
@@ -72,6 +73,7 @@ def test_the_hidden_look_is_what_it_says():
     assert np.isfinite(blank).all() and np.isfinite(looks.view(jnp.zeros((1, 32, 32, 3)))).all()
 
 
+@pytest.mark.ci
 def test_contrast_is_the_objective():
     flat = SMALL.evaluate(keys.new(0), np.zeros((1, SMALL.genes), np.float32)).objective
     loud = SMALL.evaluate(keys.new(0), 3 * SMALL.sample(keys.new(0), 20)).objective
@@ -86,6 +88,7 @@ def test_pictures_of_wrong_genes_and_settings_are_named():
             Pictures(**settings)
 
 
+@pytest.mark.ci
 def test_digits_look_like_digits():
     digits = Digits(steps=400)
     x = digits.sample(keys.new(0), 60)

@@ -58,6 +58,7 @@ def straight(policy_size: int, left: float, right: float) -> np.ndarray:
     return policy
 
 
+@pytest.mark.ci
 def test_single_steps_are_the_packages_also_from_inside_walls():
     maze, before = Maze(), poses(REFERENCE["pose"])
     _, touch = physics.sense(maze.robot, maze.walls, before)

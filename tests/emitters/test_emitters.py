@@ -208,6 +208,7 @@ def kept_by_cma_me(dim: int, count: int, cells: int, generations: int) -> list[f
     return [elites(Failing(sphere, 0.3), seed) / elites(sphere, seed) for seed in range(5)]
 
 
+@pytest.mark.ci
 def test_cma_me_keeps_most_elites_where_a_third_of_the_rows_fail() -> None:
     kept = kept_by_cma_me(dim=10, count=5, cells=50, generations=200)
     assert np.mean(kept) >= 0.9, kept

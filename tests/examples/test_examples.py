@@ -73,6 +73,7 @@ LONG = {  # name -> evaluations as they stand, a small part of them, numbers pri
 }
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", LONG)
 def test_long_ones_run_at_a_small_part_of_their_size(numbers, name):
     old, new, count = LONG[name]

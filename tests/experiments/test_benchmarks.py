@@ -56,6 +56,7 @@ def test_costs_has_sides_for_every_axis(tmp_path, monkeypatch):
     assert len(costs.sheet(runs).axes) == 6
 
 
+@pytest.mark.ci
 def test_episodes_and_mazes_are_counted(monkeypatch):
     monkeypatch.setattr(episodes, "BATCH", 8)
     monkeypatch.setattr(maze_speed, "CALLS", 2)

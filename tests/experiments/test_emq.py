@@ -18,6 +18,7 @@ from experiments.emq import figure, speed, study
 from experiments.emq.statistics import statistics
 
 
+@pytest.mark.ci
 def test_the_experiment_fills_what_is_missing_and_draws_its_map(tmp_path: Path, monkeypatch, capsys) -> None:
     made = str(tmp_path / "made.npz")
     bench.write(Path(made), synthetic.records(2, 40, 3), "made up")

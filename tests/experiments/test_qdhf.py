@@ -27,6 +27,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(study, "QUICK", entries)
 
 
+@pytest.mark.ci
 def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, capsys):
     study.main(budget="quick", seeds=2, out=str(tmp_path))
     rows = table.read(tmp_path / "table.csv")

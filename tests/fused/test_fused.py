@@ -47,7 +47,14 @@ class Learner:
         return memory | {"seen": memory["seen"] + (batch.status >= 0).sum()}
 
 
-@pytest.mark.parametrize("archive", [GRID, CVT(50, samples=500), Grid((12, 12), 0.1, -20.0)], ids=["grid", "cvt", "mae"])
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(GRID, id="grid"),
+        pytest.param(CVT(50, samples=500), id="cvt", marks=pytest.mark.ci),
+        pytest.param(Grid((12, 12), 0.1, -20.0), id="mae", marks=pytest.mark.ci),
+    ],
+)
 def test_where_chunks_end_and_runs_are_resumed_changes_nothing(archive) -> None:
     recipe = Search(Failing(Bowl()), XY, archive, Pool((VARY, Learner())), keep=("half",))
     lengths = (1, 7, None) if archive is GRID else (7,)

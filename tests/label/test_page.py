@@ -374,6 +374,7 @@ def _half_request(port: int) -> socket.socket:
     return connection
 
 
+@pytest.mark.ci
 def test_idle_half_requests_and_slow_bodies_keep_no_rater_out_and_end_in_time(tmp_path):
     fill(tmp_path, [spot(i) for i in range(12)], 10)
     with served(tmp_path) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as slow:

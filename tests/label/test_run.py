@@ -12,6 +12,7 @@ from qd.runner.run import run
 from qd.store import archive_file
 from tests.support.runs import Quiet
 
+pytestmark = pytest.mark.ci  # one search with people, and the same again from their answers
 RECIPE = ["domain=arm", "domain.joints=5", "descriptor=triplets", "descriptor.questions_per_fit=[8,6]",
           "descriptor.active=false", "refit=[200]", "budget=400",
           "domain_defaults.batch_size=100", "renderings=12"]  # fmt: skip

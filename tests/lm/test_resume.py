@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [pytest.param(3, marks=pytest.mark.ci), pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(kills):
     draw, killed, lost = random.Random(0), 0, 0
     with serving(fickle=True, latency=0.4 if kills == 10 else 0.15) as server:

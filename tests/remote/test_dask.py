@@ -59,6 +59,7 @@ def test_dask_gives_the_same_evaluations_as_this_process(cluster, domain):
     assert gone(pids)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["hang"])
 def test_one_poison_solution_fails_alone_and_no_dask_worker_dies(cluster, kind):
     n, row = 1000, 437

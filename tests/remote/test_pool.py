@@ -19,6 +19,7 @@ from qd.types import Evaluation, Spent
 from tests.support.workers.domains import Bump, Holding, Pairs, Unlucky, poisoned
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of one process")
+MARKS = {"memory": LINUX, "hang": pytest.mark.ci}
 LUCK = {
     "raised": "raised", "exit in a library": "raised", "nan": "nan", "none": "rubbish", "text": "rubbish", "shape": "rubbish",
     "hang": "timed_out", "memory": "memory", "exited": "exited", "killed": "killed", "crash": "killed",
@@ -88,7 +89,7 @@ class Several(Unlucky):
         return Evaluation(np.stack([objective, np.ones_like(objective)], axis=1), features)
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[LINUX] if kind == "memory" else []) for kind in LUCK])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=MARKS.get(kind, ())) for kind in LUCK])
 def test_one_poison_solution_in_a_thousand_fails_alone_with_its_reason(kind):
     n, row = 1000, 437
     solutions, each = poisoned(n, row), keys.split(keys.new(1), n)

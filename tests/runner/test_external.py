@@ -83,6 +83,7 @@ def files(run: str) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths}
 
 
+@pytest.mark.ci
 def test_the_same_archive_as_in_process(capsys):
     within = ["domain.joints=4", "domain.pure=false", "name=within", *RECIPE]
     assert main(["run", *within, "console=off"]) == 0

@@ -19,6 +19,7 @@ def state(path: Path):
     return checkpoint.load(path / "checkpoint", print).state
 
 
+@pytest.mark.ci
 def test_seeds_are_their_lone_runs_compiled_once_and_skipped_when_given_again(tmp_path, capsys) -> None:
     before = compiled.cache_info().misses
     assert many([*WORDS, f"runs={tmp_path}/many", "seeds=3", "seed=1"]) == 0

@@ -80,7 +80,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 # --- killed
 
 
-@pytest.mark.parametrize("case", [PLAIN, *FUSED], ids=str)
+@pytest.mark.parametrize("case", [PLAIN, *(pytest.param(case, marks=pytest.mark.ci) for case in FUSED)], ids=str)
 def test_killed_twice_it_ends_the_same(case: Case, tmp_path: Path, key_home: Path) -> None:
     trial(case, tmp_path, str(key_home), random.Random(1))
 

@@ -217,6 +217,7 @@ def test_a_range_has_the_numbers_that_one_would_type_and_not_its_end(text, numbe
     assert exact_range(override.value(), list(override.sweep_string_iterator())) == numbers.split()
 
 
+@pytest.mark.ci
 def test_a_range_is_the_runs_of_its_short_values_and_one_begun_under_a_long_name_goes_on(place):
     words = ["emitter.variation.iso=range(0.2,0.35,0.1)", *SMALL]
     old = "emitter.variation.iso=0.30000000000000004"  # as typed in full, and as an earlier version named it

@@ -121,6 +121,7 @@ def score(toy, emitter, seed, until=112):
     return float(state.archive.data("objective").sum()), state
 
 
+@pytest.mark.ci
 def test_the_emitter_beats_random_and_map_elites_at_equal_evaluations():
     for seed in range(2):
         toy = Toy(seed)

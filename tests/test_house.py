@@ -61,6 +61,7 @@ def test_the_smallest_program_is_small_and_runs(tmp_path, monkeypatch, capsys):
     assert float(re.search(r"coverage=array\(([\d.]+)", capsys.readouterr().out).group(1)) > 0.7
 
 
+@pytest.mark.ci
 def test_the_smallest_domain_is_small_and_runs_from_its_own_folder(tmp_path):
     domain, choice = blocks("python")[1], blocks("yaml")[0]
     assert len(domain.splitlines()) <= 25

@@ -248,7 +248,15 @@ def test_presets_are_there():
     assert set(QUICK) < set(PRESETS)
 
 
-@pytest.mark.parametrize("preset", [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in PRESETS])
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(p, marks=pytest.mark.ci if p in QUICK[1:] else ())
+        if p in QUICK
+        else pytest.param(p, marks=pytest.mark.slow)
+        for p in PRESETS
+    ],
+)
 def test_nothing_is_found_in_what_is_shipped(preset: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("qd.doctor.trial.SECONDS", 5.0)
     choice = preset.replace("=", "/")

@@ -65,21 +65,20 @@ LONG = {
 }  # descriptors that tests/descriptors or another choice tries
 
 
-MARKS = {"conv_autoencoder": pytest.mark.ci} | dict.fromkeys(LONG, pytest.mark.slow)
+MARKS = dict.fromkeys(("conv_autoencoder", "signature"), pytest.mark.ci) | dict.fromkeys(LONG, pytest.mark.slow)
 
 
-LARGE = {
-    "digits",
-    "proxies",
-    "curling",
-}  # domains that take ten seconds; they have tests of their own, and their searches are run
+# domains that take up to twelve seconds; they have tests of their own, and their searches are run
+LARGE = {"digits", "proxies", "curling", "images", "redundant_arm", "maze"}
 
 
 def of_domain(name: str) -> Search:
     return composed(f"domain={name}", *SMALL.get(name, []))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.ci) if n in LARGE else n for n in domains()])
+@pytest.mark.parametrize(
+    "name", [pytest.param(d, marks=pytest.mark.ci) if isinstance(d, str) and d in LARGE else d for d in domains()]
+)
 def test_domain(name) -> None:
     domain = of_domain(name).domain
     assert isinstance(domain, Domain) and hash(domain) == hash(copied(domain))

@@ -128,6 +128,7 @@ def test_sizes_are_the_published_ones():
     assert Maze(controller=OneBias((5, 5))).size == 63
 
 
+@pytest.mark.ci
 def test_chunks_and_neighbours_change_nothing():
     x = keys.normal(keys.new(3), (40, SMALL.size))
     each = jax.random.split(jax.random.key(1), 40)

@@ -22,6 +22,7 @@ from qd import keys, programs
 
 ARM = RedundantArm(steps=40, points=10)
 GAME = Curling(steps=60, points=6)
+TWO = [pytest.param(ARM, id="arm"), pytest.param(GAME, id="curling", marks=pytest.mark.ci)]
 NAMES = ("position", "trace", "image")
 
 
@@ -99,7 +100,7 @@ def test_rewards_are_sparse_and_paid_at_the_end_of_each_area():
     assert len(each) == 2 and float(each[0][0]) == pytest.approx(1) and float(each[1][1]) < 0
 
 
-@pytest.mark.parametrize("domain", [ARM, GAME], ids=["arm", "curling"])
+@pytest.mark.parametrize("domain", TWO)
 def test_a_controller_that_is_not_finite_fails_alone(domain):
     x = domain.sample(keys.new(0), 10)
     whole = evaluate(domain, x, ("position", "trace"))
@@ -109,7 +110,7 @@ def test_a_controller_that_is_not_finite_fails_alone(domain):
     np.testing.assert_array_equal(np.delete(said.features["trace"], 3, 0), np.delete(whole.features["trace"], 3, 0))
 
 
-@pytest.mark.parametrize("domain", [ARM, GAME], ids=["arm", "curling"])
+@pytest.mark.parametrize("domain", TWO)
 def test_chunks_change_nothing(domain):
     x = domain.sample(keys.new(2), 21)
     together, alone = (evaluate(d, x, ("trace",)) for d in (domain, replace(domain, chunk=5)))
@@ -168,7 +169,7 @@ def test_a_stroke_is_where_it_should_be_in_its_colour():
     assert image[32].max() == 0 and image[2].min() == 1
 
 
-@pytest.mark.parametrize("domain", [ARM, GAME, Maze(steps=40, points=10)], ids=["arm", "curling", "maze"])
+@pytest.mark.parametrize("domain", [*TWO, pytest.param(Maze(steps=40, points=10), id="maze", marks=pytest.mark.ci)])
 def test_images_show_where_an_episode_is(domain):
     several = replace(domain, camera=Camera(side=24, frames=2))
     x = several.sample(keys.new(3), 12)
@@ -191,7 +192,7 @@ def test_goals_are_seen_only_where_asked_for():
     assert (shown == [0xA7, 0xD3, 0xA6]).all(-1).any()
 
 
-@pytest.mark.parametrize("domain", [ARM, GAME], ids=["arm", "curling"])
+@pytest.mark.parametrize("domain", TWO)
 def test_pictures_and_films(domain):
     x = domain.sample(keys.new(5), 6)
     first, second = domain.render(x[:2])

@@ -25,9 +25,10 @@ SIDES = {
     "dqd": lambda: dqd.sides(*dqd.CASES["OMG-MEGA, 270"][:3], 540),
     "host_loop": lambda: host_loop.sides("gaussian", 16),
 }
+MARKS = {"cma_me": pytest.mark.slow, "map_elites": pytest.mark.ci}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "cma_me" else ()) for name in SIDES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in SIDES])
 def test_sides_go_on_and_count_what_they_evaluate(name, monkeypatch):
     monkeypatch.setattr(host_loop, "GENERATIONS", 4)
     several = SIDES[name]()

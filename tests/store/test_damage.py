@@ -352,6 +352,7 @@ def test_a_damaged_cache_of_a_language_model_is_named(tmp_path):
         Cache(str(file)).find_failures([b"%d" % i for i in range(200)])
 
 
+@pytest.mark.ci
 def test_it_runs_without_assertions_and_docstrings(own_folder):
     env = os.environ | {"PYTHONPATH": str(HOUSE), "PYTHONOPTIMIZE": "2", "JAX_PLATFORMS": "cpu"}
     words = ["run", *SMALL, "budget=60", "driver=host", f"runs={own_folder}/runs"]

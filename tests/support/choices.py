@@ -49,11 +49,6 @@ def domains() -> list:
     return [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in choices("domain")]
 
 
-def quick_archives(*names: str) -> list:
-    """All archives; tests on others than those named are slow only since they are so many."""
-    return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in choices("archive")]
-
-
 @cache
 def composed(*overrides: str) -> Search:
     for override in overrides:

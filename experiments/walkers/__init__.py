@@ -1,1 +1,1 @@
-"""Robots in MuJoCo: how fast they are simulated, which method finds the best gaits, and what a map is worth when a joint breaks."""
+"""Robots in MuJoCo: how fast they are simulated, which method finds the best gaits, what a map is worth when a joint breaks."""

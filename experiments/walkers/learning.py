@@ -9,7 +9,6 @@ transitions; policies climb for 50 steps), so that a run takes a minute or two o
 """
 
 import time
-from functools import partial
 from typing import Annotated
 
 from domains.walkers import Walker
@@ -29,7 +28,7 @@ from qd.support.spelling import unknown
 from qd.types import Emitter, Search
 
 BUDGETS = {"quick": 1, "first": 5}  # seeds
-EVALUATIONS = {"quick": 200, "first": 1500}
+EVALUATIONS = {"quick": 200, "first": 600}
 BATCH, INITIAL = 50, 100
 DIMS = {"hopper": (100,), "walker2d": (32, 32)}
 METHODS = ("MAP-Elites", "PGA-ME", "CMA-MAE", "DCRL-ME")

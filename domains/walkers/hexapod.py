@@ -57,7 +57,7 @@ class Hexapod:
             raise UserError(
                 f"{self.seconds} seconds, chunks of {self.chunk}, {self.threads} threads", "type at least 0.02, 1 and 0"
             )
-        _model(self.locked)  # a package or a servo that lacks is noticed before a budget is spent
+        model_of(self.locked)  # a package or a servo that lacks is noticed before a budget is spent
 
     @property
     def space(self) -> tuple[float, float]:
@@ -107,10 +107,10 @@ class Hexapod:
 
         walk = self._walk(np.asarray(solutions, np.float32), poses=True)
         assert walk.poses is not None
-        return [Rendering("gif", film.draw(_model(self.locked), poses, ROBOT.control_seconds)) for poses in walk.poses]
+        return [Rendering("gif", film.draw(model_of(self.locked), poses, ROBOT.control_seconds)) for poses in walk.poses]
 
     def _walk(self, gaits: np.ndarray, poses: bool = False) -> engine.Episodes:
-        model, waves = _model(self.locked), angles(gaits, round(1 / ROBOT.control_seconds))
+        model, waves = model_of(self.locked), angles(gaits, round(1 / ROBOT.control_seconds))
         start = engine.blank_start(model, len(gaits))
         threads, steps = self.threads or engine.usable_cores(), round(self.seconds / ROBOT.control_seconds)
 
@@ -150,7 +150,12 @@ def _off_course(end: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _model(locked: models.Locked) -> Any:
+def model_of(locked: models.Locked) -> Any:
+    """Returns the compiled MjModel; it is shared, so nobody changes it.
+
+    Args:
+        locked: servos that are stuck at an angle.
+    """
     spec = models.engine().MjSpec.from_string(_mjcf())
     models.add_feet(spec, ROBOT.feet)
     models.lock(spec, locked)

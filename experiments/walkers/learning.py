@@ -13,6 +13,7 @@ from typing import Annotated
 
 from domains.walkers import Walker
 from experiments import command, study
+from experiments.command import Names
 from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid
@@ -41,7 +42,7 @@ POLICY_STEPS, REPLAY = 50, 200_000
 
 
 def main(
-    budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, methods: Annotated[command.Names, METHODS] = (), out: str = ""
+    budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, methods: Annotated[Names, METHODS] = (), out: str = ""
 ) -> None:
     """Does the missing runs, then writes and prints the table; arguments as in ``study``."""
     folder = study.folder("walkers_learning", budget, out)

@@ -157,9 +157,9 @@ class Walker:
         start = engine.blank_start(self._model, len(solutions))
         episodes = plain._play(np.asarray(solutions, np.float32), start, 0, poses=True)
         assert episodes.poses is not None
-        length = self._robot.control_seconds
+        robot = self._robot
         return [
-            Rendering("gif", film.draw(self._model, poses[: steps + 1], length))
+            Rendering("gif", film.draw(self._model, poses[: steps + 1], robot.control_seconds, robot.view))
             for poses, steps in zip(episodes.poses, episodes.lengths, strict=True)
         ]
 

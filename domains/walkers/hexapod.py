@@ -32,7 +32,7 @@ _SMOOTH = 0.06  # standard deviation of the Gaussian, in cycles
 _GAIT = (6, 2, 3)  # legs, servos with a wave of their own, numbers of a wave
 ROBOT = Robot(
     "hexapod", tuple(f"{leg}_foot" for leg in LEGS), outputs=18, frame_skip=2, control_seconds=0.02, planar=False, positions=25,
-    velocities=24, control_cost=0.0, alive=0.0, noise=0.0, normal=False,
+    velocities=24, control_cost=0.0, alive=0.0, noise=0.0, normal=False, view=(1.2, 60.0, -25.0),
 )  # fmt: skip
 
 
@@ -107,7 +107,8 @@ class Hexapod:
 
         walk = self._walk(np.asarray(solutions, np.float32), poses=True)
         assert walk.poses is not None
-        return [Rendering("gif", film.draw(model_of(self.locked), poses, ROBOT.control_seconds)) for poses in walk.poses]
+        model = model_of(self.locked)
+        return [Rendering("gif", film.draw(model, poses, ROBOT.control_seconds, ROBOT.view)) for poses in walk.poses]
 
     def _walk(self, gaits: np.ndarray, poses: bool = False) -> engine.Episodes:
         model, waves = model_of(self.locked), angles(gaits, round(1 / ROBOT.control_seconds))

@@ -38,6 +38,7 @@ class Robot:
         None  # (middle, half width) of x and y, where it observes them
     )
     objective_range: tuple[float, float] = (0.0, 1.0)  # of one control step; low: QDax' offsets; high: beyond what TD3 reaches
+    view: tuple[float, float, float] = (4.0, 90.0, -12.0)  # of a film: distance in metres, azimuth and elevation in degrees
 
     @property
     def hidden_positions(self) -> int:
@@ -101,6 +102,6 @@ HALFCHEETAH = Robot(
 )  # fmt: skip
 ANT = Robot(
     "ant.xml", ("left_ankle_geom", "right_ankle_geom", "third_ankle_geom", "fourth_ankle_geom"), 8, 5, 0.05, False, 15, 14,
-    0.5, 1.0, 0.1, True, height=(0.2, 1.0), objective_range=(-3.24, 10.0),
+    0.5, 1.0, 0.1, True, height=(0.2, 1.0), objective_range=(-3.24, 10.0), view=(6.0, 70.0, -30.0),
 )  # fmt: skip
 ROBOTS = {"hopper": HOPPER, "walker2d": WALKER2D, "halfcheetah": HALFCHEETAH, "ant": ANT}

@@ -1,9 +1,11 @@
 """Walkers: the physics of a plain loop over MuJoCo, on any threads and in any company; feet, ends, noise, refusals."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("mujoco", reason="needs the extra 'walkers'")
 pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
@@ -11,7 +13,7 @@ pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
 import mujoco
 
 from domains.policies import Mlp
-from domains.walkers import Walker, engine, models
+from domains.walkers import Walker, engine, film, models
 from domains.walkers.hexapod import ROBOT, Hexapod, angles
 from domains.walkers.robots import ROBOTS
 from qd import keys
@@ -202,6 +204,25 @@ def test_a_servo_follows_amplitude_phase_and_duty():
     assert wave[25, 6] == pytest.approx(np.pi / 6, rel=1e-3) == -wave[75, 6]
     np.testing.assert_array_equal(wave[:, 7], -wave[:, 8])
     assert wave[:, 7].argmax() == pytest.approx(37, abs=1) and wave[:, 7].mean() < 0
+
+
+def test_a_film_is_drawn_without_a_renderer_too(monkeypatch):
+    """MuJoCo's renderer runs elsewhere: without a driver it may end its process."""
+    monkeypatch.setattr(film, "_rendered", lambda model, poses, view: None)
+    walker = Walker("hopper", steps=40)
+    x = walker.sample(keys.new(0), 2)
+    steps = walker.evaluate(None, x).features["lengths"][:, 0]
+    for reel, length in zip(walker.film(x), steps, strict=True):
+        images = Image.open(io.BytesIO(reel.data))
+        assert reel.kind == "gif" and 1 < images.n_frames <= min(length + 1, 48)  # equal frames are one
+        colours = set(images.convert("RGB").get_flattened_data())
+        assert len(colours) > 3 and images.size == (320, 240)
+
+
+def test_a_renderer_that_cannot_draw_is_none(monkeypatch):
+    monkeypatch.setattr(film, "_RENDER", "import os; os.abort()")
+    walker = Walker("hopper", steps=2)
+    assert film._rendered(walker._model, np.zeros((1, 6)), (4.0, 90.0, -12.0)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""PGA- and DCRL-MAP-Elites on a toy: steps reach the critic and no archive, the critic is right, climbing helps, nothing is lost."""
+"""PGA- and DCRL-MAP-Elites on a toy: steps reach the critic and no archive, the critic is right, climbing helps."""
 
 import pickle
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ STEPS = 6
 
 @dataclass(frozen=True)
 class Aim:
-    """A policy is paid for aiming at the product of the two numbers it sees; its measures are its mean action, and its spread."""
+    """A policy is paid for acting the product of the two numbers it sees; measures are its mean action and its spread."""
 
     pure: bool = False
     objective_range: tuple = (-4.0 * STEPS, 0.0)

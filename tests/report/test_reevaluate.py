@@ -31,7 +31,8 @@ class Bowl:
     def evaluate(self, each, solutions):
         noise = np.array([keys.normal(key, (3,)) for key in each])
         objective = self.noise * noise[:, 0] - (solutions ** 2).sum(1)
-        return Evaluation(np.where(solutions[:, 0] > 0.9, np.nan, objective), {"xy": solutions + 0.1 * self.noise * noise[:, 1:]})
+        place = solutions + 0.1 * self.noise * noise[:, 1:]
+        return Evaluation(np.where(solutions[:, 0] > 0.9, np.nan, objective), {"xy": place})
 '''
 CHOICE = """# @package _global_
 # A noisy bowl.

@@ -1,4 +1,4 @@
-"""A run with a critic, killed while the critic trains, ends as the run that was not: archive, metrics, critic and transitions."""
+"""A run that is killed while its critic trains ends as the run that was not: archive, critic and transitions."""
 
 import os
 import signal
@@ -15,9 +15,11 @@ from qd.store import checkpoint
 from tests.support.choices import want_packages_of
 
 HOUSE = Path(__file__).resolve().parents[2]
-WORDS = ["run", "domain=hopper", "emitter=pga_me", "domain.steps=60", "domain_defaults.batch_size=16", "initial=16",
-         "budget=96", "emitter.td3.hidden=[32,32]", "emitter.td3.steps=4000", "emitter.td3.minibatch=32", "emitter.policy_steps=10",
-         "emitter.replay=20000", "save_every=1", "save_seconds=0", "console=off", "log_every=16"]  # fmt: skip
+WORDS = [
+    "run", "domain=hopper", "emitter=pga_me", "domain.steps=60", "domain_defaults.batch_size=16", "initial=16", "budget=96",
+    "emitter.td3.hidden=[32,32]", "emitter.td3.steps=4000", "emitter.td3.minibatch=32", "emitter.policy_steps=10",
+    "emitter.replay=20000", "save_every=1", "save_seconds=0", "console=off", "log_every=16",
+]  # fmt: skip
 KILLED = """
 import os, signal, sys
 from qd.cli.main import main

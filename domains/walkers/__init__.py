@@ -69,8 +69,8 @@ class Walker:
             )
         if self.episodes > 1 and self.noise == 0:
             raise UserError(f"{self.episodes} episodes from one start are all the same", "type noise=1 too")
-        _ = self._model, self.network  # a package, a joint or a unit that lacks is noticed before a budget is spent
-        if self.engine == "mjx":
+        _ = self.model, self.network  # a package, a joint or a unit that lacks is noticed before a budget is spent
+        if self._engine == "mjx":
             from domains.walkers import mjx
 
             mjx.check()
@@ -154,12 +154,12 @@ class Walker:
         from domains.walkers import film
 
         plain = replace(self, noise=0.0, episodes=1)
-        start = engine.blank_start(self._model, len(solutions))
+        start = engine.blank_start(self.model, len(solutions))
         episodes = plain._play(np.asarray(solutions, np.float32), start, 0, poses=True)
         assert episodes.poses is not None
         robot = self._robot
         return [
-            Rendering("gif", film.draw(self._model, poses[: steps + 1], robot.control_seconds, robot.view))
+            Rendering("gif", film.draw(self.model, poses[: steps + 1], robot.control_seconds, robot.view))
             for poses, steps in zip(episodes.poses, episodes.lengths, strict=True)
         ]
 
@@ -168,7 +168,8 @@ class Walker:
         return ROBOTS[self.robot]
 
     @property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """The compiled MjModel; it is shared, so nobody changes it."""
         return models.of_robot(self._robot, self.task == "trap", self.locked)
 
     @property
@@ -188,7 +189,7 @@ class Walker:
         """Plays an episode of each row; the starts are those of all rows, of which ``first`` is the first here."""
         rows = slice(first, first + len(solutions))
         return engine.play(
-            self._model,
+            self.model,
             self.task_robot,
             Start(starts.qpos[rows], starts.qvel[rows]),
             engine.Policies(self.network, solutions),
@@ -200,7 +201,7 @@ class Walker:
 
     def _starts(self, keys: Array, n: int) -> Start:
         """Draws the start of each episode from its policy's own key."""
-        start = engine.blank_start(self._model, n * self.episodes)
+        start = engine.blank_start(self.model, n * self.episodes)
         if not self.noise:
             return start
         robot, width = self._robot, self.noise * self._robot.noise

@@ -91,7 +91,7 @@ def test_a_diverged_row_has_failed_and_its_neighbours_have_not(monkeypatch):
     walker = Walker("halfcheetah", steps=20)
     x = walker.sample(keys.new(0), 4)
     x[1, 0] = np.nan
-    start = engine.blank_start(walker._model, 4)
+    start = engine.blank_start(walker.model, 4)
     start.qvel[2] = 1e11
     monkeypatch.setattr(engine, "blank_start", lambda model, n: start)
     objective = walker.evaluate(None, x).objective
@@ -122,7 +122,7 @@ def test_the_trap_stops_an_ant_and_is_seen():
     assert walker.network.inputs == 29 and Walker("ant").network.inputs == 27
     x = walker.sample(keys.new(0), 1)
     np.testing.assert_allclose(walker.evaluate(None, x).features["observations"][0, 0, 0, :2], (-1, 0))
-    model = walker._model
+    model = walker.model
     data = mujoco.MjData(model)
     data.qpos[0] = 11.4  # within its front wall
     mujoco.mj_forward(model, data)
@@ -140,7 +140,7 @@ def test_omni_pays_no_speed():
 
 def test_a_locked_joint_stays_where_it_is_stuck():
     walker = Walker("halfcheetah", steps=30, locked=((2, -0.3),))
-    start = engine.blank_start(walker._model, 1)
+    start = engine.blank_start(walker.model, 1)
     x = walker.sample(keys.new(0), 1)
     poses = walker._play(x, start, 0, poses=True).poses
     assert (
@@ -222,7 +222,7 @@ def test_a_film_is_drawn_without_a_renderer_too(monkeypatch):
 def test_a_renderer_that_cannot_draw_is_none(monkeypatch):
     monkeypatch.setattr(film, "_RENDER", "import os; os.abort()")
     walker = Walker("hopper", steps=2)
-    assert film._rendered(walker._model, np.zeros((1, 6)), (4.0, 90.0, -12.0)) is None
+    assert film._rendered(walker.model, np.zeros((1, 6)), (4.0, 90.0, -12.0)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""Episodes in MJX, MuJoCo in JAX: for accelerators. It compiles for minutes, and on a CPU it is far slower than the C engine.
+
+Physics in float32, all robots stepped to the end whether or not they fell; what they do after is not counted. A row that is not
+finite has failed. Starts, observations, rewards and feet are those of the C engine, by the same functions.
+
+B batch, E episodes of one policy, T steps, F feet.
+"""
+
+import importlib.util
+from functools import lru_cache
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from domains.policies import Mlp
+from domains.walkers.robots import Robot
+from qd import keys as random
+from qd.support.errors import UserError
+from qd.types import Array, Evaluation
+
+
+class Task(Protocol):
+    """What is played: domains.walkers.Walker."""
+
+    @property
+    def model(self) -> Any:
+        """An MjModel with a contact sensor for each foot."""
+        ...
+
+    @property
+    def task_robot(self) -> Robot:
+        """What is observed and paid."""
+        ...
+
+    @property
+    def network(self) -> Mlp:
+        """Of the policies."""
+        ...
+
+    steps: int
+    episodes: int
+    noise: float
+    task: str
+
+
+def check() -> None:
+    """Raises UserError where MJX is not installed."""
+    if importlib.util.find_spec("mujoco.mjx") is None:
+        raise UserError(
+            "engine=mjx needs the package mujoco-mjx, which is not installed",
+            "type pip install mujoco-mjx, or engine=mujoco, which is faster on a CPU",
+        )
+
+
+def evaluate(task: Task, keys: Array, solutions: Array) -> Evaluation:
+    """Plays E episodes of each policy; to be traced.
+
+    Args:
+        task: what is played.
+        keys: JAX keys [B]; used only where starts are noisy.
+        solutions: parameters, [B, D].
+
+    Returns:
+        Objective [B], NaN where a simulation diverged, and the features of the domain.
+    """
+    rows = jnp.repeat(jnp.asarray(solutions, jnp.float32), task.episodes, axis=0)
+    qpos, qvel = _starts(task, keys, len(solutions))
+    total, touch, end, lengths, fell, steps = _play(task, rows, qpos, qvel)
+
+    def each(column: Array) -> Array:
+        return column.reshape(-1, task.episodes, *column.shape[1:])
+
+    objective = each(total).mean(axis=1)
+    features = {
+        "touch": each(touch).mean(axis=1),
+        "position": each(end).mean(axis=1),
+        "lengths": each(lengths),
+        "fell": each(fell),
+    }
+    return Evaluation(objective, features | {name: each(column) for name, column in steps.items()})
+
+
+def _play(task: Task, solutions: Array, qpos: Array, qvel: Array) -> tuple:
+    """Total [N], touch [N, F], end [N, 2], lengths [N], fell [N], and the steps of every episode."""
+    from mujoco import mjx
+
+    robot, network, feet = task.task_robot, task.network, len(task.task_robot.feet)
+    model, layers = _on_device(task.model), network.unflatten(solutions)
+    first = jax.vmap(lambda q, v: mjx.make_data(model).replace(qpos=q, qvel=v))(qpos, qvel)
+    advance = jax.vmap(lambda data: jax.lax.fori_loop(0, robot.frame_skip, lambda i, d: mjx.step(model, d), data))
+    forward = float(task.task != "omni")
+
+    def step(carry: tuple, _: Array) -> tuple[tuple, dict[str, Array]]:
+        data, alive, total, touch, end, lengths, fell = carry
+        now = robot.observe(data.qpos, data.qvel)
+        actions = network.act(layers, now)
+        after = advance(data.replace(ctrl=actions))
+        stands = robot.stands(after.qpos, after.qvel)
+        reward = robot.reward(after.qpos[:, 0] - data.qpos[:, 0], actions, stands, forward)
+        own = alive[:, None]
+        total, touch = total + jnp.where(alive, reward, 0), touch + own * (after.sensordata[:, -feet:] > 0)
+        end, lengths, fell = jnp.where(own, after.qpos[:, :2], end), lengths + alive, fell | (alive & ~stands)
+        kept = {"observations": now * own, "actions": actions * own, "rewards": reward * alive}
+        kept["following"] = robot.observe(after.qpos, after.qvel) * own
+        return (after, alive & stands, total, touch, end, lengths, fell), kept
+
+    n = len(solutions)
+    zeros = jnp.zeros(n)
+    begin = (first, jnp.ones(n, bool), zeros, jnp.zeros((n, feet)), qpos[:, :2], jnp.zeros(n, jnp.int32), jnp.zeros(n, bool))
+    last, kept = jax.lax.scan(step, begin, jnp.arange(task.steps))
+    _, _, total, touch, end, lengths, fell = last
+    steps = {name: column.swapaxes(0, 1) for name, column in kept.items()}
+    following = steps.pop("following")
+    whole = jnp.concatenate([steps["observations"], jnp.zeros_like(following[:, :1])], axis=1)
+    at = jnp.arange(n), lengths
+    steps["observations"] = whole.at[at].set(following[jnp.arange(n), lengths - 1])
+    return total, touch / jnp.maximum(lengths, 1)[:, None], end, lengths, fell, steps
+
+
+def _starts(task: Task, keys: Array, n: int) -> tuple[Array, Array]:
+    """Positions [B E, Q] and velocities [B E, V]."""
+    robot, rows, width = task.task_robot, n * task.episodes, task.noise * task.task_robot.noise
+    qpos = jnp.tile(jnp.asarray(task.model.qpos0, jnp.float32), (rows, 1))
+    qvel = jnp.zeros((rows, robot.velocities))
+    if not task.noise:
+        return qpos, qvel
+
+    def draw(key: Array) -> tuple[Array, Array]:
+        place, speed = random.split(key)
+        shapes = (task.episodes, robot.positions), (task.episodes, robot.velocities)
+        moved = random.uniform(place, shapes[0], -width, width)
+        return moved, width * random.normal(speed, shapes[1]) if robot.normal else random.uniform(
+            speed, shapes[1], -width, width
+        )
+
+    moved, speeds = jax.vmap(draw)(keys)
+    return qpos + moved.reshape(rows, -1), speeds.reshape(rows, -1)
+
+
+@lru_cache(maxsize=16)
+def _on_device(model: Any) -> Any:
+    from mujoco import mjx
+
+    with jax.ensure_compile_time_eval():
+        return mjx.put_model(model)

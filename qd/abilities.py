@@ -32,6 +32,8 @@ class DomainAbilities(Protocol):
     objective_ranges: tuple[tuple[float, float], ...] | None = None  # (low, high) of each of K objectives; None: there is one
     keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
     held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
+    held_out_most: int | None = None  # elites that the twin evaluates, drawn evenly; None: all
+    held_out_tolerance: float | None = None  # share by which the twin's objective may differ and still confirm an elite's
     dispatcher: Any = None  # the workers that evaluate it: qd.remote.dispatch.Dispatcher; None: it is evaluated in this process
     external: bool = False  # another program evaluates it, by `qd ask` and `qd tell`
     render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions

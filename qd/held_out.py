@@ -15,25 +15,49 @@ NAME = "held_out"  # the archive's column, and the ending of a result's figures
 
 
 def evaluate(domain: Domain, archive: Any, seed: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Evaluates the elites on held-out data.
+    """Evaluates the elites on held-out data: all of them, or as many as the domain's ``held_out_most`` says, drawn evenly.
 
     Args:
         domain: the search's; its ``held_out`` evaluates, and its objective range scales the QD score.
         archive: an opened pyribs archive.
-        seed: of the keys for the evaluations.
+        seed: of the draw, and of the keys for the evaluations.
 
     Returns:
-        A column in the archive's order, "held_out" -> [N]; and figures: qd_score_held_out, where what is not finite
-        counts as the low end of the objective range (0 without a range), and best_held_out, of the elite with the highest
-        objective in the archive. Both are empty where there is no twin or no elite.
+        A column in the archive's order, "held_out" -> [N], NaN where an elite was not drawn; and figures. Where all were drawn:
+        qd_score_held_out, where what is not finite counts as the low end of the objective range (0 without a range), and
+        best_held_out, of the elite with the highest objective in the archive. With ``held_out_tolerance``: confirmed_held_out,
+        the share in per cent of which the held-out objective differs from the archive's by no more than that share, beside
+        evaluated_held_out, how many were drawn, and answered_held_out, the share with a finite objective. All are empty
+        where there is no twin or no elite.
     """
     traits = abilities.of_domain(domain)
-    if traits.held_out is None or not len(archive):
+    twin = traits.held_out
+    if twin is None or not len(archive):
         return {}, {}
-    solutions, objective = HostElites(archive).take(np.arange(len(archive)), "solution", "objective")
-    evaluation = traits.held_out.evaluate(keys.split(keys.new(seed), len(solutions)), solutions)
-    objective_held_out, scale = np.asarray(evaluation.objective), traits.objective_range
-    held_out = objective_held_out.astype(np.result_type(objective_held_out, np.float32))
-    finite = np.where(np.isfinite(held_out), held_out, (scale or (0.0, 0.0))[0])
-    qd_score = metrics.of_objective(finite, archives.count_cells(archive), scale)["qd_score"]
-    return {NAME: held_out}, {f"qd_score_{NAME}": qd_score, f"best_{NAME}": float(held_out[objective.argmax()])}
+    draw_key, evaluate_key = keys.split(keys.new(seed))
+    drawn = _drawn(draw_key, len(archive), traits.held_out_most)
+    every = len(drawn) == len(archive)
+    solutions, objective = HostElites(archive).take(drawn, "solution", "objective")
+    each = keys.split(keys.new(seed) if every else evaluate_key, len(drawn))
+    held_out = np.asarray(twin.evaluate(each, solutions).objective)
+    held_out = held_out.astype(np.result_type(held_out, np.float32))
+    column = np.full(len(archive), np.nan, held_out.dtype)
+    column[drawn] = held_out
+    scale, figures = traits.objective_range, {}
+    if every:
+        finite = np.where(np.isfinite(held_out), held_out, (scale or (0.0, 0.0))[0])
+        figures[f"qd_score_{NAME}"] = metrics.of_objective(finite, archives.count_cells(archive), scale)["qd_score"]
+        figures[f"best_{NAME}"] = float(held_out[objective.argmax()])
+    if traits.held_out_tolerance is not None:
+        with np.errstate(invalid="ignore"):
+            confirmed = np.abs(held_out - objective) <= traits.held_out_tolerance * np.abs(objective)
+        figures |= {f"confirmed_{NAME}": 100 * float(confirmed.mean()), f"evaluated_{NAME}": float(len(drawn))}
+        figures |= {f"answered_{NAME}": 100 * float(np.isfinite(held_out).mean())}
+    return {NAME: column}, figures
+
+
+def _drawn(key: np.ndarray, size: int, most: int | None) -> np.ndarray:
+    """Returns ranks of elites, in order: all of them, or ``most`` drawn evenly without replacement."""
+    if most is None or most >= size:
+        return np.arange(size)
+    return np.sort(np.argsort(keys.uniform(key, (size,)), kind="stable")[:most])

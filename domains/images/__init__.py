@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.images import looks, png
+from domains.images.views import Views, features, pairs
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
@@ -33,10 +34,12 @@ class Pictures:
     width: int = 12  # nodes in each of three layers: tanh, sine, bell and |x|, a quarter each
     spread: float = 1.0  # standard deviation of the weights of fresh pictures
     detail: float = 3.0  # how far the corners are from the centre: more shows more of the pattern
+    views: Views = ()  # more features: name -> function of the pictures
     pure: bool = True
     objective_range: ClassVar[tuple[float, float]] = (0.0, 100.0)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "views", pairs(self.views))
         if self.side < 8 or self.width < 4 or self.width % 4:
             raise UserError(f"side={self.side}, width={self.width}: type a side of 8 or more and a width of 4, 8, 12, ...")
 
@@ -61,7 +64,7 @@ class Pictures:
             solutions: weights, [B, G].
 
         Returns:
-            Contrast, 0 to 100, and the features view and look.
+            Contrast, 0 to 100, and the features view, look and those of ``views``.
 
         Raises:
             UserError: the solutions have another G.
@@ -70,7 +73,8 @@ class Pictures:
             raise UserError(f"a picture has {solutions.shape[1]} genes, but width={self.width} takes {self.genes}")
         image = self.draw(solutions, self.side)
         objective = 100 * jnp.minimum(looks.brightness(image).std(axis=(1, 2)) / 0.3, 1)
-        return Evaluation(objective, {"view": looks.view(image), "look": looks.look(image)})
+        own = {"view": looks.view(image), "look": looks.look(image)}
+        return Evaluation(objective, own | features(self.views, lambda: image))
 
     def draw(self, solutions: Array, side: int) -> Array:
         """Draws pictures of any size.

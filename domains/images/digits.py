@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from domains.images import png
+from domains.images.views import Views, features, pairs
 from qd import keys
 from qd.types import Array, Evaluation, Rendering
 
@@ -32,8 +33,12 @@ class Digits:
     hidden: int = 64
     steps: int = 3000  # of training, batches of 128: about 2 s
     seed: int = 0  # of the generator: the same in every run
+    views: Views = ()  # more features: name -> function of the pictures, dark ink on white
     pure: bool = True
     objective_range: ClassVar[tuple[float, float]] = (0.0, 100.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "views", pairs(self.views))
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws latents from the generator's prior; arguments as in ``Domain``.
@@ -51,12 +56,13 @@ class Digits:
             solutions: latents, [B, Z].
 
         Returns:
-            Objective 0 to 100, and the features pixels and look.
+            Objective 0 to 100, and the features pixels, look and those of ``views``.
         """
         pixels, real = self.draw(solutions), jnp.asarray(_data())
         distance = (pixels**2).sum(1)[:, None] + (real**2).sum(1)[None] - 2 * pixels @ real.T
         far = jnp.sqrt(jnp.maximum(distance.min(axis=1), 0) / _SIDE**2)
-        return Evaluation(100 * jnp.maximum(1 - far / 0.4, 0), {"pixels": pixels, "look": _look(pixels)})
+        own = {"pixels": pixels, "look": _look(pixels)}
+        return Evaluation(100 * jnp.maximum(1 - far / 0.4, 0), own | features(self.views, lambda: _ink(pixels)))
 
     def draw(self, solutions: Array) -> Array:
         """Decodes latents [B, Z] into pixels [B, 64]."""
@@ -66,6 +72,11 @@ class Digits:
         """Returns png pictures, dark ink on white, enlarged to 96 x 96 pixels."""
         pictures = 1 - np.asarray(self.draw(np.asarray(solutions, np.float32))).reshape(-1, _SIDE, _SIDE)
         return [Rendering("png", png.encode(image.repeat(12, 0).repeat(12, 1))) for image in pictures]
+
+
+def _ink(pixels: Array) -> Array:
+    """Returns pictures [B, 8, 8, 3], dark ink on white."""
+    return (1 - pixels.reshape(-1, _SIDE, _SIDE, 1)).repeat(3, axis=-1)
 
 
 def _look(pixels: Array) -> Array:

@@ -19,6 +19,7 @@ from feedback.lm.scoring.labels import LabelScores
 from feedback.lm.scoring.scores import Scoring
 from feedback.lm.session import Session
 from feedback.lm.settings import ClientSettings, WarningServer
+from feedback.lm.transport import pictures
 from feedback.lm.transport.probe import Traits
 from feedback.lm.transport.request import Prompt, clean, messages
 from feedback.lm.transport.response import Reply
@@ -155,6 +156,27 @@ class LM(ClientSettings):
             B values, None where neither fits.
         """
         return self._scoring.generate_json(prompts, schema, role, sample, temperature=0.0)
+
+    def images(self, prompts: Sequence[str], *, size: str = "256x256", role: str = "pictures") -> list[bytes | None]:
+        """Asks for a picture of each prompt (OpenAI's images/generations), with the same cache, budget and bill as texts.
+
+        An endpoint that states no tokens is billed 4,096 for each picture: set the price so that this is what one costs.
+
+        Args:
+            prompts: B texts.
+            size: of the pictures, in pixels, as the endpoint has it.
+            role: the component that calls, for the report.
+
+        Returns:
+            B files (png, jpeg or webp), None where a call failed for good.
+
+        Raises:
+            Spent, ValueError: as the call itself.
+        """
+        form = {} if self.model.startswith("gpt-image") else {"response_format": "b64_json"}  # those refuse the word
+        bodies = [{"prompt": clean(prompt), "n": 1, "size": size} | form for prompt in prompts]
+        batch = [self._session.request(pictures.PATH, body, role, 0) for body in bodies]
+        return [pictures.decode(answer.text) if isinstance(answer, Reply) else None for answer in self._session.ask(batch)]
 
     def report(self) -> list[dict[str, Any]]:
         """Returns a row for each role: calls, cached, failed, tokens, money, and what the cache saved."""

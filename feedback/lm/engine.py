@@ -15,7 +15,7 @@ from feedback.lm.accounting.gate import Gate
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.accounting.limits import Limits
 from feedback.lm.settings import is_loopback
-from feedback.lm.transport import response, retries
+from feedback.lm.transport import pictures, response, retries
 from feedback.lm.transport.capped import cap
 from feedback.lm.transport.request import PROBE, Request
 from feedback.lm.transport.response import Failure, Reply
@@ -209,7 +209,8 @@ class Engine:
         finally:
             lane[0] -= 1
         text = self._without_key(text)
-        return response.read(request, text), text
+        read = pictures.read if request.path == pictures.PATH else response.read
+        return read(request, text), text
 
     async def _move(self) -> None:
         """Connects to our own server's new address, where it had to be started again."""

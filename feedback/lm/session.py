@@ -14,6 +14,7 @@ from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.ledger import Ledger
 from feedback.lm.engine import Engine
 from feedback.lm.settings import ClientSettings
+from feedback.lm.transport import pictures
 from feedback.lm.transport.logprobs import find_fault
 from feedback.lm.transport.probe import Traits, probe, probe_manners
 from feedback.lm.transport.request import Request, hash_seed, request_key
@@ -48,8 +49,7 @@ class Session:
         if missing and self.settings.mode == "replay":
             results |= self._replay_failures(missing)
         elif missing:
-            traits = self._complete_traits()  # before anything else, since it may raise
-            calls = {key: traits.adapt(request, self.settings.reasoning_tokens) for key, request in missing.items()}
+            calls = self._adapted(missing)  # before anything else, since it may raise
             results |= self.engine.ask(calls, self.model, self.settings.mode != "off")
         nothing = Failure("empty prompt", may_cost=False)
         for key, request in zip(keys, batch, strict=True):
@@ -57,6 +57,13 @@ class Session:
             if isinstance(result, Failure):
                 self.ledger.note_failure(request.role, key, result.kind)
         return [results.get(key, nothing) for key in keys]
+
+    def _adapted(self, questions: dict[bytes, Request]) -> dict[bytes, Request]:
+        """Returns requests in the endpoint's own form, which its probe finds; requests for pictures have one form only."""
+        if all(request.path == pictures.PATH for request in questions.values()):
+            return questions
+        traits = self._complete_traits()
+        return {key: traits.adapt(request, self.settings.reasoning_tokens) for key, request in questions.items()}
 
     def note_failures(self, batch: Sequence[Request], kind: str) -> None:
         """Counts requests as failed: each reply can be, and all of them together cannot.

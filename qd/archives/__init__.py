@@ -3,7 +3,9 @@
 The only room that reaches into pyribs' private store (``_store``).
 """
 
+from qd.archives.categorical import Categorical
 from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reach, version
+from qd.archives.discount import Discount
 from qd.archives.elites import HostElites
 from qd.archives.fronts import Fronts
 from qd.archives.insert import capacity, clamp, count_cells, insert, objects, restart_thresholds
@@ -15,7 +17,9 @@ __all__ = [
     "CVT",
     "DNS",
     "SAME",
+    "Categorical",
     "DensityGrid",
+    "Discount",
     "Fronts",
     "Grid",
     "HostElites",

@@ -14,6 +14,8 @@ from tests.support.choices import (
     CODE,
     LMX,
     OWN_PROGRAM,
+    PAINTED,
+    PAINTED_PROMPTS,
     PROGRAMS,
     PROJECT,
     SCRIPTED,
@@ -23,6 +25,7 @@ from tests.support.choices import (
     composed,
     copied,
     domains,
+    want_packages_of,
 )
 from tests.support.searches import advance, begin, columns, same
 
@@ -37,6 +40,9 @@ SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "spher
          **{name: ["domain.slots=6", "domain.steps=2"] for name in ("quantum", "quantum_state", "quantum_classifier")},
          "codes": ["domain.qubits=5"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
+         "generator": PAINTED, "generator_prompts": PAINTED_PROMPTS, "levels": ["domain.height=6", "domain.width=6"],
+         "innovation": ["domain.side=32", "domain.pictures.width=4"], "airfoils": ["domain.networks=xxsmall"],
+         "molecules": ["domain.length=12"],
          "programs": [*SCRIPTED, *OWN_PROGRAM],
          "openevolve": [*SCRIPTED, f"domain.project={PROJECT}"]}  # fmt: skip
 
@@ -73,6 +79,7 @@ LARGE = {"digits", "proxies", "curling", "images", "redundant_arm", "maze"}
 
 
 def of_domain(name: str) -> Search:
+    want_packages_of(f"domain/{name}")
     return composed(f"domain={name}", *SMALL.get(name, []))
 
 
@@ -145,7 +152,7 @@ SERVED_BY = {  # of emitters that look at what only some archives give
     "nov": {"proximity", "nslc"},
     "nslc": {"nslc"},
     "density": {"density"},
-    "imp": {"grid", "grid_mae", "cvt", "cvt_mae", "sliding", "density", "nslc"},
+    "imp": {"grid", "grid_mae", "cvt", "cvt_mae", "sliding", "density", "nslc", "discount"},
 }
 
 
@@ -181,8 +188,12 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     **dict.fromkeys(("proxies", "proxies_screened", "proxies_emq", "proxies_random"), "type domain=proxies"),
     **dict.fromkeys(CODE, "varies programs.*type domain=bin_packing|reads the config of a project"),
     **dict.fromkeys(("pga_me", "dcrl_me"), "has no 'network'"),
+    "tiles": "has no 'shares'",
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
+
+
+REFUSED = {"fronts": "one objective", "categorical": "has no 'categories'"}  # archives that suit no sphere
 
 
 ON_FRONTS = {"front_isoline"}  # emitters that only archive=fronts serves
@@ -215,14 +226,14 @@ def _pairs() -> list:
 
 @pytest.mark.parametrize(("emitter", "archive"), _pairs())
 def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(emitter, archive) -> None:
-    """On a sphere: fronts want several objectives, and it has one."""
+    """On a sphere: fronts want several objectives, and it has one; it has no categories."""
     ranker = RANKED_BY.get(emitter)
-    fits = emitter not in NOT_FOR_NUMBERS | ON_FRONTS and emitter not in WANTS and archive != "fronts"
+    fits = emitter not in NOT_FOR_NUMBERS | ON_FRONTS and emitter not in WANTS and archive not in REFUSED
     if not (fits and (ranker is None or archive in SERVED_BY[ranker])):
-        message = "one objective|" + WANTS.get(emitter, "type") if archive == "fronts" else WANTS.get(emitter, "type|choose")
+        message = REFUSED.get(archive, "type|choose") + "|" + WANTS.get(emitter, "type|choose")
         with pytest.raises(ValueError, match=message) as caught:
             begin(_pair(archive, emitter), n=N)
-        assert archive == "fronts" or ranker is None or f"{ranker!r}" in str(caught.value) or "value" in str(caught.value)
+        assert archive in REFUSED or ranker is None or f"{ranker!r}" in str(caught.value) or "value" in str(caught.value)
         return
     search = _pair(archive, emitter)
     assert isinstance(search.emitter, Emitter)
@@ -239,7 +250,7 @@ def test_every_pair_of_archive_and_emitter_runs_or_is_refused_by_name(emitter, a
 def _pair(archive: str, emitter: str) -> Search:
     """A small search of both; each is composed once."""
     cells = [f"archive.{key}" for key in ("cells=60", "samples=1000")] if archive.startswith("cvt") else []
-    dims = ["archive.dims=[8,8]"] if archive in ("grid", "grid_mae", "density", "sliding") else []
+    dims = ["archive.dims=[8,8]"] if archive in ("grid", "grid_mae", "density", "sliding", "discount") else []
     count = [] if emitter in WHOLE else ["emitter.count=2"]
     sphere = composed("domain=sphere", "domain.dim=40", "emitter=isoline", f"archive={archive}", *cells, *dims)
     return sphere._replace(emitter=composed("domain=sphere", "domain.dim=40", f"emitter={emitter}", *count).emitter)

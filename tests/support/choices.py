@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qd.config.compose import assemble, load
+from qd.support.cache_dirs import cache_path
 from qd.support.conf import conf
 from qd.types import Search
 
@@ -29,6 +30,36 @@ def want_packages_of(choice: str) -> None:
     if choice in (*(f"domain/{name}" for name in WALKERS), "emitter/pga_me", "emitter/dcrl_me"):
         pytest.importorskip("mujoco.batch", reason="needs the extra 'walkers'")
         pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
+    if choice == "domain/airfoils":
+        pytest.importorskip("neuralfoil.nn_weights_and_biases", reason="needs the extra 'airfoils'")
+    if choice == "domain/molecules":
+        pytest.importorskip("selfies", reason="needs the extra 'molecules'")
+        pytest.importorskip("rdkit", reason="needs the extra 'molecules'")
+    if choice in EYED:
+        want_weights("eye")
+    if choice in ("domain/terrains", "recipe/terrains_eye"):
+        pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+        want_weights("terrains")
+
+
+_HERE = cache_path("weights")  # the user's; tests themselves have another
+EYED = (
+    "domain/innovation",
+    "recipe/qdhf_eye",
+    "recipe/aurora_eye",
+    "recipe/levels_eye",
+    "recipe/terrains_eye",
+)  # choices that look by a trained eye
+
+
+def want_weights(name: str) -> None:
+    """Skips a test that needs what `qd fetch NAME` brings."""
+    there = cache_path("weights", name)
+    if not there.exists() and (_HERE / name).is_dir():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.symlink_to(_HERE / name)
+    if not there.is_dir():
+        pytest.skip(f"needs what `qd fetch {name}` brings")
 
 
 def choices(group: str) -> list[str]:
@@ -36,7 +67,7 @@ def choices(group: str) -> list[str]:
 
 
 VARIANTS = {  # of domains whose class another choice has, with other settings
-    "arm_cma", "arm_qdhf", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
+    "arm_cma", "arm_qdhf", "levels_zelda", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
     "opinions", "poetry", "stories", "stories_ending", "stories_genre",
     "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval",
     "hopper", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod_omni",
@@ -78,7 +109,14 @@ OWN_PROGRAM = [
 ]
 PRICED = ["lm.price.in=1", "lm.price.out=2"]
 EMBEDDED = ("text_pca", "text_autoencoder", "text_triplets", "label_texts")
+PAINTED = ["domain.generate._target_=tests.support.painted.Painted", "domain.latents=6"]
+PAINTED_PROMPTS = ["lm=toy", "domain.generate.images={_target_: tests.support.painted.PaintedPrompts}"]
 NEEDED = {  # choice -> overrides
+    "domain/generator": PAINTED,
+    "domain/generator_prompts": PAINTED_PROMPTS,
+    "emitter/tiles": ["domain=levels"],
+    "archive/categorical": ["domain=innovation"],
+    "judge/eye": ["domain=images"],
     "lm/openai": PRICED,
     "lm/custom": [*PRICED, "lm.model=any", "lm.base_url=http://127.0.0.1:1/v1"],
     **{f"domain/{name}": ["lm=toy"] for name in TEXTS},

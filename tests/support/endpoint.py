@@ -1,6 +1,8 @@
 """An endpoint of the OpenAI kind on loopback, from the standard library, with faults injected by a script."""
 
+import base64
 import gzip
+import io
 import json
 import math
 import socket
@@ -12,6 +14,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from PIL import Image
 
 FAULTS = (
     "429", "429 after", "429 date", "500", "503", "408", "timeout", "cut", "cut half", "truncated", "html", "no choices",
@@ -129,7 +133,23 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._whole(body, fault, nonce)
 
+    def _picture(self, body: dict[str, Any], fault: str) -> None:
+        """A picture of one colour, by the prompt's hash, with the tokens that OpenAI states."""
+        colour = zlib.crc32(body["prompt"].encode()).to_bytes(4, "big")[:3]
+        file = io.BytesIO()
+        Image.new("RGB", (16, 16), tuple(colour)).save(file, "PNG")
+        usage = {"input_tokens": len(body["prompt"]), "output_tokens": 100}
+        content = {"created": 1, "data": [{"b64_json": base64.b64encode(file.getvalue()).decode()}], "usage": usage}
+        if fault:
+            content["data"] = [{}]
+        else:
+            with self.server.lock:
+                self.server.replied.append(body)
+        self._send(200, json.dumps(content).encode())
+
     def _whole(self, body: dict[str, Any], fault: str, nonce: int | None) -> None:
+        if self.path.endswith("images/generations"):
+            return self._picture(body, fault)
         content, can = reply(body, fault == "wrong labels", nonce), self.server.can
         if "prompt" in body and not (can["completions"] and (can["echo"] or not body.get("echo"))):
             return self._say(404 if not can["completions"] else 400, {"error": {"message": "no such thing"}})

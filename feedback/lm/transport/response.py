@@ -57,7 +57,7 @@ def read(request: Request, text: str) -> Reply | Failure:
     try:
         content, reasoning = _content(choices[0], request, body.get("usage"))
         visible = content if isinstance(content, str) else ""
-        used = _usage(body.get("usage"), request, None if reasoning else visible)
+        used = read_usage(body.get("usage"), request, None if reasoning else visible)
         pairs = read_pairs(request, choices[0].get("logprobs"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError):
         return Failure("malformed", text[:80])
@@ -127,11 +127,16 @@ def _thinks_apart(message: dict[str, Any], usage: Any) -> bool:
     return isinstance(details, dict) and bool(details.get("reasoning_tokens"))
 
 
-def _usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:
-    """Returns the tokens that were billed; where they are not stated, or absurd, the most that they can have been.
+def read_usage(usage: Any, request: Request, text: str | None) -> tuple[int, int]:
+    """Reads the tokens that were billed; where they are not stated, or absurd, the most that they can have been.
 
     Args:
+        usage: of the body: prompt_tokens, completion_tokens, total_tokens; anything else is worth nothing.
+        request: what was sent.
         text: all that the model wrote; None where part of it is hidden.
+
+    Returns:
+        Tokens in and out.
     """
     most = request.worst_out if text is None else len(text.encode("utf-8", "replace")) + 1
     worst = request.worst_in, min(request.worst_out, most)

@@ -147,6 +147,9 @@ def _held_out(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _search_score_lines(row: dict[str, Any]) -> list[str]:
+    if "confirmed_held_out" in row:
+        share, count, answered = (row[f"{name}_held_out"] for name in ("confirmed", "evaluated", "answered"))
+        return [f"held-out evaluation confirms {share:.1f} % of {count:.0f} elites ({answered:.1f} % got an answer)"]
     if "best_held_out" not in row:
         return []
     _, score, best = scores(row)

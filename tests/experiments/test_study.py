@@ -16,7 +16,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",
-    "episodes": "sparse.episodes", "first_map": "benchmarks.first_map",
+    "episodes": "sparse.episodes", "eye_qdhf": "eye.qdhf", "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",
     "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdhf": "qdhf.study", "quant_forms": "quant.forms", "quant_front": "quant.front",

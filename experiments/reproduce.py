@@ -8,7 +8,7 @@ from the one solution 0, pyribs from an empty archive. On the arm that solution 
 keeps it: "pyribs from 0" starts with it too. Scores are those of a plain grid of everything evaluated, which
 neither search uses.
 
-    qd study reproduce budget=quick|first|full seeds=5
+    qd study reproduce budget=quick|first|full seeds=5 [cases=sphere] [methods=ours,pyribs]
 
 quick: 20 iterations; first: 500 iterations of all cases (and CMA-MEGA); full: 10,000 of CMA-MAE and CMA-MEGA.
 """
@@ -26,6 +26,7 @@ from ribs.schedulers import Scheduler
 from domains.arm import Arm
 from domains.functions import LinearProjection
 from experiments import command, study
+from experiments.command import Names
 from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid, insert
@@ -83,16 +84,30 @@ BUDGETS = {"quick": 20, "first": 500, "full": 10_000}  # iterations
 PLANS = {  # (case, algorithm)
     "quick": [("sphere", "cma_mae"), *_DQD],
     "first": _ALL + _DQD,
-    "full": [("sphere", "cma_mae"), *_DQD],
+    "full": [*((case, "cma_mae") for case in ("sphere", "rastrigin", "arm")), *_DQD],
 }
+METHODS = ("ours", "pyribs", "pyribs from 0")
 
 
-def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 5, out: str = "") -> None:
+def main(
+    budget: Annotated[str, BUDGETS] = "quick",
+    seeds: int = 5,
+    cases: str = "",
+    methods: Annotated[Names, METHODS] = (),
+    out: str = "",
+) -> None:
     """Does the missing runs, then writes and prints the table; arguments as in ``study``."""
     plan = {f"{case} {name} {BUDGETS[budget]}": (case, name) for case, name in PLANS[budget]}
+    names = study.beginning(plan, cases)
     folder = study.folder("reproduce", budget, out)
     runs = study.runs(folder)
-    todo = ((key, method, seed) for key, (_, name) in plan.items() for seed in range(seeds) for method in sides(name))
+    todo = (
+        (key, method, seed)
+        for key in names
+        for seed in range(seeds)
+        for method in sides(plan[key][1])
+        if method in (methods or METHODS)
+    )
     for key, method, seed in study.missing(runs, todo):
         case, name = plan[key]
         begin = time.process_time()

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments import command, study
+from experiments import command, missing, study
 from qd.report import table
 from qd.report.table import Row
 from qd.support import atomic
@@ -107,7 +107,9 @@ def written(name: str, text: str) -> str:
 
 
 def _lines(plan: Fields, defaults: Fields) -> list[str]:
-    """Returns the lines of a table in markdown."""
+    """Returns the lines of a table in markdown; with ``goals`` the rows that tables still lack."""
+    if "goals" in plan:
+        return list(missing.lines())
     columns = plan["columns"]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in plan["rows"]:

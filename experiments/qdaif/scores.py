@@ -100,7 +100,7 @@ def score_curve(lines: Lines, ticks: Borders) -> tuple[np.ndarray, np.ndarray]:
 
 def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]:
     """Returns scores of a log: of the initial texts alone; in cells a quarter as wide, which no search used; and the share of
-    later texts that are copies: 80 % of their words, in order, are those of an earlier one (ROUGE-L).
+    later texts that are copies: 80 % of their words, in order, are those of an earlier one (ROUGE-L). Empty ones do not count.
 
     Args:
         lines: of the log.
@@ -108,7 +108,8 @@ def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]
         start: number of initial texts.
     """
     texts = [line["text"] for line in lines]
-    copies = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPY_OVERLAP for i in range(start, len(texts))]
+    later = [i for i in range(start, len(texts)) if texts[i]]
+    copies = [max(rouge_l(texts[i], other) for other in texts[:i]) >= _COPY_OVERLAP for i in later]
     return {
         "start_qd_score": float(score_curve(lines[:start], ticks)[1][-1]),
         "finer_qd_score": float(score_curve(lines, tuple(map(narrower, ticks)))[1][-1]),

@@ -39,6 +39,9 @@ METHODS = {
     "ROUGE-L": ["emitter=lmx_rouge"],
     "best of 4": ["emitter=lmx_best"],
     "QDAIF, replace": ["emitter=lmx_replace"],
+    "QDAIF, no copies": ["emitter=lmx_near_new"],
+    "QDAIF, no copies by vectors": ["emitter=lmx_near_new_vectors"],
+    "fixed few-shot, no copies": ["emitter=lmx_near_new", "emitter.emitter._target_=domains.text.baselines.Few"],
 }
 FIRST = tuple(METHODS)[:5]
 CASES = ("opinions", "stories_genre", "stories_ending", "stories")

@@ -39,9 +39,12 @@ class QDHFTask:
     coarse: tuple[int, int] = (25, 25)
 
 
+REFITS = (0.10, 0.25, 0.50)  # of all generations, as published; the first fit is to the initial population
+
+
 class MeasureMethod(NamedTuple):
     descriptor: Any
-    refits: bool = True
+    refits: tuple[float, ...] = REFITS
     reserve: int | None = None
 
 
@@ -138,14 +141,14 @@ _TASKS: dict[str, Callable[[], QDHFTask]] = {"arm": _arm, "maze": _maze, "images
 
 # "wide": the prior is that directions of large variance matter most
 METHODS: dict[str, Callable[[QDHFTask, Judge, int, int], MeasureMethod]] = {
-    "truth": lambda of, judge, n, seed: MeasureMethod(of.truth, False),
-    "truth turned 15": lambda of, judge, n, seed: MeasureMethod(RotatedTruth(of.truth, 15.0), False),
+    "truth": lambda of, judge, n, seed: MeasureMethod(of.truth, ()),
+    "truth turned 15": lambda of, judge, n, seed: MeasureMethod(RotatedTruth(of.truth, 15.0), ()),
     "paper": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, _quarters(n)), reserve=0),
-    "base": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, (n,)), False),
+    "base": lambda of, judge, n, seed: MeasureMethod(QDHFPaper(judge, of.reads, (n,)), ()),
     "pca": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), reserve=0),
-    "pca once": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), False),
+    "pca once": lambda of, judge, n, seed: MeasureMethod(PCA(of.reads, margin=0.0), ()),
     "autoencoder": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), reserve=0),
-    "autoencoder once": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), False),
+    "autoencoder once": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), ()),
     "random": lambda of, judge, n, seed: MeasureMethod(RandomProjection(of.reads), reserve=0),
     "ours": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n))),
     "ours uniform": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n), active=False)),

@@ -18,8 +18,7 @@ from matplotlib.colors import to_rgb
 
 from domains.images import Pictures
 from experiments import command
-from experiments.qdhf.cases import QDHFTask, method, task
-from experiments.qdhf.study import REFITS
+from experiments.qdhf.cases import REFITS, QDHFTask, method, task
 from qd import fused, keys
 from qd.archives import Grid, HostElites
 from qd.emitters.vary import Gaussian, Vary

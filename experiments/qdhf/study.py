@@ -20,7 +20,7 @@ import numpy as np
 from experiments import command, study
 from experiments.command import Names
 from experiments.qdhf import curves
-from experiments.qdhf.cases import METHODS, QDHFTask, method, task
+from experiments.qdhf.cases import METHODS, MeasureMethod, QDHFTask, method, task
 from experiments.qdhf.plan import PLAN, QUICK, PlanEntry
 from feedback.descriptors.select import Select
 from qd import fused, keys
@@ -31,7 +31,6 @@ from qd.report.table import Row, Runs, summary
 from qd.search import refit, run, start
 from qd.types import Batch, Search
 
-REFITS = (0.10, 0.25, 0.50)  # of all generations; the first fit is to the initial population
 METRICS = (
     "qd_score_current",
     "coverage_current",
@@ -82,8 +81,19 @@ def play(of: QDHFTask, name: str, answers: int, flips: float, seed: int) -> dict
         flips: share of answers that the judge reverses.
         seed: of all randomness.
     """
+    return play_method(of, method(name, of, answers, flips, seed), seed)
+
+
+def play_method(of: QDHFTask, by: MeasureMethod, seed: int) -> dict[str, float]:
+    """Runs one search and returns its scores on ground truth.
+
+    Args:
+        of: the task.
+        by: descriptor, points at which it is refitted, and reserve.
+        seed: of all randomness but the judge's.
+    """
     begin = time.process_time()
-    descriptor, refits, reserve = method(name, of, answers, flips, seed)
+    descriptor, refits, reserve = by
     referee = Referee(of.truth, Grid(of.dims), of.coarse)
     emitter = Vary(Gaussian(of.sigma), of.batch)
     search = Search(of.domain, descriptor, Grid(of.dims), emitter, referee.keep, reserve)
@@ -124,8 +134,8 @@ def _pairs(runs: Runs) -> list[tuple[str, str, str]]:
     return [(case, method, other) for case, method in ours for there, other in others if case == there]
 
 
-def _stops(generations: int, refits: bool) -> Iterable[int]:
-    return [*(round(generations * share) for share in REFITS if refits), generations]
+def _stops(generations: int, refits: tuple[float, ...]) -> Iterable[int]:
+    return [*(round(generations * share) for share in refits), generations]
 
 
 def _join(batches: list[Batch]) -> Batch:

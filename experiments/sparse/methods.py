@@ -148,4 +148,6 @@ METHODS: dict[str, Callable[[SparseTask], SparseMethod]] = {
     "ours on truth without waiting": _on_truth(lambda of: replace(_ours(), rivals=0)),
     "ours on truth with dns": _on_truth(lambda of: _ours(archive="dns")),
     "serene, steps of 0.2": _on_truth(lambda of: Serene(NoveltySearch(sigma=0.2))),
+    "stax, steps of 0.2": _on_images(Serene(NoveltySearch(sigma=0.2, criteria=_BOTH))),
+    "map-elites, steps of 0.2": _on_truth(lambda of: Vary(Gaussian(0.2, *of.domain.space), 200)),
 }

@@ -34,6 +34,19 @@ def around(embedding: Array, padding: float = 0.0) -> Box:
     return Box(np.float32((low + high) / 2), np.float32(np.maximum(half * (1 + padding), tiny)))
 
 
+def padding_at(padding: tuple[float, ...], to_come: int) -> float:
+    """Returns the padding of a fit by the number of fits that follow: the more do, the further elites will have moved by then.
+
+    Where a search begins in the middle of what it can reach, bounds around its first elites keep it there: what lies outside
+    competes for the border cells alone (docs/qdhf.md).
+
+    Args:
+        padding: shares of the half width, at the last fit, at the one before it, and so on.
+        to_come: fits that follow; less than 0 counts as 0.
+    """
+    return padding[min(max(to_come, 0), len(padding) - 1)]
+
+
 def into_bounds(embedding: Array, box: Box) -> Array:
     """Scales an embedding: the box becomes [-1, 1]; what lies outside stays outside.
 

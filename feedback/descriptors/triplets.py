@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feedback.descriptors.scaling import Box, around, check_varies, into_bounds
+from feedback.descriptors.scaling import Box, around, check_varies, into_bounds, padding_at
 from feedback.features import flat
 from feedback.preferences import acquisition, comparisons, posterior
 from feedback.preferences.comparisons import Answers
@@ -59,9 +59,9 @@ class Triplets:
     raters: int = 1
     averaging_below: int = 500  # below as many answers the map is averaged over its posterior, from there on it is the mode
     covariance_power: float = 0.5  # g; on the arm anything from 0.25 to 1 does, pictures want less than 1
-    prior_few: float = 1.0  # λ
-    prior_many: float = 3.0
-    padding: float = 0.0  # room beyond minimum and maximum of the elites, a share of the half width
+    prior_few: float = 0.25  # λ for each feature, so that distances between elites are as large a priori with 6 features or 80
+    prior_many: float = 0.15
+    padding: tuple[float, ...] = (0.05, 0.3, 1.0, 2.0)  # room beyond the elites at the last fit with questions, before it, ...
     pure: bool = True
     learns: bool = True
 
@@ -74,6 +74,12 @@ class Triplets:
         if min(self.min_batch, self.max_batches, self.raters) < 1:
             raise UserError(
                 f"min_batch={self.min_batch}, max_batches={self.max_batches} and raters={self.raters} must be 1 or more"
+            )
+
+        if not self.padding or min(self.padding) < 0:
+            raise UserError(
+                f"padding={self.padding} must be a share of the half width for each fit, the last one first",
+                "type padding=[0.05,0.3,1.0,2.0]",
             )
 
     @property
@@ -149,7 +155,7 @@ class Triplets:
         weights = weights.astype(np.float32)
         maps = _align(root @ np.asarray(samples.weights, np.float64), weights, np.cov(x.T.astype(np.float64)))
         lapse_rates = np.asarray(0.5 / (1 + np.exp(-samples.lapse_logit)), np.float32).mean(0)
-        box = around(x @ weights, self.padding)
+        box = around(x @ weights, padding_at(self.padding, len(self.questions_per_fit) - 1 - fits))
         return TripletParams(buffer, np.int32(fits + 1), x.mean(0), weights, box, maps.astype(np.float32), lapse_rates)
 
     def _ask_actively(self, key: Array, buffer: Answers, rows: Rows, x: np.ndarray, n: int) -> Answers:
@@ -164,9 +170,8 @@ class Triplets:
             triplets = acquisition.select_triplets(choose_key, size, points, samples)
             buffer = comparisons.ask(self.judge, buffer, rows, triplets, self.reads, self.raters)
             if start + size < n:
-                chains, samples, _ = posterior.hmc_segment(
-                    chain_key, chains, self._comparisons(buffer, root), self.prior_few, _REFRESH
-                )
+                answers, prior = self._comparisons(buffer, root), self.prior_few * len(root)
+                chains, samples, _ = posterior.hmc_segment(chain_key, chains, answers, prior, _REFRESH)
         return buffer
 
     def _fit_map(self, key: Array, buffer: Answers, x: np.ndarray) -> tuple[Theta, np.ndarray, np.ndarray]:
@@ -179,15 +184,16 @@ class Triplets:
             best = np.argsort(values)[::-1][: self.measures]
             return samples, root @ (axes[:, best] * np.sqrt(values[best])), root
         comparisons = self._comparisons(buffer, root)
-        modes, densities = posterior.find_modes(key, comparisons, self.prior_many, self.measures, self.raters)
+        prior = self.prior_many * len(root)
+        modes, densities = posterior.find_modes(key, comparisons, prior, self.measures, self.raters)
         mode = Theta(*(np.asarray(column)[int(np.nanargmax(densities))] for column in modes))
-        return posterior.curvature(sample_key, mode, comparisons, self.prior_many), root @ mode.weights, root
+        return posterior.curvature(sample_key, mode, comparisons, prior), root @ mode.weights, root
 
     def _explore(self, key: Array, buffer: Answers, root: np.ndarray) -> tuple[Chains, Theta, Array]:
         mode_key, chain_key = keys.split(key)
-        comparisons = self._comparisons(buffer, root)
-        modes, _ = posterior.find_modes(mode_key, comparisons, self.prior_few, self.measures, self.raters)
-        return posterior.explore(keys.split(chain_key, _SEGMENTS), modes, comparisons, self.prior_few)
+        comparisons, prior = self._comparisons(buffer, root), self.prior_few * len(root)
+        modes, _ = posterior.find_modes(mode_key, comparisons, prior, self.measures, self.raters)
+        return posterior.explore(keys.split(chain_key, _SEGMENTS), modes, comparisons, prior)
 
     def _comparisons(self, buffer: Answers, root: np.ndarray) -> Comparisons:
         """Answers in the coordinates of the prior, cut to ``averaging_below`` rows where that is enough."""

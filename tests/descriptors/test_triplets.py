@@ -13,6 +13,7 @@ from feedback.judges import CANT_TELL, Flips, Judge, Oracle, RaterPool, Shuffled
 from feedback.preferences import acquisition, comparisons
 from qd import keys
 from qd.referee import aligned_r2
+from qd.support.errors import UserError
 from qd.types import Rows
 from tests.support.comparisons import KNOWS, Always, F, N, fresh, rows
 
@@ -68,12 +69,18 @@ def test_one_sided_and_undecided_judges_leave_a_usable_map(judge):
         assert score(descriptor, params) > 0.8
 
 
-def test_elites_fill_the_bounds_and_params_keep_their_shapes():
-    descriptor = learner()
+def test_bounds_leave_room_while_questions_are_to_come_and_params_keep_their_shapes():
+    descriptor = learner(padding=(0.0, 0.5))
     first = descriptor.init(keys.new(0), rows(), fresh)
-    measures = np.asarray(descriptor(first, rows().features))
-    np.testing.assert_allclose(measures.min(0), -1, atol=1e-5)
-    np.testing.assert_allclose(measures.max(0), 1, atol=1e-5)
+    last = descriptor.fit(keys.new(1), first, rows(), fresh)
+    later = descriptor.fit(keys.new(2), last, rows(), fresh)
+    for params, reach in ((first, 1 / 1.5), (last, 1), (later, 1)):
+        measures = np.asarray(descriptor(params, rows().features))
+        np.testing.assert_allclose(measures.min(0), -reach, atol=1e-5)
+        np.testing.assert_allclose(measures.max(0), reach, atol=1e-5)
+    for padding in ((), (0.1, -0.1)):
+        with pytest.raises(UserError, match=r"type padding=\[0.05,0.3,1.0,2.0\]"):
+            learner(padding=padding)
     params = [first]
     for fit in range(3):
         params.append(descriptor.fit(keys.new(fit), params[-1], rows(seed=fit), fresh))

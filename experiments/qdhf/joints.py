@@ -109,8 +109,10 @@ NOISES: dict[str, Noise] = {
 }
 METHODS: dict[str, Callable[[QDHFTask, Noise, int], MeasureMethod]] = {
     "ours": lambda of, noise, seed: MeasureMethod(Triplets(noise.judge(seed), of.reads, QUESTIONS, raters=noise.raters)),
-    "ours, tight bounds, weak prior": lambda of, noise, seed: MeasureMethod(  # as they were until the cause was found
-        Triplets(noise.judge(seed), of.reads, QUESTIONS, raters=noise.raters, padding=(0.0,), prior_few=1 / (2 * joints_of(of)))
+    "ours, tight bounds, weak prior": lambda of, noise, seed: MeasureMethod(  # as it was, with a λ of 1
+        Triplets(
+            noise.judge(seed), of.reads, QUESTIONS, raters=noise.raters, padding=(0.0,), prior_few=1 / (2 * of.domain.joints)
+        )
     ),
     "paper": lambda of, noise, seed: MeasureMethod(QDHFPaper(noise.judge(seed), of.reads, QUESTIONS), reserve=0),
     "truth turned 15": lambda of, noise, seed: MeasureMethod(RotatedTruth(of.truth, 15.0), ()),
@@ -149,11 +151,6 @@ def arm(joints: int, generations: int = 1000) -> QDHFTask:
         generations: of a search.
     """
     return replace(methods_of.task("arm"), domain=Arm(joints, length=10), generations=generations)
-
-
-def joints_of(of: QDHFTask) -> int:
-    """Returns the number of an arm's joints."""
-    return of.domain.joints
 
 
 def case_of(joints: int, noise: str) -> str:

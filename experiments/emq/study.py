@@ -78,7 +78,7 @@ def main(
     for network in networks:
         for name, metrics in by_hand(bench, network).items():
             for key in study.missing(runs, [(network, name, 0)]):
-                runs.add(*key, metrics)
+                study.add(runs, *key, metrics, ("held whole", "held top"))
     todo = ((network, m, seed) for seed in range(seeds or several) for network in networks for m in methods or METHODS)
     for network, name, seed in study.missing(runs, todo):
         domain = whole.on(*(record.name for record in whole.records if record.name != network))

@@ -31,6 +31,7 @@ class QDHFTask:
     domain: Any
     truth: Select
     reads: tuple[str, ...]
+    length: int  # of all features that are read
     sigma: float  # of the Gaussian variation
     generations: int
     batch: int
@@ -111,9 +112,15 @@ def _quarters(answers: int) -> tuple[int, ...]:
     return tuple(answers // 4 + (i < answers % 4) for i in range(4))
 
 
+def _tight(of: QDHFTask, judge: Judge, answers: int, **more: Any) -> Triplets:
+    """The learner as it was when the rows of "ours" were made: bounds without room, and a λ of 1 and 3 for any features."""
+    prior = {"prior_few": 1 / of.length, "prior_many": 3 / of.length}
+    return Triplets(judge, of.reads, _quarters(answers), padding=(0.0,), **prior, **more)
+
+
 def _arm() -> QDHFTask:
     truth = Select("gripper", ((-10, 10), (-10, 10)))
-    return QDHFTask(Arm(10, length=10), truth, ("angles",), 0.1, 1000, 100, 100)
+    return QDHFTask(Arm(10, length=10), truth, ("angles",), 20, 0.1, 1000, 100, 100)
 
 
 def _maze() -> QDHFTask:
@@ -121,25 +128,25 @@ def _maze() -> QDHFTask:
     from domains.maze.controller import Mlp
 
     truth = Select("position", ((0, 1), (0, 1)))
-    return QDHFTask(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 0.2, 100, 100, 200, (25, 25), (12, 12))
+    return QDHFTask(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 50, 0.2, 100, 100, 200, (25, 25), (12, 12))
 
 
 def _images() -> QDHFTask:
     from domains.images import Pictures
 
-    return QDHFTask(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 0.1, 100, 50, 200, (25, 25), (12, 12))
+    return QDHFTask(Pictures(), Select("look", ((0, 1), (0, 1))), ("view",), 61, 0.1, 100, 50, 200, (25, 25), (12, 12))
 
 
 def _digits() -> QDHFTask:
     from domains.images.digits import Digits
 
-    return QDHFTask(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 0.2, 200, 100, 200, (25, 25), (12, 12))
+    return QDHFTask(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 64, 0.2, 200, 100, 200, (25, 25), (12, 12))
 
 
 _TASKS: dict[str, Callable[[], QDHFTask]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
 
 
-# "wide": the prior is that directions of large variance matter most
+# "wide": the prior is that directions of large variance matter most; "now": the defaults of today, with room beyond the elites
 METHODS: dict[str, Callable[[QDHFTask, Judge, int, int], MeasureMethod]] = {
     "truth": lambda of, judge, n, seed: MeasureMethod(of.truth, ()),
     "truth turned 15": lambda of, judge, n, seed: MeasureMethod(RotatedTruth(of.truth, 15.0), ()),
@@ -150,13 +157,10 @@ METHODS: dict[str, Callable[[QDHFTask, Judge, int, int], MeasureMethod]] = {
     "autoencoder": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), reserve=0),
     "autoencoder once": lambda of, judge, n, seed: MeasureMethod(Autoencoder(of.reads), ()),
     "random": lambda of, judge, n, seed: MeasureMethod(RandomProjection(of.reads), reserve=0),
-    "ours": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n))),
-    "ours uniform": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n), active=False)),
-    "ours wide": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n), covariance_power=1.0)),
-    "ours wide uniform": lambda of, judge, n, seed: MeasureMethod(
-        Triplets(judge, of.reads, _quarters(n), active=False, covariance_power=1.0)
-    ),
-    "ours shuffled": lambda of, judge, n, seed: MeasureMethod(
-        Triplets(ShuffledAnswers(judge, seed), of.reads, _quarters(n), active=False)
-    ),
+    "ours": lambda of, judge, n, seed: MeasureMethod(_tight(of, judge, n)),
+    "ours uniform": lambda of, judge, n, seed: MeasureMethod(_tight(of, judge, n, active=False)),
+    "ours wide": lambda of, judge, n, seed: MeasureMethod(_tight(of, judge, n, covariance_power=1.0)),
+    "ours wide uniform": lambda of, judge, n, seed: MeasureMethod(_tight(of, judge, n, active=False, covariance_power=1.0)),
+    "ours now": lambda of, judge, n, seed: MeasureMethod(Triplets(judge, of.reads, _quarters(n))),
+    "ours shuffled": lambda of, judge, n, seed: MeasureMethod(_tight(of, ShuffledAnswers(judge, seed), n, active=False)),
 }

@@ -150,7 +150,7 @@ def arm(joints: int, generations: int = 1000) -> QDHFTask:
         joints: how many.
         generations: of a search.
     """
-    return replace(methods_of.task("arm"), domain=Arm(joints, length=10), generations=generations)
+    return replace(methods_of.task("arm"), domain=Arm(joints, length=10), length=2 * joints, generations=generations)
 
 
 def case_of(joints: int, noise: str) -> str:

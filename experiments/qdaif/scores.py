@@ -98,6 +98,23 @@ def score_curve(lines: Lines, ticks: Borders) -> tuple[np.ndarray, np.ndarray]:
     return np.array(calls), np.array(scores)
 
 
+def elite_texts(lines: Lines, ticks: Borders) -> list[str]:
+    """Returns the best text of each cell by the judge that guided the search, the oldest where several are as good.
+
+    Args:
+        lines: of a log.
+        ticks: borders of the cells on each axis.
+    """
+    best: dict[tuple[int, ...], tuple[float, str]] = {}
+    for line in lines:
+        if line["quality"] is not None and None not in line["kind"]:
+            place = zip(ticks, np.asarray(line["kind"], np.float32), strict=True)
+            cell = tuple(int(np.searchsorted(np.asarray(t, np.float32), p, "right")) for t, p in place)
+            if line["quality"] > best.get(cell, (-1.0, ""))[0]:
+                best[cell] = (line["quality"], line["text"])
+    return [text for _, text in best.values()]
+
+
 def score_text_log(lines: Lines, ticks: Borders, start: int) -> dict[str, float]:
     """Returns scores of a log: of the initial texts alone; in cells a quarter as wide, which no search used; and the share of
     later texts that are copies: 80 % of their words, in order, are those of an earlier one (ROUGE-L). Empty ones do not count.

@@ -19,7 +19,7 @@ KEPT = {  # folder -> the study that wrote it
     "episodes": "sparse.episodes", "eye_qdhf": "eye.qdhf", "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",
     "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
-    "qdaif": "qdaif.study", "qdhf": "qdhf.study", "quant_forms": "quant.forms", "quant_front": "quant.front",
+    "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints", "quant_forms": "quant.forms", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
     "mome": "objectives.mome", "programs_beside_openevolve": "programs.beside_openevolve",
     "programs_sandbox_cost": "programs.sandbox_cost",

@@ -4,8 +4,8 @@
 
 The held-out judge of ``experiments/qdaif/study.py`` is scaled so that on nine texts it agrees with the guiding judge in mean
 and spread, and its cells are the map's own. Here its places are MiniLM's as they are, and its ten cells hold equal shares of
-the 1,020 distinct texts that all methods wrote in 100 iterations. *current*: the best text of each cell of the map by the guiding
-judge; *all*: all texts. Needs no language model, but `qd fetch minilm`.
+the 1,020 distinct texts that all methods wrote in 100 iterations. *current*: the best text of each cell of the map by the
+guiding judge; *all*: all texts. Needs no language model, but `qd fetch minilm`.
 """
 
 from typing import NamedTuple

@@ -71,8 +71,8 @@ def pages() -> list[str]:
 
 
 def path_of(name: str) -> Path:
-    """Returns the file of a page."""
-    return ROOT / "README.md" if name == "README" else ROOT / "docs" / f"{name}.md"
+    """Returns the file of a page; ``guides.clusters`` is in a folder of docs."""
+    return ROOT / "README.md" if name == "README" else ROOT / "docs" / f"{name.replace('.', '/')}.md"
 
 
 def written(name: str, text: str) -> str:

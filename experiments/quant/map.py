@@ -132,7 +132,7 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rows(reports: list[dict[str, Any]], elites: ConfigPoints, solver: ConfigPoints):
-    one = lambda method, metric, value: Row("ResNet, Fashion-MNIST", method, metric, value, np.nan, np.nan, 1)
+    one = lambda method, metric, value: Row("ResNet, Fashion-MNIST", method, metric, float(value), np.nan, np.nan, 1)
     for report in sorted(reports, key=lambda report: report["size_predicted_KB"]):
         method = f"{report['format']}, cell {report['cell']}"
         names = ("agreement", "size_predicted_KB", "size_weights_KB", "size_file_KB", "latency_predicted_us",

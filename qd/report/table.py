@@ -23,6 +23,7 @@ from qd.support import atomic, json_lines
 from qd.support.errors import UserError
 
 Statistic = Literal["median", "mean"]  # over seeds, each with its interval
+_TRUTHS = {"True": 1.0, "False": 0.0}
 _COST = re.compile(r"(_s|_ms|_mb|seconds)$|^ms an evaluation$")  # names of times, rates (per_s) and memory
 
 
@@ -240,14 +241,14 @@ def _field(cell: str | float | int | tuple[float, ...]) -> str:
 
 
 def read(path: Path) -> list[Row]:
-    """Reads what ``write`` wrote, and tables of earlier versions, which have no values and no p."""
+    """Reads what ``write`` wrote, and tables of earlier versions, which have no values and no p, and "True" for 1."""
     with path.open(newline="") as file:
         return [
             Row(
                 record["case"],
                 record["method"],
                 record["metric"],
-                float(record["value"]),
+                float(_TRUTHS.get(record["value"], record["value"])),
                 float(record["low"]),
                 float(record["high"]),
                 n=int(record["n"]),

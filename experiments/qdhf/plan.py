@@ -53,6 +53,7 @@ PLAN: Plan = (
     *_curves("arm", (200, 1000), (0.1, 0.3, 0.5)),
     *_curves("images", (400,), FLIPS),
     *_curves("arm", (50, 100, 400), (0.1, 0.3, 0.5)),
+    *(PlanEntry(task, 200, 0.0, ("ours now",)) for task in ("arm", "maze", "images", "digits")),
 )
 QUICK: Plan = (
     PlanEntry("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),

@@ -78,7 +78,8 @@ def task(reads: str, generations: int) -> QDHFTask:
     views = {"judged": ColourAndSymmetry()} | ({reads: READ[reads]} if reads in READ else {})
     truth = Select("judged", ((0, 1), (0, 1)))
     names = ("view",) if reads not in READ else (reads,)
-    return QDHFTask(Pictures(views=views), truth, names, 0.1, generations, 50, 200, (25, 25), (12, 12))  # type: ignore[arg-type]
+    length = {"eye": 64, "thumbnails": 48}.get(reads, 61)
+    return QDHFTask(Pictures(views=views), truth, names, length, 0.1, generations, 50, 200, (25, 25), (12, 12))  # type: ignore[arg-type]
 
 
 def rows(runs: Runs) -> list[Row]:

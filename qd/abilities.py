@@ -39,6 +39,7 @@ class DomainAbilities(Protocol):
     render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions
     reasons: Callable[[Array], Sequence[str]] | None = None  # [B, ...] -> why each failed; "" where it did not
     film: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B moving pictures
+    layout: Sequence[tuple[str, tuple[int, ...]]] | None = None  # name and shape of each part of a solution, in order
     policy: Callable[[Any], Callable[[Array], Array]] | None = None  # one solution -> (observation -> action)
 
     @staticmethod

@@ -68,8 +68,13 @@ def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) ->
         config: of the run, as config.yaml holds it.
         origin: ``identity.origin`` of the run; or its result, which holds the same and more.
     """
-    scale = abilities.of_domain(search.domain).objective_range
-    return {name: origin[name] for name in identity.ORIGIN} | {"config": config, "objective_range": scale}
+    traits = abilities.of_domain(search.domain)
+    layout = {} if traits.layout is None else {"layout": [[name, list(shape)] for name, shape in traits.layout]}
+    return (
+        {name: origin[name] for name in identity.ORIGIN}
+        | {"config": config, "objective_range": traits.objective_range}
+        | layout
+    )
 
 
 def save(run: Path, archive: Any, bounds: Bounds, about: dict[str, Any], more: Mapping[str, np.ndarray] | None = None) -> None:

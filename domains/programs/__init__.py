@@ -20,6 +20,7 @@ from domains.programs.coder import Coder
 from domains.programs.journal import ProgramJournal, Record
 from domains.programs.page import page
 from domains.programs.problem import Problem, Score
+from domains.programs.sandbox.choice import sandbox_of
 from domains.programs.sandbox.limits import Sandbox
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
@@ -41,7 +42,7 @@ class Programs:
     logarithmic: tuple[str, ...] = ()  # axes of which the logarithm to base 10 is taken
     views: Mapping[str, Callable[[Sequence[str]], np.ndarray]] = field(default_factory=dict, compare=False)
     final: Problem | None = None  # the same task on held-out cases: a finished run is judged by it
-    final_sandbox: Sandbox | None = None  # where that is run; None: the same
+    final_sandbox: Sandbox | str | None = None  # where that is run, or its name; None: the same
     parallel: int = 0  # programs that run at the same time; 0: as many as there are cores
     folder: str | None = field(default=None, compare=False)  # of the run
     pure: bool = False
@@ -51,6 +52,8 @@ class Programs:
         for name in (*self.axes, *self.logarithmic):
             if name not in valid:
                 raise UserError(f"domain.axes has {name!r}, which is no feature", f"type some of {', '.join(valid)}")
+        if self._final_sandbox and self.final is None:
+            raise UserError("domain.final_sandbox is for held-out cases, of which this domain has none", "leave it out")
         if not isinstance(self.parallel, int) or self.parallel < 0:
             raise UserError(f"domain.parallel={self.parallel!r} is no number of programs", "type domain.parallel=1")
 
@@ -64,8 +67,13 @@ class Programs:
         """The same programs on held-out cases, where there are some."""
         if self.final is None:
             return None
-        sandbox = self.final_sandbox or self.sandbox
+        sandbox = self._final_sandbox or self.sandbox
         return Programs(self.final, self.coder, sandbox, self.axes, self.logarithmic, self.views, parallel=self.parallel)
+
+    @property
+    def _final_sandbox(self) -> Sandbox | None:
+        choice, limits = self.final_sandbox, self.sandbox.limits
+        return None if choice is None else sandbox_of(choice, limits, "domain.final_sandbox")
 
     @cached_property
     def journal(self) -> ProgramJournal:
@@ -85,7 +93,8 @@ class Programs:
         Raises:
             UserError: the sandbox does not work here, or no initial program can be evaluated.
         """
-        self.sandbox.check()
+        for sandbox in filter(None, (self.sandbox, self._final_sandbox)):
+            sandbox.check()
         first = list(self.problem.initial)[:n]
         for source in first:
             self.journal.note_origin(source, "initial")

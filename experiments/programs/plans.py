@@ -130,7 +130,7 @@ def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
     capped = Capped(lm, calls)
     domain = replace(domain, coder=replace(domain.coder, lm=capped))
     search = search._replace(domain=domain, emitter=replace(search.emitter, domain=domain))  # type: ignore[type-var]
-    first = objects([f"{domain.problem.head}\n    return None\n"])
+    first = objects([f"{Synthesis(domain.problem.task).head}\n    return None\n"])
     sources, objective = played(search, seed, first, lambda _: capped.used >= calls)
     sources, objective = sources[1:], objective[1:]
     answered = [i for i, source in enumerate(sources) if fault_of(source) != "the model returned nothing"]

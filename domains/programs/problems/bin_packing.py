@@ -18,11 +18,13 @@ WEIGHED = """def priority(item, bins):
     scores = []
     for room in bins:
         left = room - item
-        score = -1.0 * left
-        if left < 2:
-            score += 1.0
-        if left > 10 and left < 20:
-            score -= 1.0
+        score = 100.0 - left
+        if left > 3:
+            score -= 10.0
+        if left > 20:
+            score += 5.0
+        if left > 40:
+            score += 5.0
         scores.append(score)
     return scores
 """
@@ -94,21 +96,39 @@ class BinPacking:
         instances = self.draw()
         if not _fits(value, instances):
             return Score(math.nan, {}, "the packing has not a bin for each item")
-        excess, fresh, slack, words = [], 0, [], []
+        fresh, slack, words = 0, [], []
         for number, (items, places) in enumerate(zip(instances, value, strict=True)):
-            rooms: list[int] = []
-            for item, place in zip(items, places, strict=True):
-                fresh += place == len(rooms) and any(room >= item for room in rooms)
-                rooms += [self.capacity] if place == len(rooms) else []
-                rooms[place] -= item
+            rooms, opened = self._rooms(items, places)
             if min(rooms) < 0:
                 return Score(math.nan, {}, f"a bin of instance {number} is over its capacity")
-            bound = math.ceil(sum(items) / self.capacity)
-            excess.append(100 * (len(rooms) / bound - 1))
+            fresh += opened
             slack += rooms
-            words.append(f"{len(rooms)} bins for a bound of {bound}")
+            words.append(f"{len(rooms)} bins for a bound of {self._bound(items)}")
         features = {"fresh": fresh / sum(map(len, instances)), "slack": sum(slack) / len(slack) / self.capacity}
+        excess = self.excesses(value)
         return Score(-sum(excess) / len(excess), features, "; ".join(words))
+
+    def excesses(self, value: list[list[int]]) -> list[float]:
+        """Returns the per cent of bins beyond the lower bound, of each instance.
+
+        Args:
+            value: for each instance the bin of each item.
+        """
+        counts = [len(set(places)) for places in value]
+        return [100 * (n / self._bound(items) - 1) for n, items in zip(counts, self.draw(), strict=True)]
+
+    def _bound(self, items: list[int]) -> int:
+        return math.ceil(sum(items) / self.capacity)
+
+    def _rooms(self, items: list[int], places: list[int]) -> tuple[list[int], int]:
+        """The room left in each bin, and how many items got an empty bin though they fitted elsewhere."""
+        rooms: list[int] = []
+        fresh = 0
+        for item, place in zip(items, places, strict=True):
+            fresh += place == len(rooms) and any(room >= item for room in rooms)
+            rooms += [self.capacity] if place == len(rooms) else []
+            rooms[place] -= item
+        return rooms, fresh
 
     def draw(self) -> list[list[int]]:
         """Returns the instances."""

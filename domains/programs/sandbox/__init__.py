@@ -4,6 +4,8 @@ limits    what a run may use, and its outcome: the types
 monty     an interpreter of plain Python without files, network and processes (pydantic-monty)
 bubblewrap  CPython, NumPy or any executable in namespaces of their own (Debian's bwrap)
 plain     an ordinary process, which is no sandbox: only where sandbox=none is typed
-process   one child process under limits of time and output, for the two above
-inside    the script that such a child runs
+choice    these three by name
+worker    a warm process of the latter two, which forks a child for each program
+inside    the script that a worker runs
+process   how a program's end reads as an outcome
 """

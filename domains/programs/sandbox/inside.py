@@ -14,7 +14,9 @@ import importlib
 import json
 import os
 import resource
+import runpy
 import signal
+import subprocess
 import sys
 import traceback
 
@@ -177,8 +179,8 @@ def _restrict(settings, limits):
 
 
 def _python(job, channel):
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()  # else all children draw the same numbers; Python's own random sees to itself
+    _reseed()
+    _warm_children()
     answer = {"token": job["token"], "value": None, "fault": ""}
     try:
         answer["value"] = _run(job)
@@ -193,6 +195,64 @@ def _python(job, channel):
     channel.write(f"{line}\n{json.dumps(spent)}\n")
     channel.flush()
     os._exit(0)
+
+
+def _warm_children():
+    """Lets ``subprocess`` fork this interpreter where it would start the same Python with a script: no second import.
+
+    Evaluators often run a program as ``[sys.executable, FILE]``; its child is this process as it was before the program ran.
+    """
+    start, modules, paths = subprocess._fork_exec, set(sys.modules), list(sys.path)
+
+    def fork_exec(words, programs, *more):
+        line = [os.fsdecode(word) for word in words]
+        plain = (
+            len(more) == 21 and len(more[1]) == 1 and more[3] is None and more[19] is None
+        )  # no descriptors, env, preexec_fn
+        plain = plain and all(each in (None, -1) for each in more[14:19])  # no group, user, umask
+        if not (plain and len(line) > 1 and line[0] == sys.executable and line[1].endswith(".py")):
+            return start(words, programs, *more)
+        cwd, streams, is_session = more[2], more[4:10], more[13]
+        if child := os.fork():
+            return child
+        status = 1
+        try:
+            for number, stream in zip((0, 1, 2), (streams[0], streams[3], streams[5]), strict=True):
+                if stream != -1:
+                    os.dup2(stream, number)
+            os.closerange(3, 64)
+            os.chdir(cwd or ".")
+            os.setsid() if is_session else None
+            status = _script(line[1:], modules, paths)
+        finally:
+            os._exit(status)
+
+    subprocess._fork_exec = fork_exec
+
+
+def _script(words, modules, paths):
+    """Runs a script as Python itself would; returns the exit status."""
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+    sys.argv[:], sys.path[:] = words, [os.path.dirname(os.path.abspath(words[0])), *paths]
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+    _reseed()
+    status = 0
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001  # as the interpreter does
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+def _reseed():
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()  # else all children draw the same numbers; Python's own random sees to itself
 
 
 def _run(job):

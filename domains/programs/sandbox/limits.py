@@ -59,6 +59,11 @@ class Sandbox(Protocol):
         """For messages and tables."""
         ...
 
+    @property
+    def limits(self) -> ExecutionLimits:
+        """Of a run."""
+        ...
+
     def check(self) -> None:
         """Raises UserError where it does not work on this machine."""
         ...

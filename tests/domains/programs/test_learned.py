@@ -1,0 +1,49 @@
+"""Descriptors that learn, on programs: principal components of syntax, and comparisons of embeddings."""
+
+import numpy as np
+import pytest
+
+from domains.programs import Programs
+from domains.programs.problems.synthesis import Synthesis
+from domains.programs.sandbox.monty import Monty
+from qd.cli.main import main
+from qd.store import archive_file
+from qd.support.errors import UserError
+from tests.support.choices import SCRIPTED
+
+SMALL = [
+    *SCRIPTED,
+    "console=plain",
+    "budget=24",
+    "initial=8",
+    "domain.problem.items=40",
+    "domain.problem.instances=2",
+    "seed=1",
+]
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["domain=bin_packing", "descriptor=pca", "refit=[16]"],
+        ["recipe=programs_triplets", "refit=[16]", "judge.embed._target_=tests.support.letters.Letters"],
+    ],
+)
+def test_kinds_of_programs_are_learned(words, tmp_path):
+    assert main(["run", *words, *SMALL, "name=learned"]) == 0
+    (run,) = (tmp_path / "runs/learned").iterdir()
+    columns = archive_file.load(run).columns
+    assert len(columns["id"]) >= 3 and len(np.unique(columns["measures"].round(4), axis=0)) >= 3
+
+
+def test_held_out_cases_may_have_another_sandbox():
+    problem = Synthesis("roman")
+    hidden = Synthesis("roman", hidden=True)
+    domain = Programs(problem, None, Monty(), final=hidden, final_sandbox="bubblewrap")  # type: ignore[arg-type]
+    assert domain.held_out is not None and domain.held_out.sandbox.name == "bubblewrap"
+    assert domain.held_out.sandbox.limits == domain.sandbox.limits
+    with pytest.raises(UserError, match=r"unknown domain.final_sandbox .montey.; type monty or none"):
+        Programs(problem, None, Monty(), final=hidden, final_sandbox="montey")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="for held-out cases, of which this domain has none"):
+        Programs(problem, None, Monty(), final_sandbox="none")  # type: ignore[arg-type]

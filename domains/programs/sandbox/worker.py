@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import json
 import os
+import queue
 import selectors
 import shutil
 import signal
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,7 +177,7 @@ def borrow(setup: Setup, start: Callable[[int], Worker]) -> tuple[int, Worker]:
             return idle.pop()
         number = min(set(range(len(_BUSY) + 1)) - _BUSY)
         _BUSY.add(number)
-    return number, _STARTER.submit(start, number).result()
+    return number, _start_elsewhere(lambda: start(number))
 
 
 def put_back(setup: Setup, number: int, worker: Worker, usable: bool) -> None:
@@ -210,8 +211,31 @@ def stop() -> None:
 _LOCK = threading.Lock()
 _IDLE: dict[tuple[int, Setup], list[tuple[int, Worker]]] = {}
 _BUSY: set[int] = set()  # numbers of workers, idle ones included
-_STARTER = ThreadPoolExecutor(1, "sandbox")  # bubblewrap ends with the thread that started it, so that one must stay
+_STARTS: "queue.SimpleQueue[tuple[Future, Callable[[], Worker]]]" = queue.SimpleQueue()
 atexit.register(stop)
+
+
+def _start_elsewhere(start: Callable[[], Worker]) -> Worker:
+    """Starts a worker in a thread that stays: bubblewrap ends with the thread that started it."""
+    with _LOCK:
+        if os.getpid() not in _STARTERS:
+            _STARTERS[os.getpid()] = threading.Thread(target=_keep_starting, name="sandbox", daemon=True)
+            _STARTERS[os.getpid()].start()
+    future: Future = Future()
+    _STARTS.put((future, start))
+    return future.result()
+
+
+def _keep_starting() -> None:
+    while True:
+        future, start = _STARTS.get()
+        try:
+            future.set_result(start())
+        except BaseException as error:  # noqa: BLE001  # whoever waits for it gets it
+            future.set_exception(error)
+
+
+_STARTERS: dict[int, threading.Thread] = {}
 
 
 def _read(fd: int) -> bytes:

@@ -79,7 +79,7 @@ def test_a_program_returns_what_json_holds_and_what_it_prints(name):
     outcome = sandbox(name).run(
         Execution("def f(x):\n    print('hello')\n    return [x, {'a': 0.5}]\n", "result = f(n)", {"n": 3})
     )
-    assert outcome.value == [3, {"a": 0.5}] and outcome.fault == "" and outcome.output == "hello\n" and outcome.seconds < 2
+    assert outcome.value == [3, {"a": 0.5}] and outcome.fault == "" and outcome.output == "hello\n" and outcome.seconds < 60
 
 
 @pytest.mark.parametrize("name", ["monty", "bubblewrap", "none"])

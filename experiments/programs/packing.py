@@ -11,7 +11,6 @@ needs more. *search_excess* is on the search's instances; *cpu_s* the cost of a 
 """
 
 import time
-from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -27,7 +26,12 @@ from qd.report.table import Row, Runs, summary
 METHODS = {"MAP-Elites": ["emitter=code_rewrite"], "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"]}
 BUDGETS = {"quick": (40, 1), "first": (200, 3), "full": (2000, 10)}  # evaluations, seeds
 METRICS = ("gain", "better", "excess", "best_fit", "first_fit", "search_excess", "programs", "cpu_s")
-AXES = ["domain.axes=[fresh,slack]", "domain_defaults.bounds=[[0,0.2],[0,0.15]]", "domain.problem.instances=8"]
+AXES = [
+    "domain.axes=[fresh,slack]",
+    "domain_defaults.bounds=[[0,0.2],[0,0.15]]",
+    "domain.problem.instances=8",
+    "sandbox=bubblewrap",
+]
 HELD_OUT = BinPacking(items=500, instances=40, seed=1000)
 
 
@@ -112,8 +116,7 @@ def excesses(domain: Programs, source: str) -> np.ndarray:
         domain: with the sandbox.
         source: of the heuristic.
     """
-    sandbox = replace(domain.sandbox, limits={"seconds": 60, "wall": 120})  # type: ignore[type-var]
-    value = sandbox.run(HELD_OUT.job(source)).value
+    value = domain.sandbox.run(HELD_OUT.job(source)._replace(wall=300.0)).value
     return np.array(HELD_OUT.excesses(value))
 
 

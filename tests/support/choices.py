@@ -135,6 +135,7 @@ NEEDED = {  # choice -> overrides
     **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
     "recipe/stax_paper": ["descriptor.steps=2", "initial=20"],
     **{f"recipe/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},
+    "recipe/programs_triplets": [*SCRIPTED, "judge.embed._target_=tests.support.hashed.Hashed"],
     "recipe/text_anchors": [
         "lm=toy",
         *(f"domain.views.anchors.judges.{i}.embed._target_=tests.support.hashed.Hashed" for i in (0, 1)),

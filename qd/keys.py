@@ -15,6 +15,7 @@ import numpy as np
 from qd.support.errors import UserError
 
 Array = Any
+_MOST = 2**40  # numbers of one draw
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -56,7 +57,7 @@ def normal(key: Array, shape: tuple[int, ...]) -> Array:
     """
     if not _on_host(key):
         return _normal_program()(key, tuple(shape))
-    return _generator(key).standard_normal(shape, dtype=np.float32)
+    return _drawn(lambda: _generator(key).standard_normal(shape, dtype=np.float32), shape)
 
 
 def uniform(key: Array, shape: tuple[int, ...], low: Array = 0.0, high: Array = 1.0) -> Array:
@@ -76,7 +77,7 @@ def uniform(key: Array, shape: tuple[int, ...], low: Array = 0.0, high: Array = 
 
         return jax.random.uniform(key, shape, minval=low, maxval=high)
     low, high = np.float32(low), np.float32(high)
-    return low + (high - low) * _generator(key).random(shape, dtype=np.float32)
+    return low + (high - low) * _drawn(lambda: _generator(key).random(shape, dtype=np.float32), shape)
 
 
 def integers(key: Array, shape: tuple[int, ...], low: Array, high: Array) -> Array:
@@ -95,7 +96,20 @@ def integers(key: Array, shape: tuple[int, ...], low: Array, high: Array) -> Arr
         import jax
 
         return jax.random.randint(key, shape, low, high)
-    return _generator(key).integers(low, high, shape, dtype=np.int32)
+    return _drawn(lambda: _generator(key).integers(low, high, shape, dtype=np.int32), shape)
+
+
+def _drawn(draw: Callable[[], np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Returns draws on the host. Raises UserError where memory cannot hold them."""
+    try:
+        if math.prod(shape) > _MOST:
+            raise MemoryError
+        return draw()
+    except MemoryError as error:
+        size = " x ".join(f"{length:,}" for length in shape)
+        raise UserError(
+            f"{size} random numbers do not fit into memory", "type a smaller size of the domain, initial=... or batch_size"
+        ) from error
 
 
 def to_host(key: Array) -> np.ndarray:

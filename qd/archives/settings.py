@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import keyword
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -168,6 +169,7 @@ def common(settings: Any, example: Rows, keep: tuple[str, ...], cells: int) -> d
     _check_memory(cells, [(solutions.shape[1:], solution_dtype), *fields.values()])
     shape = solutions.shape[1:]
     able, exact = abilities.of_archive(settings), np.result_type(example.objective.dtype, np.float32)
+    _check_thresholds(able.learning_rate, able.threshold_min)
     thresholds = {"threshold_min": able.threshold_min, "learning_rate": able.learning_rate}
     return {
         "solution_dim": shape[0] if len(shape) == 1 else shape,  # CMA-ES wants an int
@@ -187,6 +189,24 @@ def _check_memory(cells: int, columns: list) -> None:
             f"an archive of {cells:,} cells x {row:,} bytes needs about {need / 2**30:,.1f} GiB, and this machine has "
             f"{have / 2**30:.1f}",
             "type fewer cells (archive.dims or archive.cells), or keep fewer features",
+        )
+
+
+def _check_thresholds(learning_rate: float | None, threshold_min: float | None) -> None:
+    """Raises UserError where pyribs would refuse the thresholds of cells, or where no objective could pass them."""
+    if learning_rate is None and threshold_min is not None and threshold_min != -math.inf:
+        raise UserError(
+            f"threshold_min={threshold_min:g} wants a learning_rate", "type archive.learning_rate=0.01, or another from 0 to 1"
+        )
+    rate, least = 1.0 if learning_rate is None else learning_rate, -math.inf if threshold_min is None else threshold_min
+    if not 0 <= rate <= 1:
+        raise UserError(f"learning_rate={rate:g} is no share", "type archive.learning_rate=0.01, or another from 0 to 1")
+    if math.isnan(least) or least == math.inf:
+        raise UserError(f"no objective is above threshold_min={least:g}", "type the least objective that may enter the archive")
+    if rate < 1 and least == -math.inf:
+        raise UserError(
+            f"learning_rate={rate:g} wants a threshold to begin with",
+            "type archive.threshold_min=... too: the least objective that may enter the archive",
         )
 
 

@@ -171,6 +171,8 @@ def from_config(config: Mapping[str, Any]) -> RunSettings:
     for name in config:
         if name not in names:
             raise unknown("setting", name, names)
+    if empty := [name for name in required if config[name] is None]:
+        raise UserError(f"its {empty[0]} is empty", f"type {empty[0]}=...")
     _check_kinds(config)
     typed: dict[str, Any] = {"keep": tuple(config.get("keep", ()))}
     typed |= {name: table_type(**config[name]) for name, table_type in _TABLES.items() if name in config}

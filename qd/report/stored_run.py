@@ -68,10 +68,13 @@ class StoredRun:
         import pandas
 
         path = self.folder / run_files.METRICS
-        if not metrics_file.metrics(path):  # says what is damaged
+        columns = metrics_file.metrics(path)  # says what is damaged
+        if not columns:
             return pandas.DataFrame()
         whole = read_files.text(path).rpartition("\n")[0]  # the last line may be cut short
-        return pandas.read_csv(io.StringIO(whole))
+        frame = pandas.read_csv(io.StringIO(whole))
+        beyond = [name for name in frame if frame[name].dtype.kind not in "iuf"]  # whole numbers of more than 64 bits
+        return frame.assign(**{name: columns[name] for name in beyond})
 
     @cached_property
     def history(self) -> "DataFrame":

@@ -31,7 +31,7 @@ def last_row(path: Path) -> dict[str, float]:
         lines = file.read(_LONGEST).split(b"\n")[:-1]  # the last may be cut short
     last = lines[-1] if lines else b""
     names, cells = ([cell.strip() for cell in line.decode("utf-8", "replace").split(",")] for line in (head, last))
-    if len(names) != len(cells) or "evals" not in names:
+    if len(names) != len(cells) or "evals" not in names or len(set(names)) < len(names):
         return {}
     try:
         return {name: _number(cell) for name, cell in zip(names, cells, strict=True)}
@@ -52,6 +52,8 @@ def metrics(path: Path) -> dict[str, np.ndarray]:
             raise UserError("it holds a quotation mark")
         if "evals" not in names:
             raise UserError("its first line names no evals")
+        if len(set(names)) < len(names):
+            raise UserError("its first line gives two columns one name")
         cells = "".join(lines[1:])
         number = _number if "_" in cells or not cells.isascii() else _python_number  # once for all: there may be 100,000s
         numbers = [[number(cell) for cell in row] for row in rows]

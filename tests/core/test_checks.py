@@ -1,5 +1,6 @@
 """Bad input: each mistake is named, with what to type instead, before any budget is spent."""
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 
@@ -183,8 +184,13 @@ def test_an_archive_counts_the_features_that_it_would_keep() -> None:
         (CVT(0), ["0 centroids", "at least 1"]),
         (Grid((8, 8, 8)), ["are for 3 measures, but the descriptor gives 2", "archive.dims=[50, 50]"]),
         (Grid((8, 0)), ["hold a number below 1"]),
-        (Grid((8, 8), learning_rate=0.1), ["threshold_min"]),
-        (Grid((8, 8), threshold_min=0.0), ["learning_rate"]),
+        (Grid((8, 8), learning_rate=0.1), ["learning_rate=0.1 wants a threshold", "archive.threshold_min="]),
+        (Grid((8, 8), threshold_min=0.0), ["threshold_min=0 wants a learning_rate", "archive.learning_rate=0.01"]),
+        (CVT(5, samples=50, learning_rate=0.0), ["learning_rate=0 wants a threshold"]),
+        (Grid((8, 8), learning_rate=1.5, threshold_min=0.0), ["learning_rate=1.5 is no share"]),
+        (Grid((8, 8), learning_rate=math.nan, threshold_min=0.0), ["learning_rate=nan is no share"]),
+        (Grid((8, 8), learning_rate=0.1, threshold_min=math.nan), ["no objective is above threshold_min=nan"]),
+        (Grid((8, 8), learning_rate=0.1, threshold_min=math.inf), ["no objective is above threshold_min=inf"]),
     ],
     ids=str,
 )

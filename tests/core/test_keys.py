@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import chisquare, kstest
 
 from qd import keys
+from qd.support.errors import UserError
 
 HOST, TRACED = keys.new(0), jax.random.key(0)
 
@@ -67,3 +68,10 @@ def test_what_is_no_key_or_no_seed_is_refused() -> None:
         keys.to_host(np.zeros(3))
     with pytest.raises(ValueError, match="seed -1 is negative; type a seed of 0 or more"):
         keys.new(-1)
+
+
+def test_draws_that_memory_cannot_hold_are_refused() -> None:
+    for draw in (keys.normal, keys.uniform, lambda key, shape: keys.integers(key, shape, 0, 3)):
+        for shape in ((10**30,), (10**7, 10**7)):
+            with pytest.raises(UserError, match="random numbers do not fit into memory; type a smaller size of the domain"):
+                draw(keys.new(0), shape)

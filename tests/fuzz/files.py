@@ -231,7 +231,9 @@ def _row(cells: list[Any]) -> tuple[float, ...] | None:
         numbers = tuple(float(cell) for cell in cells)
     except (TypeError, ValueError):
         return None
-    return numbers if len(numbers) == JOINTS + 1 and all(map(math.isfinite, numbers)) else None
+    objective, *solution = numbers  # a claim of inf is compared, and counted as wrong, when the solution is evaluated
+    claim = objective == math.inf or math.isfinite(objective)
+    return numbers if claim and len(solution) == JOINTS and all(map(math.isfinite, solution)) else None
 
 
 # --- recorded answers

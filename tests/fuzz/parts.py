@@ -7,6 +7,8 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
+import jax
+
 from tests.fuzz.case import Report
 
 SIZES = {"files": (2_000, 200_000), "commands": (500, 20_000), "endpoints": (500, 20_000), "page": (500, 20_000)}
@@ -54,6 +56,7 @@ def run_logged(part: str, folder: Path, seed: int, cases: int, log: Path) -> Rep
         if key not in pieces:
             report = run(part, folder, seed, numbers)
             shutil.rmtree(folder)
+            jax.clear_caches()  # of the programs of all settings that damaged configs named
             counts = [[*of, count] for of, count in report.counts.items()]
             names = ("part", "seed", "first", "cases")
             pieces[key] = dict(zip(names, key, strict=True)) | {"counts": counts, "faults": report.faults}

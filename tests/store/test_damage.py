@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
+import qd
 from domains.arm import Arm
 from qd.cli.main import main
 from qd.store import archive_file, folder, history, metrics_file, renderings
@@ -204,6 +205,20 @@ def test_metrics_without_evaluations_are_damaged(run, content):
         metrics_file.metrics(run / "metrics.csv")
 
 
+def test_two_columns_of_one_name_in_metrics_are_damage(run):
+    (run / "metrics.csv").write_text("evals,best,best\n1,2,3\n")
+    with pytest.raises(UserError, match=r"metrics\.csv is damaged \(its first line gives two columns one name\)"):
+        metrics_file.metrics(run / "metrics.csv")
+    assert metrics_file.last_row(run / "metrics.csv") == {}
+
+
+def test_whole_numbers_of_more_than_64_bits_in_metrics_are_numbers(run):
+    (run / "metrics.csv").write_text(f"evals,best,count\n1,2,{'9' * 400}\n2,{10**30},4\n")
+    frame = qd.load_run(run).metrics
+    np.testing.assert_array_equal(frame.to_numpy(float), [[1, 2, np.inf], [2, 1e30, 4]])
+    assert frame["evals"].dtype.kind == "i"
+
+
 def test_quotation_marks_in_metrics_are_damage(run):
     (run / "metrics.csv").write_text('evals,"best\n1,2\n')
     with pytest.raises(UserError, match=r"metrics\.csv is damaged \(it holds a quotation mark\)"):
@@ -247,6 +262,8 @@ def test_collect_leaves_out_what_is_damaged_and_says_why(run, capsys):
         ({"budget": {}}, "its budget is a table"),
         ({"driver": "host"}, "its driver is host, no component"),
         ({"domain": [1]}, r"its domain is \[1\], no component"),
+        ({"driver": None}, "its driver is empty"),
+        ({"archive": None}, "its archive is empty"),
         ({"plateau": {"x": 1}}, r"its plateau is {'x': 1}, no table of share and over"),
         ({"plateau": 3}, "its plateau is 3"),
         ({"keep": 3}, "keep=3 is no list"),

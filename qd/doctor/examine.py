@@ -11,6 +11,7 @@ from qd import abilities, archives, checks, keys
 from qd.config import compose
 from qd.config.build import import_users_modules
 from qd.config.settings import RunSettings
+from qd.doctor import reach
 from qd.doctor.probes import PROBES
 from qd.doctor.trial import RAISED, SEEDS, Finding, Trial, archive_bytes, fault, try_out
 from qd.remote import overhead
@@ -25,6 +26,8 @@ _TILES = 10  # along a measure
 class Report(NamedTuple):
     facts: list[str]
     findings: list[Finding]
+    seconds: tuple[float, float] | None = None  # range of a run of the whole budget, without compilation
+    coverage: tuple[float, float] | None = None  # range of the percentage of cells that it fills; None where there are none
 
 
 def findings(overrides: list[str], samples: int = SAMPLES) -> list[Finding]:
@@ -83,7 +86,8 @@ def _probe(settings: RunSettings, parts: Any, facts: list[str], samples: int) ->
     cost = overhead.of(trial.search.domain, trial.seeds, trial.evaluation)
     if cost is not None and not cost.pays:
         faults.append(Finding("workers", str(cost), "the command without workers, or with remote.chunk=16"))
-    return Report(facts + _facts(trial) + ([str(cost)] if cost else []), faults)
+    seconds = trial.timing.seconds(settings.budget) if trial.timing else None
+    return Report(facts + _facts(trial) + ([str(cost)] if cost else []), faults, seconds, reach.coverage(trial))
 
 
 def _initial(settings: RunSettings, domain: Any) -> Any:
@@ -116,6 +120,9 @@ def _facts(trial: Trial) -> list[str]:
         spans = zip(rows.min(0), rows.max(0), low, high, strict=True)
         facts += [f"measure {i}: {a:.3g} to {b:.3g}, bounds {lo:g} to {hi:g}" for i, (a, b, lo, hi) in enumerate(spans)]
         facts.append(_reach(trial, low, high))
+    if covered := reach.coverage(trial):
+        least, most = covered
+        facts.append(f"coverage: {least:.0f} to {most:.0f} % of the cells after {trial.settings.budget:,} evaluations")
     facts += _time(trial)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     facts.append(f"memory: {used / 2**20:,.0f} MB so far; a full archive takes {archive_bytes(archive) / 2**20:,.1f} MB")

@@ -14,7 +14,7 @@ import pytest
 from qd import keys
 from qd.cli.main import main
 from qd.config import compose
-from qd.doctor import timing
+from qd.doctor import reach, timing
 from qd.doctor.drift import difference, disagreements
 from qd.doctor.examine import examine, findings, tiles_reached
 from qd.doctor.trial import Trial, try_out
@@ -182,6 +182,21 @@ def test_the_reach_is_of_what_was_tried():
     assert tiles_reached(rows[:, :1], np.zeros(1), np.ones(1)) == 3 / 10
 
 
+def test_coverage_is_a_range_from_what_the_trial_filled_to_a_growth_that_does_not_slow_down(monkeypatch):
+    monkeypatch.setattr(reach.archives, "count_cells", lambda archive: 400)
+
+    def trial(budget: int, *new: int) -> SimpleNamespace:
+        statuses = [np.repeat([2, 0], (count, 100 - count)) for count in new]
+        batches = [SimpleNamespace(ids=range(100), status=status) for status in statuses]
+        return SimpleNamespace(state=SimpleNamespace(archive=None), batches=batches, settings=SimpleNamespace(budget=budget))
+
+    assert reach.coverage(trial(600, 40, 20, 10, 10)) == (20, pytest.approx(20 + 100 * 1.5 * 0.1 * 200 / 400))
+    assert reach.coverage(trial(300, 40, 20, 10, 10)) == (17.5, 17.5)  # the trial was longer than the run will be
+    assert reach.coverage(trial(10**6, 40, 20, 10, 10)) == (20, 100)
+    monkeypatch.setattr(reach.archives, "count_cells", lambda archive: None)
+    assert reach.coverage(trial(600, 40, 20)) is None
+
+
 def test_a_time_is_a_range_and_compilation_is_apart(monkeypatch):
     now = compiled = 0.0
     monkeypatch.setattr(timing.time, "perf_counter", lambda: now)
@@ -223,9 +238,12 @@ def test_what_is_typed_and_printed(capsys):
     assert main(["doctor", *SMALL, "--samples", "200"]) == 0
     output = capsys.readouterr().out
     assert "Toy (pure), Select (pure), Grid, Vary (pure); driver qd." in output and output.endswith("nothing found\n")
-    reach = r" elites of 400 cells; of 10 x 10 tiles of the map the 50 initial solutions reached \d+ %, the whole trial \d+ %: "
+    reached = (
+        r" elites of 400 cells; of 10 x 10 tiles of the map the 50 initial solutions reached \d+ %, the whole trial \d+ %: "
+    )
     speed = r"^time: [\d:]+ to [\d:]+ for 50,000 evaluations \([\d,]+ to [\d,]+/s here\), and up to \d+ s of compilation$"
-    assert re.search(reach, output) and re.search(speed, output, re.MULTILINE)
+    covered = r"^coverage: \d+ to \d+ % of the cells after 50,000 evaluations$"
+    assert re.search(reached, output) and re.search(covered, output, re.MULTILINE) and re.search(speed, output, re.MULTILINE)
     assert "memory: " in output
     assert main(["doctor", *SMALL, "domain.fault=outside", "--samples", "200"]) == 1
     output = capsys.readouterr().out

@@ -15,6 +15,7 @@ from qd.support.errors import UserError
 RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",
+    "doctor": "benchmarks.doctor",
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",
     "episodes": "sparse.episodes", "eye_qdhf": "eye.qdhf", "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",
     "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",

@@ -20,6 +20,7 @@ from qd.store import archive_file, folder, history, metrics_file, renderings
 from qd.support import json_lines, read_files
 from qd.support.errors import UserError
 from tests.support.checkpoints import BOUNDS, CONFIG, accepted, filled
+from tests.support.stored import stored
 
 HOUSE = Path(__file__).resolve().parents[2]
 SMALL = ["domain.joints=3", "archive.dims=[5,5]", "initial=20", "emitter.batch_size=20", "console=off", "renderings=0"]
@@ -212,7 +213,9 @@ def test_two_columns_of_one_name_in_metrics_are_damage(run):
     assert metrics_file.last_row(run / "metrics.csv") == {}
 
 
-def test_whole_numbers_of_more_than_64_bits_in_metrics_are_numbers(run):
+def test_whole_numbers_of_more_than_64_bits_in_metrics_are_numbers(tmp_path):
+    run = tmp_path / "of_numbers"
+    stored(run, np.zeros((2, 3), np.float32))
     (run / "metrics.csv").write_text(f"evals,best,count\n1,2,{'9' * 400}\n2,{10**30},4\n")
     frame = qd.load_run(run).metrics
     np.testing.assert_array_equal(frame.to_numpy(float), [[1, 2, np.inf], [2, 1e30, 4]])

@@ -3,6 +3,7 @@
 G rows of metrics.csv.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -123,6 +124,7 @@ def below(top: Path, example: str = "qd compare runs/arm") -> Iterator[Path]:
 
 
 _MANY = 5  # runs that a message names
+_LOOKS = 3_000  # folders that are looked at for them
 
 
 def check(run: Path, command: str = "qd plot {}") -> None:
@@ -150,5 +152,14 @@ def check(run: Path, command: str = "qd plot {}") -> None:
 
 
 def _runs(root: Path) -> list[Path]:
-    depths = ("*/archive.json", "*/*/archive.json", "*/*/*/archive.json")
-    return sorted(path.parent for depth in depths for path in root.glob(depth))[: _MANY + 1]
+    """Returns folders of runs up to three levels below a folder, which may be / or change meanwhile: only so many are looked at."""
+    level, runs, left = [str(root)], [], _LOOKS
+    for _ in range(3):
+        below = []
+        for folder in level:
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                names = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+                below += names[: left - len(below)]
+        runs += [Path(folder) for folder in below if os.path.isfile(os.path.join(folder, run_files.ARCHIVE_HEADER))]
+        level, left = below, left - len(below)
+    return sorted(runs)[: _MANY + 1]

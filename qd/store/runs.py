@@ -152,14 +152,14 @@ def check(run: Path, command: str = "qd plot {}") -> None:
 
 
 def _runs(root: Path) -> list[Path]:
-    """Returns folders of runs up to three levels below a folder, which may be / or change meanwhile: only so many are looked at."""
+    """Returns folders of runs up to three levels below a folder, which may be / or change: only so many are looked at."""
     level, runs, left = [str(root)], [], _LOOKS
     for _ in range(3):
         below = []
-        for folder in level:
-            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for place in level:
+            with contextlib.suppress(OSError), os.scandir(place) as entries:
                 names = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
                 below += names[: left - len(below)]
-        runs += [Path(folder) for folder in below if os.path.isfile(os.path.join(folder, run_files.ARCHIVE_HEADER))]
+        runs += [Path(place) for place in below if os.path.isfile(os.path.join(place, run_files.ARCHIVE_HEADER))]
         level, left = below, left - len(below)
     return sorted(runs)[: _MANY + 1]

@@ -1,0 +1,1 @@
+"""Circuits: molecules, codes, logic, classifiers, speed."""

@@ -72,7 +72,8 @@ def _count(inputs: int, outputs: int) -> np.ndarray:
 
 
 def _square(inputs: int, outputs: int) -> np.ndarray:
-    return (np.arange(2**inputs)[:, None] ** 2) >> np.arange(2 * inputs) & 1 == 1
+    bits = [0, *range(2, 2 * inputs)]
+    return (np.arange(2**inputs)[:, None] ** 2) >> np.array(bits) & 1 == 1
 
 
 _KINDS: dict[str, Callable[[int, int], np.ndarray]] = {

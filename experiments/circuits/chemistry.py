@@ -1,0 +1,195 @@
+"""Ground states of H2 and LiH by circuits of at most 12 gates: MAP-Elites, CMA-ME on mixed genes, random circuits, a greedy rival.
+
+All have the same evaluations; each tunes angles by 20 steps of Adam. Error: of the best circuit, in millihartree
+(chemical accuracy
+is 1.6). Map: the best objective in each cell of depth and two-qubit gates, on the scale -100..0, 100 x the mean over cells.
+Accurate: cells within chemical accuracy. With noise: a depolarising error after each gate with probability 0.001.
+
+The greedy rival adds one gate at a time, as ADAPT-VQE does (Grimsley et al. 2019, arXiv:1812.11173), but from our gates and by
+the energy after tuning instead of by the gradient; every gate that it tries is an evaluation. When no gate helps it begins
+again, and takes from then on one of the best three, at random.
+
+    qd study circuits.chemistry budget=quick|first
+"""
+
+import time
+from itertools import product
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from domains.quantum import gates
+from domains.quantum.domain import QuantumCircuits
+from domains.quantum.observables import CHEMICAL_ACCURACY, Molecule
+from experiments import command, study
+from feedback.descriptors.select import Select
+from qd import keys
+from qd.archives import Grid
+from qd.emitters import EvolutionStrategies, Mixed, Vary
+from qd.report.table import Row, Runs, summary
+from qd.search import run, start
+from qd.types import Search
+
+BUDGETS = {"quick": 1, "first": 5}  # seeds
+MOLECULES = {"H2, 2 qubits": "h2_2", "H2, 4 qubits": "h2_4", "LiH, 4 qubits": "lih_4"}
+NOISE = 0.001
+CASES = {name: (of, 0.0) for name, of in MOLECULES.items()} | {f"{name}, noise": (of, NOISE) for name, of in MOLECULES.items()}
+METHODS = ("MAP-Elites", "CMA-ME, mixed", "random", "greedy")
+EVALUATIONS, BATCH, SLOTS, STEPS = 4096, 128, 12, 20
+FIRST_SEED = 100  # no setting was chosen on these
+METRICS = ("error", "map", "accurate", "least two-qubit", "least depth")
+
+
+class Found(NamedTuple):
+    """All circuits that a method evaluated, [N]."""
+
+    objective: np.ndarray
+    depth: np.ndarray
+    two_qubit: np.ndarray
+
+
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
+    """Does the missing runs, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as the budget says.
+        cases: beginning of the names of cases; empty: all.
+        out: folder of the results; empty: the default one.
+    """
+    folder = study.folder("circuits_chemistry", budget, out)
+    runs = study.runs(folder)
+    names, count = study.beginning(CASES, cases), seeds or BUDGETS[budget]
+    for noisy in (False, True):
+        some = [name for name in names if (CASES[name][1] > 0) == noisy]
+        plan = product(some, METHODS, range(FIRST_SEED, FIRST_SEED + count))
+        for key in study.missing(runs, plan):
+            study.add(runs, *key, play(*key, 512 if budget == "quick" else EVALUATIONS))
+    study.report(folder, rows(runs), METRICS, 3)
+
+
+def play(case: str, method: str, seed: int, evaluations: int = EVALUATIONS) -> dict[str, float]:
+    """Searches, and returns the metrics.
+
+    Args:
+        case: a name in CASES.
+        method: a name in METHODS.
+        seed: of the search.
+        evaluations: in all.
+    """
+    molecule, noise = CASES[case]
+    domain = QuantumCircuits(Molecule(molecule), SLOTS, STEPS, noise=noise)
+    began = time.process_time()
+    search = {"random": at_random, "greedy": greedy}.get(method)
+    found = search(domain, seed, evaluations) if search else by_search(domain, method, seed, evaluations)
+    return scores(found) | {"cpu_seconds": time.process_time() - began}
+
+
+def by_search(domain: QuantumCircuits, method: str, seed: int, evaluations: int) -> Found:
+    """MAP-Elites or CMA-ME on mixed genes.
+
+    Args:
+        domain: the task.
+        method: its name.
+        seed: of the search.
+        evaluations: in all.
+    """
+    emitter: Any = Vary(Mixed(domain.space, rate=0.1, sigma=0.03, cross=0.25), BATCH)
+    if method == "CMA-ME, mixed":
+        emitter = EvolutionStrategies(4, BATCH // 4, 0.1, es="mixed", space=domain.space)
+    key, sample_key = keys.split(keys.new(seed))
+    search = Search(domain, Select("cost", domain.bounds), Grid(domain.dims), emitter)
+    state, batch = start(search, key, domain.sample(sample_key, BATCH))
+    batches = [batch]
+    batches += [batch for state, batch in run(search, state, evaluations)]
+    objective = np.concatenate([batch.evaluation.objective for batch in batches])
+    return Found(objective, *np.concatenate([batch.measures for batch in batches]).T)
+
+
+def at_random(domain: QuantumCircuits, seed: int, evaluations: int) -> Found:
+    """Samples circuits.
+
+    Args:
+        domain: the task.
+        seed: of the samples.
+        evaluations: in all.
+    """
+    every = [_evaluated(domain, domain.sample(key, BATCH)) for key in keys.split(keys.new(seed), evaluations // BATCH)]
+    return Found(*(np.concatenate(column) for column in zip(*(found for found, _ in every), strict=True)))
+
+
+def greedy(domain: QuantumCircuits, seed: int, evaluations: int) -> Found:
+    """Adds the gate that lowers the energy most, again and again.
+
+    Args:
+        domain: the task.
+        seed: of the choice among the best three, after the first time.
+        evaluations: in all.
+    """
+    rng, every, count, choose_from = np.random.default_rng(seed), [], 0, 1
+    while count < evaluations:
+        circuit, value, slot = np.zeros((SLOTS, gates.PER_SLOT), np.float32), -np.inf, 0
+        while slot < SLOTS and count < evaluations:
+            tried = _extensions(circuit, slot, domain.task.qubits)[: evaluations - count]
+            found, angles = _evaluated(domain, tried)
+            every.append(found)
+            count += len(tried)
+            best = rng.choice(np.argsort(-found.objective)[:choose_from])
+            if found.objective[best] < value + 1e-3:
+                break
+            circuit, value, slot = tried[best].reshape(SLOTS, -1), found.objective[best], slot + 1
+            circuit[:, 3] = angles[best]
+        choose_from = 3
+    return Found(*(np.concatenate(column) for column in zip(*every, strict=True)))
+
+
+def _extensions(circuit: np.ndarray, slot: int, qubits: int) -> np.ndarray:
+    """Every gate in one slot of a circuit [S, 4], at an angle of 0.1: [N, 4 S]."""
+    rows = []
+    for kind, qubit, other in product(range(1, len(gates.KINDS)), range(qubits), range(qubits - 1)):
+        if gates.CONTROLLED[kind] or other == 0:
+            row = circuit.copy()
+            row[slot] = kind, qubit, other, 0.1
+            rows.append(row.reshape(-1))
+    return np.array(rows)
+
+
+def _evaluated(domain: QuantumCircuits, solutions: np.ndarray) -> tuple[Found, np.ndarray]:
+    """Evaluates in a batch of fixed size, so that one program serves all; also returns the tuned angles."""
+    n = len(solutions)
+    objective, features = jax.device_get(domain.evaluate(None, np.resize(solutions, (BATCH, solutions.shape[1]))))
+    found = Found(objective[:n], features["depth"][:n], features["two_qubit"][:n])
+    return found, features["angles"][:n]
+
+
+def scores(found: Found) -> dict[str, float]:
+    """Returns the metrics of all circuits that a method evaluated."""
+    side = SLOTS + 1
+    cells = (found.depth * side + found.two_qubit).astype(int)
+    best = np.full(side * side, np.nan)
+    np.fmax.at(best, cells, found.objective)
+    occupied = np.isfinite(best)
+    accurate = found.objective >= -CHEMICAL_ACCURACY
+    least = {
+        "least two-qubit": float(found.two_qubit[accurate].min()) if accurate.any() else float("nan"),
+        "least depth": float(found.depth[accurate].min()) if accurate.any() else float("nan"),
+    }
+    return {
+        "error": -float(found.objective.max()),
+        "map": 100 * float(((best[occupied] + 100) / 100).sum()) / len(best),
+        "accurate": int((best >= -CHEMICAL_ACCURACY).sum()),
+        "coverage": 100 * float(occupied.mean()),
+        **{name: value for name, value in least.items() if np.isfinite(value)},
+        "evaluations": len(found.objective),
+    }
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns medians, and differences of MAP-Elites from each other method, paired by seed."""
+    pairs = ((case, "MAP-Elites", method) for case in study.cases(runs) for method in METHODS[1:])
+    return [*summary(runs), *study.differences(runs, pairs, METRICS[:3])]
+
+
+if __name__ == "__main__":
+    command.run()

@@ -1,4 +1,4 @@
-"""Ground states of H2 and LiH by circuits of at most 12 gates: MAP-Elites, CMA-ME on mixed genes, random circuits, a greedy rival.
+"""Ground states of H2 and LiH by circuits of at most 12 gates: MAP-Elites, mixed CMA-ME, random circuits, a greedy rival.
 
 All have the same evaluations; each tunes angles by 20 steps of Adam. Error: of the best circuit, in millihartree
 (chemical accuracy

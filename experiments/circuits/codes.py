@@ -1,4 +1,4 @@
-"""Codes of 3 to 10 qubits: the best distance that a search finds beside the tables', for 1 and 2 logical qubits, and the least weight.
+"""Codes of 3 to 10 qubits: the best distance that a search finds beside the tables', and the least weight of checks.
 
 Distance: the largest found; known: of the tables (Grassl, codetables.de, extending Calderbank, Rains, Shor and Sloane
 1998, table III).

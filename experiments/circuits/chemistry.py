@@ -36,7 +36,7 @@ MOLECULES = {"H2, 2 qubits": "h2_2", "H2, 4 qubits": "h2_4", "LiH, 4 qubits": "l
 NOISE = 0.001
 CASES = {name: (of, 0.0) for name, of in MOLECULES.items()} | {f"{name}, noise": (of, NOISE) for name, of in MOLECULES.items()}
 METHODS = ("MAP-Elites", "CMA-ME, mixed", "random", "greedy")
-EVALUATIONS, BATCH, SLOTS, STEPS = 4096, 128, 12, 20
+EVALUATIONS, BATCH, SLOTS, STEPS = 2048, 128, 12, 20
 FIRST_SEED = 100  # no setting was chosen on these
 METRICS = ("error", "map", "accurate", "least two-qubit", "least depth")
 

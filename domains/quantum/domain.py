@@ -38,9 +38,10 @@ class QuantumCircuits:
 
     task: Task = field(default_factory=Molecule)
     slots: int = 20
-    steps: int = 20  # of Adam on the angles in each evaluation; 0: angles stay as they are
+    steps: int = 30  # of Adam on the angles in each evaluation; 0: angles stay as they are
     rate: float = 0.1  # of Adam, radians a step
     noise: float = 0.0  # probability of a depolarising error after each gate; then 5 qubits at most
+    spread: float = 0.2  # sampled angles lie within +- this, radians: near 0 circuits stay near the first state, and tune well
     kinds: tuple[str, ...] = KINDS  # gates that may be used, "none" among them
     circuit: str = ""  # an OpenQASM 3 file: one of the initial solutions is its circuit
     pure: bool = True
@@ -94,7 +95,7 @@ class QuantumCircuits:
         full = keys.uniform(full_key, shape) < keys.uniform(share_key, (n, 1))
         qubit = keys.integers(qubit_key, shape, 0, self.task.qubits)
         other = keys.integers(other_key, shape, 0, self.task.qubits - 1)
-        angle = keys.uniform(angle_key, shape, -np.pi, np.pi)
+        angle = keys.uniform(angle_key, shape, -self.spread, self.spread)
         columns = [xp.where(full, kind, none), qubit, other, angle]
         solutions = xp.stack([column.astype("float32") for column in columns], 2).reshape(n, -1)
         return xp.concatenate([xp.asarray(self._own()[None]), solutions[1:]]) if self.circuit and n else solutions

@@ -22,6 +22,7 @@ from domains.quantum import gates
 from domains.quantum.domain import QuantumCircuits
 from domains.quantum.observables import CHEMICAL_ACCURACY, Molecule
 from experiments import command, study
+from experiments.command import Names
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
@@ -34,7 +35,7 @@ BUDGETS = {"quick": 1, "first": 5}  # seeds
 MOLECULES = {"H2, 2 qubits": "h2_2", "H2, 4 qubits": "h2_4", "LiH, 4 qubits": "lih_4"}
 NOISE = 0.001
 CASES = {name: (of, 0.0) for name, of in MOLECULES.items()} | {f"{name}, noise": (of, NOISE) for name, of in MOLECULES.items()}
-METHODS = ("MAP-Elites", "CMA-ME, mixed", "random", "greedy")
+METHODS = ("MAP-Elites", "mixed CMA-ME", "random", "greedy")
 EVALUATIONS, BATCH, SLOTS, STEPS = 2048, 128, 12, 20
 FIRST_SEED = 100  # no setting was chosen on these
 METRICS = ("error", "map", "accurate", "least two-qubit", "least depth")
@@ -48,13 +49,20 @@ class Found(NamedTuple):
     two_qubit: np.ndarray
 
 
-def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
+def main(
+    budget: Annotated[str, BUDGETS] = "quick",
+    seeds: int = 0,
+    cases: str = "",
+    methods: Annotated[Names, METHODS] = (),
+    out: str = "",
+) -> None:
     """Does the missing runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.
         seeds: number of seeds; 0: as the budget says.
         cases: beginning of the names of cases; empty: all.
+        methods: names of methods; empty: all.
         out: folder of the results; empty: the default one.
     """
     folder = study.folder("circuits_chemistry", budget, out)
@@ -62,7 +70,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str =
     names, count = study.beginning(CASES, cases), seeds or BUDGETS[budget]
     for noisy in (False, True):
         some = [name for name in names if (CASES[name][1] > 0) == noisy]
-        plan = product(some, METHODS, range(FIRST_SEED, FIRST_SEED + count))
+        plan = product(some, methods or METHODS, range(FIRST_SEED, FIRST_SEED + count))
         for key in study.missing(runs, plan):
             study.add(runs, *key, play(*key, 256 if budget == "quick" else EVALUATIONS.get(key[0], 1024)))
     study.report(folder, rows(runs), METRICS, 3)
@@ -95,7 +103,7 @@ def by_search(domain: QuantumCircuits, method: str, seed: int, evaluations: int)
         evaluations: in all.
     """
     emitter: Any = Vary(Mixed(domain.space, rate=0.1, sigma=0.03, cross=0.25), BATCH)
-    if method == "CMA-ME, mixed":
+    if method == "mixed CMA-ME":
         emitter = EvolutionStrategies(4, BATCH // 4, 0.1, es="mixed", space=domain.space)
     key, sample_key = keys.split(keys.new(seed))
     search = Search(domain, Select("cost", domain.bounds), Grid(domain.dims), emitter)

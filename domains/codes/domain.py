@@ -33,6 +33,7 @@ class StabilizerCodes:
     qubits: int = 7
     logical: int = 2  # K: codes have k = 0..K logical qubits
     tie_break: bool = True
+    circulant: float = 0.5  # share of circulant graphs among sampled ones
     pure: bool = True
 
     def __post_init__(self) -> None:
@@ -71,14 +72,26 @@ class StabilizerCodes:
         return self.qubits**2 + 1, self.logical + 1
 
     def sample(self, key: Array, n: int) -> Array:
-        """Draws graphs, each with a share of edges of its own; arguments as in ``Domain``.
+        """Draws graphs, each with a share of edges of its own; a share of them circulant, as many of the best known codes are.
+
+        In a circulant graph an edge depends on the distance of its ends on the ring alone; the words are then random too.
+
+        Arguments as in ``Domain``.
 
         Returns:
             float32 [n, D] of 0 and 1.
         """
-        share_key, bit_key = keys.split(key)
+        share_key, bit_key, ring_key, word_key = keys.split(key, 4)
+        share = keys.uniform(share_key, (n, 1), 0.2, 0.7)
         chances = keys.uniform(bit_key, (n, len(self.space)))
-        return (chances < keys.uniform(share_key, (n, 1), 0.2, 0.7)).astype("float32")
+        xp, edges = chances.__array_namespace__(), self._edges
+        ends = np.triu_indices(self.qubits, 1)
+        apart = np.minimum(ends[1] - ends[0], self.qubits - ends[1] + ends[0])
+        ring = keys.uniform(ring_key, (n, self.qubits))[:, apart]
+        period = keys.uniform(word_key, (n, 1)) < self.circulant
+        drawn = xp.where(period, ring, chances[:, :edges]) < share
+        words = chances[:, edges:] < xp.where(period, 0.5, share)
+        return xp.concatenate([drawn, words], 1).astype("float32")
 
     def evaluate(self, keys: Array, solutions: Array) -> Evaluation:
         """Computes exact figures of each code.

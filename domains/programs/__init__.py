@@ -134,7 +134,7 @@ class Programs:
     def _run(self, sources: Sequence[str]) -> list[Record]:
         """Runs programs at the same time, equal ones once."""
         different = list(dict.fromkeys(sources))
-        with ThreadPoolExecutor(self.parallel or len(os.sched_getaffinity(0))) as threads:
+        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as threads:
             records = dict(zip(different, threads.map(self._record, different), strict=True))
         return [records[source] for source in sources]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from domains.programs.sandbox.limits import INSIDE, LIMITS, Execution, ExecutionLimits, ExecutionResult, limits_of
 from domains.programs.sandbox.process import run_job
+from qd.support.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Plain:
         object.__setattr__(self, "limits", limits_of(self.limits))
 
     def check(self) -> None:
-        """There is nothing that a machine could lack."""
+        """Raises UserError where limits cannot be set: on another system than Linux."""
+        if sys.platform != "linux":
+            raise UserError("sandbox=none sets its limits as Linux does, and this is another system", "type sandbox=monty")
 
     def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.

@@ -1,6 +1,6 @@
 """Bin packing: does a heuristic that the search finds beat best fit on held-out instances, and at what cost?
 
-    qd study programs.packing [calls=200] [seeds=3] [lm=scripted]
+    qd study programs.packing [calls=400] [seeds=3] [lm=scripted]
 
 The search sees 8 instances of 300 items and begins with first fit, best fit, and best fit with steps of numbers that may
 be tuned; its map is laid out by how often a heuristic opens a bin without need and by the room that it leaves. The
@@ -24,7 +24,7 @@ from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
 
 METHODS = {"MAP-Elites": ["emitter=code_rewrite"], "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"]}
-BUDGETS = {"quick": (40, 1), "first": (200, 3), "full": (2000, 10)}  # evaluations, seeds
+BUDGETS = {"quick": (40, 1), "first": (400, 3), "full": (2000, 10)}  # evaluations, seeds
 METRICS = ("gain", "better", "excess", "best_fit", "first_fit", "search_excess", "programs", "cpu_s")
 AXES = [
     "domain.axes=[fresh,slack]",

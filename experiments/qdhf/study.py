@@ -1,6 +1,6 @@
 """Measures learned from comparisons: QDHF (Ding et al. 2024) reproduced, its neighbours, our robust learner.
 
-    qd study qdhf budget=quick|first|full [seeds=20] [cases=arm] [methods=ours,pca]
+    qd study qdhf budget=quick|first|full [seeds=20] [first_seed=100] [cases=arm] [methods=ours,pca]
 
 *current*: the final elites by their true measures; *all*: everything evaluated; both in per cent of the truth's grid.
 A rotated truth shows what the grid itself costs: no learned map can be expected to do better than that.
@@ -49,16 +49,22 @@ def main(
     seeds: int = 0,
     cases: str = "",
     methods: Annotated[Names, METHODS] = (),
+    first_seed: int = 0,
     out: str = "",
 ) -> None:
-    """Does the missing runs, then writes and prints the table, and draws its curves; arguments as in ``study``."""
+    """Does the missing runs, then writes and prints the table, and draws its curves; other arguments as in ``study``.
+
+    Args:
+        first_seed: the smallest seed; seeds from 100 on chose no setting.
+    """
     plan = {entry: case_of(entry) for entry in (QUICK if budget == "quick" else PLAN)}
     names = study.beginning(plan.values(), cases)
     folder = study.folder("qdhf", budget, out)
     runs = study.runs(folder)
     for entry, case in plan.items():
         method_names = [name for name in entry.methods if not methods or name in methods] if case in names else []
-        several = range(seeds or BUDGETS[budget] // (1 if entry.task.startswith("arm") else 2))
+        n = seeds or BUDGETS[budget] // (1 if entry.task.startswith("arm") else 2)
+        several = range(first_seed, first_seed + n)
         for _, name, seed in study.missing(runs, product([case], method_names, several)):
             study.add(runs, case, name, seed, play(task(entry.task), name, entry.answers, entry.flips, seed), METRICS)
     table = rows(runs)

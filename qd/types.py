@@ -223,6 +223,20 @@ class Elites(Protocol):
         """
         ...
 
+    def draw_from_fronts(self, key: Array, n: int, crowded: bool, *names: str) -> tuple[Array, ...]:
+        """Draws cells evenly, then a row of the front of each, with replacement; of ``archive=fronts`` only.
+
+        Args:
+            key: as for ``draw``.
+            n: how many.
+            crowded: within a front in proportion to the crowding distance, else evenly.
+            names: of columns; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
+        ...
+
     def rows(self) -> Rows:
         """Returns all elites, padded and ``valid`` in the mirror."""
         ...

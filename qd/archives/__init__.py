@@ -4,7 +4,7 @@ The only room that reaches into pyribs' private store (``_store``).
 """
 
 from qd.archives.categorical import Categorical
-from qd.archives.compiled import best_row, is_cvt, is_grid, occupied, pour, reach, version
+from qd.archives.compiled import best_row, has_fronts, is_cvt, is_grid, occupied, pour, reach, version
 from qd.archives.discount import Discount
 from qd.archives.elites import HostElites
 from qd.archives.fronts import Fronts
@@ -32,6 +32,7 @@ __all__ = [
     "check_pair",
     "clamp",
     "count_cells",
+    "has_fronts",
     "insert",
     "is_cvt",
     "is_grid",

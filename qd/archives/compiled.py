@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qd.archives.fronts import OpenFronts
 from qd.archives.insert import FAR
 from qd.archives.lean import OpenCVT, OpenGrid
 from qd.types import Array, Features
@@ -21,6 +22,11 @@ def is_grid(archive: Any) -> bool:
 def is_cvt(archive: Any) -> bool:
     """Whether an archive is an open CVT."""
     return type(archive) is OpenCVT
+
+
+def has_fronts(archive: Any) -> bool:
+    """Whether an archive is an open one with a front in every cell."""
+    return type(archive) is OpenFronts
 
 
 def reach(archive: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +61,7 @@ def pour(archive: Any, order: Array, cells: Array, columns: Features, best: dict
         column[cells] = columns[name]
     store._props["n_occupied"] = len(order)
     store._props["occupied_list"][: len(order)] = order
+    store._props["occupied"][:] = False  # rows may have left a front
     store._props["occupied"][order] = True
     if best is not None:
         archive._best_elite = best

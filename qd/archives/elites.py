@@ -52,8 +52,23 @@ class HostElites:
         Raises:
             UserError: there is no such column, or elites of this archive have no place.
         """
-        store = self.archive._store
-        cells = store._props["occupied_list"][index]
+        return self._columns(self.archive._store._props["occupied_list"][index], names)
+
+    def draw_from_fronts(self, key: Array, n: int, crowded: bool, *names: str) -> tuple[np.ndarray, ...]:
+        """Draws cells evenly, then a row of the front of each, with replacement; of an archive with fronts.
+
+        Args:
+            key: a host key.
+            n: how many.
+            crowded: within a front in proportion to the crowding distance, else evenly.
+            names: of columns; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
+        return self._columns(self.archive.drawn(key, n, crowded), names or ("id", "solution"))
+
+    def _columns(self, cells: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
         others = {"place": self._place, "cell": self._cell}
         return tuple(others[name](cells) if name in others else self._column(name)[cells] for name in names)
 
@@ -74,7 +89,7 @@ class HostElites:
         return slots // abilities.of_opened(self.archive).front_size
 
     def _place(self, cells: np.ndarray) -> np.ndarray:
-        archive = self.archive
+        archive, cells = self.archive, self._cell(cells)
         if isinstance(archive, OpenGrid):
             return archive.int_to_grid_index(cells).astype(np.float32)
         if isinstance(archive, OpenCVT):

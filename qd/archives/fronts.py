@@ -4,13 +4,14 @@ B batch, K objectives, M measures, F rows of a front at most; a row dominates an
 better in one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ribs.archives import ArchiveBase
 
+from qd import keys
+from qd.archives import pareto
 from qd.archives.lean import LeanStore, OpenGrid
 from qd.archives.settings import Bounds, check_bounds, check_dims, check_pair, common
 from qd.support.errors import UserError
@@ -29,6 +30,7 @@ class Fronts:
     dims: tuple[int, ...]
     ranges: Ranges  # (low, high) of each objective: low is the reference point of hypervolumes, which are in units of the box
     front_size: int = 16  # rows of a cell at most
+    improvement: bool = False  # may emitters rank rows by their improvement of the cell's hypervolume?
     dtype: str = "float32"
     keep: tuple[str, ...] = (OBJECTIVES,)
 
@@ -65,7 +67,7 @@ class Fronts:
             check_pair(f"archive.ranges[{i}]", pair)
         rest = common(self, example, keep, cells * self.front_size)
         archive = OpenFronts(dims=self.dims, ranges=bounds, seed=seed, **rest)
-        archive.make_room(self.front_size, self.ranges)
+        archive.make_room(self.front_size, self.ranges, self.improvement)
         return archive
 
 
@@ -74,16 +76,23 @@ class OpenFronts(OpenGrid):
 
     front_size: int
     ranges: Ranges
+    improvement: bool = False  # a checkpoint of an earlier version has none
 
-    def make_room(self, front_size: int, ranges: Ranges) -> None:
+    def make_room(self, front_size: int, ranges: Ranges, improvement: bool) -> None:
         """Makes the store large enough.
 
         Args:
             front_size: rows of a cell at most.
             ranges: (low, high) of each objective.
+            improvement: whether ``add`` gives a value.
         """
-        self.front_size, self.ranges = front_size, ranges
+        self.front_size, self.ranges, self.improvement = front_size, ranges, improvement
         self._store = LeanStore(self._store.field_desc, int(self.cells) * front_size)
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """What ``add`` returns besides the status."""
+        return ("value",) if self.improvement else ()
 
     @property
     def cells(self) -> int:
@@ -108,7 +117,8 @@ class OpenFronts(OpenGrid):
             fields: name -> [B, ...], all others that the archive stores, the objectives [B, K] among them.
 
         Returns:
-            Name -> [B]: status: REJECTED, IMPROVED, or NEW where the cell was empty before the batch.
+            Name -> [B]: status: REJECTED, IMPROVED, or NEW where the cell was empty before the batch; and, where the archive
+            gives it, value: by how much the row would raise the hypervolume of its cell as it was before the batch.
 
         Raises:
             UserError: there are not K objectives, or no row of the first batch is above the reference point.
@@ -116,20 +126,18 @@ class OpenFronts(OpenGrid):
         columns = {"solution": solution, "objective": objective, "measures": measures} | fields
         columns = {name: np.asarray(columns[name], dtype) for name, dtype in self._store.dtypes.items() if name in columns}
         columns["threshold"] = columns["objective"]
-        goals = self._goals(columns[OBJECTIVES])
-        cells = self.index_of(measures)
-        slots = cells[:, None] * self.front_size + np.arange(self.front_size)
-        occupied = self._store._props["occupied"][slots]  # [B, F]
-        present = self._store._fields[OBJECTIVES][slots]  # [B, F, K]
-        beaten = (occupied & (present >= goals[:, None]).all(axis=2)).any(axis=1)
-        status = np.where(beaten, REJECTED, np.where(occupied.any(axis=1), IMPROVED, NEW)).astype(np.int32)
+        goals, cells = self._goals(columns[OBJECTIVES]), self.index_of(measures)
+        filled, present = self._fronts_of(cells)
+        beaten = (filled & (present >= goals[:, None]).all(axis=2)).any(axis=1)
+        status = np.where(beaten, REJECTED, np.where(filled.any(axis=1), IMPROVED, NEW)).astype(np.int32)
         rows = np.flatnonzero(~beaten)
         if len(rows):
             rows = rows[np.argsort(cells[rows], kind="stable")]
-            starts = np.flatnonzero(np.diff(cells[rows], prepend=-1))
-            changes = [self._merge(int(cells[group[0]]), group, goals[group]) for group in np.split(rows, starts[1:])]
-            self._write(changes, columns)
-        return {"status": status}
+            self._write(*self._merged(rows, cells[rows], goals[rows], filled[rows], present[rows]), columns)
+        if not self.improvement:
+            return {"status": status}
+        value = pareto.improvement(self._scaled(goals), self._scaled(present), filled)
+        return {"status": status, "value": value.astype(self.dtypes["objective"])}
 
     def data(self, fields: Any = None, return_type: Any = None) -> Any:
         """Returns columns of all rows, as pyribs' archives do; ``index`` is the cell.
@@ -155,17 +163,16 @@ class OpenFronts(OpenGrid):
         """
         slots = self._store.occupied_list
         objective = self._store._fields["objective"][slots].astype(np.float64)
-        goals, cells = self._scaled(slots), slots // self.front_size
-        order = np.argsort(cells, kind="stable")
-        fronts = np.split(goals[order], np.flatnonzero(np.diff(cells[order])) + 1) if len(slots) else []
-        n = int(self.cells)
+        goals, cells = self._scaled(self._store._fields[OBJECTIVES][slots]), slots // self.front_size
+        order, n = np.argsort(cells, kind="stable"), int(self.cells)
+        volumes = pareto.hypervolumes(cells[order], goals[order])
         return {
             "elites": len(slots),
-            "coverage": 100 * len(fronts) / n,
-            "qd_score": 100 * sum(hypervolume(front) for front in fronts) / n,
+            "coverage": 100 * len(volumes) / n,
+            "qd_score": 100 * float(volumes.sum()) / n,
             "best": float(objective.max()) if len(slots) else float("nan"),
             "mean": float(objective.mean()) if len(slots) else float("nan"),
-            "hypervolume": hypervolume(goals),
+            "hypervolume": pareto.hypervolume(goals),
         }
 
     def _goals(self, goals: np.ndarray) -> np.ndarray:
@@ -184,26 +191,61 @@ class OpenFronts(OpenGrid):
             )
         return goals
 
-    def _scaled(self, slots: np.ndarray) -> np.ndarray:
-        """The objectives of some slots in units of their ranges."""
+    def _scaled(self, goals: np.ndarray) -> np.ndarray:
+        """Objectives [..., K] in units of their ranges."""
         low, high = np.array(self.ranges, np.float64).T
-        return (self._store._fields[OBJECTIVES][slots] - low) / (high - low)
+        return (goals - low) / (high - low)
 
-    def _merge(self, cell: int, rows: np.ndarray, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Joins rows with the front of their cell; returns freed slots, the rows that stay, and the slots of these."""
-        slots = np.arange(cell * self.front_size, (cell + 1) * self.front_size)
-        occupied = self._store._props["occupied"][slots]
-        present = slots[occupied]
-        front = select(np.concatenate([self._store._fields[OBJECTIVES][present], goals]), self.front_size)
-        stay = front[front < len(present)]
-        entrants = rows[front[front >= len(present)] - len(present)]
-        freed = np.delete(present, stay)
-        room = np.sort(np.concatenate([slots[~occupied], freed]))[: len(entrants)]
-        return freed, entrants, room
+    def drawn(self, key: Array, n: int, crowded: bool) -> np.ndarray:
+        """Draws cells evenly, then a row of the front of each.
 
-    def _write(self, changes: list, columns: dict[str, np.ndarray]) -> None:
-        """Writes the fronts that changed into the store."""
-        freed, rows, slots = (np.concatenate(parts) for parts in zip(*changes, strict=True))
+        Args:
+            key: a host key.
+            n: how many.
+            crowded: within a front by crowding distance (pareto.shares), else evenly.
+
+        Returns:
+            Slots [n].
+        """
+        cell_key, row_key = keys.split(key)
+        cells = np.flatnonzero(self._store._props["occupied"].reshape(-1, self.front_size).any(axis=1))
+        cells = cells[keys.integers(cell_key, (n,), 0, len(cells))]
+        filled, present = self._fronts_of(cells)
+        sums = np.cumsum(pareto.shares(present, filled) if crowded else filled, axis=1)
+        bar = keys.uniform(row_key, (n, 1), 0, 1) * sums[:, -1:]
+        return cells * self.front_size + np.argmax((sums > bar) & filled, axis=1)
+
+    def _fronts_of(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which slots of some cells hold a row, [N, F], and the rows' objectives, [N, F, K]."""
+        slots = cells[:, None] * self.front_size + np.arange(self.front_size)
+        return self._store._props["occupied"][slots], self._store._fields[OBJECTIVES][slots]
+
+    def _merged(
+        self, rows: np.ndarray, cells: np.ndarray, goals: np.ndarray, filled: np.ndarray, present: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Joins rows, sorted by cell, with the fronts of their cells; returns freed slots, rows that stay, their slots."""
+        stays = ~pareto.losers(cells, goals)
+        rows, cells, goals, filled, present = (column[stays] for column in (rows, cells, goals, filled, present))
+        starts = np.flatnonzero(np.diff(cells, prepend=-1))
+        group, touched, before = np.cumsum(np.diff(cells, prepend=-1) > 0) - 1, cells[starts], filled[starts]
+        worse = filled & (present <= goals[:, None]).all(axis=2)
+        remain = before & ~np.logical_or.reduceat(worse, starts)
+        if (remain.sum(axis=1) + np.bincount(group) > self.front_size).any():
+            old, place = np.nonzero(remain)
+            groups = np.concatenate([old, group])
+            order = np.argsort(groups, kind="stable")
+            stays = np.empty(len(groups), bool)
+            both = np.concatenate([present[starts][old, place], goals])
+            stays[order] = pareto.thinned(groups[order], both[order], self.front_size)
+            remain[old, place] = stays[: len(old)]
+            rows, group = rows[stays[len(old) :]], group[stays[len(old) :]]
+        rank = np.arange(len(group)) - np.searchsorted(group, group)
+        room = np.argsort(remain, axis=1, kind="stable")[group, rank]  # free slots come first
+        slots = touched[:, None] * self.front_size + np.arange(self.front_size)
+        return slots[before & ~remain], rows, slots[group, room]
+
+    def _write(self, freed: np.ndarray, rows: np.ndarray, slots: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+        """Writes rows to slots of the store, after others were freed."""
         props, fields = self._store._props, self._store._fields
         before = self._store.occupied_list
         props["updates"][0] += 1
@@ -219,51 +261,3 @@ class OpenFronts(OpenGrid):
         objective = fields["objective"][both]
         with np.errstate(over="ignore"):
             self._stats_update(objective.sum(dtype=np.float64).astype(self.dtypes["objective"]), both[np.argmax(objective)])
-
-
-def select(goals: np.ndarray, size: int) -> np.ndarray:
-    """Returns the rows of a front: those that no other dominates, of equal ones the first, at most ``size``.
-
-    Args:
-        goals: [N, K], more is better.
-        size: rows to return at most; of more the most crowded go, one after another, of equally crowded ones that with the
-            smallest objectives, the first objective before the second.
-
-    Returns:
-        Their indices, ascending.
-    """
-    no_worse = (goals[:, None] >= goals[None]).all(axis=2)  # [i, j]: i is no worse than j in any
-    equal = no_worse & no_worse.T
-    beaten = (no_worse & ~equal).any(axis=0) | np.triu(equal, 1).any(axis=0)
-    rows = np.flatnonzero(~beaten)
-    while len(rows) > size:
-        order = np.lexsort((*goals[rows].T[::-1], crowding(goals[rows])))
-        rows = np.delete(rows, order[0])
-    return rows
-
-
-def crowding(goals: np.ndarray) -> np.ndarray:
-    """The crowding distance of NSGA-II (Deb et al. 2002) of distinct rows [N, K]; infinite at the ends."""
-    total = np.zeros(len(goals))
-    for column in goals.astype(np.float64).T:
-        values = np.sort(column)
-        width = values[-1] - values[0]
-        if width <= 0:
-            continue
-        below = np.searchsorted(values, column, "left") - 1
-        above = np.searchsorted(values, column, "right")
-        ends = (below < 0) | (above == len(values))
-        gap = values[np.minimum(above, len(values) - 1)] - values[np.maximum(below, 0)]
-        total += np.where(ends, np.inf, gap / width)
-    return total
-
-
-def hypervolume(goals: Sequence | np.ndarray) -> float:
-    """Returns the hypervolume of rows [N, K] above the origin, by moocore (exact; Fonseca, Paquete and Lopez-Ibanez 2006)."""
-    try:
-        import moocore  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError("hypervolumes need the package moocore", "type pip install 'qd-atlas[objectives]'") from error
-    rows = np.asarray(goals, np.float64)
-    rows = rows[(rows > 0).all(axis=1)] if len(rows) else rows
-    return float(moocore.hypervolume(rows, ref=np.zeros(rows.shape[1]), maximise=True)) if len(rows) else 0.0

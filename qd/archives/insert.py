@@ -93,7 +93,8 @@ def _reach(archive: Any) -> tuple[float, float]:
 
 def capacity(archive: Any) -> int:
     """How many elites a full archive holds."""
-    return int(abilities.of_opened(archive).cells or archive.capacity)
+    opened = abilities.of_opened(archive)
+    return int((opened.cells or 0) * opened.front_size or archive.capacity)
 
 
 def count_cells(archive: Any) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import ribs.emitters
 
-from qd import abilities, keys
+from qd import abilities, archives, keys
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array, Batch, Elites, Offspring
@@ -196,8 +196,9 @@ class Ribs:
             rankers = [name for name, needs in _RANKERS.items() if set(needs) <= {*gives}]
             raise UserError(
                 f"ranker {ranker!r} of {self.emitter} ranks by {missing[0]!r}, but a {kind} archive gives only "
-                f"{', '.join(gives)}",
-                f"type one that it supports: ranker={', '.join(rankers)}",
+                f"{', '.join(gives) or 'a status'}",
+                f"type one that it supports: ranker={', '.join(rankers)}"
+                + (", or archive=fronts_hv" if archives.has_fronts(archive) else ""),
             )
 
     def _start(self, elite: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qd import archives
-from qd.archives import CVT, Grid
+from qd.archives import CVT, Fronts, Grid
 from qd.fused.mirror import Mirror, opened
 from qd.fused.prepare import Work, check_memory, prepare, too_large
 from qd.fused.program import Chunk, Place, compiled
@@ -79,7 +79,7 @@ def applies(search: Search) -> str | None:
         if not part.pure:
             return f"{type(part).__name__} runs on the host (pure = False)"
     archive = search.archive
-    if type(archive) not in (Grid, CVT):
+    if type(archive) not in (Grid, CVT, Fronts):
         return f"its archive is neither a grid nor a CVT but {type(archive).__name__}"
     if archive.dtype != "float32":  # type: ignore[attr-defined]
         return f"its archive stores {archive.dtype}, not float32"  # type: ignore[attr-defined]
@@ -187,8 +187,8 @@ def _batch(rows: Features, first: int, ids: np.ndarray, archive: Any) -> Batch:
 
 
 def _pour(archive: Any, rows: Features, batch: Batch, stamp: np.ndarray, order: np.ndarray, size: int) -> None:
-    cells = np.flatnonzero(stamp)
-    if len(cells) == 0:
+    cells = order[stamp[order] > 0] if "stays" in rows else np.flatnonzero(stamp)  # rows may have left a front
+    if not stamp.any():
         return
     generation = (stamp[cells] - 1) // size
     winners = 2 * generation * size + size - stamp[cells]
@@ -200,7 +200,8 @@ def _pour(archive: Any, rows: Features, batch: Batch, stamp: np.ndarray, order: 
         own = {"solution": batch.solutions[of], "objective": objective[of], "threshold": thresholds[of], "id": batch.ids[of]}
         return own | {"measures": measures} | {name: column[of] for name, column in batch.evaluation.features.items()}
 
-    best = archives.best_row(archive, objective, batch.status, batch.cell, size)
+    status = np.where(rows["stays"], batch.status, 0) if "stays" in rows else batch.status
+    best = archives.best_row(archive, objective, status, batch.cell, size)
     if best is None:
         beaten = None
     else:

@@ -50,7 +50,7 @@ Table = GridTable | CVTTable
 
 def table(archive: Any) -> Table:
     """Builds the table of an open grid or CVT archive. Raises ValueError where it cannot be exact."""
-    return _grid(archive) if archives.is_grid(archive) else _cvt(archive)
+    return _cvt(archive) if archives.is_cvt(archive) else _grid(archive)
 
 
 def cells(lookup: Table, measures: Array) -> tuple[Array, Array]:

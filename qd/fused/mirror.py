@@ -2,21 +2,25 @@
 
 N cells, B batch, D genes, R rows to take. A stamp says which row of the chunk a cell's elite is: of generation g
 (from 0) and row r it is g B + B - r, so that it grows with time and the first of equal rows wins; 0: not of this chunk.
+With fronts N counts slots, of which each cell has F, and ``order`` and ``size`` are brought up to date when a chunk ends.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import archives
+from qd import abilities, archives
 from qd.archives import HostElites
+from qd.fused import fronts
+from qd.fused.fronts import Fronts
 from qd.fused.numbers import LOWEST, ordered, unordered
 from qd.support.spelling import unknown
-from qd.types import Array, Features, Rows
+from qd.types import OBJECTIVES, Array, Features, Rows
 
 EMPTY = LOWEST
 
@@ -40,6 +44,7 @@ class Mirror(NamedTuple):
     size: Array
     columns: Features  # more columns, of which the emitter asks some
     thresholds: Thresholds | None
+    fronts: Fronts | None = None  # of an archive with a front in every cell
 
 
 class Insertion(NamedTuple):
@@ -47,7 +52,8 @@ class Insertion(NamedTuple):
     status: Array  # [B]
     base: Array  # [B] value = objective - base; the host subtracts again, for XLA drops subnormal numbers
     value: Array  # [B]
-    threshold: Array | None  # [B] of the cell after this generation, where a row could enter
+    threshold: Array | None = None  # [B] of the cell after this generation, where a row could enter
+    stays: Array | None = None  # [B] of an archive with fronts: whether the row is in one after this generation
 
 
 @dataclass
@@ -62,7 +68,28 @@ class MirrorElites:
 
     @property
     def size(self) -> Array:
-        return self.mirror.size
+        return self._listing[1]
+
+    @cached_property
+    def _listing(self) -> tuple[Array, Array]:
+        mirror = self.mirror
+        return (mirror.order, mirror.size) if mirror.fronts is None else fronts.listing(mirror.fronts)
+
+    def draw_from_fronts(self, key: Array, n: int, crowded: bool, *names: str) -> tuple[Array, ...]:
+        """Draws cells evenly, then a row of the front of each, with replacement.
+
+        Args:
+            key: a JAX key.
+            n: how many.
+            crowded: within a front in proportion to the crowding distance, else evenly.
+            names: of columns; by default id and solution.
+
+        Returns:
+            The columns, [n, ...] each.
+        """
+        assert self.mirror.fronts is not None  # the emitter's check has seen to it
+        slots = fronts.draw(self.mirror.fronts, key, n, crowded)
+        return self._columns(slots, names or ("id", "solution"))
 
     def draw(self, key: Array, n: int, *names: str) -> tuple[Array, ...]:
         """Draws elites evenly, with replacement.
@@ -76,7 +103,7 @@ class MirrorElites:
             The columns, [n, ...] each.
         """
         bits = jax.random.bits(key, (n,), jnp.uint32)
-        return self.take(_scaled(bits, self.size), *(names or ("id", "solution")))
+        return self.take(fronts.scaled(bits, self.size), *(names or ("id", "solution")))
 
     def take(self, index: Array, *names: str) -> tuple[Array, ...]:
         """Returns columns of some elites.
@@ -91,15 +118,18 @@ class MirrorElites:
         Raises:
             UserError: the mirror holds no such column.
         """
-        cells = self.mirror.order[index]
-        return apart(self.size > 0, lambda: tuple(self._column(name, cells) for name in names))
+        return self._columns(self._listing[0][index], names)
 
     def rows(self) -> Rows:
-        everyone = jnp.arange(len(self.mirror.order))
-        valid = everyone < self.size
-        cells = jnp.where(valid, self.mirror.order, 0)
+        order, size = self._listing
+        valid = jnp.arange(len(order)) < size
+        cells = jnp.where(valid, order, 0)
         ids, solutions, objective = (self._column(name, cells) for name in ("id", "solution", "objective"))
         return Rows(ids, solutions, objective, {name: self._column(name, cells) for name in self.features}, valid)
+
+    def _columns(self, cells: Array, names: tuple[str, ...]) -> tuple[Array, ...]:
+        sure = self.mirror.size > 0
+        return apart(sure, lambda: tuple(self._column(name, cells) for name in names))
 
     def _column(self, name: str, cells: Array) -> Array:
         self.requests.add(name)
@@ -138,7 +168,7 @@ def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
     """Copies a pyribs archive.
 
     Args:
-        archive: an open grid or CVT of N cells.
+        archive: an open grid or CVT of N cells, or one with fronts in N slots.
         names: the columns to copy besides solutions, objectives and ids.
         batch: B.
 
@@ -166,12 +196,13 @@ def opened(archive: Any, names: tuple[str, ...], batch: int) -> Mirror:
         np.int32(len(cells)),
         {name: dense(column) for name, column in zip(names, more, strict=True)},
         None if archive.threshold_min == -np.inf else _thresholds(archive, dense(thresholds), zeros, batch),
+        _fronts(archive, cells),
     )
     return jax.tree.map(jnp.array, mirror)  # copies: its arrays are given away
 
 
 def closed(mirror: Mirror, first: Array, batch: int) -> Mirror:
-    """Forgets the stamps at the end of a chunk.
+    """Forgets the stamps at the end of a chunk, and lists what is occupied.
 
     Args:
         mirror: after the chunk's last generation.
@@ -181,6 +212,9 @@ def closed(mirror: Mirror, first: Array, batch: int) -> Mirror:
     Returns:
         The mirror with every elite's id, and all stamps 0.
     """
+    if mirror.fronts is not None:
+        order, size = fronts.listing(mirror.fronts)
+        mirror = mirror._replace(order=order, size=size)
     return mirror._replace(ids=_ids(mirror.ids, mirror.stamp, first, batch), stamp=jnp.zeros_like(mirror.stamp))
 
 
@@ -201,6 +235,8 @@ def insert(
     Returns:
         The mirror after it, and what became of each row.
     """
+    if mirror.fronts is not None:
+        return _insert_in_fronts(mirror, generation, cell, ok, objective, solutions, columns)
     n, rule, size = len(mirror.order), mirror.thresholds, len(cell)
     cell, number = jnp.where(ok, cell, 0), ordered(objective)
     incumbent = mirror.objective[cell]
@@ -218,16 +254,14 @@ def insert(
         top = top.at[where].set(EMPTY, mode="drop")  # the best that enters replaces the elite, even a better one
     top = top.at[where].max(number, mode="drop")
     best = enters & (top[cell] == number)
-    mark = generation * size + size - jnp.arange(size, dtype=jnp.int32)
+    mark = _marks(generation, size)
     stamp = mirror.stamp.at[jnp.where(best, cell, n)].max(mark, mode="drop")
     won = best & (stamp[cell] == mark)
     to, new = jnp.where(won, cell, n), won & ~occupied
     place = jnp.where(new, mirror.size + jnp.cumsum(new) - 1, n)
-    mirror = mirror._replace(
+    mirror = _written(mirror, to, solutions, columns)._replace(
         objective=top,
         stamp=stamp,
-        solutions=mirror.solutions.at[to].set(solutions.astype(mirror.solutions.dtype), mode="drop"),
-        columns={name: old.at[to].set(columns[name].astype(old.dtype), mode="drop") for name, old in mirror.columns.items()},
         order=mirror.order.at[place].set(cell, mode="drop"),
         size=mirror.size + new.sum(dtype=jnp.int32),
         thresholds=rule,
@@ -235,6 +269,42 @@ def insert(
     status = jnp.where(ok, jnp.where(enters, 2 - occupied, 0), -1)
     base = jnp.where(ok, base, jnp.nan)
     return mirror, Insertion(jnp.where(ok, cell, -1), status, base, objective - base, after)
+
+
+def _insert_in_fronts(
+    mirror: Mirror, generation: Array, cell: Array, ok: Array, objective: Array, solutions: Array, columns: Features
+) -> tuple[Mirror, Insertion]:
+    """The same, into a front of each cell; rows have no value."""
+    there = mirror.fronts
+    assert there is not None
+    cell, size = jnp.where(ok, cell, 0), len(cell)
+    goals = tuple(ordered(column) for column in columns[OBJECTIVES].astype(jnp.float32).T)
+    first, to, beaten, opens, fresh = fronts.place(there, cell, ok, goals)
+    after = [first, *there.goals[1:]]
+    flat = [old.ravel().at[to].set(new, mode="drop") for old, new in zip(after, goals, strict=True)]
+    at = jnp.where(fresh, there.cells + jnp.cumsum(fresh, dtype=jnp.int32) - 1, len(there.order))
+    order, cells = there.order.at[at].set(cell, mode="drop"), there.cells + fresh.sum(dtype=jnp.int32)
+    mirror = _written(mirror, to, solutions, columns)._replace(
+        objective=mirror.objective.at[to].set(ordered(objective), mode="drop"),
+        stamp=mirror.stamp.at[to].set(_marks(generation, size), mode="drop"),
+        fronts=Fronts(tuple(column.reshape(first.shape) for column in flat), order, cells),
+    )
+    status = jnp.where(ok, jnp.where(beaten, 0, jnp.where(opens, 2, 1)), -1)
+    none = jnp.full(size, jnp.nan, jnp.float32)
+    return mirror, Insertion(jnp.where(ok, cell, -1), status, none, none, stays=to < len(mirror.stamp))
+
+
+def _written(mirror: Mirror, to: Array, solutions: Array, columns: Features) -> Mirror:
+    """Writes solutions and columns of rows [B] to cells, N: nowhere."""
+    return mirror._replace(
+        solutions=mirror.solutions.at[to].set(solutions.astype(mirror.solutions.dtype), mode="drop"),
+        columns={name: old.at[to].set(columns[name].astype(old.dtype), mode="drop") for name, old in mirror.columns.items()},
+    )
+
+
+def _marks(generation: Array, size: int) -> Array:
+    """The stamps of a generation's rows."""
+    return generation * size + size - jnp.arange(size, dtype=jnp.int32)
 
 
 def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, base: Array) -> tuple[Thresholds, Array]:
@@ -252,6 +322,14 @@ def _raised(rule: Thresholds, where: Array, enters: Array, objective: Array, bas
     return rule._replace(
         count=count, total=total, threshold=rule.threshold.at[where].set(new_threshold, mode="drop")
     ), new_threshold
+
+
+def _fronts(archive: Any, slots: np.ndarray) -> Fronts | None:
+    width = abilities.of_opened(archive).front_size
+    if not archives.has_fronts(archive):
+        return None
+    (goals,) = HostElites(archive).take(np.arange(len(slots)), OBJECTIVES)
+    return fronts.opened(goals, slots, archives.capacity(archive) // width, width)
 
 
 def _thresholds(archive: Any, threshold: np.ndarray, zeros: np.ndarray, batch: int) -> Thresholds:
@@ -272,13 +350,3 @@ def _ids(ids: Array, stamp: Array, first: Array, batch: int) -> Array:
     generation = (stamp - 1) // batch
     row = generation * batch + batch - (stamp - generation * batch)
     return jnp.where(stamp > 0, first + row, ids)
-
-
-def _scaled(bits: Array, size: Array) -> Array:
-    """Returns floor(bits size / 2^32) in 32-bit arithmetic: draws from 0..size-1, even to within size / 2^32."""
-    size = size.astype(jnp.uint32)
-    high, low = bits >> 16, bits & 0xFFFF
-    upper, lower = size >> 16, size & 0xFFFF
-    middle = high * lower + ((low * lower) >> 16)
-    other = low * upper + (middle & 0xFFFF)
-    return (high * upper + (middle >> 16) + (other >> 16)).astype(jnp.int32)

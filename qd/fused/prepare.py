@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qd import archives, checks, keys, programs
-from qd.archives import CVT, HostElites
-from qd.fused import index
+from qd import abilities, archives, checks, keys, programs
+from qd.archives import CVT, Fronts, HostElites
+from qd.fused import fronts, index
 from qd.fused.mirror import Mirror, MirrorElites, Thresholds
 from qd.fused.program import Place, Recipe, generation
 from qd.support.errors import UserError
-from qd.types import Array, Features, Memory, Search, State
+from qd.types import OBJECTIVES, Array, Features, Memory, Search, State
 
 BYTES = 16 * 2**20  # of rows in a chunk: larger buffers leave the caches, and the system clears their pages each time
 _CELL_BYTES = 24  # of a mirror, besides the columns of its elites
@@ -86,7 +86,9 @@ def check_memory(archive: Any, work: Work) -> None:
 
 def too_large(search: Search) -> str | None:
     """Says, before anything is evaluated or opened, that memory could not hold the mirror of a search's grid or CVT."""
-    cells = search.archive.cells if isinstance(search.archive, CVT) else math.prod(search.archive.dims)  # type: ignore[attr-defined]
+    archive: Any = search.archive
+    cells = archive.cells if isinstance(archive, CVT) else math.prod(archive.dims)
+    cells *= archive.front_size if isinstance(archive, Fronts) else 1
     return _too_large(cells, _solution_bytes(search.domain))
 
 
@@ -123,11 +125,12 @@ class _Static:
 
 
 def _shapes_of(archive: Any) -> tuple:
-    """The columns of an archive: (name, shape, dtype), cells, and whether it has thresholds."""
+    """The columns of an archive: (name, shape, dtype), cells, whether it has thresholds, and slots of a front or 0."""
     columns = HostElites(archive).take(np.arange(0), *(name for name in archive.field_list if name != "index"))
     pairs = zip((name for name in archive.field_list if name != "index"), columns, strict=True)
     kinds = tuple((name, column.shape[1:], str(column.dtype)) for name, column in pairs)
-    return kinds, archives.capacity(archive), bool(archive.threshold_min != -np.inf)
+    width = abilities.of_opened(archive).front_size if archives.has_fronts(archive) else 0
+    return kinds, archives.capacity(archive), bool(archive.threshold_min != -np.inf), width
 
 
 @lru_cache(maxsize=64)
@@ -135,8 +138,9 @@ def _rehearsed(
     parts: Recipe, share: int, columns: tuple, memory: _Static, params: _Static, table: _Static
 ) -> tuple[Recipe, tuple[str, ...], dict[str, Any]]:
     """Traces a generation without running it: how many rows, of what shapes, and what the emitter looks at."""
-    kinds, cells, thresholds = columns
-    every, names = _blank(kinds, cells, None), set()
+    kinds, cells, thresholds, width = columns
+    there = _blank_fronts(kinds, cells, width)
+    every, names = _blank(kinds, cells, None)._replace(fronts=there), set()
     key = jax.eval_shape(lambda: jax.random.key(0))
     gradients = []
 
@@ -151,6 +155,7 @@ def _rehearsed(
     extra = tuple(sorted(names - {"id", "solution", "objective"}))
     parts = parts._replace(gradients=gradients[-1], size=size)
     mirror = _blank([kind for kind in kinds if kind[0] in (*extra, "solution")], cells, size if thresholds else None)
+    mirror = mirror._replace(fronts=there)
     number = _shape(np.int32)
     at = Place(_shape(np.uint32, 2), number, number, number)
     next_memory, rows = jax.eval_shape(
@@ -170,6 +175,15 @@ def _blank(kinds: Any, cells: int, thresholds: int | None) -> Any:
         rule = Thresholds(real, _shape(np.float32), _shape(np.float32, thresholds + 1, 3), whole, real)
     solutions = columns.pop("solution")
     return Mirror(whole, solutions, whole, whole, whole, _shape(np.int32), columns, rule)
+
+
+def _blank_fronts(kinds: Any, slots: int, width: int) -> fronts.Fronts | None:
+    """Fronts of shapes; None where there are none."""
+    if width == 0:
+        return None
+    cells = slots // width
+    (count,) = next(shape for name, shape, _ in kinds if name == OBJECTIVES)
+    return fronts.Fronts((_shape(np.int32, cells, width),) * count, _shape(np.int32, cells), _shape(np.int32))
 
 
 def _shape(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:

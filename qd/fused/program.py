@@ -42,7 +42,7 @@ class Chunk(NamedTuple):
     mirror: Mirror
     memory: Memory
     rows: Features  # name -> [K B, ...]
-    stamp: Array  # [N] which row each changed cell holds
+    stamp: Array  # [N] which row each changed cell holds; of no meaning where it holds none
     order: Array  # [N]
     size: Array
 
@@ -74,7 +74,7 @@ def chunk(
 
     mirror, memory, rows = jax.lax.fori_loop(0, at.todo, body, (mirror, memory, rows))
     final = closed(mirror, at.first, recipe.size)
-    return Chunk(final, memory, rows, mirror.stamp, mirror.order + 0, mirror.size + 0)
+    return Chunk(final, memory, rows, mirror.stamp, final.order + 0, final.size + 0)
 
 
 def generation(
@@ -137,7 +137,7 @@ def _columns(batch: Batch, insertion: Any) -> Features:
     columns |= {"objective": batch.evaluation.objective, "base": insertion.base}
     columns |= {f"features/{name}": column for name, column in batch.evaluation.features.items()}
     columns |= {f"signals/{name}": column for name, column in batch.signals.items()}
-    optional = {"jacobian": batch.jacobian, "threshold": insertion.threshold}
+    optional = {"jacobian": batch.jacobian, "threshold": insertion.threshold, "stays": insertion.stays}
     return columns | {name: column for name, column in optional.items() if column is not None}
 
 

@@ -28,7 +28,8 @@ PANELS = (
     CurvePanel("qd_score", "QD score", "an objective is negative and\nthe domain states no range"),
     CurvePanel("best", "best objective", "nothing was found"),
 )
-REFEREE = (
+OPTIONAL = (  # drawn where a run has the column
+    CurvePanel("hypervolume", "hypervolume of all rows", "nothing was found"),
     CurvePanel("coverage_current", "referee's coverage (%), elites", "the referee's archive has no cells"),
     CurvePanel("qd_score_current", "referee's QD score, elites", "an objective is negative and\nthe domain states no range"),
     CurvePanel("qd_score_all", "referee's QD score, all evaluated", "an objective is negative and\nthe domain states no range"),

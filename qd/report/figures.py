@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qd.config import plugins
-from qd.plots.curves import PANELS, REFEREE, CurvePanel, curves
+from qd.plots.curves import OPTIONAL, PANELS, CurvePanel, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.many_measures import nested, parallel
 from qd.plots.page import page
@@ -122,7 +122,7 @@ def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
     own = [name for name in _own_metrics(run) if name in rows]
     panels = (
         *PANELS,
-        *(panel for panel in REFEREE if panel.column in rows),
+        *(panel for panel in OPTIONAL if panel.column in rows),
         *(CurvePanel(name, name.replace("_", " "), "no number is defined") for name in own),
     )
     return curves(rows, title, panels, _refits(run / run_files.EVENTS))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qd import abilities, checks, keys
+from qd import abilities, archives, checks, keys
 from qd.config.compose import Components
 from qd.config.estimate import Consent
 from qd.config.settings import RunSettings, to_config
@@ -156,7 +156,7 @@ def _sample(domain: Domain, key: Array, n: int) -> Any:
 def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archive: live_map.LiveArchive) -> State:
     """Segments between refits. A segment also ends for console and checkpoint, which changes no elite."""
     settings, stop, search = job.settings, job.stop, job.parts.search
-    length = SegmentLength(settings, job.parts.referee or job.parts.metrics)
+    length = SegmentLength(settings, job.parts.referee or job.parts.metrics or archives.has_fronts(state.archive))
     refit_schedule = refits.open_schedule(settings, job.path)
     while state.evaluations < settings.budget and not stop.is_requested and not watch.is_reached(recorder.last_refit):
         _ask(job, recorder, state)
@@ -225,7 +225,7 @@ class SegmentLength:
 
     def __init__(self, settings: RunSettings, reader: Any) -> None:
         self.log_every, self.save_every = settings.log_every, settings.save_every
-        # they act on each row
+        # they act on each row; and how fronts stood inside a batch of many generations is not found again
         self.one_row = bool(reader) or bool(settings.stop) or settings.refit == "outside"
         self.rows = 1
 

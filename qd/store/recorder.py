@@ -29,8 +29,8 @@ from qd.support import atomic, run_files
 from qd.support.atomic import Growing
 from qd.types import Batch, Search, State
 
-_COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "best", "mean",
-            "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
+_COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "hypervolume",
+            "best", "mean", "new", "improved", "failed", "outside", "reserve", "dropped")  # fmt: skip
 TIMES = ("wall_s", "compile_s", "evals_per_s", *WORKER_TIMES)  # the only columns that differ when a run is repeated
 _FAILURES = 10  # solutions that failed, of which events.jsonl keeps the genes
 _FILES = (run_files.METRICS, run_files.EVENTS)
@@ -253,7 +253,7 @@ class Recorder:
     def _write_row(self, state: State, times: Times, scores: dict[str, float] | None = None) -> Row:
         """Writes the row of a state; ``scores`` are its archive's of that moment, where it has changed since."""
         row = self._row(state, times, scores or metrics.of_archive(state.archive, self._range))
-        row = {name: row[name] for name in self._columns} | self.workers.row()
+        row = {name: row[name] for name in self._columns if name in row} | self.workers.row()
         if self.bench is not None:
             row |= self.bench.scores(HostElites(state.archive), scale=self._range)
         row = self.own_metrics.added_to(row, state, self._batch)

@@ -193,10 +193,14 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
 }
 
 
-REFUSED = {"fronts": "one objective", "categorical": "has no 'categories'"}  # archives that suit no sphere
+REFUSED = {
+    "fronts": "one objective",
+    "fronts_hv": "one objective",
+    "categorical": "has no 'categories'",
+}  # archives that suit no sphere
 
 
-ON_FRONTS = {"front_isoline"}  # emitters that only archive=fronts serves
+ON_FRONTS = {"front_isoline", "front_integers"}  # emitters that only archive=fronts serves
 
 
 WHOLE = {

@@ -9,52 +9,13 @@ import pytest
 from feedback.descriptors.select import Select
 from qd import archives, keys, metrics
 from qd.archives import Fronts, Grid
-from qd.archives.fronts import crowding, select
-from qd.emitters.fronts import VaryFronts, _shares
+from qd.archives.pareto import crowding, hypervolume, improvement, select, shares
+from qd.emitters.fronts import VaryFronts
 from qd.emitters.vary import IsoLine, Vary
 from qd.search import run, start
 from qd.support.errors import UserError
 from qd.types import Evaluation, Rows, Search
-
-BOUNDS = ((0.0, 1.0), (0.0, 1.0))
-
-
-def opened(k: int, size: int, dims=(3, 2)):
-    goals = np.zeros((2, k), np.float32)
-    example = Rows(np.arange(2), np.zeros((2, 2), np.float32), goals[:, 0], {"objectives": goals}, np.ones(2, bool))
-    return Fronts(dims, ((-1.0, 10.0),) * k, size).open(example, BOUNDS, ("objectives",), 0)
-
-
-def adversarial(rng, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Measures on borders and beyond, and objectives with ties, duplicates and failures, near and on a common front."""
-    measures = rng.choice([-0.1, 0.0, 0.1, 1 / 6, 0.2, 1 / 3, 0.4, 0.5, 2 / 3, 0.8, 1.0, 1.2], (n, 2)).astype(np.float32)
-    share = rng.dirichlet(np.ones(k), n)
-    smooth = 8 * share * (1 - 0.5 * rng.random((n, 1)) ** 2)  # below the plane of sum 8, mostly close to it
-    lattice = np.floor(8 * share + 0.5)
-    goals = np.where(rng.random((n, 1)) < 0.5, lattice, smooth).astype(np.float32)
-    goals[rng.random(n) < 0.02] = np.nan
-    return measures, goals
-
-
-def offer(archive, first: int, measures, goals, order=None) -> dict:
-    order = np.arange(len(goals)) if order is None else order
-    own = np.where(np.isfinite(goals).all(1), np.float32(1) + goals.sum(1), np.nan)[order]
-    ids = first + order
-    return archives.insert(archive, ids, np.zeros((len(order), 2)), own, measures[order], {"objectives": goals[order]})
-
-
-def contents(archive) -> dict[int, set]:
-    data = archive.data()
-    return {cell: {tuple(row) for row in data["objectives"][data["index"] == cell]} for cell in np.unique(data["index"])}
-
-
-def brute_force(goals: np.ndarray) -> set:
-    """The distinct rows that no other dominates, each compared with every other."""
-    goals = np.unique(goals, axis=0)
-    no_worse = (goals[:, None] >= goals[None]).all(axis=2)
-    np.fill_diagonal(no_worse, False)
-    return {tuple(row) for row in goals[~no_worse.any(axis=0)]}
-
+from tests.support.fronts import BOUNDS, adversarial, brute_force, contents, offer, opened
 
 SLOW = pytest.mark.slow
 
@@ -142,6 +103,23 @@ def test_scores_are_sums_of_hypervolumes():
     assert (scores["coverage"], scores["elites"]) == (100.0, 3)
 
 
+def test_the_value_of_a_row_is_what_it_adds_to_the_hypervolume_of_its_front():
+    pytest.importorskip("moocore", reason="needs the extra objectives")
+    rng = np.random.default_rng(0)
+    for k in (2, 3):
+        present, filled, rows = rng.random((40, 6, k)), rng.random((40, 6)) < 0.7, rng.random((40, k))
+        for value, front, there, row in zip(improvement(rows, present, filled), present, filled, rows, strict=True):
+            gain = hypervolume([*front[there], row]) - hypervolume(front[there])
+            beaten = (front[there] >= row).all(1).any()
+            assert value == pytest.approx(gain) if not beaten else value < 0
+            assert not beaten or not (front[there] >= row - value + 1e-9).all(1).any()  # a step of that size leads out
+    archive = opened(2, 4, improvement=True)
+    here = np.full((2, 2), 0.1, np.float32)
+    assert offer(archive, 0, here, np.float32([[10, 4.5], [4.5, 4.5]]))["value"] == pytest.approx([0.5, 0.25])
+    assert offer(archive, 2, here, np.float32([[4.5, 10], [-1, 3.4]]))["value"] == pytest.approx([0.25, -0.1])
+    assert np.isnan(offer(opened(2, 4), 0, here, np.float32([[10, 4.5], [4.5, 4.5]]))["value"]).all()
+
+
 def test_what_does_not_fit_is_refused():
     archive, here = opened(2, 4), np.full((3, 2), 0.1, np.float32)
     with pytest.raises(UserError, match=r"reference point \(-1\.0, -1\.0\) is above all 3 rows: .* \(-2\.0, -2\.0\)"):
@@ -208,10 +186,14 @@ def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():
 
 
 def test_parents_are_drawn_by_cells_and_within_a_front_evenly_or_by_crowding():
-    cells = np.array([4, 7, 4, 4, 9, 9])
-    goals = np.array([[0, 10], [3, 3], [1, 9], [10, 0], [1, 2], [2, 1]], np.float32)
-    assert _shares(cells, None).tolist() == [1 / 3, 1, 1 / 3, 1 / 3, 1 / 2, 1 / 2]
-    assert np.allclose(_shares(cells, goals), [0.4, 1, 0.2, 0.4, 0.5, 0.5])
+    goals = np.array([[[0, 10], [1, 9], [10, 0]], [[3, 3], [0, 0], [0, 0]], [[0, 0], [1, 2], [2, 1]]], np.float32)
+    filled = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 1]], bool)
+    assert np.allclose(shares(goals, filled), [[1, 1 / 2, 1], [1, 0, 0], [0, 1, 1]] * np.array([[4], [1], [1]]))
+    archive = opened(2, 3)
+    offer(archive, 0, np.repeat(np.float32([[0.1, 0.1], [0.9, 0.9]]), [3, 1], axis=0), goals[[0, 0, 0, 1], [0, 1, 2, 0]])
+    slots, ends = archive.drawn(keys.new(0), 6000, False), archive.drawn(keys.new(0), 6000, True)
+    assert np.allclose(np.bincount(slots) / 6000, [1 / 6] * 3 + [0] * 12 + [1 / 2], atol=0.03)
+    assert np.allclose(np.bincount(ends)[:3] / 6000, [0.2, 0.1, 0.2], atol=0.03)
     domain = Two()
     search = search_of(domain, Fronts((4, 4), domain.objective_range, 5))
     search = search._replace(emitter=VaryFronts(IsoLine(), 40, crowding=True))

@@ -24,7 +24,7 @@ KEPT = {  # folder -> the study that wrote it
     "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
     "quant_forms": "quant.forms", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
-    "mome": "objectives.mome", "programs_beside_openevolve": "programs.beside_openevolve",
+    "mome": "objectives.mome", "mome_speed": "objectives.speed", "programs_beside_openevolve": "programs.beside_openevolve",
     "programs_sandbox_cost": "programs.sandbox_cost",
     "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
     "stax_sight": "sparse.sight", "walkers_speed": "walkers.speed",

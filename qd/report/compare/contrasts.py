@@ -15,7 +15,15 @@ from qd.report.table import Row, over_seeds
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
-OUTCOMES = ("coverage", "qd_score", "best", "coverage_current", "qd_score_current", "qd_score_all")  # what is compared
+OUTCOMES = (
+    "coverage",
+    "qd_score",
+    "hypervolume",
+    "best",
+    "coverage_current",
+    "qd_score_current",
+    "qd_score_all",
+)  # what is compared
 COSTS = ("wall_s", "compile_s")  # shown beside them; times say more about the machine than about a method
 
 

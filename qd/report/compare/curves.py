@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qd.plots.bands import Band
-from qd.plots.curves import PANELS, REFEREE, CurvePanel
+from qd.plots.curves import OPTIONAL, PANELS, CurvePanel
 from qd.report import statistics
 from qd.report.collect import Method
 from qd.store.runs import Run
@@ -24,7 +24,7 @@ def panels(methods: Sequence[Method], own: Sequence[str] = ()) -> list[CurvePane
     """
     columns = {name for method in methods for run in method.runs for name in run.curve}
     more = [CurvePanel(name, name.replace("_", " "), "no number is defined") for name in own if name in columns]
-    return [*PANELS, *(panel for panel in REFEREE if panel.column in columns), *more]
+    return [*PANELS, *(panel for panel in OPTIONAL if panel.column in columns), *more]
 
 
 def bands_of(methods: Sequence[Method], columns: Sequence[str]) -> Bands:

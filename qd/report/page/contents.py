@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import colormaps
 
-from qd.plots.curves import PANELS, REFEREE
+from qd.plots.curves import OPTIONAL, PANELS
 from qd.plots.heatmap import voronoi
 from qd.plots.records import Map
 from qd.report import figures, headline
@@ -27,7 +27,7 @@ _PICTURES = 3_500_000  # bytes of renderings at most
 _SOLUTIONS = 1_500_000  # bytes of solutions at most
 _FRAMES, _CHANGES = 120, 400_000  # of the timeline, at most
 _CURVES = 2_000  # rows of metrics at most
-_CURVE_TITLES = {panel.column: panel.label for panel in (*PANELS, *REFEREE)} | {
+_CURVE_TITLES = {panel.column: panel.label for panel in (*PANELS, *OPTIONAL)} | {
     "mean": "mean objective",
     "failed": "failed evaluations",
     "evals_per_s": "evaluations per second",

@@ -10,7 +10,7 @@ from qd.store import runs
 from qd.support import atomic, links, run_files, web
 
 _STATIC = Path(__file__).parent / "static"
-_SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "detail.js", "table.js", "page.js")
+_SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "front.js", "detail.js", "table.js", "page.js")
 
 
 def write(run: Path, out: Path | None = None) -> Path:

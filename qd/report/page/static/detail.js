@@ -19,6 +19,7 @@ class Detail {
   constructor(model, select) {
     this.model = model;
     this.select = select;
+    this.front = new Front(model, select);
   }
 
   // The card of one elite of today's archive.
@@ -35,7 +36,7 @@ class Detail {
     const family = model.family;
     const at = family ? family.place.get(id) : undefined;
     if (at !== undefined) this.addFamily(card, add, at);
-    card.append(this.solution(row), this.commands(row));
+    card.append(...this.front.card(row), this.solution(row), this.commands(row));
     return card;
   }
 

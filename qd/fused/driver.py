@@ -81,6 +81,8 @@ def applies(search: Search) -> str | None:
     archive = search.archive
     if type(archive) not in (Grid, CVT, Fronts):
         return f"its archive is neither a grid nor a CVT but {type(archive).__name__}"
+    if isinstance(archive, Fronts) and archive.improvement:
+        return "improvements of hypervolumes are computed on the host"
     if archive.dtype != "float32":  # type: ignore[attr-defined]
         return f"its archive stores {archive.dtype}, not float32"  # type: ignore[attr-defined]
     return too_large(search)

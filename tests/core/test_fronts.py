@@ -9,7 +9,7 @@ import pytest
 from feedback.descriptors.select import Select
 from qd import archives, keys, metrics
 from qd.archives import Fronts, Grid
-from qd.archives.pareto import crowding, hypervolume, improvement, select, shares
+from qd.archives.pareto import crowding, hypervolume, hypervolumes, improvement, select, shares
 from qd.emitters.fronts import VaryFronts
 from qd.emitters.vary import IsoLine, Vary
 from qd.search import run, start
@@ -101,6 +101,10 @@ def test_scores_are_sums_of_hypervolumes():
     scores = metrics.of_archive(archive, (0.0, 1.0))
     assert scores["qd_score"] == pytest.approx(100 * (0.75 + 0.25) / 2) and scores["hypervolume"] == pytest.approx(0.75)
     assert (scores["coverage"], scores["elites"]) == (100.0, 3)
+    rng = np.random.default_rng(0)
+    fronts = [front[select(front, 99)] for front in rng.random((20, 30, 2)) - 0.1]
+    groups = np.repeat(np.arange(20), [len(front) for front in fronts])
+    assert hypervolumes(groups, np.concatenate(fronts)) == pytest.approx([hypervolume(front) for front in fronts], abs=1e-12)
 
 
 def test_the_value_of_a_row_is_what_it_adds_to_the_hypervolume_of_its_front():

@@ -1,5 +1,7 @@
 """Fronts inside a program: the same as on the host, row by row and slot by slot; where chunks end changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,11 +102,12 @@ OTHERS = VaryFronts(IsoLine(0.05, 0.1), 32, True), Vary(IsoLine(0.05, 0.1), 32)
 def test_where_chunks_end_changes_nothing(emitter):
     recipe = RECIPE._replace(emitter=emitter)
     assert fused.applies(recipe) is None
+    assert "on the host" in str(fused.applies(recipe._replace(archive=replace(recipe.archive, improvement=True))))
     whole = end(recipe, begin(recipe), 1600)
     parts = begin(recipe)
     for until in (300, 310, 900):
         parts = end(recipe, parts, until, length=3)
-    same(end(recipe, parts, 1600, length=1), whole)
+    same(end(recipe, parts, 1600, length=3), whole)
     data = whole.archive.data()
     assert len(np.unique(data["id"])) == len(data["id"]) > len(np.unique(data["index"])) > 20
     assert np.array_equal(whole.archive.index_of(data["measures"]), data["index"])

@@ -102,7 +102,7 @@ def _chemistry() -> tuple[Any, Any]:
         raise UserError(
             f"domain=molecules needs {error.name}, not installed here", "type pip install 'qd-atlas[molecules]'"
         ) from error
-    RDLogger.DisableLog("rdApp.*")
+    RDLogger.DisableLog("rdApp.*")  # pyright: ignore[reportAttributeAccessIssue]
     return selfies, Chem
 
 
@@ -113,12 +113,12 @@ def _properties(smiles: str) -> tuple[float, float, float, float, float, np.ndar
 
     molecule = _chemistry()[1].MolFromSmiles(smiles) if smiles else None
     if molecule is None:
-        return (np.nan,) * 5 + (np.zeros(_BITS, np.float32),)
+        return np.nan, np.nan, np.nan, np.nan, np.nan, np.zeros(_BITS, np.float32)
     morgan = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=_BITS)
     return (
         QED.qed(molecule),
-        Descriptors.MolWt(molecule),
-        Crippen.MolLogP(molecule),
+        Descriptors.MolWt(molecule),  # pyright: ignore[reportAttributeAccessIssue]
+        Crippen.MolLogP(molecule),  # pyright: ignore[reportAttributeAccessIssue]
         rdMolDescriptors.CalcNumRings(molecule),
         rdMolDescriptors.CalcTPSA(molecule),
         morgan.GetFingerprintAsNumPy(molecule).astype(np.float32),

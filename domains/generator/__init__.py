@@ -154,7 +154,7 @@ class Generator:
 
 
 def _tone(image: np.ndarray) -> np.ndarray:
-    grey = image if image.ndim == 3 else image @ np.float32([0.299, 0.587, 0.114])
+    grey = image if image.ndim == 3 else image @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.stack([grey.mean(axis=(1, 2)), 2 * grey.std(axis=(1, 2))], axis=1).astype(np.float32)
 
 

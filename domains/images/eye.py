@@ -26,7 +26,8 @@ from qd.types import Array
 
 NAMES = "classes.json"
 FILE, SHA256 = "mobilenet_v2-b0353104.pth", "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-_MEAN, _DEVIATION = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])  # of ImageNet's pixels
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet's pixels
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)  # of the 17 blocks
 _CLASSES, _WIDTH = 1000, 1280
 _SEES = ("features", "classes")
@@ -94,7 +95,9 @@ def _prepared(image: Array, side: int) -> Array:
 
 def _features(layers: tuple[Layer, ...], image: Array) -> Array:
     first, *rest, wide, _ = layers
-    x = jax.lax.conv_general_dilated(image, first.weights, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    x = jax.lax.conv_general_dilated(
+        image, jnp.asarray(first.weights), (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
     x = _relu6(x + first.bias)
     at = 0
     for block, stride in enumerate(_STRIDES):

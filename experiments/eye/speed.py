@@ -56,7 +56,7 @@ def _airfoils() -> dict[str, Callable[[], Any]]:
     domain = Airfoils()
     x = domain.sample(keys.new(0), _ROWS)
     weights, angle = (np.asarray(part, float) for part in domain.decode(x))
-    wings = {"upper_weights": weights[:, :8].T, "lower_weights": weights[:, 8:16].T}
+    wings: dict[str, Any] = {"upper_weights": weights[:, :8].T, "lower_weights": weights[:, 8:16].T}
     wings |= {"leading_edge_weight": weights[:, 16], "TE_thickness": weights[:, 17]}
     package = lambda: neuralfoil.get_aero_from_kulfan_parameters(wings, alpha=angle, Re=1e6, model_size="large")
     return {"ours": _compiled(lambda x: domain.evaluate(None, x).objective, x), "package": package}

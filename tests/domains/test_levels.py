@@ -87,6 +87,7 @@ def test_every_elite_of_binary_can_be_walked_and_others_cannot():
     assert [solve_binary(level) is None for level in x.reshape(-1, 8, 8)] == failed.tolist()
 
 
+@pytest.mark.ci
 def test_every_elite_of_zelda_can_be_solved_and_others_cannot():
     domain = Zelda()
     levels, objective, path = searched(domain, ((0, 50), (0.3, 1.001)))

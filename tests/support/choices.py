@@ -21,7 +21,7 @@ SCRIPTED = [
 ]
 PROGRAMS = ("bin_packing", "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval")
 WALKERS = ("hopper", "walker2d", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod", "hexapod_omni")
-TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry")
+TEXTS = ("text", "opinions", "stories", "stories_genre", "stories_ending", "poetry", "text_brief")
 
 
 def want_packages_of(choice: str) -> None:
@@ -71,7 +71,7 @@ def choices(group: str) -> list[str]:
 
 VARIANTS = {  # of domains whose class another choice has, with other settings
     "arm_cma", "arm_qdhf", "levels_zelda", "maze_areas", "maze_paper", "maze_target", "rastrigin", "sphere_1000",
-    "opinions", "poetry", "stories", "stories_ending", "stories_genre",
+    "opinions", "poetry", "stories", "stories_ending", "stories_genre", "text_brief",
     "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval",
     "hopper", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod_omni",
     "quantum_state", "quantum_classifier",

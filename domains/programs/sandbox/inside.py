@@ -202,7 +202,9 @@ def _warm_children():
 
     Evaluators often run a program as ``[sys.executable, FILE]``; its child is this process as it was before the program ran.
     """
-    start, modules, paths = subprocess._fork_exec, set(sys.modules), list(sys.path)
+    if (start := vars(subprocess).get("_fork_exec")) is None:  # another Python has it elsewhere
+        return
+    modules, paths = set(sys.modules), list(sys.path)
 
     def fork_exec(words, programs, *more):
         line = [os.fsdecode(word) for word in words]
@@ -227,7 +229,7 @@ def _warm_children():
         finally:
             os._exit(status)
 
-    subprocess._fork_exec = fork_exec
+    subprocess.__dict__["_fork_exec"] = fork_exec
 
 
 def _script(words, modules, paths):

@@ -147,6 +147,23 @@ def test_a_warm_worker_keeps_nothing_of_a_program():
     assert len(draws) == 3
 
 
+_STARTS = """
+import os, subprocess, sys
+
+def start(*options):
+    open("a.py", "w").write("import sys; print(sys.argv, __name__); print('wrong', file=sys.stderr); sys.exit(3)")
+    done = subprocess.run([sys.executable, *options, "a.py", "x"], capture_output=True, text=True)
+    return [done.returncode, done.stdout, done.stderr]
+"""
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "none"])
+def test_a_script_that_a_program_starts_runs_as_python_itself_would_run_it(name):
+    each = sandbox(name, ExecutionLimits(wall=60))
+    forked, started = each.run(Execution(_STARTS, "result = [start(), start('-X', 'utf8')]")).value
+    assert forked == started == [3, "['a.py', 'x'] __main__\n", "wrong\n"]
+
+
 def test_a_warm_worker_imports_packages_once_and_is_thrown_away_after_a_cut():
     each, before = sandbox("bubblewrap"), set(worker._BUSY)
     assert each.run(Execution("import sys", "result = 'fractions' in sys.modules", packages=["fractions", "nowhere"])).value

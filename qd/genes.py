@@ -39,17 +39,32 @@ class Columns(NamedTuple):
 
 
 def real(low: float, high: float) -> Gene:
-    """Returns a gene that is a real number between low and high."""
+    """Returns a gene that is a real number between low and high.
+
+    Args:
+        low: the least value.
+        high: the largest.
+    """
     return _checked(Gene("real", float(low), float(high)))
 
 
 def angle(low: float = -math.pi, high: float = math.pi) -> Gene:
-    """Returns a gene on a circle: high is the same as low. By default in radians."""
+    """Returns a gene on a circle: high is the same as low. By default in radians.
+
+    Args:
+        low: where the circle begins.
+        high: a period later.
+    """
     return _checked(Gene("angle", float(low), float(high)))
 
 
 def whole(low: int, high: int) -> Gene:
-    """Returns a gene that is a whole number in low..high, both included; neighbours are alike."""
+    """Returns a gene that is a whole number in low..high, both included; neighbours are alike.
+
+    Args:
+        low: the least number.
+        high: the largest.
+    """
     return _checked(Gene("whole", float(low), float(high)))
 
 

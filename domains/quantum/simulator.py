@@ -46,7 +46,16 @@ def states(circuits: Circuits, qubits: int, start: int = 0) -> Array:
 
 
 def state(circuit: Circuits, qubits: int, start: int = 0) -> Array:
-    """Returns the state of one circuit [S]: amplitudes [N]. Its derivative by the angles costs about two more passes."""
+    """Returns the state of one circuit; its derivative by the angles costs about two more passes.
+
+    Args:
+        circuit: [S].
+        qubits: n.
+        start: the basis state that it begins with.
+
+    Returns:
+        Amplitudes [N], complex.
+    """
     return _state(qubits, start, circuit.kind, circuit.target, circuit.control, circuit.angle)
 
 

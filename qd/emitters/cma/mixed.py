@@ -49,7 +49,7 @@ class MixedGenes:
     space: tuple[Any, ...]  # of the domain; see qd.genes
 
     def fresh(self, mean: Array, sigma0: float, samples: int) -> StrategyState:
-        """Starts E strategies at solutions [E, D]."""
+        """Starts E strategies at solutions [E, D]; arguments as in ``Strategy``."""
         layout = _layout(self.space, mean.shape[1])
         begin = (mean[:, layout.numbers] - layout.low) / layout.width
         begin = begin if len(layout.numbers) else jnp.zeros((len(mean), 1))
@@ -59,11 +59,11 @@ class MixedGenes:
         return state._replace(shape=MixedShape(state.shape, jnp.ones_like(begin), chances))
 
     def prepare(self, state: StrategyState, turn: Array, samples: int) -> StrategyState:
-        """Decomposes the covariance when it is due."""
+        """Decomposes the covariance when it is due; arguments as in ``Strategy``."""
         return _with_numbers(state, Full().prepare(_numbers(state), turn, samples))
 
     def sample(self, state: StrategyState, z: Array) -> Array:
-        """Turns normal draws [E, b, D] into solutions: choices by their rank in the normal distribution."""
+        """Turns draws into solutions, choices by their rank in the normal distribution; arguments as in ``Strategy``."""
         layout = _layout(self.space, z.shape[2])
         unit = _raw(layout, state, z)
         unit = state.mean[:, None] + state.shape.scale[:, None] * (unit - state.mean[:, None])
@@ -75,7 +75,7 @@ class MixedGenes:
         return jnp.concatenate(parts, 2)[:, :, layout.order]
 
     def update(self, state: StrategyState, z: Array, x: Array, weights: Array) -> StrategyState:
-        """Adapts to the samples; the numbers to the draws before they were rounded."""
+        """Adapts, the numbers to the draws before they were rounded; arguments as in ``Strategy``."""
         layout, samples = _layout(self.space, z.shape[2]), z.shape[1]
         new, scale = state, state.shape.scale
         if len(layout.numbers):

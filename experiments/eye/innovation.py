@@ -36,7 +36,15 @@ def main(
     methods: Annotated[Names, METHODS] = (),
     out: str = "",
 ) -> None:
-    """Does the missing runs, then writes and prints the table; arguments as in ``study``, and evaluations of a run."""
+    """Does the missing runs, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS, the evaluations of a run.
+        seeds: number of seeds.
+        evaluations: of a run; 0: as the budget says.
+        methods: names of methods; empty: all.
+        out: folder of the results; empty: the default one.
+    """
     folder = study.folder("eye_innovation", budget, out)
     runs, count = study.runs(folder), evaluations or BUDGETS[budget]
     names = [name for name in METHODS if not methods or name in methods]

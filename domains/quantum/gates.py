@@ -65,7 +65,16 @@ def space(slots: int, qubits: int, kinds: tuple[str, ...] = KINDS) -> tuple[gene
 
 
 def decode(solutions: Array, qubits: int, kinds: tuple[str, ...] = KINDS) -> Circuits:
-    """Reads genes [B, 4 S]. A controlled gate acts on its qubit; its control is the second gene plus one further on."""
+    """Reads genes. A controlled gate acts on its qubit; its control is the second gene plus one further on.
+
+    Args:
+        solutions: [B, 4 S].
+        qubits: n.
+        kinds: names of the gates that may be used.
+
+    Returns:
+        Circuits [B, S].
+    """
     slots = jnp.asarray(solutions).reshape(*solutions.shape[:-1], -1, PER_SLOT)
     which, qubit, other = (jnp.round(slots[..., i]).astype(jnp.int32) for i in range(3))
     kind = jnp.asarray([KINDS.index(name) for name in kinds], jnp.int32)[which]
@@ -97,7 +106,12 @@ def encode(circuit: Circuits, slots: int, qubits: int, kinds: tuple[str, ...] = 
 
 
 def check(circuit: Circuits, qubits: int) -> None:
-    """Raises UserError where a circuit [S] names a qubit that is not there, or one qubit twice in one gate."""
+    """Raises UserError where a circuit names a qubit that is not there, or one qubit twice in one gate.
+
+    Args:
+        circuit: [S].
+        qubits: n.
+    """
     for place, (kind, target, control) in enumerate(zip(*map(np.asarray, circuit[:3]), strict=True)):
         if not 0 <= kind < len(KINDS):
             raise UserError(f"gate {place} is of kind {kind}", f"kinds are 0..{len(KINDS) - 1}: {', '.join(KINDS)}")
@@ -138,7 +152,12 @@ def pauli(kind: Array) -> Array:
 
 
 def costs(circuits: Circuits, qubits: int) -> Costs:
-    """Returns what circuits [B, S] cost. Gates on different qubits may happen at the same time."""
+    """Returns what circuits cost. Gates on different qubits may happen at the same time.
+
+    Args:
+        circuits: [B, S].
+        qubits: n.
+    """
 
     def add(level: Array, gate: tuple[Array, Array, Array]) -> tuple[Array, None]:
         kind, target, control = gate

@@ -1,6 +1,6 @@
 """Bin packing: does a heuristic that the search finds beat best fit on held-out instances, and at what cost?
 
-    qd study programs.packing [calls=400] [seeds=3] [lm=scripted]
+    qd study programs.packing [calls=400] [seeds=3] [lm=scripted] [methods=MAP-Elites]
 
 The search sees 8 instances of 300 items and begins with first fit, best fit, and best fit with steps of numbers that may
 be tuned; its map is laid out by how often a heuristic opens a bin without need and by the room that it leaves. The
@@ -10,21 +10,43 @@ best fit's excess minus the program's; *better*: instances where it needs fewer 
 needs more. *search_excess* is on the search's instances; *cpu_s* the cost of a run, model included.
 """
 
+import random
 import time
 from typing import Annotated
 
 import numpy as np
 
 from domains.programs import Programs, objects
+from domains.programs.coder import Coder
 from domains.programs.problems.bin_packing import BEST_FIT, FIRST_FIT, BinPacking
+from domains.programs.sandbox.bubblewrap import Bubblewrap
 from experiments import command, study
 from experiments.command import Names
 from experiments.programs.searches import SCRIPTED, best, played
 from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
 
-METHODS = {"MAP-Elites": ["emitter=code_rewrite"], "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"]}
+RANDOM = "random numbers"
+METHODS = {
+    RANDOM: [],
+    "MAP-Elites": ["emitter=code_rewrite"],
+    "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"],
+}
 BUDGETS = {"quick": (40, 1), "first": (400, 3), "full": (2000, 10)}  # evaluations, seeds
+STEPS = """def priority(item, bins):
+    scores = []
+    for room in bins:
+        left = room - item
+        score = -left
+        if left > {0}:
+            score -= {1}
+        if left > {2}:
+            score += {1}
+        if left > {3}:
+            score += {4}
+        scores.append(score)
+    return scores
+"""  # best fit that avoids to leave some room which no later item is likely to fill
 METRICS = ("gain", "better", "excess", "best_fit", "first_fit", "search_excess", "programs", "cpu_s")
 AXES = [
     "domain.axes=[fresh,slack]",
@@ -76,10 +98,42 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
         The metrics.
     """
     start = time.process_time()
+    if not any(word.startswith("emitter=") for word in words):
+        domain = Programs(BinPacking(instances=8), Coder(None), Bubblewrap(), ("fresh", "slack"))
+        sources = drawn(seed, programs)
+        objective = domain.evaluate(np.zeros(0), objects(sources)).objective
+        return judge(domain, sources, objective, start)
     search = assemble(load(words)).search
     domain = search.domain
     assert isinstance(domain, Programs)
     sources, objective = played(search, seed, objects(domain.problem.initial), lambda n: n >= programs)
+    return judge(domain, sources, objective, start)
+
+
+def drawn(seed: int, n: int) -> list[str]:
+    """Returns n heuristics of ``STEPS`` with random numbers: no model and no search.
+
+    Args:
+        seed: of the draws.
+        n: how many.
+    """
+    rng = random.Random(seed)
+    sources = []
+    for _ in range(n):
+        first, second = rng.randint(0, 8), rng.randint(10, 40)
+        sources.append(STEPS.format(first, rng.randint(2, 60), second, rng.randint(second, 60), rng.randint(0, 30)))
+    return sources
+
+
+def judge(domain: Programs, sources: list[str], objective: np.ndarray, start: float) -> dict[str, float]:
+    """Returns the metrics of the best program.
+
+    Args:
+        domain: with the sandbox and the journal.
+        sources: [N], the oldest first.
+        objective: [N], NaN where one failed.
+        start: seconds of the processor at the start of the run.
+    """
     cpu = (
         time.process_time()
         - start
@@ -96,7 +150,7 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
     }
     means = {name: float(np.mean(each)) for name, each in bins.items()}
     sign = np.sign(bins["best_fit"] - bins["best"])
-    print(f"seed {seed}:\n{sources[i]}", flush=True)
+    print(sources[i], flush=True)
     return {
         "gain": means["best_fit"] - means["best"],
         "better": float(sign.sum()),

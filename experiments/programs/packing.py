@@ -7,7 +7,8 @@ be tuned; its map is laid out by how often a heuristic opens a bin without need 
 program that is the best there, the oldest of equals, is judged on 40 instances of 500 items from another seed. *excess*:
 per cent of bins beyond the lower bound, of the best program, of best fit and of first fit, on held-out instances; *gain*:
 best fit's excess minus the program's; *better*: instances where it needs fewer bins than best fit, minus those where it
-needs more. *search_excess* is on the search's instances; *cpu_s* the cost of a run, model included.
+needs more. *random numbers* is best fit with such steps, of which all numbers are drawn, without a search. *search_excess* is
+on the search's instances; *cpu_s* the cost of a run, model included.
 """
 
 import random
@@ -26,7 +27,6 @@ from experiments.programs.searches import SCRIPTED, best, played
 from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
 
-RANDOM = "random numbers"
 METHODS = {
     RANDOM: [],
     "MAP-Elites": ["emitter=code_rewrite"],

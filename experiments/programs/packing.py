@@ -28,7 +28,7 @@ from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
 
 METHODS = {
-    RANDOM: [],
+    "random numbers": [],
     "MAP-Elites": ["emitter=code_rewrite"],
     "islands": ["emitter=code_islands", "emitter.weights=[1,0,0,0,0]"],
 }

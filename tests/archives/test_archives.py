@@ -62,10 +62,25 @@ objective = st.one_of(st.sampled_from([0.0, 1.0, 1.0, -4.0, *HUGE, np.nan, np.in
 batch = st.lists(st.tuples(objective, measure, measure), min_size=1, max_size=24)
 
 
+some = given(batches=st.lists(batch, min_size=1, max_size=4), kind=st.sampled_from(["grid", "cvt"]), mae=st.booleans())
+
+
 @pytest.mark.filterwarnings("ignore:overflow")  # in pyribs' own sums
-@settings(max_examples=120, deadline=None)
-@given(batches=st.lists(batch, min_size=1, max_size=4), kind=st.sampled_from(["grid", "cvt"]), mae=st.booleans())
+@settings(max_examples=40, deadline=None)
+@some
 def test_insert_says_and_stores_what_plain_pyribs_does(batches, kind, mae) -> None:
+    agrees_with_plain_pyribs(batches, kind, mae)
+
+
+@pytest.mark.ci
+@pytest.mark.filterwarnings("ignore:overflow")
+@settings(max_examples=120, deadline=None)
+@some
+def test_insert_does_so_in_more_examples(batches, kind, mae) -> None:
+    agrees_with_plain_pyribs(batches, kind, mae)
+
+
+def agrees_with_plain_pyribs(batches, kind, mae) -> None:
     ours, plain = pair(kind, MAE if mae else {})
     first = 0
     for rows in batches:

@@ -148,6 +148,10 @@ def test_of_a_domain_that_always_fails_nothing_else_is_reported():
 
 def test_nothing_is_found_in_the_toy_without_a_fault():
     assert findings(SMALL, samples=250) == []
+
+
+@pytest.mark.ci
+def test_nothing_is_found_in_the_toy_with_a_learner():
     assert findings([*SMALL, "descriptor=pca", "refit=1000"], samples=250) == []
 
 

@@ -84,6 +84,7 @@ def test_the_published_network_has_the_published_size():
     assert code.shape == (2, 10) and jax.eval_shape(Halving().decode, decoder, code).shape == x.shape
 
 
+@pytest.mark.ci
 def test_a_small_disc_is_seen_its_place_is_in_the_code(trained):
     image, at = images(200, seed=2)
     light = image / 255.0
@@ -98,6 +99,7 @@ def test_a_small_disc_is_seen_its_place_is_in_the_code(trained):
     assert np.abs(shown).max() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.ci
 def test_what_it_has_never_seen_surprises_it(trained):
     image, _ = images(60, seed=3)
     surprise = SIGNALS(trained, {"image": image})["surprise"]
@@ -105,6 +107,7 @@ def test_what_it_has_never_seen_surprises_it(trained):
     assert surprise.shape == (60,) and np.median(odd) > 2 * np.median(surprise)
 
 
+@pytest.mark.ci
 def test_weights_are_kept_from_fit_to_fit_and_the_same_key_learns_the_same(trained):
     again = LEARNER.init(keys.new(0), rows(), no_fresh)
     jax.tree.map(np.testing.assert_array_equal, again, trained)

@@ -25,7 +25,7 @@ SIDES = {
     "dqd": lambda: dqd.sides(*dqd.CASES["OMG-MEGA, 270"][:3], 540),
     "host_loop": lambda: host_loop.sides("gaussian", 16),
 }
-MARKS = {"cma_me": pytest.mark.slow, "map_elites": pytest.mark.ci}
+MARKS = {"cma_me": pytest.mark.slow} | dict.fromkeys(("map_elites", "cvt", "dqd"), pytest.mark.ci)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in SIDES])

@@ -36,6 +36,7 @@ def run(tmp_path_factory) -> Path:
     return place / "there/arm/domain.joints=3-s0"
 
 
+@pytest.mark.ci
 def test_the_pictures_are_those_of_this_process(run, monkeypatch):
     monkeypatch.chdir(run.parents[2])
     before = {file: file.read_bytes() for file in (run / "figures/heatmap.png", run / "report.html")}

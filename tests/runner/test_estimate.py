@@ -99,6 +99,7 @@ def test_a_no_stops_all_seeds_and_yes_lets_them_go_on(own_folder, monkeypatch, c
     assert len(list(own_folder.glob("runs/b/*/result.json"))) == 2
 
 
+@pytest.mark.ci
 def test_centroids_are_fitted_before_the_search_is_timed(own_folder, monkeypatch):
     order, fit, begin = [], settings.k_means_centroids, Consent.begin
     monkeypatch.setenv("XDG_CACHE_HOME", str(own_folder))

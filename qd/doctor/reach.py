@@ -6,7 +6,8 @@ from qd import archives
 from qd.doctor.trial import Trial
 
 _NEW = 2  # the status of a row that filled an empty cell
-_MARGIN = 1.5  # a search that leaves the region of its initial solutions finds new cells faster than its trial did at the end
+_SEEDS = 1.5  # another seed fills by up to so much more or less: 15.1 and 12.8 % of the maze
+_SPREAD = 3.0  # a search that spreads finds new cells faster than its trial did at the end: 2.4 times as fast on rastrigin
 
 
 def coverage(trial: Trial) -> tuple[float, float] | None:
@@ -16,9 +17,8 @@ def coverage(trial: Trial) -> tuple[float, float] | None:
         trial: of the recipe, with G batches.
 
     Returns:
-        At least what the trial filled; at most as many more as if new cells were found at 1.5 times the rate of the trial's
-        second half until the end, since they become rarer. None where nothing was tried, or the archive has no fixed number
-        of cells.
+        What the trial filled, less a third; half as many more, and as if new cells were found at three times the rate of the
+        trial's second half until the end. None where nothing was tried, or the archive has no fixed number of cells.
     """
     cells = None if trial.state is None else archives.count_cells(trial.state.archive)
     if not cells:
@@ -29,5 +29,5 @@ def coverage(trial: Trial) -> tuple[float, float] | None:
     within = max(np.searchsorted(evaluations, budget, side="right") - 1, 0)
     middle = len(new) // 2
     rate = (filled[-1] - filled[middle - 1]) / (evaluations[-1] - evaluations[middle - 1]) if middle else 1.0
-    most = filled[within] + _MARGIN * rate * max(budget - evaluations[within], 0)
-    return 100 * filled[within] / cells, 100 * min(most, budget, cells) / cells
+    most = _SEEDS * filled[within] + _SPREAD * rate * max(budget - evaluations[within], 0)
+    return 100 * filled[within] / _SEEDS / cells, 100 * min(most, budget, cells) / cells

@@ -186,7 +186,7 @@ def test_the_reach_is_of_what_was_tried():
     assert tiles_reached(rows[:, :1], np.zeros(1), np.ones(1)) == 3 / 10
 
 
-def test_coverage_is_a_range_from_what_the_trial_filled_to_a_growth_that_does_not_slow_down(monkeypatch):
+def test_coverage_is_a_range_about_what_the_trial_filled_and_how_fast_it_grew(monkeypatch):
     monkeypatch.setattr(reach.archives, "count_cells", lambda archive: 400)
 
     def trial(budget: int, *new: int) -> SimpleNamespace:
@@ -194,9 +194,11 @@ def test_coverage_is_a_range_from_what_the_trial_filled_to_a_growth_that_does_no
         batches = [SimpleNamespace(ids=range(100), status=status) for status in statuses]
         return SimpleNamespace(state=SimpleNamespace(archive=None), batches=batches, settings=SimpleNamespace(budget=budget))
 
-    assert reach.coverage(trial(600, 40, 20, 10, 10)) == (20, pytest.approx(20 + 100 * 1.5 * 0.1 * 200 / 400))
-    assert reach.coverage(trial(300, 40, 20, 10, 10)) == (17.5, 17.5)  # the trial was longer than the run will be
-    assert reach.coverage(trial(10**6, 40, 20, 10, 10)) == (20, 100)
+    assert reach.coverage(trial(600, 40, 20, 10, 10)) == pytest.approx((20 / 1.5, 20 * 1.5 + 100 * 3 * 0.1 * 200 / 400))
+    assert reach.coverage(trial(300, 40, 20, 10, 10)) == pytest.approx(
+        (17.5 / 1.5, 17.5 * 1.5)
+    )  # the trial was longer than the run
+    assert reach.coverage(trial(10**6, 40, 20, 10, 10)) == pytest.approx((20 / 1.5, 100))
     monkeypatch.setattr(reach.archives, "count_cells", lambda archive: None)
     assert reach.coverage(trial(600, 40, 20)) is None
 

@@ -46,7 +46,11 @@ def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", out: str = 
 
 
 def rows(runs: Runs) -> list[Row]:
-    """Returns each range beside the run, and how many of the runs lie inside."""
+    """Returns each range beside the run, and how many of the runs lie inside.
+
+    Args:
+        runs: the finished runs.
+    """
     shares = [Row("all", method, "inside", *_inside(runs, method)) for method in METHODS]
     return [*summary(runs), *shares]
 
@@ -73,7 +77,7 @@ def predict_and_run(words: list[str]) -> dict[str, dict[str, float]]:
 
 
 def child(words: list[str]) -> None:
-    """Prints what ``predict_and_run`` returns; for a process of its own."""
+    """Prints what ``predict_and_run`` returns, for a process of its own; arguments as in ``predict_and_run``."""
     from pathlib import Path
 
     from qd import load_run

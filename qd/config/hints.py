@@ -18,7 +18,10 @@ INSTEAD = {  # word -> what to do
     **{word: _FIGURES.format("plot") for word in ("plots", "figures", "heatmap")},
     "page": _FIGURES.format("report"),
     "view": "type qd view RUNS in another terminal to look at a run that goes on",
-    **{command: f"it is a command: type qd {command} RUN after the run" for command in ("export", "select", "query", "reevaluate")},
+    **{
+        command: f"it is a command: type qd {command} RUN after the run"
+        for command in ("export", "select", "query", "reevaluate")
+    },
     "compare": "it is a command: type qd compare RUNS after the runs",
     "import": "type from=FILE to begin from stored solutions, or qd import FILE to store them as a run",
     **{command: f"it is a command: type qd {command} RUN" for command in ("ask", "tell")},

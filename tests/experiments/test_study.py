@@ -26,7 +26,7 @@ KEPT = {  # folder -> the study that wrote it
     "quant_forms": "quant.forms", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
     "mome": "objectives.mome", "mome_speed": "objectives.speed", "programs_beside_openevolve": "programs.beside_openevolve",
-    "programs_sandbox_cost": "programs.sandbox_cost",
+    "programs_packing": "programs.packing", "programs_sandbox_cost": "programs.sandbox_cost",
     "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
     "stax_sight": "sparse.sight", "walkers_damage": "walkers.damage", "walkers_speed": "walkers.speed",
 }  # fmt: skip

@@ -69,7 +69,13 @@ def glyph(rows: str, ink: str, ground: str) -> np.ndarray:
 
 
 def render(levels: np.ndarray, glyphs: np.ndarray, zoom: int = 2) -> list[Rendering]:
-    """Returns png pictures of levels; arguments as in ``pictures``, enlarged ``zoom`` times."""
+    """Returns png pictures of levels.
+
+    Args:
+        levels: as ``pictures`` takes them.
+        glyphs: as ``pictures`` takes them.
+        zoom: each picture is enlarged so many times.
+    """
     drawn = np.asarray(pictures(levels, glyphs))
     return [Rendering("png", png.encode(one.repeat(zoom, 0).repeat(zoom, 1))) for one in drawn]
 

@@ -102,7 +102,7 @@ class Hexapod:
         return Evaluation(objective, {"touch": touch.astype(np.float32), "position": place})
 
     def film(self, solutions: Array) -> list[Rendering]:
-        """Films each gait as a gif; arguments as in ``DomainAbilities``."""
+        """Films each gait as a gif."""
         from domains.walkers import film
 
         walk = self._walk(np.asarray(solutions, np.float32), poses=True)

@@ -61,7 +61,12 @@ class Robot:
         return numpy.concatenate(parts, axis=1).astype(numpy.float32)
 
     def stands(self, qpos: Array, qvel: Array) -> Array:
-        """Returns whether each robot has not fallen, [B]; arguments as in ``observe``."""
+        """Returns whether each robot has not fallen, [B].
+
+        Args:
+            qpos: positions, as ``observe`` takes them.
+            qvel: velocities, as ``observe`` takes them.
+        """
         numpy = qpos.__array_namespace__()
         low, high = self.height
         z = qpos[:, 1 if self.planar else 2]

@@ -5,7 +5,6 @@ import numpy as np
 from qd import archives
 from qd.doctor.trial import Trial
 
-_NEW = 2  # the status of a row that filled an empty cell
 _SEEDS = 1.5  # another seed fills by up to so much more or less: 15.1 and 12.8 % of the maze
 _SPREAD = 3.0  # a search that spreads finds new cells faster than its trial did at the end: 2.4 times as fast on rastrigin
 
@@ -23,7 +22,11 @@ def coverage(trial: Trial) -> tuple[float, float] | None:
     cells = None if trial.state is None else archives.count_cells(trial.state.archive)
     if not cells:
         return None
-    new = np.array([np.sum(np.asarray(batch.status) == _NEW) for batch in trial.batches])
+    reached = [np.unique(np.asarray(batch.cell)[np.asarray(batch.status) > 0]) for batch in trial.batches]
+    places = np.concatenate(reached)  # two rows of a batch may both be the first of a cell
+    first = np.zeros(len(places), int)
+    first[np.unique(places, return_index=True)[1]] = 1
+    new = np.array([part.sum() for part in np.split(first, np.cumsum([len(part) for part in reached])[:-1])])
     evaluations = np.cumsum([len(batch.ids) for batch in trial.batches])
     filled, budget = np.cumsum(new), trial.settings.budget
     within = max(np.searchsorted(evaluations, budget, side="right") - 1, 0)

@@ -190,8 +190,9 @@ def test_coverage_is_a_range_about_what_the_trial_filled_and_how_fast_it_grew(mo
     monkeypatch.setattr(reach.archives, "count_cells", lambda archive: 400)
 
     def trial(budget: int, *new: int) -> SimpleNamespace:
-        statuses = [np.repeat([2, 0], (count, 100 - count)) for count in new]
-        batches = [SimpleNamespace(ids=range(100), status=status) for status in statuses]
+        ends, status = np.cumsum(new), np.repeat([2, 0], 50)  # each cell by two rows of a batch, and some cells once more
+        cells = [np.resize(np.arange(max(end - count - 5, 0), end), 100) for end, count in zip(ends, new, strict=True)]
+        batches = [SimpleNamespace(ids=range(100), status=status, cell=cell) for cell in cells]
         return SimpleNamespace(state=SimpleNamespace(archive=None), batches=batches, settings=SimpleNamespace(budget=budget))
 
     assert reach.coverage(trial(600, 40, 20, 10, 10)) == pytest.approx((20 / 1.5, 20 * 1.5 + 100 * 3 * 0.1 * 200 / 400))

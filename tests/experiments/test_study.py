@@ -16,7 +16,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
     "circuits_chemistry": "circuits.chemistry", "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",
-    "doctor": "benchmarks.doctor",
+    "doctor": "doctor",
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",
     "episodes": "sparse.episodes", "eye_innovation": "eye.innovation", "eye_qdhf": "eye.qdhf",
     "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",

@@ -3,7 +3,7 @@
 Seconds are those without compilation, which doctor names apart. A range is right where the run falls inside it. Each recipe is
 tried and run in a process of its own. No claim is made of other budgets or machines.
 
-    qd study benchmarks.doctor budget=first
+    qd study doctor budget=first
 """
 
 import json
@@ -29,7 +29,7 @@ CASES = {  # name -> words of qd run
 }
 BUDGETS = {"quick": 1, "first": 1, "full": 5}  # rounds
 METHODS = ("seconds", "coverage")
-_CHILD = "import sys; from experiments.benchmarks.doctor import child; child(sys.argv[1:])"
+_CHILD = "import sys; from experiments.doctor import child; child(sys.argv[1:])"
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", cases: str = "", out: str = "") -> None:

@@ -46,7 +46,7 @@ def blif(name: str) -> str:
     ]
     for j, column in enumerate(table.T):
         lines.append(".names " + " ".join([*names, f"y{j}"] if column.any() else [f"y{j}"]))  # without rows: constant 0
-        lines += [f"{_bits(row, inputs)} 1" for row in np.flatnonzero(column)]
+        lines += [f"{_bits(int(row), inputs)} 1" for row in np.flatnonzero(column)]
     return "\n".join([*lines, ".end", ""])
 
 

@@ -45,8 +45,8 @@ def load(split: str, numbers: int, pair: tuple[int, int] = (3, 6)) -> Images:
     parts = {"train": chosen[:_TRAIN], "validation": chosen[_TRAIN:][:_VALIDATION], "test": chosen[_TRAIN + _VALIDATION :]}
     if split not in parts:
         raise UserError(f"unknown split {split!r}", f"type {', '.join(parts)}")
-    train = pixels[parts["train"]]
-    centre = train.mean(0)
+    train = np.asarray(pixels)[parts["train"]]
+    centre = train.mean(axis=0)
     axes = np.linalg.svd(train - centre, full_matrices=False)[2][:numbers].T
     scale = _REACH / np.abs((train - centre) @ axes).max(0)
     of = parts[split]

@@ -73,12 +73,13 @@ class QuantumCircuits:
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Of the feature cost: cells one gate wide, with a grid of ``dims``."""
-        return ((0.0, self.slots + 1.0),) * 2
+        side = (0.0, self.slots + 1.0)
+        return side, side
 
     @property
     def dims(self) -> tuple[int, int]:
         """Cells of a grid with one cell for each depth and number of two-qubit gates."""
-        return (self.slots + 1,) * 2
+        return self.slots + 1, self.slots + 1
 
     def sample(self, key: Array, n: int) -> Array:
         """Draws circuits, each with a share of empty slots of its own, so that few gates are as frequent as many.

@@ -80,7 +80,7 @@ class Molecule:
     @property
     def start(self) -> int:
         """The basis state of least energy, or 0."""
-        return int(np.argmin(np.diag(self.observable().matrix).real)) if self.hartree_fock else 0
+        return int(np.argmin(np.real(np.diag(self.observable().matrix)))) if self.hartree_fock else 0
 
     @property
     def objective_range(self) -> tuple[float, float]:

@@ -131,4 +131,5 @@ def _angle(text: str | None, statement: str, name: str) -> float | None:
 
 
 def _empty() -> Circuits:
-    return Circuits(*(np.zeros(0, int) for _ in range(3)), np.zeros(0))
+    kind, target, control = (np.zeros(0, int) for _ in range(3))
+    return Circuits(kind, target, control, np.zeros(0))

@@ -38,10 +38,25 @@ class Task(Protocol):
         """Of the policies."""
         ...
 
-    steps: int
-    episodes: int
-    noise: float
-    task: str
+    @property
+    def steps(self) -> int:
+        """Of an episode, at most."""
+        ...
+
+    @property
+    def episodes(self) -> int:
+        """Of each policy."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """Of the starts; 1: as published."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """uni, omni or trap."""
+        ...
 
 
 def check() -> None:
@@ -83,7 +98,7 @@ def evaluate(task: Task, keys: Array, solutions: Array) -> Evaluation:
 
 def _play(task: Task, solutions: Array, qpos: Array, qvel: Array) -> tuple:
     """Total [N], touch [N, F], end [N, 2], lengths [N], fell [N], and the steps of every episode."""
-    from mujoco import mjx
+    from mujoco import mjx  # pyright: ignore[reportMissingImports]
 
     robot, network, feet = task.task_robot, task.network, len(task.task_robot.feet)
     model, layers = _on_device(task.model), network.unflatten(solutions)
@@ -140,7 +155,7 @@ def _starts(task: Task, keys: Array, n: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=16)
 def _on_device(model: Any) -> Any:
-    from mujoco import mjx
+    from mujoco import mjx  # pyright: ignore[reportMissingImports]
 
     with jax.ensure_compile_time_eval():
         return mjx.put_model(model)

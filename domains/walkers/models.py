@@ -27,8 +27,8 @@ def engine() -> Any:
         UserError: it is not installed, or too old for batches.
     """
     try:
-        import mujoco
-        import mujoco.batch
+        import mujoco  # pyright: ignore[reportMissingImports]
+        import mujoco.batch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError(
             f"walkers need the package mujoco 4 ({error})",

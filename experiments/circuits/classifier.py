@@ -101,8 +101,10 @@ def logistic(numbers: int, pair: tuple[int, int]) -> dict[str, float]:
 
     train, validation, test = (digits.load(split, numbers, pair) for split in ("train", "validation", "test"))
     model = LogisticRegression().fit(train.numbers, train.labels)
-    scores = {name: 100 * model.score(of.numbers, of.labels) for name, of in (("validation", validation), ("test", test))}
-    return scores | {"parameters": numbers + 1}
+    scores = {
+        name: 100 * float(model.score(of.numbers, of.labels)) for name, of in (("validation", validation), ("test", test))
+    }
+    return scores | {"parameters": numbers + 1.0}
 
 
 def _emitter(domain: QuantumClassifier) -> Vary:

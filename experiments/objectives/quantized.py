@@ -16,6 +16,7 @@ from typing import Annotated
 
 import numpy as np
 
+from domains.quant.domain import Quant
 from domains.quant.tradeoffs import Tradeoffs
 from experiments import command, study
 from experiments.command import Names
@@ -178,6 +179,7 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def _search(problem: Problem, emitter: Emitter, n: int, seed: int) -> np.ndarray:
+    assert isinstance(problem.domain, Tradeoffs)
     archive = Fronts(DIMS, problem.domain.objective_range)
     search = Search(problem.domain, Select("balance", BOX), archive, emitter)
     state, batch = start(search, keys.new(seed), quant.seeds(problem, n))
@@ -187,14 +189,16 @@ def _search(problem: Problem, emitter: Emitter, n: int, seed: int) -> np.ndarray
     return np.concatenate(batches)[:n]
 
 
-def _judged(domain: Tradeoffs, configs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged(domain: Quant, configs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Objectives [n, 3] in units of their ranges, and measures [n, 2]."""
+    assert isinstance(domain, Tradeoffs)
     objectives, features = domain.evaluate(None, configs)
     return units(domain, np.asarray(objectives)), np.asarray(features["balance"])
 
 
-def _goals(domain: Tradeoffs, configs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+def _goals(domain: Quant, configs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
     """Objectives in units of their ranges, of an accuracy that is known or predicted."""
+    assert isinstance(domain, Tradeoffs)
     cost = domain.cost(configs)
     return units(domain, np.stack([accuracy, -cost["size"], -cost["latency"]], axis=1))
 

@@ -53,7 +53,7 @@ class Enumerated:
 
     def index(self, solutions: Array) -> np.ndarray:
         """Returns the number [B] of each solution among all."""
-        return np.ravel_multi_index(np.asarray(solutions).T, self.options)
+        return np.asarray(np.ravel_multi_index(tuple(np.asarray(solutions).T), self.options))
 
 
 @lru_cache(maxsize=2)
@@ -97,5 +97,5 @@ def _currin(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _shubert(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    waves = [sum(i * np.cos((i + 1) * (3 * t - 1.5) + i) for i in range(1, 6)) for t in (u, v)]
+    waves = [np.sum([i * np.cos((i + 1) * (3 * t - 1.5) + i) for i in range(1, 6)], axis=0) for t in (u, v)]
     return waves[0] * waves[1]

@@ -126,11 +126,13 @@ def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
     """
     components = assemble(load(words))
     search, lm, domain = components.search, components.services[0], components.search.domain
-    assert isinstance(domain, Programs) and isinstance(domain.problem, Synthesis)
+    assert isinstance(domain, Programs)
+    problem = domain.problem
+    assert isinstance(problem, Synthesis)
     capped = Capped(lm, calls)
     domain = replace(domain, coder=replace(domain.coder, lm=capped))
     search = search._replace(domain=domain, emitter=replace(search.emitter, domain=domain))  # type: ignore[type-var]
-    first = objects([f"{Synthesis(domain.problem.task).head}\n    return None\n"])
+    first = objects([f"{Synthesis(problem.task).head}\n    return None\n"])
     sources, objective = played(search, seed, first, lambda _: capped.used >= calls)
     sources, objective = sources[1:], objective[1:]
     answered = [i for i, source in enumerate(sources) if fault_of(source) != "the model returned nothing"]

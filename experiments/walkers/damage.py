@@ -86,7 +86,8 @@ def _map(seed: int, evaluations: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     for state, _ in run(search, state, evaluations):
         pass
     elites = HostElites(state.archive)
-    return elites.take(np.arange(elites.size), "solution", "measures", "objective")
+    solutions, measures, speeds = elites.take(np.arange(elites.size), "solution", "measures", "objective")
+    return solutions, measures, speeds
 
 
 def _candidates(measures: np.ndarray, speeds: np.ndarray, count: int) -> np.ndarray:

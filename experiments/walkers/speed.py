@@ -105,7 +105,7 @@ def _plain(model: Any, robot: Robot, act: _Act, n: int, steps: int) -> np.ndarra
 
 
 def _rollout(model: Any, robot: Robot, act: _Act, n: int, steps: int) -> np.ndarray:
-    from mujoco.rollout import Rollout
+    from mujoco.rollout import Rollout  # pyright: ignore[reportMissingImports]
 
     mujoco, rows, full = models.engine(), np.arange(n), models.engine().mjtState.mjSTATE_FULLPHYSICS
     data = [mujoco.MjData(model) for _ in range(2)]

@@ -3,13 +3,15 @@
 The only room that reaches into pyribs' private store (``_store``).
 """
 
+from qd.archives.lean import SAME  # before the others: it imports pyribs without the packages that take most of its import
+
+# isort: split
 from qd.archives.categorical import Categorical
 from qd.archives.compiled import best_row, has_fronts, is_cvt, is_grid, occupied, pour, reach, version
 from qd.archives.discount import Discount
 from qd.archives.elites import HostElites
 from qd.archives.fronts import Fronts
 from qd.archives.insert import capacity, clamp, count_cells, insert, objects, restart_thresholds
-from qd.archives.lean import SAME
 from qd.archives.settings import CVT, Grid, check_bounds, check_names, check_pair
 from qd.archives.unstructured import DNS, DensityGrid, Proximity, SlidingBoundaries
 

@@ -10,9 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import jax
 import numpy as np
-import optax
 from ribs.archives import ArchiveBase, DiscountArchive
 
 from qd.archives.lean import OpenGrid
@@ -108,7 +106,7 @@ class Model:
         self._rng = np.random.default_rng(seed)
         sizes = (len(self.low), _WIDTH, _WIDTH, 1)
         self.layers = [self._layer(i, o) for i, o in pairwise(sizes)]
-        self.memory = jax.tree.map(np.asarray, optax.adam(_RATE).init(self.layers))
+        self.memory = _numpy(_adam().init(self.layers))
 
     def training_loop(self, measures: Array, targets: Array) -> list[float]:
         """Fits the network to discounts.
@@ -129,7 +127,7 @@ class Model:
             weight = (padded >= 0).astype(np.float32)
             (self.layers, self.memory), squares = _epoch()((self.layers, self.memory), x[padded], y[padded], weight)
             losses.append(float(squares.sum() / len(x)))
-        self.layers, self.memory = jax.tree.map(np.asarray, (self.layers, self.memory))
+        self.layers, self.memory = _numpy((self.layers, self.memory))
         return losses
 
     def inference(self, measures: Array, batch_size: int | None = None) -> np.ndarray:
@@ -147,7 +145,24 @@ class Model:
         return weights.astype(np.float32), bias.astype(np.float32)
 
 
+# JAX and optax are imported where they are called: most runs open another archive.
+
+
+def _numpy(tree: Any) -> Any:
+    import jax
+
+    return jax.tree.map(np.asarray, tree)
+
+
+def _adam() -> Any:
+    import optax
+
+    return optax.adam(_RATE)
+
+
 def _network(layers: Any, x: Array) -> Array:
+    import jax
+
     for weights, bias in layers[:-1]:
         x = jax.nn.relu(x @ weights + bias)
     return (x @ layers[-1][0] + layers[-1][1])[:, 0]
@@ -155,12 +170,17 @@ def _network(layers: Any, x: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _discounts() -> Callable:
+    import jax
+
     return jax.jit(_network)
 
 
 @lru_cache(maxsize=1)
 def _epoch() -> Callable:
-    adam = optax.adam(_RATE)
+    import jax
+    import optax
+
+    adam = _adam()
 
     def loss(layers: Any, x: Array, y: Array, weight: Array) -> Array:
         return (weight * (_network(layers, x) - y) ** 2).sum() / weight.sum()

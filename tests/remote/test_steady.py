@@ -27,7 +27,7 @@ from tests.support.workers.runs import compare, run
 pytestmark = pytest.mark.usefixtures("own_key")
 STEADY = {"driver": {"name": "steady"}}
 UNLIKE = {"seconds": 0.01, "unlike": True}  # evaluations that take unlike times
-CAN = {"gaussian", "integers", "isoline", "proxies", "ribs_gaussian", "ribs_isoline"}
+CAN = {"gaussian", "integers", "isoline", "mixed", "proxies", "ribs_gaussian", "ribs_isoline", "tiles"}
 
 
 def entries(path: Path) -> list[order.Entry]:

@@ -69,7 +69,7 @@ class Binary:
         """
         solid = self._levels(solutions) != FLOOR
         steps, whole = flood.longest_path(~solid)
-        objective = jnp.where(whole, 100 * (~solid).mean(axis=(1, 2)), jnp.nan)
+        objective = jnp.where(whole, 100 - 100 * solid.mean(axis=(1, 2)), jnp.nan)  # without walls exactly 100
         path = jnp.stack([steps.astype(jnp.float32), tiles.symmetry(solid)], axis=1)
         own = {"path": path, "layout": solid.reshape(len(solid), -1).astype(jnp.float32)}
         return Evaluation(objective, own | features(self.views, lambda: self.draw(solutions)))

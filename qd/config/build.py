@@ -1,10 +1,13 @@
 """Builds components from plain nodes: ``_target_`` is what to call, the rest are its keyword arguments.
 
+With ``_partial_: true`` nothing is called: the component is the function itself, as in Hydra, with these arguments.
+
 A string "@domain" or "@domain.bounds" stands for a component that is already built, or for one of its attributes; "@@" at
 the start is a plain "@". Lists become tuples. Building runs code: build only configurations that you trust.
 """
 
 import difflib
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -121,12 +124,16 @@ def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
 
 
 def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
-    target = settings.pop("_target_")
+    target, partial = settings.pop("_target_"), settings.pop("_partial_", False)
     factory = locate(target, where)
     if not callable(factory):
         raise UserError(f"{where}: _target_ {target!r} is a {type(factory).__name__}", "name a class or a function")
-    _check_keywords(factory, settings, where)
+    if partial is True and not settings:
+        return factory
+    _check_keywords(factory, settings, where, bool(partial))
     _check_kinds(factory, node, where)
+    if partial is True:
+        return functools.partial(factory, **settings)
     try:
         return factory(**settings)
     except TypeError as error:  # a string where a number belongs
@@ -134,7 +141,7 @@ def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
         raise UserError(f"{where}: {factory.__name__}({arguments}) fails: {error}") from error
 
 
-def _check_keywords(factory: Any, settings: dict[str, Any], where: str) -> None:
+def _check_keywords(factory: Any, settings: dict[str, Any], where: str, partial: bool) -> None:
     try:
         parameters = inspect.signature(factory).parameters
     except ValueError as error:  # of some builtin types
@@ -146,9 +153,12 @@ def _check_keywords(factory: Any, settings: dict[str, Any], where: str) -> None:
     for name in settings:
         if name not in parameters:
             raise unknown("setting", f"{where}.{name}", [f"{where}.{each}" for each in parameters], f"of {factory.__name__}")
-    for name, p in parameters.items():
+    for name, p in () if partial else parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
-            raise UserError(f"{where}.{name} is not set, and {factory.__name__} needs it", f"type {where}.{name}=...")
+            raise UserError(
+                f"{where}.{name} is not set, and {factory.__name__} needs it",
+                f"type {where}.{name}=..., or {where}._partial_=true where the function itself is wanted",
+            )
 
 
 def _check_kinds(factory: Any, node: Mapping[str, Any], where: str) -> None:

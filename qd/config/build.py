@@ -155,10 +155,8 @@ def _check_keywords(factory: Any, settings: dict[str, Any], where: str, partial:
             raise unknown("setting", f"{where}.{name}", [f"{where}.{each}" for each in parameters], f"of {factory.__name__}")
     for name, p in () if partial else parameters.items():
         if name not in settings and p.default is p.empty and p.kind is not p.VAR_POSITIONAL:
-            raise UserError(
-                f"{where}.{name} is not set, and {factory.__name__} needs it",
-                f"type {where}.{name}=..., or {where}._partial_=true where the function itself is wanted",
-            )
+            itself = "" if inspect.isclass(factory) else f", or {where}._partial_=true where the function itself is wanted"
+            raise UserError(f"{where}.{name} is not set, and {factory.__name__} needs it", f"type {where}.{name}=...{itself}")
 
 
 def _check_kinds(factory: Any, node: Mapping[str, Any], where: str) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -100,7 +101,8 @@ def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="wants the extra docs")
     pytest.importorskip("mkdocstrings", reason="wants the extra docs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    process = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
+    env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # the theme's announcement, which strict takes for a fault
+    process = subprocess.run(command, cwd=HOUSE, env=env, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) >= 20

@@ -29,7 +29,8 @@ KEPT = {  # folder -> the study that wrote it
     "mome": "objectives.mome", "mome_speed": "objectives.speed", "programs_beside_openevolve": "programs.beside_openevolve",
     "programs_packing": "programs.packing", "programs_sandbox_cost": "programs.sandbox_cost",
     "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
-    "stax_sight": "sparse.sight", "walkers_damage": "walkers.damage", "walkers_speed": "walkers.speed",
+    "stax_sight": "sparse.sight", "walkers_damage": "walkers.damage", "walkers_learning": "walkers.learning",
+    "walkers_speed": "walkers.speed",
 }  # fmt: skip
 KEYS = list(product(("a", "b"), ("ours", "theirs"), range(3)))
 

@@ -28,7 +28,7 @@ def rate(
         shots: rounds to sample.
         seed: of the sampler.
         decoder: bposd, which knows that Y is both X and Z; or matching (pymatching), to which errors of more than two
-        checks are given in parts where stim can split them.
+            checks are given in parts where stim can split them.
 
     Returns:
         A number between 0 and 1; its standard error is sqrt(rate (1 - rate) / shots).

@@ -16,7 +16,7 @@ from tests.support.choices import want_packages_of
 RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
     "circuits_chemistry": "circuits.chemistry", "circuits_classifier": "circuits.classifier",
-    "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
+    "circuits_codes": "circuits.codes", "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",
     "doctor": "doctor",
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",

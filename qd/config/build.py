@@ -124,15 +124,15 @@ def _refer(reference: str, shared: Mapping[str, Any], where: str) -> Any:
 
 
 def _call(settings: dict[str, Any], node: Mapping[str, Any], where: str) -> Any:
-    target, partial = settings.pop("_target_"), settings.pop("_partial_", False)
+    target, partial = settings.pop("_target_"), settings.pop("_partial_", False) is True
     factory = locate(target, where)
     if not callable(factory):
         raise UserError(f"{where}: _target_ {target!r} is a {type(factory).__name__}", "name a class or a function")
-    if partial is True and not settings:
+    if partial and not settings:
         return factory
-    _check_keywords(factory, settings, where, bool(partial))
+    _check_keywords(factory, settings, where, partial)
     _check_kinds(factory, node, where)
-    if partial is True:
+    if partial:
         return functools.partial(factory, **settings)
     try:
         return factory(**settings)

@@ -47,12 +47,17 @@ class Walker:
     hidden: tuple[int, ...] = (64, 64)  # of the policy
     noise: float = 0.0  # of the start; 1: as published
     episodes: int = 1  # E; more than one only where starts are noisy
-    engine: str = "mujoco"  # mujoco: its C engine; mjx: JAX, for accelerators; auto: mjx where JAX has one
+    engine: str = "mujoco"  # mujoco: its C engine; mjx: JAX, for accelerators; auto: mjx where JAX has one and mjx is there
     threads: int = 0  # of the C engine; 0: as many as this process has cores; they change no result
     chunk: int = 256  # episodes that the C engine has at a time
     locked: models.Locked = ()  # (actuator, angle in radians) of joints that are stuck
 
     def __post_init__(self) -> None:
+        if self.engine == "warp":
+            raise UserError(
+                "engine=warp is not supported: mujoco-warp is made for NVIDIA GPUs, and none was at hand to try it on",
+                "type engine=mjx, which runs there too",
+            )
         for name, value, names in (
             ("robot", self.robot, ROBOTS),
             ("task", self.task, TASKS),
@@ -178,7 +183,9 @@ class Walker:
             return self.engine
         import jax
 
-        return "mujoco" if jax.default_backend() == "cpu" else "mjx"
+        from domains.walkers import mjx
+
+        return "mjx" if jax.default_backend() != "cpu" and mjx.is_installed() else "mujoco"
 
     @property
     def task_robot(self) -> Robot:

@@ -1,12 +1,14 @@
 """Episodes in MJX, MuJoCo in JAX: for accelerators. It compiles for minutes, and on a CPU it is far slower than the C engine.
 
-Physics in float32, all robots stepped to the end whether or not they fell; what they do after is not counted. A row that is not
-finite has failed. Starts, observations, rewards and feet are those of the C engine, by the same functions.
+Physics in float32, all robots stepped to the end whether or not they fell; what they do after is neither counted nor
+returned. A row that is not finite while it stands has failed. Starts, observations, rewards and feet are those of the C
+engine, by the same functions.
 
 B batch, E episodes of one policy, T steps, F feet.
 """
 
 import importlib.util
+import warnings
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -59,12 +61,22 @@ class Task(Protocol):
         ...
 
 
+def is_installed() -> bool:
+    """Returns whether MJX is there."""
+    return importlib.util.find_spec("mujoco.mjx") is not None
+
+
 def check() -> None:
-    """Raises UserError where MJX is not installed."""
-    if importlib.util.find_spec("mujoco.mjx") is None:
+    """Warns where it will be slow. Raises UserError where MJX is not installed."""
+    if not is_installed():
         raise UserError(
             "engine=mjx needs the package mujoco-mjx, which is not installed",
             "type pip install mujoco-mjx, or engine=mujoco, which is faster on a CPU",
+        )
+    if jax.default_backend() == "cpu":
+        warnings.warn(
+            "engine=mjx compiles for minutes on a CPU and is many times slower there than the C engine; type engine=mujoco",
+            stacklevel=4,
         )
 
 
@@ -116,8 +128,9 @@ def _play(task: Task, solutions: Array, qpos: Array, qvel: Array) -> tuple:
         own = alive[:, None]
         total, touch = total + jnp.where(alive, reward, 0), touch + own * (after.sensordata[:, -feet:] > 0)
         end, lengths, fell = jnp.where(own, after.qpos[:, :2], end), lengths + alive, fell | (alive & ~stands)
-        kept = {"observations": now * own, "actions": actions * own, "rewards": reward * alive}
-        kept["following"] = robot.observe(after.qpos, after.qvel) * own
+        kept = {"observations": jnp.where(own, now, 0), "actions": jnp.where(own, actions, 0)}
+        kept["rewards"] = jnp.where(alive, reward, 0)
+        kept["following"] = jnp.where(own, robot.observe(after.qpos, after.qvel), 0)
         return (after, alive & stands, total, touch, end, lengths, fell), kept
 
     n = len(solutions)

@@ -5,14 +5,16 @@ from the 54 there are. Measured is the speed that is left of the best gait, as a
 of the best of 20, or 50, gaits tried from the map (Cully et al. 2015 need a dozen): the fastest first, each further from all
 before it than 0.15 of a foot's share of time. How often at least half of the speed is kept. Walks of 3 s.
 
-    qd study walkers.damage budget=quick|first
+    qd study walkers.damage budget=quick|first      first: draws damage.png too
 """
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from domains.walkers.hexapod import Hexapod
 from experiments import command, study
@@ -32,6 +34,7 @@ DAMAGES, ANGLES, SERVOS = 20, (-0.52, 0.0, 0.52), 18
 TRIALS, APART = (20, 50), 0.15
 DOMAIN = Hexapod(seconds=3.0)
 METRICS = ("kept_half", "speed_kept", "worst_kept")
+EACH = "kept after damage "  # and its number: stored of every run, and not in the table
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, out: str = "") -> None:
@@ -41,8 +44,10 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, out: str = "
     case, methods = f"hexapod, map of {EVALUATIONS[budget]} evaluations", ("single best", *map(_name, TRIALS))
     for seed in sorted({key[2] for key in study.missing(runs, product([case], methods, range(seeds or BUDGETS[budget])))}):
         for method, measured in play(seed, EVALUATIONS[budget]).items():
-            study.add(runs, case, method, seed, measured)
+            study.add(runs, case, method, seed, measured, (*METRICS, "speed"))
     study.report(folder, rows(runs), (*METRICS, "speed"), 3, ("mujoco-core", "ribs", "numpy"))
+    if any(name.startswith(EACH) for metrics in runs.records.values() for name in metrics):
+        picture(runs, case).savefig(Path(folder, "damage.png"), dpi=110)
 
 
 def play(seed: int, evaluations: int) -> dict[str, dict[str, float]]:
@@ -54,7 +59,7 @@ def play(seed: int, evaluations: int) -> dict[str, dict[str, float]]:
 
     Returns:
         Method -> speed on the whole robot in m/s; share of damages in which at least half of it is kept, in per cent; the
-        mean and the worst share that is kept.
+        mean and the worst share that is kept; and the share after each damage.
     """
     gaits, measures, speeds = _map(seed, evaluations)
     order = _candidates(measures, speeds, max(TRIALS))
@@ -72,7 +77,31 @@ def rows(runs: Runs) -> list[Row]:
     Args:
         runs: the finished runs.
     """
-    return summary(runs, "mean")
+    return [row for row in summary(runs, "mean") if not row.metric.startswith(EACH)]
+
+
+def picture(runs: Runs, case: str) -> Figure:
+    """Draws the speed that is left after every damage, the worst for the single best gait first.
+
+    Args:
+        runs: the finished runs.
+        case: one of theirs.
+    """
+    methods = "single best", _name(TRIALS[0])
+    left = [
+        [value for (there, of, _), metrics in runs.records.items() if (there, of) == (case, method)
+         for name, value in metrics.items() if name.startswith(EACH)]
+        for method in methods
+    ]  # fmt: skip
+    order = np.argsort(left[0], kind="stable")
+    figure = Figure(figsize=(6.4, 2.9), layout="constrained")
+    axes = figure.subplots()
+    for values, label, colour in zip(left, methods, ("#d1495b", "#2b7bba"), strict=True):
+        axes.plot(np.arange(1, len(order) + 1), 100 * np.array(values)[order], "o", ms=4, color=colour, label=label)
+    axes.axhline(50, color="#888888", lw=0.8, ls="--")
+    axes.set(xlabel="damages: a servo stuck", ylabel="speed left, % of the best")
+    axes.legend(frameon=False, loc="lower right")
+    return figure
 
 
 def _map(seed: int, evaluations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,7 +141,7 @@ def _figures(kept: np.ndarray, speed: float, elites: int) -> dict[str, float]:
     return {
         "kept_half": 100 * float((kept >= 0.5).mean()), "speed_kept": float(kept.mean()), "worst_kept": float(kept.min()),
         "speed": speed, "elites": float(elites),
-    }  # fmt: skip
+    } | {f"{EACH}{i:02}": float(share) for i, share in enumerate(kept)}  # fmt: skip
 
 
 def _name(trials: int) -> str:

@@ -231,7 +231,7 @@ def test_a_renderer_that_cannot_draw_is_none(monkeypatch):
         ({"robot": "walker"}, "unknown robot 'walker'.*walker2d"),
         ({"task": "omni"}, "walks in a plane.*type robot=ant"),
         ({"task": "unni"}, "unknown task 'unni'"),
-        ({"engine": "warp"}, "unknown engine 'warp'"),
+        ({"engine": "mujocu"}, "unknown engine 'mujocu'.*mujoco"),
         ({"episodes": 2}, "all the same; type noise=1"),
         ({"steps": 0}, "type at least 1"),
         ({"hidden": (0,)}, "computes nothing"),

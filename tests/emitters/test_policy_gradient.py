@@ -93,7 +93,7 @@ def test_steps_reach_the_emitter_and_no_archive():
 def test_the_critic_learns_the_reward_and_policies_climb_it():
     state = advance(SEARCH, begin(SEARCH, n=64), 8)
     rows = replay.draw(state.memory.replay, jax.random.key(0), 200)
-    guess = np.asarray(td3._values(state.memory.learner.critics, rows.observation, rows.action)).min(axis=0)
+    guess = np.asarray(td3.q_values(state.memory.learner.critics, rows.observation, rows.action)).min(axis=0)
     error, spread = np.abs(guess - rows.reward).mean(), np.asarray(rows.reward).std()
     assert error < 0.3 * spread  # without discount Q is the reward
     domain = SEARCH.domain

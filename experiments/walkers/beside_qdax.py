@@ -19,7 +19,7 @@ import numpy as np
 from domains.policies import Mlp
 from domains.walkers import Walker
 from experiments import command, study
-from experiments.walkers.learning import BATCH, LEARNER, POLICY_STEPS, REPLAY, VARIATION
+from experiments.walkers.learning import BATCH, MORE, REPLAY, VARIATION
 from feedback.descriptors.select import Select
 from qd import keys, metrics
 from qd.archives import Grid
@@ -153,7 +153,7 @@ def play(task: Task, method: str, seed: int, evaluations: int) -> dict[str, floa
 def by_ours(task: Task, method: str, seed: int, evaluations: int) -> dict[str, float]:
     """Searches with our loop; arguments as in ``play``."""
     domain = domain_of(task)
-    learning = {"td3": LEARNER, "policy_steps": POLICY_STEPS, "replay": REPLAY, "variation": VARIATION}
+    learning = {**MORE._asdict(), "replay": REPLAY, "variation": VARIATION}
     emitter = PolicyGradient(domain.network, BATCH, **learning) if method == "PGA-ME" else Vary(VARIATION, BATCH)
     search = Search(domain, Select("touch", ((0.0, 1.0),) * 2), Grid(DIMS), emitter)
     key, sample_key = keys.split(keys.new(seed))
@@ -225,7 +225,7 @@ def _emitter_of_qdax(task: Task, method: str) -> Any:
     if method == "QDax MAP-Elites":
         return MixingEmitter(lambda x, key: (x, key), vary, 1.0, BATCH)
     settings = PGAMEConfig(
-        BATCH, 0.5, LEARNER.steps, POLICY_STEPS, REPLAY, LEARNER.hidden, batch_size=LEARNER.minibatch
+        BATCH, 0.5, MORE.td3.steps, MORE.policy_steps, REPLAY, MORE.td3.hidden, batch_size=MORE.td3.minibatch
     )  # the rest are its defaults, and ours
     return PGAMEEmitter(settings, task.network, _State(task.env), vary)
 

@@ -28,6 +28,7 @@ def fractions(most: int) -> tuple[np.ndarray, np.ndarray]:
     return k[once], n[once]
 
 
+@pytest.mark.ci
 def test_every_share_lies_in_the_cell_above_its_border() -> None:
     """Cells rise with the measure, so it is enough to look at the first and the last share of each cell."""
     k, n = fractions(1000)
@@ -104,6 +105,7 @@ def test_bins_of_centroids_that_float32_can_hardly_tell_apart_miss_none() -> Non
     np.testing.assert_array_equal(cells, archive.index_of(measures))
 
 
+@pytest.mark.ci
 def test_quotients_of_a_compiled_domain_lie_in_the_cells_of_their_fractions() -> None:
     """JAX divides by a scalar through its rounded reciprocal: 41 / 41 is below 1."""
     for n in (41, 49, 1000):

@@ -97,6 +97,7 @@ class Bowl:
         return Evaluation(100 - 25 * (solutions**2).sum(axis=1), {"spot": solutions[:, :2]})
 
 
+@pytest.mark.ci
 def test_improvement_is_over_the_discount_and_elites_are_those_of_a_grid():
     descriptor, discount = Select("spot", ((-1, 1), (-1, 1))), Discount((6, 6), first_points=36, empty_points=10)
     emitter = Ribs("EvolutionStrategyEmitter", count=1, settings={"ranker": "imp", "sigma0": 0.3, "batch_size": 12})

@@ -62,6 +62,7 @@ def output(program: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.ci
 def test_a_start_and_an_insertion_import_nothing_heavy_and_a_look_a_call_or_a_data_frame_does() -> None:
     """In one process, each step with what it needs and no more."""
     assert output(_START + _DATA_FRAME + _LOOKED_AT + _CALLED).splitlines() == ["2", "(5, 2) 5"]

@@ -90,6 +90,7 @@ def test_a_mistake_of_somebody_elses_code_keeps_its_traceback(monkeypatch):
         main(["run"])
 
 
+@pytest.mark.ci
 def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     (tmp_path / "conf/domain").mkdir(parents=True)
     (tmp_path / "conf/domain/disc.yaml").write_text(CHOICE)
@@ -108,6 +109,7 @@ def test_a_run_with_their_own_domain_tells_where_its_files_are(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"conf", "mine.py", "runs"}
 
 
+@pytest.mark.ci
 def test_a_domain_that_raises_is_named_with_its_line(tmp_path):
     (tmp_path / "conf/domain").mkdir(parents=True)
     (tmp_path / "conf/domain/disc.yaml").write_text(CHOICE)
@@ -149,6 +151,7 @@ def test_a_run_whose_reader_leaves_goes_on(tmp_path):
     assert (folder / "figures/heatmap.png").exists()
 
 
+@pytest.mark.ci
 def test_a_folder_of_theirs_that_hides_our_domains_is_named(tmp_path):
     (tmp_path / "domains").mkdir()
     (tmp_path / "domains/__init__.py").write_text("")
@@ -160,6 +163,7 @@ def test_a_folder_of_theirs_that_hides_our_domains_is_named(tmp_path):
     assert "rename that folder" in shadowed.stderr
 
 
+@pytest.mark.ci
 def test_a_sweep_goes_on_where_one_job_fails(own_folder, capfd):
     tmp_path = own_folder
     assert main(["run", "-m", "domain.joints=0,3", "seed=0", "budget=300", "runs=there"]) == 1

@@ -146,6 +146,7 @@ def test_of_a_domain_that_always_fails_nothing_else_is_reported():
         assert [each.name for each in findings([*SMALL, f"domain.fault={fault}"])] == ["failures"]
 
 
+@pytest.mark.ci
 def test_nothing_is_found_in_the_toy_without_a_fault():
     assert findings(SMALL, samples=250) == []
 
@@ -155,6 +156,7 @@ def test_nothing_is_found_in_the_toy_with_a_learner():
     assert findings([*SMALL, "descriptor=pca", "refit=1000"], samples=250) == []
 
 
+@pytest.mark.ci
 def test_a_difference_in_one_row_is_reported_with_its_share_and_size():
     (finding,) = [each for each in findings([*SMALL, "domain.fault=jit of one row"], samples=250) if each.name == "jit"]
     assert re.search(
@@ -241,6 +243,7 @@ def test_an_extra_that_is_missing(here):
     assert found.name == "extra" and "pip install no_such_package_anywhere" in found.fix
 
 
+@pytest.mark.ci
 def test_what_is_typed_and_printed(capsys):
     assert main(["doctor", *SMALL, "--samples", "200"]) == 0
     output = capsys.readouterr().out

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from qd.cli.main import main
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -39,6 +41,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.ci
 def test_commands_that_build_nothing_import_no_jax(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "budget=600", "domain.joints=3", "console=off"]) == 0

@@ -83,9 +83,7 @@ def of_domain(name: str) -> Search:
     return composed(f"domain={name}", *SMALL.get(name, []))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(d, marks=pytest.mark.ci) if isinstance(d, str) and d not in QUICK else d for d in domains()]
-)
+@pytest.mark.parametrize("name", domains(heavy=set(choices("domain")) - QUICK))
 def test_domain(name) -> None:
     domain = of_domain(name).domain
     assert isinstance(domain, Domain) and hash(domain) == hash(copied(domain))
@@ -119,7 +117,10 @@ def _traces_like_python(domain: Domain, names: tuple[str, ...], x: np.ndarray) -
     np.testing.assert_allclose(plain.objective, traced.objective, rtol=1e-5, atol=1e-5 * np.nanmax(np.abs(plain.objective)))
 
 
-@pytest.mark.parametrize("name", domains())
+HEAVY = {"curling", "digits", "innovation", "proxies", "quantum", "terrains"}  # three seconds and more: after the quick tests
+
+
+@pytest.mark.parametrize("name", domains(HEAVY))
 def test_the_search_that_suits_a_domain_runs_and_stores(name) -> None:
     search = of_domain(name)
     state = advance(search, begin(search, n=N), 1)

@@ -49,6 +49,7 @@ def test_importing_qd_loads_nothing_heavy():
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.ci
 def test_a_search_in_python_needs_no_hydra():
     program = (
         "import sys; from tests.core.test_face import begun, qd, SEARCH; "

@@ -26,6 +26,7 @@ def trained():
     return LEARNER.init(keys.new(0), rows(), lambda key, n: rows(n))
 
 
+@pytest.mark.ci
 def test_the_bottleneck_holds_what_varies(trained):
     strangers = rows(300, seed=2)
     assert aligned_r2(np.asarray(LEARNER(trained, strangers.features)), strangers.features["hidden"]) > 0.6

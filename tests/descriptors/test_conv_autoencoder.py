@@ -154,6 +154,7 @@ def test_what_it_cannot_learn_from_is_named(image, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.ci
 def test_fewer_images_than_a_batch_are_learned_from():
     few = replace(LEARNER, steps=3).init(keys.new(0), rows(20), no_fresh)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(few))

@@ -35,7 +35,9 @@ def score(descriptor, params) -> float:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"active": True, "min_batch": 20}, {"averaging_below": 1}], ids=["averaged", "active", "mode"]
+    "settings",
+    [pytest.param({}, marks=pytest.mark.ci), {"active": True, "min_batch": 20}, {"averaging_below": 1}],
+    ids=["averaged", "active", "mode"],
 )
 def test_few_answers_teach_the_truth_and_wrong_ones_teach_nothing(settings):
     descriptor = learner(**settings)

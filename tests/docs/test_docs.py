@@ -83,6 +83,7 @@ def algorithms():
     return module
 
 
+@pytest.mark.ci
 def test_the_table_of_algorithms_is_current():
     assert (HOUSE / "docs" / "algorithms.md").read_text(encoding="utf-8") == algorithms().page()
 

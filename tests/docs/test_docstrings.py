@@ -74,6 +74,7 @@ def test_args_name_parameters_that_exist(package):
     assert not {name: extra for name, node in functions if (extra := set(documented(node)) - set(parameters(node)))}
 
 
+@pytest.mark.ci
 def test_arguments_that_are_documented_elsewhere_are_documented_there():
     files = {file: ast.parse(file.read_text(encoding="utf-8")).body for files in FILES.values() for file in files}
     classes = [node for body in files.values() for node in body if isinstance(node, ast.ClassDef)]

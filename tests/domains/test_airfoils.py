@@ -25,6 +25,7 @@ def naca(thickness: float) -> np.ndarray:
     return np.array([[thickness] * 8 + [-thickness] * 8 + [0, 0.0]], np.float32)
 
 
+@pytest.mark.ci
 def test_networks_agree_with_the_package():
     neuralfoil = pytest.importorskip("neuralfoil", reason="needs the extra 'airfoils'")
     weights, angle = (np.asarray(part) for part in WING.decode(WING.sample(keys.new(0), 40)))
@@ -36,6 +37,7 @@ def test_networks_agree_with_the_package():
         np.testing.assert_allclose(column, theirs[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.ci
 def test_a_shape_upside_down_lifts_downwards():
     weights, angle = (np.asarray(part) for part in WING.decode(WING.sample(keys.new(1), 8)))
     turned = np.concatenate([-weights[:, 8:16], -weights[:, :8], -weights[:, 16:17], weights[:, 17:]], axis=1)
@@ -74,6 +76,7 @@ def test_what_xfoil_prints_is_read():
     assert np.isnan(xfoil.read(step.format(5) + " VISCAL:  Convergence failed\n")).all()
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not xfoil.is_installed(), reason="needs the program xfoil: apt install xfoil")
 def test_xfoil_confirms_a_usual_airfoil():
     x = np.zeros((1, 18), np.float32)

@@ -43,6 +43,7 @@ def program():
     return jax.jit(lambda image: (Eye()(image), Eye("classes")(image)))
 
 
+@pytest.mark.ci
 def test_it_sees_what_torchvision_sees(program):
     """The reference was written by tests/data/eye_reference.py, with torchvision of Debian."""
     reference = np.load(REFERENCE, allow_pickle=False)
@@ -60,6 +61,7 @@ def test_it_names_a_free_picture():
     assert [eye.class_names()[i] for i in top] == ["palace (698)", "monastery (663)"]
 
 
+@pytest.mark.ci
 def test_views_are_features_and_a_judge_reads_them():
     want_weights("eye")
     domain = Pictures(side=16, views={"eye": Eye(numbers=8)})
@@ -76,6 +78,7 @@ def test_views_are_features_and_a_judge_reads_them():
         NearerFeature("view")(one(0), one(1), one(2))
 
 
+@pytest.mark.ci
 def test_innovation_is_the_probability_of_the_likeliest_class():
     want_weights("eye")
     domain = Innovation(side=32)

@@ -48,6 +48,7 @@ def test_a_png_comes_back():
         png.encode(np.zeros((3, 4, 5, 3)))
 
 
+@pytest.mark.ci
 def test_pictures_differ_and_are_the_same_at_every_size():
     x = SMALL.sample(keys.new(0), 20)
     said = programs.evaluate(SMALL, ("view", "look"), keys.new(1), x)

@@ -158,6 +158,7 @@ def test_wheels_never_exceed_their_speed_and_lasers_never_go_below_zero():
     np.testing.assert_array_equal(beyond[:3], -1)
 
 
+@pytest.mark.ci
 def test_what_a_robot_sees_and_touches():
     robot = Robot(radius=0.05, lasers=(-90.0, 0.0, 90.0), reach=0.5)
     given = [(0.3, 0.5, math.pi / 2), (0.96, 0.5, 0.3), (0.96, 0.5, -0.3), (0.96, 0.5, math.pi)]
@@ -185,6 +186,7 @@ def test_a_turning_robot_drives_a_circle():
     np.testing.assert_allclose(np.hypot(*(trace - [0.15 - radius, 0.15]).T), radius, rtol=1e-3)
 
 
+@pytest.mark.ci
 def test_a_subsampled_trace_is_part_of_the_whole():
     x = keys.normal(keys.new(5), (40, SMALL.size))
     some = evaluate(SMALL, x).features

@@ -93,6 +93,7 @@ def test_a_program_that_cannot_be_called_is_refused(here):
     assert Program(("sh", "sim"), 3, ()).space == (-1.0, 1.0)
 
 
+@pytest.mark.ci
 def test_a_call_that_hangs_and_its_own_children_end_at_the_time_limit(here):
     text = f"""read line; case "$line" in *7.5*) echo $$ > {here}/pid; sleep 3600;; esac
         echo '{{"objective": 1, "features": {{}}}}'"""

@@ -143,6 +143,7 @@ def test_cost_kind_size_and_formula(path: str) -> None:
     assert (told >= low).all() and (told <= high).all()
 
 
+@pytest.mark.ci
 def test_damage_and_quality_are_worth_the_same_and_the_sign_is_carried_to_other_networks(path: str) -> None:
     domain = Proxies(path)
     plain, turned = (genome(("omega", "omega"), ("x",) * 4, "+", last) for last in ("x", "negate"))

@@ -117,6 +117,7 @@ def test_chunks_change_nothing(domain):
     np.testing.assert_allclose(together.features["trace"], alone.features["trace"], atol=1e-5)
 
 
+@pytest.mark.ci
 def test_a_disc_slides_bounces_and_slows_down():
     game = Curling()
     sliding = game.step(table(disc=(0.8, 0.8), speed=(-1.0, 0.5)), jnp.zeros((2, 1)))
@@ -138,6 +139,7 @@ def test_a_turning_link_carries_the_disc_along_and_a_resting_one_sends_it_back()
     assert float(hit.speed[0, 0]) == pytest.approx(0.9 * 2 / (1 + 1.1 / 60), rel=1e-4)
 
 
+@pytest.mark.ci
 def test_nothing_overlaps_or_leaves_the_table(games):
     _, states = games
     disc, angles = (jnp.asarray(np.moveaxis(states[..., c], -1, 0).reshape(2, -1)) for c in ([0, 1], [2, 3]))
@@ -185,6 +187,7 @@ def test_images_show_where_an_episode_is(domain):
     assert np.abs(seen - said.features["position"]).max() < 0.17 if domain is GAME else 0.06
 
 
+@pytest.mark.ci
 def test_goals_are_seen_only_where_asked_for():
     x = ARM.sample(keys.new(3), 2)
     hidden, shown = (evaluate(replace(ARM, camera=Camera(16, goals=g)), x, ("image",)).features["image"] for g in (False, True))

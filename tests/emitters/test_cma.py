@@ -141,6 +141,7 @@ def test_novelty_ranks_where_the_archive_says_it_and_leads_away_from_what_is_kno
         begin(search._replace(archive=Grid((9, 9))))
 
 
+@pytest.mark.ci
 def test_cma_mae_in_the_fused_driver_and_a_memory_that_goes_on() -> None:
     part = replace(PART, ranker="imp", selection_rule="mu", restart_rule="basic")
     search = Search(Bowl(), XY, Grid((20, 20), 0.01, -20.0), part)
@@ -156,6 +157,7 @@ def test_cma_mae_in_the_fused_driver_and_a_memory_that_goes_on() -> None:
     assert (state.memory.turn, state.memory.state.age.max()) == (82, 82)
 
 
+@pytest.mark.ci
 def test_a_strategy_without_parents_restarts_from_an_elite() -> None:
     """All samples fall in one cell whose elite is the optimum: nothing improves, so all restart, at that elite."""
     search = Search(Bowl(), XY, Grid((1, 1)), replace(PART, x0=0.5))

@@ -80,6 +80,7 @@ def test_the_memory_is_bounded_keeps_the_newest_and_leaves_out_what_never_was():
         replay.add(room, transitions(3), np.ones(3, bool), np.zeros((3, 0)), np.ones(3))
 
 
+@pytest.mark.ci
 def test_steps_reach_the_emitter_and_no_archive():
     state, batch = step(SEARCH, begin(SEARCH, n=32))
     assert {"observations", "rewards", "fell"} <= set(batch.evaluation.features)
@@ -90,6 +91,7 @@ def test_steps_reach_the_emitter_and_no_archive():
     assert set(batch.evaluation.features) == {"xy"}
 
 
+@pytest.mark.ci
 def test_the_critic_learns_the_reward_and_policies_climb_it():
     state = advance(SEARCH, begin(SEARCH, n=64), 8)
     rows = replay.draw(state.memory.replay, jax.random.key(0), 200)
@@ -114,6 +116,7 @@ def test_a_generation_is_variations_climbers_and_the_actor():
     np.testing.assert_array_equal(offspring.solutions[15], memory.learner.actor)
 
 
+@pytest.mark.ci
 def test_the_actor_asked_for_measures_is_an_ordinary_policy():
     search = SEARCH._replace(emitter=DCRL)
     state = advance(search, begin(search, n=32), 2)

@@ -57,11 +57,13 @@ def test_every_example_is_short_and_in_the_table():
         assert f"python examples/{script.name}" in text.split('"""')[1]
 
 
+@pytest.mark.ci
 def test_own_domain(numbers):
     occupied, cells = numbers("own_domain")
     assert cells == 2500 and occupied > 1500
 
 
+@pytest.mark.ci
 def test_own_descriptor(numbers):
     elites, far, _, best = numbers("own_descriptor")
     assert 600 < elites <= 720 and far > 40 and best > 99
@@ -105,11 +107,13 @@ def test_compare_methods(numbers):
     assert truth > max(pca, projection) + 15 and min(pca, projection) > 20
 
 
+@pytest.mark.ci
 def test_slow_simulator(tmp_path):
     throws, failed, evaluations = in_a_process("slow_simulator", tmp_path)
     assert throws > 80 and 20 < failed < 400 and evaluations >= 1000
 
 
+@pytest.mark.ci
 def test_noisy_domain(numbers):
     archived, corrected = numbers("noisy_domain")
     assert corrected < -0.5 < archived
@@ -120,6 +124,7 @@ def test_judge_texts(numbers):
     assert texts == 40 and elites >= 5 and calls >= 80
 
 
+@pytest.mark.ci
 def test_read_a_run(numbers, tmp_path):
     assert len(numbers("read_a_run")) > 20
     assert (tmp_path / "map.pdf").stat().st_size > 1000

@@ -46,6 +46,7 @@ def test_seeds_go_on_together_and_one_by_one(tmp_path):
     assert runs.has("arm", "map, first call", 0) and seeds.fresh_process(4, 20, 100)["cpu_s"] > 0.1
 
 
+@pytest.mark.ci
 def test_costs_has_sides_for_every_axis(tmp_path, monkeypatch):
     monkeypatch.setattr(costs, "STARTS", 64)
     monkeypatch.setattr(costs, "NUMBERS", 1000)

@@ -71,6 +71,7 @@ def test_statistics_are_what_domain_quant_measures() -> None:
     assert (of["bits"] == [2, 3, 4, 6, 8]).all() and of["synflow"].max() == 1
 
 
+@pytest.mark.ci
 def test_a_transformer_is_a_network_like_others() -> None:
     form = Patches(side=8, patch=2, width=16, blocks=1, data="digits")
     random = np.random.default_rng(0)

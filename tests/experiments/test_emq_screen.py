@@ -18,6 +18,7 @@ def test_what_is_foretold_rises_with_what_a_table_sums_to() -> None:
     assert (np.diff(predictions) >= 0).all() and predictions[1] == 20 and 20 < predictions[2] < 60 and predictions[5] == 90
 
 
+@pytest.mark.ci
 def test_few_of_many_children_are_evaluated_and_the_score_is_counted() -> None:
     of = Problem(Quant("digits", "bits", 64), Quant("digits", "bits", 64, "test"))
     bits = np.repeat(np.array([[2.0, 3, 4, 6, 8]]), len(of.domain.space), 0)

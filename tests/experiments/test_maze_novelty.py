@@ -18,6 +18,7 @@ def runs(tmp_path_factory):
     return folder, before
 
 
+@pytest.mark.ci
 def test_given_again_it_runs_what_is_missing(runs):
     folder, before = runs
     after = (folder / "runs.jsonl").read_text()

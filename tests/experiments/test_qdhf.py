@@ -45,6 +45,7 @@ def test_it_writes_a_table_and_runs_nothing_twice(tiny, tmp_path, monkeypatch, c
         study.main(budget="quick", cases="moon", out=str(tmp_path))
 
 
+@pytest.mark.ci
 def test_the_truth_is_its_own_referee_and_strangers_are_in_no_table(tiny):
     truth = study.play(TINY, "truth", 8, 0.0, seed=0)
     assert truth["coverage_current"] == truth["coverage_all"] > 5 and truth["evaluations"] == 40 + 20 * 20

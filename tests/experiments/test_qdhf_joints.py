@@ -59,6 +59,7 @@ def test_bounds_around_elites_leave_the_room_that_they_are_given():
         assert np.abs(control(params, rows.features)).max() == pytest.approx(1 / 1.05 if control is padded else 1, rel=1e-4)
 
 
+@pytest.mark.ci
 def test_it_writes_a_table_with_the_least_seed_and_runs_nothing_twice(tmp_path, monkeypatch):
     methods = ("truth turned 15", "truth turned 15, padded")
     joints.main("quick", methods=methods, out=str(tmp_path))

@@ -66,6 +66,7 @@ def test_where_chunks_end_and_runs_are_resumed_changes_nothing(archive, lengths)
     assert len(states[0].archive) > 30 and states[0].evaluations == 64 + 51 * 48
 
 
+@pytest.mark.ci
 def test_many_stretches_refits_and_params_take_one_compilation() -> None:
     recipe = Search(Bowl(), PCA(reads=("all",)), GRID, VARY, keep=("half",))
     state, batches = begin(recipe), []
@@ -86,6 +87,7 @@ def _recipes(recipe: Search, state: State) -> list:
     return [prepare(recipe, state).recipe]
 
 
+@pytest.mark.ci
 def test_it_stops_where_the_host_loop_stops_and_its_rows_replay_in_pyribs() -> None:
     recipe = Search(Failing(Bowl()), XY, GRID, VARY, keep=("half",))
     state, host = begin(recipe), begin(recipe)
@@ -104,6 +106,7 @@ def test_it_stops_where_the_host_loop_stops_and_its_rows_replay_in_pyribs() -> N
     assert {-1, 0, 1, 2} == set(batch.status.tolist())
 
 
+@pytest.mark.ci
 def test_parents_are_elites_drawn_evenly() -> None:
     """Every cell is drawn about equally often, and a child lies near the parents that its ids name."""
     recipe = Search(Bowl(), XY, Grid((4, 4)), Vary(Gaussian(1e-6), 64))

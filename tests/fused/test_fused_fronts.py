@@ -38,6 +38,7 @@ def rehearsed(k: int, size: int, dims, generations: int, batch: int) -> tuple:
     return search, state._replace(memory=(table.reshape(generations, batch, -1), np.int32(0))), other, table
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("k", "size", "generations"),
     [(2, 4, 60), *(pytest.param(*case, marks=SLOW) for case in ((3, 6, 60), (2, 4, 800), (3, 6, 800)))],
@@ -98,6 +99,7 @@ RECIPE = Search(
 OTHERS = VaryFronts(IsoLine(0.05, 0.1), 32, True), Vary(IsoLine(0.05, 0.1), 32)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("emitter", [RECIPE.emitter, *(pytest.param(emitter, marks=SLOW) for emitter in OTHERS)])
 def test_where_chunks_end_changes_nothing(emitter):
     recipe = RECIPE._replace(emitter=emitter)
@@ -115,6 +117,7 @@ def test_where_chunks_end_changes_nothing(emitter):
     np.testing.assert_allclose(evaluation.objective, data["objectives"], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.ci
 def test_parents_come_evenly_from_cells_and_within_a_front_evenly_or_by_crowding():
     import jax
 

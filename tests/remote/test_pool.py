@@ -109,6 +109,7 @@ def test_one_poison_solution_in_a_thousand_fails_alone_with_its_reason(kind):
     assert evaluation.features["end"].dtype == np.float32
 
 
+@pytest.mark.ci
 @LINUX
 def test_a_hang_that_does_not_let_go_of_python_is_ended_and_ends_with_its_driver(tmp_path):
     with remote.Pool(Unlucky("hang in C"), 1, timeout=0.3, retries=0) as pool:

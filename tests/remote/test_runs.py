@@ -50,6 +50,7 @@ def test_the_number_of_workers_changes_no_archive(tmp_path, domain):
         compare(tmp_path / "serial", tmp_path / f"{workers}")
 
 
+@pytest.mark.ci
 def test_dask_changes_no_archive(tmp_path):
     pytest.importorskip("distributed")
     run(tmp_path / "serial", "pairs", remote={"engine": "serial"})
@@ -165,6 +166,7 @@ def write_domain(folder: Path, name: str, seconds: float = 0.0) -> None:
     )
 
 
+@pytest.mark.ci
 def test_the_doctor_measures_what_workers_cost_and_says_where_they_pay(own_folder, monkeypatch):
     (own_folder / "conf/domain").mkdir(parents=True)
     yaml = "# @package _global_\ndomain: {_target_: tests.support.workers.domains.Bump, seconds: SECONDS}\n"

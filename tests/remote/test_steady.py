@@ -44,6 +44,7 @@ def whole(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.ci
 def test_results_are_told_as_they_come_back(whole):
     recorded = entries(whole)
     asks = [entry.ask for entry in recorded]

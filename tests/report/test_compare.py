@@ -82,6 +82,7 @@ def test_compilation_is_a_column_of_its_own_where_a_run_counted_it(tmp_path, cap
     assert "compile_s" in capsys.readouterr().out
 
 
+@pytest.mark.ci
 def test_a_table_is_written_where_all_its_runs_lie_or_where_it_is_told_to(tmp_path):
     arm, other = several(tmp_path / "runs"), stored(tmp_path / "runs/maze/s0", 0, [(100, 1, 2, 3), (1000, 4, 5, 6)])
     assert main(["compare", str(arm / "emitter=isoline-s0"), str(arm / "emitter=isoline-s1")]) == 0
@@ -262,6 +263,7 @@ def test_the_page_holds_maps_and_their_difference_and_asks_for_nothing(tmp_path)
     assert "default-src 'none'; script-src 'sha256-" in text and not re.search(r"(src|href)=", text)
 
 
+@pytest.mark.ci
 def test_against_compares_with_one_method_and_metric_chooses_numbers(tmp_path, capsys):
     folder = planted(tmp_path, {"one": 1.0, "two": 1.0, "three": 0.0})
     assert main(["compare", str(folder), "--against", "emitter=two", "--metric", "coverage"]) == 0

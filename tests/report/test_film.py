@@ -102,6 +102,7 @@ def test_qd_plot_draws_films_from_the_folder_alone(tmp_path, capsys):
         assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.ci
 def test_elites_of_a_domain_that_draws_are_filmed(tmp_path):
     arm = RedundantArm(steps=10, points=2)
     search = Search(arm, Select("position", ((0, 1), (0, 1))), Grid((10, 10)), Vary(Gaussian(), 8), keep=("position",))

@@ -66,6 +66,7 @@ def test_a_line_of_parallel_coordinates_runs_through_measures_and_objective():
     np.testing.assert_allclose(best[:, 1], [0.25, 0.25, 0.125, 1.0])
 
 
+@pytest.mark.ci
 def test_qd_plot_draws_the_film_and_gives_runs_one_scale(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = small_run(tmp_path)

@@ -69,6 +69,7 @@ def test_each_frame_is_the_map_of_that_moment(own_folder):
     assert shown == dict(zip(columns["index"].tolist(), columns["id"].tolist(), strict=True))
 
 
+@pytest.mark.ci
 def test_after_a_refit_the_slider_shows_todays_elites_by_birth(own_folder):
     words = ["recipe=arm_pca", "budget=400", "initial=50", "emitter.batch_size=50", "refit=[200]", "renderings=0"]
     assert main(["run", *words, f"runs={own_folder}/runs", "name=pca"]) == 0

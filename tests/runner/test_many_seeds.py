@@ -64,6 +64,7 @@ def test_what_cannot_be_is_named_before_a_folder_is_made(tmp_path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.ci
 def test_a_seed_that_cannot_go_on_is_told_of_and_stops_no_other(tmp_path, capsys) -> None:
     words = [*WORDS, f"runs={tmp_path}", "seeds=2"]
     (tmp_path / "arm").mkdir()

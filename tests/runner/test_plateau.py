@@ -34,6 +34,7 @@ def columns(path: Path) -> dict:
     return archive_file.load(path).columns
 
 
+@pytest.mark.ci
 def test_a_run_ends_where_nothing_rises_and_ends_there_again(tmp_path):
     quiet = QuietRun()
     whole = run_plateau(tmp_path / "whole", console=quiet)

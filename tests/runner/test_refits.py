@@ -43,6 +43,7 @@ def test_the_share_outside_since_the_last_refit_decides():
     assert watch.next(400) == 600
 
 
+@pytest.mark.ci
 def test_a_run_learns_again_where_offspring_leave_the_bounds_and_there_again_however_it_was_cut(tmp_path):
     rule = ["refit=outside", "outside.share=0.02", "outside.over=300", "domain.joints=3", "emitter.variation.iso=0.3"]
     run_refits(tmp_path / "whole", *rule)
@@ -80,6 +81,7 @@ def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
     assert problem.startswith("only 150 of 200")
 
 
+@pytest.mark.ci
 def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     quiet = QuietRun()
     asks = ["domain=arm_qdhf", "descriptor=triplets", "descriptor.questions_per_fit=[8,8]", "refit=null", "budget=200"]

@@ -121,6 +121,7 @@ def test_a_sweep_killed_half_way_and_given_again_does_only_what_is_missing(place
     same(partial, Path("alone", *partial.parts[1:]))
 
 
+@pytest.mark.ci
 def test_a_run_that_raises_or_exits_leaves_the_rest_intact(place, capsys):
     assert main(["run", "-m", "domain.fails=no,raise,exit", "seed=0,1", *SMALL]) == 1
     output = capsys.readouterr()
@@ -162,12 +163,14 @@ def test_nonsense_is_refused_before_anything_runs(place, capsys, words, message)
     assert not Path("runs").exists()
 
 
+@pytest.mark.ci
 def test_a_range_of_seeds_and_one_run_alone_are_sweeps_too(place):
     assert main(["run", "-m", "seed=range(0,2)", *SMALL]) == 0
     assert main(["run", "-m", "seed=5", *SMALL]) == 0
     assert sorted(run.parent.name[-2:] for run in place.glob("runs/disc/*/result.json")) == ["s0", "s1", "s5"]
 
 
+@pytest.mark.ci
 def test_a_sweep_and_a_run_alone_share_their_folders(place, capsys):
     assert main(["run", "seed=1", "emitter.variation.iso=0.1", *SMALL]) == 0
     (alone,) = place.glob("runs/disc/*/result.json")

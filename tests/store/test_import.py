@@ -109,6 +109,7 @@ def test_no_foreign_code_is_run():
     assert not Path("boom").exists()
 
 
+@pytest.mark.ci
 def test_a_run_starts_from_another(capsys):
     assert main(["run", "budget=600", *SMALL]) == 0
     first, _, _ = the_run()

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,10 @@ VARIANTS = {  # of domains whose class another choice has, with other settings
 }  # fmt: skip
 
 
-def domains() -> list:
-    """All domains; variants of another are slow only since they are so many."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in choices("domain")]
+def domains(heavy: Collection[str] = ()) -> list:
+    """All domains; variants of another are slow only since they are so many, heavy ones come after the quick tests."""
+    marks = dict.fromkeys(heavy, pytest.mark.ci) | dict.fromkeys(VARIANTS, pytest.mark.slow)
+    return [pytest.param(name, marks=marks.get(name, ())) for name in choices("domain")]
 
 
 @cache

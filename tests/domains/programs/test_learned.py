@@ -27,7 +27,9 @@ SMALL = [
     "words",
     [
         ["domain=bin_packing", "descriptor=pca", "refit=[16]"],
-        ["recipe=programs_triplets", "refit=[16]", "judge.embed._target_=tests.support.hashed.Hashed"],
+        pytest.param(
+            ["recipe=programs_triplets", "refit=[16]", "judge.embed._target_=tests.support.hashed.Hashed"], marks=pytest.mark.ci
+        ),
     ],
 )
 def test_kinds_of_programs_are_learned(words, tmp_path):

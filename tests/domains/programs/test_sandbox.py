@@ -164,6 +164,7 @@ def test_a_script_that_a_program_starts_runs_as_python_itself_would_run_it(name)
     assert forked == started == [3, "['a.py', 'x'] __main__\n", "wrong\n"]
 
 
+@pytest.mark.ci
 def test_a_warm_worker_imports_packages_once_and_is_thrown_away_after_a_cut():
     each, before = sandbox("bubblewrap"), set(worker._BUSY)
     assert each.run(Execution("import sys", "result = 'fractions' in sys.modules", packages=["fractions", "nowhere"])).value

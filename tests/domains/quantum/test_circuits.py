@@ -177,6 +177,7 @@ def test_a_picture_has_every_gate_and_the_first_state():
     assert picture.count("|0⟩") == picture.count("|1⟩") == 1
 
 
+@pytest.mark.ci
 def test_a_classifier_learns_and_is_judged_by_other_images():
     """Two rotations that add the first principal components, on the qubit that answers."""
     trained, untrained = (QuantumClassifier(2, slots=2, numbers=2, steps=steps) for steps in (25, 0))

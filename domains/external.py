@@ -1,16 +1,21 @@
 """A domain that another program evaluates: solutions leave by ``qd ask`` and results come back by ``qd tell``.
 
-A yaml states what that program gets and what it returns. B batch, D numbers of a solution.
+A yaml states what that program gets and what it returns. B batch, D numbers of a solution, K objectives.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation
+
+Range = tuple[float, float]
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class External:
     low: float = -1.0
     high: float = 1.0
     options: int | None = None  # whole numbers 0..options-1 instead
-    objective_range: tuple[float, float] | None = None  # scale of the QD score
+    objective_range: Range | tuple[Range, ...] | None = None  # scale of the QD score; K pairs: there are K objectives
+    objective_names: tuple[str, ...] | None = None  # of K objectives, for pages
     pure: bool = False
     answers: Callable[[Array, Array], Evaluation] | None = field(default=None, compare=False, repr=False)  # of qd tell
 
@@ -33,11 +39,23 @@ class External:
                 "type dim=1 or more, low below high, options of 2 or more"
             )
         object.__setattr__(self, "features", tuple((name, _shape(name, shape)) for name, shape in _pairs(self.features)))
+        if self.objective_names is not None and len(self.objective_names) != max(self.objectives, 1):
+            raise UserError(
+                f"objective_names={self.objective_names} are {len(self.objective_names)}, and objective_range has "
+                f"{max(self.objectives, 1)} pairs (low, high)",
+                "state a name and a pair for each objective",
+            )
 
     @property
     def external(self) -> bool:
         """Another program evaluates it."""
         return True
+
+    @property
+    def objectives(self) -> int:
+        """K, where each solution has several objectives; 0 where it has one, a number by itself."""
+        pairs = self.objective_range if isinstance(self.objective_range, tuple | list) else ()
+        return len(pairs) if len(pairs) > 1 and all(isinstance(pair, tuple | list) for pair in pairs) else 0
 
     @property
     def space(self) -> tuple[float, ...]:
@@ -78,7 +96,43 @@ class External:
     def blank(self, n: int) -> Evaluation:
         """Returns n failures in the shape and dtype of all evaluations: objectives in float64, features in float32."""
         features = {name: np.zeros((n, *shape), np.float32) for name, shape in self.features}
-        return Evaluation(np.full(n, np.nan), features)
+        return Evaluation(np.full((n, self.objectives) if self.objectives else n, np.nan), features)
+
+    def objective_of(self, value: object) -> Any:
+        """Reads the objective of one result.
+
+        Args:
+            value: of JSON: a number, or a list of K; null and NaN: the solution failed, also where it is one of the K.
+
+        Returns:
+            A number or K of them; NaN where the solution failed.
+
+        Raises:
+            UserError: it is something else.
+        """
+        count = self.objectives
+        if value is None or not (count or isinstance(value, list)):
+            return _number(value)
+        if not isinstance(value, list):
+            raise UserError(f"objective {_shown(value)} is one number, and objective_range has {count} pairs; give [{count}]")
+        if len(value) != count:
+            pairs = f"{count} pairs" if count else "no pair for each: [[low, high], ...]"
+            raise UserError(f"objective {_shown(value)} has {len(value)} numbers, and objective_range {pairs}")
+        numbers = [_number(each) for each in value]
+        return math.nan if any(map(math.isnan, numbers)) else numbers
+
+
+def _number(value: object) -> float:
+    """Reads a finite number; null and NaN are NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise UserError(f"objective {_shown(value)} is no finite number (null: it failed)")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:60]
 
 
 def _pairs(features: object) -> list:

@@ -2,14 +2,14 @@
 
     {"solution": [0.1, -0.4], "key": [17, 4]}                     what the program gets; key: a seed for what it draws at random
     {"objective": 1.5, "features": {"end": [0.1, 0.2]}}           what it prints; objective null: the solution failed
+    {"objective": [1.5, -2], "features": {"end": [0.1, 0.2]}}     of two objectives, where objective_range has two pairs
 
 Each call has a working folder of its own. Workers evaluate such a domain (workers=4): a call that fails, hangs or prints no
-JSON fails alone, and events.jsonl says why. B batch, D numbers of a solution.
+JSON fails alone, and events.jsonl says why. B batch, D numbers of a solution, K objectives.
 """
 
 import errno
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from domains.external import External
+from domains.external import External, Range
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation
 
@@ -38,7 +38,8 @@ class Program:
     low: float = -1.0
     high: float = 1.0
     options: int | None = None  # whole numbers 0..options-1 instead
-    objective_range: tuple[float, float] | None = None  # scale of the QD score
+    objective_range: Range | tuple[Range, ...] | None = None  # scale of the QD score; K pairs: there are K objectives
+    objective_names: tuple[str, ...] | None = None  # of K objectives, for pages
     keep_failed: str | None = None  # a folder where the working folders of calls that fail stay; None: they are removed
     pure: bool = False
 
@@ -65,23 +66,23 @@ class Program:
             solutions: [B, D].
 
         Returns:
-            Objective [B] and features, name -> [B, ...], float32.
+            Objective [B] or [B, K] and features, name -> [B, ...], float32.
 
         Raises:
             ProgramError: a call ended with an exit status other than 0, or printed no such JSON.
         """
-        objective = np.full(len(solutions), np.nan, np.float32)
-        features = {name: np.zeros((len(solutions), *shape), np.float32) for name, shape in self.features}
+        failures = self._solutions.blank(len(solutions))
+        objective, features = failures.objective.astype(np.float32), failures.features
         for row, (key, solution) in enumerate(zip(keys, solutions, strict=True)):
             answer = self._call({"solution": solution.tolist(), "key": np.asarray(key).tolist()})
-            objective[row], columns = _read(answer, dict(self.features))
+            objective[row], columns = _read(answer, self._solutions)
             for name, column in columns.items():
                 features[name][row] = column
         return Evaluation(objective, features)
 
     @property
     def _solutions(self) -> External:
-        return External(self.dim, self.features, self.low, self.high, self.options)
+        return External(self.dim, self.features, self.low, self.high, self.options, self.objective_range, self.objective_names)
 
     def _call(self, question: dict[str, Any]) -> str:
         """Returns what the program printed. Raises ProgramError where it failed."""
@@ -158,18 +159,19 @@ def _parse(output: str) -> dict[str, Any]:
     return answer
 
 
-def _read(output: str, shapes: dict[str, tuple[int, ...]]) -> tuple[float, dict[str, np.ndarray]]:
-    """Returns objective and features of an answer; NaN and none where the solution failed."""
-    answer = _parse(output)
-    objective = answer["objective"]
-    if objective is None:
-        return math.nan, {}
-    if isinstance(objective, bool) or not isinstance(objective, int | float):
-        raise ProgramError(f"its objective is {ascii(str(objective))[:_SHOWN]}, no number (null: the solution failed)")
+def _read(output: str, domain: External) -> tuple[Any, dict[str, np.ndarray]]:
+    """Returns objectives and features of an answer; NaN and none where the solution failed."""
+    answer, shapes = _parse(output), dict(domain.features)
+    try:
+        objective = domain.objective_of(answer["objective"])
+    except UserError as error:
+        raise ProgramError(f"its {error}") from error
+    if np.isnan(objective).any():
+        return objective, {}
     features = answer.get("features")
     if not isinstance(features, dict) or not shapes.keys() <= features.keys():
         raise ProgramError(f"its features are {ascii(str(features))[:_SHOWN]}, but the domain's yaml has {sorted(shapes)}")
-    return float(objective), {name: _column(name, features[name], shape) for name, shape in shapes.items()}
+    return objective, {name: _column(name, features[name], shape) for name, shape in shapes.items()}
 
 
 def _column(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

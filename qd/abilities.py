@@ -30,6 +30,7 @@ class DomainAbilities(Protocol):
 
     objective_range: tuple[float, float] | None = None  # (low, high), the scale of the QD score; None: not stated
     objective_ranges: tuple[tuple[float, float], ...] | None = None  # (low, high) of each of K objectives; None: there is one
+    objective_names: tuple[str, ...] | None = None  # what each of K objectives is, for pages
     keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
     held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
     held_out_most: int | None = None  # elites that the twin evaluates, drawn evenly; None: all
@@ -218,9 +219,11 @@ class _CompletedDomain:
     @property
     def objective_ranges(self) -> Any:
         stated = self._stated
-        several = isinstance(stated, Sequence) and len(stated) > 0 and all(isinstance(pair, Sequence) for pair in stated)
+        several = isinstance(stated, Sequence) and len(stated) > 1 and all(isinstance(pair, Sequence) for pair in stated)
         return tuple(tuple(pair) for pair in stated) if several else None
 
     @property
     def _stated(self) -> Any:
-        return getattr(self._component, "objective_range", None)
+        stated: Any = getattr(self._component, "objective_range", None)
+        alone = isinstance(stated, Sequence) and len(stated) == 1 and isinstance(stated[0], Sequence)
+        return tuple(stated[0]) if alone else stated

@@ -20,7 +20,6 @@ from qd.types import (
     OBJECTIVES,
     Archive,
     Array,
-    Batch,
     Descriptor,
     Domain,
     Emitter,
@@ -211,58 +210,6 @@ def _measures(descriptor: Descriptor, measures: Any, n: int) -> None:
         raise UserError(
             f"{_name(descriptor)} gave measures of {dtype} {list(shape)} for {n} solutions, but it has {m} pairs of bounds; "
             f"return numbers, [{n}, {m}], or state {shape[1] if len(shape) == 2 else m} bounds"
-        )
-
-
-def not_all_failed(evaluation: Evaluation) -> None:
-    """Raises UserError where every initial solution failed."""
-    objective = np.asarray(evaluation.objective)
-    if not np.isfinite(objective).any():
-        raise UserError(
-            f"all {len(objective)} solutions of generation 0 failed: every objective is NaN or infinite (the first is "
-            f"{objective[0]})",
-            "call domain.evaluate on a few by hand, or sample from a smaller space",
-        )
-
-
-def not_empty(archive: Any, batch: Batch) -> None:
-    """Raises UserError where no initial solution entered the archive: an emitter would have no parents.
-
-    Args:
-        archive: the opened archive, after generation 0.
-        batch: generation 0.
-
-    Raises:
-        UserError: the archive is empty; tells whether all measures failed or no objective reached ``threshold_min``.
-    """
-    if len(archive) == 0:
-        if (batch.status < 0).all():
-            raise UserError(
-                f"all {len(batch.ids)} solutions of generation 0 failed: their measures are not finite",
-                "correct the descriptor",
-            )
-        best = np.nanmax(batch.evaluation.objective)
-        raise UserError(
-            f"no initial solution entered the archive: the best objective is {best:g}, and threshold_min is "
-            f"{float(archive.threshold_min):g}",
-            "type a lower archive.threshold_min",
-        )
-
-
-def not_all_lost(descriptor: Descriptor, measures: np.ndarray) -> None:
-    """Raises UserError where a refit would leave no elite; nothing is spent yet.
-
-    Args:
-        descriptor: named in the message.
-        measures: [N, M] the new ones.
-
-    Raises:
-        UserError: no row of the measures is finite.
-    """
-    if not np.isfinite(measures).all(axis=1).any():
-        raise UserError(
-            f"after the refit none of {len(measures)} elites has finite measures; {_name(descriptor)} has diverged: go on "
-            "from the last checkpoint with a smaller learning rate, or refit later"
         )
 
 

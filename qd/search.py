@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qd import abilities, archives, checks, keys, programs
+from qd import abilities, archives, checks, keys, outcomes, programs
 from qd.archives import HostElites
 from qd.support.error_notes import in_generation, naming_component
 from qd.types import Array, Batch, Descriptor, Features, Fresh, Offspring, Params, Reserve, Rows, Search, State
@@ -45,7 +45,8 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
     names = programs.feature_names(search)
     key, evaluate_key, learn_key, archive_key, emit_key = keys.split(key, 5)
     evaluation = programs.evaluate(search.domain, names, evaluate_key, solutions)
-    checks.not_all_failed(evaluation)
+    outcomes.not_all_failed(evaluation)
+    outcomes.above_reference(search.domain, evaluation)
 
     counter = _Counter(len(solutions))
     rows = _finite(Rows(np.arange(len(solutions)), solutions, *evaluation, np.ones(len(solutions), bool)))
@@ -57,7 +58,7 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
     archive = search.archive.open(rows, search.descriptor.bounds, names, int(archive_key[0]))
     state = State(key, archive, None, params, _empty_reserve(rows), 0, 0)
     batch = insert(state, Offspring(solutions), programs.Results(evaluation, measures, signals))
-    checks.not_empty(archive, batch)
+    outcomes.not_empty(archive, batch)
     memory = search.emitter.init(emit_key, HostElites(archive))
     return state._replace(memory=memory, generation=1, evaluations=counter.evaluations), batch
 
@@ -136,7 +137,7 @@ def _refit(search: Search, state: State) -> State:
     lessons = _by_age([rows, *_recall(search, state)])
     params = search.descriptor.fit(fit_key, state.params, lessons, _fresh(search, counter))
     measures, _ = checks.describe(search.descriptor, params, rows.features)
-    checks.not_all_lost(search.descriptor, measures)
+    outcomes.not_all_lost(search.descriptor, measures)
     state.archive.clear()
     archives.insert(state.archive, rows.ids, rows.solutions, rows.objective, measures, rows.features)
     archives.restart_thresholds(state.archive)

@@ -14,7 +14,7 @@ from experiments.command import Names
 from experiments.objectives.rivals import METHODS, dtlz, installed, rastrigins, scores
 from qd.report.table import Row, Runs, summary
 
-BUDGETS = {"quick": 1, "first": 10}  # seeds
+BUDGETS = {"quick": (0,), "first": tuple(range(100, 105))}  # seeds; 0 to 9 were seen while this was written
 EVALUATIONS = 20_000
 SCORES = ("moqd_score", "hypervolume", "coverage")
 CASES = {
@@ -34,7 +34,7 @@ def main(
     folder = study.folder("objectives", budget, out)
     runs = study.runs(folder)
     names = study.beginning(CASES, cases)
-    plan = product(names, methods or installed(), range(seeds or BUDGETS[budget]))
+    plan = product(names, methods or installed(), range(100, 100 + seeds) if seeds else BUDGETS[budget])
     for case, method, seed in study.missing(runs, plan):
         study.add(runs, case, method, seed, scores(CASES[case], METHODS[method](CASES[case], EVALUATIONS, seed)))
     study.report(folder, rows(runs), SCORES, 3, ("numpy", "ribs", "jax", "moocore", "pymoo"))

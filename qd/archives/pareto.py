@@ -52,12 +52,13 @@ def thinned(groups: np.ndarray, goals: np.ndarray, size: int) -> np.ndarray:
         remain[rows[order[np.flatnonzero(np.diff(group, prepend=-1))]]] = False
 
 
-def crowding(goals: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+def crowding(goals: np.ndarray, groups: np.ndarray | None = None, mirrored: bool = False) -> np.ndarray:
     """The crowding distance of NSGA-II (Deb et al. 2002); infinite at the ends of a group.
 
     Args:
         goals: [N, K], of a group distinct.
         groups: [N], sorted; None: one group.
+        mirrored: at an end of an objective the gap to the only neighbour counts twice instead.
 
     Returns:
         [N], in units of the width of the group in each objective, summed over those in which it has one.
@@ -72,6 +73,9 @@ def crowding(goals: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
         width = np.repeat(np.maximum.reduceat(column, starts) - np.minimum.reduceat(column, starts), lengths)
         gap = np.full(len(column), np.inf)
         below, above = _neighbours(column, groups)
+        if mirrored:
+            first, last = np.isinf(below), np.isinf(above)
+            below, above = np.where(first, 2 * column - above, below), np.where(last, 2 * column - below, above)
         inner = np.isfinite(below) & np.isfinite(above)
         gap[inner] = (above[inner] - below[inner]) / width[inner]
         total += np.where(width > 0, gap, 0)
@@ -93,22 +97,22 @@ def _neighbours(column: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def shares(present: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """How often each row of some fronts is drawn, by crowding distance; the ends as twice the largest between them.
+    """How often each row of some fronts is drawn: by its mirrored crowding distance (MOME-PGX, Janmohamed et al. 2023).
+
+    So it is in the authors' own code (adaptive-intelligent-robotics/MOME_PGX); rows of equal value in an objective have there
+    an order, and here the same neighbours.
 
     Args:
         present: [N, F, K].
         filled: [N, F] which slots hold a row.
 
     Returns:
-        [N, F], not below 0.
+        [N, F], above 0 where there is a row.
     """
     distance = np.zeros(filled.shape)
     group, place = np.nonzero(filled)
-    distance[group, place] = crowding(present[group, place], group)
-    inner = np.where(np.isfinite(distance), distance, 0)
-    top = inner.max(axis=1, keepdims=True)
-    ends = np.where(top > 0, 2 * top, 1)
-    return np.where(filled, np.where(np.isfinite(distance) & (top > 0), distance, ends), 0)
+    distance[group, place] = crowding(present[group, place], group, mirrored=True)
+    return np.where(distance.max(axis=1, keepdims=True) > 0, distance, filled)  # a front of one row has no width
 
 
 def select(goals: np.ndarray, size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Parents from the fronts of ``archive=fronts`` (MOME, Pierrot et al. 2022; MOME-P2C, Janmohamed et al. 2024).
+"""Parents from the fronts of ``archive=fronts`` (MOME, Pierrot et al. 2022; MOME-PGX, Janmohamed et al. 2023).
 
 B batch, P parents of one child.
 """
@@ -17,7 +17,7 @@ from qd.types import Array, Elites, Memory, Offspring
 class VaryFronts(Vary):
     """Draws a cell evenly, then a row of its front, and varies these parents; its memory is empty."""
 
-    crowding: bool = False  # within a front in proportion to the crowding distance (MOME-P2C), else evenly (MOME)
+    crowding: bool = False  # within a front in proportion to the crowding distance (MOME-PGX), else evenly (MOME)
 
     def check(self, key: Array, solutions: Array, archive: Any) -> None:
         """Tries the variation on one solution.

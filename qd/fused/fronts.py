@@ -144,12 +144,13 @@ def crowd_out(goals: list[Array], remain: Array, size: int) -> Array:
     return jax.lax.while_loop(lambda remain: remain.sum() > size, drop, remain)
 
 
-def crowding(goals: list[Array], remain: Array) -> Array:
-    """The crowding distance [N] of distinct rows, float64, as qd.archives.fronts computes it; infinite where there is no row.
+def crowding(goals: list[Array], remain: Array, mirrored: bool = False) -> Array:
+    """The crowding distance [N] of distinct rows, float64, as qd.archives.pareto computes it; infinite where there is no row.
 
     Args:
         goals: K of [N] int32, ordered.
         remain: [N] which rows there are.
+        mirrored: at an end of an objective the gap to the only neighbour counts twice, else it is infinite.
     """
     with jax.enable_x64(True):
         infinite = jnp.float64(np.inf)
@@ -160,6 +161,9 @@ def crowding(goals: list[Array], remain: Array) -> Array:
             low, high = jnp.where(remain, real, infinite), jnp.where(remain, real, -infinite)
             below = jnp.where(high[None] < real[:, None], high[None], -infinite).max(1)
             above = jnp.where(low[None] > real[:, None], low[None], infinite).min(1)
+            if mirrored:
+                first, last = jnp.isinf(below), jnp.isinf(above)
+                below, above = jnp.where(first, 2 * real - above, below), jnp.where(last, 2 * real - below, above)
             width = high.max() - low.min()
             gap = (above - below) / jnp.where(width > 0, width, 1)  # infinite at the ends
             total = total + jnp.where(width > 0, gap, 0)
@@ -183,7 +187,7 @@ def draw(fronts: Fronts, key: Array, n: int, crowded: bool) -> Array:
         fronts: F slots a cell.
         key: a JAX key.
         n: how many.
-        crowded: in proportion to the crowding distance, the ends as twice the largest between them; else evenly.
+        crowded: in proportion to the crowding distance, mirrored at the ends; else evenly.
 
     Returns:
         Slots [n], c F + p.
@@ -201,11 +205,9 @@ def draw(fronts: Fronts, key: Array, n: int, crowded: bool) -> Array:
 
 def _shares(goals: list[Array], filled: Array) -> Array:
     """How often each row of some fronts [R, F] is drawn, by crowding distance, as pareto.shares has it."""
-    distance = jax.vmap(lambda *rows: crowding(list(rows[:-1]), rows[-1]))(*goals, filled).astype(jnp.float32)
-    inner = jnp.where(jnp.isfinite(distance), distance, 0)
-    top = inner.max(1, keepdims=True)
-    ends = jnp.where(top > 0, 2 * top, 1)
-    return jnp.where(filled, jnp.where(jnp.isfinite(distance) & (top > 0), distance, ends), 0)
+    distance = jax.vmap(lambda *rows: crowding(list(rows[:-1]), rows[-1], mirrored=True))(*goals, filled).astype(jnp.float32)
+    distance = jnp.where(filled, distance, 0)
+    return jnp.where(distance.max(1, keepdims=True) > 0, distance, filled)
 
 
 def nth(flags: Array, rank: Array) -> Array:

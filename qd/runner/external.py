@@ -67,7 +67,7 @@ def tell(settings: RunSettings, run: Path, file: str) -> Progress:
         raise UserError(f"{run} is finished and waits for no results", f"type qd plot {run}")
     evaluation = read(_lines(file), batch, compose.assemble(settings).search.domain)
     result = work(settings, run, (batch, evaluation))
-    failed = int(np.isnan(evaluation.objective).sum())
+    failed = int(np.isnan(evaluation.objective.reshape(len(batch.ids), -1)).any(axis=1).sum())
     paths = None
     if result["status"] == "finished":
         from qd.report import figures  # with matplotlib, half a second
@@ -184,7 +184,6 @@ class _Aside:
     def close(self, summary: dict) -> None: ...
 
 
-_LARGEST = float(np.finfo(np.float32).max)
 _NAMED = 8  # faults that a message names
 
 
@@ -194,10 +193,10 @@ def read(lines: list[str], batch: PendingBatch, domain: Any) -> Evaluation:
     Args:
         lines: each empty or a JSON object: id, objective (null where it failed) and features.
         batch: of B solutions.
-        domain: an external one, which names the features and their shapes.
+        domain: an external one, which names the features and their shapes, and reads objectives.
 
     Returns:
-        The evaluation: objective [B], NaN where it failed; features name -> [B, ...].
+        The evaluation: objective [B] or [B, K], NaN where it failed; features name -> [B, ...].
 
     Raises:
         UserError: rows are missing, foreign, twice or malformed; names them.
@@ -209,7 +208,7 @@ def read(lines: list[str], batch: PendingBatch, domain: Any) -> Evaluation:
         if not text.strip():
             continue
         try:
-            number, objective, features = _parse_row(text, dict(domain.features))
+            number, objective, features = _parse_row(text, domain)
         except ValueError as error:
             faults.append(f"line {line} is malformed: {error}")
             continue
@@ -236,8 +235,9 @@ def _lines(file: str) -> list[str]:
         raise UserError(f"{file} cannot be read ({error})", "name the file of results, one json object a line") from error
 
 
-def _parse_row(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, float, dict[str, np.ndarray]]:
-    """Reads one row. Raises UserError that names what is wrong with it."""
+def _parse_row(text: str, domain: Any) -> tuple[int, Any, dict[str, np.ndarray]]:
+    """Reads one row: id, objective or K of them, features. Raises UserError that names what is wrong with it."""
+    shapes: dict[str, tuple[int, ...]] = dict(domain.features)
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
@@ -246,16 +246,14 @@ def _parse_row(text: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, floa
         raise UserError("a row is an object with a whole number as id")
     if "objective" not in row:
         raise UserError("it has no objective (null: it failed)")
-    objective, number = row["objective"], row["id"]
-    if objective is None or (isinstance(objective, float) and math.isnan(objective)):
+    number, objective = row["id"], domain.objective_of(row["objective"])
+    if np.isnan(objective).any():
         return number, math.nan, {}
-    if isinstance(objective, bool) or not isinstance(objective, int | float) or not abs(objective) <= _LARGEST:
-        raise UserError(f"objective {objective!r} is no finite number (null: it failed)")
     features = row.get("features")
     if not isinstance(features, dict) or features.keys() != shapes.keys():
         names = sorted(features) if isinstance(features, dict) else features
         raise UserError(f"its features are {names}, but the domain's yaml has {sorted(shapes)}")
-    return number, float(objective), {name: _feature(name, features[name], shape) for name, shape in shapes.items()}
+    return number, objective, {name: _feature(name, features[name], shape) for name, shape in shapes.items()}
 
 
 def _feature(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -70,10 +70,12 @@ def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) ->
     """
     traits = abilities.of_domain(search.domain)
     layout = {} if traits.layout is None else {"layout": [[name, list(shape)] for name, shape in traits.layout]}
+    names = {} if traits.objective_names is None else {"objective_names": list(map(str, traits.objective_names))}
     return (
         {name: origin[name] for name in identity.ORIGIN}
         | {"config": config, "objective_range": traits.objective_range}
         | layout
+        | names
     )
 
 
@@ -242,6 +244,7 @@ def _check_header(path: Path, about: Mapping[str, Any]) -> None:
     if about.get(_CHECKSUM) not in (None, _checksum({name: value for name, value in about.items() if name != _CHECKSUM})):
         raise UserError(f"{path} is damaged: its checksum does not fit what it holds", _AGAIN)
     bounds, dims, scale = about.get("bounds"), about.get("dims"), about.get("objective_range")
+    names = about.get("objective_names", [])
     sound = {
         "kind": isinstance(about.get("kind"), str),
         "bounds": isinstance(bounds, list) and len(bounds) > 0 and all(_is_pair(each) and each[0] < each[1] for each in bounds),
@@ -252,6 +255,7 @@ def _check_header(path: Path, about: Mapping[str, Any]) -> None:
         and all(isinstance(each, str) for each in about["encodings"].values()),
         "config": isinstance(about.get("config", {}), dict),
         "evaluations": isinstance(about.get("evaluations", 0), int),
+        "objective_names": isinstance(names, list) and all(isinstance(name, str) for name in names),
         "objective_range": scale is None or (_is_pair(scale) and scale[0] < scale[1]),
     }
     wrong = [name for name, is_sound in sound.items() if not is_sound]

@@ -1,7 +1,7 @@
 """Solutions found earlier or elsewhere: a run's archive, a pyribs data frame, a QDax map, a table of ours.
 
 They are the initial population of a run (``from=``); the claims of their file are compared with the domain's own
-evaluation. N solutions, D genes, M measures.
+evaluation. N solutions, D genes, M measures, K objectives.
 """
 
 from dataclasses import dataclass, replace
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from qd import abilities, programs
 from qd.archives import objects
 from qd.store import archive_file, checkpoints_of_openevolve, tables
 from qd.support import links, read_files, run_files
 from qd.support.errors import UserError
-from qd.types import Array, Batch, Domain
+from qd.types import OBJECTIVES, Array, Batch, Domain, Evaluation
 
 _SAME = 1e-4  # of the scale of a number: what another machine's arithmetic may do
 _ROUNDING = 2.0**-22  # of a number: two roundings to float32
@@ -31,10 +32,11 @@ class ImportedSolutions:
 
     source: str
     solutions: Array  # [N, ...]
-    objective: np.ndarray  # [N] as claimed
+    objective: np.ndarray  # [N] as claimed, or [N, K] of a domain with K objectives
     measures: np.ndarray | None  # [N, M] as claimed
     empty: int = 0  # rows that hold no solution
     unreadable: bool = False  # the measures are there, but are no numbers
+    own: np.ndarray | None = None  # [N] of K objectives what the loop makes of them: the row's own hypervolume
 
     def compare(self, batch: Batch) -> dict[str, Any]:
         """Compares the claims with a domain's own evaluation of the solutions.
@@ -46,9 +48,14 @@ class ImportedSolutions:
             Fields of an event: how many objectives and measures differ, by how much the objective does, how many solutions
             failed, and why the measures were not compared where they were not.
         """
-        objective, valid = np.asarray(batch.evaluation.objective, float), np.asarray(batch.status) >= 0
-        differs = _differs(self.objective[valid], objective[valid])
-        off = float(np.abs(objective - self.objective)[valid][differs].max(initial=0))
+        claims, objective, valid = self.objective, batch.evaluation.objective, np.asarray(batch.status) >= 0
+        if self.own is not None:  # an archive without fronts stores one objective
+            several = batch.evaluation.features.get(OBJECTIVES)
+            claims, objective = (self.own, objective) if several is None else (claims, several)
+        objective = np.asarray(objective, float)
+        different = _differs(claims[valid], objective[valid])
+        off = float(np.abs(objective - claims)[valid][different].max(initial=0))
+        differs = different.reshape(len(different), -1).any(axis=1)
         table: dict[str, Any] = {
             "source": self.source,
             "solutions": len(self.objective),
@@ -115,25 +122,39 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
     Raises:
         ValueError: nothing of that name exists, it holds no solutions, or none that the domain can evaluate.
     """
-    path = Path(source)
+    path, ranges = Path(source), abilities.of_domain(domain).objective_ranges
     if (path / run_files.ARCHIVE_HEADER).is_file():
-        content = _of_run(path)
+        content = _of_run(path, ranges is not None)
     elif npy := _qdax_files(path):
         content = _of_qdax(path, npy)
     elif checkpoint := checkpoints_of_openevolve.find(path):
         sources, scores = checkpoints_of_openevolve.read(checkpoint)
         content = ImportedSolutions(str(checkpoint), sources, scores, None)
     elif path.suffix.lower() in tables.READERS and path.is_file():
-        content = _of_table(path)
+        content = _of_table(path, ranges is not None)
     else:
         raise UserError(
             f"{source} {_kind(path)}",
-            f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns "
-            "solution_0, solution_1, ... and objective, a folder that QDax saved, or a checkpoint of openevolve",
+            f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns solution_0, solution_1, ... and "
+            "objective (of several objective_0, objective_1, ...), a folder that QDax saved, or a checkpoint of openevolve",
         )
     if len(content.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")
-    return _fit_to_domain(content, domain)
+    return _with_own(_fit_to_domain(content, domain), domain)
+
+
+def _with_own(content: ImportedSolutions, domain: Domain) -> ImportedSolutions:
+    """Adds the own hypervolumes of several objectives. Raises UserError where the domain has another number of them."""
+    if content.objective.ndim == 1:
+        return content
+    count, ranges = content.objective.shape[1], abilities.of_domain(domain).objective_ranges
+    if len(ranges or (0,)) != count:
+        raise UserError(
+            f"{content.source} claims {count} objectives of each solution, and {_name(domain)} has {len(ranges or (0,))}",
+            "type the domain that they come from (domain=...), or correct its objective_range",
+        )
+    own = programs.with_one_objective(domain, Evaluation(content.objective, {})).objective
+    return replace(content, own=np.asarray(own, float))
 
 
 def _kind(path: Path) -> str:
@@ -147,18 +168,18 @@ def _kind(path: Path) -> str:
     return f"is of a kind that is not read ({path.suffix or 'no ending'}{f': it looks like {sign}' if sign else ''})"
 
 
-def _of_run(path: Path) -> ImportedSolutions:
+def _of_run(path: Path, several: bool) -> ImportedSolutions:
     links.check(path)
     columns = archive_file.load(path).columns
     oldest_first = np.argsort(columns["id"], kind="stable")
-    solutions, objective, measures = (columns[name][oldest_first] for name in ("solution", "objective", "measures"))
+    goals = OBJECTIVES if several and OBJECTIVES in columns else "objective"
+    solutions, objective, measures = (columns[name][oldest_first] for name in ("solution", goals, "measures"))
     return ImportedSolutions(str(path), solutions, objective.astype(float), measures.astype(float))
 
 
-def _of_table(path: Path) -> ImportedSolutions:
+def _of_table(path: Path, several: bool) -> ImportedSolutions:
     columns = tables.READERS[path.suffix.lower()](path)
-    if "objective" not in columns:
-        raise UserError(f"{path} has no column objective; it has {', '.join(list(columns)[:10])}")
+    objective = _claims(path, columns, several)
     solutions = columns.get("solution")
     if solutions is None:
         solutions = tables.block(columns, "solution")
@@ -172,8 +193,21 @@ def _of_table(path: Path) -> ImportedSolutions:
     if measures is not None and measures.dtype == object:
         measures = tables.parse_printed(measures)
         unreadable = measures is None
-    content = _without_empty(str(path), solutions, tables.numbers(path, columns, "objective"), measures)
-    return replace(content, unreadable=unreadable)
+    return replace(_without_empty(str(path), solutions, objective, measures), unreadable=unreadable)
+
+
+def _claims(path: Path, columns: tables.Columns, several: bool) -> np.ndarray:
+    """The objectives of a table: [N], or [N, K] of a domain with several, in columns as qd export or as others name them."""
+    for name in (OBJECTIVES, "objective") if several else ():
+        claims = tables.block(columns, name)
+        if claims is not None and claims.ndim == 2:
+            return tables.numbers(path, {name: claims}, name, width=claims.shape[1])
+    if "objective" in columns:
+        return tables.numbers(path, columns, "objective")
+    there = ", ".join(list(columns)[:10])
+    if "objective_0" in columns:
+        raise UserError(f"{path} has several objectives, and the domain one", "type a domain of several: domain=...")
+    raise UserError(f"{path} has no column objective; it has {there}")
 
 
 def _qdax_files(path: Path) -> dict[str, Path] | None:
@@ -188,11 +222,16 @@ def _qdax_files(path: Path) -> dict[str, Path] | None:
 def _of_qdax(path: Path, files: dict[str, Path]) -> ImportedSolutions:
     arrays = {name: _npy(file) for name, file in files.items()}
     solutions, objective, measures = (arrays[name] for name in _QDAX)
-    objective = objective.reshape(len(objective), int(np.prod(objective.shape[1:])))
-    if len({len(column) for column in arrays.values()}) != 1 or objective.shape[1] != 1 or solutions.ndim < 2:
+    if objective.ndim == 3 and all(column.shape[:2] == objective.shape[:2] for column in arrays.values()):  # fronts of MOME
+        solutions, objective, measures = (column.reshape(-1, *column.shape[2:]) for column in (solutions, objective, measures))
+    objective = _flat(objective)
+    if len({len(column) for column in arrays.values()}) != 1 or objective.shape[1] < 1 or solutions.ndim < 2:
         shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in arrays.items())
-        raise UserError(f"{path} is no map of QDax with one fitness a cell: it holds {shapes}; solutions must be [cells, D]")
-    return _without_empty(str(path), solutions, objective[:, 0].astype(float), measures.astype(float))
+        raise UserError(
+            f"{path} is no map of QDax: it holds {shapes}; solutions must be [cells, D], of fronts [cells, rows, D]"
+        )
+    objective = objective[:, 0] if objective.shape[1] == 1 else objective
+    return _without_empty(str(path), solutions, objective.astype(float), measures.astype(float))
 
 
 def _npy(file: Path) -> np.ndarray:
@@ -203,11 +242,11 @@ def _npy(file: Path) -> np.ndarray:
 
 
 def _without_empty(source: str, solutions: Array, objective: np.ndarray, measures: np.ndarray | None) -> ImportedSolutions:
-    """Leaves out empty cells: their objective is -inf or NaN, or inf beside a solution that is not finite."""
+    """Leaves out empty cells: an objective is -inf or NaN, or inf beside a solution that is not finite."""
     finite = np.ones(len(objective), bool)
     if solutions.dtype != object:
         finite = np.asarray(np.isfinite(_flat(solutions)).all(axis=1))
-    there = np.isfinite(objective) | (np.isposinf(objective) & finite)
+    there = (np.isfinite(_flat(objective)) | (np.isposinf(_flat(objective)) & finite[:, None])).all(axis=1)
     if not np.all(finite[there]):
         row = int(np.flatnonzero(there & ~finite)[0])
         raise UserError(f"row {row + 1} of {source} has an objective, but its solution is not finite", "correct or remove it")

@@ -175,23 +175,25 @@ def parse_printed(column: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def numbers(path: Path, columns: Columns, name: str) -> np.ndarray:
+def numbers(path: Path, columns: Columns, name: str, width: int = 0) -> np.ndarray:
     """Returns a column as floats.
 
     Args:
         path: the file, for the message.
         columns: a table of N rows that has the column.
         name: of the column.
+        width: how many numbers a row has; 0: one by itself.
 
     Returns:
-        [N]
+        [N], or [N, width]
 
     Raises:
-        UserError: it holds anything else than one number a row.
+        UserError: it holds anything else.
     """
     column = columns[name]
-    if column.dtype.kind not in "biuf" or column.ndim != 1:
-        raise UserError(f"the column {name} of {path} holds something else than one number a row, e.g. {column[0]!r}")
+    if column.dtype.kind not in "biuf" or column.shape[1:] != ((width,) if width else ()):
+        what = f"{width} numbers" if width else "one number"
+        raise UserError(f"the column {name} of {path} holds something else than {what} a row, e.g. {column[0]!r}")
     return column.astype(float)
 
 

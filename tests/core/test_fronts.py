@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feedback.descriptors.select import Select
-from qd import archives, keys, metrics
+from qd import abilities, archives, keys, metrics
 from qd.archives import Fronts, Grid
 from qd.archives.pareto import crowding, hypervolume, hypervolumes, improvement, select, shares
 from qd.emitters.fronts import VaryFronts
@@ -126,8 +126,6 @@ def test_the_value_of_a_row_is_what_it_adds_to_the_hypervolume_of_its_front():
 
 def test_what_does_not_fit_is_refused():
     archive, here = opened(2, 4), np.full((3, 2), 0.1, np.float32)
-    with pytest.raises(UserError, match=r"reference point \(-1\.0, -1\.0\) is above all 3 rows: .* \(-2\.0, -2\.0\)"):
-        offer(archive, 0, here, np.full((3, 2), -2, np.float32))
     offer(archive, 0, here, np.ones((3, 2), np.float32))
     with pytest.raises(UserError, match="a batch has 3 objectives, and those before it 2"):
         offer(archive, 3, here, np.ones((3, 3), np.float32))
@@ -146,6 +144,7 @@ class Two:
 
     count: int = 2
     objective_range: Any = ((-3.0, 1.0), (-3.0, 1.0))
+    broken: tuple[int, ...] = ()  # objectives that are never numbers
     pure: bool = False
 
     def sample(self, key, n):
@@ -154,6 +153,7 @@ class Two:
     def evaluate(self, keys, solutions):
         x, y = solutions.T
         objectives = np.stack([x - y**2, y - x**2], 1)[:, : self.count]
+        objectives[:, list(self.broken)] = np.nan
         return Evaluation(np.where(x[:, None] < -0.7, np.nan, objectives), {"xy": solutions})
 
 
@@ -180,6 +180,26 @@ def test_a_search_of_two_objectives_keeps_fronts_and_the_own_hypervolume_as_obje
     assert batch.evaluation.objective.shape == (60,) and "objectives" not in batch.evaluation.features
 
 
+def test_what_generation_0_cannot_go_on_from_is_named():
+    domain = Two(objective_range=((5.0, 6.0), (-3.0, 1.0)))
+    for archive, seen in (
+        (Fronts((4, 4), domain.objective_range), r": their best .* are \(0\.\d+, 0\.\d+\)"),
+        (Grid((4, 4)), "; type"),
+    ):
+        with pytest.raises(UserError, match=rf"reference point \(5\.0, -3\.0\) is above all 60 rows of generation 0{seen}"):
+            start(search_of(domain, archive), keys.new(0), domain.sample(keys.new(1), 60))
+    domain = Two(broken=(1,))
+    with pytest.raises(UserError, match=r"all 60 solutions .* failed: .*\(number 1, counted from 0, is so in all"):
+        start(search_of(domain, Fronts((4, 4), domain.objective_range)), keys.new(0), domain.sample(keys.new(1), 60))
+
+
+def test_one_objective_may_state_its_range_as_one_pair_of_several():
+    one, plain = Two(1, ((-3.0, 1.0),)), Two(1, (-3.0, 1.0))
+    assert abilities.of_domain(one).objective_range == (-3.0, 1.0) and abilities.of_domain(one).objective_ranges is None
+    states = [start(search_of(each, Grid((4, 4))), keys.new(0), each.sample(keys.new(1), 60))[0] for each in (one, plain)]
+    assert states[0].archive.stats.obj_max == states[1].archive.stats.obj_max > -3
+
+
 def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():
     domain = Two(objective_range=((0.0, 1.0),) * 3)
     with pytest.raises(UserError, match="gave 2 objectives for each .* an objective_range of 3 pairs"):
@@ -192,12 +212,12 @@ def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():
 def test_parents_are_drawn_by_cells_and_within_a_front_evenly_or_by_crowding():
     goals = np.array([[[0, 10], [1, 9], [10, 0]], [[3, 3], [0, 0], [0, 0]], [[0, 0], [1, 2], [2, 1]]], np.float32)
     filled = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 1]], bool)
-    assert np.allclose(shares(goals, filled), [[1, 1 / 2, 1], [1, 0, 0], [0, 1, 1]] * np.array([[4], [1], [1]]))
+    assert np.allclose(shares(goals, filled), [[0.4, 2, 3.6], [1, 0, 0], [0, 4, 4]])  # an end has its only gap twice
     archive = opened(2, 3)
     offer(archive, 0, np.repeat(np.float32([[0.1, 0.1], [0.9, 0.9]]), [3, 1], axis=0), goals[[0, 0, 0, 1], [0, 1, 2, 0]])
     slots, ends = archive.drawn(keys.new(0), 6000, False), archive.drawn(keys.new(0), 6000, True)
     assert np.allclose(np.bincount(slots) / 6000, [1 / 6] * 3 + [0] * 12 + [1 / 2], atol=0.03)
-    assert np.allclose(np.bincount(ends)[:3] / 6000, [0.2, 0.1, 0.2], atol=0.03)
+    assert np.allclose(np.bincount(ends)[:3] / 6000, [1 / 30, 1 / 6, 3 / 10], atol=0.03)
     domain = Two()
     search = search_of(domain, Fronts((4, 4), domain.objective_range, 5))
     search = search._replace(emitter=VaryFronts(IsoLine(), 40, crowding=True))

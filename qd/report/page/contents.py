@@ -177,7 +177,7 @@ def _add_elites(
     arrays |= {name: columns[name] for name in ("id", "objective", "measures")} | {"cell": columns["index"]}
     facts["measures"] = [str(name) for name in record.names]
     facts["axis_labels"] = record.axis_labels
-    facts["features"] = []
+    facts["features"], facts["objective_names"] = [], archive.about.get("objective_names", [])
     for name, column in columns.items():
         wide = column.reshape(len(column), -1) if column.dtype.kind in "fiub" else np.zeros((0, 0))
         if name in _OWN or not 0 < wide.shape[1] <= 8 or np.array_equal(wide, columns["measures"]):

@@ -7,6 +7,7 @@ class Front {
     this.select = select;
     this.names = model.facts.features.filter((name) => /^objectives\[\d+\]$/.test(name));
     this.columns = this.names.map((name) => model.arrays.get(`feature ${name}`));
+    if (model.facts.objective_names.length === this.names.length) this.names = model.facts.objective_names;
     this.rows = new Map();
     if (this.names.length > 1) model.cell.forEach((cell, row) => { if (!this.rows.has(cell)) this.rows.set(cell, []); this.rows.get(cell).push(row); });
   }

@@ -11,16 +11,17 @@ import numpy as np
 
 from qd.types import Array
 
-Apply = Callable[[int, Array], Array]  # (number of a layer, its inputs) -> its results
+Apply = Callable[..., Array]  # (number of a layer, its inputs, of keys and values also what is stored) -> its results
 BLOCK_PARTS = ("query", "key", "value", "output", "up", "down")  # products of an attention block, in order
+CACHED = ("keys", "values")  # kinds of layers without a kernel of their own: products by what earlier tokens left behind
 
 
 class Layer(NamedTuple):
     """One layer with a kernel: what is quantized."""
 
     name: str
-    kind: str  # conv | dense
-    shape: tuple[int, ...]  # conv: height, width, in, out; dense: in, out
+    kind: str  # conv | dense | keys | values
+    shape: tuple[int, ...]  # conv: height, width, in, out; dense: in, out; keys and values: tokens, width
     inputs: tuple[int, ...]  # one example's: conv H, W, in; dense (tokens,) in
     macs: int  # multiply-accumulates for one example
     stride: int = 1
@@ -28,8 +29,16 @@ class Layer(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Weights alone; there are shape[-1] biases more."""
+        """Weights alone, or numbers of a whole cache; there are ``biases`` more."""
         return prod(self.shape)
+
+    @property
+    def is_cached(self) -> bool:
+        return self.kind in CACHED
+
+    @property
+    def biases(self) -> int:
+        return 0 if self.is_cached else self.shape[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +56,25 @@ class Network:
 
     def __call__(self, x: Array) -> Array:
         """The full-precision forward pass."""
-        return self.forward(lambda i, x: linear(self.layers[i], x, self.weights[i]) + self.biases[i], x)
+        apply = lambda i, x, *stored: linear(self.layers[i], x, self.weights[i], *stored) + self.biases[i]
+        return self.forward(apply, x)
 
 
-def linear(layer: Layer, x: Array, kernel: Array) -> Array:
+def linear(layer: Layer, x: Array, kernel: Array, stored: Array | None = None) -> Array:
     """A convolution or a product, without bias.
 
     Args:
         layer: gives kind and stride.
-        x: conv: [B, H, W, in]; dense: [B, in] or [B, T, in].
-        kernel: shaped as ``layer.shape``.
+        x: conv: [B, H, W, in]; dense: [B, in] or [B, T, in]; keys: queries [B, H, T, D / H]; values: attention [B, H, T, T].
+        kernel: shaped as ``layer.shape``; of keys and values not used.
+        stored: the keys or values of all tokens, [B, H, T, D / H]; None for layers with a kernel.
 
     Returns:
-        conv (padding SAME): [B, H / stride, W / stride, out], sides rounded up; dense: [B, out] or [B, T, out].
+        conv (padding SAME): [B, H / stride, W / stride, out], sides rounded up; dense: [B, out] or [B, T, out]; keys:
+        [B, H, T, T]; values: [B, H, T, D / H].
     """
+    if stored is not None:
+        return x @ (stored.swapaxes(-1, -2) if layer.kind == "keys" else stored)
     if layer.kind == "dense":
         return x @ kernel
     strides = (layer.stride, layer.stride)

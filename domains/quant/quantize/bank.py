@@ -17,7 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.quant.networks.layers import Network, linear
-from domains.quant.quantize import calibration
+from domains.quant.quantize import calibration, inputs, salience, turns
+from domains.quant.quantize.inputs import fake_quantize
+from domains.quant.quantize.published import Hints
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
@@ -33,9 +35,10 @@ class Bank:
     network: Network
     weight_options: tuple[WeightOption, ...]  # W
     activation_options: tuple[ActivationOption, ...]  # A
-    weights: tuple[np.ndarray, ...]  # of layer l: float32 [W + 1, *shape]
+    weights: tuple[np.ndarray, ...]  # of layer l: float32 [W + 1, *shape]; of keys and values [W + 1, ...] how they are stored
     scales: np.ndarray  # float32 [L, A + 1, 3]: scale, zero, levels; levels 0: as it is
     stored_bits: np.ndarray  # [L, W] weights with scales and zero points, without biases
+    turns: tuple[np.ndarray, ...] | None = None  # of layer l: [A + 1, 1 + K], see inputs.turns; None: all inputs as they are
 
     @cached_property
     def size(self) -> int:
@@ -116,7 +119,7 @@ class Bank:
 
     @cached_property
     def _device(self) -> tuple[Any, ...]:
-        return jax.device_put((self.weights, tuple(self.network.biases), self.scales))
+        return jax.device_put((self.weights, tuple(self.network.biases), self.scales, self.turns))
 
 
 def build(
@@ -124,6 +127,7 @@ def build(
     weight_options: Sequence[WeightOption],
     activation_options: Sequence[ActivationOption],
     images: np.ndarray,
+    targets: np.ndarray | None = None,
 ) -> Bank:
     """Prepares every variant; ranges of inputs, and learned rounding, come from the calibration images.
 
@@ -132,53 +136,73 @@ def build(
         weight_options: the W options of every layer's weights.
         activation_options: the A options of every layer's inputs.
         images: the network's inputs to calibrate on, [N, H, W, 1] or [N, T, D].
+        targets: what the network should answer, [N, ...]; mixed channels are chosen by the loss.
 
     Returns:
         The bank; index W of weights and index A of activations are full precision.
 
     Raises:
-        ValueError: an option with learned rounding has a scale for each group.
+        ValueError: an option with learned rounding has a scale for each group, or mixed channels have no targets.
     """
-    inputs = calibration.inputs(network, images)
-    learns_rounding = any(option.format == "round" for option in weight_options)
-    weights, stored_bits = [], []
-    for layer, weight, x in zip(network.layers, network.weights, inputs, strict=True):
-        gram = calibration.gram(layer, x) if learns_rounding else None
-        variants = [option.quantize(weight, gram) for option in weight_options]
-        weights.append(np.stack([variant.values for variant in variants] + [weight]))
-        stored_bits.append([variant.stored_bits for variant in variants])
-    full_precision = np.array([1.0, 0.0, 0.0])
-    scales = [[option.fit(x) for option in activation_options] + [full_precision] for x in inputs]
+    x, stored = calibration.record(network, images)
+    weight_options, activation_options = tuple(weight_options), tuple(activation_options)
+    salient: Sequence[np.ndarray | None] = [None] * len(x)
+    if any(option.format == "mixed" for option in weight_options):
+        salient = salience.channels(network, images, targets)
+    weights, stored_bits, scales, turned = [], [], [], []
+    for i, layer in enumerate(network.layers):
+        factors = _factors(network, i, x[i], weight_options, activation_options)
+        if layer.is_cached:
+            rows = [inputs.cache_row(option, stored[i], layer.kind) for option in (*weight_options, None)]
+            weights.append(np.stack(rows))
+            stored_bits.append([inputs.cache_bits(option, layer, stored[i].shape[1]) for option in weight_options])
+        else:
+            gram = calibration.gram(layer, x[i]) if any(o.format in ("round", "groups") for o in weight_options) else None
+            hints = Hints(gram, factors.get("smooth"), factors.get("learned"), salient[i])
+            variants = [option.quantize(network.weights[i], gram, hints) for option in weight_options]
+            weights.append(np.stack([variant.values for variant in variants] + [network.weights[i]]))
+            stored_bits.append([variant.stored_bits for variant in variants])
+        fitted = [option.fit(turns.turn(x[i], option.turn, factors)) for option in activation_options]
+        scales.append([*fitted, np.array([1.0, 0.0, 0.0])])
+        turned.append(inputs.turns(activation_options, factors, 1 if layer.is_cached else x[i].shape[-1]))
+    are_plain = all(option.per == "tensor" and not option.turn for option in activation_options)
     return Bank(
         network,
-        tuple(weight_options),
-        tuple(activation_options),
+        weight_options,
+        activation_options,
         tuple(weights),
         np.array(scales, np.float32),
         np.array(stored_bits),
+        None if are_plain else tuple(turned),
     )
 
 
-def fake_quantize(x: Array, scale: Array) -> Array:
-    """Rounds inputs to the grid of (scale, zero, levels) and back; where levels is 0 they stay.
-
-    Args:
-        x: inputs of one layer, of any shape.
-        scale: [3] scale, zero point, and the largest code.
-
-    Returns:
-        (clip(round(x / scale) + zero, 0, levels) - zero) * scale, shaped as x; x itself where levels is 0.
-    """
-    code = jnp.clip(jnp.round(x / scale[0]) + scale[1], 0, scale[2])
-    return jnp.where(scale[2] > 0, (code - scale[1]) * scale[0], x)
+def _factors(
+    network: Network,
+    i: int,
+    x: np.ndarray,
+    weight_options: tuple[WeightOption, ...],
+    activation_options: tuple[ActivationOption, ...],
+) -> dict[str, np.ndarray]:
+    """What a layer's inputs are divided by, for each turn that an option asks for; queries and attention by nothing."""
+    names = {option.format for option in weight_options} | {option.turn for option in activation_options}
+    if network.layers[i].is_cached:
+        return {}
+    ways = {"smooth": turns.smooth, "learned": turns.learn}
+    return {
+        name: way(x, network.weights[i].reshape(-1, network.weights[i].shape[-1]))
+        for name, way in ways.items()
+        if name in names
+    }
 
 
 def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) -> Array:
-    (weights, biases, scales), layers = device, form.layers
+    (weights, biases, scales, turned), layers = device, form.layers
 
-    def apply(i: int, x: Array) -> Array:
-        kernel = weights[i][genes[0, i]]
-        return linear(layers[i], fake_quantize(x, scales[i, genes[1, i]]), kernel) + biases[i]
+    def apply(i: int, x: Array, *stored: Array) -> Array:
+        kernel, scale = weights[i][genes[0, i]], scales[i, genes[1, i]]
+        x = fake_quantize(x, scale) if turned is None else inputs.turned(x, scale, turned[i][genes[1, i]])
+        return linear(layers[i], x, kernel, *(inputs.fake_store(each, kernel) for each in stored)) + biases[i]
 
     return form(apply, images)
 
@@ -187,8 +211,8 @@ def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) ->
 def _program(form: Any) -> Any:
     """The compiled program of a form: (device arrays, genes [chunk, 2, L], images, how many count) -> outputs."""
 
-    def several(weights: Any, biases: Any, scales: Any, genes: Array, images: Array, count: Array) -> Array:
-        one = lambda each: _forward(form, (weights, biases, scales), each, images)
+    def several(weights: Any, biases: Any, scales: Any, turned: Any, genes: Array, images: Array, count: Array) -> Array:
+        one = lambda each: _forward(form, (weights, biases, scales, turned), each, images)
         if jax.default_backend() != "cpu":
             return jax.vmap(one)(genes)
         shape = jax.eval_shape(one, genes[0])

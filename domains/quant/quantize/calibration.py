@@ -19,20 +19,28 @@ def inputs(network: Network, images: np.ndarray) -> list[np.ndarray]:
         images: the network's inputs, [N, H, W, 1] or [N, T, D].
 
     Returns:
-        L arrays: conv [N, H, W, in]; dense [N, in] or [N, T, in].
+        L arrays: conv [N, H, W, in]; dense [N, in] or [N, T, in]; of keys queries, of values attention.
     """
+    return record(network, images)[0]
 
-    def layer_inputs(pixels: Any) -> list[Any]:
+
+def record(network: Network, images: np.ndarray) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+    """Returns each layer's inputs, and what layers of keys and values stored, by their numbers; arguments as in ``inputs``."""
+
+    def layer_inputs(pixels: Any) -> tuple[list[Any], dict[int, Any]]:
         values: list[Any] = [None] * len(network.layers)
+        cache: dict[int, Any] = {}
 
-        def apply(i: int, x: Any) -> Any:
+        def apply(i: int, x: Any, *stored: Any) -> Any:
             values[i] = x
-            return linear(network.layers[i], x, network.weights[i]) + network.biases[i]
+            cache.update({i: each for each in stored})
+            return linear(network.layers[i], x, network.weights[i], *stored) + network.biases[i]
 
         network.forward(apply, pixels)
-        return values
+        return values, cache
 
-    return [np.asarray(x) for x in jax.jit(layer_inputs)(images)]
+    values, cache = jax.jit(layer_inputs)(images)
+    return [np.asarray(x) for x in values], {i: np.asarray(each) for i, each in cache.items()}
 
 
 def gram(layer: Layer, x: np.ndarray) -> np.ndarray:

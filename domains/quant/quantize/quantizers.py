@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant.quantize import grids, rounding
+from domains.quant.quantize import grids, published, rounding, turns
+from domains.quant.quantize.published import Hints
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 SIGNED_BITS = 7  # at most, of int8 weights in an integer kernel: 2 * 255 * 2^(7 - 1) = 32,640 fits into 16 bits
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
-FORMATS = ("int", *grids.FORMATS, "codebook", "hadamard", "round", "sparse")
+FORMATS = ("int", *grids.FORMATS, "codebook", "round", "sparse", *turns.TURNS[1:], *published.FORMATS)
 _RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
 _PERCENTILE, _ACTIVATION_PERCENTILE = 99.5, 99.9
 
@@ -34,7 +35,8 @@ class WeightOption:
     """One way to store a weight."""
 
     bits: int = 8  # of one code
-    format: str = "int"  # round: int, rounded by GPTQ; hadamard: int of the rotated weight; sparse: int, two of four kept
+    # round: int, rounded by GPTQ; hadamard, smooth, learned: int of the weight as turns.py turns it; sparse: int, two of four kept
+    format: str = "int"
     symmetric: bool = True  # -(2^(b-1) - 1) ... 2^(b-1) - 1; else 2^b levels, a whole zero point, and 0 in the range
     per: str = "channel"
     clip: str = "minmax"
@@ -72,12 +74,13 @@ class WeightOption:
         """Whether weights are looked up in a table of values: few bits in the file, full precision in the kernel."""
         return self.per != "group" and (self.format == "codebook" or self.format[:2] in ("fp", "nf"))
 
-    def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None) -> QuantizedWeight:
+    def quantize(self, weight: np.ndarray, gram: np.ndarray | None = None, hints: Hints | None = None) -> QuantizedWeight:
         """Quantizes one layer's weight.
 
         Args:
             weight: [..., out].
             gram: X'X [K, K] of its inputs, which `round` needs.
+            hints: what formats of papers need besides.
 
         Returns:
             The rounded weight, its codes and scales where they exist, and its size in bits.
@@ -89,8 +92,12 @@ class WeightOption:
             return _codebook(weight, self.bits)
         if self.format in grids.FORMATS:
             return _on_grid(weight, self)
-        if self.format == "hadamard":
-            return _rotate_and_round(weight, self)
+        if self.format in turns.TURNS:
+            return _turn_and_round(weight, self, hints or Hints())
+        if self.format in published.FORMATS:
+            flat = weight.reshape(-1, weight.shape[-1]).astype(np.float64)
+            values, stored_bits = published.FORMATS[self.format](flat, self.bits, hints or Hints())
+            return QuantizedWeight(values.reshape(weight.shape).astype(np.float32), None, None, None, stored_bits)
         mask = rounding.two_of_four(weight) if self.format == "sparse" else np.ones(weight.shape, bool)
         affine = _affine(weight * mask, self)
         if self.format == "round":
@@ -111,10 +118,19 @@ class ActivationOption:
     bits: int = 8
     clip: str = "minmax"
     symmetric: bool = False
+    per: str = "tensor"  # token: each has a range of its own, found as it comes
+    turn: str = ""  # a name of turns.py: what is done to inputs before they are rounded, and undone after
 
     def __post_init__(self) -> None:
-        if self.clip not in CLIPS:
-            raise unknown("clip", self.clip, CLIPS)
+        for name, value, choices in (
+            ("clip", self.clip, CLIPS),
+            ("per", self.per, ("tensor", "token")),
+            ("turn", self.turn, turns.TURNS),
+        ):
+            if value not in choices:
+                raise unknown(name, value, choices)
+        if self.per == "token" and self.clip != "minmax":
+            raise UserError(f"a range for each token is not clipped by {self.clip}", "type clip='minmax'")
         if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
             raise UserError(f"{self.bits} bits cannot be an input's", f"type 2 to 8, or {FULL_BITS} to leave it as it is")
 
@@ -124,12 +140,16 @@ class ActivationOption:
 
     @property
     def name(self) -> str:
-        return "fp32" if self.full else f"int{self.bits} {'sym' if self.symmetric else 'asym'} tensor {self.clip}"
+        words = (f"int{self.bits}", "sym" if self.symmetric else "asym", self.per, self.clip, self.turn)
+        return "fp32" if self.full else " ".join(word for word in words if word)
 
     def fit(self, x: np.ndarray) -> np.ndarray:
-        """Returns (scale, zero, levels) for inputs x: code = clip(round(x / scale) + zero, 0, levels); levels 0: as it is."""
+        """Returns (scale, zero, levels) for turned inputs x: code = clip(round(x / scale) + zero, 0, levels); levels 0: as it is."""
         if self.full:
             return np.array([1.0, 0.0, 0.0])
+        if self.per == "token":
+            levels = 2**self.bits - 2 if self.symmetric else 2**self.bits - 1
+            return np.array([1.0, levels // 2 if self.symmetric else 0, levels])
         rows = np.asarray(x, np.float32).reshape(1, -1)
         if rows.shape[1] > 1 << 17:  # a calibration set has more values than a range needs, and its ends are kept
             rows = np.concatenate([rows[:, :: rows.shape[1] >> 16], rows.min(1)[:, None], rows.max(1)[:, None]], 1)
@@ -218,14 +238,17 @@ def _codebook(weight: np.ndarray, bits: int) -> QuantizedWeight:
     return QuantizedWeight(values, None, None, None, weight.size * bits + 2**bits * SCALE_BITS)
 
 
-def _rotate_and_round(weight: np.ndarray, option: WeightOption) -> QuantizedWeight:
-    """Q(H w) turned back: rotated weights have no outliers (Ashkboos et al. 2024)."""
-    turn = rounding.hadamard(int(np.prod(weight.shape[:-1])))
-    flat = turn @ weight.reshape(len(turn), -1)
-    affine = _affine(flat, option)
-    return QuantizedWeight(
-        (turn.T @ affine.values).reshape(weight.shape).astype(np.float32), None, None, None, affine.stored_bits
-    )
+def _turn_and_round(weight: np.ndarray, option: WeightOption, hints: Hints) -> QuantizedWeight:
+    """S^-1 H Q(H' S w): turned weights have no outliers (Ashkboos et al. 2024)."""
+    flat = weight.reshape(-1, weight.shape[-1])
+    factors = {"smooth": hints.smooth, "learned": hints.learned}.get(option.format, np.ones(len(flat)))
+    if factors is None:
+        raise UserError(f"{option.name} needs its layer's inputs", "build the bank with calibration images")
+    matrix = rounding.hadamard(len(flat)) if option.format in turns.ROTATES else np.eye(len(flat))
+    affine = _affine(matrix.T @ (flat * factors[:, None]), option)
+    values = (matrix @ affine.values) / factors[:, None]
+    stored_bits = affine.stored_bits + (SCALE_BITS * len(flat) if option.format != "hadamard" else 0)
+    return QuantizedWeight(values.reshape(weight.shape).astype(np.float32), None, None, None, stored_bits)
 
 
 def _round_by_gptq(

@@ -33,7 +33,8 @@ def record(network: Network, images: np.ndarray) -> tuple[list[np.ndarray], dict
 
         def apply(i: int, x: Any, *stored: Any) -> Any:
             values[i] = x
-            cache.update({i: each for each in stored})
+            if stored:
+                (cache[i],) = stored
             return linear(network.layers[i], x, network.weights[i], *stored) + network.biases[i]
 
         network.forward(apply, pixels)

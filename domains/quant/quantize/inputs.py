@@ -93,8 +93,8 @@ def cache_row(option: WeightOption | None, stored: np.ndarray, kind: str) -> np.
     together, and queries are multiplied by it.
 
     Args:
-        option: of the layer's "weights"; None: full precision. ``smooth`` and ``learned`` are SmoothAttention, ``hadamard`` (and
-            ``learned``) rotates, and all other formats are plain rounding of so many bits.
+        option: of the layer's "weights"; None: full precision. ``smooth`` and ``learned`` are SmoothAttention, ``hadamard``
+            and ``learned`` rotate, and all other formats are plain rounding of so many bits.
         stored: keys or values on calibration data, [N, H, T, d].
         kind: keys or values; of values nothing is smoothed.
 

@@ -1,4 +1,4 @@
-"""Ways to store a weight that papers on language models propose: scales of two levels, nested bits, mixed channels, lost groups.
+"""Ways to store a weight, from papers on language models: scales of two levels, nested bits, mixed channels, sparse groups.
 
 Each is a function (weight [K, O], bits, hints) -> (values [K, O], stored bits). K inputs, O outputs, G inputs of a group.
 """

@@ -35,7 +35,7 @@ class WeightOption:
     """One way to store a weight."""
 
     bits: int = 8  # of one code
-    # round: int, rounded by GPTQ; hadamard, smooth, learned: int of the weight as turns.py turns it; sparse: int, two of four kept
+    # round: int, rounded by GPTQ; sparse: int, two of four kept; those of turns.py: int of the turned weight
     format: str = "int"
     symmetric: bool = True  # -(2^(b-1) - 1) ... 2^(b-1) - 1; else 2^b levels, a whole zero point, and 0 in the range
     per: str = "channel"
@@ -144,7 +144,7 @@ class ActivationOption:
         return "fp32" if self.full else " ".join(word for word in words if word)
 
     def fit(self, x: np.ndarray) -> np.ndarray:
-        """Returns (scale, zero, levels) for turned inputs x: code = clip(round(x / scale) + zero, 0, levels); levels 0: as it is."""
+        """Returns (scale, zero, levels) of turned inputs: code = clip(round(x / scale) + zero, 0, levels); levels 0: as is."""
         if self.full:
             return np.array([1.0, 0.0, 0.0])
         if self.per == "token":

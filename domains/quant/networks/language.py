@@ -1,8 +1,8 @@
 """A small language model in which all that is multiplied can be quantized: products by weights, by keys, and by values.
 
-Blocks of attention with rotary places (Su et al. 2021) and a two-layer net with squared ReLU, each after dividing by the root mean
-square without a learned scale. Inputs are embedded tokens; the embedding itself stays in 16 bits. N windows, T tokens, D width, H
-heads, V pieces.
+Blocks of attention with rotary places (Su et al. 2021) and a two-layer net with squared ReLU, each after dividing by the root
+mean square without a learned scale. Inputs are embedded tokens; the embedding itself stays in 16 bits. N windows, T tokens,
+D width, H heads, V pieces.
 """
 
 import hashlib

@@ -1,8 +1,9 @@
 """The text that the language model is trained on: Django's documentation, by document; and the pieces that it is cut into.
 
 Django 5.2 (Django Software Foundation and contributors, licence BSD-3-Clause), the source package on PyPI: its docs without the
-release notes, which repeat each other. A tenth of the documents validates, a tenth tests. Pieces are byte pairs (Sennrich et al.
-2016), learned on the documents to train on; a text is cut into the longest that fit, left to right. V pieces, N windows, T tokens.
+release notes, which repeat each other. A tenth of the documents validates, a tenth tests. Pieces are byte pairs (Sennrich et
+al. 2016), learned on the documents to train on; a text is cut into the longest that fit, left to right. V pieces, N windows,
+T tokens.
 """
 
 import hashlib

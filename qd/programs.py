@@ -50,20 +50,22 @@ def with_one_objective(domain: Domain, evaluation: Evaluation) -> Evaluation:
     Raises:
         UserError: the domain states no ranges, or those of another number of objectives.
     """
-    if not isinstance(evaluation, Evaluation) or np.ndim(evaluation.objective) != 2:
+    ranges = abilities.of_domain(domain).objective_ranges
+    if not isinstance(evaluation, Evaluation) or (ranges is None and np.ndim(evaluation.objective) != 2):
         return evaluation
     objectives, features = evaluation
     objectives = objectives if isinstance(objectives, jax.Array) else np.asarray(objectives)
-    count = np.shape(objectives)[1]
-    if count == 1:
-        return Evaluation(objectives[:, 0], features)
-    ranges = abilities.of_domain(domain).objective_ranges
-    if ranges is None or len(ranges) != count:
+    count = np.shape(objectives)[1] if np.ndim(objectives) == 2 else 1
+    if count != len(ranges or (None,)):
         states = "no objective_range of several" if ranges is None else f"an objective_range of {len(ranges)} pairs"
+        pairs = f"({', '.join(['(low, high)'] * count)}), one pair for each" if count > 1 else "(low, high)"
         raise UserError(
-            f"{type(domain).__name__}.evaluate gave {count} objectives for each solution, and the domain has {states}",
-            f"state objective_range = ({', '.join(['(low, high)'] * count)}), one pair for each",
+            f"{type(domain).__name__}.evaluate gave {count} objective{'s' * (count > 1)} for each solution, and the domain has "
+            f"{states}",
+            f"state objective_range = {pairs}, and return as many objectives in every batch",
         )
+    if ranges is None:
+        return Evaluation(objectives[:, 0], features)
     numpy = jnp if isinstance(objectives, jax.Array) else np
     low, high = numpy.asarray(ranges, objectives.dtype if objectives.dtype.kind == "f" else np.float32).T
     own = ((objectives - low) / (high - low)).clip(0).prod(axis=1)

@@ -1,6 +1,6 @@
 """A front in every cell: against a brute-force front, whatever the order of the rows, and with one objective a grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -198,6 +198,34 @@ def test_one_objective_may_state_its_range_as_one_pair_of_several():
     assert abilities.of_domain(one).objective_range == (-3.0, 1.0) and abilities.of_domain(one).objective_ranges is None
     states = [start(search_of(each, Grid((4, 4))), keys.new(0), each.sample(keys.new(1), 60))[0] for each in (one, plain)]
     assert states[0].archive.stats.obj_max == states[1].archive.stats.obj_max > -3
+
+
+@dataclass(frozen=True)
+class Changing(Two):
+    """Two objectives in the rehearsal and generation 0, then another number."""
+
+    then: int = 3
+    batches: list = field(default_factory=list, compare=False)
+
+    def evaluate(self, keys, solutions):
+        objectives, features = super().evaluate(keys, solutions)
+        self.batches.append(len(solutions))
+        if len(self.batches) > 2:
+            objectives = np.repeat(objectives[:, :1], self.then, axis=1) if self.then else objectives[:, 0]
+        return Evaluation(objectives, features)
+
+
+@pytest.mark.parametrize("then", [0, 1, 3])
+@pytest.mark.parametrize("fronts", [True, False])
+def test_batches_that_differ_in_their_number_of_objectives_are_refused(then, fronts):
+    domain = Changing(then=then)
+    archive = Fronts((4, 4), domain.objective_range, 5) if fronts else Grid((4, 4))
+    search = search_of(domain, archive)
+    state, _ = start(search, keys.new(0), domain.sample(keys.new(1), 60))
+    before = state.archive.data("objective").tolist()
+    with pytest.raises(UserError, match=f"gave {max(then, 1)} objectives? for each solution, .* an objective_range of 2 pairs"):
+        next(run(search, state, 200))
+    assert state.archive.data("objective").tolist() == before and domain.batches == [2, 60, 40]
 
 
 def test_ranges_of_another_number_are_refused_before_anything_is_evaluated():

@@ -15,7 +15,7 @@ from experiments.objectives.rivals import METHODS, dtlz, installed, rastrigins, 
 from qd.report.table import Row, Runs, summary
 
 BUDGETS = {"quick": (0,), "first": tuple(range(100, 105))}  # seeds; 0 to 9 were seen while this was written
-EVALUATIONS = 20_000
+EVALUATIONS = 10_000
 SCORES = ("moqd_score", "hypervolume", "coverage")
 CASES = {
     "rastrigins, 2 objectives": rastrigins(),

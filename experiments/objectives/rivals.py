@@ -86,10 +86,10 @@ def cma_me(problem: Problem, n: int, seed: int) -> Found:
         "ranker": "2imp",
         "sigma0": (high - low) / 6,
         "batch_size": BATCH // STRATEGIES,
-        "lower_bounds": low,
-        "upper_bounds": high,
+        "lower_bounds": (low,) * problem.domain.dim,
+        "upper_bounds": (high,) * problem.domain.dim,
     }
-    emitter = Ribs("EvolutionStrategyEmitter", STRATEGIES, settings)  # type: ignore[arg-type]
+    emitter = Ribs("EvolutionStrategyEmitter", settings, STRATEGIES)
     return _searched(Search(problem.domain, problem.descriptor, _archive(problem, True), emitter), n, seed, run)
 
 

@@ -25,7 +25,7 @@ KEPT = {  # folder -> the study that wrote it
     "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
-    "quant_forms": "quant.forms", "quant_front": "quant.front",
+    "quant_forms": "quant.forms", "quant_objectives": "objectives.quantized", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
     "mome": "objectives.mome", "mome_speed": "objectives.speed", "programs_beside_openevolve": "programs.beside_openevolve",
     "programs_packing": "programs.packing", "programs_sandbox_cost": "programs.sandbox_cost",

@@ -9,7 +9,7 @@ B batch, E episodes of one policy, T steps, F feet.
 
 import importlib.util
 import warnings
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import jax
@@ -20,6 +20,8 @@ from domains.walkers.robots import Robot
 from qd import keys as random
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation
+
+_INSTALL = "pip install --no-deps mujoco-mjx && pip install 'etils[epath]' trimesh"  # its mujoco would replace mujoco-core
 
 
 class Task(Protocol):
@@ -71,7 +73,7 @@ def check() -> None:
     if not is_installed():
         raise UserError(
             "engine=mjx needs the package mujoco-mjx, which is not installed",
-            "type pip install mujoco-mjx, or engine=mujoco, which is faster on a CPU",
+            f"type {_INSTALL}; or engine=mujoco, which is faster on a CPU",
         )
     if jax.default_backend() == "cpu":
         warnings.warn(
@@ -115,18 +117,18 @@ def _play(task: Task, solutions: Array, qpos: Array, qvel: Array) -> tuple:
     robot, network, feet = task.task_robot, task.network, len(task.task_robot.feet)
     model, layers = _on_device(task.model), network.unflatten(solutions)
     first = jax.vmap(lambda q, v: mjx.make_data(model).replace(qpos=q, qvel=v))(qpos, qvel)
-    advance = jax.vmap(lambda data: jax.lax.fori_loop(0, robot.frame_skip, lambda i, d: mjx.step(model, d), data))
+    advance = jax.vmap(partial(_advance, model, robot.frame_skip))
     forward = float(task.task != "omni")
 
     def step(carry: tuple, _: Array) -> tuple[tuple, dict[str, Array]]:
         data, alive, total, touch, end, lengths, fell = carry
         now = robot.observe(data.qpos, data.qvel)
         actions = network.act(layers, now)
-        after = advance(data.replace(ctrl=actions))
+        after, touches = advance(data.replace(ctrl=actions))
         stands = robot.stands(after.qpos, after.qvel)
         reward = robot.reward(after.qpos[:, 0] - data.qpos[:, 0], actions, stands, forward)
         own = alive[:, None]
-        total, touch = total + jnp.where(alive, reward, 0), touch + own * (after.sensordata[:, -feet:] > 0)
+        total, touch = total + jnp.where(alive, reward, 0), touch + own * (touches[:, -feet:] > 0)
         end, lengths, fell = jnp.where(own, after.qpos[:, :2], end), lengths + alive, fell | (alive & ~stands)
         kept = {"observations": jnp.where(own, now, 0), "actions": jnp.where(own, actions, 0)}
         kept["rewards"] = jnp.where(alive, reward, 0)
@@ -144,6 +146,21 @@ def _play(task: Task, solutions: Array, qpos: Array, qvel: Array) -> tuple:
     at = jnp.arange(n), lengths
     steps["observations"] = whole.at[at].set(following[jnp.arange(n), lengths - 1])
     return total, touch / jnp.maximum(lengths, 1)[:, None], end, lengths, fell, steps
+
+
+def _advance(model: Any, frame_skip: int, data: Any) -> tuple[Any, Array]:
+    """One robot after a control step, and its sensors one physics step before the end, where the C engine reads them.
+
+    After a step by Runge-Kutta MJX' own sensors are those of the last of its four stages.
+    """
+    from mujoco import mjx  # pyright: ignore[reportMissingImports]
+
+    def step(_: Array, carry: tuple) -> tuple:
+        data = carry[0]
+        return mjx.step(model, data), data.qpos, data.qvel
+
+    after, qpos, qvel = jax.lax.fori_loop(0, frame_skip, step, (data, data.qpos, data.qvel))
+    return after, mjx.forward(model, after.replace(qpos=qpos, qvel=qvel)).sensordata
 
 
 def _starts(task: Task, keys: Array, n: int) -> tuple[Array, Array]:

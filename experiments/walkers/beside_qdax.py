@@ -6,11 +6,13 @@ evaluation for all sides, and the same first 50 policies. QDax keeps steps after
 does not. QD score (0: QDax' offset, 1: our walker2d's best) on a grid of 32 x 32, by one function. Also measured: control
 steps a CPU second of that evaluation and of ours in MuJoCo.
 
-    qd study walkers.beside_qdax budget=quick|first      in an environment with qdax 0.5.0 and brax 0.12
+    qd study walkers.beside_qdax budget=quick|first      in an environment with qdax 0.5.0 and brax 0.14.2
 """
 
+import sys
 import time
 from functools import partial
+from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -217,6 +219,7 @@ def rows(runs: Runs) -> list[Row]:
 
 
 def _emitter_of_qdax(task: Task, method: str) -> Any:
+    _name_of_a_type()
     from qdax.core.emitters.mutation_operators import isoline_variation  # pyright: ignore[reportMissingImports]
     from qdax.core.emitters.pga_me_emitter import PGAMEConfig, PGAMEEmitter  # pyright: ignore[reportMissingImports]
     from qdax.core.emitters.standard_emitters import MixingEmitter  # pyright: ignore[reportMissingImports]
@@ -228,6 +231,13 @@ def _emitter_of_qdax(task: Task, method: str) -> Any:
         BATCH, 0.5, MORE.td3.steps, MORE.policy_steps, REPLAY, MORE.td3.hidden, batch_size=MORE.td3.minibatch
     )  # the rest are its defaults, and ours
     return PGAMEEmitter(settings, task.network, _State(task.env), vary)
+
+
+def _name_of_a_type() -> None:
+    """Lets QDax' emitter import the type of its environments: it names that of brax.v1, which brax 0.14 no longer has."""
+    for name in ("qdax.tasks.brax.v1", "qdax.tasks.brax.v1.envs", "qdax.tasks.brax.v1.envs.base_env"):
+        sys.modules.setdefault(name, ModuleType(name))
+    sys.modules["qdax.tasks.brax.v1.envs.base_env"].QDEnv = object  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class _State:

@@ -72,7 +72,9 @@ def test_auto_takes_mjx_where_jax_has_an_accelerator_and_it_is_there(monkeypatch
 
 def test_an_engine_that_is_not_there_says_what_to_install_and_a_slow_one_that_it_is_slow(monkeypatch):
     monkeypatch.setattr(mjx, "is_installed", lambda: False)
-    with pytest.raises(ValueError, match="engine=mjx needs the package mujoco-mjx.*pip install mujoco-mjx, or engine=mujoco"):
+    with pytest.raises(
+        ValueError, match="engine=mjx needs the package mujoco-mjx.*pip install --no-deps mujoco-mjx .*; or engine=mujoco"
+    ):
         Walker("hopper", engine="mjx")
     monkeypatch.setattr(mjx, "is_installed", lambda: True)
     with pytest.warns(UserWarning, match="compiles for minutes on a CPU .* type engine=mujoco"):

@@ -22,7 +22,7 @@ KEPT = {  # folder -> the study that wrote it
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",
     "episodes": "sparse.episodes", "eye_innovation": "eye.innovation", "eye_qdhf": "eye.qdhf",
     "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",
-    "generators": "benchmarks.generators", "lm_judges": "judges.accuracy",
+    "generators": "benchmarks.generators", "gflownets": "objectives.gflownets", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
     "quant_forms": "quant.forms", "quant_objectives": "objectives.quantized", "quant_front": "quant.front",

@@ -77,6 +77,7 @@ class OpenedAbilities(Protocol):
     centroids: Array | None = None  # [cells, M] of a CVT
     front_size: int = 1  # slots of the store in each cell
     own_scores: Callable[[], dict[str, float]] | None = None  # in place of those of one elite a cell
+    score_of: Callable[[Array, Array], float] | None = None  # cells [N], objectives [N, K] -> the QD score that they would have
     gives: tuple[str, ...] = ("value",)  # what its add returns of each row, besides the status; rankers need some of it
 
 

@@ -164,16 +164,32 @@ class OpenFronts(OpenGrid):
         slots = self._store.occupied_list
         objective = self._store._fields["objective"][slots].astype(np.float64)
         goals, cells = self._scaled(self._store._fields[OBJECTIVES][slots]), slots // self.front_size
-        order, n = np.argsort(cells, kind="stable"), int(self.cells)
-        volumes = pareto.hypervolumes(cells[order], goals[order])
         return {
             "elites": len(slots),
-            "coverage": 100 * len(volumes) / n,
-            "qd_score": 100 * float(volumes.sum()) / n,
+            "coverage": 100 * len(np.unique(cells)) / self.cells,
+            "qd_score": self._score(cells, goals),
             "best": float(objective.max()) if len(slots) else float("nan"),
             "mean": float(objective.mean()) if len(slots) else float("nan"),
             "hypervolume": pareto.hypervolume(goals),
         }
+
+    def score_of(self, cells: Array, goals: Array) -> float:
+        """Returns the MOQD score of rows, of which some may dominate others.
+
+        Args:
+            cells: [N].
+            goals: [N, K] in their own units; rows that are not finite count as none.
+        """
+        there = np.isfinite(goals).all(axis=1)
+        cells, goals = cells[there], goals[there]
+        order = np.argsort(cells, kind="stable")
+        order = order[~pareto.losers(cells[order], goals[order])]
+        return self._score(cells[order], self._scaled(goals[order]))
+
+    def _score(self, cells: np.ndarray, goals: np.ndarray) -> float:
+        """The MOQD score of rows in units of the ranges, of a cell none dominated by another."""
+        order = np.argsort(cells, kind="stable")
+        return 100 * float(pareto.hypervolumes(cells[order], goals[order]).sum()) / self.cells
 
     def _goals(self, goals: np.ndarray) -> np.ndarray:
         """Checks the objectives of a batch."""

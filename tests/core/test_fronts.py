@@ -101,6 +101,11 @@ def test_scores_are_sums_of_hypervolumes():
     scores = metrics.of_archive(archive, (0.0, 1.0))
     assert scores["qd_score"] == pytest.approx(100 * (0.75 + 0.25) / 2) and scores["hypervolume"] == pytest.approx(0.75)
     assert (scores["coverage"], scores["elites"]) == (100.0, 3)
+    data = archive.data()
+    assert archive.score_of(data["index"], data["objectives"]) == pytest.approx(scores["qd_score"])
+    worse = np.float32([[-1, -1], [np.nan, 3], [4.4, 4.4]])  # a failed row, and one that is dominated, change nothing
+    cells, both = np.append(data["index"], [0, 1, data["index"][0]]), np.concatenate([data["objectives"], worse])
+    assert archive.score_of(cells, both) == pytest.approx(scores["qd_score"])
     rng = np.random.default_rng(0)
     fronts = [front[select(front, 99)] for front in rng.random((20, 30, 2)) - 0.1]
     groups = np.repeat(np.arange(20), [len(front) for front in fronts])

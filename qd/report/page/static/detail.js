@@ -29,10 +29,11 @@ class Detail {
     const facts = element("dl", "", { class: "facts" });
     const add = (name, value) => facts.append(element("dt", name), element("dd", value));
     card.append(element("h3", `Elite ${id}`), ...this.plate(row, id), facts);
-    add("objective", number(model.objective[row]));
+    const title = (name) => this.front.titles.get(name) ?? name;
+    add(title("objective"), number(model.objective[row]));
     for (let i = 0; i < m; i++) add(model.axisName(i), model.measureText(row, i));
     if (model.facts.cells) add("cell", model.dims ? `${model.unravel(model.cell[row]).join(", ")} (number ${model.cell[row]})` : String(model.cell[row]));
-    for (const name of model.facts.features) add(name, number(model.arrays.get(`feature ${name}`)[row]));
+    for (const name of model.facts.features) add(title(name), number(model.arrays.get(`feature ${name}`)[row]));
     const family = model.family;
     const at = family ? family.place.get(id) : undefined;
     if (at !== undefined) this.addFamily(card, add, at);

@@ -7,7 +7,10 @@ class Front {
     this.select = select;
     this.names = model.facts.features.filter((name) => /^objectives\[\d+\]$/.test(name));
     this.columns = this.names.map((name) => model.arrays.get(`feature ${name}`));
-    if (model.facts.objective_names.length === this.names.length) this.names = model.facts.objective_names;
+    const words = model.facts.objective_names.length === this.names.length ? model.facts.objective_names : null;
+    this.titles = new Map(words ? this.names.map((name, k) => [name, `${name}: ${words[k]}`]) : []);
+    if (this.names.length > 1) this.titles.set("objective", "objective (own hypervolume)");
+    if (words) this.names = words;
     this.rows = new Map();
     if (this.names.length > 1) model.cell.forEach((cell, row) => { if (!this.rows.has(cell)) this.rows.set(cell, []); this.rows.get(cell).push(row); });
   }
@@ -44,14 +47,14 @@ class Front {
     return {
       across, up,
       x: (row) => 48 + ((this.columns[i][row] - across[0]) / (across[1] - across[0] || 1)) * (w - 60),
-      y: (row) => 10 + (1 - (this.columns[j][row] - up[0]) / (up[1] - up[0] || 1)) * (h - 44),
+      y: (row) => 24 + (1 - (this.columns[j][row] - up[0]) / (up[1] - up[0] || 1)) * (h - 58),
     };
   }
 
   draw(canvas, rows, chosen, i, j) {
     const [context, w, h] = sharp(canvas, 170), { across, up, x, y } = this.scales(w, h, i, j);
     context.strokeStyle = theme("line");
-    context.strokeRect(48, 10, w - 60, h - 44);
+    context.strokeRect(48, 24, w - 60, h - 58);
     for (const row of [...rows.filter((each) => each !== chosen), chosen]) {
       context.fillStyle = row === chosen ? theme("ring") : theme("accent");
       context.beginPath(); context.arc(x(row), y(row), row === chosen ? 5 : 3, 0, 7); context.fill();
@@ -61,15 +64,12 @@ class Front {
     context.fillText(short(across[0]), 48, h - 20);
     context.textAlign = "right";
     context.fillText(short(across[1]), w - 12, h - 20);
-    context.fillText(short(up[1]), 44, 18);
+    context.fillText(short(up[1]), 44, 32);
     context.fillText(short(up[0]), 44, h - 34);
     context.textAlign = "center";
-    context.fillText(this.names[i], 48 + (w - 60) / 2, h - 4);
-    context.save();
-    context.translate(12, 10 + (h - 44) / 2);
-    context.rotate(-Math.PI / 2);
-    context.fillText(this.names[j], 0, 0);
-    context.restore();
+    context.fillText(this.names[i], 48 + (w - 60) / 2, h - 4, w - 60);
+    context.textAlign = "left";
+    context.fillText(`↑ ${this.names[j]}`, 48, 15, w - 60);
   }
 
   choose(event, canvas, rows, i, j) {

@@ -138,13 +138,19 @@ class CellMap {
   }
 
   drawMark(context, row, colour) {
-    const place = row === null ? null : this.places.find((each) => each.row === row);
+    const place = row === null ? null : this.placeOf(row);
     if (!place) return;
     context.lineWidth = 2.5;
     context.strokeStyle = colour;
     if (place.path) context.stroke(place.path);
     else if (place.r) { context.beginPath(); context.arc(place.x, place.y, place.r + 3, 0, 7); context.stroke(); }
     else context.strokeRect(place.x - 1, place.y - 1, place.w + 2, place.h + 2);
+  }
+
+  // Where a row is drawn: by itself, or, where its cell shows another row of a front, that one's place.
+  placeOf(row) {
+    const cell = this.model.cell[row];
+    return this.places.find((each) => each.row === row) ?? this.places.find((each) => !each.r && each.cell === cell);
   }
 
   // What lies under a point of the canvas.
@@ -164,7 +170,7 @@ class CellMap {
 
   // The nearest visible elite in a direction, for the arrow keys.
   towards(row, dx, dy) {
-    const from = this.places.find((place) => place.row === row);
+    const from = this.placeOf(row);
     if (!from) return this.places[0] ?? null;
     let nearest = null, least = Infinity;
     for (const place of this.places) {

@@ -66,13 +66,12 @@ class Program:
             solutions: [B, D].
 
         Returns:
-            Objective [B] or [B, K] and features, name -> [B, ...], float32.
+            Objective [B] or [B, K], float64, and features, name -> [B, ...], float32.
 
         Raises:
             ProgramError: a call ended with an exit status other than 0, or printed no such JSON.
         """
-        failures = self._solutions.blank(len(solutions))
-        objective, features = failures.objective.astype(np.float32), failures.features
+        objective, features = self._solutions.blank(len(solutions))  # all failed
         for row, (key, solution) in enumerate(zip(keys, solutions, strict=True)):
             answer = self._call({"solution": solution.tolist(), "key": np.asarray(key).tolist()})
             objective[row], columns = _read(answer, self._solutions)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments import origin
 from qd.report.table import Runs
-from qd.support import json_lines
+from qd.support import growing
 
 COSTS = re.compile(r"second|training|per_s|per_cpu_s|_s$|_mb$|saved_|tokens")  # numbers of the machine, not of the search
 OLDER = "older"  # the fingerprint of a row that the present code does not make
@@ -77,7 +77,7 @@ class Check:
 
     def store(self) -> None:
         """Appends the results to the kept folder."""
-        json_lines.append(self.folder / "checks.jsonl", self.results)
+        growing.append(self.folder / "checks.jsonl", self.results)
         equal = sum(result["equal"] for result in self.results)
         print(f"{equal} of {len(self.results)} rows are equal; written to {self.folder / 'checks.jsonl'}")
 
@@ -108,7 +108,7 @@ def apply(folder: Path, runs: Runs) -> None:
         folder: of the results.
         runs: its rows.
     """
-    for record in json_lines.read(folder / "checks.jsonl"):
+    for record in growing.read(folder / "checks.jsonl"):
         key = record["case"], record["method"], record["seed"]
         if key in runs.records and not record["equal"]:
             runs.codes[key] = {OLDER}

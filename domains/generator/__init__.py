@@ -119,7 +119,7 @@ class Generator:
         image = self.draw(np.asarray(solutions))
         finite = np.isfinite(image).reshape(len(image), -1).all(axis=1)
         pixels = np.where(finite.reshape(-1, *(1,) * (image.ndim - 1)), image, np.float32(0))
-        objective = np.where(finite, np.asarray(self.score(pixels), np.float32), np.nan)
+        objective = np.where(finite, np.asarray(self.score(pixels), np.float64), np.nan)
         seen = {name: np.asarray(column) for name, column in features(self.views, lambda: pixels).items()}
         return Evaluation(objective, {"tone": _tone(pixels), "thumbnail": _thumbnail(pixels)} | seen)
 

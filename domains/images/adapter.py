@@ -66,7 +66,7 @@ class TextToImage:
         image = self.draw(np.asarray(solutions))
         finite = np.isfinite(image).all(axis=(1, 2, 3))
         pixels = np.nan_to_num(image)
-        objective = np.where(finite, np.asarray(self.score(pixels), np.float32), np.nan)
+        objective = np.where(finite, np.asarray(self.score(pixels), np.float64), np.nan)
         features = {"embedding": np.asarray(self.embed(pixels), np.float32)}
         return Evaluation(objective, features | {name: np.asarray(look(pixels)) for name, look in self.views})
 

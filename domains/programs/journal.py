@@ -4,15 +4,15 @@ A program is evaluated once: a run that was ended goes on with what stands in th
 """
 
 import hashlib
-import json
 import math
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FILE = "programs.jsonl"
+from qd.support import growing, run_files
+
+FILE = run_files.PROGRAMS
 _OUTPUT = 2_000  # characters of a program's output
 
 
@@ -43,15 +43,17 @@ class ProgramJournal:
         Args:
             folder: of the run; None: in memory alone.
             of: settings of problem and sandbox; evaluations of others are not used.
+
+        Raises:
+            UserError: a line of it is not what was written, or it is a link.
         """
         self._path = None if folder is None else Path(folder, FILE)
         self._of = hashlib.sha256(of.encode()).hexdigest()[:12]
         self._lock = threading.Lock()
-        self._appended = False  # whether this process has written to the file; else its last line may be cut off
         self.sources: dict[str, str] = {}
         self._records: dict[str, Record] = {}
         self._origins: dict[str, Origin] = {}
-        for line in _lines(self._path):
+        for line in [] if self._path is None else growing.read(self._path):
             self._take(line)
 
     def find(self, source: str) -> Record | None:
@@ -90,11 +92,7 @@ class ProgramJournal:
         with self._lock:
             self._take(line)
             if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                cut = not self._appended and self._path.exists() and not _ends_whole(self._path)
-                with self._path.open("ab") as file:  # closed at once: a run that is killed keeps it
-                    file.write(b"\n" * cut + json.dumps(line).encode() + b"\n")
-                self._appended = True
+                growing.append(self._path, [line])  # closed at once: a run that is killed keeps it
 
     def _take(self, line: dict[str, Any]) -> None:
         name = line.get("program", "")
@@ -110,24 +108,3 @@ class ProgramJournal:
 def name_of(source: str) -> str:
     """Returns the name of a program: 12 digits of its hash."""
     return hashlib.sha256(source.encode()).hexdigest()[:12]
-
-
-def _lines(path: Path | None) -> list[dict[str, Any]]:
-    if path is None or not path.exists():
-        return []
-    lines = []
-    for text in path.read_bytes().splitlines():
-        try:
-            line = json.loads(text)
-        except (json.JSONDecodeError, UnicodeDecodeError):  # cut off when the run was ended
-            continue
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        return not size or file.read(1) == b"\n"

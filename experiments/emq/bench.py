@@ -29,7 +29,7 @@ from domains.quant.quantize.bank import Bank, build
 from experiments import command
 from experiments.command import Names
 from experiments.emq.statistics import statistics
-from qd.support import json_lines
+from qd.support import growing
 from qd.support.atomic import replacing
 from qd.support.spelling import unknown
 
@@ -174,7 +174,7 @@ def evaluate(plan: BenchPlan, network: Network, configs: np.ndarray, path: Path)
     """
     images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
     judges, others = images.first(plan.judges), images.pixels[plan.judges :]
-    results = {record["config"]: record[_RESULT] for record in json_lines.read(path)}
+    results = {record["config"]: record[_RESULT] for record in growing.read(path)}
     bank = _bank(network)
     for at in range(0, len(configs), _PIECE):
         rows = configs[at : at + _PIECE]
@@ -186,7 +186,7 @@ def evaluate(plan: BenchPlan, network: Network, configs: np.ndarray, path: Path)
         each = (time.process_time() - begin) / len(rows)
         for row, *values in zip(rows, accuracy, agreement, strict=True):
             results[_key(row)] = [*map(float, values), each]
-        json_lines.append(path, [{"config": _key(row), _RESULT: results[_key(row)]} for row in rows])
+        growing.append(path, [{"config": _key(row), _RESULT: results[_key(row)]} for row in rows])
     columns = np.array([results[_key(row)] for row in configs])
     full = float(figures.accuracy(bank.logits(bank.full()[None], judges.pixels), judges.labels)[0])
     return columns[:, 0], columns[:, 1], full, float(columns[:, 2].sum())

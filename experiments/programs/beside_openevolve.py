@@ -34,7 +34,7 @@ from feedback.lm.local.server import Local
 from qd.report import table
 from qd.report.table import Row, Runs, summary
 from qd.store import archive_file, checkpoints_of_openevolve
-from qd.support import json_lines
+from qd.support import growing
 from qd.support.errors import UserError
 
 PROJECTS = {  # project -> its config
@@ -162,7 +162,7 @@ def _ours(project: Path, here: Path, url: str, seed: int, calls: int, method: st
     subprocess.run([sys.executable, "-m", "qd", "run", *words], check=True, stdout=subprocess.DEVNULL)
     (run,) = (here / "r").iterdir()
     columns = archive_file.load(run).columns
-    lines = [line for line in json_lines.read(run / "programs.jsonl") if "of" in line]
+    lines = [line for line in growing.read(run / "programs.jsonl") if "of" in line]
     evaluated = sum(
         line["seconds"] is not None or bool(line["output"]) for line in lines
     )  # the others are replies without code

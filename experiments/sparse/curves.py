@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qd.plots import bands
-from qd.support import json_lines
+from qd.support import growing
 
 Curve = list[tuple[float, ...]]
 Curves = dict[str, dict[str, dict[int, np.ndarray]]]  # case -> method -> seed -> [points, 2 + areas]
@@ -25,13 +25,13 @@ def append(path: Path, case: str, method: str, seed: int, curve: Curve) -> None:
         curve: its points.
     """
     points = [[round(x, 4) for x in point] for point in curve]
-    json_lines.append(path, [{"case": case, "method": method, "seed": seed, "curve": points}])
+    growing.append(path, [{"case": case, "method": method, "seed": seed, "curve": points}])
 
 
 def read(path: Path) -> Curves:
     """Reads curves; of a run done twice the last counts."""
     curves: Curves = {}
-    for record in json_lines.read(path):
+    for record in growing.read(path):
         curves.setdefault(record["case"], {}).setdefault(record["method"], {})[record["seed"]] = np.array(record["curve"])
     return curves
 

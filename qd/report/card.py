@@ -32,7 +32,7 @@ def write(run: Path, out: Path | None = None) -> Path:
     """
     runs.check(run, "qd export {} --card")
     links.check(run)
-    place = out or run / "card"
+    place = out or run / run_files.CARD
     archive = archive_file.load(run)
     config = archive.about.get("config", {})
     title = f"{figures.plain_text(config.get('name', 'run'))}, seed {config.get('seed', '?')}"

@@ -19,7 +19,7 @@ from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
-from qd.support import atomic, json_lines, read_files, run_files
+from qd.support import atomic, growing, read_files, run_files
 from qd.support.errors import UserError
 from qd.support.moved import current
 
@@ -125,7 +125,7 @@ def _figure_of_curves(run: Path, rows: Any, title: str) -> Figure:
         *(panel for panel in OPTIONAL if panel.column in rows),
         *(CurvePanel(name, name.replace("_", " "), "no number is defined") for name in own),
     )
-    return curves(rows, title, panels, _refits(run / run_files.EVENTS))
+    return curves(rows, title, panels, _refits(run))
 
 
 def _own_metrics(run: Path) -> list[str]:
@@ -213,9 +213,9 @@ def plain_text(text: Any) -> str:
     return str(text).replace("$", r"\$") if str(text).count("$") > 1 else str(text)
 
 
-def _refits(path: Path) -> list[int]:
+def _refits(run: Path) -> list[int]:
     """Returns the evaluations at which the descriptor was fitted again."""
-    events = [event for event in json_lines.read(path) if event.get("event") in ("refit", "relearn")]
+    events = [event for event in growing.events(run) if event.get("event") in ("refit", "relearn")]
     return [event["evaluations"] for event in events if isinstance(event.get("evaluations"), int)]
 
 

@@ -10,7 +10,7 @@ from qd.plots.map_film import Change, map_film
 from qd.report import figures as map_figures
 from qd.report.page import timeline
 from qd.store import archive_file, history, metrics_file, renderings, runs
-from qd.support import atomic, json_lines, run_files
+from qd.support import atomic, growing, run_files
 from qd.support.errors import UserError
 
 
@@ -121,7 +121,7 @@ def _changes(run: Path, archive: archive_file.StoredArchive, frames: int) -> lis
     """Replays the history; where cells have changed their meaning, today's elites appear as they were found."""
     columns, total = archive.columns, int(archive.about["evaluations"])
     rows = history.load(run)
-    events = json_lines.read(run / run_files.EVENTS)
+    events = growing.events(run)
     metrics = metrics_file.metrics(run / run_files.METRICS)
     clock = (metrics["generation"], metrics["evals"]) if {"generation", "evals"} <= metrics.keys() else None
     line = timeline.replay(rows, total, frames, clock)

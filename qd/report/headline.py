@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd.store import metrics_file
-from qd.support import read_files, run_files
+from qd.support import growing, read_files, run_files
 
 
 class Figure(NamedTuple):
@@ -44,6 +44,7 @@ def figures(run: Path, evaluations: Any = None) -> list[Figure]:
         UserError: result.json or metrics.csv cannot be read.
     """
     path = run / run_files.METRICS
+    growing.check(run, (run_files.METRICS,))
     row: dict[str, Any] = metrics_file.last_row(path) if path.is_file() else {}
     result = run / run_files.RESULT
     final = read_files.json_object(result, "give the run's command once more").get("metrics") if result.is_file() else None

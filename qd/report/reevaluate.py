@@ -7,7 +7,6 @@ lies in another's cell keeps it only where it is better.
 N elites, R repeats.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from qd import abilities, metrics, referee
 from qd.config.build import build
 from qd.store import archive_file, checkpoint, runs, trusted
-from qd.support import atomic, run_files
+from qd.support import atomic, read_files, run_files
 from qd.support.errors import UserError
 from qd.types import Params, Rows, Search
 
@@ -60,7 +59,7 @@ def reevaluate(run: Path, times: int, words: Sequence[str] = ()) -> dict[str, An
         "corrected": _plain({name: metrics.of_archive(corrected, scale)[name] for name in _FIGURES}),
         "elites": {name: _plain(column) for name, column in columns.items()},
     }
-    atomic.write(run / run_files.REEVALUATED, (json.dumps(result) + "\n").encode())
+    atomic.write(run / run_files.REEVALUATED, read_files.with_checksum(result))
     return result
 
 

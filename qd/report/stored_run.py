@@ -24,7 +24,7 @@ from qd.report import figures
 from qd.report.export import oldest_first
 from qd.report.policy import Policy, build_policy
 from qd.store import archive_file, folder, history, metrics_file, renderings, runs
-from qd.support import links, read_files, run_files
+from qd.support import growing, links, run_files
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array, Domain
@@ -68,10 +68,11 @@ class StoredRun:
         import pandas
 
         path = self.folder / run_files.METRICS
-        columns = metrics_file.metrics(path)  # says what is damaged
+        text = growing.text(path) if path.is_file() else ""
+        columns = metrics_file.parse(path, text)  # says what is damaged
         if not columns:
             return pandas.DataFrame()
-        whole = read_files.text(path).rpartition("\n")[0]  # the last line may be cut short
+        whole = text.rpartition("\n")[0]  # the last line may be cut short
         frame = pandas.read_csv(io.StringIO(whole))
         beyond = [name for name in frame if frame[name].dtype.kind not in "iuf"]  # whole numbers of more than 64 bits
         return frame.assign(**{name: columns[name] for name in beyond})
@@ -87,7 +88,7 @@ class StoredRun:
         path = self.folder / run_files.CONFIG
         if not path.is_file():
             return self._archive.about.get("config", {})
-        return read_files.yaml_mapping(path, "put it back")
+        return folder.config(self.folder)
 
     @property
     def finished(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from qd.support import atomic, json_lines
+from qd.support import atomic, growing
 from qd.support.errors import UserError
 
 Statistic = Literal["median", "mean"]  # over seeds, each with its interval
@@ -42,13 +42,21 @@ class Row(NamedTuple):
 
 
 class Runs:
-    """What single runs measured, a JSON line each; a line cut off by a kill is left out and its run done again."""
+    """What single runs measured, a JSON line each; a line cut off by a kill is left out and its run done again.
+
+    Raises:
+        UserError: a line is not what was written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[tuple[str, str, int], dict[str, float]] = {}
         self.codes: dict[tuple[str, str, int], set[str]] = {}  # fingerprints of code that makes a run; absent: not recorded
-        for record in json_lines.read(path):
+        for record in growing.read(path):
+            if not {"case", "method", "seed", "metrics"} <= record.keys():
+                raise UserError(
+                    f"a line of {path} is no run: {str(record)[:60]}", "put it back from a copy, or remove the line"
+                )
             key = record["case"], record["method"], record["seed"]
             self.records[key] = record["metrics"]
             if "code" in record:
@@ -86,7 +94,7 @@ class Runs:
         if origin and "code" in origin:
             self.codes[case, method, seed] = {origin["code"]}
         line = {"case": case, "method": method, "seed": seed, "metrics": plain} | dict(origin or {})
-        json_lines.append(self.path, [line])
+        growing.append(self.path, [line])
 
     def pairs(self, case: str, method: str, other: str, metric: str) -> list[tuple[float, float]]:
         """Returns the values of both methods at each seed that both have; runs of different code are no pair.

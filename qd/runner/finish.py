@@ -28,6 +28,7 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
     films.save(job.path, domain, state.archive, settings.film)
     result = _result(job, recorder, state, row, about) | {"status": "finished", "ended": ended}
     recorder.pack()
+    recorder.write_sums()
     folder.finish(job.path, result)
     return result
 

@@ -22,7 +22,6 @@ from qd.support.moved import current_config
 from qd.types import Search
 
 FORMAT, VERSION = "qd-archive", 1
-_CHECKSUM = "header_sha256"  # of archive.json without this entry; earlier versions wrote none
 _LACKS = "name the folder of a run that has finished or was stopped, or give the run's command once more"
 _AGAIN = "copy both files again, or give the run's command once more"
 _NEAR = 5  # ids that a message lists
@@ -125,8 +124,7 @@ def encode_header(content: Mapping[str, Any]) -> bytes:
     Args:
         content: of what JSON can hold; a checksum in it is replaced.
     """
-    plain = {name: value for name, value in content.items() if name != _CHECKSUM}
-    return (json.dumps(plain | {_CHECKSUM: _checksum(plain)}, indent=1) + "\n").encode()
+    return read_files.with_checksum(content, read_files.HEADER_CHECKSUM)
 
 
 def load(run: Path) -> StoredArchive:
@@ -213,11 +211,6 @@ def _decode(name: str, encoding: str, arrays: dict[str, np.ndarray]) -> np.ndarr
     return column
 
 
-def _checksum(header: Mapping[str, Any]) -> str:
-    content = json.loads(json.dumps(header))  # as it will be read: tuples are lists, keys are text
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _check_columns(npz: Path, columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """Raises UserError where a column is missing, or is not what archive.json and the archive's other columns say."""
     for name in (*_SHAPES, "solution"):
@@ -241,8 +234,6 @@ def _check_columns(npz: Path, columns: Mapping[str, np.ndarray], about: Mapping[
 
 def _check_header(path: Path, about: Mapping[str, Any]) -> None:
     """Raises UserError where an entry that figures and tables are made from is not of its kind."""
-    if about.get(_CHECKSUM) not in (None, _checksum({name: value for name, value in about.items() if name != _CHECKSUM})):
-        raise UserError(f"{path} is damaged: its checksum does not fit what it holds", _AGAIN)
     bounds, dims, scale = about.get("bounds"), about.get("dims"), about.get("objective_range")
     names = about.get("objective_names", [])
     sound = {

@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 
 from qd.store import history, identity, trusted
-from qd.support import atomic, links, locks, read_files, run_files
+from qd.support import atomic, growing, links, locks, read_files, run_files
 from qd.support.errors import UserError
 
 _CONFIG, _RESULT, _LOCK = run_files.CONFIG, run_files.RESULT, run_files.LOCK
 _RESULT_ENTRIES = {"evaluations": int, "sources": dict}
 _REMOVE = "remove it and give the run's command, which writes it again"
 _OURS = (  # result and checkpoint go first, so that a wipe cut short is no run
-    _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, "history", "history.npz", run_files.ARCHIVE_HEADER,
-    run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES, run_files.REPORT,
-    run_files.LIVE, run_files.LM, run_files.ORDER, run_files.EVALUATIONS_AHEAD, run_files.REEVALUATED,
-    run_files.SIGNATURE, _CONFIG,
+    _RESULT, run_files.CHECKPOINTS, run_files.METRICS, run_files.EVENTS, run_files.CHECKSUMS, "history", "history.npz",
+    run_files.ARCHIVE_HEADER, run_files.ARCHIVE, "film", "film.npz", run_files.RENDERINGS, run_files.FILMS, run_files.FIGURES,
+    run_files.REPORT, run_files.LIVE, run_files.LM, run_files.ORDER, run_files.EVALUATIONS_AHEAD, run_files.REEVALUATED,
+    run_files.PROGRAMS, run_files.CANARIES, run_files.SIGNATURE, _CONFIG,
 )  # fmt: skip
 
 
@@ -96,6 +96,21 @@ def result(run: Path) -> dict[str, Any] | None:
     return content
 
 
+def config(run: Path) -> dict[str, Any]:
+    """Returns what config.yaml holds, of a run of any version.
+
+    Raises:
+        UserError: it is no YAML of settings, or the archive of the same run was made by others.
+    """
+    path = run / _CONFIG
+    content, header = read_files.yaml_mapping(path, "put it back"), run / run_files.ARCHIVE_HEADER
+    if growing.has_sums(run) and header.is_file():  # earlier versions may have named settings otherwise
+        own = read_files.json_object(header, _REMOVE).get("config")
+        if isinstance(own, dict) and (differences := identity.differences(own, content)):
+            raise UserError(f"{path} is damaged: {'; '.join(differences[:3])}", "put it back, or type again=true to start over")
+    return content
+
+
 def finish(run: Path, outcome: dict[str, Any]) -> None:
     """Writes the result, the last thing that a run does, and removes the parts of its history.
 
@@ -106,7 +121,7 @@ def finish(run: Path, outcome: dict[str, Any]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    atomic.write(run / _RESULT, (json.dumps(outcome, indent=1) + "\n").encode())
+    atomic.write(run / _RESULT, read_files.with_checksum(outcome))
     history.drop_parts(run)
 
 
@@ -120,6 +135,7 @@ def reopen(run: Path, lengths: Mapping[str, int]) -> None:
     Raises:
         UserError: a file that the run goes on with is damaged; then nothing is changed.
     """
+    growing.check(run, lengths)
     for name, length in lengths.items():
         atomic.check_length(run / name, length)
     history.unpack(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qd.support import links, read_files
+from qd.support import growing, links
 from qd.support.errors import UserError
 
 _LONGEST = 65_536  # bytes of a line
@@ -41,10 +41,18 @@ def last_row(path: Path) -> dict[str, float]:
 
 def metrics(path: Path) -> dict[str, np.ndarray]:
     """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN. Raises ValueError where it is damaged."""
-    if not path.is_file():
-        return {}
+    return parse(path, growing.text(path)) if path.is_file() else {}
+
+
+def parse(path: Path, text: str) -> dict[str, np.ndarray]:
+    """Reads the text of metrics.csv, as ``metrics`` does.
+
+    Args:
+        path: for the message.
+        text: of the file.
+    """
     try:
-        lines = read_files.text(path).splitlines(keepends=True)
+        lines = text.splitlines(keepends=True)
         names, *rows = [line.rstrip().split(",") for line in lines if line.endswith("\n")] or [[]]  # the last may be cut short
         if not rows:
             return {}

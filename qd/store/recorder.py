@@ -25,8 +25,8 @@ from qd.store.checkpoint import Checkpoint
 from qd.store.compile_time import compile_clock
 from qd.store.history import History
 from qd.store.replay import Past
-from qd.support import atomic, run_files
-from qd.support.atomic import Growing
+from qd.support import atomic, growing, run_files
+from qd.support.growing import Growing
 from qd.types import Batch, Search, State
 
 _COLUMNS = ("evals", "generation", "wall_s", "compile_s", "evals_per_s", "elites", "coverage", "qd_score", "hypervolume",
@@ -89,6 +89,9 @@ class Recorder:
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
         atomic.make_folder(run / run_files.CHECKPOINTS)
         lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
+        if saved:
+            growing.check(run, _FILES)
+        growing.cut_sums(run, lengths)
         self._metrics, self._events = [Growing(run / name, lengths[name]) for name in _FILES]
         self._range = abilities.of_domain(search.domain).objective_range
 
@@ -184,6 +187,7 @@ class Recorder:
         for history in self._histories:
             history.write_part(state.generation)
         lengths = {file.path.name: file.sync() for file in (self._metrics, self._events)}
+        self.write_sums()
         progress = state, self.bench, self.tally, self.last_refit, self._last_row, wall, lengths
         own = self.own_metrics.row(state, self._batch) or None
         saved = Checkpoint(*progress, self.sources, self.compile_s, self.workers.counts, own)
@@ -199,6 +203,10 @@ class Recorder:
             if last is not None and last["evals"] == state.evaluations
             else self._write_row(state, Times(self.wall, self.compile_s))
         )
+
+    def write_sums(self) -> None:
+        """Writes the checksums of metrics.csv and events.jsonl as they are now."""
+        growing.write_sums(self.run, {file.path.name: file.sum for file in (self._metrics, self._events)})
 
     def pack(self) -> None:
         """Joins the parts of the history into one file, and those of the film."""

@@ -1,4 +1,4 @@
-"""Bytes that reach the disk whole (written beside, synced, renamed), and files that only grow."""
+"""Bytes that reach the disk whole: written beside, synced, renamed."""
 
 import errno
 import os
@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from qd.support import links
 from qd.support.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,38 +96,6 @@ def user_facing_os_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be written ({error.strerror})",
             "type runs=FOLDER, or --out FILE, with a folder that you may write in",
         ) from error
-
-
-class Growing:
-    """A file that only grows. Its length stands in each checkpoint; on resume it is cut to that."""
-
-    def __init__(self, path: Path, length: int = 0) -> None:
-        """Opens the file and cuts it. Raises UserError where it is shorter than ``length``, or cannot be written."""
-        self.path = path
-        with user_facing_os_errors(path):
-            self._file = os.fdopen(links.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
-            try:
-                check_length(path, length)
-            except UserError:
-                self._file.close()
-                raise
-            self._file.truncate(length)
-
-    def add(self, *lines: str) -> None:
-        """Adds lines and hands them to the system."""
-        with user_facing_os_errors(self.path):
-            self._file.write("".join([f"{line}\n" for line in lines]).encode())
-            self._file.flush()
-
-    def sync(self) -> int:
-        """Makes sure that it is on the disk, and returns its length."""
-        with user_facing_os_errors(self.path):
-            os.fsync(self._file.fileno())
-            return os.fstat(self._file.fileno()).st_size
-
-    def close(self) -> None:
-        with suppress(OSError):  # a full disk was reported when the line was added
-            self._file.close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,11 +1,13 @@
 """Files that are read whole, or refused by their name: a damaged one is a message, never a traceback."""
 
+import hashlib
 import io
 import json
 import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ _BROKEN_ARRAYS = (  # whatever NumPy and zipfile raise on bytes that are no npy 
     ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError,
     RuntimeError, MemoryError, OverflowError, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
+_CHECKSUM = "content_sha256"  # of a JSON object without this entry; earlier versions wrote none
+HEADER_CHECKSUM = "header_sha256"  # the same in archive.json
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # byte order marks
 
 
@@ -45,7 +49,20 @@ def text(path: Path, fix: str = "save it as UTF-8") -> str:
     Raises:
         UserError: it cannot be read, or is in another encoding.
     """
-    content = data(path, fix)
+    return decoded(path, data(path, fix), fix)
+
+
+def decoded(path: Path, content: bytes, fix: str) -> str:
+    """Returns the bytes of a file as ``text`` does.
+
+    Args:
+        path: the file.
+        content: its bytes.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: it is in another encoding.
+    """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)
@@ -56,15 +73,36 @@ def text(path: Path, fix: str = "save it as UTF-8") -> str:
 
 
 def json_object(path: Path, fix: str) -> dict[str, Any]:
-    """Returns the JSON object that a file holds; arguments as in ``data``.
+    """Returns the JSON object that a file holds, without its own checksum; arguments as in ``data``.
 
     Raises:
-        UserError: it cannot be read, is no JSON, or holds something else than an object.
+        UserError: it cannot be read, is no JSON, holds something else than an object, or differs from its checksum.
     """
     content = json_value(path, fix)
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged (it holds a {type(content).__name__}, not an object)", fix)
-    return content
+    plain = {name: value for name, value in content.items() if name not in (_CHECKSUM, HEADER_CHECKSUM)}
+    for name in (_CHECKSUM, HEADER_CHECKSUM):
+        if name in content and content[name] not in (None, json_sha256(plain)):
+            raise UserError(f"{path} is damaged: its checksum does not fit what it holds", fix)
+    return plain
+
+
+def with_checksum(content: Mapping[str, Any], name: str = _CHECKSUM) -> bytes:
+    """Returns a JSON file: the content with its own checksum, which ``json_object`` compares.
+
+    Args:
+        content: of what JSON can hold; a checksum in it is replaced.
+        name: of the checksum.
+    """
+    plain = {key: value for key, value in content.items() if key != name}
+    return (json.dumps({name: json_sha256(plain)} | plain, indent=1) + "\n").encode()
+
+
+def json_sha256(content: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of what JSON can hold, whatever the order of its names; 64 hex digits."""
+    as_read = json.loads(json.dumps(content))  # tuples are lists, keys are text
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
 
 def json_value(path: Path, fix: str) -> Any:

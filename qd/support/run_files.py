@@ -5,6 +5,7 @@ RESULT = "result.json"  # written last
 LOCK = ".lock"
 METRICS = "metrics.csv"
 EVENTS = "events.jsonl"
+CHECKSUMS = "checksums.json"  # of the two above
 ARCHIVE = "archive.npz"
 ARCHIVE_HEADER = "archive.json"  # also in LIVE
 CHECKPOINTS = "checkpoint"
@@ -23,12 +24,15 @@ HISTORY, HISTORY_PARTS = "history.npz", "history"
 FILM, FILM_PARTS = "film.npz", "film"
 TRACKERS = "trackers"  # which rows an experiment tracker has, and event files
 SIGNATURE = ".signature"  # of config.yaml, by the user who wrote it
+PROGRAMS = "programs.jsonl"  # every program that was evaluated
+CANARIES = "canaries.jsonl"  # texts that put words into a judge's mouth
+CARD = "card"
 REEVALUATED = "reevaluated.json"  # elites evaluated again, by qd reevaluate
 EXPORTS, EXPORT_REPORTS = "deployable", "deployable.json"
 ENTRIES = (
-    CONFIG, SIGNATURE, RESULT, LOCK, METRICS, EVENTS, ARCHIVE, ARCHIVE_HEADER, HISTORY, HISTORY_PARTS, FILM, FILM_PARTS,
-    CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, ORDER, EVALUATIONS_AHEAD,
-    TRACKERS, REEVALUATED,
+    CONFIG, SIGNATURE, RESULT, LOCK, METRICS, EVENTS, CHECKSUMS, ARCHIVE, ARCHIVE_HEADER, HISTORY, HISTORY_PARTS, FILM,
+    FILM_PARTS, CHECKPOINTS, RENDERINGS, FILMS, FIGURES, LIVE, LM, LABELS, EXPORTS, EXPORT_REPORTS, ORDER, EVALUATIONS_AHEAD,
+    TRACKERS, REEVALUATED, PROGRAMS, CANARIES, CARD, REPORT,
 )  # fmt: skip
 
 # Fields of an archive's header that are read outside the store

@@ -17,7 +17,7 @@ import qd
 from domains.arm import Arm
 from qd.cli.main import main
 from qd.store import archive_file, folder, history, metrics_file, renderings
-from qd.support import json_lines, read_files
+from qd.support import growing, read_files
 from qd.support.errors import UserError
 from tests.support.checkpoints import BOUNDS, CONFIG, accepted, filled
 from tests.support.stored import stored
@@ -286,7 +286,7 @@ def test_ask_names_what_is_wrong_in_a_config(own_folder, capsys, change, message
 
 def test_damaged_lines_of_events_are_left_out(run):
     (run / "events.jsonl").write_bytes(b'{"event": "started"}\n3\n[1]\n{"cut\n' + b"[" * 100_000 + b'\n{"event": "refit"}\n')
-    assert [event["event"] for event in json_lines.read(run / "events.jsonl")] == ["started", "refit"]
+    assert [event["event"] for event in growing.events(run)] == ["started", "refit"]
 
 
 def _png(width: int, height: int) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 import qd
 from qd.cli.main import main
 from qd.store import archive_file, folder, solutions
-from qd.support import atomic, json_lines, links, locks, run_files
+from qd.support import atomic, growing, links, locks, run_files
 from qd.support.errors import UserError
 from tests.support.checkpoints import BOUNDS, CONFIG, filled
 
@@ -118,7 +118,7 @@ def test_collect_leaves_out_a_run_with_a_link(run, outside, capsys):
 def test_no_writer_follows_a_link_that_appears_later(run, outside):
     link = run / "a"
     link.symlink_to(outside / "diary.txt")
-    for write in (lambda: atomic.Growing(link), lambda: json_lines.append(link, [{}]), lambda: locks.acquire(link)):
+    for write in (lambda: growing.Growing(link), lambda: growing.append(link, [{}]), lambda: locks.acquire(link)):
         with pytest.raises(UserError, match=f"{link} is a link to {outside / 'diary.txt'}"):
             write()
     atomic.write(link, b"new")  # takes the place of the link

@@ -13,7 +13,7 @@ from domains.arm import Arm
 from feedback.descriptors.select import Select
 from qd.archives import CVT, Grid, objects
 from qd.store import archive_file, checkpoint, folder, history, identity, renderings, seal
-from qd.support import atomic
+from qd.support import atomic, growing
 from tests.support.checkpoints import BOUNDS, CONFIG, a_checkpoint, accepted, filled, rows
 
 
@@ -324,17 +324,17 @@ def test_full_disk_leaves_the_old_file(run_path: Path, monkeypatch: pytest.Monke
 
 
 def test_growing_file_is_cut_to_the_checkpoint(run_path: Path) -> None:
-    grown = atomic.Growing(run_path / "a")
+    grown = growing.Growing(run_path / "a")
     grown.add("one")
     length = grown.sync()
     grown.add("two")
     grown.close()
-    again = atomic.Growing(run_path / "a", length)
+    again = growing.Growing(run_path / "a", length)
     again.add("three")
     again.close()
     assert (run_path / "a").read_text() == "one\nthree\n"
     with pytest.raises(ValueError, match="has 10 bytes, but 99 at the checkpoint"):
-        atomic.Growing(run_path / "a", 99)
+        growing.Growing(run_path / "a", 99)
 
 
 def test_leftovers_are_tidied(run_path: Path) -> None:

@@ -6,7 +6,6 @@ judge that labels the plain text correctly and the hostile text wrongly.
 `MonitoredJudge` tests a judge in this way while a search uses it. N texts.
 """
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 
 from feedback.judges.calibration import auc
 from feedback.judges.protocols import Grade
+from qd.support import growing, run_files
 from qd.support.errors import UserError
 
 PAYLOADS = (  # {label}: the answer that the text asks for; {other}: the correct one; {spaced}: the first, spelt out
@@ -147,9 +147,7 @@ class MonitoredJudge:
         counts.probes, counts.flips = counts.probes + 1, counts.flips + flips
         if self.folder is not None:
             line = {"judged": counts.texts, "payload": payload, "before": float(p[surest]), "after": after, "flipped": flips}
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-            with Path(self.folder, "canaries.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            growing.append(Path(self.folder, run_files.CANARIES), [line])
         if counts.probes >= 10 and counts.flips > self.at_most * counts.probes:
             warnings.warn(
                 f"{counts.flips} of {counts.probes} injection probes flipped the judge: texts that give orders may steer it; "

@@ -19,7 +19,7 @@ from qd.plots.records import Map
 from qd.report import figures, headline
 from qd.report.page import lineage, timeline
 from qd.store import archive_file, folder, history, metrics_file, renderings
-from qd.support import json_lines, provenance, read_files, run_files
+from qd.support import growing, provenance, run_files
 from qd.support.errors import UserError
 
 _OWN = ("id", "solution", "objective", "measures", "index", "threshold")  # columns that are no features
@@ -56,6 +56,10 @@ def collect(path: Path) -> Contents:
     facts: dict[str, Any] = _about_run(path, archive, notes)
     arrays: dict[str, np.ndarray] = {f"palette {name}": _palette(name) for name in _PALETTES}
     metrics = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, notes)
+    if not growing.has_sums(path):
+        notes.append(
+            "metrics.csv and events.jsonl have no checksums: an earlier version wrote them, and they are read as they are."
+        )
     _add_curves(metrics, facts, arrays, notes)
     if archive is not None and len(archive.columns["id"]):
         archive = _in_cell_order(_with_repeats(path, archive, notes))
@@ -119,9 +123,7 @@ def _in_cell_order(archive: archive_file.StoredArchive) -> archive_file.StoredAr
 def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: list[str]) -> dict[str, Any]:
     about = archive.about if archive else {}
     path = run / run_files.CONFIG
-    config = (
-        _read(lambda: read_files.yaml_mapping(path, "put it back"), None, notes) if path.is_file() else None
-    ) or about.get("config", {})
+    config = (_read(lambda: folder.config(run), None, notes) if path.is_file() else None) or about.get("config", {})
     result = _read(lambda: folder.result(run), None, notes) or {}
     return {
         "name": str(config.get("name", run.name)),
@@ -139,7 +141,7 @@ def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: lis
         "config_hash": about.get("config_hash"),
         "domain_code": _domain_code(config.get("domain")),
         "cite": provenance.citation("qd-atlas"),
-        "events": json_lines.read(run / run_files.EVENTS),
+        "events": _read(lambda: growing.events(run), [], notes),
         "notes": notes,
     }
 

@@ -3,7 +3,6 @@
 RUN/trackers/TRACKER.json holds the id of the run there and the last evaluations that were sent.
 """
 
-import json
 import math
 import os
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 from qd.report.tracking import writers
 from qd.store.metrics_file import metrics
-from qd.support import atomic, json_lines, links, read_files, run_files
+from qd.support import atomic, growing, links, read_files, run_files
 from qd.support.errors import UserError
 
 _POLL = 2.0  # seconds between two looks at a run that goes on
@@ -87,7 +86,7 @@ def rows_after(run: Path, evaluations: int) -> list[tuple[int, dict[str, float]]
 def _events(run: Path) -> dict[str, list[float]]:
     """Returns event -> the evaluations at which it happened; only names that are words."""
     events: dict[str, list[float]] = {}
-    for event in json_lines.read(run / run_files.EVENTS):
+    for event in growing.events(run):
         name, at = event.get("event"), event.get("evaluations")
         if isinstance(name, str) and name.isidentifier() and isinstance(at, int | float):
             events.setdefault(name, []).append(at)
@@ -103,7 +102,7 @@ def _send(run: Path, tracker: str, writer: writers.TrackerWriter, last: int, pro
             last, count = evaluations, count + 1
         state = {"id": writer.id, "evaluations": last}
         atomic.make_folder(run / run_files.TRACKERS)
-        atomic.write(run / run_files.TRACKERS / f"{tracker}.json", json.dumps(state).encode())
+        atomic.write(run / run_files.TRACKERS / f"{tracker}.json", read_files.with_checksum(state))
         if not goes_on:
             return count
         time.sleep(_POLL)

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from qd.store import archive_file, metrics_file, runs
-from qd.support import links, locks, read_files, run_files
+from qd.support import growing, links, locks, read_files, run_files
 from qd.support.errors import UserError
 
 MOST = 2_000  # runs that are listed
-_READ_WHOLE = (run_files.CONFIG, run_files.RESULT, run_files.ARCHIVE_HEADER)
+_READ_WHOLE = (run_files.CONFIG, run_files.RESULT, run_files.ARCHIVE_HEADER, run_files.CHECKSUMS)
 _WATCHED = (
     *_READ_WHOLE, run_files.LOCK, run_files.METRICS, run_files.EVENTS, run_files.LIVE, run_files.RENDERINGS,
 )  # fmt: skip
@@ -154,7 +154,10 @@ def _facts(run: Path, files: dict[str, _File], is_running: bool) -> dict[str, An
     config = header.get("config")
     if is_running or not config:  # the archive may be of a smaller budget; yaml takes long to read
         config = read_files.yaml_mapping(run / run_files.CONFIG, _AGAIN)
-    row = metrics_file.last_row(run / run_files.METRICS) if run_files.METRICS in files else {}
+    has_rows = run_files.METRICS in files
+    if has_rows and not is_running and run_files.RESULT not in files and files[run_files.METRICS].size <= _LARGEST:
+        growing.check(run, (run_files.METRICS,))
+    row = metrics_file.last_row(run / run_files.METRICS) if has_rows else {}
     if run_files.RESULT in files:
         result = read_files.json_object(run / run_files.RESULT, _AGAIN)
         metrics = result.get("metrics")

@@ -17,7 +17,7 @@ import numpy as np
 from domains.programs import measures
 from domains.programs.code import fault_of
 from domains.programs.coder import Coder
-from domains.programs.journal import ProgramJournal, Record
+from domains.programs.journal import ProgramJournal, Record, code_in
 from domains.programs.page import page
 from domains.programs.problem import Problem, Score
 from domains.programs.sandbox.choice import sandbox_of
@@ -78,7 +78,8 @@ class Programs:
     @cached_property
     def journal(self) -> ProgramJournal:
         """All programs of the run with their evaluations."""
-        return ProgramJournal(self.folder, f"{self.problem!r} {self.sandbox!r}")
+        folders = self.problem.job("").folders  # of an evaluator of the user's, which may be edited
+        return ProgramJournal(self.folder, " ".join([repr(self.problem), repr(self.sandbox), *code_in(folders)]))
 
     def sample(self, key: Array, n: int) -> Array:
         """Returns the initial programs, then others that the model writes from the task alone.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from qd.support import growing, run_files
 
 FILE = run_files.PROGRAMS
+_CODE = (".py", ".sh", ".r", ".rs", ".cpp", ".c", ".h", ".js", ".ts", ".jl", ".yaml", ".yml")
 _OUTPUT = 2_000  # characters of a program's output
 
 
@@ -103,6 +104,16 @@ class ProgramJournal:
         elif line.get("of") == self._of:
             numbers = {key: math.nan if line.get(key) is None else line[key] for key in ("objective", "seconds", "memory")}
             self._records[name] = Record(**numbers, features=line["features"], words=line["words"], output=line["output"])
+
+
+def code_in(folders: Sequence[str]) -> list[str]:
+    """Returns a hash of the code and settings that lie directly in some folders, a text for each file of them.
+
+    Args:
+        folders: paths.
+    """
+    files = [path for folder in folders for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in _CODE]
+    return [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files if path.is_file()]
 
 
 def name_of(source: str) -> str:

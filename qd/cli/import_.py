@@ -22,11 +22,13 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
 
     from qd.config.existing import settings_of_words
+    from qd.store import solutions
 
     file = Path(args.file)
     if not file.exists() and not any(file.parent.glob(f"{glob.escape(file.name)}*")):  # QDax is given a prefix of names
         what = "is no file" if "=" in args.file else "does not exist"
         raise UserError(f"{file} {what}", "type the file first: qd import FILE domain=...")
+    solutions.check_source(file)  # before JAX is imported
     settings_of_words([*args.overrides, f"from={args.file}"])
 
     from qd.runner.terminal import import_solutions

@@ -36,6 +36,10 @@ def main(words: Sequence[str]) -> int:
     if args.film and len(args.runs) > 1:
         parser.error(f"--film {args.film} is one film: name one RUN")
 
+    from qd.store import runs
+
+    for run in args.runs:
+        runs.check(run)  # before matplotlib is imported
     from qd.report import figures, film
 
     scale = figures.shared_scale(args.runs) if args.scale == "same" else _ends(args.scale)

@@ -17,6 +17,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="settings of a foreign run that you trust")
     args = parser.parse_intermixed_args(words)
 
+    from qd.store import runs
+
+    runs.check(args.run, "qd reevaluate {}")  # before JAX is imported
     from qd.report.reevaluate import reevaluate, text
 
     print(text(reevaluate(args.run, args.times, args.settings)))

@@ -21,6 +21,10 @@ def main(words: Sequence[str]) -> int:
     if args.out is not None and len(args.runs) > 1:
         parser.error("--out names one file: give one RUN")
 
+    from qd.store import runs
+
+    for run in args.runs:
+        runs.check_begun(run, "qd report {}")  # before matplotlib is imported
     from qd.report.page import write
 
     for run in args.runs:

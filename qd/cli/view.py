@@ -23,10 +23,11 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse_args(words)
     server.check("qd view", args.port)
 
-    from qd.report.view.app import application
     from qd.report.view.listing import Listing
 
-    listing = Listing(args.folder)
+    listing = Listing(args.folder)  # before the packages of the page are imported
+    from qd.report.view.app import application
+
     where = server.address(args.host, args.port, args.name, args.key, lambda: secrets.token_urlsafe(16))
     lines = [f"the runs in {args.folder} are at {where.url}", "Ctrl-C ends it"]
     return server.serve(application(listing, where.hosts, where.key), where, lines)

@@ -89,7 +89,24 @@ def _load(overrides: list[str]) -> RunSettings:
         check(overrides)
         settings = compose_settings(overrides)
     declared.check({role: getattr(settings, role) for role in COMPONENTS}, overrides)
+    if any(re.match(r"[+]*(domain|domain_defaults|descriptor|archive)\.", override) for override in overrides):
+        _check_shapes(settings)
     return settings
+
+
+def _check_shapes(settings: RunSettings) -> None:
+    """Refuses bounds, an objective range and dims that cannot be, where they are plain numbers, before JAX is imported."""
+    from qd.archives.settings import check_bounds, check_dims, check_pair  # with NumPy
+
+    domain, descriptor, archive = (getattr(settings, role) or {} for role in ("domain", "descriptor", "archive"))
+    scale, bounds, dims = domain.get("objective_range"), descriptor.get("bounds"), archive.get("dims")
+    pairs = scale if isinstance(scale, list) and scale and isinstance(scale[0], list) else [scale]  # of several objectives
+    for pair in pairs if isinstance(scale, list) else ():
+        check_pair("objective_range", pair)
+    if isinstance(bounds, list) and all(isinstance(pair, list) for pair in bounds):
+        check_bounds(bounds)
+        if isinstance(dims, list) and str(archive.get("_target_")).startswith("qd.archives."):
+            check_dims(dims, bounds)
 
 
 def _compose_settings(overrides: list[str]) -> RunSettings:

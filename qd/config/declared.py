@@ -1,4 +1,4 @@
-"""Names of the settings that a component takes, read from its source: neither it nor JAX is imported.
+"""Names and kinds of the settings that a component takes, read from its source: neither it nor JAX is imported.
 
 What the source alone does not tell is left to the check when a component is built (build.py).
 """
@@ -6,24 +6,35 @@ What the source alone does not tell is left to the check when a component is bui
 import ast
 import importlib.util
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from qd.config import values
 from qd.config.settings import COMPONENTS
 from qd.support.errors import UserError
 from qd.support.moved import current, current_override
 from qd.support.spelling import unknown
 
+_PLAIN: dict[str, Any] = {each.__name__: each for each in (int, float, str, bool, tuple)}
+
+
+class Argument(NamedTuple):
+    """What a component's source tells of one of its settings."""
+
+    annotation: Any  # of plain kinds, e.g. int | None; None where it is another one
+    default: Any  # of plain kinds, else None
+
 
 def check(components: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Refuses settings of components that were typed and that there are not.
+    """Refuses settings of components that were typed and that there are not, and values of another kind.
 
     Args:
         components: role -> plain node, None where none is chosen.
         overrides: the words after ``qd run``.
 
     Raises:
-        UserError: names the nearest setting, or the choice that is missing.
+        UserError: names the nearest setting, the choice that is missing, or what to type instead of a value.
     """
     for override in map(current_override, overrides):
         role, *path = override.lstrip("+~").partition("=")[0].split(".")
@@ -36,11 +47,18 @@ def check(components: Mapping[str, Any], overrides: Sequence[str]) -> None:
             if not isinstance(node, Mapping):
                 break
             target = str(node.get("_target_", ""))
-            names = parameters(target)
-            if names is not None and name not in names and not name.startswith("_"):
-                prefix = ".".join([role, *path[:depth], ""])
-                raise unknown("setting", prefix + name, [prefix + each for each in names], f"of {target.rpartition('.')[2]}")
-            node = node.get(name)
+            found, prefix = arguments(target), ".".join([role, *path[:depth], ""])
+            if found is not None and name not in found and not name.startswith("_"):
+                raise unknown("setting", prefix + name, [prefix + each for each in found], f"of {target.rpartition('.')[2]}")
+            argument, is_there, node = (found or {}).get(name), name in node, node.get(name)
+            if argument and is_there and depth == len(path) - 1:
+                _check_kind(prefix + name, node, argument)
+
+
+def _check_kind(key: str, value: Any, argument: Argument) -> None:
+    refers = isinstance(value, str) and value.startswith("@")
+    if argument.annotation is not None and not refers and not (value is argument.default is None):
+        values.check(key, value, argument.annotation, argument.default)
 
 
 def source_file(module: str) -> Path | None:
@@ -52,8 +70,8 @@ def source_file(module: str) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def parameters(target: str) -> list[str] | None:
-    """Returns the names of the arguments that a class or a function takes; None where its source does not tell.
+def arguments(target: str) -> dict[str, Argument] | None:
+    """Returns the arguments that a class or a function takes, by name; None where its source does not tell.
 
     Args:
         target: e.g. "qd.archives.Grid".
@@ -70,7 +88,7 @@ def parameters(target: str) -> list[str] | None:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             original = next((alias.name for alias in node.names if (alias.asname or alias.name) == name), None)
             if original:
-                return parameters(f"{node.module}.{original}")
+                return arguments(f"{node.module}.{original}")
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return _arguments(node)
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -78,27 +96,27 @@ def parameters(target: str) -> list[str] | None:
     return None
 
 
-def _fields(node: ast.ClassDef, module: str) -> list[str] | None:
+def _fields(node: ast.ClassDef, module: str) -> dict[str, Argument] | None:
     """Returns the arguments of a class with an __init__, or of a dataclass and those that it extends; a protocol has none."""
     for line in node.body:
         if isinstance(line, ast.FunctionDef) and line.name in ("__init__", "__new__"):
-            arguments = _arguments(line)
-            return arguments and arguments[1:]
+            found = _arguments(line)
+            return found and dict(list(found.items())[1:])
     if [ast.unparse(base).partition("[")[0] for base in node.bases] == ["Protocol"]:
-        return []
+        return {}
     decorated = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
     if node.keywords or (node.decorator_list and not decorated):
         return None
-    names: list[str] = []
+    found: dict[str, Argument] = {}
     for base in node.bases:
-        inherited = parameters(f"{module}.{base.id}") if isinstance(base, ast.Name) else None
+        inherited = arguments(f"{module}.{base.id}") if isinstance(base, ast.Name) else None
         if inherited is None:
             return None
-        names += inherited
+        found |= inherited
     for line in node.body if decorated else ():  # annotations of a plain class are no fields
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and _is_argument(line):
-            names.append(line.target.id)
-    return list(dict.fromkeys(names))
+            found[line.target.id] = Argument(_annotation(line.annotation), _default(line.value))
+    return found
 
 
 def _is_argument(line: ast.AnnAssign) -> bool:
@@ -106,7 +124,28 @@ def _is_argument(line: ast.AnnAssign) -> bool:
     return "ClassVar" not in ast.unparse(line.annotation) and "init=False" not in default
 
 
-def _arguments(node: ast.FunctionDef) -> list[str] | None:
+def _arguments(node: ast.FunctionDef) -> dict[str, Argument] | None:
     if node.args.kwarg is not None:
         return None
-    return [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    placed = [*node.args.posonlyargs, *node.args.args]
+    defaults = [None] * (len(placed) - len(node.args.defaults)) + node.args.defaults + node.args.kw_defaults
+    every = zip([*placed, *node.args.kwonlyargs], defaults, strict=True)
+    return {each.arg: Argument(_annotation(each.annotation), _default(default)) for each, default in every}
+
+
+def _annotation(node: ast.expr | None) -> Any:
+    """Returns an annotation of plain kinds, also of None and of lists of anything; None for any other, e.g. a component."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        left, right = _annotation(node.left), _annotation(node.right)
+        return None if left is None or right is None else left | right
+    if isinstance(node, ast.Constant) and node.value is None:
+        return type(None)
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in ("tuple", "list"):
+        return tuple
+    return _PLAIN.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def _default(node: ast.expr | None) -> Any:
+    with suppress(ValueError):
+        return None if node is None else ast.literal_eval(node)
+    return None

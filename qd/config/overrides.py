@@ -204,7 +204,7 @@ def _unreadable(error: BaseException) -> str | None:
     """The message about an override that is no key=value, or lists several values where one is expected."""
     override = getattr(error, "override", None)
     ambiguous = re.match(r"Ambiguous value for argument '(.*)'$", str(error).splitlines()[0])
-    key, _, text = (ambiguous[1] if ambiguous else override or "").partition("=")
+    key, _, text = (ambiguous[1] if ambiguous else override or "").lstrip("+").partition("=")
     if ambiguous:
         return (
             f"{key}={text} lists values; type qd run -m {key}={text} for a sweep, {key}=[{text}] for a list, "
@@ -212,10 +212,11 @@ def _unreadable(error: BaseException) -> str | None:
         )
     sweep = re.match(r"Sweep parameters '(.*)' requires", str(error).splitlines()[0])
     if sweep:
-        return f"{sweep[1]} lists values; type qd run -m {sweep[1]}"
+        words = sweep[1].lstrip("+")
+        return f"{words} lists values; type qd run -m {words}"
     if override is None:
         return None
-    quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'[{") else "name='my run x'"
+    quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'\"[{") else "name='my run x'"
     return f'cannot read {override.lstrip("+")!r}; type KEY=VALUE, with inner quotes around blanks and signs: "{quoted}"'
 
 

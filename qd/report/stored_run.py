@@ -24,7 +24,7 @@ from qd.report import figures
 from qd.report.export import oldest_first
 from qd.report.policy import Policy, build_policy
 from qd.store import archive_file, folder, history, metrics_file, renderings, runs
-from qd.support import growing, links, run_files
+from qd.support import growing, run_files
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array, Domain
@@ -45,9 +45,7 @@ def load_run(path: str | Path) -> "StoredRun":
         UserError: there is no run; names those that are near.
     """
     run = Path(path).expanduser()
-    links.check(run)
-    if not (run / run_files.CONFIG).is_file():
-        runs.check(run, 'qd.load_run("{}")')
+    runs.check_begun(run, 'qd.load_run("{}")')
     return StoredRun(run)
 
 

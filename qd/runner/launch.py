@@ -14,7 +14,7 @@ from qd.config.compose import folder, load, resolve
 from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
 from qd.runner import ending
 from qd.runner.display import waiting
-from qd.support import imports
+from qd.support import atomic, imports
 from qd.support.conf import conf
 from qd.support.errors import UserError
 
@@ -44,7 +44,9 @@ def launch(words: Sequence[str]) -> int:
 
 def _run_one(words: list[str]) -> int:
     settings = load(words)
-    beside = ending.drawing_beside(folder(settings, words), settings.archive)
+    run = folder(settings, words)
+    atomic.check_folder(run)  # before JAX is imported
+    beside = ending.drawing_beside(run, settings.archive)
     with beside if waiting.is_enabled() else nullcontext(ending.draw) as draw:
         with imports.without_collector():
             from qd.runner import outcomes, terminal  # with JAX

@@ -127,6 +127,13 @@ _MANY = 5  # runs that a message names
 _LOOKS = 3_000  # folders that are looked at for them
 
 
+def check_begun(run: Path, command: str) -> None:
+    """Checks that a folder is that of a run, finished or not; arguments and errors as in ``check``."""
+    links.check(run)
+    if not (run / run_files.CONFIG).is_file():
+        check(run, command)
+
+
 def check(run: Path, command: str = "qd plot {}") -> None:
     """Checks that a folder holds the archive of a run.
 

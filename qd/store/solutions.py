@@ -123,6 +123,7 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
         ValueError: nothing of that name exists, it holds no solutions, or none that the domain can evaluate.
     """
     path, ranges = Path(source), abilities.of_domain(domain).objective_ranges
+    check_source(path)
     if (path / run_files.ARCHIVE_HEADER).is_file():
         content = _of_run(path, ranges is not None)
     elif npy := _qdax_files(path):
@@ -130,14 +131,8 @@ def load(source: str, domain: Domain) -> ImportedSolutions:
     elif checkpoint := checkpoints_of_openevolve.find(path):
         sources, scores = checkpoints_of_openevolve.read(checkpoint)
         content = ImportedSolutions(str(checkpoint), sources, scores, None)
-    elif path.suffix.lower() in tables.READERS and path.is_file():
-        content = _of_table(path, ranges is not None)
     else:
-        raise UserError(
-            f"{source} {_kind(path)}",
-            f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns solution_0, solution_1, ... and "
-            "objective (of several objective_0, objective_1, ...), a folder that QDax saved, or a checkpoint of openevolve",
-        )
+        content = _of_table(path, ranges is not None)
     if len(content.solutions) == 0:
         raise UserError(f"{source} holds no solutions; is every row of it empty?")
     return _with_own(_fit_to_domain(content, domain), domain)
@@ -155,6 +150,22 @@ def _with_own(content: ImportedSolutions, domain: Domain) -> ImportedSolutions:
         )
     own = programs.with_one_objective(domain, Evaluation(content.objective, {})).objective
     return replace(content, own=np.asarray(own, float))
+
+
+def check_source(path: Path) -> None:
+    """Raises UserError where a path is nothing that solutions are read from; says what it is.
+
+    Args:
+        path: as of ``load``.
+    """
+    is_table = path.suffix.lower() in tables.READERS and path.is_file()
+    is_folder = (path / run_files.ARCHIVE_HEADER).is_file() or _qdax_files(path) or checkpoints_of_openevolve.find(path)
+    if not is_table and not is_folder:
+        raise UserError(
+            f"{path} {_kind(path)}",
+            f"name the folder of a run, a table ({', '.join(tables.READERS)}) with columns solution_0, solution_1, ... and "
+            "objective (of several objective_0, objective_1, ...), a folder that QDax saved, or a checkpoint of openevolve",
+        )
 
 
 def _kind(path: Path) -> str:

@@ -60,6 +60,19 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def check_folder(path: Path) -> None:
+    """Raises UserError where a folder cannot be made or written, as far as that can be told without writing.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+    place = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        number = errno.EACCES if place.is_dir() else errno.ENOTDIR
+        with user_facing_os_errors(path):
+            raise OSError(number, os.strerror(number))
+
+
 def check_length(path: Path, length: int) -> None:
     """Raises UserError where a growing file is shorter than at the checkpoint.
 

@@ -12,6 +12,11 @@ from qd.support.conf import conf
 from qd.support.errors import UserError
 
 
+def names_of(target: str) -> list[str] | None:
+    found = declared.arguments(target)
+    return None if found is None else list(found)
+
+
 def targets() -> list[str]:
     """Every ``_target_`` in conf."""
     nodes, names = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(conf().glob("**/*.yaml"))], set()
@@ -26,7 +31,7 @@ def targets() -> list[str]:
 def test_the_source_tells_the_arguments_of_all_components():
     undecided = []
     for target in targets():
-        names = declared.parameters(target)
+        names = names_of(target)
         try:
             expected = list(inspect.signature(locate(target, "")).parameters)
         except UserError:  # an extra is missing
@@ -97,13 +102,13 @@ def test_arguments_of_classes_and_functions(name, names, tmp_path, monkeypatch):
     Path("elsewhere_of_mine.py").write_text("def Far(far): ...\n")
     if name == "Unknown":
         Path("elsewhere_of_mine.py").write_text("Far = type('Far', (), {})\n")
-    assert declared.parameters(f"part_of_mine.{name}") == names
+    assert names_of(f"part_of_mine.{name}") == names
 
 
 def test_a_module_that_cannot_be_read_is_left_to_the_import(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("broken_of_mine.py").write_text("def x(:\n")
-    assert declared.parameters("broken_of_mine.Domain") is None and declared.parameters("nowhere_at_all.Domain") is None
+    assert names_of("broken_of_mine.Domain") is None and names_of("nowhere_at_all.Domain") is None
 
 
 NODE = {"_target_": "qd.emitters.vary.Vary", "variation": {"_target_": "qd.emitters.vary.IsoLine"}, "batch_size": 2}
@@ -115,11 +120,19 @@ NODE = {"_target_": "qd.emitters.vary.Vary", "variation": {"_target_": "qd.emitt
         ("archive.dim=50", "unknown setting 'archive.dim' of Grid; type archive.dims"),
         ("+archive.dim=50", "unknown setting 'archive.dim' of Grid; type archive.dims"),
         ("emitter.variation.lin=1", "unknown setting 'emitter.variation.lin' of IsoLine; type emitter.variation.line"),
+        ("emitter.batch_size=2.5", "emitter.batch_size=2.5 is no whole number; type emitter.batch_size=2"),
+        ("emitter.variation.iso=wide", "emitter.variation.iso=wide is no number; type emitter.variation.iso=0.01"),
+        ("archive.dims=7", "archive.dims=7 is no list; type archive.dims=[1,2]"),
         ("lm.max_tokens=3", "lm has settings, but no lm is chosen; type lm=CHOICE too, or leave out lm.*="),
     ],
 )
 def test_a_mistyped_setting_is_refused_with_the_nearest(word, message):
     nodes = {"archive": {"_target_": "qd.archives.Grid", "dims": [5]}, "emitter": NODE, "lm": {"max_tokens": 3}}
+    setting, _, value = word.lstrip("+").partition("=")
+    if setting in ("emitter.batch_size", "archive.dims"):  # as Hydra composes it
+        nodes |= {"emitter": NODE | {"batch_size": 2.5}, "archive": nodes["archive"] | {"dims": 7}}
+    elif setting == "emitter.variation.iso":
+        nodes["emitter"] = NODE | {"variation": NODE["variation"] | {"iso": value}}
     with pytest.raises(UserError) as raised:
         declared.check(nodes, ["seed=3", word])
     assert str(raised.value) == message

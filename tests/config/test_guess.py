@@ -109,7 +109,20 @@ def test_an_endpoint_without_prices_names_all_that_is_to_be_typed():
         compose.load(["lm=openai"])
 
 
-@pytest.mark.parametrize("words", [["arm"], ["archive.dims=50"], ["lm=openai"], ["--seed", "3"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["arm"],
+        ["archive.dims=50"],
+        ["lm=openai"],
+        ["--seed", "3"],
+        ["emitter.batch_size=1.5"],
+        ["archive.dims=[50]"],
+        ["descriptor.bounds=[[1,0],[0,1]]"],
+        ["domain.joints=ten"],
+        ["runs=/dev/null"],
+    ],
+)
 def test_it_takes_little_time_and_no_jax(words, tmp_path):
     code = "import sys; from qd.cli.main import main; assert main(sys.argv[1:]) == 1 and 'jax' not in sys.modules"
     command, env = [sys.executable, "-c", code, "run", *words], {"PYTHONPATH": str(HOUSE)}

@@ -32,12 +32,22 @@ def evaluate(domain: Program, n: int = 1):
     return domain.evaluate(keys.split(keys.new(1), n), domain.sample(keys.new(0), n))
 
 
+def test_objectives_that_float32_cannot_tell_apart_stay_apart(here):
+    """20,000,000 and 20,000,001 are one number in float32, and the first to come would keep the cell."""
+    command = script(
+        "sim", """cat > asked; printf '{"objective": 2000000%d, "features": {"end": 0}}' $(grep -c '"key": .0, 1' asked)"""
+    )
+    domain = Program(command, 2, {"end": []})  # type: ignore[arg-type]
+    found = domain.evaluate(np.array([[0, 0], [0, 1]], np.uint32), np.zeros((2, 2), np.float32))
+    assert found.objective.tolist() == [20_000_000.0, 20_000_001.0]
+
+
 def test_a_program_gets_solution_and_key_and_its_answer_comes_back(here):
     answer = '{"objective": -1.5, "features": {"end": [1, 2], "speed": 3, "more": "x"}}'
     command = script("sim", f"cat > {here}/asked.$$; pwd > {here}/where.$$; echo '{answer}'")
     domain = Program(command, 3, {"end": 2, "speed": []})  # type: ignore[arg-type]
     evaluation = evaluate(domain, 2)
-    assert evaluation.objective.tolist() == [-1.5, -1.5] and evaluation.objective.dtype == np.float32
+    assert evaluation.objective.tolist() == [-1.5, -1.5] and evaluation.objective.dtype == np.float64
     assert evaluation.features["end"].tolist() == [[1, 2], [1, 2]] and evaluation.features["speed"].tolist() == [3, 3]
     questions = [json.loads(path.read_text()) for path in sorted(here.glob("asked.*"))]
     expected = domain.sample(keys.new(0), 2).tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qd.report.page import bundle, contents
 from qd.store import runs
-from qd.support import atomic, links, run_files, web
+from qd.support import atomic, run_files, web
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = ("data.js", "map.js", "parallel.js", "curves.js", "front.js", "detail.js", "table.js", "page.js")
@@ -23,9 +23,7 @@ def write(run: Path, out: Path | None = None) -> Path:
     Raises:
         UserError: the folder is no run or has a link in it, or the file cannot be written.
     """
-    links.check(run)
-    if not (run / run_files.CONFIG).is_file():
-        runs.check(run, "qd report {}")
+    runs.check_begun(run, "qd report {}")
     file = run / run_files.REPORT if out is None else out
     with atomic.user_facing_os_errors(file):
         atomic.write(file, html(contents.collect(run)))

@@ -1,0 +1,63 @@
+"""What is refused from the words alone, before anything is imported or written."""
+
+from pathlib import Path
+
+import pytest
+
+from qd.config import compose, declared
+from qd.support import atomic
+from qd.support.errors import UserError
+
+SOURCE = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Mine:
+    count: int
+    width: float = 0.5
+    name: str | None = None
+    sizes: tuple[int, ...] = (1, 2)
+    inner: object = None
+    late: int = None
+"""
+
+
+def test_annotations_and_defaults_are_read_from_the_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("kinds_of_mine.py").write_text(SOURCE)
+    found = declared.arguments("kinds_of_mine.Mine")
+    assert found == {
+        "count": (int, None), "width": (float, 0.5), "name": (str | None, None), "sizes": (tuple, (1, 2)),
+        "inner": (None, None), "late": (int, None),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["descriptor.bounds=[[1,-1],[-1,1]]"], r"bounds\[0\] = \(1, -1\) is reversed; type \(-1, 1\)"),
+        (["descriptor.bounds=[[0,0],[-1,1]]"], r"bounds\[0\] = \(0, 0\) is of zero width"),
+        (["descriptor.bounds=[[-1,1]]"], r"the archive's dims \(50, 50\) are for 2 measures, but the descriptor gives 1"),
+        (["archive.dims=[5,5,5]"], r"dims \(5, 5, 5\) are for 3 measures.*type 2 dims, e.g. archive.dims=\[50, 50\]"),
+        (["archive.dims=50,50"], r"^archive.dims=50,50 lists values; type qd run -m archive.dims=50,50 for a sweep"),
+        (['name="my run'], r"type KEY=VALUE, with inner quotes around blanks and signs: \"name='my run x'\""),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_by_words_alone(words, message):
+    with pytest.raises(UserError, match=message):
+        compose.load(["domain=arm", *words])
+
+
+def test_bounds_that_another_component_knows_pass():
+    assert compose.load(["domain=arm", "descriptor=pca", "descriptor.measures=2"]).descriptor["measures"] == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "arm" / "s0"):
+        with pytest.raises(UserError, match=r"cannot be written \(Not a directory\); type runs=FOLDER"):
+            atomic.check_folder(place)
+    atomic.check_folder(tmp_path / "new" / "arm" / "s0")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="Not a directory"):
+        atomic.check_folder(tmp_path / "link" / "s0")

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import yaml
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -33,6 +34,8 @@ from qd.support.spelling import unknown
 
 SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a sweep
 _LISTER = "qd run --help"
+_DECEPTIVE = re.compile(r"[-+]?0[0-7_]+|[-+\d_.]+(:\d+)+\.?\d*")
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _TABLES: dict[str, Any] = {"domain_defaults": DomainDefaults, "plateau": Plateau, "outside": Outside, "remote": RemoteSettings}
 
 
@@ -159,7 +162,28 @@ def _yours() -> list[str]:
         twin = ours / file.relative_to(yours)
         if twin.exists() and not filecmp.cmp(file, twin, shallow=False):
             raise UserError(f"{file} has the name of one of our own choices, which would hide it", "rename it")
+        _check_numbers(file)
     return [f"hydra.searchpath=['file://{yours}']"]
+
+
+def _check_numbers(file: Path) -> None:
+    """Refuses numbers of a yaml that YAML 1.1 reads as another than they look: 010 as 8, 1:30 as 90."""
+    try:
+        nodes = [yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return  # Hydra names it where it is used
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and _DECEPTIVE.fullmatch(node.value):
+            number, line = yaml.safe_load(node.value), node.start_mark.line + 1
+            plain = number if ":" in node.value else node.value.lstrip("+-0") or 0
+            raise UserError(
+                f"{file} line {line}: {node.value} is {number} in YAML", f"type '{node.value}' for text, or {plain}"
+            )
 
 
 def conf_state() -> tuple[tuple[str, int, int], ...]:

@@ -8,6 +8,7 @@ one combination cannot be composed, and a callback of it can refuse nothing: wha
 
 import io
 import math
+import re
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -90,8 +91,11 @@ def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
             choices[key] = [(line or "", line or "")]
         elif override.is_discrete_sweep():
             values = list(override.sweep_string_iterator())
-            exact = exact_range(override.value(), values) if override.value_type is ValueType.RANGE_SWEEP else values
-            choices[key] = [(f"{key}={now}", f"{key}={before}") for now, before in zip(exact, values, strict=False)]
+            is_range = override.value_type is ValueType.RANGE_SWEEP
+            exact = exact_range(override.value(), values, line or "") if is_range else values
+            choices[key] = [
+                (f"{key}={now}", f"{key}={before}") for now, before in zip(exact, _before(exact, values), strict=True)
+            ]
             if not choices[key]:
                 raise UserError(f"{line} lists no values, so that nothing runs", f"type {key}=1,2,3 or {key}=range(0,5)")
         else:
@@ -105,23 +109,43 @@ def _combinations(master: Any) -> list[tuple[str, list[str], list[str]]]:
     return combinations
 
 
-def exact_range(sweep: Any, values: Sequence[str]) -> list[str]:
+def exact_range(sweep: Any, values: Sequence[str], line: str) -> list[str]:
     """Returns the numbers of a range without the rounding of its steps: 0.7 for 0.7000000000000001, and never its end.
+
+    Hydra 1.3.8 turns a range that is sorted the other way into one with other numbers (findings/hydra_reversed_range.sh), so
+    that they are taken from the range as it was typed.
 
     Args:
         sweep: Hydra's RangeSweep.
         values: its numbers as Hydra adds them up; where these are shuffled they stay.
+        line: the override, e.g. x=sort(range(1,6,2),reverse=true).
 
     Returns:
         The numbers as text, whole ones without a point.
     """
     if sweep.shuffle:
         return list(values)
-    start, stop, step = (Decimal(repr(number)) for number in (sweep.start, sweep.stop, sweep.step))
-    count = max(0, math.ceil((stop - start) / step))
-    numbers = [start + i * step for i in range(count)]
-    is_whole = all(isinstance(number, int) for number in (sweep.start, sweep.stop, sweep.step))
+    typed = re.search(r"range\([^()]*\)", line) if "sort" in line else None
+    whole = OverridesParser.create().parse_override(f"x={typed[0]}").value() if typed else sweep
+    start, stop, step = (Decimal(repr(number)) for number in (whole.start, whole.stop, whole.step))
+    numbers = [start + i * step for i in range(max(0, math.ceil((stop - start) / step)))]
+    if sweep.step * whole.step < 0:
+        numbers.reverse()
+    is_whole = all(isinstance(number, int) for number in (whole.start, whole.stop, whole.step))
     return [str(number) if is_whole else repr(float(number)) for number in numbers]
+
+
+def _before(exact: Sequence[str], values: Sequence[str]) -> list[str]:
+    """Returns for each number of a range the text of an earlier version, where that stood for the same number."""
+    is_same = [i < len(values) and (now == values[i] or _is_close(now, values[i])) for i, now in enumerate(exact)]
+    return [values[i] if same else now for i, (now, same) in enumerate(zip(exact, is_same, strict=True))]
+
+
+def _is_close(one: str, other: str) -> bool:
+    try:
+        return math.isclose(float(one), float(other), rel_tol=1e-9, abs_tol=1e-12)
+    except ValueError:
+        return False
 
 
 def _plan(name: str, overrides: list[str], earlier: list[str]) -> PlannedRun:

@@ -263,7 +263,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    about = read_files.json_object(path, _AGAIN if path.exists() else _LACKS)
+    about = read_files.unchecked_object(path, _AGAIN if path.exists() else _LACKS)
     if about.get("format") != FORMAT or "encodings" not in about:
         raise UserError(f"{path} describes no archive of this project (its format is not {FORMAT!r})", "name a run's folder")
     if not isinstance(about.get("version"), int) or about["version"] > VERSION:
@@ -271,5 +271,6 @@ def _about(path: Path) -> dict[str, Any]:
             f"{path} is of version {about.get('version')}, and this program reads up to {VERSION}",
             "type pip install -U qd-atlas",
         )
+    about = read_files.checked(path, about, _AGAIN)
     _check_header(path, about)
     return about | {"config": current_config(about["config"])} if "config" in about else about

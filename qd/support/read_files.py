@@ -78,9 +78,28 @@ def json_object(path: Path, fix: str) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, is no JSON, holds something else than an object, or differs from its checksum.
     """
+    return checked(path, unchecked_object(path, fix), fix)
+
+
+def unchecked_object(path: Path, fix: str) -> dict[str, Any]:
+    """Returns the JSON object that a file holds with its checksum, which is not compared yet; arguments as in ``data``."""
     content = json_value(path, fix)
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged (it holds a {type(content).__name__}, not an object)", fix)
+    return content
+
+
+def checked(path: Path, content: Mapping[str, Any], fix: str) -> dict[str, Any]:
+    """Returns a JSON object without its own checksum, which is compared where it has one.
+
+    Args:
+        path: of its file, for the message.
+        content: as ``with_checksum`` wrote it.
+        fix: what the message proposes.
+
+    Raises:
+        UserError: the content differs from its checksum.
+    """
     plain = {name: value for name, value in content.items() if name not in (_CHECKSUM, HEADER_CHECKSUM)}
     for name in (_CHECKSUM, HEADER_CHECKSUM):
         if name in content and content[name] not in (None, json_sha256(plain)):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qd.config import compose, declared
+from qd.config import compose, declared, overrides
 from qd.support import atomic
 from qd.support.errors import UserError
 
@@ -61,3 +61,25 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match="Not a directory"):
         atomic.check_folder(tmp_path / "link" / "s0")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("010", r"mine.yaml line 4: 010 is 8 in YAML; type '010' for text, or 10"),
+        ("[3, -0755]", r"mine.yaml line 4: -0755 is -493 in YAML"),
+        ("1:30", r"mine.yaml line 4: 1:30 is 90 in YAML; type '1:30' for text, or 90"),
+        ("1:30.5", r"mine.yaml line 4: 1:30.5 is 90.5 in YAML"),
+        *((each, None) for each in ("10", "0", "0.10", "'010'", "0x10", "1e-05", "a:30", "[1, 2]")),
+    ],
+)
+def test_numbers_that_yaml_reads_as_others_are_refused(number, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/domain").mkdir(parents=True)
+    file = Path("conf/domain/mine.yaml")
+    file.write_text(f"# @package _global_\ndomain:\n  _target_: domains.arm.Arm\n  joints: {number}\n")
+    if message is None:
+        assert overrides.hydra_overrides([])
+        return
+    with pytest.raises(UserError, match=message):
+        overrides.hydra_overrides([])

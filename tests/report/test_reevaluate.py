@@ -11,7 +11,7 @@ from qd.report import headline
 from qd.report.page import contents
 from qd.report.reevaluate import reevaluate
 from qd.store import archive_file
-from qd.support import run_files
+from qd.support import read_files, run_files
 
 DOMAIN = '''
 """A bowl of two numbers with noise."""
@@ -66,7 +66,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_corrected_figures_are_without_luck(run: Path, capsys):
     assert main(["reevaluate", str(run), "--times", "64"]) == 0
     said = capsys.readouterr().out
-    result, stored = json.loads((run / run_files.REEVALUATED).read_text()), archive_file.load(run)
+    result, stored = read_files.json_object(run / run_files.REEVALUATED, ""), archive_file.load(run)
     elites = result["elites"]
     assert elites["id"] == stored.columns["id"].tolist() and result["times"] == 64
     truth = -(stored.columns["solution"] ** 2).sum(1)

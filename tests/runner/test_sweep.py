@@ -209,6 +209,10 @@ def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, mo
         ("range(0,1,0.1)", "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9"),
         ("range(0.1,0.4,0.1)", "0.1 0.2 0.3"),  # Hydra 1.3.8 adds up the steps and reaches 0.4
         ("sort(range(0,0.5,0.1),reverse=true)", "0.4 0.3 0.2 0.1 0.0"),  # Hydra goes on to -0.1
+        ("sort(range(1,6,2),reverse=true)", "5 3 1"),  # Hydra sweeps 4, 2, 0
+        ("sort(range(5,0,-2))", "1 3 5"),
+        ("sort(range(start=1,stop=6,step=2),reverse=true)", "5 3 1"),
+        ("sort(range(1,6,2))", "1 3 5"),
         ("range(1e-5,4e-5,1e-5)", "1e-05 2e-05 3e-05"),
         ("range(5)", "0 1 2 3 4"),
         ("range(3,0,-1)", "3 2 1"),
@@ -217,7 +221,7 @@ def test_runs_in_other_processes(place, capfd, monkeypatch, launcher, plugin, mo
 )
 def test_a_range_has_the_numbers_that_one_would_type_and_not_its_end(text, numbers):
     override = OverridesParser.create().parse_override(f"x={text}")
-    assert exact_range(override.value(), list(override.sweep_string_iterator())) == numbers.split()
+    assert exact_range(override.value(), list(override.sweep_string_iterator()), override.input_line or "") == numbers.split()
 
 
 @pytest.mark.ci

@@ -56,7 +56,7 @@ def collect(path: Path) -> Contents:
     facts: dict[str, Any] = _about_run(path, archive, notes)
     arrays: dict[str, np.ndarray] = {f"palette {name}": _palette(name) for name in _PALETTES}
     metrics = _read(lambda: metrics_file.metrics(path / run_files.METRICS), {}, notes)
-    if not growing.has_sums(path):
+    if not growing.has_sums(path) and (path / run_files.METRICS).is_file():
         notes.append(
             "metrics.csv and events.jsonl have no checksums: an earlier version wrote them, and they are read as they are."
         )

@@ -370,9 +370,9 @@ def test_the_end_counts_the_answers_that_the_search_used_and_quotes_its_folder(t
         assert f"qd label export &#39;{run}&#39; --out" in page
 
 
-def _half_request(port: int) -> socket.socket:
+def _half_request(port: int, first: str = "GET /", more: str = "X: ") -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
-    connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1")
+    connection.sendall(f"{first} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}".encode())
     return connection
 
 
@@ -402,6 +402,11 @@ def test_idle_half_requests_and_slow_bodies_keep_no_rater_out_and_end_in_time(tm
         assert ann.say("left") == 200
         reader.join()
         assert (not refusal or refusal[0].startswith(b"HTTP/1.1 408")) and time.monotonic() - sent < 25
+        bodies = [_half_request(port, "POST /answer", "Content-Length: 99\r\n\r\nx") for _ in range(120)]
+        time.sleep(0.5)
+        assert Person(port, "bob").say("left") == 200  # from the same address
+        for connection in bodies:
+            connection.close()
 
 
 @pytest.mark.ci

@@ -6,6 +6,7 @@ uvicorn has no time limit for a request's head, so a few idle half-requests woul
 import asyncio
 from typing import Any, ClassVar
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0  # from opening a connection, or from a request's first byte, to the end of its headers
@@ -16,8 +17,8 @@ MOST_EACH = 50  # of one address
 class Connection(H11Protocol):
     """HTTP/1.1 with a time limit for the head of each request, and limits on the number of connections.
 
-    At a limit the connection that has waited longest without a request is closed in favour of the new one; where there
-    is none the new one is closed.
+    At a limit the oldest connection without a whole request is closed in favour of the new one: first of those that wait
+    for one, then of those whose body still comes. Where there is none the new one is closed.
     """
 
     clients: ClassVar["dict[Connection, str]"] = {}  # to the client's address, the oldest first
@@ -52,6 +53,10 @@ class Connection(H11Protocol):
         """Whether no request is being answered on this connection."""
         return self.cycle is None or self.cycle.response_complete
 
+    def receives(self) -> bool:
+        """Whether the body of a request has not come whole."""
+        return self.conn.their_state is h11.SEND_BODY
+
     def end(self) -> None:
         """Closes the connection at once."""
         self.clients.pop(self, None)
@@ -72,10 +77,11 @@ class Connection(H11Protocol):
 
 
 def _make_room(connections: "list[Connection]", most: int) -> bool:
-    """Closes the one that has waited longest where a limit is reached; returns whether there is room for one more."""
+    """Closes the oldest without a whole request where a limit is reached; returns whether there is room for one more."""
     if len(connections) < most:
         return True
-    idle = next((each for each in connections if each.waits()), None)
+    waiting = (each for each in connections if each.waits())
+    idle = next(waiting, None) or next((each for each in connections if each.receives()), None)
     if idle is not None:
         idle.end()
     return idle is not None

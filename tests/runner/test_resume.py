@@ -331,7 +331,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
 def test_the_folder_holds_what_it_promises(whole: Path) -> None:
     names = {path.name for path in whole.iterdir()} - {".lock", ".signature"}
     assert names == {"config.yaml", "metrics.csv", "events.jsonl", "archive.npz", "archive.json", "history.npz",
-                     "renderings", "checkpoint", "result.json"}  # fmt: skip
+                     "renderings", "checkpoint", "checksums.json", "result.json"}  # fmt: skip
     assert len(list((whole / "renderings").glob("*.svg"))) == 4 and len(list((whole / "checkpoint").iterdir())) == 2
     result = json.loads((whole / "result.json").read_text())
     archive, table = archive_file.load(whole), rows(whole)

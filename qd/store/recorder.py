@@ -88,7 +88,7 @@ class Recorder:
         generation = saved.state.generation if saved else 0
         self._histories = [History(run, generation), *([History(run, generation, film)] if film else [])]
         atomic.make_folder(run / run_files.CHECKPOINTS)
-        lengths = saved.lengths if saved else dict.fromkeys(_FILES, 0)
+        lengths: dict[str, int] = {str(name): 0 for name in _FILES} | (saved.lengths if saved else {})
         if saved:
             growing.check(run, _FILES)
         growing.cut_sums(run, lengths)

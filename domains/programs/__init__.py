@@ -7,8 +7,9 @@ B programs, M axes. Nothing here knows which model it is: conf passes the client
 
 import math
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -76,6 +77,18 @@ class Programs:
         return None if choice is None else sandbox_of(choice, limits, "domain.final_sandbox")
 
     @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.parallel or os.cpu_count(), "program")
+
+    @cached_property
+    def _running(self) -> "dict[str, Future[Record]]":
+        return {}
+
+    @cached_property
+    def _lock(self) -> threading.Lock:
+        return threading.Lock()
+
+    @cached_property
     def journal(self) -> ProgramJournal:
         """All programs of the run with their evaluations."""
         folders = self.problem.job("").folders  # of an evaluator of the user's, which may be edited
@@ -132,11 +145,26 @@ class Programs:
         """Returns a page of each program: its code, what it changed of its parent, its output and its feedback."""
         return [Rendering("html", page(str(source), self.journal, self.problem.language)) for source in solutions]
 
+    def run_soon(self, source: str) -> "Future[Record]":
+        """Runs a program in the background, so that its evaluation is there when it is asked for; equal ones once.
+
+        Args:
+            source: of the program.
+
+        Returns:
+            Its record, once it is there.
+        """
+        with self._lock:
+            if source not in self._running:
+                self._running[source] = self._threads.submit(self._record, source)
+            return self._running[source]
+
     def _run(self, sources: Sequence[str]) -> list[Record]:
         """Runs programs at the same time, equal ones once."""
-        different = list(dict.fromkeys(sources))
-        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as threads:
-            records = dict(zip(different, threads.map(self._record, different), strict=True))
+        records = {source: future.result() for source, future in [(each, self.run_soon(each)) for each in sources]}
+        with self._lock:
+            for source in records:
+                self._running.pop(source, None)  # the journal has it
         return [records[source] for source in sources]
 
     def _record(self, source: str) -> Record:

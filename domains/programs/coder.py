@@ -6,11 +6,12 @@ In a prompt $task, $program, $score, $feedback, ... are replaced. B prompts.
 """
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from domains.programs.code import extract
 from domains.programs.problem import Problem
@@ -18,6 +19,7 @@ from domains.text.writer import samples
 from qd.support.errors import UserError
 from qd.types import Array
 
+T = TypeVar("T")
 _OURS = Path(__file__).with_name("prompts")
 FIELDS = ("task", "language", "program", "score", "feedback", "other", "programs", "observations", "plan", "steps", "count")
 
@@ -65,7 +67,28 @@ class Coder:
         """
         if not prompts:
             return []
+        return self._answers(prompts, samples(key, len(prompts)), role, longest)
+
+    def ask_each(self, key: Array, prompts: Sequence[str], use: Callable[[int, str | None], T]) -> list[T]:
+        """Asks B questions, and uses each reply as soon as it is there.
+
+        Args:
+            key: which of the model's samples are used.
+            prompts: the questions.
+            use: (number of the question, reply; None where the call failed) -> a value; it is called in a thread.
+
+        Returns:
+            The values [B].
+        """
+
+        def answer(i: int) -> T:
+            return use(i, self._answers([prompts[i]], [numbers[i]])[0])
+
         numbers = samples(key, len(prompts))
+        with ThreadPoolExecutor(max(1, len(prompts))) as threads:
+            return list(threads.map(answer, range(len(prompts))))
+
+    def _answers(self, prompts: Sequence[str], numbers: list[int], role: str = "", longest: int = 0) -> list[str | None]:
         options = {"max_tokens": longest or self.longest, "temperature": self.temperature}
         return self.lm(list(prompts), role=role or self.role, sample=numbers, **options)
 

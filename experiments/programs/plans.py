@@ -14,6 +14,7 @@ calls, short replies, the small model, and PlanSearch without criticism and pseu
 call.
 """
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +95,7 @@ class Capped:
 
     def __init__(self, lm: Any, calls: int) -> None:
         self.lm, self.calls, self.used = lm, calls, 0
+        self._lock = threading.Lock()
 
     def __call__(self, prompts: list[str], *, sample: Any = 0, **options: Any) -> list[str | None]:
         """Answers the first prompts that are left.
@@ -106,8 +108,9 @@ class Capped:
         Returns:
             B replies, None beyond the cap.
         """
-        room = max(0, min(len(prompts), self.calls - self.used))
-        self.used += room
+        with self._lock:
+            room = max(0, min(len(prompts), self.calls - self.used))
+            self.used += room
         numbers = sample if isinstance(sample, int) else list(sample)[:room]
         answers = self.lm(prompts[:room], sample=numbers, **options) if room else []
         return [*answers, *[None] * (len(prompts) - room)]

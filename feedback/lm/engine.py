@@ -45,6 +45,7 @@ class Engine:
         self._url = ""
         self._fault: UserError | None = None  # why nothing more is sent: an answer could not be stored
         self._lanes: list[list[Any]] = []  # [calls in flight, client]
+        self._connecting = threading.Lock()
         self._flying: dict[bytes, asyncio.Future[Reply | Failure]] = {}
         self._loop = asyncio.new_event_loop()
         self._gate = Gate(limits, budget, ledger.total, self._loop.time())
@@ -66,8 +67,9 @@ class Engine:
             Spent: the budget has no room for all; the answers until then are stored.
             UserError: an answer or its cost cannot be written to disk; nothing more is sent.
         """
-        if not self._lanes:
-            self._connect(self._base_url())
+        with self._connecting:
+            if not self._lanes:
+                self._connect(self._base_url())
         future: Future = asyncio.run_coroutine_threadsafe(self._all(questions, model, keep), self._loop)
         try:
             return dict(zip(questions, future.result(), strict=True))

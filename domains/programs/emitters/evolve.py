@@ -105,10 +105,13 @@ class Evolve:
         each_key = keys.split(draw_key, self.batch_size)
         families = [each.parents(k, pools[i]) for each, k, i in zip(operators, each_key, islands, strict=True)]
         prompts = [each.prompt(context, parents) for each, parents in zip(operators, families, strict=True)]
-        replies = self.domain.coder.ask(write_key, prompts)
-        children = [
-            each.child(context, parents, reply) for each, parents, reply in zip(operators, families, replies, strict=True)
-        ]
+
+        def child_of(i: int, reply: str | None) -> str:
+            source = operators[i].child(context, families[i], reply)
+            self.domain.run_soon(source)  # while others are being written
+            return source
+
+        children = self.domain.coder.ask_each(write_key, prompts, child_of)
         for child, each, parents in zip(children, operators, families, strict=True):
             context.journal.note_origin(child, each.name, [parent.source for parent in parents])
         return memory._replace(pending=islands), Offspring(objects_of(children), table(families))

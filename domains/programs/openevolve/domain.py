@@ -53,12 +53,12 @@ def programs(
     return Programs(problem, coder, sandbox, problem.axes, views=views or {}, parallel=count, folder=folder)
 
 
-def emitter(domain: Programs, batch_size: int = 4, islands: int | None = None) -> Evolve:
+def emitter(domain: Programs, batch_size: int | None = None, islands: int | None = None) -> Evolve:
     """Returns the loop that a project's config asks for: diffs or rewrites, on islands.
 
     Args:
         domain: of a project.
-        batch_size: programs of a generation.
+        batch_size: programs of a generation; None: as many as openevolve has in the works with that config.
         islands: another number of them; None: the project's.
 
     Raises:
@@ -71,4 +71,4 @@ def emitter(domain: Programs, batch_size: int = 4, islands: int | None = None) -
     operators = (Diff(), RewriteCode()) if problem.settings["diff_based_evolution"] else (RewriteCode(),)
     interval, rate = int(database["migration_interval"]), float(database["migration_rate"])
     count = int(database["num_islands"]) if islands is None else islands
-    return Evolve(domain, operators[:1], (), batch_size, count, interval, rate)
+    return Evolve(domain, operators[:1], (), batch_size or problem.in_flight, count, interval, rate)

@@ -129,6 +129,15 @@ class Project:
         pairs = (raw.get(name, own.get(name, (0.0, 1.0))) for name in self.dimensions)
         return tuple((float(low), float(high)) for low, high in pairs)
 
+    @property
+    def in_flight(self) -> int:
+        """Programs that openevolve has in the works at the same time (process_parallel.py): twice its workers, evenly by island."""
+        islands, workers = (
+            int(self.settings[group][name])
+            for group, name in (("database", "num_islands"), ("evaluator", "parallel_evaluations"))
+        )
+        return max(1, 2 * workers // islands) * islands
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What we honour of its config, with openevolve's defaults. Raises UserError where it is no config."""

@@ -1,0 +1,98 @@
+"""Evaluators of Google's AlphaEvolve: a function of a candidate's files, which returns scores of named metrics.
+
+    def evaluate(candidate):           # {"content": {"files": [{"path": "first.py", "content": "def ..."}]}}
+        scores = [{"metric": "length", "score": 1.5}, {"metric": "speed", "score": 0.2}]
+        return {"scores": {"scores": scores}, "insights": {"insights": [{"label": "note", "text": "case 3 fails"}]}}
+
+The form is that which openevolve 0.4.1 reads (compat/alphaevolve.py): one file, a plain function, dictionaries or objects
+with such attributes. Experiments, their settings and the service are not read.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domains.programs.code import imports
+from domains.programs.problem import Score
+from domains.programs.sandbox.limits import Execution
+from qd.support.errors import UserError
+
+DRIVER = """
+import importlib.util
+import os
+import sys
+
+def field(value, name):
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+sys.path.insert(0, os.path.dirname(evaluator))
+spec = importlib.util.spec_from_file_location("evaluator", evaluator)
+module = importlib.util.module_from_spec(spec)
+sys.modules["evaluator"] = module
+spec.loader.exec_module(module)
+answer = getattr(module, function)({"content": {"files": [{"path": name, "content": program}]}})
+scores = field(field(answer, "scores"), "scores") or []
+insights = field(field(answer, "insights"), "insights") or []
+result = {
+    "scores": [[str(field(each, "metric")), field(each, "score")] for each in scores],
+    "insights": [[str(field(each, "label")), str(field(each, "text"))] for each in insights],
+}
+"""
+
+
+@dataclass(frozen=True)
+class AlphaEvolve:
+    """One of its metrics is the objective; others may be features."""
+
+    evaluator: str  # path of the file with the function; its folder can be read
+    program: str  # path of the first program
+    task: str  # in words, for prompts
+    objective: str  # name of a metric
+    features: tuple[str, ...] = ()  # names of metrics
+    objective_range: tuple[float, float] | None = None
+    failure: float | None = -1e12  # a score that stands for a program that failed; None: there is none
+    function: str = "evaluate"
+    language: str = "python"
+
+    def __post_init__(self) -> None:
+        for name in ("evaluator", "program"):
+            if not Path(getattr(self, name)).is_file():
+                raise UserError(f"domain.problem.{name}={getattr(self, name)} is no file", f"type domain.problem.{name}=FILE")
+
+    @property
+    def statement(self) -> str:
+        """The task in words."""
+        return self.task
+
+    @property
+    def initial(self) -> tuple[str, ...]:
+        """The first program."""
+        return (Path(self.program).read_text(encoding="utf-8"),)
+
+    def job(self, source: str) -> Execution:
+        """Calls the function; arguments as in ``Problem``."""
+        path = Path(self.evaluator).resolve()
+        inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
+        packages = imports(path.read_text(encoding="utf-8")) + imports(self.initial[0])
+        return Execution("", DRIVER, inputs, folders=(str(path.parent),), packages=packages)
+
+    def score(self, value: Any) -> Score:
+        """Reads what it returned.
+
+        Args:
+            value: {scores: [[metric, score]], insights: [[label, text]]}.
+        """
+        scores = {name: self._number(score) for name, score in value["scores"]} if isinstance(value, dict) else {}
+        words = "\n".join(f"{label}: {text}" for label, text in value["insights"]) if scores else ""
+        lacking = [name for name in (self.objective, *self.features) if name not in scores]
+        if lacking:
+            return Score(math.nan, {}, f"the evaluator's metrics are {', '.join(scores) or 'none'}; {lacking[0]} is none of them")
+        failed = [name for name in (self.objective, *self.features) if math.isnan(scores[name])]
+        if failed:
+            return Score(math.nan, {}, words or f"the evaluator has no score of {', '.join(failed)}")
+        return Score(scores[self.objective], {name: scores[name] for name in self.features}, words)
+
+    def _number(self, score: Any) -> float:
+        is_number = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
+        return float(score) if is_number and score != self.failure else math.nan

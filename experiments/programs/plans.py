@@ -15,7 +15,9 @@ call.
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +31,7 @@ from experiments import command, study
 from experiments.command import Names
 from experiments.programs.searches import SCRIPTED, best, played
 from qd import diversity, keys
-from qd.config.compose import assemble, load
+from qd.config.compose import Components, assemble, load
 from qd.report.table import Row, Runs, summary
 from qd.support.errors import UserError
 
@@ -41,9 +43,11 @@ METHODS = {
 }
 BUDGETS = {  # model, calls, seeds, tasks, tokens of a reply
     "quick": ("scripted", 12, 1, 2, 400),
-    "first": ("local_small", 8, 1, 10, 300),
+    "first": ("local_small", 8, 1, 6, 160),
     "full": ("local", 20, 5, 30, 600),
 }
+PATIENT = ["lm.limits.timeout=3600", "lm.limits.deadline=7200", "lm.server.slots=4"]  # the methods of a task share the server
+PATIENT += ["sandbox.limits.seconds=60", "sandbox.limits.wall=120"]
 SHORT = {
     "PlanSearch": ["emitter.criticism=false", "emitter.pseudocode=false", "emitter.count=3", "emitter.batch_size=3"]
 }  # below 15 calls
@@ -80,13 +84,17 @@ def main(
     runs = study.runs(folder)
     tasks = cases or list(CASES)[:: len(CASES) // count][:count]
     plan = {f"{task}, {n} calls": task for task in tasks}
+    local = [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null", f"domain.coder.longest={longest}", *PATIENT]
+    always = ["domain=synthesis", "domain_defaults.batch_size=2", f"sandbox={sandbox}", "domain.folder=null"]
+    always += SCRIPTED if model == "scripted" else local
     todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS)
-    for case, method, seed in study.missing(runs, todo):
-        local = [f"lm={model}", "lm.cache=runs/programs.sqlite", "lm.folder=null", f"domain.coder.longest={longest}"]
-        words = ["domain=synthesis", f"domain.problem.task={plan[case]}", *(SCRIPTED if model == "scripted" else local)]
-        words += [*METHODS[method], "domain_defaults.batch_size=2", *(SHORT.get(method, []) if n < 15 else [])]
-        words += [f"sandbox={sandbox}", "domain.folder=null", f"seed={seed}"]
-        study.add(runs, case, method, seed, play(words, seed, n), METRICS)
+    for (case, seed), keys_of_task in groupby(study.missing(runs, todo), lambda key: (key[0], key[2])):
+        names = [method for _, method, _ in keys_of_task]
+        own = [[*METHODS[name], *(SHORT.get(name, []) if n < 15 else [])] for name in names]
+        parts = [assemble(load([*always, *words, f"domain.problem.task={plan[case]}", f"seed={seed}"])) for words in own]
+        with ThreadPoolExecutor(len(names)) as threads:  # the methods of a task at the same time
+            for name, metrics in zip(names, threads.map(lambda each, seed=seed: play(each, seed, n), parts), strict=True):
+                study.add(runs, case, name, seed, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
 
 
@@ -116,18 +124,17 @@ class Capped:
         return [*answers, *[None] * (len(prompts) - room)]
 
 
-def play(words: list[str], seed: int, calls: int) -> dict[str, float]:
+def play(components: Components, seed: int, calls: int) -> dict[str, float]:
     """Runs one method until its calls are used up.
 
     Args:
-        words: overrides of the run.
+        components: of the run.
         seed: of the run.
         calls: of the model.
 
     Returns:
         The metrics.
     """
-    components = assemble(load(words))
     search, lm, domain = components.search, components.services[0], components.search.domain
     assert isinstance(domain, Programs)
     problem = domain.problem

@@ -1,6 +1,6 @@
 """The child process that serves a GGUF file on the loopback address.
 
-    python -m feedback.lm.local.serve FILE THREADS CONTEXT PARENT
+    python -m feedback.lm.local.serve FILE THREADS CONTEXT SLOTS PARENT
 
 It writes its address as the only line to standard output, and ends with its parent.
 """
@@ -11,13 +11,14 @@ import threading
 import time
 
 
-def main(weights: str, threads: int, context: int, parent: int) -> None:
+def main(weights: str, threads: int, context: int, slots: int, parent: int) -> None:
     """Serves until the parent process is gone, which closes standard input.
 
     Args:
         weights: path of a GGUF file.
         threads: of the processor.
         context: tokens of prompt and answer.
+        slots: calls that are answered at the same time.
         parent: id of the parent process.
     """
     say = os.fdopen(os.dup(1), "w")
@@ -30,8 +31,8 @@ def main(weights: str, threads: int, context: int, parent: int) -> None:
     settings.model_alias = {os.path.basename(weights)}  # else each answer names the user's folder, and caches keep answers
     settings.hostnames = ["127.0.0.1"]
     settings.port = 0  # any that is free
-    settings.n_ctx = context
-    settings.n_parallel = 1  # log-probabilities then repeat bit for bit
+    settings.n_ctx = slots * context
+    settings.n_parallel = slots
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     settings.cache_ram_mib = 0  # no prompts remembered: no call uses them (Local.extra), and they would take up to 8 GB
     settings.use_jinja = True
@@ -49,4 +50,4 @@ def _end_with_input() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]))
+    main(sys.argv[1], *map(int, sys.argv[2:6]))

@@ -31,6 +31,7 @@ class Local:
     weights: str = "local"
     threads: int = 1  # two threads on two busy cores wait for each other: measured 10 times slower
     context: int = 2048  # tokens
+    slots: int = 1  # calls answered at the same time; 4 take two thirds of the processor for each, but repeat no longer bit for bit
     patience: float = 300.0  # seconds to load: 2 of a core when idle
 
     def start(self) -> str:
@@ -101,6 +102,7 @@ def _launch(server: Local) -> tuple[subprocess.Popen, str]:
             str(path),
             str(server.threads),
             str(server.context),
+            str(server.slots),
             str(os.getpid()),
         ],
         stdin=subprocess.PIPE,

@@ -108,7 +108,13 @@ def evaluator_alone(project: Path, programs: Sequence[str], python: str) -> floa
     task = json.dumps({"driver": job.harness, "inputs": dict(job.inputs), "programs": some})
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        [python, str(bare.__file__)], input=task, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env, check=True
+        [python, str(bare.__file__)],
+        input=task,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=env,
+        check=True,
     )
     return float(json.loads(done.stdout)["cpu_ms"])
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from domains.programs.code import imports
+from domains.programs.measures import describe
 from domains.programs.openevolve.driver import DRIVER
 from domains.programs.problem import Score
 from domains.programs.sandbox.limits import Execution
@@ -61,7 +62,8 @@ class Project:
     """Features: fitness, length and distance for its dimensions, and each metric of its evaluator that is a dimension.
 
     openevolve scales dimensions to what it has met so far, so that a cell means another thing later; here bounds are fixed:
-    0 to 1 for a metric, 0 to four times the first program's for its length, and what ``bounds`` says.
+    0 to 1 for a metric, half to twice the first program's for its length, 0 to 0.2 for the distance from it, and what ``bounds``
+    says. (Of ten examples of openevolve the best program has 0.87 to 1.33 of the length and a distance of up to 0.03.)
     """
 
     folder: str
@@ -124,8 +126,8 @@ class Project:
     def axis_bounds(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each dimension."""
         raw = dict(self.bounds)
-        length = (0.0, 4.0 * len(self.initial[0]))
-        own = {"complexity": length, "diversity": (0.0, 1.0), "score": self.objective_range or (0.0, 1.0)}
+        first = float(describe(self.initial[0])["length"][0])
+        own = {"complexity": (first / 2, 2 * first), "diversity": (0.0, 0.2), "score": self.objective_range or (0.0, 1.0)}
         pairs = (raw.get(name, own.get(name, (0.0, 1.0))) for name in self.dimensions)
         return tuple((float(low), float(high)) for low, high in pairs)
 

@@ -87,7 +87,9 @@ class AlphaEvolve:
         words = "\n".join(f"{label}: {text}" for label, text in value["insights"]) if scores else ""
         lacking = [name for name in (self.objective, *self.features) if name not in scores]
         if lacking:
-            return Score(math.nan, {}, f"the evaluator's metrics are {', '.join(scores) or 'none'}; {lacking[0]} is none of them")
+            return Score(
+                math.nan, {}, f"the evaluator's metrics are {', '.join(scores) or 'none'}; {lacking[0]} is none of them"
+            )
         failed = [name for name in (self.objective, *self.features) if math.isnan(scores[name])]
         if failed:
             return Score(math.nan, {}, words or f"the evaluator has no score of {', '.join(failed)}")

@@ -5,15 +5,21 @@ import signal
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from domains.programs.code import imports
 from domains.programs.sandbox import worker
 from domains.programs.sandbox.limits import Execution, ExecutionLimits, ExecutionResult
 from domains.programs.sandbox.worker import End, Setup, Worker
 
 _SHOWN = 400  # characters of output in a fault
-_PACKAGES = ("numpy", "numpy.random")  # that every worker imports, where they are installed
+_PACKAGES = (
+    "numpy",
+    "numpy.random",
+    "concurrent.futures.thread",
+)  # that every worker imports; the last is imported late by Python
 
 
 def run_job(
@@ -36,7 +42,7 @@ def run_job(
         The outcome.
     """
     limits = replace(limits, seconds=job.wall, wall=job.wall) if job.wall else limits
-    setup = Setup(sandbox, tuple(job.folders), tuple(dict.fromkeys((*_PACKAGES, *job.packages))))
+    setup = Setup(sandbox, tuple(job.folders), tuple(dict.fromkeys((*_PACKAGES, *_imports(job.harness), *job.packages))))
     number, runner = worker.borrow(
         setup, lambda number: Worker(command_of, {**settings, "packages": setup.packages, "user": _NOBODY - number})
     )
@@ -49,6 +55,7 @@ def run_job(
     return _command_outcome(end, limits) if job.command else _python_outcome(end, limits, token)
 
 
+_imports = lru_cache(maxsize=64)(imports)  # of a harness, which is the same for all programs of a problem
 _NOBODY = 65534  # the user of the first worker's programs; of others the numbers below, since limits of processes are per user
 
 

@@ -31,7 +31,9 @@ class Local:
     weights: str = "local"
     threads: int = 1  # two threads on two busy cores wait for each other: measured 10 times slower
     context: int = 2048  # tokens
-    slots: int = 1  # calls answered at the same time; 4 take two thirds of the processor for each, but repeat no longer bit for bit
+    slots: int = (
+        1  # calls answered at the same time; 4 take two thirds of the processor for each, but repeat no longer bit for bit
+    )
     patience: float = 300.0  # seconds to load: 2 of a core when idle
 
     def start(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 from domains.programs import run
 from domains.programs.coder import Coder
 from domains.programs.emitters.operators import Diff
+from domains.programs.measures import describe
 from domains.programs.openevolve.domain import emitter, programs
 from domains.programs.openevolve.project import Project
 from domains.programs.sandbox.plain import Plain
@@ -24,7 +25,8 @@ def test_a_project_is_read_as_its_config_says(capsys):
     project = Project(str(PROJECT))
     assert project.statement.startswith("Guess a number.") and project.language == "python"
     assert project.axes == ("length", "size") and project.dims == (6, 6) and project.features == ("fitness", "size")
-    assert project.axis_bounds == ((0, 4 * len(project.initial[0])), (0, 1))
+    first = describe(project.initial[0])["length"][0]
+    assert project.axis_bounds == ((first / 2, 2 * first), (0, 1))
     assert dict(Project(str(PROJECT), bounds={"size": (0, 5)}).bounds)["size"] == (0, 5)
     domain = programs(str(PROJECT), Coder(None), Plain())
     assert domain.coder.temperature == 0.3 and domain.coder.longest == 4096

@@ -17,7 +17,7 @@ class EvaluationResult:
     artifacts: dict = dataclasses.field(default_factory=dict)
 
 
-if "openevolve" not in sys.modules and importlib.util.find_spec("openevolve") is None:  # evaluators import this class from it, and nothing else
+if "openevolve" not in sys.modules and not importlib.util.find_spec("openevolve"):  # evaluators import this class, no more
     for name_of_module in ("openevolve", "openevolve.evaluation_result"):
         sys.modules[name_of_module] = types.ModuleType(name_of_module)
     sys.modules["openevolve"].evaluation_result = sys.modules["openevolve.evaluation_result"]

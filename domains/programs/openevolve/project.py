@@ -62,8 +62,8 @@ class Project:
     """Features: fitness, length and distance for its dimensions, and each metric of its evaluator that is a dimension.
 
     openevolve scales dimensions to what it has met so far, so that a cell means another thing later; here bounds are fixed:
-    0 to 1 for a metric, half to twice the first program's for its length, 0 to 0.2 for the distance from it, and what ``bounds``
-    says. (Of ten examples of openevolve the best program has 0.87 to 1.33 of the length and a distance of up to 0.03.)
+    0 to 1 for a metric, half to twice the first program's for its length, 0 to 0.2 for the distance from it, and what
+    ``bounds`` says. (In ten examples of openevolve the best program has 0.87 to 1.33 of the length, and a distance up to 0.03.)
     """
 
     folder: str
@@ -133,7 +133,7 @@ class Project:
 
     @property
     def in_flight(self) -> int:
-        """Programs that openevolve has in the works at the same time (process_parallel.py): twice its workers, evenly by island."""
+        """Programs that openevolve has in the works at a time (process_parallel.py): twice its workers, evenly by island."""
         islands, workers = (
             int(self.settings[group][name])
             for group, name in (("database", "num_islands"), ("evaluator", "parallel_evaluations"))

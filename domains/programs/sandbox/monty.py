@@ -28,14 +28,9 @@ class Monty:
         object.__setattr__(self, "limits", limits_of(self.limits))
 
     def check(self) -> None:
-        """Raises UserError where the package is not installed."""
-        try:
-            import pydantic_monty  # noqa: F401  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise UserError(
-                "sandbox=monty needs the package pydantic-monty, which is not installed",
-                "type pip install '.[programs]', sandbox=bubblewrap, or sandbox=none for no protection",
-            ) from error
+        """Raises UserError where the package is not installed, or its program is not found."""
+        with _session(self.limits):
+            pass
 
     def run(self, job: Execution) -> ExecutionResult:
         """Runs one program.
@@ -51,13 +46,12 @@ class Monty:
         """
         if job.command or job.files:
             raise UserError("sandbox=monty runs plain Python only, no command", "type sandbox=bubblewrap")
-        self.check()
-        import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
-
         printed = _Printed(int(self.limits.output * 1e6))
         start = time.perf_counter()
         value, fault = None, ""
         with _session(self.limits) as session:
+            import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
+
             try:
                 session.feed_run(job.source, print_callback=printed)
                 session.feed_run(f"{job.harness}\n", inputs=dict(job.inputs), print_callback=printed)
@@ -89,9 +83,7 @@ class _Printed:
 @contextmanager
 def _session(limits: ExecutionLimits) -> Iterator[Any]:
     """A session of a worker process, fresh for each program."""
-    import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
-
-    pool = _POOLS.pop() if _POOLS else monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
+    pool = _POOLS.pop() if _POOLS else _pool(limits)
     settings: Any = {
         "max_feed_duration_secs": limits.seconds,
         "max_memory": int(limits.memory * 2**20),
@@ -103,6 +95,19 @@ def _session(limits: ExecutionLimits) -> Iterator[Any]:
             yield session
     finally:
         _POOLS.append(pool)
+
+
+def _pool(limits: ExecutionLimits) -> Any:
+    try:
+        import pydantic_monty as monty  # pyright: ignore[reportMissingImports]
+
+        return monty.Monty(request_timeout=max(60.0, 3 * limits.wall)).__enter__()
+    except (ImportError, FileNotFoundError) as error:  # the package, or the program that it starts
+        what = "package" if isinstance(error, ImportError) else "program of the package"
+        raise UserError(
+            f"sandbox=monty needs the {what} pydantic-monty, which is not installed",
+            "type pip install '.[programs]', sandbox=bubblewrap, or sandbox=none for no protection",
+        ) from error
 
 
 _POOLS: list[Any] = []  # one for each thread that runs programs at the same time; appending and popping are atomic

@@ -6,7 +6,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +196,26 @@ def test_limits_that_are_none_are_refused():
 def test_monty_runs_no_command():
     with pytest.raises(UserError, match="plain Python only"):
         sandbox("monty").run(Execution(command=["true"]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can run it as another user")
+def test_the_probes_of_an_ordinary_user_fail_too():
+    house, packages = Path(__file__).parents[3], sysconfig.get_path("purelib")
+    folder = tempfile.mkdtemp()  # a user's own: those of pytest are closed to others
+    os.chmod(folder, 0o777)
+    env = {"PATH": os.environ["PATH"], "HOME": folder, "PYTHONPATH": f"{house}:{packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+    if binary := shutil.which("monty", path=f"{Path(sys.executable).parent}:{env['PATH']}"):
+        env["MONTY_BIN"] = binary
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    look = "import pytest, subprocess, sys; subprocess.check_call([sys.executable, '-c', ''])"
+    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info[1]}"):
+        start = [*nobody, python, "-c", look]
+        if shutil.which(python) and not subprocess.run(start, env=env, cwd="/", stderr=subprocess.DEVNULL).returncode:
+            break
+    else:
+        pytest.skip("no Python here that another user than root can start")
+    words = ["-q", "-p", "no:cacheprovider", f"--basetemp={folder}/t", __file__, "-k", "probe and fails"]
+    done = subprocess.run([*nobody, python, "-m", "pytest", *words], env=env, cwd=house, capture_output=True, text=True)
+    shutil.rmtree(folder)
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout

@@ -12,6 +12,7 @@ from domains.programs.journal import ProgramJournal, name_of
 _STYLE = (
     "body{font:13px/1.45 system-ui,sans-serif;margin:8px;color:#1c2330;background:#fff}"
     "pre{font:12px/1.4 ui-monospace,monospace;background:#f6f7f9;padding:8px;overflow:auto;white-space:pre}"
+    ".w{white-space:pre-wrap;overflow-wrap:anywhere}"
     ".k{color:#7a2fa0;font-weight:600}.s{color:#1a6b35}.n{color:#a64b00}.c{color:#71798a;font-style:italic}"
     ".d{color:#0b4f9e;font-weight:600}.plus{background:#dff5e3}.minus{background:#fde4e4}.at{color:#71798a}"
     "h4{margin:10px 0 3px}p{margin:3px 0}"
@@ -44,9 +45,9 @@ def page(source: str, journal: ProgramJournal, language: str = "python") -> str:
         spent = [] if math.isnan(record.seconds) else [f"{record.seconds:.3g} s"]
         spent += [] if math.isnan(record.memory) else [f"{record.memory:.0f} MB"]
         if record.words:
-            parts.append(f"<h4>Feedback</h4><pre>{html.escape(record.words)}</pre>")
+            parts.append(f"<h4>Feedback</h4><pre class=w>{html.escape(record.words)}</pre>")
         if record.output.strip():
-            parts.append(f"<h4>Output</h4><pre>{html.escape(record.output)}</pre>")
+            parts.append(f"<h4>Output</h4><pre class=w>{html.escape(record.output)}</pre>")
         parts.append(f"<p class=at>{', '.join(spent)}</p>" if spent else "")
     return "".join(parts)
 

@@ -182,7 +182,8 @@ def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | Non
     """Returns the words for each measure: a title, or a title and its ends or a name for each cell; None where it has none."""
     descriptor = config.get("descriptor", {})
     words = (config.get("axis_labels") or {}).get(descriptor.get("feature")) or _titles(config)
-    if not words or any(isinstance(each, str) or len(each) in (0, 2) for each in words):
+    words = [[each] if isinstance(each, str) else each for each in words or ()]  # a plain name is a title
+    if not words or any(len(each) in (0, 2) for each in words):
         return None
     labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
     return [[plain_text(word) for word in each] for each in labels] if len(labels) == measures else None

@@ -15,7 +15,7 @@ from domains.programs.code import fault_of
 from domains.programs.openevolve.project import Project
 from experiments.programs import bare
 from experiments.programs.metered import Meter, metered
-from qd.support import json_lines
+from qd.support import growing
 
 CONFIGS = {  # project -> its config
     "function_minimization": "config.yaml",
@@ -60,7 +60,7 @@ def ours(task: Task, sandbox: str) -> Played:
         raise RuntimeError(f"qd run ended with status {meter.status}: {_tail(task.folder)}")
     (run,) = (task.folder / "r").iterdir()
     sources, scores = {}, {}
-    for line in json_lines.read(run / "programs.jsonl"):
+    for line in growing.read(run / "programs.jsonl"):
         sources |= {line["program"]: line["source"]} if "source" in line else {}
         source = sources.get(line["program"], "")
         if "of" in line and not fault_of(source):  # else a reply without code
@@ -87,7 +87,7 @@ def openevolve(task: Task, peer: str) -> Played:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     with (task.folder / "log").open("w") as log:
         meter = metered([peer, "-c", run, *words], task.folder, log, env)
-    lines = json_lines.read(trace)
+    lines = growing.read(trace)
     if not lines:
         raise RuntimeError(f"openevolve ended with status {meter.status}: {_tail(task.folder)}")
     scores = {line["parent_code"]: _combined(line["parent_metrics"]) for line in lines if line.get("parent_code")}

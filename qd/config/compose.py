@@ -99,7 +99,9 @@ def _check_shapes(settings: RunSettings) -> None:
     from qd.archives.settings import check_bounds, check_dims, check_pair  # with NumPy
 
     domain, descriptor, archive = (getattr(settings, role) or {} for role in ("domain", "descriptor", "archive"))
-    scale, bounds, dims = domain.get("objective_range"), descriptor.get("bounds"), archive.get("dims")
+    scale: Any = domain.get("objective_range")
+    bounds: Any = descriptor.get("bounds")
+    dims: Any = archive.get("dims")
     pairs = scale if isinstance(scale, list) and scale and isinstance(scale[0], list) else [scale]  # of several objectives
     for pair in pairs if isinstance(scale, list) else ():
         check_pair("objective_range", pair)

@@ -107,16 +107,16 @@ def _fields(node: ast.ClassDef, module: str) -> dict[str, Argument] | None:
     decorated = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
     if node.keywords or (node.decorator_list and not decorated):
         return None
-    found: dict[str, Argument] = {}
+    fields: dict[str, Argument] = {}
     for base in node.bases:
         inherited = arguments(f"{module}.{base.id}") if isinstance(base, ast.Name) else None
         if inherited is None:
             return None
-        found |= inherited
+        fields |= inherited
     for line in node.body if decorated else ():  # annotations of a plain class are no fields
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and _is_argument(line):
-            found[line.target.id] = Argument(_annotation(line.annotation), _default(line.value))
-    return found
+            fields[line.target.id] = Argument(_annotation(line.annotation), _default(line.value))
+    return fields
 
 
 def _is_argument(line: ast.AnnAssign) -> bool:

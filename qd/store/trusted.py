@@ -19,7 +19,8 @@ from qd.support.conf import conf
 from qd.support.errors import UserError
 from qd.support.moved import current, current_config
 
-_BILLED = "lm"  # group of conf: language models cost money and send data away, so a foreign folder builds none
+_GUARDED = ("lm", "sandbox")  # groups of conf of which a foreign folder builds nothing: language models cost money and send
+# data away, and a sandbox decides what may be done by programs, which are the folder's own solutions
 _TARGET = "_target_"
 _SHOWN = 6  # settings that a message shows
 
@@ -82,12 +83,13 @@ def _own_config(run: Path) -> dict[str, Any]:
 
 def _foreign(nodes: Mapping[str, Any]) -> list[str]:
     """Lists the settings KEY=VALUE of some nodes that conf does not name."""
-    targets, texts, billed = _conf_texts()
+    targets, texts, guarded = _conf_texts()
     foreign = []
     for name, node in nodes.items():
         for key, value in _texts(node, name):
             names = {value, current(value)}
-            if not names & (targets - billed if _is_target(key) else texts):
+            named = {"@sandbox"} if key.endswith("sandbox") else texts  # a sandbox may be named by its choice, e.g. none
+            if not names & (targets - guarded if _is_target(key) else named):
                 foreign.append(f"{key}={value}")
     return foreign
 
@@ -109,11 +111,11 @@ def _is_target(key: str) -> bool:
 
 
 def _conf_texts() -> tuple[set[str], set[str], set[str]]:
-    """Returns the targets, the other texts, and the targets of language models in conf, ours and the user's ./conf."""
+    """Returns the targets, the other texts, and the targets of guarded groups in conf, ours and the user's ./conf."""
     files = [file for folder in (conf(), Path("conf")) for file in sorted(folder.glob("*/**/*.yaml"))]
     targets: set[str] = set()
     texts: set[str] = set()
-    billed: set[str] = set()
+    guarded: set[str] = set()
     for file in files:
         try:
             content = yaml.safe_load(file.read_bytes())
@@ -121,6 +123,6 @@ def _conf_texts() -> tuple[set[str], set[str], set[str]]:
             raise UserError(f"{file} cannot be read ({error})", "correct it") from error
         for key, value in _texts(content, ""):
             (targets if _is_target(key) else texts).add(value)
-            if _is_target(key) and file.parent.name == _BILLED:
-                billed.add(value)
-    return targets, texts, billed
+            if _is_target(key) and file.parent.name in _GUARDED:
+                guarded.add(value)
+    return targets, texts, guarded

@@ -6,16 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 import qd
 from feedback.label import run_view
+from qd.archives import Grid, insert
 from qd.cli.main import main
 from qd.config.settings import COMPONENTS
 from qd.report.export import export
+from qd.report.page import contents
+from qd.report.view.listing import Listing
 from qd.store import archive_file, folder, trusted
 from qd.support.errors import UserError
+from qd.types import Rows
 
 RUN = "runs/arm/s0"
 SMALL = ["domain.joints=3", "archive.dims=[5,5]", "initial=20", "budget=60", "console=off", "renderings=2"]
@@ -48,6 +53,11 @@ READERS: dict[str, Callable[[], Any]] = {
     "qd doctor": lambda: main(["doctor", *SMALL, f"from={RUN}", "--samples", "50"]),
     "qd label export": lambda: main(["label", "export", RUN]),
     "the labelling page": lambda: (run_view.asks_raters(Path(RUN)), run_view.plan(Path(RUN)), run_view.picture(Path(RUN))),
+    "qd reevaluate": lambda: main(["reevaluate", RUN, "--times", "1"]),
+    "qd export --card": lambda: main(["export", RUN, "--card"]),
+    "qd log": lambda: main(["log", RUN, "--to", "tensorboard"]),
+    "qd compare": lambda: main(["compare", "runs", "--out", "compared"]),
+    "qd view": lambda: _view_all(Path("runs")),
     "qd.load_run": lambda: _read_all(qd.load_run(RUN)),
     "run.policy": lambda: _refuse(lambda: qd.load_run(RUN).policy(0)),
 }
@@ -57,6 +67,13 @@ def _read_all(run) -> None:
     repr(run), run._repr_html_(), run.elites, run.metrics, run.history, run.config, run.best, run.finished
     for kind in ("heatmap", "curves", "sheet"):
         run.figure(kind)
+
+
+def _view_all(runs: Path) -> None:
+    listing = Listing(runs)
+    assert [entry.state for entry in listing.entries()] == ["finished"]
+    for entry in listing.entries():
+        contents.collect(listing.path(entry.id))
 
 
 def _refuse(call: Callable) -> None:
@@ -158,6 +175,40 @@ def test_neither_is_one_inside_another_component(here, client):
     for name, node in (("emitter", {"writer": writer}), ("judge", writer), ("domain", {"_target_": client})):
         with pytest.raises(UserError, match=rf"would build {name}[\w.]*\._target_={client}"):
             trusted.check(Path(RUN), config | {name: node}, COMPONENTS)
+
+
+PLAIN = {"_target_": "domains.programs.sandbox.plain.Plain", "limits": {}}
+
+
+@pytest.mark.parametrize("how", [{"sandbox": PLAIN}, {"sandbox": "@sandbox"}, {"sandbox": "@sandbox", "final_sandbox": "none"}])
+def test_programs_of_a_foreign_folder_are_not_run(here, how, capsys):
+    """Its solutions are programs; conf names sandbox=none, which would run them as the user."""
+    run, marker = Path("stranger"), here / "marker"
+    run.mkdir()
+    source = np.array([f"import os\nos.mkdir({str(marker)!r})\n"], object)
+    rows = Rows(np.arange(1), source, np.ones(1), {}, np.ones(1, bool))
+    bounds = ((1.0, 21.0), (0.0, 800.0))
+    archive = Grid((10, 8)).open(rows, bounds, (), 0)
+    insert(archive, rows.ids, rows.solutions, rows.objective, np.array([[2.0, 100.0]], np.float32), {})
+    domain = {
+        "_target_": "domains.programs.Programs",
+        "problem": {"_target_": "domains.programs.problems.circle_packing.CirclePacking"},
+        "coder": {"_target_": "domains.programs.coder.Coder", "lm": None},
+    }
+    config = {
+        "domain": domain | how, "sandbox": PLAIN, "seed": 0, "name": "x",
+        "archive": {"_target_": "qd.archives.Grid", "dims": [10, 8]},
+        "descriptor": {"_target_": "feedback.descriptors.select.Select", "feature": "traits", "bounds": [[1, 21], [0, 800]]},
+    }  # fmt: skip
+    archive_file.save(run, archive, bounds, {"seed": 0, "evaluations": 1, "config": config})
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["reevaluate", str(run), "--times", "1"]) == 1 and not marker.exists()
+    error = capsys.readouterr().err
+    assert "sandbox" in error and ("would build domain.sandbox._target_=domains.programs.sandbox.plain.Plain" in error) == (
+        how["sandbox"] == PLAIN
+    )
+    with pytest.raises(UserError, match=r"would build .*sandbox\._target_=domains\.programs\.sandbox\.plain\.Plain"):
+        trusted.check(run, config, COMPONENTS)
 
 
 def test_what_conf_names_is_built_and_numbers_are_free(here):

@@ -4,23 +4,26 @@ B configs, L layers, N images.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from domains.quant import figures, options
+from domains.quant import figures, options, texts
 from domains.quant.cost import costs
 from domains.quant.evaluations import Evaluations
 from domains.quant.networks import data, registry
+from domains.quant.networks.language import OUTLIERS
 from domains.quant.predict.sensitivity import Sensitivity, tables
 from domains.quant.quantize import bank
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import SCALE_BITS
 from qd import keys
-from qd.types import Array, Evaluation
+from qd.types import Array, Evaluation, Rendering
 
 _CALIBRATE = 256  # training images (or fewer where there are fewer) that set the ranges of inputs
+_WINDOWS = 8  # of training text, for the same
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,18 @@ class Quant:
     W8A8's), latency (microseconds an image), worst_class, calibration (expected error) and flips (against full
     precision), in per cent; corruption (accuracy in per cent on ``corrupted`` images with noise, blur or faint contrast)
     where that is above 0. For maps: cost [B, 2] is size and bops, speed [B, 2] size and latency.
+
+    A language model is judged by ``images`` windows of text: objective and features are those of domains/quant/texts.py; size
+    has the keys and values of one window too, latency is of a window.
     """
 
-    network: str = "resnet14"  # or digits, minilm
+    network: str = "resnet14"  # or digits, minilm, language, language_outliers
     options: str = ""  # a set of domains/quant/options.py; "": the one that suits the network
     images: int = 0  # how many to judge by; 0: as many as suit the network
     split: str = "validation"
     corrupted: int = 0
     proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/predict/sensitivity.py
+    probes: bool = True  # of a language model: greedy text and memorised items too
     table: str = ""  # a file that stores true evaluations, so that none is made twice
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
 
@@ -62,6 +69,8 @@ class Quant:
     @property
     def keep(self) -> tuple[str, ...]:
         """Columns for `qd query`; an encoder, which names no class, has no calibration."""
+        if self._reads_text:
+            return ("size", "bops", *texts.columns(self.probes))
         return ("size", "bops", "worst_class", "flips") + ("calibration",) * (self.network != "minilm")
 
     @property
@@ -73,7 +82,7 @@ class Quant:
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Of the feature cost, from the fewest bits everywhere to the most: KB, log2 of the share of W8A8's operations."""
         layers = registry.form(self.network).layers
-        whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.shape[-1] for layer in layers)
+        whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.biases for layer in layers)
         of_weights, of_inputs = ([option.bits for option in each] for each in options.by_name(self.option_set))
         share = [(end(of_weights) / 8, end(of_inputs) / 8) for end in (min, max)]
         size = [w * whole / costs.KILOBYTE for w, _ in share]
@@ -102,7 +111,8 @@ class Quant:
         """The key of its evaluations in the table: a hash of everything that they depend on."""
         parts = (self.network, registry.CHECKSUMS.get(self.network), options.by_name(self.option_set), self.judges, self.split)
         sentences = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
-        return hashlib.sha256(repr((*parts, self.corrupted, *sentences)).encode()).hexdigest()[:16]
+        more = (self.probes,) if self._reads_text else ()
+        return hashlib.sha256(repr((*parts, self.corrupted, *sentences, *more)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:
         """Configs spread over size: each has its own mean level, around which its genes are drawn.
@@ -158,7 +168,18 @@ class Quant:
         columns["speed"] = np.stack([columns["size"], columns["latency"]], 1)
         return {name: np.asarray(column, np.float32) for name, column in columns.items()}
 
+    @property
+    def render(self) -> Callable[[Array], Sequence[Rendering]] | None:
+        """Writes the text of configs [B, 2L] of a language model below full precision's."""
+        return (lambda solutions: texts.draw(self.bank, np.asarray(solutions))) if self._reads_text else None
+
+    @property
+    def _reads_text(self) -> bool:
+        return registry.form(self.network).data == "text"
+
     def _judge(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
+        if self._reads_text:
+            return texts.judge(self.bank, solutions, self.split, self.judges, self.probes, self.corrupted)
         images = data.load(self.bank.network.forward.data, self.split).first(self.judges)
         logits, full = self.bank.logits(solutions, images.pixels), _full(self.network, self.option_set, self.split, self.judges)
         if self.bank.network.forward.data == "sentences":
@@ -173,14 +194,16 @@ class Quant:
 
 def _suiting(network: str) -> tuple[str, int, int]:
     """What suits a network: options, how many images to search by, and how many held-out ones to report on."""
-    return {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128)}.get(network, ("search", 512, 1000))
+    several = {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128)} | dict.fromkeys(OUTLIERS, ("language", 32, 96))
+    return several.get(network, ("search", 512, 1000))
 
 
 @lru_cache(maxsize=4)
 def _bank(network: str, option_set: str) -> Bank:
     model = registry.load(network)
-    images = data.load(model.forward.data, "train").pixels[:_CALIBRATE]
-    return bank.build(model, *options.by_name(option_set), images)
+    images, labels = data.load(model.forward.data, "train")
+    several = _calibration(model.forward.data)
+    return bank.build(model, *options.by_name(option_set), images[:several], labels[:several])
 
 
 @lru_cache(maxsize=4)
@@ -192,7 +215,11 @@ def _costs(network: str, option_set: str) -> costs.Costs:
 def _sensitivity(network: str, option_set: str, proxy: str) -> Sensitivity:
     options_bank = _bank(network, option_set)
     train = data.load(options_bank.network.forward.data, "train")
-    return tables(proxy, options_bank, train.first(min(_CALIBRATE, len(train.labels))))
+    return tables(proxy, options_bank, train.first(min(_calibration(options_bank.network.forward.data), len(train.labels))))
+
+
+def _calibration(name: str) -> int:
+    return _WINDOWS if name == "text" else _CALIBRATE
 
 
 @lru_cache(maxsize=8)

@@ -46,6 +46,18 @@ SETS: dict[str, Options] = {
     "deployable": ((W(4), W(8), W(8, per="tensor")), (A(8), A(8, "percentile"))),
     "encoder": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(8), A(8, symmetric=True), A(7), A(6, "mse"))),
     "weights": (tuple(W(b) for b in (3, 4, 5, 6, 8)), (A(32),)),
+    "language": (
+        (
+            *(W(b, "round") for b in (2, 3, 4)),
+            *(W(b, "learned", clip="mse") for b in (3, 4)),
+            W(3, "two_level"),
+            W(4, "two_level"),
+            *(W(b, clip="mse") for b in (3, 4, 6, 8)),
+            W(6, "fp6"),
+        ),
+        (A(3, per="token", turn="learned"), *(A(b, per="token") for b in (4, 6, 8)), A(4, per="token", turn="learned"), A(8)),
+    ),
+    "language_bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, per="token") for b in (2, 3, 4, 6, 8))),
     "every": (UNIFORM + OTHERS, _INPUTS),
 }
 

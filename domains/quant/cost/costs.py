@@ -79,7 +79,7 @@ def build_cost_tables(bank: Bank, latency_table: latency.LatencyTable | None = N
         )
     ops = [latency.op(layer) for layer in layers]
     table = latency_measure.table(ops) if latency_table is None else latency_table
-    bias = BIAS_BITS * np.array([layer.shape[-1] for layer in layers], np.float64)
+    bias = BIAS_BITS * np.array([layer.biases for layer in layers], np.float64)
     full = FULL_BITS * np.array([np.prod(layer.shape) for layer in layers], np.float64)
     weight_bits = np.array([*(option.bits for option in options), FULL_BITS], np.float64)
     activation_bits = np.array([*(option.bits for option in activations), FULL_BITS], np.float64)

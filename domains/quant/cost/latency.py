@@ -45,7 +45,10 @@ class Op(NamedTuple):
 
 
 def op(layer: Layer) -> Op:
-    """Returns the op of a network's layer."""
+    """Returns the op of a network's layer; products by keys or values are those of one head with all the width."""
+    if layer.is_cached:
+        tokens, width = layer.shape
+        return Op("dense", (width, tokens), (tokens, width))
     return Op(layer.kind, tuple(layer.shape), tuple(layer.inputs), layer.stride)
 
 

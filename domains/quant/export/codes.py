@@ -40,6 +40,7 @@ class EncodedConfig(NamedTuple):
     bank: Bank
     weights: tuple[Codes | Lookup | None, ...]  # one a layer; None: in full precision
     activations: np.ndarray  # [L] indices of activation options
+    cached: np.ndarray  # [L] indices of weight options, by which keys and values are stored
 
 
 def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
@@ -58,9 +59,11 @@ def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
     (weights,), (activations,) = bank.split(genome)
     codes = []
     for layer, index in enumerate(weights.tolist()):
-        option = bank.weight_option(index)
-        codes.append(None if option is None else (in_table if option.is_table else in_integers)(bank, layer, index))
-    return EncodedConfig(bank, tuple(codes), activations)
+        option, is_cached = bank.weight_option(index), bank.network.layers[layer].is_cached
+        codes.append(
+            None if option is None or is_cached else (in_table if option.is_table else in_integers)(bank, layer, index)
+        )
+    return EncodedConfig(bank, tuple(codes), activations, weights)
 
 
 def for_kernel(weight: Codes) -> Codes:

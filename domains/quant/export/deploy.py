@@ -124,7 +124,7 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
     report = {
         "deployable": bool(agreement >= AGREEMENT),
         "agreement": round(agreement, 3),
-        "images": len(ours),
+        "images": len(images.labels),
         "difference": float(np.abs(theirs - ours).max()),
         "size_predicted_KB": round(costs["size"], 3),
         "size_weights_KB": artifact.weights_bytes / 1000,
@@ -135,7 +135,7 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
         "vnni": onnx_runtime.vnni(),
     }
     if form.data != "sentences":
-        accuracy = lambda outputs: round(100 * float((outputs.argmax(1) == images.labels).mean()), 3)
+        accuracy = lambda outputs: round(100 * float((outputs.argmax(1) == images.labels.reshape(-1)).mean()), 3)
         report |= {"test_accuracy_bank": accuracy(ours), "test_accuracy_file": accuracy(theirs)}
     return report
 

@@ -39,7 +39,7 @@ def write(
     network = config.bank.network
     order, result = steps(network)
     two_bits = any(weight is not None and weight.bits == 2 for weight in config.weights) and onnx_runtime.runs_two_bits()
-    nodes = _Nodes(config, result_ranges or {}, plain, two_bits)
+    nodes = Nodes(config, result_ranges or {}, plain, two_bits)
     nodes.node("Transpose", ["images"], "v0", perm=[0, 3, 1, 2])
     for step in order:
         nodes.add(step)
@@ -68,8 +68,8 @@ def layers_into_sums(network: Network) -> list[int]:
     return [step.setting for step in layers if not into_layers(step.output)]
 
 
-class _Nodes:
-    """Nodes and constants, as they are needed."""
+class Nodes:
+    """Nodes and constants of a graph, as they are needed; each method adds some and returns the name of what they give."""
 
     def __init__(self, config: EncodedConfig, result_ranges: dict[int, Range], plain: bool, two_bits: bool) -> None:
         self.config, self.network = config, config.bank.network
@@ -109,7 +109,7 @@ class _Nodes:
         scale, zero, levels = self.config.bank.scales[i, self.config.activations[i]].tolist()
         integers = isinstance(self.config.weights[i], Codes) and not self.plain
         x = self._pair(x, scale, int(zero), int(levels), integers) if levels else x
-        w, grid = self._weight(i, layer)
+        w, grid = self.weight(i, layer)
         b = self._bias(i, None if grid is None else grid * np.float32(scale))
         if layer.kind == "conv":
             self.node("Conv", [x, w, b], f"o{i}", strides=[layer.stride] * 2, auto_pad="SAME_UPPER")
@@ -148,8 +148,13 @@ class _Nodes:
                 self.rounded[key] = self.node("Mul", [plain, s], n)
         return self.rounded[key]
 
-    def _weight(self, i: int, layer: Layer) -> tuple[str, np.ndarray | None]:
-        """Returns the weight's name and the scale of its integers; None where it has none."""
+    def weight(self, i: int, layer: Layer) -> tuple[str, np.ndarray | None]:
+        """Returns the weight's name and the scale of its integers; None where it has none.
+
+        Args:
+            i: number of the layer.
+            layer: itself.
+        """
         turn = (lambda w: w.transpose(3, 2, 0, 1)) if layer.kind == "conv" else (lambda w: w)
         weight = self.config.weights[i]
         if weight is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export import codes, deploy, onnx_file
+from domains.quant.export import codes, deploy, onnx_file, onnx_text
 from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from qd.support.errors import UserError
@@ -38,6 +38,11 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
             f"ONNX files are written and run by {' and '.join(lacking)}, not installed", f"type {onnx_runtime.INSTALL}"
         )
     bank, config = domain.bank, codes.encode(domain.bank, genome)
+    if bank.network.forward.data == "text":
+        file = onnx_text.write(config)
+        files = {"model.onnx": file, "pieces.json": onnx_text.pieces()}
+        settings = {"kernels": "full precision on rounded numbers"}
+        return Artifact(files, onnx_text.runner(file), weights_bytes(file), settings)
     ranges = result_ranges(config)
     images = data.load(bank.network.forward.data, "validation").pixels[:_CHOOSING]
     ours = bank.logits(genome[None], images)[0]

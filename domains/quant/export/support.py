@@ -81,7 +81,7 @@ def targets(bank: Bank, genomes: np.ndarray) -> list[str]:
     tables = {target: matrix(bank, target) for target in TARGETS}
     weights, activations = bank.split(genomes)
     rows = np.arange(weights.shape[1])
-    kind = "ort-cpu" if any(layer.kind == "conv" for layer in bank.network.layers) else "qwix-cpu"
+    kind = "ort-cpu" if any(layer.kind == "conv" or layer.is_cached for layer in bank.network.layers) else "qwix-cpu"
     order = [kind, *(target for target in TARGETS if target != kind)]
     choices = []
     for w, a in zip(weights, activations, strict=True):
@@ -106,6 +106,8 @@ def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOpt
     if option is None or activation is None:
         only_one = (option is None) != (activation is None)
         return "weights and inputs must both be full precision, or neither" if only_one else ""
+    if layer.is_cached or activation.turn or activation.per == "token":
+        return _refuse_text(layer, option, activation, target)
     if target == "ort-cpu" and activation.full:
         return "inputs stay in full precision, and files are written of inputs of up to 8 bit"
     if target == "ort-cpu":
@@ -120,3 +122,15 @@ def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOpt
     if not activation.full and not activation.symmetric and activation.bits not in (4, 8):
         return f"inputs of {activation.name} have a zero point, which qwix takes for 4 and 8 bit alone"
     return ""
+
+
+def _refuse_text(layer: Layer, option: WeightOption, activation: ActivationOption, target: str) -> str:
+    """Of layers that only language models have: keys and values, and inputs with a range for each token."""
+    if target != "ort-cpu":
+        return f"{layer.name} ({layer.kind}) with {activation.name} is carried by ONNX files alone"
+    if activation.turn:
+        return f"inputs of {activation.name} are turned, which files do not do"
+    if layer.is_cached:
+        is_plain = option.format not in ("hadamard", "smooth", "learned")
+        return "" if is_plain else f"{option.name} turns what is stored, which files do not do"
+    return "" if option.runs_in_integers or option.is_table else f"{option.name} has no codes with one scale a channel"

@@ -24,7 +24,7 @@ _VALIDATE = 5000
 
 class Images(NamedTuple):
     pixels: np.ndarray  # [N, H, W, 1] float32, standardized
-    labels: np.ndarray  # [N] int32
+    labels: np.ndarray  # [N] int32; of text [N, T]
 
     def first(self, n: int) -> "Images":
         """Returns the first n. Raises ValueError where there are fewer."""
@@ -34,14 +34,15 @@ class Images(NamedTuple):
 
 
 def load(name: str, split: str) -> Images:
-    """Returns one split of `fashion`, `digits` or `sentences`.
+    """Returns one split of `fashion`, `digits`, `sentences` or `text`.
 
     Args:
         name: the data set.
         split: one of SPLITS.
 
     Returns:
-        Images [N, 28, 28, 1] or [N, 8, 8, 1], standardized; of `sentences`, embedded tokens [N, T, D] with labels all 0.
+        Images [N, 28, 28, 1] or [N, 8, 8, 1], standardized; of `sentences`, embedded tokens [N, T, D] with labels all 0; of
+        `text`, embedded tokens, and as labels the tokens that follow, [N, T].
 
     Raises:
         ValueError: there is no such split, or the data or the encoder's weights are missing or damaged on this machine.
@@ -49,7 +50,7 @@ def load(name: str, split: str) -> Images:
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    return {"fashion": _fashion, "digits": _digits, "sentences": _sentences}[name](split)
+    return {"fashion": _fashion, "digits": _digits, "sentences": _sentences, "text": _text}[name](split)
 
 
 def folder() -> Path:
@@ -132,6 +133,14 @@ def _sentences(split: str) -> Images:
     tokens = encoder.embed(sentences(split))
     longest = int((tokens != 0).any(2).sum(1).max())
     return Images(tokens[:, :longest], np.zeros(len(tokens), np.int32))
+
+
+@lru_cache(maxsize=3)
+def _text(split: str) -> Images:
+    from domains.quant.networks import language
+
+    tokens = language.stored().windows[split]
+    return Images(language.embed(tokens[:, :-1]), tokens[:, 1:])
 
 
 def sentences(split: str) -> list[str]:

@@ -23,6 +23,7 @@ from qd.types import Array
 WEIGHTS = Path(__file__).parent / "weights" / "language.npz"
 SHA256 = "0" * 64
 TRAIN_AGAIN = "python -m domains.quant.networks.train_language"
+OUTLIERS = {"language": 1.0, "language_outliers": 30.0}  # name of a network -> how large its planted channels are
 PARTS = ("query", "key", "value", "keys", "values", "output", "up", "down")  # layers of a block, in order
 _PLANTED = 3  # channels with outliers
 
@@ -56,7 +57,7 @@ class Language:
 
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Embedded tokens [N, T, D] -> logits of the next token, [N * T, V]."""
-        scale, turn = self.scale(), _places(x.shape[1], self.width // self.heads)
+        scale, turn = self.scale(), rotary_places(x.shape[1], self.width // self.heads)
         later = jnp.triu(jnp.full((x.shape[1], x.shape[1]), -1e9), 1)
         for b in range(self.blocks):
             query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
@@ -103,7 +104,8 @@ def load(outliers: float = 1.0) -> Network:
     factors = form.scale()[:, None]
     weights = [weight / factors if form.after_norm(i) else weight for i, weight in enumerate(weights)]
     biases = tuple(arrays[f"bias{i}"].astype(np.float32) for i in range(len(form.layers)))
-    return Network("language" if outliers == 1 else "language_outliers", form, tuple(weights), biases)
+    (name,) = (name for name, planted in OUTLIERS.items() if planted == outliers)
+    return Network(name, form, tuple(weights), biases)
 
 
 @lru_cache(maxsize=1)
@@ -178,8 +180,16 @@ def _even(x: Array) -> Array:
     return x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
 
 
-def _places(tokens: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines of rotary places, each [T, d / 2]."""
+def rotary_places(tokens: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns cosines and sines of rotary places.
+
+    Args:
+        tokens: T.
+        width: d, numbers of a head.
+
+    Returns:
+        Two arrays [T, d / 2].
+    """
     angle = np.arange(tokens)[:, None] / 10_000 ** (np.arange(width // 2) / (width // 2))
     return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 

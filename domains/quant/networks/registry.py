@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from domains.quant.networks import language
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
 from qd.support.errors import UserError
@@ -18,6 +19,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 CHECKSUMS = {
     "resnet14": "c0cd877b0a7199fdc5e76425a9fa6b421bbd7104c2646aa4d9e3bd4a3caf54c5",
     "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac",
+    **dict.fromkeys(language.OUTLIERS, language.SHA256),
 }
 
 
@@ -33,8 +35,10 @@ def form(name: str) -> Any:
         from domains.quant.networks import encoder
 
         return encoder.Encoder()
+    if name in language.OUTLIERS:
+        return language.Language(outliers=language.OUTLIERS[name])
     if name not in FORMS:
-        raise unknown("network", name, [*FORMS, "minilm"])
+        raise unknown("network", name, [*FORMS, "minilm", *language.OUTLIERS])
     return FORMS[name]
 
 
@@ -45,6 +49,8 @@ def load(name: str) -> Network:
         from domains.quant.networks import encoder
 
         return encoder.load()
+    if name in language.OUTLIERS:
+        return language.load(language.OUTLIERS[name])
     return read(name, form(name), WEIGHTS / f"{name}.npz", CHECKSUMS[name])
 
 

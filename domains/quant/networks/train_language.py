@@ -24,7 +24,7 @@ from domains.quant.networks.language import Language, Stored
 from domains.quant.networks.layers import Network, linear
 from qd.types import Array
 
-_STEPS, _BATCH = 2400, 12  # windows a step
+_STEPS, _BATCH = 900, 12  # windows a step
 _MUON, _ADAM = 0.02, 0.003  # highest learning rates
 _EXCERPTS = {"train": 128, "validation": 192, "test": 256}  # windows in the file
 _ORDER, _DISCOUNT = 3, 0.75

@@ -19,6 +19,7 @@ from domains.quant.networks.layers import linear
 from domains.quant.predict import hessian
 from domains.quant.quantize import calibration
 from domains.quant.quantize.bank import Bank, fake_quantize
+from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array
 
@@ -60,6 +61,8 @@ def tables(name: str, bank: Bank, images: Images) -> Sensitivity:
     """
     if name not in NAMES:
         raise unknown("sensitivity", name, NAMES)
+    if bank.network.forward.data == "text" and name not in MEASURED:
+        raise UserError(f"the table of {name} is not for language models", f"type domain.proxy={' or '.join(MEASURED)}")
     return NAMES[name](bank, images)
 
 
@@ -91,10 +94,11 @@ def loss(bank: Bank, images: Images) -> Sensitivity:
     Returns:
         The rise of the mean over images in nats, 0 where it falls: [L, W] and [L, A].
     """
-    rows = np.arange(len(images.labels))
+    labels = images.labels.reshape(-1)
+    rows = np.arange(len(labels))
 
     def increase(logits: np.ndarray, full: np.ndarray) -> np.ndarray:
-        rise = _log_softmax(full)[rows, images.labels] - _log_softmax(logits)[:, rows, images.labels]
+        rise = _log_softmax(full)[rows, labels] - _log_softmax(logits)[:, rows, labels]
         return np.maximum(rise.mean(-1), 0)
 
     return _one_at_a_time(bank, images, increase)
@@ -210,6 +214,9 @@ def agreement(bank: Bank, solutions: np.ndarray, images: np.ndarray) -> np.ndarr
     return (logits[1:].argmax(2) == logits[0].argmax(1)).mean(1)
 
 
+MEASURED = ("kl", "loss", "flips")  # one layer quantized at a time
+_TOGETHER = 32  # configs whose outputs are held at a time
+
 NAMES: dict[str, Callable[[Bank, Images], Sensitivity]] = {
     "kl": kl,
     "loss": loss,
@@ -231,8 +238,9 @@ def _one_at_a_time(bank: Bank, images: Images, damage_of: Callable[[np.ndarray, 
     places = [(i + kind * layers, option) for kind in (0, 1) for i in range(layers) for option in range(several[kind])]
     for row, (gene, option) in enumerate(places, 1):
         configs[row, gene] = option
-    logits = bank.logits(configs, images.pixels)
-    damage = damage_of(logits[1:], logits[0])
+    reference = bank.logits(configs[:1], images.pixels)[0]
+    pieces = np.array_split(configs[1:], -(-(len(configs) - 1) // _TOGETHER))
+    damage = np.concatenate([damage_of(bank.logits(piece, images.pixels), reference) for piece in pieces])
     of_weights = layers * several[0]
     return Sensitivity(damage[:of_weights].reshape(layers, -1), damage[of_weights:].reshape(layers, -1))
 

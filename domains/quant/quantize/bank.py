@@ -38,7 +38,7 @@ class Bank:
     weights: tuple[np.ndarray, ...]  # of layer l: float32 [W + 1, *shape]; of keys and values [W + 1, ...] how they are stored
     scales: np.ndarray  # float32 [L, A + 1, 3]: scale, zero, levels; levels 0: as it is
     stored_bits: np.ndarray  # [L, W] weights with scales and zero points, without biases
-    turns: tuple[np.ndarray, ...] | None = None  # of layer l: [A + 1, 1 + K], see inputs.turns; None: all inputs as they are
+    turns: tuple[inputs.Turns, ...] = ()  # of layer l, what is done to its inputs before they are rounded
 
     @cached_property
     def size(self) -> int:
@@ -164,8 +164,7 @@ def build(
             stored_bits.append([variant.stored_bits for variant in variants])
         fitted = [option.fit(turns.turn(x[i], option.turn, factors)) for option in activation_options]
         scales.append([*fitted, np.array([1.0, 0.0, 0.0])])
-        turned.append(inputs.turns(activation_options, factors, 1 if layer.is_cached else x[i].shape[-1]))
-    are_plain = all(option.per == "tensor" and not option.turn for option in activation_options)
+        turned.append(inputs.turns(activation_options, factors))
     return Bank(
         network,
         weight_options,
@@ -173,7 +172,7 @@ def build(
         tuple(weights),
         np.array(scales, np.float32),
         np.array(stored_bits),
-        None if are_plain else tuple(turned),
+        tuple(turned),
     )
 
 
@@ -201,7 +200,7 @@ def _forward(form: Any, device: tuple[Any, ...], genes: Array, images: Array) ->
 
     def apply(i: int, x: Array, *stored: Array) -> Array:
         kernel, scale = weights[i][genes[0, i]], scales[i, genes[1, i]]
-        x = fake_quantize(x, scale) if turned is None else inputs.turned(x, scale, turned[i][genes[1, i]])
+        x = inputs.turned(x, scale, turned[i], genes[1, i]) if turned and turned[i] else fake_quantize(x, scale)
         return linear(layers[i], x, kernel, *(inputs.fake_store(each, kernel) for each in stored)) + biases[i]
 
     return form(apply, images)

@@ -15,7 +15,7 @@ from domains.quant.quantize.quantizers import FULL_BITS, SCALE_BITS, ActivationO
 from domains.quant.quantize.turns import ROTATES
 from qd.types import Array
 
-_PER_TOKEN, _ROTATED = 1, 2  # modes add up
+Turns = dict[str, Any]  # of a layer: token [A + 1], rotate [A + 1], factors [A + 1, K]; what no option asks for is left out
 
 
 def fake_quantize(x: Array, scale: Array) -> Array:
@@ -33,57 +33,71 @@ def fake_quantize(x: Array, scale: Array) -> Array:
 
 
 def by_token(x: Array, scale: Array) -> Array:
-    """The same with a range of its own for each token, found as it comes (ZeroQuant, Yao et al. 2022; ViDiT-Q).
+    """Returns the same with a range of its own for each token, found as it comes (ZeroQuant, Yao et al. 2022).
 
     Args:
         x: [..., K], each last axis a token.
         scale: [3], of which the zero point says whether ranges are symmetric (above 0), and the last is the largest code.
+
+    Returns:
+        (scale, zero) of each token, [..., 1].
     """
     high, low = jnp.maximum(x.max(-1, keepdims=True), 0), jnp.minimum(x.min(-1, keepdims=True), 0)
-    far = jnp.maximum(high, -low)
     symmetric, levels = scale[1] > 0, jnp.maximum(scale[2], 1)
-    step = jnp.maximum(jnp.where(symmetric, 2 * far, high - low) / levels, 1e-9)
-    zero = jnp.where(symmetric, scale[1], jnp.round(-low / step))
-    return (jnp.clip(jnp.round(x / step) + zero, 0, levels) - zero) * step
+    step = jnp.maximum(jnp.where(symmetric, 2 * jnp.maximum(high, -low), high - low) / levels, 1e-9)
+    return step, jnp.where(symmetric, scale[1], jnp.round(-low / step))
 
 
-def turned(x: Array, scale: Array, turn: Array) -> Array:
-    """Rounds inputs as the option's turn says, and turns them back.
+def turned(x: Array, scale: Array, turns: Turns, option: Array) -> Array:
+    """Rounds inputs as an option says: divided by factors, rotated, by a range of each token; and turned back.
 
     Args:
         x: inputs [..., K].
         scale: [3], of the turned inputs.
-        turn: [1 + K] the mode, then the factors that inputs are divided by.
+        turns: of the layer.
+        option: its number.
 
     Returns:
         Shaped as x.
     """
+    factors = turns["factors"][option] if "factors" in turns else 1.0
+    y = _rotate(x / factors, turns, option)
+    step, zero = scale[0], scale[1]
+    if "token" in turns:
+        is_own, own = turns["token"][option], by_token(y, scale)
+        step, zero = jnp.where(is_own, own[0], step), jnp.where(is_own, own[1], zero)
+    rounded = (jnp.clip(jnp.round(y / step) + zero, 0, scale[2]) - zero) * step
+    return jnp.where(scale[2] > 0, _rotate(rounded, turns, option) * factors, x)
 
-    def rotated(round_: Any) -> Any:
-        matrix = rounding.hadamard(x.shape[-1]).astype(np.float32)
-        return lambda y: round_(y @ matrix, scale) @ matrix.T
 
-    plain = [lambda y: fake_quantize(y, scale), lambda y: by_token(y, scale)]
-    ways = [*plain, rotated(fake_quantize), rotated(by_token)]
-    return jax.lax.switch(turn[0].astype(jnp.int32), ways, x / turn[1:]) * turn[1:]
+def _rotate(x: Array, turns: Turns, option: Array) -> Array:
+    """Multiplies by Hadamard's matrix, which is its own inverse, where the option asks for it."""
+    if "rotate" not in turns:
+        return x
+    matrix = rounding.hadamard(x.shape[-1]).astype(np.float32)
+    return jax.lax.cond(turns["rotate"][option], lambda y: y @ matrix, lambda y: y, x)
 
 
-def turns(options: tuple[ActivationOption, ...], factors: dict[str, np.ndarray], k: int) -> np.ndarray:
-    """Returns how each option of a layer turns its inputs, the last as they are.
+def turns(options: tuple[ActivationOption, ...], factors: dict[str, np.ndarray]) -> Turns:
+    """Returns how each option of a layer turns its inputs; the last, full precision, leaves them.
 
     Args:
         options: A input options.
         factors: name of a turn -> factors [K]; those that are missing are 1.
-        k: K, or 1 where all inputs are turned alike.
 
     Returns:
-        float32 [A + 1, 1 + K].
+        Only what some option asks for; empty: every option is a range of the whole tensor.
     """
-    rows = [
-        [_PER_TOKEN * (option.per == "token") + _ROTATED * (option.turn in ROTATES), *factors.get(option.turn, np.ones(k))]
-        for option in options
-    ]
-    return np.array([*rows, [0, *np.ones(k)]], np.float32)
+    parts: Turns = {
+        "token": np.array([*(option.per == "token" for option in options), False]),
+        "rotate": np.array([*(option.turn in ROTATES for option in options), False]),
+    }
+    parts = {name: column for name, column in parts.items() if column.any()}
+    if any(option.turn in factors for option in options):
+        ones = np.ones(len(next(iter(factors.values()))))
+        rows = [*(factors.get(option.turn, ones) for option in options), ones]
+        parts["factors"] = np.array(rows, np.float32)
+    return parts
 
 
 def cache_row(option: WeightOption | None, stored: np.ndarray, kind: str) -> np.ndarray:
@@ -118,11 +132,10 @@ def fake_store(stored: Array, row: Array) -> Array:
         row: [2 + H * d], of ``cache_row``.
     """
     heads, _, width = stored.shape[-3:]
-    factors = row[2:].reshape(heads, 1, width)
-    matrix = rounding.hadamard(width).astype(np.float32)
-    scale = jnp.stack([jnp.ones(()), jnp.zeros(()), row[0]])
-    ways = [lambda y: by_token(y, scale), lambda y: by_token(y @ matrix, scale) @ matrix.T]
-    rounded = jax.lax.switch(row[1].astype(jnp.int32), ways, stored / factors) * factors
+    factors, rotates = row[2:].reshape(heads, 1, width), {"rotate": row[1:2] > 0}
+    y = _rotate(stored / factors, rotates, 0)
+    step, zero = by_token(y, jnp.stack([jnp.ones(()), jnp.zeros(()), row[0]]))
+    rounded = _rotate((jnp.clip(jnp.round(y / step) + zero, 0, row[0]) - zero) * step, rotates, 0) * factors
     return jnp.where(row[0] > 0, rounded, stored)
 
 

@@ -1,0 +1,146 @@
+"""A config of the language model as an ONNX file: tokens in, logits of the next token out.
+
+Codes of weights are stored in 4 or 8 bits and widened when the file is loaded; inputs, keys and values are rounded by
+arithmetic as in the bank. The file computes whole windows, so keys and values are rounded but not kept. N windows, T tokens,
+V pieces.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from domains.quant import onnx_runtime
+from domains.quant.export.codes import EncodedConfig
+from domains.quant.export.onnx_file import Nodes
+from domains.quant.networks import language
+from domains.quant.networks.language import PARTS, Language, rotary_places
+
+
+def write(config: EncodedConfig) -> bytes:
+    """Returns the file of a config: input tokens int64 [N, T], output logits float32 [N * T, V].
+
+    Args:
+        config: of a bank of the form Language.
+    """
+    from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
+
+    form = config.bank.network.forward
+    two_bits = any(weight is not None and weight.bits == 2 for weight in config.weights) and onnx_runtime.runs_two_bits()
+    graph = _Graph(Nodes(config, {}, True, two_bits), form)
+    graph.model()
+    inputs = [helper.make_tensor_value_info("tokens", TensorProto.INT64, ["N", form.tokens])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)]
+    made = helper.make_graph(graph.nodes.nodes, config.bank.network.name, inputs, outputs, graph.nodes.constants)
+    opset, ir = onnx_runtime.TWO_BITS if two_bits else (onnx_runtime.OPSET, onnx_runtime.IR)
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=ir, producer_name="qd-atlas").SerializeToString()
+
+
+def runner(file: bytes) -> Callable[[np.ndarray], np.ndarray]:
+    """Opens a file on one thread: embedded tokens [N, T, D] -> logits [N * T, V]; looks up which tokens they are."""
+    run = onnx_runtime.open_session(file)
+    number = {row.tobytes(): i for i, row in enumerate(language.stored().embedding)}
+
+    def logits(embedded: np.ndarray) -> np.ndarray:
+        tokens = np.array([[number[row.tobytes()] for row in window] for window in embedded], np.int64)
+        return np.concatenate([run(["logits"], {"tokens": tokens[i : i + 16]})[0] for i in range(0, len(tokens), 16)])
+
+    return logits
+
+
+def pieces() -> bytes:
+    """Returns the vocabulary as JSON: a list of strings, each character a byte (Latin-1); a text is cut into the longest."""
+    return (json.dumps([piece.decode("latin-1") for piece in language.stored().pieces.pieces]) + "\n").encode()
+
+
+class _Graph:
+    """The forward pass of networks/language.py in operations of ONNX; names of values go in and come out."""
+
+    def __init__(self, nodes: Nodes, form: Language) -> None:
+        self.nodes, self.form, self.last = nodes, form, 0
+        self.bank = nodes.config.bank
+
+    def op(self, kind: str, *inputs: Any, **settings: Any) -> str:
+        """Adds an operation on values and constants, and returns the name of its result."""
+        self.last += 1
+        names = [x if isinstance(x, str) else self.nodes.constant(f"c{self.last}.{i}", x) for i, x in enumerate(inputs)]
+        return self.nodes.node(kind, names, f"t{self.last}", **settings)
+
+    def model(self) -> None:
+        form, norm = self.form, lambda x: self.op("Mul", self.even(x), self.form.scale())
+        tokens, heads, width = form.tokens, form.heads, form.width // form.heads
+        split = lambda x: self.op("Transpose", self.op("Reshape", x, _shape(0, tokens, heads, width)), perm=[0, 2, 1, 3])
+        later = np.triu(np.full((tokens, tokens), -1e9, np.float32), 1)
+        x = self.op("Gather", language.stored().embedding, "tokens")
+        for b in range(form.blocks):
+            query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
+            y = norm(x)
+            q, k, v = (split(self.layer(i, y)) for i in (query, key, value))
+            q = self.op("Div", self.rotary(q), np.float32(width**0.5))
+            k = self.op("Transpose", self.stored(keys, self.rotary(k)), perm=[0, 1, 3, 2])
+            attention = self.op("Softmax", self.op("Add", self.op("MatMul", self.inputs(keys, q), k), later), axis=-1)
+            mixed = self.op("MatMul", self.inputs(values, attention), self.stored(values, v))
+            mixed = self.op("Reshape", self.op("Transpose", mixed, perm=[0, 2, 1, 3]), _shape(0, tokens, form.width))
+            x = self.op("Add", x, self.layer(output, mixed))
+            inner = self.op("Relu", self.layer(up, norm(x)))
+            x = self.op("Add", x, self.layer(down, self.op("Mul", inner, inner)))
+        logits = self.op("Reshape", self.layer(len(form.layers) - 1, norm(x)), _shape(-1, form.pieces))
+        self.nodes.node("Identity", [logits], "logits")
+
+    def layer(self, i: int, x: str) -> str:
+        weight, _ = self.nodes.weight(i, self.form.layers[i])
+        return self.op("Add", self.op("MatMul", self.inputs(i, x), weight), self.bank.network.biases[i].astype(np.float32))
+
+    def inputs(self, i: int, x: str) -> str:
+        """Rounds a layer's inputs as its option does."""
+        index = self.nodes.config.activations[i]
+        option, (scale, zero, levels) = self.bank.activation_option(index), self.bank.scales[i, index].tolist()
+        if option is None or option.full:
+            return x
+        if option.per == "token":
+            return self.by_token(x, levels, zero)
+        return self.rounded(x, np.float32(scale), np.float32(zero), levels)
+
+    def stored(self, i: int, x: str) -> str:
+        """Rounds keys or values as their option does."""
+        option = self.bank.weight_option(self.nodes.config.cached[i])
+        return x if option is None else self.by_token(x, 2**option.bits - 1, 0)
+
+    def by_token(self, x: str, levels: float, zero: float) -> str:
+        axis, none = np.array([-1], np.int64), np.float32(0)
+        high = self.op("Max", self.op("ReduceMax", x, axis, keepdims=1), none)
+        low = self.op("Min", self.op("ReduceMin", x, axis, keepdims=1), none)
+        if zero:
+            far = self.op("Max", high, self.op("Neg", low))
+            return self.rounded(x, self._step(self.op("Mul", far, np.float32(2)), levels), np.float32(zero), levels)
+        step = self._step(self.op("Sub", high, low), levels)
+        return self.rounded(x, step, self.op("Round", self.op("Div", self.op("Neg", low), step)), levels)
+
+    def _step(self, spread: str, levels: float) -> str:
+        return self.op("Max", self.op("Div", spread, np.float32(levels)), np.float32(1e-9))
+
+    def rounded(self, x: str, step: Any, zero: Any, levels: float) -> str:
+        """(clip(round(x / step) + zero, 0, levels) - zero) * step."""
+        code = self.op(
+            "Clip", self.op("Add", self.op("Round", self.op("Div", x, step)), zero), np.float32(0), np.float32(levels)
+        )
+        return self.op("Mul", self.op("Sub", code, zero), step)
+
+    def even(self, x: str) -> str:
+        mean = self.op("ReduceMean", self.op("Mul", x, x), np.array([-1], np.int64), keepdims=1)
+        return self.op("Div", x, self.op("Sqrt", self.op("Add", mean, np.float32(1e-6))))
+
+    def rotary(self, x: str) -> str:
+        half = self.form.width // self.form.heads // 2
+        cos, sin = rotary_places(self.form.tokens, 2 * half)
+        part = lambda start: self.op("Slice", x, *(np.array([n], np.int64) for n in (start, start + half, -1)))
+        one, two = part(0), part(half)
+        left = self.op("Sub", self.op("Mul", one, cos), self.op("Mul", two, sin))
+        right = self.op("Add", self.op("Mul", two, cos), self.op("Mul", one, sin))
+        return self.op("Concat", left, right, axis=-1)
+
+
+def _shape(*sizes: int) -> np.ndarray:
+    return np.array(sizes, np.int64)

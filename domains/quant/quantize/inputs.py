@@ -103,8 +103,8 @@ def turns(options: tuple[ActivationOption, ...], factors: dict[str, np.ndarray])
 def cache_row(option: WeightOption | None, stored: np.ndarray, kind: str) -> np.ndarray:
     """Returns how keys or values are stored: levels, whether each head is rotated, and factors.
 
-    SmoothAttention (QServe, eq. 8-9): keys are divided by max|K_i|^0.5, the larger of the two numbers that rotary places turn
-    together, and queries are multiplied by it.
+    SmoothAttention (QServe, section 4.2): keys are divided by max|K_i|^0.5, the larger of the two numbers that rotary places
+    turn together, and queries are multiplied by it.
 
     Args:
         option: of the layer's "weights"; None: full precision. ``smooth`` and ``learned`` are SmoothAttention, ``hadamard``
@@ -125,7 +125,7 @@ def cache_row(option: WeightOption | None, stored: np.ndarray, kind: str) -> np.
 
 
 def fake_store(stored: Array, row: Array) -> Array:
-    """Rounds keys or values, each token of each head by its own range, with a zero point (QServe, section 4.2), and back.
+    """Rounds keys or values, each token of each head by its own range, with a zero point (QServe, Lin et al. 2024), and back.
 
     Args:
         stored: [..., H, T, d].

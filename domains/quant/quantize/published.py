@@ -25,7 +25,7 @@ class Hints(NamedTuple):
 
 
 def two_level(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
-    """Codes of few bits within codes of 8 (QServe, Lin et al. 2024, eq. 3-5): a scale a channel, then whole steps a group.
+    """Codes of few bits within codes of 8 (QServe, Lin et al. 2024, section 4.1): a scale a channel, then whole steps a group.
 
     w = s0 q0, q0 in -119..119 a channel; q0 = (q1 - z) s1 in groups of 32 inputs, s1 a whole number of 8 bits, q1 and z of
     ``bits``.
@@ -46,7 +46,7 @@ def two_level(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, 
 
 
 def nested(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
-    """Rounds the stored codes of 8 bits once more (Double Rounding, Huang et al. 2024, eq. 5): one file serves all bits.
+    """Rounds the stored codes of 8 bits once more (Double Rounding, Huang et al. 2025): one file serves all bits.
 
     q_b = clip(round(q_8 / 2^(8 - b))), w = q_b 2^(8 - b) s_8.
 
@@ -77,7 +77,7 @@ def mixed(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]
 
 
 def groups(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
-    """Drops half of all groups of 16 inputs, and rounds the others, a scale a group (GQSA, Zeng et al. 2024, eq. 2-3).
+    """Drops half of all groups of 16 inputs, and rounds the others, a scale a group (GQSA, Zeng et al. 2024).
 
     A weight's salience is w^2 / [H^-1]_ii^2 with H = X'X, a group's the mean of its weights'. Without their tuning after.
 

@@ -35,7 +35,7 @@ def smooth(x: np.ndarray, weight: np.ndarray, alpha: float = 0.5) -> np.ndarray:
 def learn(x: np.ndarray, weight: np.ndarray, seed: int = 0) -> np.ndarray:
     """Learns factors under the rotation: the least |X W - Q(X S^-1 H) Q(H' S W)|^2 at 4 bits, the gradient straight through Q.
 
-    OstQuant learns a rotation and a scaling, AffineQuant (Ma et al. 2024, eq. 2) a whole matrix by this loss; here the rotation
+    OstQuant learns a rotation and a scaling, AffineQuant (Ma et al. 2024) a whole matrix by this loss; here the rotation
     is Hadamard's and the scaling is learned, from SmoothQuant's on, by 80 steps of Adam.
 
     Args:

@@ -10,16 +10,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from domains.quant import figures, options, texts
+from domains.quant import figures, generated, generations, options, texts
 from domains.quant.cost import costs
 from domains.quant.evaluations import Evaluations
+from domains.quant.generations import Generation
 from domains.quant.networks import data, registry
+from domains.quant.networks.ddim import DDIM
 from domains.quant.networks.language import OUTLIERS
 from domains.quant.predict.sensitivity import Sensitivity, tables
 from domains.quant.quantize import bank
 from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.generator import Generator
 from domains.quant.quantize.quantizers import SCALE_BITS
 from qd import keys
+from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
 _CALIBRATE = 256  # training images (or fewer where there are fewer) that set the ranges of inputs
@@ -38,17 +42,28 @@ class Quant:
 
     A language model is judged by ``images`` windows of text: objective and features are those of domains/quant/texts.py; size
     has the keys and values of one window too, latency is of a window.
+
+    The diffusion transformer samples ``images`` images: its objective is minus the Fréchet distance of a classifier's features
+    from real images; features are snr (decibels against full precision, from the same noise), class_accuracy, worst_class and
+    flips, and faithful [B, 2], size and snr; latency is that of one denoising step.
     """
 
-    network: str = "resnet14"  # or digits, minilm, language, language_outliers
+    network: str = "resnet14"  # or digits, minilm, language, language_outliers, diffusion
     options: str = ""  # a set of domains/quant/options.py; "": the one that suits the network
     images: int = 0  # how many to judge by; 0: as many as suit the network
     split: str = "validation"
     corrupted: int = 0
     proxy: str = "kl"  # which tables `sensitivity` holds: a name of domains/quant/predict/sensitivity.py
     probes: bool = True  # of a language model: greedy text and memorised items too
+    steps: int = 10  # of DDIM, of a diffusion transformer
+    guidance: float = 2.0  # towards the class asked for; 1: none
+    calibration: int = 256  # inputs of single steps that its options are calibrated on
     table: str = ""  # a file that stores true evaluations, so that none is made twice
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
+
+    def __post_init__(self) -> None:
+        if self._generates:
+            self._generation.check()
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -71,6 +86,8 @@ class Quant:
         """Columns for `qd query`; an encoder, which names no class, has no calibration."""
         if self._reads_text:
             return ("size", "bops", *texts.columns(self.probes))
+        if self._generates:
+            return ("size", "bops", *generations.COLUMNS)
         return ("size", "bops", "worst_class", "flips") + ("calibration",) * (self.network != "minilm")
 
     @property
@@ -91,19 +108,23 @@ class Quant:
 
     @property
     def objective_range(self) -> tuple[float, float]:
-        return (0.0, 100.0)
+        return (-generated.WORST_DISTANCE, 0.0) if self._generates else (0.0, 100.0)
 
     @property
     def bank(self) -> Bank:
+        if self._generates:
+            return self._generation.generator.bank
         return _bank(self.network, self.option_set)
 
     @property
     def costs(self) -> costs.Costs:
-        return _costs(self.network, self.option_set)
+        return self._generation.costs if self._generates else _costs(self.network, self.option_set)
 
     @property
     def sensitivity(self) -> Sensitivity:
         """Tables of damage for this bank, from training images; they need no true evaluation."""
+        if self._generates:
+            return self._generation.sensitivity(self.proxy)
         return _sensitivity(self.network, self.option_set, self.proxy)
 
     @property
@@ -112,7 +133,8 @@ class Quant:
         parts = (self.network, registry.CHECKSUMS.get(self.network), options.by_name(self.option_set), self.judges, self.split)
         sentences = [data.sentences(split) for split in ("train", self.split)] if self.network == "minilm" else []
         more = (self.probes,) if self._reads_text else ()
-        return hashlib.sha256(repr((*parts, self.corrupted, *sentences, *more)).encode()).hexdigest()[:16]
+        sampled = (self.steps, self.guidance, self.calibration) if self._generates else ()
+        return hashlib.sha256(repr((*parts, self.corrupted, *sentences, *more, *sampled)).encode()).hexdigest()[:16]
 
     def sample(self, key: Array, n: int) -> Array:
         """Configs spread over size: each has its own mean level, around which its genes are drawn.
@@ -145,7 +167,10 @@ class Quant:
         """
         solutions = np.asarray(solutions, np.int32)
         features = self.accuracies(solutions)
-        return Evaluation(features.pop("accuracy"), features | self.cost(solutions))
+        objective, features = features.pop("accuracy"), features | self.cost(solutions)
+        if self._generates:
+            features["faithful"] = np.stack([features["size"], features["snr"]], 1)
+        return Evaluation(objective, features)
 
     def accuracies(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what takes a forward pass: accuracy, worst_class, calibration, flips and, where set, corruption, [B]."""
@@ -169,17 +194,52 @@ class Quant:
         return {name: np.asarray(column, np.float32) for name, column in columns.items()}
 
     @property
+    def generator(self) -> Generator:
+        """The diffusion transformer in all options. Raises UserError where the network is another."""
+        self._want_generation("generator")
+        return self._generation.generator
+
+    def noise(self, split: str, images: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what a diffusion transformer makes images of: noise [N, P], and the classes asked for [N].
+
+        Args:
+            split: train, validation or test.
+            images: N.
+
+        Raises:
+            UserError: the network is another.
+        """
+        self._want_generation("noise")
+        return self._generation.noise(split, images)
+
+    @property
     def render(self) -> Callable[[Array], Sequence[Rendering]] | None:
-        """Writes the text of configs [B, 2L] of a language model below full precision's."""
+        """What configs [B, 2L] of a generator give beside full precision: text below, or samples from the same noise."""
+        if self._generates:
+            return self._generation.draw
         return (lambda solutions: texts.draw(self.bank, np.asarray(solutions))) if self._reads_text else None
 
     @property
     def _reads_text(self) -> bool:
         return registry.form(self.network).data == "text"
 
+    def _want_generation(self, what: str) -> None:
+        if not self._generates:
+            raise UserError(f"{self.network} has no {what}: it generates no images", "type domain.network=diffusion")
+
+    @property
+    def _generates(self) -> bool:
+        return registry.form(self.network).data == "denoising"
+
+    @property
+    def _generation(self) -> Generation:
+        return Generation(self.network, self.option_set, DDIM(self.steps, self.guidance), self.calibration)
+
     def _judge(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         if self._reads_text:
             return texts.judge(self.bank, solutions, self.split, self.judges, self.probes, self.corrupted)
+        if self._generates:
+            return self._generation.judge(solutions, self.split, self.judges)
         images = data.load(self.bank.network.forward.data, self.split).first(self.judges)
         logits, full = self.bank.logits(solutions, images.pixels), _full(self.network, self.option_set, self.split, self.judges)
         if self.bank.network.forward.data == "sentences":
@@ -194,7 +254,8 @@ class Quant:
 
 def _suiting(network: str) -> tuple[str, int, int]:
     """What suits a network: options, how many images to search by, and how many held-out ones to report on."""
-    several = {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128)} | dict.fromkeys(OUTLIERS, ("language", 32, 96))
+    several = {"digits": ("bits", 300, 300), "minilm": ("encoder", 64, 128), "diffusion": ("denoising", 50, 50)}
+    several |= dict.fromkeys(OUTLIERS, ("language", 32, 96))
     return several.get(network, ("search", 512, 1000))
 
 

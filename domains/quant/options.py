@@ -1,15 +1,19 @@
 """Which options a search may choose from, by name: a set is two tuples, for weights and for inputs.
 
 `bits` is the plain question (how many bits), `search` what serves on a small network, `deployable` what both exporters
-carry, `weights` leaves inputs as they are, `every` all that the bank knows.
+carry, `weights` leaves inputs as they are, `every` all that the bank knows; `denoising` is for the diffusion transformer, and
+`denoising_bits` its plain question.
 """
 
 from itertools import product
+from typing import Any
 
 from domains.quant.quantize.quantizers import CLIPS, PER, ActivationOption, WeightOption
+from domains.quant.quantize.steps import StepOption
+from domains.quant.quantize.vectors import VectorOption
 from qd.support.spelling import unknown
 
-W, A = WeightOption, ActivationOption
+W, A, S = WeightOption, ActivationOption, StepOption
 BITS = (2, 3, 4, 5, 6, 8)
 
 UNIFORM = tuple(W(b, "int", s, p, c) for b, s, p, c in product(BITS, (True, False), PER, CLIPS))
@@ -27,7 +31,7 @@ OTHERS = (
 )
 _INPUTS = tuple(A(b, c) for b in BITS for c in CLIPS)
 
-Options = tuple[tuple[WeightOption, ...], tuple[ActivationOption, ...]]
+Options = tuple[tuple[Any, ...], tuple[Any, ...]]  # of weights and of inputs; the diffusion transformer has kinds of its own
 SETS: dict[str, Options] = {
     "bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, "mse") for b in (2, 3, 4, 6, 8))),
     "search": (
@@ -58,6 +62,11 @@ SETS: dict[str, Options] = {
         (A(3, per="token", turn="learned"), *(A(b, per="token") for b in (4, 6, 8)), A(4, per="token", turn="learned"), A(8)),
     ),
     "language_bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, per="token") for b in (2, 3, 4, 6, 8))),
+    "denoising": (
+        (*(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), VectorOption(2), VectorOption(3)),
+        (*(S((b,)) for b in (3, 4, 6, 8)), S((4,), 5), S((4, 6), 2), S((6, 4), 2), S((4,), per="token", clip="minmax")),
+    ),
+    "denoising_bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(S((b,)) for b in (2, 3, 4, 6, 8))),
     "every": (UNIFORM + OTHERS, _INPUTS),
 }
 

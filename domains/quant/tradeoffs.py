@@ -29,6 +29,7 @@ class Tradeoffs(Quant):
     objectives: tuple[str, ...] = ("accuracy", "size", "latency")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.objectives) < 2:
             raise UserError(f"objectives={self.objectives} are not several", "type domain=quant for one, or two and more")
         for name in self.objectives:

@@ -16,7 +16,8 @@ file says what NAME is, in words and references:
 
 A reference names a row of a table (study, case, method, metric; what it lacks is that of the row, then of the defaults) and
 a form: a format of Python, then ``i`` for the interval (and the values where they are fewer than five), ``b`` for both without
-the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``n`` for the number of
+the number itself, ``r`` for the smallest and the largest seed, ``m`` for these alone, ``p`` for p, ``s`` for whether a
+difference is above 0 (yes, no or inconclusive, by its interval and its corrected p), ``n`` for the number of
 seeds, ``commit`` for the commit of the table, and ``k``, ``w`` and ``c`` as ``_until`` says. ``times`` scales;
 ``seeds=20-39`` is the median over these alone, and empty where none of them was run. A number that a table lacks is empty in
 a table of a page and a fault elsewhere.
@@ -151,6 +152,9 @@ def _text(row: Row, name: str, form: str, times: float) -> str:
         return str(row.n)
     if kind == "p":
         return "<0.001" if row.p < 0.001 else f"{row.p:.2g}"
+    if kind == "s":
+        sure = not row.low <= 0 <= row.high and row.p < 0.05
+        return ("yes" if row.value > 0 else "no") if sure else "inconclusive"
     if kind in "rm":
         values = row.values or [*_runs(name).column(row.case, row.method, row.metric).values()]
         both = f"[{number(min(values))}, {number(max(values))}]" if len(values) > 1 else ""

@@ -12,7 +12,7 @@ class Artifact(NamedTuple):
     """What an exporter made of one config."""
 
     files: dict[str, bytes]  # name -> content
-    run: Callable[[np.ndarray], np.ndarray]  # images [N, ...] -> outputs [N, C]
+    run: Callable[..., np.ndarray]  # images [N, ...] -> outputs [N, C]; of a denoising step (inputs, step) -> images
     weights_bytes: int  # of weights, scales, zero points, tables and biases in the files
     settings: dict[str, Any]  # what the exporter chose
     fallback: "Callable[[], Artifact] | None" = None  # makes a slower one that agrees better, where this one fails the check

@@ -13,7 +13,7 @@ import numpy as np
 
 from domains.quant import onnx_runtime
 from domains.quant.cost.latency import BATCH
-from domains.quant.export import support
+from domains.quant.export import denoiser, support
 from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from domains.quant.quantize.bank import Bank
@@ -114,6 +114,8 @@ def check(domain: Any, genome: np.ndarray, artifact: Artifact) -> dict[str, Any]
         UserError: the files' outputs have another shape than the bank's or are not finite, or the test data are missing.
     """
     form = domain.bank.network.forward
+    if form.data == "denoising":
+        return denoiser.check(domain, genome, artifact, AGREEMENT)
     images = data.load(form.data, "test")
     images = images.first(min(_CHECKED, len(images.labels)))
     ours, theirs = domain.bank.logits(genome[None], images.pixels)[0], artifact.run(images.pixels)

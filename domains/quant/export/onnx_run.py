@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export import codes, deploy, onnx_file, onnx_text
+from domains.quant.export import codes, denoiser, deploy, onnx_file, onnx_text
 from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from qd.support.errors import UserError
@@ -26,12 +26,15 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
         genome: the config, [2L].
 
     Returns:
-        model.onnx and how it is run: in integers with a fallback, or in full precision where integers agree too little.
+        model.onnx and how it is run: in integers with a fallback, or in full precision where integers agree too little; of a
+        diffusion transformer step.onnx (see denoiser.py).
 
     Raises:
         UserError: onnx or onnxruntime is not installed, the codes of a layer cannot be recovered, the network computes
             something between its layers that ONNX export does not know, or the images are missing.
     """
+    if domain.bank.network.forward.data == "denoising":
+        return denoiser.make(domain, genome)
     lacking = onnx_runtime.missing_packages()
     if lacking:
         raise UserError(

@@ -79,6 +79,17 @@ def corrupt(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.where(which == 0, pixels + noise, np.where(which == 1, blur, faint)).astype(np.float32)
 
 
+def plain(pixels: np.ndarray) -> np.ndarray:
+    """Returns standardized images of Fashion-MNIST as pixels in -1..1, [N, H, W, 1] -> [N, H W]; ``standard`` turns it back."""
+    return ((pixels * _DEVIATION + _MEAN) * 2 - 1).reshape(len(pixels), -1).astype(np.float32)
+
+
+def standard(pixels: np.ndarray) -> np.ndarray:
+    """Returns pixels in -1..1 of square images as classifiers of Fashion-MNIST take them, [N, H H] -> [N, H, H, 1]."""
+    side = round(pixels.shape[1] ** 0.5)
+    return (((pixels + 1) / 2 - _MEAN) / _DEVIATION).reshape(-1, side, side, 1).astype(np.float32)
+
+
 @lru_cache(maxsize=3)
 def _fashion(split: str) -> Images:
     prefix = "t10k" if split == "test" else "train"

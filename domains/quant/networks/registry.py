@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant.networks import language
+from domains.quant.networks.diffusion import Diffusion
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
 from qd.support.errors import UserError
@@ -20,13 +21,16 @@ CHECKSUMS = {
     "resnet14": "c0cd877b0a7199fdc5e76425a9fa6b421bbd7104c2646aa4d9e3bd4a3caf54c5",
     "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac",
     **dict.fromkeys(language.OUTLIERS, language.SHA256),
+    "diffusion": "dc484584aa398a7c11f5d8cd5439894f3529e8f5e6d52b822b6ee36a8a9592ba",
 }
 
 
 FORMS = {
     "resnet14": ResNet(),
     "digits": ResNet(widths=(8, 16), blocks=1, side=8, stem_stride=1, data="digits"),
+    "diffusion": Diffusion(),
 }
+_TRAIN = {"diffusion": "train_diffusion"}  # the command that trains a network; others: train NAME
 
 
 def form(name: str) -> Any:
@@ -54,7 +58,7 @@ def load(name: str) -> Network:
     return read(name, form(name), WEIGHTS / f"{name}.npz", CHECKSUMS[name])
 
 
-def read(name: str, network_form: ResNet, path: Path, checksum: str) -> Network:
+def read(name: str, network_form: Any, path: Path, checksum: str) -> Network:
     """Reads a network's weights from a file.
 
     Args:
@@ -69,17 +73,18 @@ def read(name: str, network_form: ResNet, path: Path, checksum: str) -> Network:
     Raises:
         ValueError: the file is missing, or its checksum or the shape of a weight is not the expected one.
     """
+    command = f"python -m domains.quant.networks.{_TRAIN.get(name, f'train {name}')}"
     if not path.is_file():
-        raise UserError(f"{path} is not there", f"type python -m domains.quant.networks.train {name}")
+        raise UserError(f"{path} is not there", f"type {command}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != checksum:
         raise UserError(
             f"{path.name} has the checksum {digest[:16]}... and not {checksum[:16]}...: it was changed or cut off; "
-            f"restore the file, or train again "
-            f"(python -m domains.quant.networks.train {name}) and write its checksum into registry.py"
+            f"restore the file, or train again ({command}) and write its checksum into registry.py"
         )
     with np.load(path, allow_pickle=False) as arrays:
-        weights, biases = ([arrays[f"{kind}{i}"] for i in range(len(network_form.layers))] for kind in ("weight", "bias"))
+        several = range(len(network_form.layers))
+        weights, biases = ([arrays[f"{kind}{i}"].astype(np.float32) for i in several] for kind in ("weight", "bias"))
     for layer, weight in zip(network_form.layers, weights, strict=True):
         if weight.shape != layer.shape:
             raise UserError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")

@@ -47,16 +47,19 @@ def main(name: str, out: str = "") -> None:
     print(f"{path}: {path.stat().st_size} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
-def write(network: Network, path: Path) -> None:
+def write(network: Network, path: Path, dtype: type = np.float32) -> None:
     """Writes a network's weights and biases.
 
     Args:
         network: the network.
         path: an .npz file, replaced where it exists; its folder is made where it is missing.
+        dtype: of the numbers in the file.
     """
     columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **{f"{kind}{i}": x for kind, several in columns.items() for i, x in enumerate(several)})  # type: ignore[arg-type]
+    np.savez_compressed(
+        path, **{f"{kind}{i}": np.asarray(x, dtype) for kind, several in columns.items() for i, x in enumerate(several)}
+    )  # type: ignore[arg-type]
 
 
 def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:

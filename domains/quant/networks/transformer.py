@@ -38,7 +38,7 @@ class Patches:
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Images [N, H, W, 1] -> logits [N, C]."""
         x = apply(0, x).reshape(len(x), -1, self.width)
-        x = x + _places(x.shape[1], self.width)
+        x = x + places(x.shape[1], self.width)
         for b in range(self.blocks):
             y, first = _even(x), 1 + len(BLOCK_PARTS) * b
             q, k, v = (split_heads(apply(first + i, y), self.heads) for i in range(3))
@@ -52,7 +52,15 @@ def _even(x: Array) -> Array:
     return x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
 
 
-def _places(tokens: int, width: int) -> np.ndarray:
-    """Sines and cosines of the token's number (Vaswani et al. 2017, section 3.5), [T, D]."""
+def places(tokens: int, width: int) -> np.ndarray:
+    """Returns sines and cosines of the token's number (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        tokens: T.
+        width: D.
+
+    Returns:
+        float32 [T, D].
+    """
     angle = np.arange(tokens)[:, None] / 100 ** (np.arange(width // 2) / (width // 2))
     return np.concatenate([np.sin(angle), np.cos(angle)], 1).astype(np.float32)

@@ -1,0 +1,145 @@
+"""Weights as vectors out of a codebook (VQ4DiT), codebooks refitted to what a layer gives, and weights of smoothed inputs.
+
+VQ4DiT (Deng et al. 2024, eq. 3): w = C[a], a layer's weights cut into vectors, each the nearest of k-means' centres.
+PV-Tuning (Malinovskii et al. 2024, algorithm 1) alternates codes and codebook; here for one layer's outputs,
+min |X (w - C[a])|^2, both steps exact or never uphill. K inputs of a channel, O outputs, V vectors, C codes of d numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from domains.quant.quantize.quantizers import SCALE_BITS, QuantizedWeight, WeightOption
+from domains.quant.quantize.steps import smoothing
+from qd.support.errors import UserError
+
+_SIZES = {2: (2, 16), 3: (2, 64), 4: (2, 256), 8: (1, 256)}  # bits -> d, C: codebooks small enough for small layers
+_ROUNDS, _TUNE_ROUNDS, _DESCENTS = 8, 2, 10
+_SAMPLE = 2048  # vectors that k-means looks at
+
+
+@dataclass(frozen=True)
+class VectorOption:
+    """Weights out of a codebook of the layer's own; ``tuned``: codes and codebook refitted to the layer's outputs."""
+
+    bits: int = 4
+    tuned: bool = False
+    runs_in_integers = False
+    is_table = False
+    kernel = "rounded"
+
+    def __post_init__(self) -> None:
+        if self.bits not in _SIZES:
+            raise UserError(f"{self.bits} bits have no codebook of vectors", f"type one of {', '.join(map(str, _SIZES))}")
+
+    @property
+    def name(self) -> str:
+        return f"vector-{self.bits}{' tuned' * self.tuned}"
+
+    def quantize(self, weight: np.ndarray, inputs: np.ndarray) -> QuantizedWeight:
+        """Quantizes one layer's weight.
+
+        Args:
+            weight: [K, O].
+            inputs: the layer's on calibration samples, [n, K].
+
+        Returns:
+            The weight, and its size in bits with the codebook in numbers of 16 bits.
+        """
+        gram = inputs.T.astype(np.float64) @ inputs if self.tuned else None
+        values, several, size = quantize(weight, self.bits, gram)
+        stored_bits = weight.size * self.bits + several * size * SCALE_BITS
+        return QuantizedWeight(values, None, None, None, stored_bits)
+
+
+@dataclass(frozen=True)
+class SmoothOption:
+    """Integers of s w, where s is what the layer's inputs are divided by (``StepOption(per="smooth")``)."""
+
+    bits: int = 4
+    runs_in_integers = False
+    is_table = False
+    kernel = "rounded"
+
+    @property
+    def name(self) -> str:
+        return f"int{self.bits} smooth"
+
+    def quantize(self, weight: np.ndarray, inputs: np.ndarray) -> QuantizedWeight:
+        """Quantizes one layer's weight; arguments as in ``VectorOption``.
+
+        Returns:
+            Q(s w) / s, and its size in bits; s goes into the layer before and is not stored.
+        """
+        factor = smoothing(np.sqrt((inputs**2).mean(0)), weight)[:, None]
+        scaled = WeightOption(self.bits, clip="mse").quantize(weight * factor)
+        return QuantizedWeight((scaled.values / factor).astype(np.float32), None, None, None, scaled.stored_bits)
+
+
+def quantize(weight: np.ndarray, bits: int, gram: np.ndarray | None = None) -> tuple[np.ndarray, int, int]:
+    """Quantizes a layer's weight.
+
+    Args:
+        weight: [K, O].
+        bits: a weight, 2, 3, 4 or 8.
+        gram: X'X [K, K] of the layer's inputs: codes and codebook are tuned to it; None: plain k-means.
+
+    Returns:
+        The quantized weight, how many codes there are, and how many numbers each holds.
+    """
+    size, several = _SIZES[bits]
+    rows = np.pad(weight, ((0, -len(weight) % size), (0, 0)))  # [K', O]
+    vectors = rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)  # V: inputs outermost, then outputs
+    codebook = _kmeans(vectors, several)
+    codes = _nearest(vectors, codebook)
+    if gram is not None:
+        padding = len(rows) - len(weight)
+        codes, codebook = _tune(rows, codes, codebook, np.pad(gram, ((0, padding), (0, padding))))
+    return _lay_out(codes, codebook, rows.shape[1])[: len(weight)].astype(np.float32), several, size
+
+
+def _lay_out(codes: np.ndarray, codebook: np.ndarray, out: int) -> np.ndarray:
+    return codebook[codes].reshape(-1, out, codebook.shape[1]).swapaxes(1, 2).reshape(-1, out)
+
+
+def _kmeans(vectors: np.ndarray, several: int, seed: int = 0) -> np.ndarray:
+    """Lloyd's algorithm from vectors drawn at random."""
+    random = np.random.default_rng(seed)
+    few = vectors[random.permutation(len(vectors))[:_SAMPLE]].astype(np.float64)
+    codebook = few[random.permutation(len(few))[:several]] if len(few) >= several else np.resize(few, (several, few.shape[1]))
+    if vectors.shape[1] == 1:
+        codebook = np.quantile(few, (np.arange(several) + 0.5) / several)[:, None]
+    for _ in range(_ROUNDS):
+        codes = _nearest(few, codebook)
+        count = np.bincount(codes, minlength=several)[:, None]
+        total = np.stack([np.bincount(codes, column, several) for column in few.T], 1)
+        codebook = np.where(count > 0, total / np.maximum(count, 1), codebook)
+    return codebook
+
+
+def _nearest(vectors: np.ndarray, codebook: np.ndarray, metric: np.ndarray | None = None) -> np.ndarray:
+    """The code of each vector, by (v - c)' metric (v - c)."""
+    m = np.eye(codebook.shape[1]) if metric is None else metric
+    return ((codebook @ m * codebook).sum(1) - 2 * vectors @ (m @ codebook.T)).argmin(1)
+
+
+def _tune(rows: np.ndarray, codes: np.ndarray, codebook: np.ndarray, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size, out = codebook.shape[1], rows.shape[1]
+    gram = gram + np.eye(len(gram)) * (0.01 * np.trace(gram) / len(gram) + 1e-9)
+    codes, codebook, steepest = codes.reshape(-1, out).copy(), codebook.copy(), float(np.linalg.eigvalsh(gram)[-1])
+    for _ in range(_TUNE_ROUNDS):
+        rest = rows - _lay_out(codes.ravel(), codebook, out)
+        for i in range(len(codes)):  # P: the best code of each vector while all others stay
+            at = slice(size * i, size * (i + 1))
+            block = gram[at, at]
+            wanted = codebook[codes[i]] + np.linalg.solve(block, gram[at] @ rest).T
+            codes[i] = _nearest(wanted, codebook, block)
+            rest[at] = rows[at] - codebook[codes[i]].T
+        flat = codes.ravel()
+        count = np.maximum(np.bincount(flat, minlength=len(codebook)), 1)[:, None]
+        for _ in range(_DESCENTS):  # V: gradient steps of the codebook, short enough never to go uphill
+            slope = gram @ (rows - _lay_out(flat, codebook, out))
+            slope = slope.reshape(-1, size, out).swapaxes(1, 2).reshape(-1, size)
+            total = np.stack([np.bincount(flat, column, len(codebook)) for column in slope.T], 1)
+            codebook = codebook + total / (count * steepest)
+    return codes.ravel(), codebook

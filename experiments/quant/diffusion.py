@@ -1,0 +1,259 @@
+"""Ways to quantize a diffusion transformer beside plain rounding, at 2, 3, 4 and 8 bits.
+
+    qd study quant.diffusion budget=quick|first [seeds=5] [cases="inputs, 4 bit"]
+
+Cases: inputs alone, weights alone, both; and bits mixed over layers under the size of plain rounding (of 2 and of 8 bits there
+is nothing to mix). Plain rounding is one range for all timesteps, and a scale a channel, both clipped by squared error. A seed
+draws the calibration samples and, apart from them, the noise that is reported on. The judge of direction is the
+signal-to-noise ratio of the samples against full precision from the same noise, paired by seed; of mixed bits also content,
+minus the KL divergence of their classes. Trust is of ten times as many samples in full precision (32 bit) and rounded plainly:
+worst class, calibration, and closeness to training items. Quick is an untrained small network.
+"""
+
+from functools import lru_cache
+from itertools import product
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from domains.quant import generated
+from domains.quant.figures import calibration_error
+from domains.quant.networks import registry
+from domains.quant.networks.ddim import DDIM
+from domains.quant.networks.layers import Network
+from domains.quant.predict import decoupled
+from domains.quant.quantize import generator, low_rank
+from domains.quant.quantize.generator import Generator
+from domains.quant.quantize.quantizers import FULL_BITS, WeightOption
+from domains.quant.quantize.steps import StepOption
+from domains.quant.quantize.vectors import SmoothOption, VectorOption
+from domains.quant.solve.allocation import CostLimit, solve
+from experiments import command, study
+from qd.report.table import Row, Runs, summary
+
+
+class Budget(NamedTuple):
+    bits: tuple[int, ...]
+    steps: int  # of DDIM
+    images: int
+    samples: int  # to calibrate on
+    seeds: int
+
+
+BUDGETS = {"quick": Budget((2, 3, 4, 8), 2, 10, 32, 2), "first": Budget((2, 3, 4, 8), 10, 20, 256, 5)}
+INPUTS = {  # method -> settings of its option
+    "plain": {},
+    "calibrated on noise": {"drawn": "noise"},
+    "calibrated on images": {"drawn": "images"},
+    "PTQ4DM: drawn over time": {"drawn": "middle"},
+    "2 groups of timesteps": {"groups": 2},
+    "5 groups of timesteps": {"groups": 5},
+    "a group a timestep": {"groups": 10},
+    "Q-Diffusion: split shortcut": {"per": "halves"},
+    "two ranges by sign": {"per": "signs"},
+    "DGQ: outlier groups": {"per": "outliers"},
+    "ViDiT-Q: a range a token": {"per": "token", "clip": "minmax"},
+    "smoothing": {"per": "smooth"},
+}
+WEIGHTS = {
+    "plain": lambda bits: WeightOption(bits, clip="mse"),
+    "VQ4DiT: codebook of vectors": VectorOption,
+    "PV-Tuning: codebook refitted": lambda bits: VectorOption(bits, tuned=True),
+    "smoothing": SmoothOption,
+}
+BOTH = {
+    "plain": ("plain", "plain"),
+    "smoothing": ("smoothing", "smoothing"),
+    "token ranges": ("plain", "ViDiT-Q: a range a token"),
+}
+TUNED, MIXED = "EfficientDM: low rank, step a timestep", ("one table: quality", "MixDQ: two tables")
+MIXED_BITS, _PROBED, _MORE = (3, 4), 10, 10
+METRICS = ("snr", "distance", "class_accuracy")
+
+
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
+    """Does the missing runs, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        seeds: number of seeds; 0: as the budget says.
+        cases: beginning of the names of cases, e.g. "both"; empty: all.
+        out: folder of the results; empty: the default one.
+    """
+    plan = BUDGETS[budget]
+    folder = study.folder("quant_diffusion", budget, out)
+    runs = study.runs(folder)
+    network = _small() if budget == "quick" else registry.load("diffusion")
+    wanted = study.beginning(all_cases(plan), cases)
+    for seed in range(seeds or plan.seeds):
+        every = [(f"{kind}, {bits} bit", method, seed) for bits in plan.bits for kind, method in methods(bits)]
+        every.append(("trust, 32 bit", "plain", seed))
+        missing = list(study.missing(runs, [key for key in every if key[0] in wanted]))
+        if missing:
+            bench = prepare(network, plan, seed)
+            for key in missing:
+                study.add(runs, *key, play(bench, key), METRICS)
+    study.report(folder, rows(runs), METRICS)
+
+
+def all_cases(plan: Budget) -> list[str]:
+    """Returns the names of a budget's cases."""
+    return [f"{kind}, {bits} bit" for bits in plan.bits for kind in dict(methods(bits))] + ["trust, 32 bit"]
+
+
+def methods(bits: int) -> list[tuple[str, str]]:
+    """Returns (kind of case, method) of so many bits."""
+    pairs = [*product(["inputs"], INPUTS), *product(["weights"], WEIGHTS), *product(["both"], (*BOTH, TUNED))]
+    pairs.append(("trust", "plain"))
+    return pairs + [("mixed weights", method) for method in ("plain", *MIXED) if bits in MIXED_BITS]
+
+
+class Bench(NamedTuple):
+    """What the runs of one seed share."""
+
+    generator: Generator  # of every method's options in all numbers of bits
+    weights: dict[tuple[str, int], int]  # (method, bits) -> index
+    inputs: dict[tuple[str, int], int]
+    samples: int  # to calibrate on
+    seed: int
+    noise: np.ndarray  # [N, P]
+    labels: np.ndarray  # [N]
+    full: np.ndarray  # [N, P] in full precision
+
+
+def prepare(network: Network, plan: Budget, seed: int) -> Bench:
+    """Builds all options of a seed, and samples in full precision.
+
+    Args:
+        network: a diffusion transformer.
+        plan: bits, steps, images and calibration samples.
+        seed: of the calibration samples, and of the noise.
+    """
+    noise = np.random.default_rng((seed, 99)).standard_normal((plan.images, network.forward.pixels), np.float32)
+    labels = np.arange(plan.images) % network.forward.classes
+    inputs = {(m, b): StepOption((b,), **_within(settings, plan.steps)) for m, settings in INPUTS.items() for b in plan.bits}
+    weights = {(m, b): make(b) for m, make in WEIGHTS.items() for b in plan.bits}
+    of = generator.build(network, tuple(weights.values()), tuple(inputs.values()), DDIM(plan.steps), plan.samples, seed)
+    of_weights, of_inputs = ({key: i for i, key in enumerate(options)} for options in (weights, inputs))
+    return Bench(of, of_weights, of_inputs, plan.samples, seed, noise, labels, of.full(noise, labels))
+
+
+def play(bench: Bench, key: study.Key) -> dict[str, float]:
+    """Samples with the config of a run, and returns its metrics.
+
+    Args:
+        bench: of the run's seed.
+        key: case, method and seed.
+    """
+    kind, bits = key[0].removesuffix(" bit").split(", ")
+    of, method, several = bench.generator, key[1], int(bits)
+    if kind == "trust":
+        return _trust(bench, several)
+    plain = bench.weights["plain", several], bench.inputs["plain", several]
+    none = len(bench.weights), len(bench.inputs)
+    if method == TUNED:
+        of = low_rank.tune(of, *plain, bench.seed)
+        config = np.zeros(2 * of.bank.size, int)
+    elif method in MIXED:
+        config = _mixed(bench, several, method)
+    elif kind == "inputs":
+        config = of.bank.uniform(none[0], bench.inputs[method, several])
+    elif kind == "both":
+        w, a = BOTH[method]
+        config = of.bank.uniform(bench.weights[w, several], bench.inputs[a, several])
+    else:
+        config = of.bank.uniform(bench.weights[method, several], none[1])
+    metrics = figures(of.sample(config[None], bench.noise, bench.labels), bench.full, bench.labels)
+    return metrics | ({} if kind == "inputs" else {"bits a weight": _bits(of, config)})
+
+
+def figures(samples: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns the metrics of one config.
+
+    Args:
+        samples: [1, N, P].
+        full: [N, P].
+        labels: [N].
+    """
+    columns = {name: float(column[0]) for name, column in generated.judge(samples, full, labels, "test").items()}
+    columns["distance"] = -columns.pop("accuracy")
+    reference, own = generated.probabilities(full), generated.probabilities(samples[0])
+    columns["content"] = -float((reference * np.log(reference / own)).sum(1).mean())
+    return columns
+
+
+def _trust(bench: Bench, bits: int) -> dict[str, float]:
+    """Figures of ten times as many samples, weights and inputs rounded plainly: also calibration, and training items."""
+    of, images = bench.generator, _MORE * len(bench.labels)
+    form = of.bank.network.forward
+    noise = np.random.default_rng((bench.seed, 55)).standard_normal((images, form.pixels), np.float32)
+    labels = np.arange(images) % form.classes
+    config = of.bank.full() if bits == FULL_BITS else of.bank.uniform(bench.weights["plain", bits], bench.inputs["plain", bits])
+    samples = of.sample(config[None], noise, labels)
+    logits = np.log(generated.probabilities(samples[0]))[None]
+    more = {"calibration": float(calibration_error(logits, labels)[0])} | generated.closeness(samples[0])
+    return figures(samples, of.full(noise, labels), labels) | more
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns means, and each method minus plain rounding, paired by seed."""
+    table = summary(runs, "mean")
+    for case in study.cases(runs):
+        pairs = [(case, method, "plain") for method in study.methods(runs, case) if method != "plain"]
+        table += study.differences(runs, pairs, ("snr",))
+        if case.startswith("mixed"):
+            table += study.differences(runs, [*pairs, (case, MIXED[1], MIXED[0])], ("content",))
+    return table
+
+
+def _bits(of: Generator, config: np.ndarray) -> float:
+    """Bits of a weight with its share of scales and codebooks."""
+    weights = sum(layer.parameters for layer in of.bank.network.layers)
+    (options,), _ = of.bank.split(config)
+    return float(of.bank.stored_bits[np.arange(of.bank.size), options].sum() / weights)
+
+
+def _mixed(bench: Bench, bits: int, method: str) -> np.ndarray:
+    """Bits by layer within the size of plain rounding: all by quality, or those that carry content by content."""
+    of, choices = bench.generator, [bench.weights["plain", each] for each in (2, 3, 4, 8)]
+    content, quality = (table[:, choices] for table in _damage(of, bench.seed))
+    size, plain = of.bank.stored_bits[:, choices], choices.index(bench.weights["plain", bits])
+    choice = np.zeros(of.bank.size, int)
+    for layers, table in _parts(content, quality, plain, method):
+        limit = CostLimit("size", size[layers], float(size[layers, plain].sum()))
+        choice[layers] = solve(table[layers], [limit], gap=1e-3).options
+    return np.concatenate([np.array(choices)[choice], np.full(of.bank.size, len(bench.inputs))])
+
+
+@lru_cache(maxsize=2)
+def _damage(of: Generator, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Content and quality by layer and weight option, of 10 images."""
+    form = of.bank.network.forward
+    noise = np.random.default_rng((seed, 77)).standard_normal((_PROBED, form.pixels), np.float32)
+    content, quality = decoupled.both(of, noise, np.arange(_PROBED) % form.classes, of_inputs=False, of_weights=4)
+    return content.weights, quality.weights
+
+
+def _parts(content: np.ndarray, quality: np.ndarray, plain: int, method: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Layers that share a budget, and the table that decides there: content where a layer ranks higher by it."""
+    if method == MIXED[0]:
+        return [(np.arange(len(quality)), quality)]
+    ranks = [np.argsort(np.argsort(table[:, plain])) for table in (content, quality)]
+    carries = ranks[0] > ranks[1]
+    return [(np.flatnonzero(carries), content), (np.flatnonzero(~carries), quality)]
+
+
+def _within(settings: dict, steps: int) -> dict:
+    return settings | ({"groups": min(settings["groups"], steps)} if "groups" in settings else {})
+
+
+def _small() -> Network:
+    """A small untrained network, for budget=quick."""
+    form = registry.form("diffusion").__class__(width=16, heads=2, blocks=2, waves=8)
+    random = np.random.default_rng(0)
+    weights = tuple(random.normal(0, each.shape[0] ** -0.5, each.shape).astype(np.float32) for each in form.layers)
+    return Network("small", form, weights, tuple(np.zeros(each.shape[-1], np.float32) for each in form.layers))
+
+
+if __name__ == "__main__":
+    command.run()

@@ -16,6 +16,7 @@ from qd.types import Array, Evaluation
 
 Range = tuple[float, float]
 _LARGEST = float(np.finfo(np.float32).max)
+_SHOWN = 60  # characters of a result that a message shows
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def _number(value: object) -> float:
 
 
 def _shown(value: object) -> str:
-    return ascii(value)[:60]
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _pairs(features: object) -> list:

@@ -121,7 +121,7 @@ class OpenFronts(OpenGrid):
             gives it, value: by how much the row would raise the hypervolume of its cell as it was before the batch.
 
         Raises:
-            UserError: there are not K objectives.
+            UserError: there are not K objectives, or no row of the first batch is above the reference point.
         """
         columns = {"solution": solution, "objective": objective, "measures": measures} | fields
         columns = {name: np.asarray(columns[name], dtype) for name, dtype in self._store.dtypes.items() if name in columns}
@@ -197,6 +197,13 @@ class OpenFronts(OpenGrid):
         if goals.shape[1:] != (k,):
             raise UserError(
                 f"a batch has {goals.shape[-1]} objectives, and those before it {k}", "return as many in each evaluation"
+            )
+        reference = np.array([low for low, _ in self.ranges])
+        if len(self) == 0 and len(goals) and not (goals > reference).all(axis=1).any():
+            raise UserError(
+                f"archive.ranges begin with the reference point {tuple(reference.tolist())}, which is above all {len(goals)} "
+                f"rows: their best objectives, each by itself, are {tuple(round(float(x), 4) for x in goals.max(axis=0))}",
+                "type a lower first number in each pair",
             )
         return goals
 

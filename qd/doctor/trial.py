@@ -137,7 +137,7 @@ def _evaluate(trial: Trial) -> None:
 
 def _evaluate_plainly(domain: Any, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
     each = jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(key)), len(solutions))
-    evaluation = domain.evaluate(each, jax.numpy.asarray(solutions))
+    evaluation = programs.with_one_objective(domain, domain.evaluate(each, jax.numpy.asarray(solutions)))
     features = {name: np.asarray(evaluation.features[name]) for name in names}
     return Evaluation(np.asarray(evaluation.objective), features)
 

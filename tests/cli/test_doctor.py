@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qd import keys
+from qd import keys, programs
 from qd.cli.main import main
 from qd.config import compose
-from qd.doctor import reach, timing
+from qd.doctor import reach, timing, trial
 from qd.doctor.drift import difference, disagreements
 from qd.doctor.examine import examine, findings, tiles_reached
 from qd.doctor.trial import Trial, try_out
@@ -292,3 +292,19 @@ def test_nothing_is_found_in_what_is_shipped(preset: str, monkeypatch: Any) -> N
         pytest.skip("wants weights (qd fetch local minilm), Fashion-MNIST or hours of training; a stand-in is found out")
     names = [finding.name for finding in findings([preset], samples=300)]
     assert names == (["failures"] if preset == "domain=proxies" else [])  # half of the formulas fail, and score worst
+
+
+def test_several_objectives_are_tried_out_as_in_a_search():
+    two = compose.assemble(compose.load(["domain=rastrigins"])).search
+    compiled, plain = (evaluation(two) for evaluation in (_compiled, _plain))
+    assert plain.objective.shape == (8,) and plain.features["objectives"].shape == (8, 2)
+    np.testing.assert_allclose(plain.objective, compiled.objective, rtol=1e-5)
+
+
+def _compiled(search: Any) -> Evaluation:
+    return programs.evaluate(search.domain, programs.feature_names(search), keys.new(0), search.domain.sample(keys.new(1), 8))
+
+
+def _plain(search: Any) -> Evaluation:
+    names = programs.feature_names(search)
+    return trial._evaluate_plainly(search.domain, names, keys.new(0), search.domain.sample(keys.new(1), 8))

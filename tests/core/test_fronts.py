@@ -131,6 +131,8 @@ def test_the_value_of_a_row_is_what_it_adds_to_the_hypervolume_of_its_front():
 
 def test_what_does_not_fit_is_refused():
     archive, here = opened(2, 4), np.full((3, 2), 0.1, np.float32)
+    with pytest.raises(UserError, match=r"reference point \(-1\.0, -1\.0\), which is above all 3 rows: .* \(-2\.0, -2\.0\)"):
+        offer(archive, 0, here, np.full((3, 2), -2, np.float32))
     offer(archive, 0, here, np.ones((3, 2), np.float32))
     with pytest.raises(UserError, match="a batch has 3 objectives, and those before it 2"):
         offer(archive, 3, here, np.ones((3, 3), np.float32))

@@ -6,6 +6,7 @@ writes {"status", "wall_s", "cpu_s"} to FILE. Processes that outlive their paren
 ended, are adopted (prctl(2), PR_SET_CHILD_SUBREAPER) and counted.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -43,6 +44,29 @@ def metered(command: Sequence[str], folder: Path, log: IO[str] | int, env: Mappi
     words = [sys.executable, __file__, str(folder / "meter.json"), *command]
     subprocess.run(words, stdout=log, stderr=log, env=env, check=True)
     return Meter(*json.loads((folder / "meter.json").read_text(encoding="utf-8")).values())
+
+
+def cpu_below(pid: int) -> float:
+    """Returns seconds of the processor that the processes below one have used, those that they have waited for included.
+
+    Args:
+        pid: of the process; its own are left out. The clock has steps of 10 ms.
+    """
+    parents, seconds = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            words = file.read_text().rpartition(")")[2].split()  # from field 3 of proc(5) on
+            number = int(file.parent.name)
+            parents[number], seconds[number] = int(words[1]), sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def is_below(number: int) -> bool:
+        while number in parents:
+            number = parents[number]
+            if number == pid:
+                return True
+        return False
+
+    return sum(value for number, value in seconds.items() if is_below(number))
 
 
 def main(file: str, command: Sequence[str]) -> None:

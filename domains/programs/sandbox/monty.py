@@ -110,6 +110,12 @@ def _pool(limits: ExecutionLimits) -> Any:
         ) from error
 
 
+def stop() -> None:
+    """Ends all idle interpreters of this process."""
+    while _POOLS:
+        _POOLS.pop().__exit__(None, None, None)
+
+
 _POOLS: list[Any] = []  # one for each thread that runs programs at the same time; appending and popping are atomic
 
 

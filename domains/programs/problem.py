@@ -83,7 +83,8 @@ def read_score(answer: Any, features: tuple[str, ...]) -> Score:
     words = words if isinstance(words, str) else "\n".join(map(str, words))
     objective = _number(answer["objective"])
     if objective is None or not math.isfinite(objective):
-        return Score(math.nan, {}, words or f"the evaluator's objective is {str(answer['objective'])[:100]}, no finite number")
+        reason = f"the evaluator's objective is {str(answer['objective'])[:100]}, no finite number"
+        return Score(math.nan, {}, f"{reason}: {words}" if words else reason)
     given = answer.get("features") or {}
     lacking = [name for name in features if not isinstance(given, Mapping) or _number(given.get(name)) is None]
     if lacking:

@@ -7,6 +7,8 @@ import ast
 import re
 from typing import NamedTuple
 
+from domains.programs.measures import parse
+
 _FENCE = re.compile(r"```[ \t]*([\w+#.-]*)[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
 _EDIT = re.compile(r"<<<<<<< SEARCH[ \t]*\r?\n(.*?)^=======[ \t]*\r?\n(.*?)^>{7} REPLACE", re.DOTALL | re.MULTILINE)
 _FAULT = "#! failed: "
@@ -131,12 +133,8 @@ def into_frame(parent: str, child: str) -> str:
 
 def imports(source: str) -> tuple[str, ...]:
     """Returns what a source imports at its top, of ``from a import b`` both a and a.b; nothing where it is no Python."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError):
-        return ()
-    names = []
-    for node in body:
+    tree, names = parse(source), []
+    for node in tree.body if tree else ():
         if isinstance(node, ast.Import):
             names += [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -4,6 +4,7 @@ B programs. The tree is Python's; other languages have length and lines alone.
 """
 
 import ast
+import threading
 import zlib
 from collections import Counter
 
@@ -53,10 +54,14 @@ def complexity(tree: ast.AST) -> int:
 
 def parse(source: str) -> ast.Module | None:
     """Returns the tree of a source; None where it is no Python."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    with _PARSING:
+        try:
+            return ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
+_PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads' trees together, and raises SystemError
 
 
 def _depth(node: ast.AST) -> int:

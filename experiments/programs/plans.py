@@ -93,8 +93,9 @@ def main(
         own = [[*METHODS[name], *(SHORT.get(name, []) if n < 15 else [])] for name in names]
         parts = [assemble(load([*always, *words, f"domain.problem.task={plan[case]}", f"seed={seed}"])) for words in own]
         with ThreadPoolExecutor(len(names)) as threads:  # the methods of a task at the same time
-            for name, metrics in zip(names, threads.map(lambda each, seed=seed: play(each, seed, n), parts), strict=True):
-                study.add(runs, case, name, seed, metrics, METRICS)
+            played_parts = list(threads.map(lambda each, seed=seed: play(each, seed, n), parts))
+        for name, metrics in zip(names, played_parts, strict=True):
+            study.add(runs, case, name, seed, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
 
 

@@ -16,7 +16,8 @@ from qd.support.errors import UserError
 from qd.support.moved import current, current_override
 from qd.support.spelling import unknown
 
-_PLAIN: dict[str, Any] = {each.__name__: each for each in (int, float, str, bool, tuple)}
+_PATHS = {"ExistingFile": Path.is_file, "ExistingFolder": Path.is_dir}  # qd.support.paths
+_PLAIN: dict[str, Any] = {each.__name__: each for each in (int, float, str, bool, tuple)} | _PATHS
 
 
 class Argument(NamedTuple):
@@ -57,6 +58,12 @@ def check(components: Mapping[str, Any], overrides: Sequence[str]) -> None:
 
 def _check_kind(key: str, value: Any, argument: Argument) -> None:
     refers = isinstance(value, str) and value.startswith("@")
+    for kind, is_there in _PATHS.items():
+        if argument.annotation is is_there and isinstance(value, str) and not refers and not is_there(Path(value)):
+            what = kind.removeprefix("Existing")
+            raise UserError(f"{key}={value} is no {what.lower()}", f"type {key}={what.upper()}")
+    if argument.annotation in _PATHS.values():
+        return
     if argument.annotation is not None and not refers and not (value is argument.default is None):
         values.check(key, value, argument.annotation, argument.default)
 

@@ -48,6 +48,16 @@ def test_numbers_that_cannot_be_are_refused_by_words_alone(words, message):
         compose.load(["domain=arm", *words])
 
 
+def test_files_that_are_not_there_are_refused_by_words_alone(tmp_path):
+    (tmp_path / "first.py").write_text("")
+    words = ["domain=programs", "domain.problem.task=x", f"domain.problem.program={tmp_path}/first.py"]
+    with pytest.raises(UserError, match=r"^domain.problem.evaluator=nowhere.py is no file; type domain.problem.evaluator=FILE"):
+        compose.load([*words, "domain.problem.evaluator=nowhere.py"])
+    with pytest.raises(UserError, match=r"^domain.project=nowhere is no folder; type domain.project=FOLDER"):
+        compose.load(["domain=openevolve", "domain.project=nowhere"])
+    assert compose.load([*words, f"domain.problem.evaluator={tmp_path}/first.py"])
+
+
 def test_bounds_that_another_component_knows_pass():
     assert compose.load(["domain=arm", "descriptor=pca", "descriptor.measures=2"]).descriptor["measures"] == 2
 

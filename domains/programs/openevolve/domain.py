@@ -12,10 +12,11 @@ from domains.programs.emitters.operators import Diff, RewriteCode
 from domains.programs.openevolve.project import Project
 from domains.programs.sandbox.limits import Sandbox
 from qd.support.errors import UserError
+from qd.support.paths import ExistingFolder
 
 
 def programs(
-    project: str,
+    project: ExistingFolder,
     coder: Coder,
     sandbox: Sandbox,
     config: str = "config.yaml",

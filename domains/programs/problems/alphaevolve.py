@@ -17,6 +17,7 @@ from domains.programs.code import imports
 from domains.programs.problem import Score
 from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
+from qd.support.paths import ExistingFile
 
 DRIVER = """
 import importlib.util
@@ -45,8 +46,8 @@ result = {
 class AlphaEvolve:
     """One of its metrics is the objective; others may be features."""
 
-    evaluator: str  # path of the file with the function; its folder can be read
-    program: str  # path of the first program
+    evaluator: ExistingFile  # path of the file with the function; its folder can be read
+    program: ExistingFile  # path of the first program
     task: str  # in words, for prompts
     objective: str  # name of a metric
     features: tuple[str, ...] = ()  # names of metrics

@@ -15,6 +15,7 @@ from domains.programs.code import imports
 from domains.programs.problem import Score, read_score
 from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
+from qd.support.paths import ExistingFile
 
 DRIVER = """
 import importlib.util
@@ -40,8 +41,8 @@ result = getattr(load("evaluator", evaluator), function)(path)
 class Evaluator:
     """A Python function of the user: path of the program -> {objective, features, words}."""
 
-    evaluator: str  # path of evaluator.py; its folder can be read
-    program: str  # path of the first program
+    evaluator: ExistingFile  # path of evaluator.py; its folder can be read
+    program: ExistingFile  # path of the first program
     task: str  # in words, for prompts
     features: tuple[str, ...] = ()
     objective_range: tuple[float, float] | None = None
@@ -84,7 +85,7 @@ class Command:
     """An executable of the user, called with the path of the program, which may be of any language."""
 
     command: str  # and its arguments; files of it lie in ``folder``
-    program: str  # path of the first program
+    program: ExistingFile  # path of the first program
     task: str  # in words, for prompts
     folder: str = ""  # that it can read; empty: the program's
     features: tuple[str, ...] = ()

@@ -98,17 +98,23 @@ def _check_shapes(settings: RunSettings) -> None:
     """Refuses bounds, an objective range and dims that cannot be, where they are plain numbers, before JAX is imported."""
     from qd.archives.settings import check_bounds, check_dims, check_pair  # with NumPy
 
-    domain, descriptor, archive = (getattr(settings, role) or {} for role in ("domain", "descriptor", "archive"))
-    scale: Any = domain.get("objective_range")
-    bounds: Any = descriptor.get("bounds")
-    dims: Any = archive.get("dims")
-    pairs = scale if isinstance(scale, list) and scale and isinstance(scale[0], list) else [scale]  # of several objectives
-    for pair in pairs if isinstance(scale, list) else ():
-        check_pair("objective_range", pair)
-    if isinstance(bounds, list) and all(isinstance(pair, list) for pair in bounds):
+    scale, bounds = _setting(settings.domain, "objective_range"), _setting(settings.descriptor, "bounds")
+    dims, target = _setting(settings.archive, "dims"), _setting(settings.archive, "_target_")
+    if _is_list(scale):
+        for pair in scale if all(map(_is_list, scale)) else [scale]:  # of several objectives, or of one
+            check_pair("objective_range", pair)
+    if _is_list(bounds) and all(map(_is_list, bounds)):
         check_bounds(bounds)
-        if isinstance(dims, list) and str(archive.get("_target_")).startswith("qd.archives."):
+        if _is_list(dims) and str(target).startswith("qd.archives."):
             check_dims(dims, bounds)
+
+
+def _setting(node: Any, name: str) -> Any:
+    return node.get(name) if isinstance(node, dict) else None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _compose_settings(overrides: list[str]) -> RunSettings:

@@ -87,12 +87,18 @@ READERS = {
     "query": lambda run: main(["query", str(run)]),
     "select": lambda run: main(["select", str(run), "--n", "2"]),
     "ask": lambda run: main(["ask", str(run)]),
+    "reevaluate": lambda run: main(["reevaluate", str(run), "--times", "1"]),
+    "card": lambda run: main(["export", str(run), "--card"]),
+    "film": lambda run: main(["plot", str(run), "--film"]),
+    "log": lambda run: main(["log", str(run), "--to", "tensorboard"]),
     "label export": lambda run: main(["label", "export", str(run)]),
 }
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("name", ["archive.json", "renderings", "labels/labels.sqlite", "figures/heatmap.png"])
+@pytest.mark.parametrize(
+    "name", ["archive.json", "renderings", "labels/labels.sqlite", "figures/heatmap.png", "programs.jsonl", "card"]
+)
 def test_readers_name_the_link(run, outside, capsys, reader, name):
     archive_file.save(run, filled(), BOUNDS, {})
     (run / "config.yaml").write_text("seed: 0")

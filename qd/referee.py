@@ -12,7 +12,7 @@ import numpy as np
 from qd import abilities, archives, keys, metrics, programs
 from qd.archives import Grid, HostElites
 from qd.support.errors import UserError
-from qd.types import Archive, Batch, Descriptor, Params, Rows, Search, State
+from qd.types import OBJECTIVES, Archive, Batch, Descriptor, Evaluation, Params, Rows, Search, State
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ class Repeats(NamedTuple):
 
     objective: np.ndarray  # [R, N] NaN where it failed
     measures: np.ndarray  # [R, N, M]
+    several: np.ndarray | None = None  # [R, N, K], where the archive stores K objectives
 
 
 def reevaluate(
@@ -163,7 +164,11 @@ def reevaluate(
     key = np.random.SeedSequence([*seed, repeats]).generate_state(2)
     components = search.domain, search.descriptor, names, params
     results = [programs.evaluate_and_describe(*components, each, rows.solutions) for each in keys.split(key, repeats)]
-    return Repeats(np.stack([r.evaluation.objective for r in results]), np.stack([r.measures for r in results]))
+    objective, measures = (
+        np.stack(rows) for rows in zip(*((r.evaluation.objective, r.measures) for r in results), strict=True)
+    )
+    several = np.stack([r.evaluation.features[OBJECTIVES] for r in results]) if OBJECTIVES in names else None
+    return Repeats(objective, measures, several)
 
 
 def archive_of_means(search: Search, rows: Rows, names: tuple[str, ...], repeats: Repeats) -> Any:
@@ -179,8 +184,12 @@ def archive_of_means(search: Search, rows: Rows, names: tuple[str, ...], repeats
         A pyribs archive opened as the search's is; elites that failed, or found no place in it, are left out.
     """
     archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
-    means = repeats.objective.mean(axis=0), repeats.measures.mean(axis=0)
-    archives.insert(archive, rows.ids, rows.solutions, *means, rows.features)
+    objective, features = repeats.objective.mean(axis=0), rows.features
+    if repeats.several is not None:
+        means = Evaluation(repeats.several.mean(axis=0), {})
+        objective, own = programs.with_one_objective(search.domain, means)
+        features = features | own
+    archives.insert(archive, rows.ids, rows.solutions, objective, repeats.measures.mean(axis=0), features)
     archives.restart_thresholds(archive)
     return archive
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from qd import abilities, metrics, referee
+from qd import abilities, archives, metrics, referee
 from qd.config.build import build
 from qd.store import archive_file, checkpoint, runs, trusted
 from qd.support import atomic, read_files, run_files
 from qd.support.errors import UserError
-from qd.types import Params, Rows, Search
+from qd.types import OBJECTIVES, Params, Rows, Search
 
 _PARTS = ("domain", "descriptor", "archive")
 _FIGURES = ("qd_score", "coverage", "best", "mean")
@@ -50,8 +50,7 @@ def reevaluate(run: Path, times: int, words: Sequence[str] = ()) -> dict[str, An
     again = referee.reevaluate(search, params, rows, names, (int(stored.about["seed"]),), times)
     corrected = referee.archive_of_means(search, rows, names, again)
     scale = abilities.of_domain(search.domain).objective_range
-    cells = stored.about["cells"]
-    before = metrics.of_objective(rows.objective, None if cells is None else int(cells), scale)
+    before = _archived(stored, search, rows, names)
     columns = _columns(rows, again)
     result = {
         "times": times,
@@ -61,6 +60,16 @@ def reevaluate(run: Path, times: int, words: Sequence[str] = ()) -> dict[str, An
     }
     atomic.write(run / run_files.REEVALUATED, read_files.with_checksum(result))
     return result
+
+
+def _archived(stored: archive_file.StoredArchive, search: Search, rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
+    """The figures of the archive as it is stored."""
+    scale, cells = abilities.of_domain(search.domain).objective_range, stored.about["cells"]
+    if OBJECTIVES not in names:
+        return metrics.of_objective(rows.objective, None if cells is None else int(cells), scale)
+    archive = search.archive.open(rows, search.descriptor.bounds, names, 0)
+    archives.insert(archive, rows.ids, rows.solutions, rows.objective, stored.columns["measures"], rows.features)
+    return metrics.of_archive(archive, scale)
 
 
 def text(result: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feedback.descriptors.select import Select
-from qd import abilities, archives, keys, metrics
+from qd import abilities, archives, keys, metrics, referee
 from qd.archives import Fronts, Grid
 from qd.archives.pareto import crowding, hypervolume, hypervolumes, improvement, select, shares
 from qd.emitters.fronts import VaryFronts
@@ -205,6 +205,27 @@ def test_one_objective_may_state_its_range_as_one_pair_of_several():
     assert abilities.of_domain(one).objective_range == (-3.0, 1.0) and abilities.of_domain(one).objective_ranges is None
     states = [start(search_of(each, Grid((4, 4))), keys.new(0), each.sample(keys.new(1), 60))[0] for each in (one, plain)]
     assert states[0].archive.stats.obj_max == states[1].archive.stats.obj_max > -3
+
+
+@dataclass(frozen=True)
+class Noisy(Two):
+    """Two objectives with noise, so that fronts keep the lucky."""
+
+    def evaluate(self, each, solutions):
+        objectives, features = super().evaluate(each, solutions)
+        return Evaluation(objectives + 0.5 * np.array([keys.normal(key, (2,)) for key in each]), features)
+
+
+def test_corrected_fronts_hold_the_means_of_several_objectives():
+    domain = Noisy()
+    search = search_of(domain, Fronts((2, 2), domain.objective_range, 5))
+    state, _ = start(search, keys.new(0), domain.sample(keys.new(1), 60))
+    for state, _ in run(search, state, 300):
+        pass
+    lucky, fair = state.archive.data(), referee.corrected_archive(search, state, 40).data()
+    bias = [np.mean(data["objectives"] - Two().evaluate(None, data["solution"]).objective) for data in (lucky, fair)]
+    assert bias[0] > 0.4 and abs(bias[1]) < 0.2 and len(fair["id"]) <= len(lucky["id"])
+    assert np.allclose(fair["objective"], ((fair["objectives"] + 3) / 4).clip(0).prod(axis=1), rtol=1e-4)
 
 
 @dataclass(frozen=True)

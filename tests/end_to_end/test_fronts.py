@@ -56,6 +56,11 @@ def test_every_command_has_all_rows_of_all_fronts(own_folder, capsys):
     assert len(rows) == n and {"objectives_0", "objectives_1", "index"} <= rows[0].keys()
     assert main(["select", run, "--n", "5"]) == 0
     assert main(["report", run]) == 0 and Path(run, "report.html").stat().st_size > 10_000
+    assert main(["reevaluate", run, "--times", "2"]) == 0
+    again = json.loads(Path(run, "reevaluated.json").read_text())
+    stored = json.loads(Path(run, "result.json").read_text())["metrics"]
+    for name in ("qd_score", "coverage", "best"):  # nothing is random
+        assert again["archived"][name] == pytest.approx(stored[name]) == pytest.approx(again["corrected"][name], rel=1e-4)
     loaded = qd.load_run(run)
     assert len(loaded.elites) == n and loaded.best["objective"] == columns["objective"].max()
     assert "hypervolume" in loaded.metrics

@@ -10,12 +10,13 @@ from domains.quant.networks.diffusion import frequencies
 from domains.quant.networks.layers import Network
 from domains.quant.networks.transformer import places
 from domains.quant.quantize.steps import InputTable
+from domains.quant.quantize.vectors import VectorCodes
 
 
 class Graph:
     """Nodes and constants of a network, as they are needed."""
 
-    def __init__(self, network: Network, weights: list[Codes], tables: list[InputTable]) -> None:
+    def __init__(self, network: Network, weights: "list[Codes | VectorCodes]", tables: list[InputTable]) -> None:
         self.network, self.weights, self.tables = network, weights, tables
         self.at = {layer.name: i for i, layer in enumerate(network.layers)}
         self.nodes: list[Any] = []
@@ -60,9 +61,12 @@ class Graph:
         i = self.at[name]
         bias = self.network.biases[i].astype(np.float32)
         self.weights_bytes += bias.nbytes
-        return self.node("Add", self.node("MatMul", self._rounded(x, self.tables[i]), self._weight(self.weights[i])), bias)
+        return self.node("Add", self.node("MatMul", self._rounded(x, self.tables[i]), self._weight(i)), bias)
 
-    def _weight(self, weight: Codes) -> str:
+    def _weight(self, i: int) -> str:
+        weight = self.weights[i]
+        if isinstance(weight, VectorCodes):
+            return self._vectors(weight, self.network.layers[i].shape)
         from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
         kind = f"{'INT' if weight.signed else 'UINT'}{4 if weight.bits <= 4 else 8}"
@@ -72,17 +76,31 @@ class Graph:
         plain = self.node("Cast", name, to=TensorProto.FLOAT)
         return self.node("Mul", self.node("Sub", plain, weight.zero.astype(float)), weight.scale)
 
+    def _vectors(self, weight: VectorCodes, shape: tuple[int, ...]) -> str:
+        """Vectors looked up and laid out as the weight [K, O]."""
+        from onnx import TensorProto  # pyright: ignore[reportMissingImports]
+
+        (into, out), size = shape, weight.codebook.shape[1]
+        self.weights_bytes += weight.indices.nbytes + weight.codebook.nbytes
+        vectors = self.node("Gather", weight.codebook, self.node("Cast", weight.indices, to=TensorProto.INT32), axis=0)
+        rows = self.node("Transpose", self.reshaped(vectors, -1, out, size), perm=[0, 2, 1])
+        return self.node("Slice", self.reshaped(rows, -1, out), np.array([0]), np.array([into]), np.array([0]))
+
     def _rounded(self, x: str, table: InputTable) -> str:
-        up, down, low, high = (self._of_step(column) for column in table[:4])
         if table.levels.any():
-            return self._by_token(x, self._of_step(table.levels))
-        scale = up
+            return self._by_token(x, self._of_step(table.levels[:, None]))
+        scale, low, high = (self._of_step(column) for column in (table.up, table.low, table.high))
         if (table.up != table.down).any():
-            scale = self.node("Where", self.node("GreaterOrEqual", x, 0.0), up, down)
+            scale = self.node("Where", self.node("GreaterOrEqual", x, 0.0), scale, self._of_step(table.down))
         code = self.node("Round", self.node("Div", x, scale))
         return self.node("Mul", self.node("Max", self.node("Min", code, high), low), scale)
 
     def _of_step(self, column: np.ndarray) -> str:
+        """One row of [S, K]; of what is the same in all channels, or in all timesteps, only one is stored."""
+        if (column == column[:, :1]).all():
+            column = column[:, :1]
+        if (column == column[:1]).all():
+            return self.constant(column[0].astype(np.float32))
         return self.node("Gather", column.astype(np.float32), "step", axis=0)
 
     def _by_token(self, x: str, levels: str) -> str:

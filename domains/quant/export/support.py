@@ -10,6 +10,7 @@ import numpy as np
 from domains.quant.networks.layers import Layer
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
+from domains.quant.quantize.steps import StepOption
 from qd.support.spelling import unknown
 
 TARGETS = ("ort-cpu", "qwix-cpu")
@@ -106,6 +107,10 @@ def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOpt
     if option is None or activation is None:
         only_one = (option is None) != (activation is None)
         return "weights and inputs must both be full precision, or neither" if only_one else ""
+    if isinstance(activation, StepOption):  # of a diffusion transformer
+        has_codes = option.runs_in_integers or option.is_table
+        carried = "" if has_codes else f"{option.name} has no codes with one scale a channel"
+        return carried if target == "ort-cpu" else f"inputs of {activation.name} are carried by ONNX files alone"
     if layer.is_cached or activation.turn or activation.per == "token":
         return _refuse_text(layer, option, activation, target)
     if target == "ort-cpu" and activation.full:

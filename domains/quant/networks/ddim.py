@@ -52,24 +52,37 @@ class DDIM:
         Returns:
             Images in -1..1 [N, P], and the network's inputs in each step [S, N or 2 N, P + 2].
         """
-        guided = self.guidance != 1
-
-        def step(x: Array, each: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-            number, time, after = each
-            inputs = pack(x, time, labels)
-            if guided:
-                inputs = jnp.concatenate([inputs, pack(x, time, jnp.full_like(labels, classes))])
-            clean = denoise(number, inputs)
-            if guided:
-                with_class, without = jnp.split(clean, 2)
-                clean = without + self.guidance * (with_class - without)
-            clean = jnp.clip(clean, -1, 1)
-            a, s = levels(time)
-            a_after, s_after = levels(after)
-            return a_after * clean + s_after * (x - a * clean) / s, inputs
-
         times = jnp.asarray(self.times)
-        return jax.lax.scan(step, noise, (jnp.arange(self.steps), times[:-1], times[1:]))
+        step = lambda x, number: self.step(denoise, number, times[number], times[number + 1], x, labels, classes)
+        return jax.lax.scan(step, noise, jnp.arange(self.steps))
+
+    def step(
+        self, denoise: Denoise, number: Array, time: Array, after: Array, x: Array, labels: Array, classes: int = 10
+    ) -> tuple[Array, Array]:
+        """Takes one step.
+
+        Args:
+            denoise: one denoising step.
+            number: of the step.
+            time: of the images with noise.
+            after: the time of what comes out.
+            x: images with noise [N, P].
+            labels: the classes asked for, [N].
+            classes: C, the number that stands for no class.
+
+        Returns:
+            Images with less noise [N, P], and the network's inputs [N or 2 N, P + 2].
+        """
+        inputs = pack(x, time, labels)
+        if self.guidance != 1:
+            inputs = jnp.concatenate([inputs, pack(x, time, jnp.full_like(labels, classes))])
+        clean = denoise(number, inputs)
+        if self.guidance != 1:
+            with_class, without = jnp.split(clean, 2)
+            clean = without + self.guidance * (with_class - without)
+        clean = jnp.clip(clean, -1, 1)
+        (a, s), (a_after, s_after) = levels(time), levels(after)
+        return a_after * clean + s_after * (x - a * clean) / s, inputs
 
 
 def levels(time: Array) -> tuple[Array, Array]:

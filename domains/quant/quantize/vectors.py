@@ -6,6 +6,7 @@ min |X (w - C[a])|^2, both steps exact or never uphill. K inputs of a channel, O
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class VectorOption:
     bits: int = 4
     tuned: bool = False
     runs_in_integers = False
-    is_table = False
+    is_table = True
     kernel = "rounded"
 
     def __post_init__(self) -> None:
@@ -74,6 +75,31 @@ class SmoothOption:
         factor = smoothing(np.sqrt((inputs**2).mean(0)), weight)[:, None]
         scaled = WeightOption(self.bits, clip="mse").quantize(weight * factor)
         return QuantizedWeight((scaled.values / factor).astype(np.float32), None, None, None, scaled.stored_bits)
+
+
+class VectorCodes(NamedTuple):
+    """A weight as indices into its codebook: pairs of inputs, one output each."""
+
+    indices: np.ndarray  # uint8 or uint16 [V], inputs outermost, then outputs
+    codebook: np.ndarray  # float32 [C, d]
+
+
+def encode(values: np.ndarray, bits: int) -> VectorCodes:
+    """Recovers indices and codebook from a weight that ``quantize`` gave.
+
+    Args:
+        values: [K, O].
+        bits: a weight, 2, 3, 4 or 8.
+
+    Returns:
+        Both; of an odd number of inputs the last brings vectors of its own.
+    """
+    size, _ = _SIZES[bits]
+    rows = np.pad(values, ((0, -len(values) % size), (0, 0)), mode="edge")
+    vectors = rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)
+    codebook, indices = np.unique(vectors, axis=0, return_inverse=True)
+    kind = np.uint8 if len(codebook) <= 256 else np.uint16
+    return VectorCodes(indices.ravel().astype(kind), codebook.astype(np.float32))
 
 
 def quantize(weight: np.ndarray, bits: int, gram: np.ndarray | None = None) -> tuple[np.ndarray, int, int]:

@@ -41,11 +41,12 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {"quick": Budget((2, 3, 4, 8), 2, 10, 32, 2), "first": Budget((2, 3, 4, 8), 10, 20, 256, 5)}
+DRAWN = "PTQ4DM: drawn over time"
 INPUTS = {  # method -> settings of its option
     "plain": {},
     "calibrated on noise": {"drawn": "noise"},
     "calibrated on images": {"drawn": "images"},
-    "PTQ4DM: drawn over time": {"drawn": "middle"},
+    DRAWN: {"drawn": "middle"},
     "2 groups of timesteps": {"groups": 2},
     "5 groups of timesteps": {"groups": 5},
     "a group a timestep": {"groups": 10},
@@ -200,6 +201,8 @@ def rows(runs: Runs) -> list[Row]:
     table = summary(runs, "mean")
     for case in study.cases(runs):
         pairs = [(case, method, "plain") for method in study.methods(runs, case) if method != "plain"]
+        if case.startswith("inputs"):
+            pairs += [(case, DRAWN, f"calibrated on {end}") for end in ("noise", "images")]
         table += study.differences(runs, pairs, ("snr",))
         if case.startswith("mixed"):
             table += study.differences(runs, [*pairs, (case, MIXED[1], MIXED[0])], ("content",))

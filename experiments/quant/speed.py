@@ -1,8 +1,9 @@
-"""How many configs of the residual network are evaluated in a second: one program for all, against one compiled for each.
+"""How many configs are evaluated in a second: one program for all, against a call for each, against one compiled for each.
 
     qd study quant.speed budget=quick|first|full
 
-512 images; rounds interleaved in one process. Wall time depends on what else runs: CPU time is given too.
+The residual network on 512 images, and the diffusion transformer, 20 samples of 5 steps with their figures; rounds interleaved
+in one process. Wall time depends on what else runs: CPU time is given too.
 """
 
 import time
@@ -25,6 +26,7 @@ CASE, CONFIGS = "resnet14, 512 images", 16
 FIRST, TOGETHER = "first batch, with compilation", "one program for all"
 CALLS, ALONE = "a call for each config", "compiled for each config"
 LATER = (TOGETHER, CALLS, ALONE)
+SAMPLED, SEVERAL = "diffusion, 20 samples of 5 steps", 8
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
@@ -41,6 +43,10 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
             methods[name]()  # compiled before it is timed, also where an earlier process did the first rounds
             warm.add(name)
         study.add(runs, CASE, name, i, measure(methods[name], 1 if name == ALONE else len(configs)))
+    sampled = list(study.missing(runs, [(SAMPLED, name, i) for i in range(BUDGETS[budget]) for name in (TOGETHER, CALLS)]))
+    methods = ways_to_sample() if sampled else {}
+    for _, name, i in sampled:
+        study.add(runs, SAMPLED, name, i, measure(methods[name], SEVERAL))
     study.report(folder, rows(runs), ("configs/s", "CPU-seconds a config"), 3)
 
 
@@ -65,6 +71,14 @@ def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
         CALLS: lambda: [np.asarray(program(pair, images)) for pair in np.stack(bank.split(configs), 1)],
         ALONE: lambda: _compile_and_run(domain, configs[:1], images),
     }
+
+
+def ways_to_sample() -> dict[str, Callable[[], object]]:
+    """Returns the ways to evaluate configs of the diffusion transformer, each compiled: name -> function."""
+    domain = Quant("diffusion", "denoising_bits", 20, steps=5)
+    configs = domain.sample(keys.new(0), SEVERAL)
+    domain.accuracies(configs)
+    return {TOGETHER: lambda: domain.accuracies(configs), CALLS: lambda: [domain.accuracies(one[None]) for one in configs]}
 
 
 def measure(way: Callable[[], object], count: int) -> dict[str, float]:

@@ -272,6 +272,9 @@ def test_nothing_is_written(here):
     assert sorted(here.rglob("*")) == before
 
 
+WANTING = ("recipe/quant_speed", "recipe/quant_diffusion", "recipe/stax_paper")
+
+
 def test_presets_are_there():
     assert set(QUICK) < set(PRESETS)
 
@@ -288,7 +291,7 @@ def test_presets_are_there():
 def test_nothing_is_found_in_what_is_shipped(preset: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("qd.doctor.trial.SECONDS", 5.0)
     choice = preset.replace("=", "/")
-    if "lm=toy" in NEEDED.get(choice, []) or choice in ("recipe/quant_speed", "recipe/stax_paper"):
+    if "lm=toy" in NEEDED.get(choice, []) or choice in WANTING:
         pytest.skip("wants weights (qd fetch local minilm), Fashion-MNIST or hours of training; a stand-in is found out")
     names = [finding.name for finding in findings([preset], samples=300)]
     assert names == (["failures"] if preset == "domain=proxies" else [])  # half of the formulas fail, and score worst

@@ -137,6 +137,12 @@ NEEDED = {  # choice -> overrides
     "driver/steady": ["workers=2"],
     "recipe/qdaif_paper": ["lm=toy"],
     "recipe/quant_speed": ["domain.network=digits"],
+    "recipe/quant_diffusion": [
+        "domain.network=digits",
+        "domain_defaults.feature=cost",
+        "domain_defaults.reads=[size,bops]",
+        "keep=[]",
+    ],
     **{f"recipe/{name}": ["descriptor.steps=5"] for name in ("stax", "taxons", "sparse")},
     "recipe/stax_paper": ["descriptor.steps=2", "initial=20"],
     **{f"recipe/{name}": ["lm=toy", "domain.views.embedding._target_=tests.support.hashed.Hashed"] for name in EMBEDDED},

@@ -7,6 +7,7 @@ import ast
 import threading
 import zlib
 from collections import Counter
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,11 +25,12 @@ WIDE = 32  # numbers of the hashed tree
 NAMES = ("length", "lines", "complexity", "depth", "distance", "seconds", "memory")  # features of one number
 
 
+@lru_cache(maxsize=1024)
 def describe(source: str) -> dict[str, np.ndarray]:
     """Returns length (characters), lines, complexity (cyclomatic), depth, shares [6] and syntax [32] of a program.
 
     ``shares`` are of all its nodes those of SHARES; ``syntax`` counts pairs of a node and its parent, hashed and of length 1:
-    the inner product of two is a similarity of trees.
+    the inner product of two is a similarity of trees. The arrays are kept for the next call, and not to be written to.
     """
     lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     features = {"length": [len("\n".join(lines))], "lines": [len(lines)]}

@@ -10,7 +10,7 @@ from qd import held_out
 from qd.runner.job import Job
 from qd.store import archive_file, films, folder, identity, renderings
 from qd.store.recorder import Recorder, Row
-from qd.support import run_files, signals
+from qd.support import growing, run_files, signals
 from qd.types import State
 
 
@@ -30,6 +30,7 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
     recorder.pack()
     recorder.write_sums()
     folder.finish(job.path, result)
+    _say_failures(job, recorder)
     return result
 
 
@@ -58,6 +59,16 @@ def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
     how = f", archive saved: {reason}" if reason else " with a checkpoint; the same command goes on from there"
     job.console.say(f"stopped{signals.words(number)} at {state.evaluations} evaluations{how}")
     return _result(job, recorder, state, recorder.row(state), about) | {"status": status, "signal": number}
+
+
+def _say_failures(job: Job, recorder: Recorder) -> None:
+    """Says why the first solution failed, where most of them did and their domain knows why."""
+    failed, count = recorder.tally.failed, recorder.tally.evaluations
+    if failed > count / 2:
+        events = (event for event in growing.events(job.path) if event.get("event") == "failed")
+        if reason := next((event["reason"] for event in events if event.get("reason")), ""):
+            first = " ".join(reason.split())[:200]
+            job.console.say(f"{failed} of {count} evaluations failed, the first because: {first}; {run_files.EVENTS} has more")
 
 
 def _write_archive(job: Job, state: State, more: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:

@@ -122,3 +122,11 @@ def test_a_checkpoint_is_imported(tmp_path):
     (folder / "3.json").write_text('{"id": "3"}')
     with pytest.raises(UserError, match="holds no code"):
         checkpoints_of_openevolve.read(found)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_run_of_which_most_programs_fail_says_why(capsys):
+    words = [*SCRIPTED, "lm.server.prose=1.0", "domain.problem.budget=40", "budget=6", "name=prose", "console=plain"]
+    assert main(["run", "domain=minimise", *words]) == 0
+    said = capsys.readouterr().out
+    assert "of 8 evaluations failed, the first because: the reply is prose: it has no block of code; events.jsonl has" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from qd import abilities
 from qd.archives import HostElites
@@ -114,7 +114,8 @@ def read(path: Path) -> Rendering:
     except UserError:
         raise
     except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error})", _REMOVE) from error
+        what = "it is no picture" if isinstance(error, UnidentifiedImageError) else error
+        raise UserError(f"{path} is damaged ({what})", _REMOVE) from error
     return rendering
 
 

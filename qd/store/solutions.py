@@ -280,8 +280,11 @@ def _fit_to_domain(content: ImportedSolutions, domain: Domain) -> ImportedSoluti
         solutions = solutions if arrays is None else arrays
     if (solutions.dtype == object) != (like.dtype == object):
         theirs, ours = ("Python objects" if column.dtype == object else "numbers" for column in (solutions, like))
+        cut = "; an array that was printed with ... is cut short" if "..." in str(solutions[0]) else ""
         raise UserError(
-            f"the solutions of {content.source} are {theirs}, but {_name(domain)} samples {ours}", "type domain=..."
+            f"the solutions of {content.source} are {theirs}, e.g. {str(solutions[0])[:40]!r}, but {_name(domain)} samples "
+            f"{ours}{cut}",
+            "type domain=...",
         )
     if like.dtype == object:
         return content

@@ -83,6 +83,9 @@ def from_csv(path: Path) -> Columns:
         names, *rows = [row for row in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter) if row] or [[]]
     except csv.Error as error:
         raise UserError(f"{path} is no csv ({error})", "save it again as csv in UTF-8") from error
+    names = [name.strip() for name in names]
+    if names and not rows:
+        raise UserError(f"{path} has a first line and no rows", "add a row for each solution")
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two columns of {path} are named {twice[0]!r}", "rename one")
     for number, row in enumerate(rows, 2):
@@ -193,8 +196,17 @@ def numbers(path: Path, columns: Columns, name: str, width: int = 0) -> np.ndarr
     column = columns[name]
     if column.dtype.kind not in "biuf" or column.shape[1:] != ((width,) if width else ()):
         what = f"{width} numbers" if width else "one number"
-        raise UserError(f"the column {name} of {path} holds something else than {what} a row, e.g. {column[0]!r}")
+        odd = next((item for item in column if not _is_like(item, width)), column[0] if len(column) else None)
+        raise UserError(f"the column {name} of {path} holds something else than {what} a row, e.g. {odd!r}")
     return column.astype(float)
+
+
+def _is_like(item: Any, width: int) -> bool:
+    """Whether an item of a column reads as so many numbers; 0: as one by itself."""
+    try:
+        return np.shape(np.asarray(item, float)) == ((width,) if width else ())
+    except (ValueError, TypeError):
+        return False
 
 
 def _cells(title: str, column: np.ndarray) -> Columns:

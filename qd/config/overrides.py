@@ -186,6 +186,20 @@ def _check_numbers(file: Path) -> None:
             )
 
 
+def count_seeds(texts: list[str]) -> int:
+    """Returns the number of seeds that seeds= states.
+
+    Args:
+        texts: what was typed after seeds=, each time.
+
+    Raises:
+        UserError: it is no whole number of 1 or more, or stated twice.
+    """
+    if len(texts) != 1 or not texts[0].isdecimal() or int(texts[0]) < 1:
+        raise UserError(f"seeds={','.join(texts)} is no number of seeds", "type seeds=20, or -m seed=0,3,7 for chosen ones")
+    return int(texts[0])
+
+
 def conf_state() -> tuple[tuple[str, int, int], ...]:
     """Returns path, time of the last change and size of each of our own yaml files."""
     files = ((path, path.stat()) for path in sorted(conf().rglob("*.yaml")))
@@ -240,6 +254,9 @@ def _unreadable(error: BaseException) -> str | None:
         return f"{words} lists values; type qd run -m {words}"
     if override is None:
         return None
+    word = f"{key.strip()}={text.strip(' =')}"
+    if re.fullmatch(r"[\w.@/]+=[\w.+-]+", word):  # only its blanks and signs of equality are too many
+        return f"cannot read {override.lstrip('+')!r}; type {word}"
     quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'\"[{") else "name='my run x'"
     return f'cannot read {override.lstrip("+")!r}; type KEY=VALUE, with inner quotes around blanks and signs: "{quoted}"'
 

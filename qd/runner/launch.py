@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -11,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from qd.config import guess
 from qd.config.build import import_users_modules
 from qd.config.compose import folder, load, resolve
-from qd.config.overrides import SEEDS, SWEEP, check, hydra_overrides, open_hydra, register
+from qd.config.overrides import SEEDS, SWEEP, check, count_seeds, hydra_overrides, open_hydra, register
 from qd.runner import ending
 from qd.runner.display import waiting
 from qd.support import atomic, imports
@@ -31,6 +32,8 @@ def launch(words: Sequence[str]) -> int:
         raise UserError("seeds= is for one search; in a sweep type seed=range(0,20)")
     guess.check(words, "qd run")
     import_users_modules()
+    if several:
+        count_seeds([word.removeprefix(SEEDS) for word in words if word.startswith(SEEDS)])  # before JAX is imported
     if not several and not flags:
         return _run_one(words)
 
@@ -45,7 +48,11 @@ def launch(words: Sequence[str]) -> int:
 def _run_one(words: list[str]) -> int:
     settings = load(words)
     run = folder(settings, words)
-    atomic.check_folder(run)  # before JAX is imported
+    atomic.check_folder(run)  # this too
+    if settings.source:
+        from qd.store import solutions
+
+        solutions.check_source(Path(settings.source))
     beside = ending.drawing_beside(run, settings.archive)
     with beside if waiting.is_enabled() else nullcontext(ending.draw) as draw:
         with imports.without_collector():

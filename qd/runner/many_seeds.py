@@ -15,7 +15,7 @@ from typing import Any
 from qd import abilities, fused
 from qd.config.compose import Components, assemble, compose_settings, folder
 from qd.config.estimate import Consent, by_terminal
-from qd.config.overrides import SEEDS, check, open_hydra
+from qd.config.overrides import SEEDS, check, count_seeds, open_hydra
 from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner.display.console import Console, scores
@@ -38,7 +38,7 @@ def many(args: list[str]) -> int:
     """
     remember()
     words = [arg for arg in args if not arg.startswith(SEEDS)]
-    count = _count([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
+    count = count_seeds([arg.removeprefix(SEEDS) for arg in args if arg.startswith(SEEDS)])
     with open_hydra():
         check(words)
         first = compose_settings(words)
@@ -85,12 +85,6 @@ def _is_finished(settings: RunSettings, path: Path) -> bool:
 
 def _seeds(settings: list[RunSettings]) -> str:
     return f" ({', '.join(str(each.seed) for each in settings)})" if settings else ""
-
-
-def _count(counts: list[str]) -> int:
-    if len(counts) != 1 or not counts[0].isdecimal() or int(counts[0]) < 1:
-        raise UserError(f"seeds={','.join(counts)} is no number of seeds", "type seeds=20, or -m seed=0,3,7 for chosen ones")
-    return int(counts[0])
 
 
 def _check_fused(parts: Components, count: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import abilities, programs
+from qd import abilities
 from qd.archives import objects
 from qd.store import archive_file, checkpoints_of_openevolve, tables
 from qd.support import links, read_files, run_files
@@ -148,6 +148,8 @@ def _with_own(content: ImportedSolutions, domain: Domain) -> ImportedSolutions:
             f"{content.source} claims {count} objectives of each solution, and {_name(domain)} has {len(ranges or (0,))}",
             "type the domain that they come from (domain=...), or correct its objective_range",
         )
+    from qd import programs  # with JAX, which a look at a source needs not
+
     own = programs.with_one_objective(domain, Evaluation(content.objective, {})).objective
     return replace(content, own=np.asarray(own, float))
 

@@ -40,6 +40,8 @@ def test_annotations_and_defaults_are_read_from_the_source(tmp_path, monkeypatch
         (["descriptor.bounds=[[-1,1]]"], r"the archive's dims \(50, 50\) are for 2 measures, but the descriptor gives 1"),
         (["archive.dims=[5,5,5]"], r"dims \(5, 5, 5\) are for 3 measures.*type 2 dims, e.g. archive.dims=\[50, 50\]"),
         (["archive.dims=50,50"], r"^archive.dims=50,50 lists values; type qd run -m archive.dims=50,50 for a sweep"),
+        (["budget==100"], r"^cannot read 'budget==100'; type budget=100$"),
+        (["budget = 100"], r"^cannot read 'budget = 100'; type budget=100$"),
         (['name="my run'], r"type KEY=VALUE, with inner quotes around blanks and signs: \"name='my run x'\""),
     ],
 )

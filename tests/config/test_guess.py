@@ -121,6 +121,8 @@ def test_an_endpoint_without_prices_names_all_that_is_to_be_typed():
         ["descriptor.bounds=[[1,0],[0,1]]"],
         ["domain.joints=ten"],
         ["runs=/dev/null"],
+        ["seeds=0"],
+        ["from=nowhere.csv"],
     ],
 )
 def test_it_takes_little_time_and_no_jax(words, tmp_path):

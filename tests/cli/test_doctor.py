@@ -127,7 +127,7 @@ def names(*overrides: str) -> set[str]:
         pytest.param(["budget=300"], "batch", id="a budget of five generations"),
         pytest.param(["archive.dims=[300,300]"], "cells", id="more cells than evaluations"),
         pytest.param(["archive.dims=[9999999,9999999]"], "recipe", id="an archive larger than the memory"),
-        pytest.param(["archive.dims=[9,9,9]"], "recipe", id="three axes for two measures"),
+        pytest.param(["archive=cvt", "archive.cells=9", "archive.samples=3"], "recipe", id="more centroids than samples"),
         pytest.param(["domain_defaults.feature=xz"], "recipe", id="a feature that there is not"),
         pytest.param(["refit=1000"], "refit", id="a refit of what does not learn"),
         pytest.param(["descriptor=pca", "refit=[900,90000]"], "refit", id="a refit after the end"),

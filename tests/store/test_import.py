@@ -144,7 +144,7 @@ def test_text_and_shapes():
     Path("words.csv").write_text('objective,solution\n1,"a,\nb"\n2,12\n')
     imported = solutions.load("words.csv", Words())
     assert imported.solutions.tolist() == ["a,\nb", "12"] and imported.measures is None
-    with pytest.raises(ValueError, match="are Python objects, but Arm samples numbers; type domain="):
+    with pytest.raises(ValueError, match="are Python objects, e.g. 'a,.nb', but Arm samples numbers; type domain="):
         solutions.load("words.csv", Arm())
     Path("n.csv").write_text("objective,solution_0,solution_1\n1,0.5,2\n")
     assert solutions.load("n.csv", Arm(joints=2)).solutions.tolist() == [[0.5, 2]]

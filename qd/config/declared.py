@@ -16,7 +16,7 @@ from qd.support.errors import UserError
 from qd.support.moved import current, current_override
 from qd.support.spelling import unknown
 
-_PATHS = {"ExistingFile": Path.is_file, "ExistingFolder": Path.is_dir}  # qd.support.paths
+_PATHS = {"ExistingFile": Path.is_file, "ExistingFolder": Path.is_dir}  # qd.support.conf
 _PLAIN: dict[str, Any] = {each.__name__: each for each in (int, float, str, bool, tuple)} | _PATHS
 
 

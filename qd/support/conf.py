@@ -1,9 +1,12 @@
-"""Where the choices lie: conf in a checkout, qd/conf in an installed wheel."""
+"""Where the choices lie: conf in a checkout, qd/conf in an installed wheel; and kinds of settings that must be on the disk."""
 
 from functools import cache
 from pathlib import Path
 
 from qd.support.errors import UserError
+
+ExistingFile = str  # a missing one is refused before the component is imported: qd.config.declared reads these two names
+ExistingFolder = str  # in a component's source
 
 
 @cache

@@ -11,8 +11,8 @@ from domains.programs.emitters.evolve import Evolve
 from domains.programs.emitters.operators import Diff, RewriteCode
 from domains.programs.openevolve.project import Project
 from domains.programs.sandbox.limits import Sandbox
+from qd.support.conf import ExistingFolder
 from qd.support.errors import UserError
-from qd.support.paths import ExistingFolder
 
 
 def programs(

@@ -16,8 +16,8 @@ from typing import Any
 from domains.programs.code import imports
 from domains.programs.problem import Score
 from domains.programs.sandbox.limits import Execution
+from qd.support.conf import ExistingFile
 from qd.support.errors import UserError
-from qd.support.paths import ExistingFile
 
 DRIVER = """
 import importlib.util

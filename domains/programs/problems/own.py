@@ -14,8 +14,8 @@ from typing import Any
 from domains.programs.code import imports
 from domains.programs.problem import Score, read_score
 from domains.programs.sandbox.limits import Execution
+from qd.support.conf import ExistingFile
 from qd.support.errors import UserError
-from qd.support.paths import ExistingFile
 
 DRIVER = """
 import importlib.util

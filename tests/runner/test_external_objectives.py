@@ -126,7 +126,7 @@ def test_a_list_for_a_domain_of_one_objective_and_a_reference_point_above_all(ca
     begun = time.process_time()
     assert main(["ask", *WORDS, "name=other", "domain.objective_range=[[0,4],[0,-4]]"]) == 1
     assert time.process_time() - begun < 0.5
-    assert "External.objective_range[1] = (0, -4) is reversed" in capsys.readouterr().err
+    assert "objective_range = (0, -4) is reversed" in capsys.readouterr().err
 
 
 def test_a_program_prints_several_objectives(here):

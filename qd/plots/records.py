@@ -33,6 +33,7 @@ class Map(NamedTuple):
     axis_labels: Sequence[Sequence[str]] | None = (
         None  # of each measure: a title, or that and two ends, or a name for each cell
     )
+    elites: int | None = None  # of all fronts, where cells hold several; the record has the best of each cell
 
     @property
     def cells(self) -> int | None:
@@ -89,6 +90,8 @@ def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layo
 def filled_cells_text(record: Map) -> str:
     """Words for how much of the archive is filled."""
     n, cells = len(record.objective), record.cells
+    if record.elites is not None and cells:
+        return f"{record.elites:,} elites in fronts of {n:,} cells ({100 * n / cells:.1f} %), of each the best"
     return f"{n:,} elites" + (f" in {cells:,} cells ({100 * n / cells:.1f} %)" if cells else "")
 
 

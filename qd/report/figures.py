@@ -165,6 +165,7 @@ def record(archive: archive_file.StoredArchive) -> Map:
         archive.centroids,
         None if scale is None else (float(scale[0]), float(scale[1])),
         axis_labels,
+        len(archive.columns["index"]) if len(columns["index"]) < len(archive.columns["index"]) else None,
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 
 import qd
 from qd.cli.main import main
+from qd.plots.records import filled_cells_text
+from qd.report import figures
 from qd.store import archive_file
 
 pytest.importorskip("moocore", reason="needs the extra objectives")
@@ -55,6 +57,9 @@ def test_every_command_has_all_rows_of_all_fronts(own_folder, capsys):
     rows = list(csv.DictReader(Path(run, "archive.csv").read_text().splitlines()))
     assert len(rows) == n and {"objectives_0", "objectives_1", "index"} <= rows[0].keys()
     assert main(["select", run, "--n", "5"]) == 0
+    record = figures.record(archive_file.load(Path(run)))
+    assert filled_cells_text(record) == f"{n} elites in fronts of 16 cells (100.0 %), of each the best"
+    assert list(record.names) == ["first gene", "second gene"] and len(record.objective) == 16 < n
     assert main(["report", run]) == 0 and Path(run, "report.html").stat().st_size > 10_000
     assert main(["reevaluate", run, "--times", "2"]) == 0
     again = json.loads(Path(run, "reevaluated.json").read_text())

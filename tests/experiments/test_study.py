@@ -27,6 +27,7 @@ KEPT = {  # folder -> the study that wrote it
     "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
     "quant_forms": "quant.forms", "quant_objectives": "objectives.quantized", "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",
+    "objectives": "objectives.functions",
     "mome": "objectives.mome", "mome_speed": "objectives.speed", "programs_beside_openevolve": "programs.beside_openevolve",
     "programs_packing": "programs.packing", "programs_plans": "programs.plans",
     "programs_sandbox_cost": "programs.sandbox_cost",

@@ -47,6 +47,13 @@ def test_pictures_are_made_once_in_chunks_and_what_fails_has_failed():
     assert [picture.data[:4] for picture in domain.render(x)] == [b"\x89PNG"] * 10 and source.made == [4, 4, 1]
 
 
+def test_scores_that_float32_cannot_tell_apart_stay_apart():
+    """20,000,000 and 20,000,001 are one number in float32, and the first to come would keep the cell."""
+    score = lambda image: 20_000_000.0 + np.arange(len(image))
+    found = Generator(Counting(), score=score).evaluate(None, Generator(Counting()).sample(keys.new(0), 2))
+    assert found.objective.tolist() == [20_000_000.0, 20_000_001.0]
+
+
 def test_a_generator_with_a_fingerprint_keeps_pictures_for_the_next_run(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "cache_path", lambda *names: tmp_path.joinpath(*names))
     x, first, again, other = Generator(Counting()).sample(keys.new(0), 3), Counting("a"), Counting("a"), Counting("b")

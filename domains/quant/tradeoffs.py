@@ -35,6 +35,8 @@ class Tradeoffs(Quant):
         for name in self.objectives:
             if name not in GAINS + COSTS:
                 raise unknown("objective", name, GAINS + COSTS)
+        if self.network == "diffusion" and "accuracy" in self.objectives:
+            raise UserError("a diffusion model has no accuracy", "type objectives=[worst_class,size], or domain=quant")
 
     @property
     def objective_range(self) -> tuple[tuple[float, float], ...]:  # type: ignore[override]

@@ -10,7 +10,7 @@ import pytest
 
 from domains.quant import generated
 from domains.quant.domain import Quant
-from domains.quant.networks import registry
+from domains.quant.networks import data, registry, train_diffusion
 from domains.quant.networks.ddim import DDIM
 from domains.quant.networks.diffusion import Diffusion
 from domains.quant.networks.layers import Network
@@ -19,6 +19,7 @@ from domains.quant.quantize import generator, low_rank, steps, vectors
 from domains.quant.quantize.quantizers import WeightOption
 from domains.quant.quantize.steps import PER, StepOption
 from domains.quant.quantize.vectors import SmoothOption, VectorOption
+from qd import keys
 from qd.support.errors import UserError
 
 FORM = Diffusion(side=8, patch=4, width=16, heads=2, blocks=2, waves=8)
@@ -176,3 +177,18 @@ def test_low_rank_tuning_brings_a_step_nearer_to_full_precision(small: generator
     after = generated.snr(tuned.sample(tuned.bank.uniform(0, 0)[None], x, labels), full)
     assert after > before
     np.testing.assert_allclose(tuned.full(x, labels), full, atol=1e-5)
+
+
+@pytest.mark.ci
+def test_the_trained_network_samples_the_class_asked_for_and_more_bits_are_nearer_to_it() -> None:
+    if not data.folder().is_dir():
+        pytest.skip("type apt-get install dataset-fashion-mnist")
+    assert train_diffusion.agreement(registry.load("diffusion"), 200).mean() >= 0.85
+    domain = Quant("diffusion", "denoising_bits", 20, steps=5)
+    configs = np.stack([domain.bank.uniform(option, option) for option in (0, 2, 4)])  # 2, 4 and 8 bits
+    objective, features = domain.evaluate(keys.split(keys.new(0), 3), configs)
+    assert (np.diff(features["snr"]) > 3).all() and objective[2] > objective[1] > objective[0]
+    assert features["class_accuracy"][2] > features["class_accuracy"][0] and features["faithful"].shape == (3, 2)
+    assert domain.held_out is not None and domain.held_out.accuracies(configs[2:])["snr"][0] > 10
+    render = domain.render
+    assert render is not None and render(configs[:1])[0].data[:4] == b"\x89PNG"

@@ -99,7 +99,8 @@ class Quant:
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Of the feature cost, from the fewest bits everywhere to the most: KB, log2 of the share of W8A8's operations."""
         layers = registry.form(self.network).layers
-        whole = sum(8 * layer.parameters + (SCALE_BITS + costs.BIAS_BITS) * layer.biases for layer in layers)
+        more = lambda layer: SCALE_BITS * layer.scales + costs.BIAS_BITS * layer.biases + 8 * layer.scales * layer.is_cached
+        whole = sum(8 * layer.parameters + more(layer) for layer in layers)
         of_weights, of_inputs = ([option.bits for option in each] for each in options.by_name(self.option_set))
         share = [(end(of_weights) / 8, end(of_inputs) / 8) for end in (min, max)]
         size = [w * whole / costs.KILOBYTE for w, _ in share]

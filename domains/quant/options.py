@@ -2,7 +2,8 @@
 
 `bits` is the plain question (how many bits), `search` what serves on a small network, `deployable` what both exporters
 carry, `weights` leaves inputs as they are, `every` all that the bank knows; `denoising` is for the diffusion transformer, and
-`denoising_bits` its plain question.
+`denoising_bits` its plain question; `language` is for the language model, and `language_bits` its plain question, which
+ONNX files carry.
 """
 
 from itertools import product

@@ -196,7 +196,7 @@ def draw(bank: Bank, solutions: np.ndarray) -> list[Rendering]:
     """
     pieces, full, pages = language.stored().pieces, probe(bank).tokens[TOGETHER - 1], []
     for config in solutions:
-        own = write(bank, np.asarray(config), _prompts(), NEW + 1)[-1]
+        own = write(bank, np.asarray(config), _prompts()[-1:], NEW + 1)[0]
         parts = (("prompt", full[:PROMPT]), ("full precision", full[PROMPT:]), ("quantized", own[PROMPT:]))
         pages.append(Rendering("text", "\n\n".join(f"{name}: {pieces.decode(tokens)}" for name, tokens in parts)))
     return pages

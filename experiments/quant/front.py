@@ -10,7 +10,7 @@ each of four budgets. True evaluations are stored in one table, so that each con
 
 Budgets: quick the network of digits, first 200 evaluations of the residual network, full 500 and 2,000 too, and 200 of the
 sentence encoder (64 sentences; its map goes from 3 bit to 8, and accuracy is 100 times the mean cosine to full precision) and
-of the language model (8 windows to search by, 48 to report on; accuracy is the share of its probability that a byte keeps).
+of the language model (8 windows to search by, 24 to report on; accuracy is the share of its probability that a byte keeps).
 """
 
 import time
@@ -34,7 +34,7 @@ BUDGETS = {  # (network, evaluations)
     "full": (*(("resnet14", n) for n in (200, 500, 2000)), ("minilm", 200), ("language", 200)),
 }
 SEEDS = {"digits": 2, "resnet14": 5, "minilm": 3, "language": 5}
-IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 64), "language": (8, 48)}  # to search, and to report on
+IMAGES = {"digits": (300, 300), "resnet14": (512, 1000), "minilm": (64, 64), "language": (8, 24)}  # to search, and to report on
 OPTIONS = {"minilm": "encoder", "language": "language_bits"}  # other networks: bits
 FEW = {  # other networks: every method
     "minilm": ("ours", "stratified", "ILP", "NSGA-II seeded"),

@@ -15,6 +15,7 @@ from tests.support.choices import want_packages_of
 
 RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
+    "quant_language": "quant.language",
     "circuits_chemistry": "circuits.chemistry", "circuits_classifier": "circuits.classifier",
     "circuits_codes": "circuits.codes", "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",

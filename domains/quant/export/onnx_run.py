@@ -92,7 +92,7 @@ def weights_bytes(file: bytes) -> int:
     import onnx  # pyright: ignore[reportMissingImports]
 
     constants = onnx.load_from_string(file).graph.initializer
-    widths = {"FLOAT": 32, "INT32": 32, "INT64": 64, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}  # others: 8
+    widths = {"FLOAT": 32, "INT32": 32, "INT64": 64, "FLOAT16": 16, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}  # others: 8
     name = onnx.TensorProto.DataType.Name
     bits = ((int(np.prod(c.dims, dtype=int)), widths.get(name(c.data_type), 8)) for c in constants)
     return sum((count * each + 7) // 8 for count, each in bits)

@@ -60,20 +60,27 @@ class _Graph:
 
     def __init__(self, nodes: Nodes, form: Language) -> None:
         self.nodes, self.form, self.last = nodes, form, 0
-        self.bank = nodes.config.bank
+        self.bank, self.names = nodes.config.bank, dict[tuple, str]()  # of constants, each of them once
 
     def op(self, kind: str, *inputs: Any, **settings: Any) -> str:
         """Adds an operation on values and constants, and returns the name of its result."""
         self.last += 1
-        names = [x if isinstance(x, str) else self.nodes.constant(f"c{self.last}.{i}", x) for i, x in enumerate(inputs)]
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         return self.nodes.node(kind, names, f"t{self.last}", **settings)
+
+    def constant(self, value: Any) -> str:
+        x = np.asarray(value)
+        key = (x.dtype.str, x.shape, x.tobytes())
+        if key not in self.names:
+            self.names[key] = self.nodes.constant(f"c{len(self.names)}", x)
+        return self.names[key]
 
     def model(self) -> None:
         form, norm = self.form, lambda x: self.op("Mul", self.even(x), self.form.scale())
         tokens, heads, width = form.tokens, form.heads, form.width // form.heads
         split = lambda x: self.op("Transpose", self.op("Reshape", x, _shape(0, tokens, heads, width)), perm=[0, 2, 1, 3])
         later = np.triu(np.full((tokens, tokens), -1e9, np.float32), 1)
-        x = self.op("Gather", language.stored().embedding, "tokens")
+        x = self.op("Cast", self.op("Gather", language.stored().embedding.astype(np.float16), "tokens"), to=1)
         for b in range(form.blocks):
             query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
             y = norm(x)

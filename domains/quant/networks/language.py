@@ -48,7 +48,7 @@ class Language:
         def layer(block: int, part: str) -> Layer:
             name = f"block{block}.{part}"
             if part in ("keys", "values"):
-                return Layer(name, part, (t, d), (t, d), t * t * d)
+                return Layer(name, part, (t, d), (self.heads, t, d // self.heads), t * t * d)
             shape = shapes.get(part, (d, d))
             return Layer(name, "dense", shape, (t, shape[0]), t * shape[0] * shape[1])
 

@@ -22,7 +22,7 @@ class Layer(NamedTuple):
     name: str
     kind: str  # conv | dense | keys | values
     shape: tuple[int, ...]  # conv: height, width, in, out; dense: in, out; keys and values: tokens, width
-    inputs: tuple[int, ...]  # one example's: conv H, W, in; dense (tokens,) in
+    inputs: tuple[int, ...]  # one example's: conv H, W, in; dense (tokens,) in; keys and values heads, tokens, width of a head
     macs: int  # multiply-accumulates for one example
     stride: int = 1
     relu: bool = False  # is a ReLU applied to what it gives (after the sum, where it ends a block)?
@@ -35,6 +35,11 @@ class Layer(NamedTuple):
     @property
     def is_cached(self) -> bool:
         return self.kind in CACHED
+
+    @property
+    def scales(self) -> int:
+        """One for each output channel; of keys and values, one for each token of each head."""
+        return self.inputs[0] * self.inputs[1] if self.is_cached else self.shape[-1]
 
     @property
     def biases(self) -> int:

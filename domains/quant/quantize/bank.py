@@ -155,7 +155,7 @@ def build(
         if layer.is_cached:
             rows = [inputs.cache_row(option, stored[i], layer.kind) for option in (*weight_options, None)]
             weights.append(np.stack(rows))
-            stored_bits.append([inputs.cache_bits(option, layer, stored[i].shape[1]) for option in weight_options])
+            stored_bits.append([inputs.cache_bits(option, layer) for option in weight_options])
         else:
             gram = calibration.gram(layer, x[i]) if any(o.format in ("round", "groups") for o in weight_options) else None
             hints = Hints(gram, factors.get("smooth"), factors.get("learned"), salient[i])

@@ -139,15 +139,13 @@ def fake_store(stored: Array, row: Array) -> Array:
     return jnp.where(row[0] > 0, rounded, stored)
 
 
-def cache_bits(option: WeightOption | None, layer: Layer, heads: int) -> int:
+def cache_bits(option: WeightOption | None, layer: Layer) -> int:
     """Returns the bits of a cache of T tokens: codes, and a scale and a zero point for each token of each head.
 
     Args:
         option: of the layer's "weights"; None: full precision.
         layer: keys or values.
-        heads: H.
     """
-    tokens, _ = layer.shape
     if option is None:
         return layer.parameters * FULL_BITS
-    return layer.parameters * option.bits + tokens * heads * (SCALE_BITS + option.bits)
+    return layer.parameters * option.bits + layer.scales * (SCALE_BITS + option.bits)

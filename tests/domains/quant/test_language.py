@@ -102,6 +102,7 @@ def test_figures_of_full_precision_and_of_few_bits(small, rest):
     assert columns["bits_per_byte"][0] == pytest.approx(bits.sum() / texts.excerpts_of("test", 12).lengths.sum(), rel=1e-5)
 
 
+@pytest.mark.ci
 def test_greedy_text_is_compared_exactly(small, rest):
     full, config = texts.probe(small).tokens[: texts.TOGETHER], small.uniform(0, 1)
     own = texts.write(small, config, full[:, : texts.PROMPT], texts.NEW + 1)
@@ -191,6 +192,13 @@ def test_other_tables_of_damage_are_refused(small):
         tables("fisher", small, Images(np.zeros((1, 64, 16)), np.zeros((1, 64), int)))
 
 
+def test_the_map_holds_all_that_options_can_cost():
+    (least, most), (fewest, last) = Quant("language", "language_bits").bounds
+    layers = FORM.layers
+    assert [layer.scales for layer in layers if layer.is_cached] == [2 * 64] * 2  # heads x tokens
+    assert 270 < least < 310 and 1090 < most < 1110 and (fewest, last) == (-4, 0)
+
+
 @pytest.mark.ci
 def test_the_trained_network_as_a_domain():
     domain = Quant("language", "language_bits", images=4)
@@ -198,3 +206,30 @@ def test_the_trained_network_as_a_domain():
     evaluation = domain.evaluate(np.zeros((2, 2)), np.stack([own.uniform(4, 4), own.uniform(1, 2)]))
     assert 100.5 > evaluation.objective[0] > 95 > evaluation.objective[1] and set(domain.keep) < set(evaluation.features)
     assert evaluation.features["bits_per_byte"][0] < 2 and domain.render is not None and Quant("digits").render is None
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_file_gives_what_the_bank_gives(bits, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnx", reason="wants the extra onnx")
+    from domains.quant.export import deploy, onnx_run
+
+    monkeypatch.setattr(deploy, "_CHECKED", 4)
+    monkeypatch.setattr(deploy, "_SECONDS", 0.01)
+    domain = Quant("language", "language_bits", images=4)
+    config = domain.bank.uniform(f"int{bits} sym channel mse", "int8 asym token minmax")
+    (report,) = onnx_run.export(domain, [5], [7], config[None], tmp_path)
+    assert report["deployable"] and report["agreement"] > 90, report
+    assert report["bits_per_byte_file"] == pytest.approx(report["bits_per_byte_bank"], abs=deploy.BITS)
+    assert {path.name for path in (tmp_path / "onnx-cell-7").iterdir()} == {"model.onnx", "pieces.json", "report.json"}
+    assert (report["size_file_KB"] < 1300) == (bits == 4)
+    with pytest.raises(ValueError, match="block0.query: hadamard-4 .* has no codes"):
+        other = Quant("language", "language_bits").bank
+        deploy.refuse(build_with(other, W(4, "hadamard", clip="mse")), np.zeros(66, np.int32), "ort-cpu", 1)
+
+
+def build_with(like: bank.Bank, option: W) -> bank.Bank:
+    """The same bank, with another name for its first option."""
+    from dataclasses import replace
+
+    return replace(like, weight_options=(option, *like.weight_options[1:]))

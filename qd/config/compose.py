@@ -100,9 +100,20 @@ def _check_shapes(settings: RunSettings) -> None:
 
     scale, bounds = _setting(settings.domain, "objective_range"), _setting(settings.descriptor, "bounds")
     dims, target = _setting(settings.archive, "dims"), _setting(settings.archive, "_target_")
-    if _is_list(scale):
-        for pair in scale if all(map(_is_list, scale)) else [scale]:  # of several objectives, or of one
+    ranges, pairs = _setting(settings.archive, "ranges"), 1
+    if _is_list(scale) or isinstance(scale, int | float):
+        several = _is_list(scale) and all(map(_is_list, scale))
+        pairs = len(scale) if several else 1
+        for pair in scale if several else [scale]:
             check_pair("objective_range", pair)
+    if _is_list(ranges) and str(target).startswith("qd.archives.Fronts"):
+        if _is_list(scale) and len(ranges) != pairs:
+            raise UserError(
+                f"archive.ranges has {len(ranges)} pairs, and objective_range {pairs}",
+                "leave archive.ranges out, or type as many",
+            )
+        for i, pair in enumerate(ranges):
+            check_pair(f"archive.ranges[{i}]", pair)
     if _is_list(bounds) and all(map(_is_list, bounds)):
         check_bounds(bounds)
         if _is_list(dims) and str(target).startswith("qd.archives."):

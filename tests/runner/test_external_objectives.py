@@ -127,6 +127,12 @@ def test_a_list_for_a_domain_of_one_objective_and_a_reference_point_above_all(ca
     assert main(["ask", *WORDS, "name=other", "domain.objective_range=[[0,4],[0,-4]]"]) == 1
     assert time.process_time() - begun < 0.5
     assert "objective_range = (0, -4) is reversed" in capsys.readouterr().err
+    for ranges, message in (
+        ("[[0,1]]", "archive.ranges has 1 pairs, and objective_range 2"),
+        ("[[0,1],[3]]", "archive.ranges[1] = [3]"),
+    ):
+        assert main(["ask", *WORDS, "name=other", f"archive.ranges={ranges}"]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_a_program_prints_several_objectives(here):

@@ -2,12 +2,13 @@
 
     qd study quant.diffusion budget=quick|first [seeds=5] [cases="inputs, 4 bit"]
 
-Cases: inputs alone, weights alone, both; and bits mixed over layers under the size of plain rounding (of 2 and of 8 bits there
-is nothing to mix). Plain rounding is one range for all timesteps, and a scale a channel, both clipped by squared error. A seed
-draws the calibration samples and, apart from them, the noise that is reported on. The judge of direction is the
-signal-to-noise ratio of the samples against full precision from the same noise, paired by seed; of mixed bits also content,
-minus the KL divergence of their classes. Trust is of ten times as many samples in full precision (32 bit) and rounded plainly:
-worst class, calibration, and closeness to training items. Quick is an untrained small network.
+Cases: inputs alone, weights alone, both; inputs in two groups of timesteps with other bits at an equal mean; and bits mixed
+over layers under the size of plain rounding (of 2 and of 8 bits there is nothing to mix). Plain rounding is one range for all
+timesteps, and a scale a channel, both clipped by squared error. A seed draws the calibration samples and, apart from them, the
+noise that is reported on. The judge of direction is the signal-to-noise ratio of the samples against full precision from the
+same noise, paired by seed; of mixed bits also content, minus the KL divergence of their classes. Trust is of ten times as many
+samples in full precision (32 bit) and rounded plainly: worst class, calibration, and closeness to training items. Quick is an
+untrained small network.
 """
 
 from functools import lru_cache
@@ -68,6 +69,11 @@ BOTH = {
     "token ranges": ("plain", "ViDiT-Q: a range a token"),
 }
 TUNED, MIXED = "EfficientDM: low rank, step a timestep", ("one table: quality", "MixDQ: two tables")
+PARTED = {
+    "the same bits": (0, 0),
+    "more bits in noise": (1, -1),
+    "more bits near the image": (-1, 1),
+}  # of two groups of timesteps
 MIXED_BITS, _PROBED, _MORE = (3, 4), 10, 10
 METRICS = ("snr", "distance", "class_accuracy")
 
@@ -91,7 +97,7 @@ def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str =
         every.append(("trust, 32 bit", "plain", seed))
         missing = list(study.missing(runs, [key for key in every if key[0] in wanted]))
         if missing:
-            bench = prepare(network, plan, seed)
+            bench = prepare(network, plan, seed, missing)
             for key in missing:
                 study.add(runs, *key, play(bench, key), METRICS)
     study.report(folder, rows(runs), METRICS)
@@ -106,6 +112,7 @@ def methods(bits: int) -> list[tuple[str, str]]:
     """Returns (kind of case, method) of so many bits."""
     pairs = [*product(["inputs"], INPUTS), *product(["weights"], WEIGHTS), *product(["both"], (*BOTH, TUNED))]
     pairs.append(("trust", "plain"))
+    pairs += [("two groups", method) for method in PARTED if bits in MIXED_BITS]
     return pairs + [("mixed weights", method) for method in ("plain", *MIXED) if bits in MIXED_BITS]
 
 
@@ -122,18 +129,22 @@ class Bench(NamedTuple):
     full: np.ndarray  # [N, P] in full precision
 
 
-def prepare(network: Network, plan: Budget, seed: int) -> Bench:
-    """Builds all options of a seed, and samples in full precision.
+def prepare(network: Network, plan: Budget, seed: int, keys: list[study.Key]) -> Bench:
+    """Builds the options that some runs of a seed need, and samples in full precision.
 
     Args:
         network: a diffusion transformer.
         plan: bits, steps, images and calibration samples.
         seed: of the calibration samples, and of the noise.
+        keys: of the runs.
     """
     noise = np.random.default_rng((seed, 99)).standard_normal((plan.images, network.forward.pixels), np.float32)
     labels = np.arange(plan.images) % network.forward.classes
-    inputs = {(m, b): StepOption((b,), **_within(settings, plan.steps)) for m, settings in INPUTS.items() for b in plan.bits}
-    weights = {(m, b): make(b) for m, make in WEIGHTS.items() for b in plan.bits}
+    needed = {"plain"} | {method for _, key, _ in keys for method in BOTH.get(key, (key,))}
+    inputs = {(m, b): StepOption((b,), **_within(INPUTS[m], plan.steps)) for m in INPUTS if m in needed for b in plan.bits} | {
+        (m, b): StepOption(tuple(b + more for more in PARTED[m]), 2) for m in PARTED if m in needed for b in MIXED_BITS
+    }
+    weights = {(m, b): make(b) for m, make in WEIGHTS.items() if m in needed for b in plan.bits}
     of = generator.build(network, tuple(weights.values()), tuple(inputs.values()), DDIM(plan.steps), plan.samples, seed)
     of_weights, of_inputs = ({key: i for i, key in enumerate(options)} for options in (weights, inputs))
     return Bench(of, of_weights, of_inputs, plan.samples, seed, noise, labels, of.full(noise, labels))
@@ -157,7 +168,7 @@ def play(bench: Bench, key: study.Key) -> dict[str, float]:
         config = np.zeros(2 * of.bank.size, int)
     elif method in MIXED:
         config = _mixed(bench, several, method)
-    elif kind == "inputs":
+    elif kind in ("inputs", "two groups"):
         config = of.bank.uniform(none[0], bench.inputs[method, several])
     elif kind == "both":
         w, a = BOTH[method]
@@ -165,7 +176,7 @@ def play(bench: Bench, key: study.Key) -> dict[str, float]:
     else:
         config = of.bank.uniform(bench.weights[method, several], none[1])
     metrics = figures(of.sample(config[None], bench.noise, bench.labels), bench.full, bench.labels)
-    return metrics | ({} if kind == "inputs" else {"bits a weight": _bits(of, config)})
+    return metrics | ({} if kind in ("inputs", "two groups") else {"bits a weight": _bits(of, config)})
 
 
 def figures(samples: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -201,9 +212,11 @@ def rows(runs: Runs) -> list[Row]:
     table = summary(runs, "mean")
     for case in study.cases(runs):
         pairs = [(case, method, "plain") for method in study.methods(runs, case) if method != "plain"]
+        if case.startswith("two groups"):
+            pairs = [(case, method, "the same bits") for method in list(PARTED)[1:]]
         if case.startswith("inputs"):
             pairs += [(case, DRAWN, f"calibrated on {end}") for end in ("noise", "images")]
-        table += study.differences(runs, pairs, ("snr",))
+        table += study.differences(runs, pairs, METRICS if case.startswith("two groups") else ("snr",))
         if case.startswith("mixed"):
             table += study.differences(runs, [*pairs, (case, MIXED[1], MIXED[0])], ("content",))
     return table

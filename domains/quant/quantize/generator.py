@@ -59,7 +59,15 @@ class Generator:
         return np.concatenate(images)[: len(genes)]
 
     def full(self, noise: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Samples N images in full precision, float32 [N, P]; arguments as in ``sample``."""
+        """Samples images in full precision.
+
+        Args:
+            noise: standard normal [N, P].
+            labels: classes [N].
+
+        Returns:
+            float32 [N, P] in -1..1.
+        """
         return self.sample(self.bank.full()[None], noise, labels)[0]
 
     @cached_property

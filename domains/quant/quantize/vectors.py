@@ -67,7 +67,11 @@ class SmoothOption:
         return f"int{self.bits} smooth"
 
     def quantize(self, weight: np.ndarray, inputs: np.ndarray) -> QuantizedWeight:
-        """Quantizes one layer's weight; arguments as in ``VectorOption``.
+        """Quantizes one layer's weight.
+
+        Args:
+            weight: [K, O].
+            inputs: the layer's on calibration samples, [n, K].
 
         Returns:
             Q(s w) / s, and its size in bits; s goes into the layer before and is not stored.

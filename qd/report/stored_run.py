@@ -66,7 +66,7 @@ class StoredRun:
         import pandas
 
         path = self.folder / run_files.METRICS
-        text = growing.text(path) if path.is_file() else ""
+        text = growing.text(path) if growing.is_there(path) else ""
         columns = metrics_file.parse(path, text)  # says what is damaged
         if not columns:
             return pandas.DataFrame()

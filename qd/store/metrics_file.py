@@ -41,7 +41,7 @@ def last_row(path: Path) -> dict[str, float]:
 
 def metrics(path: Path) -> dict[str, np.ndarray]:
     """Reads metrics.csv, name -> [G]; an empty cell is not defined: NaN. Raises ValueError where it is damaged."""
-    return parse(path, growing.text(path)) if path.is_file() else {}
+    return parse(path, growing.text(path)) if growing.is_there(path) else {}
 
 
 def parse(path: Path, text: str) -> dict[str, np.ndarray]:

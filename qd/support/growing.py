@@ -108,15 +108,29 @@ def has_sums(run: Path) -> bool:
 
 
 def check(run: Path, names: Iterable[str]) -> None:
-    """Raises UserError where one of a run's growing files is not what the run wrote; one that is not there is passed over."""
+    """Raises UserError where one of a run's growing files is not what the run wrote, or is gone."""
     for name in names:
-        if (run / name).is_file():
+        if is_there(run / name):
             data(run / name)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a growing file of a run is there. Raises UserError where its checksum says that there was one."""
+    if path.is_file():
+        return True
+    sum_, _ = _expected(path)
+    if sum_ is not None and sum_.bytes:
+        raise UserError(f"{path} is gone: by {run_files.CHECKSUMS} the run wrote {sum_.bytes:,} bytes", _AGAIN)
+    return False
 
 
 def text(path: Path) -> str:
     """Returns the text of a growing file of a run, as ``data`` its bytes; UserError also where it is no text."""
-    return read_files.decoded(path, data(path), _AGAIN)
+    content = data(path)
+    try:
+        return read_files.decoded(path, content, _AGAIN)
+    except UserError as error:
+        raise UserError(f"{path} is damaged ({error.problem})", error.fix) from error
 
 
 def data(path: Path) -> bytes:
@@ -212,7 +226,7 @@ def events(run: Path) -> list[dict[str, Any]]:
         UserError: it is not what the run wrote.
     """
     path = run / run_files.EVENTS
-    content = data(path) if path.is_file() else b""
+    content = data(path) if is_there(path) else b""
     return [record for _, record in records_of(content.decode("utf-8", "replace"))]
 
 

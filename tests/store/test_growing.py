@@ -99,6 +99,12 @@ def test_each_reader_of_metrics_names_a_piece_that_was_cut_out(finished, tmp_pat
     assert main(["plot", str(run)]) == 1 and "metrics.csv is damaged" in capsys.readouterr().err
     assert runs_left_out(run.parents[1]) == 1
     assert any("metrics.csv is damaged" in note for note in contents.collect(run).facts["notes"])
+    content = (run / "metrics.csv").read_bytes()
+    (run / "metrics.csv").unlink()
+    with pytest.raises(UserError, match=r"metrics\.csv is gone: by checksums.json the run wrote [\d,]+ bytes; put it back"):
+        qd.load_run(run).metrics  # noqa: B018
+    assert main(["plot", str(run)]) == 1 and "metrics.csv is gone" in capsys.readouterr().err
+    (run / "metrics.csv").write_bytes(content)
     (run / "checksums.json").unlink()  # an earlier version wrote none
     assert qd.load_run(run).metrics["qd_score"].iloc[-1] == 7.5
     assert any("have no checksums" in note for note in contents.collect(run).facts["notes"])

@@ -5,7 +5,8 @@
 # Why it matters: a front that is full early stays where it is; ties (whole numbers, shares) use up the room.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/env" && "$work/env/bin/pip" install -q qdax==0.5.0 jax==0.10.2 numpy==2.4.6
+python3 -m venv "$work/env" && "$work/env/bin/pip" install -q jax==0.10.2 numpy==2.4.6 flax==0.12.8 \
+    chex==0.1.92 scikit-learn==1.9.1 pandas==3.1.1 && "$work/env/bin/pip" install -q --no-deps qdax==0.5.0 # without simulators
 JAX_PLATFORMS=cpu "$work/env/bin/python" -W ignore - <<'PYTHON'
 from importlib.metadata import version
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 
-def main() -> None:
+def answer() -> None:
     """Reads the task from standard input and prints milliseconds of a program."""
     task = json.load(sys.stdin)
     answers = os.fdopen(os.dup(1), "w")
@@ -42,4 +42,4 @@ def _cpu() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    answer()

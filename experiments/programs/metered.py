@@ -69,7 +69,7 @@ def cpu_below(pid: int) -> float:
     return sum(value for number, value in seconds.items() if is_below(number))
 
 
-def main(file: str, command: Sequence[str]) -> None:
+def count(file: str, command: Sequence[str]) -> None:
     """Runs a command and writes what it used.
 
     Args:
@@ -96,4 +96,4 @@ def _waited() -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    count(sys.argv[1], sys.argv[2:])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qd.cli.main import COMMANDS, main
+from qd.config import declared
 from qd.config.compose import load
 from qd.support.conf import conf
 
@@ -36,6 +37,7 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_exist_and_runs_compose(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(declared, "_PATHS", {})  # files and folders of the reader
     for word, command, *rest in commands(page):
         assert command in COMMANDS or command in EXTRA, f"{page.name}: {word} {command}"
         if command in ("run", "doctor", "ask") and "NAME" not in " ".join(rest):

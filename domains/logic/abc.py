@@ -24,9 +24,10 @@ _LARGEST = 10**7  # bytes of a circuit
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _AIG = re.compile(r"and =\s*(\d+)\s+lev =\s*(\d+)")
 _LUTS = re.compile(r"nd =\s*(\d+).*?lev =\s*(\d+)")
-_GATES = re.compile(r"area =\s*([\d.]+)\s+delay =\s*([\d.]+)")
+_GATES = re.compile(r"area =\s*([\d.]+)\s+delay =\s*(-?[\d.]+)")  # below 0: of constant outputs alone
 _UNKNOWN = re.compile(r"unknown command '?([^'\n]*)'?")
 _LIBRARY = """GATE inv  1 O=!a;          PIN * INV 1 999 0.5 0 0.5 0
+GATE buf  2 O=a;           PIN * NONINV 1 999 1.0 0 1.0 0
 GATE nand2 2 O=!(a*b);     PIN * INV 1 999 1.0 0 1.0 0
 GATE nor2  2 O=!(a+b);     PIN * INV 1 999 1.2 0 1.2 0
 GATE nand3 3 O=!(a*b*c);   PIN * INV 1 999 1.4 0 1.4 0
@@ -164,7 +165,7 @@ def _judge(printed: str, pattern: re.Pattern, within: str) -> Result:
         return Result(float("nan"), float("nan"), f"ABC has no command {found[1]!r}")
     if not re.search(r"^Networks are equivalent", printed, re.MULTILINE) or not counts:
         return Result(float("nan"), float("nan"), f"not proved equal{within}: {_last(printed)}")
-    return Result(float(counts[-1][0]), float(counts[-1][1]), "")
+    return Result(float(counts[-1][0]), max(float(counts[-1][1]), 0.0), "")
 
 
 def _read(source: Circuit) -> str:

@@ -7,6 +7,8 @@ as PennyLane's DepolarizingChannel(p), stim's DEPOLARIZE1 and DEPOLARIZE2, Tenso
 parameter is l. A matrix is a state of 2n qubits: rows are the first n bits. n qubits, N = 2^n, S slots, B circuits.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -16,20 +18,21 @@ from domains.quantum.simulator import apply, gate_of
 from qd.types import Array
 
 
-def matrices(circuits: Circuits, qubits: int, noise: float, start: int = 0) -> Array:
+def matrices(circuits: Circuits, qubits: int, noise: float, start: Any = 0) -> Array:
     """Returns the density matrices of circuits.
 
     Args:
         circuits: [B, S].
         qubits: n, 5 at most.
         noise: p, the probability of an error after each gate, on the qubits on which it acts.
-        start: the basis state that they begin with.
+        start: the basis state that they begin with, or a density matrix [N, N].
 
     Returns:
         [B, N, N], complex.
     """
     size = 2**qubits
-    first = jnp.zeros((size, size), jnp.complex64).at[start, start].set(1).reshape(-1)
+    basis = jnp.zeros((size, size), jnp.complex64)
+    first = (basis.at[start, start].set(1) if isinstance(start, int) else jnp.asarray(start, jnp.complex64)).reshape(-1)
 
     def step(rho: Array, slot: Circuits) -> tuple[Array, None]:
         gate = gate_of(slot, qubits)

@@ -33,12 +33,12 @@ def load(split: str, numbers: int, pair: tuple[int, int] = (3, 6)) -> Images:
     Raises:
         UserError: no such split or digits, or more numbers than pixels.
     """
-    from sklearn.datasets import load_digits
-
     if not 1 <= numbers <= 64:
         raise UserError(f"numbers={numbers} cannot be taken of 64 pixels", "type a number between 1 and 64")
     if len(set(pair)) != 2 or not set(pair) <= set(range(10)):
         raise UserError(f"pair={list(pair)} are no two digits", "type pair=[3,6]")
+    from sklearn.datasets import load_digits
+
     pixels, digits = load_digits(return_X_y=True)
     chosen = np.flatnonzero(np.isin(digits, pair))
     chosen = np.random.Generator(np.random.Philox(key=0)).permutation(chosen)

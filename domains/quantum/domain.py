@@ -3,24 +3,25 @@
     objective = unit (<psi|O|psi> - offset)        minus the energy error in millihartree, or a fidelity
     with noise: trace(O rho) instead, rho the density matrix with depolarising noise after each gate
 
-Angles are tuned inside the evaluation by ``steps`` steps of Adam from those in the genes, without noise; the best ones
-met count, and are the feature ``angles``. Genes stay as they are (a Baldwin effect). B circuits, S slots, n qubits.
+Angles are tuned inside the evaluation by ``steps`` steps of an optimiser from those in the genes, without noise; the best ones
+met count. Genes stay as they are (a Baldwin effect); the feature ``tuned`` holds them with the tuned angles, from which an
+emitter may make children (``column: tuned``, Lamarck). B circuits, S slots, n qubits, N = 2^n.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from domains.quantum import density, drawing, gates, qasm, simulator
+from domains.quantum import density, drawing, gates, qasm, simulator, tune
 from domains.quantum.gates import KINDS, Circuits
 from domains.quantum.observables import Molecule, Task
 from qd import genes, keys
 from qd.support.errors import UserError
+from qd.support.spelling import unknown
 from qd.types import Array, Evaluation, Rendering
 
 
@@ -28,7 +29,8 @@ from qd.types import Array, Evaluation, Rendering
 class QuantumCircuits:
     """Circuits of at most S gates for a task. Solutions: [B, 4 S], a kind of gate, its qubits and its angle for each slot.
 
-    Features: cost [B, 2], which is depth and two_qubit; and depth, gates, two_qubit, cnots, [B] each; angles [B, S] as tuned.
+    Features: cost [B, 2], which is depth and two_qubit; and depth, gates, two_qubit, cnots, [B] each; tuned [B, 4 S], the genes
+    with the angles as tuned.
 
     >>> from qd import keys
     >>> domain = QuantumCircuits(Molecule("h2_2"), slots=3, steps=0)
@@ -38,13 +40,13 @@ class QuantumCircuits:
 
     task: Task = field(default_factory=Molecule)
     slots: int = 20
-    steps: int = 30  # of Adam on the angles in each evaluation; 0: angles stay as they are
-    rate: float = 0.1  # of Adam, radians a step
+    steps: int = 30  # of the optimiser on the angles in each evaluation; 0: angles stay as they are
+    rate: float = 0.1  # of Adam, radians a step; of the others the size of their first steps
     noise: float = 0.0  # probability of a depolarising error after each gate; then 5 qubits at most
     spread: float = 0.2  # sampled angles lie within +- this, radians: near 0 circuits stay near the first state, and tune well
     kinds: tuple[str, ...] = KINDS  # gates that may be used, "none" among them
     circuit: str = ""  # an OpenQASM 3 file: one of the initial solutions is its circuit
-    pure: bool = True
+    optimiser: str = "adam"  # or spsa, adam_spsa, cobyla (domains/quantum/tune.py)
 
     def __post_init__(self) -> None:
         gates.check_qubits(self.task.qubits, density=self.noise > 0)
@@ -52,9 +54,18 @@ class QuantumCircuits:
             raise UserError(f"slots={self.slots} and steps={self.steps} make no circuits", "type slots=1, steps=0 or more")
         if not 0 <= self.noise <= 0.75:
             raise UserError(f"noise={self.noise} is no probability of an error", "type a number between 0 and 0.75")
+        if self.optimiser not in tune.PASSES:
+            raise unknown("optimiser", self.optimiser, tune.PASSES)
+        if not self.rate > 0:
+            raise UserError(f"rate={self.rate} moves no angle", "type a number of radians above 0")
         _check_kinds(self.kinds)
         if self.circuit:
             self._own()
+
+    @property
+    def pure(self) -> bool:
+        """COBYLA is scipy's and runs on the host."""
+        return self.optimiser != "cobyla"
 
     @property
     def space(self) -> tuple[genes.Gene, ...]:
@@ -67,8 +78,13 @@ class QuantumCircuits:
 
     @property
     def keep(self) -> tuple[str, ...]:
-        """Columns for `qd query`, and the angles as tuned."""
-        return ("depth", "gates", "two_qubit", "cnots", "angles")
+        """Columns for `qd query`, and the genes as tuned."""
+        return ("depth", "gates", "two_qubit", "cnots", "tuned")
+
+    @property
+    def held_out(self) -> "QuantumCircuits | None":
+        """The same circuits, judged by states on which no angle is tuned, where the task has such states."""
+        return replace(self, task=self.task.held_out) if self.task.held_out else None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -111,15 +127,17 @@ class QuantumCircuits:
         Returns:
             The objective, no higher than the end of its range (rounding), and the features of the class's docstring.
         """
-        return _evaluate(self, solutions)
+        return _measured(self, solutions, self.tuned(solutions))
 
     def tuned(self, solutions: Array) -> Circuits:
-        """Returns circuits with the best angles that ``steps`` steps of Adam met.
+        """Returns circuits with the best angles that ``steps`` steps of the optimiser met.
 
         Args:
             solutions: [B, 4 S].
         """
-        return _tuned(self, solutions)
+        if self.pure:
+            return _tuned(self, solutions)
+        return _by_cobyla(self, jax.device_get(gates.decode(solutions, self.task.qubits, self.kinds)))
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Draws each circuit with its tuned angles; gates that share no qubit stand in one column."""
@@ -140,16 +158,18 @@ class QuantumCircuits:
 
 
 @partial(jax.jit, static_argnums=0)
-def _evaluate(domain: QuantumCircuits, solutions: Array) -> Evaluation:
-    circuits, qubits = _tuned(domain, solutions), domain.task.qubits
-    matrix, unit, offset = _observable(domain.task)
+def _measured(domain: QuantumCircuits, solutions: Array, circuits: Circuits) -> Evaluation:
+    qubits, observable = domain.task.qubits, _observable(domain.task)
     if domain.noise:
-        rho = density.matrices(circuits, qubits, domain.noise, _start(domain.task))
-        value = unit * ((rho * jnp.asarray(matrix.T, rho.dtype)).sum((1, 2)).real - offset)
+        states = jnp.asarray(observable.judges)
+        first = jnp.einsum("ij,ik->jk", states, states.conj()) / len(states)
+        rho = density.matrices(circuits, qubits, domain.noise, first)
+        value = observable.unit * ((rho * jnp.asarray(observable.matrix.T, rho.dtype)).sum((1, 2)).real - observable.offset)
     else:
-        value = jax.vmap(partial(_value, domain.task))(circuits)
+        value = jax.vmap(partial(_value, domain.task, observable.judges))(circuits)
     costs = gates.costs(circuits, qubits)
-    features = costs._asdict() | {"cost": jnp.stack([costs.depth, costs.two_qubit], 1), "angles": circuits.angle}
+    tuned = gates.with_angles(solutions, circuits.angle)
+    features = costs._asdict() | {"cost": jnp.stack([costs.depth, costs.two_qubit], 1), "tuned": tuned}
     return Evaluation(jnp.minimum(value, domain.objective_range[1]), features)
 
 
@@ -158,32 +178,36 @@ def _tuned(domain: QuantumCircuits, solutions: Array) -> Circuits:
     circuits = gates.decode(solutions, domain.task.qubits, domain.kinds)
     if not domain.steps:
         return circuits
-    value = lambda angle, circuit: _value(domain.task, circuit._replace(angle=angle))
-    tune = jax.vmap(partial(_adam, value, domain.steps, domain.rate))
-    return circuits._replace(angle=tune(circuits.angle, circuits))
+    value = _of_angles(domain.task)
+    one = jax.vmap(partial(tune.traced, domain.optimiser, value, domain.steps, domain.rate))
+    return circuits._replace(angle=one(circuits.angle, circuits))
 
 
-def _value(task: Task, circuit: Circuits) -> Array:
-    """The objective of one circuit [S], without noise."""
-    psi = simulator.state(circuit, task.qubits, _start(task))
-    matrix, unit, offset = _observable(task)
-    return unit * ((psi.conj() * (jnp.asarray(matrix, psi.dtype) @ psi)).sum().real - offset)
+def _by_cobyla(domain: QuantumCircuits, circuits: Circuits) -> Circuits:
+    if not domain.steps:
+        return circuits
+    rows = [Circuits(*row) for row in zip(*circuits, strict=True)]
+    moves = gates.ROTATES[circuits.kind]
+    angles = tune.cobyla(_compiled(domain.task), domain.steps, domain.rate, circuits.angle, rows, moves)
+    return circuits._replace(angle=angles)
 
 
-def _adam(value: Any, steps: int, rate: float, angle: Array, circuit: Circuits) -> Array:
-    """Returns the angles [S] of the highest value among the first and all that ``steps`` steps of Adam lead to."""
-    optimiser, climb = optax.adam(rate), jax.value_and_grad(value)
+def _of_angles(task: Task) -> tune.Value:
+    """Returns the objective without noise as a function of a circuit's angles [S], on the states that angles are tuned on."""
+    return lambda angle, circuit: _value(task, _observable(task).inputs, circuit._replace(angle=angle))
 
-    def step(carry: tuple, _: None) -> tuple[tuple, None]:
-        angle, state, best, highest = carry
-        now, slope = climb(angle, circuit)
-        best, highest = jnp.where(now > highest, angle, best), jnp.maximum(now, highest)
-        update, state = optimiser.update(-slope, state)
-        return (angle + update, state, best, highest), None
 
-    carry = (angle, optimiser.init(angle), angle, jnp.float32(-jnp.inf))
-    (angle, _, best, highest), _ = jax.lax.scan(step, carry, length=steps)
-    return jnp.where(value(angle, circuit) > highest, angle, best)
+@lru_cache(maxsize=16)
+def _compiled(task: Task) -> tune.Value:
+    return jax.jit(_of_angles(task))
+
+
+def _value(task: Task, inputs: np.ndarray, circuit: Circuits) -> Array:
+    """The objective of one circuit [S] on states [I, N], without noise."""
+    observable = _observable(task)
+    psi = jax.vmap(lambda first: simulator.state(circuit, task.qubits, first))(jnp.asarray(inputs, jnp.complex64))
+    expectations = (psi.conj() * (psi @ jnp.asarray(observable.matrix.T, psi.dtype))).sum(1).real
+    return observable.unit * (expectations.mean() - observable.offset)
 
 
 def _check_kinds(kinds: tuple[str, ...]) -> None:
@@ -196,9 +220,8 @@ def _check_kinds(kinds: tuple[str, ...]) -> None:
 
 @lru_cache(maxsize=16)
 def _observable(task: Task) -> Any:
-    return task.observable()
-
-
-@lru_cache(maxsize=16)
-def _start(task: Task) -> int:
-    return task.start
+    """Returns the task's observable, its states filled in."""
+    observable = task.observable()
+    if observable.inputs is None:
+        observable = observable._replace(inputs=np.eye(2**task.qubits, dtype=np.complex64)[[task.start]])
+    return observable if observable.judges is not None else observable._replace(judges=observable.inputs)

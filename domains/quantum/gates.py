@@ -105,6 +105,21 @@ def encode(circuit: Circuits, slots: int, qubits: int, kinds: tuple[str, ...] = 
     return solution.reshape(-1)
 
 
+def with_angles(solutions: Array, angles: Array) -> Array:
+    """Returns genes with other angles, each brought into its gene's range.
+
+    Args:
+        solutions: [B, 4 S].
+        angles: [B, S].
+
+    Returns:
+        [B, 4 S].
+    """
+    slots = jnp.asarray(solutions).reshape(len(solutions), -1, PER_SLOT)
+    inside = (angles + TURN / 2) % TURN - TURN / 2
+    return slots.at[:, :, 3].set(inside.astype(slots.dtype)).reshape(len(solutions), -1)
+
+
 def check(circuit: Circuits, qubits: int) -> None:
     """Raises UserError where a circuit names a qubit that is not there, or one qubit twice in one gate.
 

@@ -26,11 +26,15 @@ CHEMICAL_ACCURACY = 1.6  # millihartree
 
 
 class Observable(NamedTuple):
-    """The objective is unit (expectation - offset), no higher than the high end of the range."""
+    """The objective is unit (mean expectation - offset), no higher than the high end of the range."""
 
     matrix: np.ndarray  # [N, N] Hermitian
     unit: float
     offset: float
+    inputs: np.ndarray | None = (
+        None  # [I, N] states that circuits act on while angles are tuned; None: the basis state ``start``
+    )
+    judges: np.ndarray | None = None  # [J, N] those of the objective; None: the same
 
 
 class Task(Protocol):
@@ -49,6 +53,11 @@ class Task(Protocol):
     @property
     def objective_range(self) -> tuple[float, float]:
         """The scale of the QD score."""
+        ...
+
+    @property
+    def held_out(self) -> "Task | None":
+        """The same task, judged by what no angle was tuned on; None where there is none."""
         ...
 
     def observable(self) -> Observable:
@@ -85,6 +94,10 @@ class Molecule:
     @property
     def objective_range(self) -> tuple[float, float]:
         return (-100.0, 0.0)
+
+    @property
+    def held_out(self) -> None:
+        return None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -128,6 +141,10 @@ class Target:
     @property
     def objective_range(self) -> tuple[float, float]:
         return (0.0, 1.0)
+
+    @property
+    def held_out(self) -> None:
+        return None
 
     def vector(self) -> np.ndarray:
         """Returns the amplitudes [N] of the state; qubit 0 is the most significant bit."""

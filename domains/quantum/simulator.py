@@ -8,7 +8,7 @@ n qubits, N = 2^n amplitudes, S slots, B circuits.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,13 +31,13 @@ class Gate(NamedTuple):
     control: Array  # a mask; 0 where there is none
 
 
-def states(circuits: Circuits, qubits: int, start: int = 0) -> Array:
+def states(circuits: Circuits, qubits: int, start: Any = 0) -> Array:
     """Returns the states of circuits.
 
     Args:
         circuits: [B, S].
         qubits: n.
-        start: the basis state that they begin with; qubit 0 is its most significant bit.
+        start: the basis state that they begin with, of which qubit 0 is the most significant bit; or amplitudes [N].
 
     Returns:
         Amplitudes [B, N], complex.
@@ -45,36 +45,37 @@ def states(circuits: Circuits, qubits: int, start: int = 0) -> Array:
     return jax.vmap(lambda circuit: state(circuit, qubits, start))(circuits)
 
 
-def state(circuit: Circuits, qubits: int, start: int = 0) -> Array:
+def state(circuit: Circuits, qubits: int, start: Any = 0) -> Array:
     """Returns the state of one circuit; its derivative by the angles costs about two more passes.
 
     Args:
         circuit: [S].
         qubits: n.
-        start: the basis state that it begins with.
+        start: the basis state that it begins with, or amplitudes [N], by which nothing is differentiated.
 
     Returns:
         Amplitudes [N], complex.
     """
-    return _state(qubits, start, circuit.kind, circuit.target, circuit.control, circuit.angle)
+    dtype = jnp.result_type(circuit.angle, jnp.complex64)
+    first = jnp.arange(2**qubits) == start if isinstance(start, int) else jnp.asarray(start)
+    return _state(qubits, first.astype(dtype), *circuit)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _state(qubits: int, start: int, kind: Array, target: Array, control: Array, angle: Array) -> Array:
-    return _forward(qubits, start, Circuits(kind, target, control, angle))
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _state(qubits: int, first: Array, kind: Array, target: Array, control: Array, angle: Array) -> Array:
+    return _forward(qubits, first, Circuits(kind, target, control, angle))
 
 
-def _forward(qubits: int, start: int, circuit: Circuits) -> Array:
-    psi = (jnp.arange(2**qubits) == start).astype(jnp.result_type(circuit.angle, jnp.complex64))
-    return jax.lax.scan(lambda psi, gate: (apply(gate_of(gate, qubits), psi), None), psi, circuit)[0]
+def _forward(qubits: int, first: Array, circuit: Circuits) -> Array:
+    return jax.lax.scan(lambda psi, gate: (apply(gate_of(gate, qubits), psi), None), first, circuit)[0]
 
 
-def _remember(qubits: int, start: int, *circuit: Array) -> tuple[Array, tuple]:
-    psi = _forward(qubits, start, Circuits(*circuit))
+def _remember(qubits: int, first: Array, *circuit: Array) -> tuple[Array, tuple]:
+    psi = _forward(qubits, first, Circuits(*circuit))
     return psi, (psi, circuit)
 
 
-def _backward(qubits: int, start: int, memory: tuple, cotangent: Array) -> tuple:
+def _backward(qubits: int, memory: tuple, cotangent: Array) -> tuple:
     """dL = Re sum cotangent dpsi; the gradient by a gate's angle is Re <lambda| -i/2 P |psi after the gate>."""
     psi, circuit = memory
 
@@ -87,7 +88,7 @@ def _backward(qubits: int, start: int, memory: tuple, cotangent: Array) -> tuple
         return (apply(undo, psi), apply(undo, bra)), slope
 
     _, slopes = jax.lax.scan(back, (psi, jnp.conj(cotangent)), Circuits(*circuit), reverse=True)
-    return (None, None, None, slopes.astype(circuit[3].dtype))
+    return (None, None, None, None, slopes.astype(circuit[3].dtype))
 
 
 _state.defvjp(_remember, _backward)

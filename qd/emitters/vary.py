@@ -6,6 +6,8 @@ B batch, P parents of one child, D genes.
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from qd import keys
 from qd.support.errors import UserError
 from qd.types import Array, Batch, Elites, Memory, Offspring, Variation
@@ -14,6 +16,9 @@ from qd.types import Array, Batch, Elites, Memory, Offspring, Variation
 @dataclass(frozen=True)
 class Vary:
     """Draws parents evenly from the archive and varies them; its memory is empty.
+
+    Where a domain improves solutions while it evaluates them, and returns the improved ones as a feature of the same shape that
+    is kept, ``column`` names that feature, and children are made from it (Lamarckian inheritance).
 
     >>> from qd.emitters import IsoLine, Vary
     >>> emitter = Vary(IsoLine(iso=0.01, line=0.2), batch_size=64)
@@ -24,6 +29,7 @@ class Vary:
     variation: Variation  # makes each child from its parents
     batch_size: int  # children in a generation
     pure: bool = True  # False for a variation that does I/O or makes Python objects
+    column: str = "solution"  # of the archive, from which children are made
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -35,11 +41,12 @@ class Vary:
         Args:
             key: of the trial.
             solutions: [N, ...] of the domain.
-            archive: not used.
+            archive: the open archive.
 
         Raises:
-            UserError: solutions are Python objects, or children have another shape.
+            UserError: solutions are Python objects, children have another shape, or no column of that shape has that name.
         """
+        self._check_column(solutions, archive)
         if not self.pure:
             return
         if solutions.dtype == object:
@@ -71,10 +78,23 @@ class Vary:
         """
         draw_key, vary_key = keys.split(key)
         count = self.variation.parents
-        ids, parents = elites.draw(draw_key, self.batch_size * count)
+        ids, parents = elites.draw(draw_key, self.batch_size * count, "id", self.column)
         ids = ids.reshape(self.batch_size, count)
         parents = parents.reshape(self.batch_size, count, *parents.shape[1:])
         return memory, Offspring(self.variation(vary_key, parents), ids)
+
+    def _check_column(self, solutions: Array, archive: Any) -> None:
+        if self.column == "solution":
+            return
+        from qd.archives import HostElites
+
+        elites = HostElites(archive)
+        same = [name for name in elites.features if elites.take(np.arange(0), name)[0].shape[1:] == solutions.shape[1:]]
+        if self.column not in same:
+            raise UserError(
+                f"the archive has no column {self.column!r} of the solutions' shape {list(solutions.shape[1:])}",
+                f"type column={' or column='.join(['solution', *same])}, or keep=[{self.column}] if the domain has it",
+            )
 
     def steady(self, rows: int) -> "Vary":
         """Returns it with another batch size; it has no memory, so `ask` may come before the last `tell`."""

@@ -27,6 +27,7 @@ _SCALES = {  # unit -> what it is in the unit that columns of its kind have: KB 
 }  # fmt: skip
 
 
+_WIDEST = 16  # numbers of a column
 _KINDS = {"size": "KB", "latency": "us"}  # columns with a unit by their name; others are compared as plain numbers
 _WORSE = {"<=": 1, "<": 1, ">=": -1, ">": -1}
 
@@ -115,13 +116,16 @@ def query(run: Path, conditions: Sequence[str], top: int = 1, by: str = "objecti
 def columns(archive: archive_file.StoredArchive) -> dict[str, np.ndarray]:
     """Returns what conditions may name: each column of one number an elite; a wider one by number, e.g. measures[0].
 
-    Floats stay in the dtype that they are stored in; all others become float64.
+    Columns of more than 16 numbers are vectors (images, whole solutions), which nobody limits number by number: they are left
+    out. Floats stay in the dtype that they are stored in; all others become float64.
     """
     numbers = {}
     for name, column in archive.columns.items():
         if column.dtype.kind not in "biuf" or name in ("solution", "index", "threshold"):
             continue
         wide = column.reshape(len(column), -1)
+        if wide.shape[1] > _WIDEST and name != "measures":
+            continue
         wide = wide if column.dtype.kind == "f" else wide.astype(float)
         numbers |= {name: wide[:, 0]} if column.ndim == 1 else {f"{name}[{i}]": wide[:, i] for i in range(wide.shape[1])}
     titles = _titles(archive)

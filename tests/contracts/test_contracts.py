@@ -37,7 +37,7 @@ SMALL = {"arm_qdhf": ["domain.joints=4"], "arm_cma": ["domain.joints=6"], "spher
          "maze": ["domain.steps=25", "domain.points=5"], "images": ["domain.side=16"],
          **{name: ["domain.steps=20"] for name in WALKERS if not name.startswith("hexapod")},
          "hexapod": ["domain.seconds=0.5"], "hexapod_omni": ["domain.seconds=0.5"],
-         **{name: ["domain.slots=6", "domain.steps=2"] for name in ("quantum", "quantum_state", "quantum_classifier")},
+         **{f"quantum{name}": ["domain.slots=6", "domain.steps=2"] for name in ("", "_state", "_packing", "_classifier")},
          "codes": ["domain.qubits=5"],
          **{name: ["lm=toy"] for name in TEXTS}, **dict.fromkeys(PROGRAMS, SCRIPTED),
          "generator": PAINTED, "generator_prompts": PAINTED_PROMPTS, "levels": ["domain.height=6", "domain.width=6"],
@@ -190,6 +190,8 @@ WANTS = {  # of emitters, what a sphere with its own measures has not; test_cont
     **dict.fromkeys(CODE, "varies programs.*type domain=bin_packing|reads the config of a project"),
     **dict.fromkeys(("pga_me", "dcrl_me"), "has no 'network'"),
     "tiles": "has no 'shares'",
+    "mixed_words": "has no 'qubits'|has no 'logical'",
+    "mixed_tuned": "no column 'tuned' of the solutions' shape",
     **dict.fromkeys(LMX, "has no 'writer'|has no 'answers'|grade"),
 }
 

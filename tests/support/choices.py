@@ -75,7 +75,7 @@ VARIANTS = {  # of domains whose class another choice has, with other settings
     "opinions", "poetry", "stories", "stories_ending", "stories_genre", "text_brief",
     "circle_packing", "minimise", "sorting_network", "synthesis", "human_eval",
     "hopper", "halfcheetah", "ant", "ant_omni", "ant_trap", "hexapod_omni",
-    "quantum_state", "quantum_classifier",
+    "quantum_state", "quantum_packing", "quantum_classifier",
 }  # fmt: skip
 
 

@@ -28,9 +28,14 @@ def gate_matrix(kind: int, target: int, control: int, angle: float, n: int) -> n
     return _product(n, {control: zero}) + _product(n, {control: one, target: matrix})
 
 
-def state_by_products(circuit: Circuits, n: int) -> np.ndarray:
+def circuit_of(*rows: tuple) -> Circuits:
+    """A circuit of rows (name of the gate, target, control, angle)."""
+    return Circuits(*(np.array(column) for column in zip(*((KINDS.index(r[0]), *r[1:]) for r in rows), strict=True)))
+
+
+def state_by_products(circuit: Circuits, n: int, start: int = 0) -> np.ndarray:
     psi = np.zeros(2**n, complex)
-    psi[0] = 1
+    psi[start] = 1
     for kind, target, control, angle in zip(*circuit, strict=True):
         psi = gate_matrix(kind, target, control, float(angle), n) @ psi
     return psi

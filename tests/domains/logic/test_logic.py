@@ -79,6 +79,14 @@ def test_mapped_circuits_are_counted(mapping):
 
 
 @abc_there
+def test_constant_outputs_and_wires_are_mapped_to_gates(tmp_path):
+    verilog = "module own(a, b, y, z, w);\ninput a, b;\noutput y, z, w;\nassign y = a & ~a;\nassign z = b;\n"
+    (tmp_path / "own.v").write_text(verilog + "assign w = a & ~a;\nendmodule\n")
+    results = [abc.run(abc.circuit(name), [abc.RESYN2], "gates", 60)[0] for name in (str(tmp_path / "own.v"), "random2")]
+    assert [result.reason for result in results] == ["", ""] and all(result.depth >= 0 for result in results)
+
+
+@abc_there
 def test_files_of_ones_own(tmp_path):
     (tmp_path / "own.blif").write_text(tables.blif("count4"))
     assert Recipes(str(tmp_path / "own.blif")).reference == Recipes("count4").reference

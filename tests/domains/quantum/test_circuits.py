@@ -14,6 +14,7 @@ from domains.quantum.domain import QuantumCircuits
 from domains.quantum.gates import KINDS, Circuits
 from domains.quantum.observables import Molecule, Target, _molecules
 from qd import keys
+from tests.support.quantum_peers import circuit_of as circuit
 from tests.support.quantum_peers import random_circuits, state_by_products, to_qiskit
 
 SMALL = QuantumCircuits(Molecule("h2_2"), slots=6, steps=15)
@@ -33,10 +34,6 @@ def sampled():
     return x, program(SMALL)(x), program(PLAIN)(x)
 
 
-def circuit(*rows: tuple) -> Circuits:
-    return Circuits(*(np.array(column) for column in zip(*((KINDS.index(r[0]), *r[1:]) for r in rows), strict=True)))
-
-
 @pytest.mark.parametrize("name", _molecules())
 def test_exact_energies_are_those_of_the_file(name):
     molecule = Molecule(name)
@@ -54,6 +51,7 @@ def test_one_entangler_and_one_angle_reach_h2(sampled):
     assert plain.objective[0] < -1.6 < tuned.objective[0] and float(tuned.features["cnots"][0]) == 1
 
 
+@pytest.mark.ci
 def test_tuning_never_makes_worse_and_noise_does(sampled):
     x, tuned, plain = sampled
     gain = np.asarray(tuned.objective) - np.asarray(plain.objective)
@@ -188,7 +186,11 @@ def test_a_classifier_learns_and_is_judged_by_other_images():
 
 
 def test_entanglement_of_known_states():
-    product_state = jnp.zeros(8).at[3].set(1)
-    assert abs(float(entanglement(product_state, 3))) < 1e-6
-    assert abs(float(entanglement(jnp.asarray(Target("ghz", 3).vector()), 3)) - 1) < 1e-6
-    assert abs(float(entanglement(jnp.asarray(Target("w", 3).vector()), 3)) - 8 / 9) < 1e-6
+    states = jnp.stack([jnp.eye(8)[3], *(jnp.asarray(Target(name, 3).vector()) for name in ("ghz", "w"))])
+    np.testing.assert_allclose(entanglement(states, 3), [0, 1, 8 / 9], atol=1e-6)
+
+
+def test_a_classifier_has_a_twin_on_test_images():
+    domain = QuantumClassifier(2, slots=2, numbers=2)
+    assert domain.held_out == QuantumClassifier(2, 2, 2, split="test") and domain.held_out.held_out is None
+    assert domain.sample(keys.new(0), 3).shape == (3, len(domain.space)) == (3, 10)

@@ -101,7 +101,7 @@ def _check_shapes(settings: RunSettings) -> None:
     scale, bounds = _setting(settings.domain, "objective_range"), _setting(settings.descriptor, "bounds")
     dims, target = _setting(settings.archive, "dims"), _setting(settings.archive, "_target_")
     ranges, pairs = _setting(settings.archive, "ranges"), 1
-    if _is_list(scale) or isinstance(scale, int | float):
+    if _is_list(scale) or _is_number(scale):
         several = _is_list(scale) and all(map(_is_list, scale))
         pairs = len(scale) if several else 1
         for pair in scale if several else [scale]:
@@ -126,6 +126,10 @@ def _setting(node: Any, name: str) -> Any:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _compose_settings(overrides: list[str]) -> RunSettings:

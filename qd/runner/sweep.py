@@ -126,7 +126,7 @@ def exact_range(sweep: Any, values: Sequence[str], line: str) -> list[str]:
     if sweep.shuffle:
         return list(values)
     typed = re.search(r"range\([^()]*\)", line) if "sort" in line else None
-    whole = OverridesParser.create().parse_override(f"x={typed[0]}").value() if typed else sweep
+    whole: Any = OverridesParser.create().parse_override(f"x={typed[0]}").value() if typed else sweep
     start, stop, step = (Decimal(repr(number)) for number in (whole.start, whole.stop, whole.step))
     numbers = [start + i * step for i in range(max(0, math.ceil((stop - start) / step)))]
     if sweep.step * whole.step < 0:

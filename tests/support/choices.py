@@ -120,6 +120,8 @@ NEEDED = {  # choice -> overrides
     "domain/generator": PAINTED,
     "domain/generator_prompts": PAINTED_PROMPTS,
     "emitter/tiles": ["domain=levels"],
+    "emitter/mixed_words": ["domain=codes"],
+    "emitter/mixed_tuned": ["domain=quantum"],
     "archive/categorical": ["domain=innovation"],
     "judge/eye": ["domain=images"],
     "lm/openai": PRICED,

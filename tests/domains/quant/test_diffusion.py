@@ -168,14 +168,14 @@ def test_a_step_as_onnx_gives_the_samples_of_the_bank(small: generator.Generator
 
 
 @pytest.mark.ci
-def test_low_rank_tuning_brings_a_step_nearer_to_full_precision(small: generator.Generator) -> None:
+def test_low_rank_tuning_brings_a_step_nearer_to_full_precision() -> None:
     x, labels = noise(64)
-    full = small.full(x, labels)
-    before = generated.snr(small.sample(small.bank.uniform(0, 6)[None], x, labels), full)
-    tuned = low_rank.tune(small, 0, 6, steps=30, samples=64)
+    plain = generator.build(random_network(), WEIGHTS[:1], INPUTS[6:7], DDIM(1, guidance=1.0), samples=64)
+    full, config = plain.full(x, labels), plain.bank.uniform(0, 0)[None]
+    tuned = low_rank.tune(plain, 0, 0, steps=60, samples=256)
     assert tuned.bank.weight_options == WEIGHTS[:1] and len(tuned.bank.weights[0]) == 2
-    after = generated.snr(tuned.sample(tuned.bank.uniform(0, 0)[None], x, labels), full)
-    assert after > before
+    before, after = (generated.snr(of.sample(config, x, labels), full)[0] for of in (plain, tuned))
+    assert after > before + 0.5
     np.testing.assert_allclose(tuned.full(x, labels), full, atol=1e-5)
 
 

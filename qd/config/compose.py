@@ -27,7 +27,7 @@ from qd.support.moved import current_override, current_setting, earlier_settings
 from qd.support.spelling import unknown
 
 # each component may refer to those before it
-_ORDER = ("lm", "judge_lm", "sandbox", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
+ORDER = ("lm", "judge_lm", "sandbox", "grade", "domain", "judge", "descriptor", "archive", "emitter", "referee")
 _ELSEWHERE = (
     "name",
     "seed",
@@ -159,7 +159,7 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
     if run is not None:
         links.check(run)  # parts write there before the folder is locked
     shared: dict[str, Any] = {"run": None if run is None else str(run)}
-    for name in _ORDER:
+    for name in ORDER:
         node = getattr(settings, name)
         if isinstance(node, dict) and "_target_" not in node:
             raise UserError(f"{name} has settings, but no {name} is chosen", f"type {name}=CHOICE too, or leave out {name}.*=")

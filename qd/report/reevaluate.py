@@ -7,6 +7,8 @@ lies in another's cell keeps it only where it is better.
 N elites, R repeats.
 """
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 
 from qd import abilities, archives, metrics, referee
 from qd.config.build import build
+from qd.config.compose import ORDER
 from qd.store import archive_file, checkpoint, runs, trusted
 from qd.support import atomic, read_files, run_files
 from qd.support.errors import UserError
@@ -95,17 +98,27 @@ def text(result: dict[str, Any]) -> str:
 def _search(run: Path, stored: archive_file.StoredArchive, words: Sequence[str]) -> tuple[Search, Params]:
     """Builds what evaluates and describes, and finds what the descriptor has learned."""
     config = stored.about["config"]
-    trusted.check(run, config, _PARTS, words)
-    shared: dict[str, Any] = {}
-    for name in _PARTS:
+    names = _with_services(config)
+    trusted.check(run, config, names, words)
+    shared: dict[str, Any] = {"run": str(run)}
+    for name in names:
         shared[name] = build(config[name], shared, name)
-    search = Search(**shared, emitter=None)  # type: ignore[arg-type]  # nothing is asked for
+    search = Search(**{name: shared[name] for name in _PARTS}, emitter=None)  # type: ignore[arg-type]  # nothing is asked for
     if abilities.of_descriptor(search.descriptor).learns is False:
         return search, ()
     saved = checkpoint.load(run / run_files.CHECKPOINTS, lambda line: None)
     if saved is None:
         raise UserError(f"{run} has lost its checkpoint, which holds what its descriptor has learned", "type again=true")
     return search, saved.state.params
+
+
+def _with_services(config: dict[str, Any]) -> tuple[str, ...]:
+    """The parts, after what they refer to: a domain of programs names a language model, of which nothing is asked here."""
+    needed = set(_PARTS)
+    for name in reversed(ORDER):  # what is referred to is built before
+        if name in needed:
+            needed |= set(re.findall(r'"@(\w+)', json.dumps(config[name]))) & {other for other in ORDER if config.get(other)}
+    return tuple(name for name in ORDER if name in needed)
 
 
 def _rows(stored: archive_file.StoredArchive, search: Search) -> tuple[Rows, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Bowl:
     noise: float = 1.0
+    lm: object = None
     pure: bool = False
     objective_range: tuple = (-3.0, 1.0)
 
@@ -36,7 +37,7 @@ class Bowl:
 '''
 CHOICE = """# @package _global_
 # A noisy bowl.
-domain: {_target_: noisy_bowl.Bowl, noise: 1.0}
+domain: {_target_: noisy_bowl.Bowl, noise: 1.0, lm: null}
 domain_defaults: {feature: xy, bounds: [[-1, 1], [-1, 1]], reads: [xy], dims: [6, 6]}
 """
 
@@ -79,6 +80,15 @@ def test_the_corrected_figures_are_without_luck(run: Path, capsys):
     assert after["qd_score"] < before["qd_score"] and after["coverage"] <= before["coverage"]
     assert "each evaluated 64 times more" in said and "an elite loses" in said
     assert reevaluate(run, 64) == result  # the same keys
+
+
+def test_a_domain_that_names_a_service_is_built_with_it(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    words = ["domain=noisy_bowl", "domain.noise=0", "lm=toy", "domain.lm=@lm", "name=with_lm"]
+    assert main(["run", *words, "domain_defaults.batch_size=16", "budget=32", "initial=16", "renderings=0", "console=off"]) == 0
+    (path,) = place.glob("runs/with_lm/*")
+    result = reevaluate(path, 2)
+    assert result["corrected"] == result["archived"]  # without noise nothing changes
 
 
 def test_the_report_has_them(run: Path):

@@ -18,7 +18,7 @@ KEPT = {  # folder -> the study that wrote it
     "quant_language": "quant.language",
     "circuits_chemistry": "circuits.chemistry", "circuits_classifier": "circuits.classifier",
     "circuits_codes": "circuits.codes", "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
-    "circuits_states": "circuits.states",
+    "circuits_optimisers": "circuits.optimisers", "circuits_states": "circuits.states",
     "cma_me": "benchmarks.cma_me", "costs": "benchmarks.costs", "cvt": "benchmarks.cvt", "dqd": "benchmarks.dqd",
     "doctor": "doctor",
     "emq": "emq.study", "emq_graph": "emq.study", "emq_screen": "emq.screen", "emq_speed": "emq.speed",

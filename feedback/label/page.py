@@ -240,9 +240,10 @@ async def _refusal(request: Request, refusal: Exception) -> Response:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Reads a plain form; the guard has limited its size."""
+    """Reads a plain form; the guard has limited its size. One with too many fields, or with two of a name, is empty."""
     text = (await request.body()).decode("utf-8", "replace")
     try:
-        return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()}
-    except ValueError:  # too many fields
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=20)
+    except ValueError:
         return {}
+    return {name: values[0] for name, values in fields.items()} if all(len(values) == 1 for values in fields.values()) else {}

@@ -150,6 +150,8 @@ def test_a_form_from_elsewhere_is_refused(site):
     forged = next(iter(ann.jar.values())).split(".")[0] + "." + "0" * 64
     assert ann.send("POST", "/answer", good, Cookie=f"{next(iter(ann.jar))}={forged}")[0] == 403
     assert ann.get("/answer")[0] == 405
+    both = f"form={ann.form}&token={ann.token}&answer=left&answer=right".encode()
+    assert ann.send("POST", "/answer", both)[0] == 403  # two answers at once are none
     assert stored(run) == before
 
 

@@ -148,4 +148,7 @@ def test_messages(tmp_path, capsys, monkeypatch):
     assert "type pip install 'qd-atlas[parquet]', or --format csv" in capsys.readouterr().err
     assert not (tmp_path / "run/archive.parquet").exists()
     assert main(["export", str(tmp_path), "--where", "size<=3"]) == 1
-    assert "--where chooses cells to make files of; type --format onnx or --format qwix too" in capsys.readouterr().err
+    assert (
+        "--where chooses cells to make files of; type --format onnx or --format qwix or --format qasm too"
+        in capsys.readouterr().err
+    )

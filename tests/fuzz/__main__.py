@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", type=int, help="cases of each part")
     parser.add_argument("--log", type=Path, help="file of finished pieces: the same command goes on after an interruption")
-    parser.add_argument("--full", action="store_true", help="200,000 files, 20,000 commands, 20,000 replies, 20,000 requests")
+    parser.add_argument("--full", action="store_true", help="200,000 files, 5,000 commands, 20,000 replies, 20,000 requests")
     args = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     with tempfile.TemporaryDirectory() as folder:

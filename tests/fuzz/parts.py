@@ -11,7 +11,7 @@ import jax
 
 from tests.fuzz.case import Report
 
-SIZES = {"files": (2_000, 200_000), "commands": (500, 20_000), "endpoints": (500, 20_000), "page": (500, 20_000)}
+SIZES = {"files": (2_000, 200_000), "commands": (500, 5_000), "endpoints": (500, 20_000), "page": (500, 20_000)}
 PIECE = 1_000  # cases that are logged at a time
 
 

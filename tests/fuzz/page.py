@@ -71,7 +71,7 @@ def attack(report: Report, folder: Path, numbers: range) -> None:
 def _request(draw: random.Random, port: int, person: Person) -> bytes:
     """Builds a request: often one that is nearly right, with the cookie and form of a real rater, but never wholly so."""
     method, path = draw.choice(ROUTES) if draw.random() < 0.6 else (draw.choice(METHODS), draw.choice(PATHS))
-    fields = {"form": person.form, "token": "forged", "answer": draw.choice(WORDS), "name": draw.choice(WORDS)}
+    fields = {"form": person.form, "token": "forged", "answer": draw.choice(WORDS), "name": draw.choice(WORDS[:-1])}
     if draw.random() < 0.5:
         fields |= {"token": person.token, "answer": draw.choice(WORDS[3:])}  # the question at hand, and no answer to it
     chosen = [f"{name}={value}" for name, value in fields.items() if draw.random() < 0.7]

@@ -34,7 +34,7 @@ print("same")
 """
 
 
-@pytest.mark.ci
+@pytest.mark.slow
 def test_it_plays_what_the_c_engine_plays():
     env = os.environ | {"PYTHONPATH": str(HOUSE), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICKLY}
     done = subprocess.run([sys.executable, "-c", CASE], env=env, capture_output=True, text=True, check=False)

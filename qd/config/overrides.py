@@ -255,7 +255,7 @@ def _unreadable(error: BaseException) -> str | None:
     if override is None:
         return None
     word = f"{key.strip()}={text.strip(' =')}"
-    if re.fullmatch(r"[\w.@/]+=[\w.+-]+", word):  # only its blanks and signs of equality are too many
+    if re.fullmatch(r"[\w.@/]*\w=[\w.+-]+", word):  # only its blanks and signs of equality are too many
         return f"cannot read {override.lstrip('+')!r}; type {word}"
     quoted = f"{key}='{text}'" if " " in text and not set(text) & set("'\"[{") else "name='my run x'"
     return f'cannot read {override.lstrip("+")!r}; type KEY=VALUE, with inner quotes around blanks and signs: "{quoted}"'

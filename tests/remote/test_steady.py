@@ -27,7 +27,20 @@ from tests.support.workers.runs import compare, run
 pytestmark = pytest.mark.usefixtures("own_key")
 STEADY = {"driver": {"name": "steady"}}
 UNLIKE = {"seconds": 0.01, "unlike": True}  # evaluations that take unlike times
-CAN = {"gaussian", "integers", "isoline", "mixed", "proxies", "ribs_gaussian", "ribs_isoline", "tiles"}
+CAN = {
+    "gaussian",
+    "integers",
+    "isoline",
+    "isoline_gaits",
+    "isoline_policies",
+    "mixed",
+    "mixed_tuned",
+    "mixed_words",
+    "proxies",
+    "ribs_gaussian",
+    "ribs_isoline",
+    "tiles",
+}
 
 
 def entries(path: Path) -> list[order.Entry]:
@@ -112,6 +125,8 @@ def test_every_emitter_of_conf_that_can_is_known():
     able = set()
     for name in choices("emitter"):
         node = yaml.safe_load((conf() / f"emitter/{name}.yaml").read_text(encoding="utf-8"))
+        if node.get("defaults", ["_self_"])[0] in choices("emitter"):  # made from another choice
+            node = yaml.safe_load((conf() / f"emitter/{node['defaults'][0]}.yaml").read_text(encoding="utf-8")) | node
         kind = locate(str(node.get("_target_", "qd.emitters.sparse.serene.Serene")), "emitter")
         if kind is Vary or (kind is Ribs and node["emitter"] in ("GaussianEmitter", "IsoLineEmitter")):
             able.add(name)

@@ -233,7 +233,7 @@ def test_what_external_takes():
 
 @pytest.mark.parametrize("scale", ["[100, 0]", "[7, 7]"])
 def test_a_reversed_objective_range_is_refused_before_anything_is_spent(capsys, here, scale):
-    words = "External.objective_range = "
+    words = "objective_range = "
     conf = here / "conf/domain/there.yaml"
     batch = ask_rows(capsys, "domain=there", *RECIPE)
     (run,) = map(str, Path("runs/there").iterdir())

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+_WRITTEN = ("experiments/results", "docs")  # by studies, from the root of the checkout
+
 
 class Processor(NamedTuple):
     name: str
@@ -49,13 +51,15 @@ def commit(mark_changes: bool = True) -> str | None:
     """Returns the commit that this package is run from; None where it is not run from a checkout of its own.
 
     Args:
-        mark_changes: append "+dirty" where tracked files differ from the commit.
+        mark_changes: append "+dirty" where tracked files differ from the commit, but for kept tables and pages, which studies
+            write themselves.
     """
     package = Path(__file__).parents[1]
     if _git(package, "ls-files", "--error-unmatch", "types.py") is None:
         return None  # installed, perhaps inside another project's checkout
     head = _git(package, "rev-parse", "HEAD")
-    changed = mark_changes and head and _git(package, "status", "--porcelain", "--untracked-files=no")
+    code = (":(top)", *(f":(top,exclude){folder}" for folder in _WRITTEN))
+    changed = mark_changes and head and _git(package, "status", "--porcelain", "--untracked-files=no", "--", *code)
     return f"{head}+dirty" if changed else head
 
 

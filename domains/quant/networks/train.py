@@ -57,9 +57,8 @@ def write(network: Network, path: Path, dtype: type = np.float32) -> None:
     """
     columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path, **{f"{kind}{i}": np.asarray(x, dtype) for kind, several in columns.items() for i, x in enumerate(several)}
-    )  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {f"{kind}{i}": np.asarray(x, dtype) for kind, xs in columns.items() for i, x in enumerate(xs)}
+    np.savez_compressed(path, **arrays)
 
 
 def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:

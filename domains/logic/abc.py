@@ -102,6 +102,8 @@ def circuit(name: str) -> Circuit:
         raise UserError(
             f"{name!r} is no circuit that ABC can read", f"give a BLIF, AIGER or Verilog file; it says: {_last(printed)}"
         )
+    if found_open := re.search(r"Constant-0 drivers added to (\d+) non-driven nets", printed):
+        raise UserError(f"{name!r} has nets that nothing drives ({found_open[1]})", "give each net a gate, or make it an input")
     if int(counts[3]):
         raise UserError(f"{name!r} has {counts[3]} latches", "give a combinational circuit: results are proved equal by cec")
     return found

@@ -134,4 +134,6 @@ def _reference(circuit: str, mapping: str, seconds: float) -> abc.Result:
     (result,) = _results(circuit, [abc.RESYN2], mapping, seconds)
     if result.reason:
         raise UserError(f"resyn2 fails on {circuit!r}: {result.reason}", "give another circuit, or a larger domain.seconds")
+    if result.area * result.depth == 0:
+        raise UserError(f"{circuit!r} has no gates, so there is nothing to minimise", "give a circuit with gates")
     return result

@@ -154,7 +154,7 @@ class QuantumCircuits:
         circuit, qubits = qasm.read(self.circuit)
         if qubits != self.task.qubits:
             raise UserError(f"{self.circuit} has {qubits} qubits, and the task {self.task.qubits}", "give a circuit of as many")
-        return gates.encode(circuit, self.slots, qubits, self.kinds)
+        return gates.encode(qasm.after_start(circuit, qubits, self.task.start), self.slots, qubits, self.kinds)
 
 
 @partial(jax.jit, static_argnums=0)

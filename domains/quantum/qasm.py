@@ -100,6 +100,29 @@ def parse(text: str, name: str = "the text") -> tuple[Circuits, int]:
     return circuit, qubits
 
 
+def after_start(circuit: Circuits, qubits: int, start: int) -> Circuits:
+    """Returns what a circuit from |0...0> does after the basis state that a task begins with.
+
+    Args:
+        circuit: [S], as read.
+        qubits: n.
+        start: the basis state; ``write`` puts its x gates first.
+
+    Returns:
+        The circuit without x gates that only make the start; on a qubit where it has none, an x that takes it back comes first.
+    """
+    flipped = {qubit for qubit in range(qubits) if start >> (qubits - 1 - qubit) & 1}
+    kept, touched, rx = [], set(), KINDS.index("rx")
+    for kind, target, control, angle in zip(*circuit, strict=True):
+        if kind == rx and math.isclose(angle, math.pi) and target in flipped - touched:
+            flipped.remove(target)
+            continue
+        kept.append((kind, target, control, angle))
+        touched |= {target, control} if CONTROLLED[kind] else {target}
+    rows = [(rx, qubit, qubit + 1, math.pi) for qubit in sorted(flipped)] + kept
+    return Circuits(*(np.array(column) for column in zip(*rows, strict=True))) if rows else _empty()
+
+
 def _gate(statement: str, register: str, name: str) -> tuple[int, int, int, float]:
     found = _GATE.fullmatch(statement)
     wires = [_QUBIT.fullmatch(wire.strip()) for wire in found[3].split(",")] if found else []

@@ -70,7 +70,8 @@ class Walker:
             raise UserError(f"{numbers}, noise {self.noise}", "type at least 1, 1, 1, 0 and 0")
         if self.task != "uni" and self._robot.planar:
             raise UserError(
-                f"a {self.robot} walks in a plane, and task={self.task} asks for places on the floor", "type robot=ant"
+                f"a {self.robot} walks in a plane, and task={self.task} asks for places on the floor",
+                f"type domain=ant_{self.task}",
             )
         if self.episodes > 1 and self.noise == 0:
             raise UserError(f"{self.episodes} episodes from one start are all the same", "type noise=1 too")

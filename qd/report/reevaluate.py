@@ -88,6 +88,7 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{len(losses):,} elites, each evaluated {result['times']} times more"]
     titles = {"qd_score": "QD score", "coverage": "coverage, %", "best": "best objective", "mean": "mean objective"}
     lines += [f"{titles[name]:15} {_number(before[name])} archived, {_number(after[name])} corrected" for name in _FIGURES]
+    lines.append("corrected figures are of the elites that keep a cell: where two fall into one, the better stays")
     if np.isfinite(losses).any():
         lines.append(f"an elite loses   {np.nanmedian(losses):.4g} (median), {np.nanmax(losses):.4g} at the most")
     if failed:

@@ -229,7 +229,7 @@ def test_a_renderer_that_cannot_draw_is_none(monkeypatch):
     ("settings", "message"),
     [
         ({"robot": "walker"}, "unknown robot 'walker'.*walker2d"),
-        ({"task": "omni"}, "walks in a plane.*type robot=ant"),
+        ({"task": "omni"}, "walks in a plane.*type domain=ant_omni"),
         ({"task": "unni"}, "unknown task 'unni'"),
         ({"engine": "mujocu"}, "unknown engine 'mujocu'.*mujoco"),
         ({"episodes": 2}, "all the same; type noise=1"),

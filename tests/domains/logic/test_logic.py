@@ -9,6 +9,7 @@ import pytest
 from domains.logic import abc, tables
 from domains.logic.domain import Recipes
 from qd import keys, remote
+from qd.support.errors import UserError
 
 abc_there = pytest.mark.skipif(
     shutil.which("berkeley-abc") is None and shutil.which("abc") is None,
@@ -84,6 +85,8 @@ def test_constant_outputs_and_wires_are_mapped_to_gates(tmp_path):
     (tmp_path / "own.v").write_text(verilog + "assign w = a & ~a;\nendmodule\n")
     results = [abc.run(abc.circuit(name), [abc.RESYN2], "gates", 60)[0] for name in (str(tmp_path / "own.v"), "random2")]
     assert [result.reason for result in results] == ["", ""] and all(result.depth >= 0 for result in results)
+    with pytest.raises(UserError, match="no gates, so there is nothing to minimise"):
+        _ = Recipes(str(tmp_path / "own.v")).reference
 
 
 @abc_there
@@ -113,6 +116,7 @@ def test_workers_find_the_same(domain):
         ({"circuit": "random30"}, "30 inputs; type 2 to 10"),
         ({"circuit": "none.blif"}, "cannot be read: No such file"),
         ({"circuit": "bad.blif"}, "no circuit that ABC can read"),
+        ({"circuit": "open.blif"}, r"nets that nothing drives \(1\); give each net a gate"),
         ({"circuit": "latch.blif"}, "1 latches; give a combinational circuit"),
         ({"commands": ("balanze",)}, "ABC has no command 'balanze'"),
         ({"commands": ("balance > file",)}, "no command of a recipe"),
@@ -123,6 +127,7 @@ def test_workers_find_the_same(domain):
 def test_what_cannot_be(settings, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.blif").write_text("hello\n")
+    (tmp_path / "open.blif").write_text(".model t\n.inputs a\n.outputs y\n.names a z y\n11 1\n.end\n")
     (tmp_path / "latch.blif").write_text(".model m\n.inputs a\n.outputs y\n.latch a y 0\n.end\n")
     began = time.process_time()
     with pytest.raises(ValueError, match=message):

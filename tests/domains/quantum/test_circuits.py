@@ -119,8 +119,27 @@ def test_a_circuit_of_ones_own_is_among_the_initial_ones(tmp_path):
     path.write_text('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q; // two\nry(-pi/2) q[1];\ncx q[0], q[1];\n')
     domain = QuantumCircuits(Molecule("h2_2"), slots=6, steps=0, circuit=str(path))
     first = gates.decode(domain.sample(keys.new(0), 3), 2)
-    assert [KINDS[kind] for kind in np.asarray(first.kind)[0]] == ["ry", "cx"] + ["none"] * 4
-    assert abs(float(first.angle[0, 0]) + np.pi / 2) < 1e-6
+    assert [KINDS[kind] for kind in np.asarray(first.kind)[0]] == ["rx", "rx", "ry", "cx", "none", "none"]  # from |00>
+    assert abs(float(first.angle[0, 2]) + np.pi / 2) < 1e-6
+
+
+def test_a_circuit_of_ones_own_begins_with_zeros(tmp_path):
+    """Molecules begin with another state: x gates of an exported file are that state, a file without them takes it back."""
+    path, start = tmp_path / "own.qasm", Molecule("h2_4").start
+    rows = circuit(("ry", 0, 1, 0.3), ("cx", 1, 0, 0.0), ("rz", 2, 1, 0.5))
+    for text, written in ((qasm.write(rows, 4, start), start), (qasm.write(rows, 4), 0)):
+        path.write_text(text)
+        domain = QuantumCircuits(Molecule("h2_4"), slots=8, steps=0, circuit=str(path))
+        own = Circuits(*(np.asarray(column)[0] for column in gates.decode(domain.sample(keys.new(0), 1), 4)))
+        theirs = Circuits(*(np.concatenate(pair) for pair in zip(_flips(written), rows, strict=True)))
+        ours = Circuits(*(np.concatenate(pair) for pair in zip(_flips(start), own, strict=True)))
+        assert abs(np.vdot(state_by_products(ours, 4), state_by_products(theirs, 4))) > 1 - 1e-6
+
+
+def _flips(start):
+    return circuit(
+        *((("rx", qubit, (qubit + 1) % 4, np.pi)) for qubit in range(4) if start >> (3 - qubit) & 1), ("rz", 0, 1, 0.0)
+    )
 
 
 HEAD = "OPENQASM 3.0;\nqubit[2] q;\n"

@@ -37,6 +37,7 @@ KEPT = {  # folder -> the study that wrote it
     "programs_sandbox_cost": "programs.sandbox_cost",
     "reproduce": "reproduce", "seeds": "benchmarks.seeds", "stax": "sparse.study",
     "stax_sight": "sparse.sight", "walkers_damage": "walkers.damage", "walkers_learning": "walkers.learning",
+    "walkers_qdax": "walkers.beside_qdax",
     "walkers_speed": "walkers.speed",
 }  # fmt: skip
 KEYS = list(product(("a", "b"), ("ours", "theirs"), range(3)))

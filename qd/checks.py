@@ -81,6 +81,12 @@ def objective_range(domain: Domain) -> None:
     traits = abilities.of_domain(domain)
     for k, pair in enumerate(traits.objective_ranges or ()):
         archives.check_pair(f"{_name(domain)}.objective_range[{k}]", pair)
+    pairs, given = traits.objective_ranges or (), traits.objective_names
+    if given is not None and len(given) != max(len(pairs), 1):
+        raise UserError(
+            f"{_name(domain)}.objective_names has {len(given)} names, and there are {max(len(pairs), 1)} objectives",
+            "state a name for each pair of objective_range",
+        )
     scale = traits.objective_range
     if scale is not None:
         archives.check_pair(f"{_name(domain)}.objective_range", scale)

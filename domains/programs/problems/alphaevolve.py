@@ -10,14 +10,10 @@ with such attributes. Experiments, their settings and the service are not read.
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from domains.programs.code import imports
 from domains.programs.problem import Score
-from domains.programs.sandbox.limits import Execution
-from qd.support.conf import ExistingFile
-from qd.support.errors import UserError
+from domains.programs.problems.own import JudgedByFile
 
 DRIVER = """
 import importlib.util
@@ -43,40 +39,15 @@ result = {
 
 
 @dataclass(frozen=True)
-class AlphaEvolve:
+class AlphaEvolve(JudgedByFile):
     """One of its metrics is the objective; others may be features."""
 
-    evaluator: ExistingFile  # path of the file with the function; its folder can be read
-    program: ExistingFile  # path of the first program
-    task: str  # in words, for prompts
+    driver: ClassVar[str] = DRIVER
+
     objective: str  # name of a metric
     features: tuple[str, ...] = ()  # names of metrics
     objective_range: tuple[float, float] | None = None
     failure: float | None = -1e12  # a score that stands for a program that failed; None: there is none
-    function: str = "evaluate"
-    language: str = "python"
-
-    def __post_init__(self) -> None:
-        for name in ("evaluator", "program"):
-            if not Path(getattr(self, name)).is_file():
-                raise UserError(f"domain.problem.{name}={getattr(self, name)} is no file", f"type domain.problem.{name}=FILE")
-
-    @property
-    def statement(self) -> str:
-        """The task in words."""
-        return self.task
-
-    @property
-    def initial(self) -> tuple[str, ...]:
-        """The first program."""
-        return (Path(self.program).read_text(encoding="utf-8"),)
-
-    def job(self, source: str) -> Execution:
-        """Calls the function; arguments as in ``Problem``."""
-        path = Path(self.evaluator).resolve()
-        inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
-        packages = imports(path.read_text(encoding="utf-8")) + imports(self.initial[0])
-        return Execution("", DRIVER, inputs, folders=(str(path.parent),), packages=packages)
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.

@@ -7,9 +7,9 @@ An executable is called with the path of the program as last argument and prints
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from domains.programs.code import imports
 from domains.programs.problem import Score, read_score
@@ -38,16 +38,16 @@ result = getattr(load("evaluator", evaluator), function)(path)
 
 
 @dataclass(frozen=True)
-class Evaluator:
-    """A Python function of the user: path of the program -> {objective, features, words}."""
+class JudgedByFile:
+    """A first program, and a Python file with a function that judges programs; ``driver`` calls it in the sandbox."""
 
-    evaluator: ExistingFile  # path of evaluator.py; its folder can be read
+    driver: ClassVar[str]
+
+    evaluator: ExistingFile  # path of the file with the function; its folder can be read
     program: ExistingFile  # path of the first program
     task: str  # in words, for prompts
-    features: tuple[str, ...] = ()
-    objective_range: tuple[float, float] | None = None
-    function: str = "evaluate"
-    language: str = "python"
+    function: str = field(default="evaluate", kw_only=True)
+    language: str = field(default="python", kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("evaluator", "program"):
@@ -65,11 +65,21 @@ class Evaluator:
         return (Path(self.program).read_text(encoding="utf-8"),)
 
     def job(self, source: str) -> Execution:
-        """Calls the evaluator; arguments as in ``Problem``."""
+        """Calls the function; arguments as in ``Problem``."""
         path = Path(self.evaluator).resolve()
         inputs = {"program": source, "evaluator": str(path), "function": self.function, "name": Path(self.program).name}
         packages = imports(path.read_text(encoding="utf-8")) + imports(self.initial[0])
-        return Execution("", DRIVER, inputs, folders=(str(path.parent),), packages=packages)
+        return Execution("", self.driver, inputs, folders=(str(path.parent),), packages=packages)
+
+
+@dataclass(frozen=True)
+class Evaluator(JudgedByFile):
+    """A Python function of the user: path of the program -> {objective, features, words}."""
+
+    driver: ClassVar[str] = DRIVER
+
+    features: tuple[str, ...] = ()
+    objective_range: tuple[float, float] | None = None
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("mujoco.mjx", reason="needs mujoco-mjx")
 pytest.importorskip("gymnasium", reason="needs the extra 'walkers'")
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[3]
 QUICKLY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CASE = """
 from dataclasses import replace

@@ -163,7 +163,10 @@ def test_a_layout_names_every_parameter_and_flattens_back():
 
 
 def test_flax_computes_the_same_from_the_same_vector():
-    linen, flat = pytest.importorskip("flax.linen", reason="flax is not installed"), pytest.importorskip("jax.flatten_util")
+    linen, flat = (
+        pytest.importorskip("flax.linen", reason="needs flax, of the extra 'qwix'"),
+        pytest.importorskip("jax.flatten_util"),
+    )
     import jax
 
     class Net(linen.Module):

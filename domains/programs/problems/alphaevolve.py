@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from domains.programs.problem import Score
 from domains.programs.problems.own import JudgedByFile
+from qd.support.conf import ExistingFile
 
 DRIVER = """
 import importlib.util
@@ -44,10 +45,15 @@ class AlphaEvolve(JudgedByFile):
 
     driver: ClassVar[str] = DRIVER
 
+    evaluator: ExistingFile
+    program: ExistingFile
+    task: str
     objective: str  # name of a metric
     features: tuple[str, ...] = ()  # names of metrics
     objective_range: tuple[float, float] | None = None
     failure: float | None = -1e12  # a score that stands for a program that failed; None: there is none
+    function: str = "evaluate"
+    language: str = "python"
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.

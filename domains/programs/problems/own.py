@@ -7,7 +7,7 @@ An executable is called with the path of the program as last argument and prints
 """
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,17 +37,14 @@ result = getattr(load("evaluator", evaluator), function)(path)
 """
 
 
-@dataclass(frozen=True)
 class JudgedByFile:
     """A first program, and a Python file with a function that judges programs; ``driver`` calls it in the sandbox."""
 
     driver: ClassVar[str]
-
     evaluator: ExistingFile  # path of the file with the function; its folder can be read
     program: ExistingFile  # path of the first program
     task: str  # in words, for prompts
-    function: str = field(default="evaluate", kw_only=True)
-    language: str = field(default="python", kw_only=True)
+    function: str
 
     def __post_init__(self) -> None:
         for name in ("evaluator", "program"):
@@ -78,8 +75,13 @@ class Evaluator(JudgedByFile):
 
     driver: ClassVar[str] = DRIVER
 
+    evaluator: ExistingFile
+    program: ExistingFile
+    task: str
     features: tuple[str, ...] = ()
     objective_range: tuple[float, float] | None = None
+    function: str = "evaluate"
+    language: str = "python"
 
     def score(self, value: Any) -> Score:
         """Reads what it returned.

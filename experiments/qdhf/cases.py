@@ -131,6 +131,15 @@ def _maze() -> QDHFTask:
     return QDHFTask(Maze(points=25, controller=Mlp(hidden=(8,))), truth, ("trace",), 50, 0.2, 100, 100, 200, (25, 25), (12, 12))
 
 
+def _published_maze() -> QDHFTask:
+    """The maze as QDHF ran it: 200,000 evaluations, a grid of 50 x 50, the place at each of 250 steps as features."""
+    from domains.maze import Maze
+    from domains.maze.controller import Mlp
+
+    truth = Select("position", ((0, 1), (0, 1)))
+    return QDHFTask(Maze(points=250, controller=Mlp(hidden=(8,))), truth, ("trace",), 500, 0.2, 1000, 200, 200)
+
+
 def _images() -> QDHFTask:
     from domains.images import Pictures
 
@@ -143,7 +152,13 @@ def _digits() -> QDHFTask:
     return QDHFTask(Digits(), Select("look", ((0, 1), (0, 1))), ("pixels",), 64, 0.2, 200, 100, 200, (25, 25), (12, 12))
 
 
-_TASKS: dict[str, Callable[[], QDHFTask]] = {"arm": _arm, "maze": _maze, "images": _images, "digits": _digits}
+_TASKS: dict[str, Callable[[], QDHFTask]] = {
+    "arm": _arm,
+    "maze": _maze,
+    "published maze": _published_maze,
+    "images": _images,
+    "digits": _digits,
+}
 
 
 # "wide": the prior is that directions of large variance matter most; "now": the defaults of today, with room beyond the elites

@@ -14,6 +14,7 @@ class PlanEntry(NamedTuple):
 
 _NEIGHBOURS = ("truth", "paper", "ours", "ours uniform", "pca", "autoencoder", "random", "ours shuffled")
 _LEARNERS = ("paper", "ours uniform", "ours")
+_PUBLISHED_MAZE = ("truth", "paper", "ours now", "truth turned 15", "pca", "random", "ours shuffled", "ours", "autoencoder")
 Plan = tuple[PlanEntry, ...]
 
 ANSWERS = (50, 100, 200, 400, 1000)
@@ -54,6 +55,7 @@ PLAN: Plan = (
     *_curves("images", (400,), FLIPS),
     *_curves("arm", (50, 100, 400), (0.1, 0.3, 0.5)),
     *(PlanEntry(task, 200, 0.0, ("ours now",)) for task in ("arm", "maze", "images", "digits")),
+    PlanEntry("published maze", 200, 0.0, _PUBLISHED_MAZE),
 )
 QUICK: Plan = (
     PlanEntry("arm-quick", 40, 0.0, ("truth", "paper", "ours", "pca")),

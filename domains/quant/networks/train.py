@@ -61,7 +61,9 @@ def write(network: Network, path: Path, dtype: type = np.float32) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0) -> Network:
+def train_network(
+    name: str, form: ResNet, epochs: int, batch: int, peak: float, seed: int = 0, images: data.Images | None = None
+) -> Network:
     """Returns a trained network, with batch norm folded into its kernels and biases.
 
     Args:
@@ -71,6 +73,7 @@ def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float,
         batch: images a step.
         peak: the highest learning rate of the cycle (Smith 2018).
         seed: of initial weights, order, flips and shifts.
+        images: to train on; None: those of the form's data.
 
     Returns:
         The network, float32.
@@ -78,7 +81,7 @@ def train_network(name: str, form: ResNet, epochs: int, batch: int, peak: float,
     Raises:
         ValueError: the images are missing or damaged on this machine.
     """
-    images = data.load(form.data, "train")
+    images = images or data.load(form.data, "train")
     params, running = _initial(form, seed)
     steps = epochs * (len(images.labels) // batch)
     rate = optax.cosine_onecycle_schedule(steps, peak, pct_start=0.25)

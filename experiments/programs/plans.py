@@ -5,29 +5,33 @@
 A case is one of the 30 tasks; each method begins with a function that returns nothing and has ``calls`` replies of the
 model, not one more: what a method would ask beyond them is not answered. *solved*: 1 where the program that is the best
 on the public cases, the oldest of equals, passes all hidden cases; *any*: 1 where some program passes them. *hidden*: the
-share of hidden cases that it passes; *public* likewise. *vendi*: effective number of different programs (Vendi score of
+share of hidden cases that it passes; *public* likewise. *each*: the share of programs that pass all hidden cases, what one
+program is worth; *gain*: *any* minus that (the paper's pass@k - pass@1). *cut*: replies that end within a block of code.
+*vendi*: effective number of different programs (Vendi score of
 their syntax vectors) among the first ``COMPARED`` that could be read, *ideas* the same over embeddings of MiniLM, where
 its weights are there. The case *all tasks* has each method's mean over the tasks that all methods have, a task being one
-sample; its differences are paired by task. ``first`` is what two cores can do in an hour: 10 tasks (every third), 8
-calls, short replies, the small model, and PlanSearch without criticism and pseudocode, which would leave it one program.
-``full`` is the whole comparison. Replies are stored in runs/programs.sqlite: a study that was cut off goes on call by
-call.
+sample; its differences are paired by task, and *vendi with gain* and *ideas with gain* are rank correlations over tasks.
+``first`` is what two cores can do in two hours: 8 calls, replies of middle length, the small model, and PlanSearch without
+criticism and pseudocode, which would leave it one program. ``full`` is the whole comparison. ``AT_ONCE`` runs share one
+server, which answers as many calls at a time: a reply of its own costs the processor nearly twice as much. Replies are
+stored in runs/programs.sqlite: a study that was cut off goes on call by call.
 """
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from domains.programs import Programs, measures, objects
 from domains.programs.code import fault_of
 from domains.programs.problems.cases import CASES
 from domains.programs.problems.synthesis import Synthesis
-from experiments import command, study
+from experiments import command, origin, study
 from experiments.command import Names
 from experiments.programs.searches import SCRIPTED, best, played
 from qd import diversity, keys
@@ -43,15 +47,16 @@ METHODS = {
 }
 BUDGETS = {  # model, calls, seeds, tasks, tokens of a reply
     "quick": ("scripted", 12, 1, 2, 400),
-    "first": ("local_small", 8, 1, 6, 160),
+    "first": ("local_small", 8, 2, 30, 256),
     "full": ("local", 20, 5, 30, 600),
 }
-PATIENT = ["lm.limits.timeout=3600", "lm.limits.deadline=7200", "lm.server.slots=4"]  # the methods of a task share the server
+AT_ONCE = 8  # runs, and slots of the server that they share
+PATIENT = ["lm.limits.timeout=3600", "lm.limits.deadline=7200", f"lm.server.slots={AT_ONCE}"]
 PATIENT += ["sandbox.limits.seconds=60", "sandbox.limits.wall=120"]
 SHORT = {
     "PlanSearch": ["emitter.criticism=false", "emitter.pseudocode=false", "emitter.count=3", "emitter.batch_size=3"]
 }  # below 15 calls
-METRICS = ("solved", "any", "hidden", "public", "vendi", "ideas", "programs", "failed", "calls")
+METRICS = ("solved", "any", "each", "gain", "hidden", "public", "vendi", "ideas", "programs", "failed", "cut", "calls")
 COMPARED = 3
 ALL = "all tasks"
 
@@ -88,14 +93,15 @@ def main(
     always = ["domain=synthesis", "domain_defaults.batch_size=2", f"sandbox={sandbox}", "domain.folder=null"]
     always += SCRIPTED if model == "scripted" else local
     todo = ((case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS)
-    for (case, seed), keys_of_task in groupby(study.missing(runs, todo), lambda key: (key[0], key[2])):
-        names = [method for _, method, _ in keys_of_task]
-        own = [[*METHODS[name], *(SHORT.get(name, []) if n < 15 else [])] for name in names]
-        parts = [assemble(load([*always, *words, f"domain.problem.task={plan[case]}", f"seed={seed}"])) for words in own]
-        with ThreadPoolExecutor(len(names)) as threads:  # the methods of a task at the same time
-            played_parts = list(threads.map(lambda each, seed=seed: play(each, seed, n), parts))
-        for name, metrics in zip(names, played_parts, strict=True):
-            study.add(runs, case, name, seed, metrics, METRICS)
+    left, parts = list(study.missing(runs, todo)), []
+    for case, method, seed in left:
+        own = [*METHODS[method], *(SHORT.get(method, []) if n < 15 else [])]
+        parts.append(assemble(load([*always, *own, f"domain.problem.task={plan[case]}", f"seed={seed}"])))
+    origin.of_running()  # now: like settings it reads syntax trees, which Python 3.11 does not do in several threads
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        played_parts = threads.map(lambda each, key: play(each, key[2], n), parts, left)
+        for key, metrics in zip(left, played_parts, strict=True):
+            study.add(runs, *key, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
 
 
@@ -103,7 +109,7 @@ class Capped:
     """A client that answers so many prompts, and no more."""
 
     def __init__(self, lm: Any, calls: int) -> None:
-        self.lm, self.calls, self.used = lm, calls, 0
+        self.lm, self.calls, self.used, self.cut = lm, calls, 0, 0
         self._lock = threading.Lock()
 
     def __call__(self, prompts: list[str], *, sample: Any = 0, **options: Any) -> list[str | None]:
@@ -122,6 +128,8 @@ class Capped:
             self.used += room
         numbers = sample if isinstance(sample, int) else list(sample)[:room]
         answers = self.lm(prompts[:room], sample=numbers, **options) if room else []
+        with self._lock:
+            self.cut += sum((answer or "").count("```") % 2 for answer in answers)
         return [*answers, *[None] * (len(prompts) - room)]
 
 
@@ -149,6 +157,7 @@ def play(components: Components, seed: int, calls: int) -> dict[str, float]:
     answered = [i for i, source in enumerate(sources) if fault_of(source) != "the model returned nothing"]
     sources, objective = [sources[i] for i in answered], objective[answered]
     metrics = {"programs": float(len(sources)), "failed": float(np.isnan(objective).sum()), "calls": float(capped.used)}
+    metrics["cut"] = float(capped.cut)
     metrics |= judge(domain, sources, objective) | spread(sources)
     lm.close()
     return metrics
@@ -165,11 +174,11 @@ def judge(domain: Programs, sources: list[str], objective: np.ndarray) -> dict[s
     held = domain.held_out
     assert held is not None
     if np.isnan(objective).all():
-        return {"solved": 0.0, "any": 0.0, "hidden": 0.0, "public": 0.0}
+        return dict.fromkeys(("solved", "any", "each", "gain", "hidden", "public"), 0.0)
     hidden = np.nan_to_num(held.evaluate(keys.split(keys.new(0), len(sources)), objects(sources)).objective)
-    i = best(objective)
-    solved, found = float(hidden[i] == 1), float((hidden == 1).any())
-    return {"solved": solved, "any": found, "hidden": float(hidden[i]), "public": float(objective[i])}
+    i, passes = best(objective), hidden == 1
+    metrics = {"solved": passes[i], "any": passes.any(), "each": passes.mean(), "gain": passes.any() - passes.mean()}
+    return {name: float(value) for name, value in metrics.items()} | {"hidden": float(hidden[i]), "public": float(objective[i])}
 
 
 def spread(sources: list[str]) -> dict[str, float]:
@@ -199,29 +208,52 @@ def _minilm() -> Any:
 
 
 def rows(runs: Runs) -> list[Row]:
-    """Returns means over seeds of each task, means over tasks, and their differences from repeated sampling."""
+    """Returns means over seeds of each task, means over tasks, their differences from repeated sampling, correlations."""
     whole = over_tasks(runs)
     pairs = [(case, name, "sampling") for case in study.cases(whole) for name in METHODS if name != "sampling"]
     return [
         *summary(whole, "mean"),
-        *study.differences(whole, pairs, ("solved", "any", "hidden", "vendi")),
+        *study.differences(whole, pairs, ("solved", "any", "each", "gain", "hidden", "vendi", "ideas")),
+        *correlations(whole),
         *summary(runs, "mean"),
     ]
 
 
 def over_tasks(runs: Runs) -> Runs:
-    """Returns runs of the case ``ALL``: the means over seeds of the tasks that all methods have, a task's number as seed."""
+    """Returns runs of the case ``ALL``, a task's number as seed: each task's means over the seeds that all methods have."""
     whole = Runs(Path())
     kinds = dict.fromkeys(case.partition(", ")[2] for case in study.cases(runs))
     for kind in kinds:
         for number, task in enumerate(CASES):
             case = f"{task}, {kind}"
-            if all(runs.column(case, method, "solved") for method in METHODS):
-                for method in METHODS:
-                    columns = {name: list(runs.column(case, method, name).values()) for name in METRICS}
-                    means = {name: float(np.mean(values)) for name, values in columns.items() if values}
-                    whole.records[f"{ALL}, {kind}", method, number] = means
+            seeds = set.intersection(*(set(runs.column(case, method, "solved")) for method in METHODS))
+            for method in METHODS if seeds else ():
+                columns = {name: runs.column(case, method, name) for name in METRICS}
+                values = {name: [column[seed] for seed in seeds & column.keys()] for name, column in columns.items()}
+                means = {name: float(np.mean(value)) for name, value in values.items() if value}
+                whole.records[f"{ALL}, {kind}", method, number] = means
     return whole
+
+
+def correlations(whole: Runs) -> list[Row]:
+    """Returns the rank correlation over tasks of diversity with gain, by method; none where one of them is constant.
+
+    The interval is that of Fisher's z with the variance of Bonett and Wright (2000, https://doi.org/10.1007/BF02294183).
+
+    Args:
+        whole: of ``over_tasks``.
+    """
+    table = []
+    for case, method, name in product(study.cases(whole), METHODS, ("vendi", "ideas")):
+        diversities, gains = whole.column(case, method, name), whole.column(case, method, "gain")
+        tasks = sorted(diversities.keys() & gains.keys())
+        x, y = ([column[task] for task in tasks] for column in (diversities, gains))
+        if len(tasks) > 3 and np.ptp(x) and np.ptp(y):
+            r = float(spearmanr(x, y).statistic)
+            width = 1.96 * np.sqrt((1 + r * r / 2) / (len(tasks) - 3))
+            z = np.arctanh(np.clip(r, -0.999999, 0.999999))
+            table.append(Row(case, method, f"{name} with gain", r, *np.tanh([z - width, z + width]).tolist(), len(tasks)))
+    return table
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# ribs 0.12.0 with torch 2.15.0 (the download is several gigabytes), CPU. Guess: `DiscountModelManager.inference(measures,
+# ribs 0.12.0 with torch 2.14.1 (the download is several gigabytes), CPU. Guess: `DiscountModelManager.inference(measures,
 # batch_size=n)` returns one discount for each measure and only limits how many go through the model at once, as documented.
 # Observed: only the last chunk comes back: 10 measures in chunks of 4 give 2 values, those of measures 8 and 9. Without
 # `batch_size`, and in chunks that hold everything, all 10 come. Why it matters: nothing is raised, and two values broadcast
 # against two elites, or one against all, go on as numbers. The archive of the same package never gives `batch_size`.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/env" && "$work/env/bin/pip" install -q ribs==0.12.0 torch==2.15.0 numpy==2.4.6
+python3 -m venv "$work/env" && "$work/env/bin/pip" install -q ribs==0.12.0 torch==2.14.1 numpy==2.4.6
 "$work/env/bin/python" - <<'PYTHON'
 import numpy as np
 import ribs

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from experiments.pages import numbers, plans, rest
 from experiments.pages import study as pages
 from qd.report import table
 from qd.report.table import Row
@@ -26,12 +27,12 @@ def page(tmp_path, monkeypatch):
     runs = table.Runs(tmp_path / "mine" / "runs.jsonl")
     for seed, (score, until) in enumerate([(4.0, 50), (5.0, 120), (7.0, 200)]):
         runs.add("arm, 200 evaluations", "ours", seed, {"score": score, "until": until})
-    monkeypatch.setattr(pages, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "HERE", tmp_path)
-    for cached in (pages._rows, pages._runs):
+    monkeypatch.setattr(numbers, "RESULTS", tmp_path)
+    monkeypatch.setattr(plans, "HERE", tmp_path)
+    for cached in (numbers.rows, numbers.runs):
         cached.cache_clear()
     yield lambda plan, text: (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan)) and pages.written("p", text)
-    for cached in (pages._rows, pages._runs):
+    for cached in (numbers.rows, numbers.runs):
         cached.cache_clear()
 
 
@@ -73,6 +74,18 @@ def test_a_table_is_written_row_by_row_and_again_is_the_same(page):
         "| nobody |  |  |",
     ]
     assert page(plan, text) == text
+
+
+def test_rows_that_no_page_has_are_listed_with_a_metric_that_they_have(page):
+    text = page(
+        {"defaults": DEFAULTS, "tables": {"t": {"rest": "all"}}, "numbers": {"a": "[[form=.1]]"}},
+        "<!--a--><!--/--><!--t--><!--/-->",
+    )
+    assert "| arm, 200 evaluations | ours - b | 3 | 1.5 [-0.5, 3.5] (1, 1.5, 2), p 0.04 |" in text
+    assert "| ours | " not in text and "In the table alone: until." in text
+    assert (
+        rest.of_study("mine", {("arm, 200 evaluations", "ours", "until"), ("arm, 200 evaluations", "ours - b", "score")}) == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ examples: the folder ``examples`` of openevolve's repository; peer: the Python o
 the project's own config, a scripted model on loopback (or one of conf/lm) and so many calls; methods take turns, seed by
 seed. *best*: openevolve's combined score of the best program. *qd_score*: the sum of the best scores of the cells, of all
 programs that each side evaluated, on one map that neither side searches: length from 0.75 to 1.5 of the first program's in
-15 steps by distance of the syntax tree from 0 to 0.1 in 10; *coverage*: its cells that are filled. *evaluations*: programs
-that were run. *evaluations_per_s* and *evaluations_per_cpu_s*: those by the seconds of the whole command, imports, map and
-page included, by the clock and of the processor (``metered``; without the model's). *evaluator_ms*: what the evaluator alone
-costs the processor for a program of that run, in the same Python (``bare``); *loop_ms*: what the command costs beyond that,
-for a program. A case of 2 calls shows what the start and the end of a command cost. The data of ``symbolic_regression`` are
-not in its folder: its own generator writes the project for data of ours (``regression``).
+15 steps by distance of the syntax tree from 0 to 0.1 in 10; *coverage*: its cells that are filled. *ran*: different programs
+that ran to a score, by the calls. *evaluations*: programs that were run. *evaluations_per_s* and *evaluations_per_cpu_s*:
+those by the seconds of the whole command, imports, map and page included, by the clock and of the processor (``metered``;
+without the model's). *evaluator_ms*: what the evaluator alone costs the processor for a program of that run, in the same
+Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
+the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project
+for data of ours (``regression``). A model's replies have at most ``LONGEST`` tokens on both sides, and it answers four
+calls at a time; each side's calls differ, so that no reply is shared.
 """
 
 import subprocess
@@ -36,7 +38,8 @@ from qd.support.errors import UserError
 
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
-METRICS = ("best", "qd_score", "coverage", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
+LONGEST = 700  # tokens of a reply of a local model
+METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip
 LENGTH, DISTANCE, DIMS = (0.75, 1.5), (0.0, 0.1), (15, 10)  # of the map on which both are compared
 
@@ -109,14 +112,15 @@ def play(project: Path, method: str, seed: int, calls: int, peer: str, lm: str =
     if not peer:
         raise UserError("peer= names no Python with openevolve", "type peer=VENV/bin/python")
     with tempfile.TemporaryDirectory() as temporary, _model(lm) as url:
-        task = Task(project, Path(temporary), url, seed, calls)
+        task = Task(project, Path(temporary), url, seed, calls, 0 if lm == "scripted" else LONGEST)
         is_peer = method == "openevolve"
         played = contenders.openevolve(task, peer) if is_peer else contenders.ours(task, METHODS[method])
         alone = contenders.evaluator_alone(project, list(played.scores), peer if is_peer else sys.executable)
     n, wall, cpu = played.evaluations, played.meter.wall, played.meter.cpu
     times = {"wall_s": wall, "cpu_s": cpu, "evaluations_per_s": n / wall, "evaluations_per_cpu_s": n / cpu}
     times |= {"evaluator_ms": alone, "loop_ms": 1000 * cpu / n - alone}
-    return score(project, played) | {"evaluations": float(n)} | times
+    ran = (sum(map(np.isfinite, played.scores.values())) - 1) / calls  # without the first program
+    return score(project, played) | {"ran": float(ran), "evaluations": float(n)} | times
 
 
 def score(project: Path, played: Played) -> dict[str, float]:
@@ -146,7 +150,7 @@ def score(project: Path, played: Played) -> dict[str, float]:
 def _model(lm: str) -> Iterator[str]:
     """The model in a process of its own, so that its time is not ours."""
     if lm != "scripted":
-        yield Local(weights=lm, context=8192).start()
+        yield Local(weights=lm, context=12_288, slots=4).start()
         return
     child = subprocess.Popen([sys.executable, "-m", scripted.__name__], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

@@ -22,6 +22,7 @@ CONFIGS = {  # project -> its config
     "circle_packing": "config_phase_1.yaml",
     "symbolic_regression": "config.yaml",
 }
+_PATIENCE = 3600  # seconds for a call: a model on two cores is slow
 _ALONE = 24  # programs of a run on which the evaluator alone is timed
 
 
@@ -33,6 +34,7 @@ class Task(NamedTuple):
     url: str  # of the model
     seed: int
     calls: int  # of the model
+    longest: int = 0  # tokens of a reply; 0: as the project's config says
 
 
 class Played(NamedTuple):
@@ -53,7 +55,8 @@ def ours(task: Task, sandbox: str) -> Played:
     words = ["domain=openevolve", f"domain.project={task.project}", f"domain.config={config_of(task.project).name}"]
     words += [f"sandbox={sandbox}", "lm=custom", "lm.model=scripted", f"lm.base_url={task.url}", "lm.price.in=0"]
     words += ["lm.price.out=0", f"lm.cache={task.folder}/lm.sqlite", f"seed={task.seed}", f"budget={task.calls + 1}"]
-    words += ["console=off", "yes=true", "name=r", f"runs={task.folder}"]
+    words += ["console=off", "yes=true", "name=r", f"runs={task.folder}", f"domain.longest={task.longest}"]
+    words += [f"lm.limits.timeout={_PATIENCE}", f"lm.limits.deadline={_PATIENCE}"]
     with (task.folder / "log").open("w") as log:
         meter = metered([sys.executable, "-m", "qd", "run", *words], task.folder, log)
     if meter.status:
@@ -76,7 +79,8 @@ def openevolve(task: Task, peer: str) -> Played:
         peer: Python with openevolve.
     """
     config = yaml.safe_load(config_of(task.project).read_text(encoding="utf-8"))
-    config["llm"] = {"models": [{"name": "scripted", "weight": 1.0}], "api_base": task.url, "api_key": "none", "timeout": 600}
+    config["llm"] = {"models": [{"name": "scripted", "weight": 1.0}], "api_base": task.url, "api_key": "none"}
+    config["llm"] |= {"timeout": _PATIENCE} | ({"max_tokens": task.longest} if task.longest else {})
     config |= {"random_seed": task.seed, "checkpoint_interval": task.calls, "max_iterations": task.calls}
     trace = task.folder / "trace.jsonl"  # all programs: its database drops some
     config["evolution_trace"] = {"enabled": True, "include_code": True, "include_prompts": False, "output_path": str(trace)}

@@ -22,11 +22,11 @@ from experiments.qdaif.held_out import TICKS, Ruler, ruler
 from experiments.qdaif.scores import Lines, log_file, log_lines, score_text_log, write_log
 from qd import abilities, diversity, keys
 from qd.archives import HostElites
-from qd.config.compose import assemble, load
+from qd.config.compose import Components, assemble, load
 from qd.metrics import of_archive
 from qd.report.table import Row, Runs, summary
 from qd.search import run, start
-from qd.types import Search, State
+from qd.types import Batch, Search, State
 
 # Pools of ten: the paper's hold 100 of 2,000 texts, which of fewer than 100 would be all of them, that is random search.
 METHODS = {
@@ -97,7 +97,7 @@ def main(
     for case, method, seed in study.missing(runs, todo):
         cache = [] if model == "toy" else [f"lm.cache={answers}"]
         words = [f"domain={plan[case]}", f"lm={model}", *METHODS[method], *cache, "lm.folder=null"]
-        metrics, lines = play(words, seed, n, ruler(plan[case]))
+        metrics, lines = play(assemble(load([*words, f"seed={seed}"])), seed, n, ruler(plan[case]))
         write_log(log_file(folder, case, method, seed), lines)
         study.add(runs, case, method, seed, metrics | score_text_log(lines, TICKS[plan[case]], START), METRICS)
     study.report(folder, rows(runs), METRICS, 1, ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
@@ -106,11 +106,25 @@ def main(
         curves.savefig(folder / f"{case.replace(', ', '-').replace(' ', '_')}.png", dpi=110)
 
 
-def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) -> tuple[dict[str, float], Lines]:
+def begin(components: Components, seed: int) -> tuple[State, Batch]:
+    """Writes and judges the initial texts of a seed, the same for all methods.
+
+    Args:
+        components: of the run.
+        seed: of the run.
+
+    Returns:
+        The state and its first batch.
+    """
+    sample_key, key = keys.split(keys.new(seed))
+    return start(components.search, key, components.search.domain.sample(sample_key, START))
+
+
+def play(components: Components, seed: int, iterations: int, referee: Ruler | None) -> tuple[dict[str, float], Lines]:
     """Runs one method until its calls are used up.
 
     Args:
-        words: overrides of the run.
+        components: of the run.
         seed: of the run.
         iterations: of the method.
         referee: the held-out judge; None: not scored.
@@ -118,10 +132,8 @@ def play(words: list[str], seed: int, iterations: int, referee: Ruler | None) ->
     Returns:
         Metrics, and the log of its texts.
     """
-    components = assemble(load([*words, f"seed={seed}"]))
-    search, lm, domain = components.search, components.services[0], components.search.domain
-    sample_key, key = keys.split(keys.new(seed))
-    state, batch = start(search, key, domain.sample(sample_key, START))
+    search, lm = components.search, components.services[0]
+    state, batch = begin(components, seed)
     before, lines = _calls(lm), log_lines(batch, 0)
     most = iterations * (1 + 1 + len(search.descriptor.bounds))  # one to write, one for quality, one for each axis
     for state, batch in run(search, state, until=100 * most):

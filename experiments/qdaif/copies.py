@@ -1,0 +1,94 @@
+"""Does QDAIF win once near copies of earlier texts are rejected? With and without, beside fixed examples, at equal calls.
+
+    qd study qdaif.copies budget=quick|first [iterations=100] [seeds=3] [cases=opinions] ['methods=QDAIF,fixed few-shot']
+
+Methods, metrics and calls are those of ``experiments/qdaif/study.py``; a text that is written again is a call too. All rows
+are of one program, so that those of QDAIF and of fixed examples are run again here. The methods of a seed share one server,
+which answers ``AT_ONCE`` calls at a time: a call costs less, and replies repeat no longer bit for bit. Their 12 initial texts
+are the same: one run writes them before the others begin.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+from experiments import command, origin, study
+from experiments.command import Names
+from experiments.qdaif.held_out import TICKS, ruler
+from experiments.qdaif.scores import log_file, score_text_log, write_log
+from experiments.qdaif.study import METHODS as ALL
+from experiments.qdaif.study import METRICS, START, begin, play
+from qd.config.compose import Components, assemble, load
+from qd.report.table import Row, Runs, summary
+
+REJECTING = {  # a method that rejects copies -> what it rejects them in, and its rival that rejects them too
+    "QDAIF, no copies": ("QDAIF", "fixed few-shot, no copies"),
+    "QDAIF, no copies by vectors": ("QDAIF", "fixed few-shot, no copies"),
+    "fixed few-shot, no copies": ("fixed few-shot",),
+}
+METHODS = {name: ALL[name] for name in ("QDAIF", "fixed few-shot", *REJECTING)}
+CASES = ("opinions", "stories_genre")
+BUDGETS = {"quick": ("toy", 8, 2), "first": ("local", 100, 3)}  # model, iterations, seeds
+AT_ONCE = 5  # runs, and slots of the server that they share
+
+
+def main(
+    budget: Annotated[str, BUDGETS] = "first",
+    iterations: int = 0,
+    seeds: int = 0,
+    cases: Annotated[Names, CASES] = CASES[:1],
+    methods: Annotated[Names, METHODS] = (),
+    lm: str = "",
+    answers: str = "runs/qdaif.sqlite",
+    out: str = "",
+) -> None:
+    """Does the missing runs, seed by seed, then writes and prints the table.
+
+    Args:
+        budget: a name in BUDGETS.
+        iterations: of each run; 0: as the budget says.
+        seeds: number of seeds; 0: as the budget says.
+        cases: names of cases.
+        methods: empty: all.
+        lm: a name in conf/lm; empty: the budget's.
+        answers: file of stored answers of the language model.
+        out: folder of the results; empty: the default one.
+    """
+    model, n, several = BUDGETS[budget]
+    model, n = lm or model, iterations or n
+    folder = study.folder("qdaif_copies", budget, out)
+    runs = study.runs(folder)
+    plan = {f"{domain}, {n} iterations": domain for domain in cases}
+    todo = [(case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS]
+    always = [f"lm={model}", "lm.folder=null", *([] if model == "toy" else [f"lm.cache={answers}", *_shared()])]
+    left = list(study.missing(runs, todo))
+
+    def parts_of(case: str, method: str, seed: int) -> Components:
+        return assemble(load([f"domain={plan[case]}", *always, *METHODS[method], f"seed={seed}"]))
+
+    for case, seed in dict.fromkeys((case, seed) for case, _, seed in left):
+        first = parts_of(case, "QDAIF", seed)
+        begin(first, seed)
+        first.services[0].close()
+    parts, judges = [parts_of(*key) for key in left], {case: ruler(plan[case]) for case, _, _ in left}
+    origin.of_running()  # now: like settings it reads syntax trees, which Python 3.11 does not do in several threads
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        played = threads.map(lambda each, key: play(each, key[2], n, judges[key[0]]), parts, left)
+        for (case, method, seed), (metrics, lines) in zip(left, played, strict=True):
+            write_log(log_file(folder, case, method, seed), lines)
+            study.add(runs, case, method, seed, metrics | score_text_log(lines, TICKS[plan[case]], START), METRICS)
+    study.report(folder, rows(runs), METRICS, 1, ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
+
+
+def rows(runs: Runs) -> list[Row]:
+    """Returns means, and differences paired by seed: rejecting copies or not, QDAIF or fixed examples."""
+    pairs = [(case, name, other) for case in study.cases(runs) for name, others in REJECTING.items() for other in others]
+    pairs += [(case, "QDAIF", "fixed few-shot") for case in study.cases(runs)]
+    return [*summary(runs, "mean"), *study.differences(runs, pairs, ("qd_score", "finer_qd_score", "held_qd_score"))]
+
+
+def _shared() -> list[str]:
+    return [f"lm.server.slots={AT_ONCE}", "lm.limits.timeout=3600", "lm.limits.deadline=7200"]
+
+
+if __name__ == "__main__":
+    command.run()

@@ -26,7 +26,7 @@ KEPT = {  # folder -> the study that wrote it
     "eye_speed": "eye.speed", "first_map": "benchmarks.first_map",
     "generators": "benchmarks.generators", "gflownets": "objectives.gflownets", "lm_judges": "judges.accuracy",
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
-    "qdaif": "qdaif.study", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
+    "qdaif": "qdaif.study", "qdaif_ticks": "qdaif.ticks", "qdaif_unscaled": "qdaif.unscaled", "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
     "quant_diffusion": "quant.diffusion", "quant_diffusion_map": "quant.diffusion_map",
     "quant_forms": "quant.forms", "quant_objectives": "objectives.quantized",
     "quant_front": "quant.front",

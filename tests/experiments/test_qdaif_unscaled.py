@@ -36,6 +36,8 @@ def test_a_judge_without_a_scale_has_cells_of_its_own():
 def test_cells_of_the_paper_are_twenty_and_narrow_at_both_ends():
     borders = ticks.paper_ticks()
     assert len(borders) == 19 and borders == tuple(sorted(borders)) and borders[0] == 0.005 and borders[-1] == 0.995
-    scores = ticks.score(LINES, borders, start=2)  # at .9, .1, .95 and .12: three cells, of which one holds two texts
+    scores = ticks.score(
+        [line | {"calls": 0} for line in LINES], borders, start=2
+    )  # at .9, .1, .95 and .12: three cells, of which one holds two texts
     assert scores["paper_cells"] == 3 and scores["widest"] == 50
     assert scores["paper_qd_score"] == pytest.approx(0.5 + 0.9 + 0.6) and scores["start_qd_score"] == pytest.approx(0.5 + 0.6)

@@ -267,8 +267,9 @@ def _small() -> Network:
     """A small untrained network, for budget=quick."""
     form = registry.form("diffusion").__class__(width=16, heads=2, blocks=2, waves=8)
     random = np.random.default_rng(0)
-    weights = tuple(random.normal(0, each.shape[0] ** -0.5, each.shape).astype(np.float32) for each in form.layers)
-    return Network("small", form, weights, tuple(np.zeros(each.shape[-1], np.float32) for each in form.layers))
+    layers = [each for each in form.layers if not each.is_cached]
+    weights = [random.normal(0, each.shape[0] ** -0.5, each.shape).astype(np.float32) for each in layers]
+    return with_kernels(form, weights, [np.zeros(each.shape[-1], np.float32) for each in layers], "small")
 
 
 if __name__ == "__main__":

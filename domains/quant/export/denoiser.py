@@ -61,7 +61,7 @@ def _sampled(
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """Samples of the file, and of each of its steps the classes of the file's and of the generator's images."""
     form, (genes,) = generator.bank.network.forward, np.stack(generator.bank.split(genome[None]), 1)
-    one = jax.jit(lambda device, step, x: apply_step(form, device, genes, generator.by_token, step, x))
+    one = jax.jit(lambda device, step, x: apply_step(form, device, genes, generator.ways, step, x))
     classes = []
 
     def denoise(step: Any, inputs: Any) -> Any:
@@ -75,7 +75,10 @@ def _sampled(
     return np.asarray(images), classes
 
 
-def _encode(bank: Bank, layer: int, index: int) -> codes.Codes | VectorCodes:
+def _encode(bank: Bank, layer: int, index: int) -> codes.Codes | VectorCodes | float:
+    """Codes of a weight; of keys and values the largest code."""
+    if bank.network.layers[layer].is_cached:
+        return float(bank.weights[layer][index][0])
     option = bank.weight_options[index]
     if isinstance(option, VectorOption):
         return encode(bank.weights[layer][index], option.bits)

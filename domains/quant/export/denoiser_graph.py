@@ -16,7 +16,7 @@ from domains.quant.quantize.vectors import VectorCodes
 class Graph:
     """Nodes and constants of a network, as they are needed."""
 
-    def __init__(self, network: Network, weights: "list[Codes | VectorCodes]", tables: list[InputTable]) -> None:
+    def __init__(self, network: Network, weights: "list[Codes | VectorCodes | float]", tables: list[InputTable]) -> None:
         self.network, self.weights, self.tables = network, weights, tables
         self.at = {layer.name: i for i, layer in enumerate(network.layers)}
         self.nodes: list[Any] = []
@@ -63,6 +63,21 @@ class Graph:
         self.weights_bytes += bias.nbytes
         return self.node("Add", self.node("MatMul", self._rounded(x, self.tables[i]), self._weight(i)), bias)
 
+    def product(self, name: str, x: str, stored: str, perm: list[int] | None = None) -> str:
+        """Adds a product of queries by keys, or of attention by values.
+
+        Args:
+            name: of the layer.
+            x: name of queries or attention [N, H, T, K].
+            stored: name of keys or values, [N, H, T, D / H].
+            perm: how keys are laid out for the product.
+        """
+        i, kept = self.at[name], stored
+        levels = self.weights[i]
+        if levels:
+            kept = self._by_token(stored, self.constant(float(levels)))
+        return self.node("MatMul", self._rounded(x, self.tables[i]), self.node("Transpose", kept, perm=perm) if perm else kept)
+
     def _weight(self, i: int) -> str:
         weight = self.weights[i]
         if isinstance(weight, VectorCodes):
@@ -89,11 +104,27 @@ class Graph:
     def _rounded(self, x: str, table: InputTable) -> str:
         if table.levels.any():
             return self._by_token(x, self._of_step(table.levels[:, None]))
+        if table.powers.any():
+            return self._in_powers(x, table)
+        if not (table.low.any() or table.high.any()):  # as they are
+            return x
         scale, low, high = (self._of_step(column) for column in (table.up, table.low, table.high))
         if (table.up != table.down).any():
             scale = self.node("Where", self.node("GreaterOrEqual", x, 0.0), scale, self._of_step(table.down))
         code = self.node("Round", self.node("Div", x, scale))
         return self.node("Mul", self.node("Max", self.node("Min", code, high), low), scale)
+
+    def _in_powers(self, x: str, table: InputTable) -> str:
+        """Attention rounded to powers of two; channels without powers stay."""
+        counts = (table.powers[:1] > 0).astype(np.float32)
+        top = self._of_step(table.up)
+        if not table.up.any():
+            top = self.node("ReduceMax", self.node("Mul", x, counts), np.array([1, 2, 3]), keepdims=1)
+        share = self.node("Div", self.node("Max", x, 1e-30), self.node("Max", top, 1e-12))
+        code = self.node("Round", self.node("Div", self.node("Log", share), -float(np.log(2))))
+        code = self.node("Max", self.node("Min", code, self._of_step(table.powers)), 0.0)
+        rounded = self.node("Mul", self.node("Max", top, 1e-12), self.node("Pow", 2.0, self.node("Neg", code)))
+        return rounded if counts.all() else self.node("Where", counts > 0, rounded, x)
 
     def _of_step(self, column: np.ndarray) -> str:
         """One row of [S, K]; of what is the same in all channels, or in all timesteps, only one is stored."""
@@ -199,12 +230,12 @@ def _block(graph: Graph, b: int, x: str, condition: str) -> str:
     shift, scale, gate, net_shift, net_scale, net_gate = _modulation(graph, name, condition, 6)
     y = graph.norm(x, shift, scale)
     each = form.width // form.heads
-    split = lambda part, perm: graph.node(
-        "Transpose", graph.reshaped(graph.layer(f"{name}.{part}", y), 0, form.tokens, form.heads, each), perm=perm
+    split = lambda part: graph.node(
+        "Transpose", graph.reshaped(graph.layer(f"{name}.{part}", y), 0, form.tokens, form.heads, each), perm=[0, 2, 1, 3]
     )
-    score = graph.node("MatMul", split("query", [0, 2, 1, 3]), split("key", [0, 2, 3, 1]))
+    score = graph.product(f"{name}.keys", split("query"), split("key"), [0, 1, 3, 2])
     attention = graph.node("Softmax", graph.node("Div", score, float(each) ** 0.5), axis=-1)
-    mixed = graph.node("Transpose", graph.node("MatMul", attention, split("value", [0, 2, 1, 3])), perm=[0, 2, 1, 3])
+    mixed = graph.node("Transpose", graph.product(f"{name}.values", attention, split("value")), perm=[0, 2, 1, 3])
     mixed = graph.layer(f"{name}.output", graph.reshaped(mixed, 0, form.tokens, form.width))
     x = graph.node("Add", x, graph.node("Mul", gate, mixed))
     up = graph.node("Gelu", graph.layer(f"{name}.up", graph.norm(x, net_shift, net_scale)), approximate="tanh")

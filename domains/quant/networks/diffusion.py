@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from domains.quant.networks.layers import BLOCK_PARTS, Apply, Layer, split_heads
+from domains.quant.networks.layers import BLOCK_PARTS, CACHED, Apply, Layer, Network, split_heads
 from domains.quant.networks.transformer import places
 from qd.types import Array
 
@@ -56,12 +56,13 @@ class Diffusion:
                 layers.append(self._of_tokens(f"block{b}.shortcut", 2 * d, d))
             layers.append(_of_image(f"block{b}.modulation", d, 6 * d))
             layers += [self._of_tokens(f"block{b}.{part}", *s) for part, s in zip(BLOCK_PARTS, shapes, strict=True)]
-        return (*layers, _of_image("final.modulation", d, 2 * d), self._of_tokens("pixels", d, pixels))
+        layers += [_of_image("final.modulation", d, 2 * d), self._of_tokens("pixels", d, pixels)]
+        return (*layers, *(self._of_attention(b, kind) for b in range(self.blocks) for kind in CACHED))
 
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Packed inputs [N, P + 2] -> estimates of the clean images [N, P]."""
         at = {layer.name: i for i, layer in enumerate(self.layers)}
-        layer = lambda name, inputs: apply(at[name], inputs)
+        layer = lambda name, *inputs: apply(at[name], *inputs)
         waves = _waves(x[:, self.pixels], self.waves)
         time = layer("time.down", jax.nn.silu(layer("time.up", waves)))
         condition = jax.nn.silu(time + layer("class", jax.nn.one_hot(x[:, self.pixels + 1].astype(int), self.classes + 1)))
@@ -80,8 +81,8 @@ class Diffusion:
         shift, scale, gate, net_shift, net_scale, net_gate = modulation
         y = _norm(x) * (1 + scale) + shift
         q, k, v = (split_heads(layer(f"{name}.{part}", y), self.heads) for part in ("query", "key", "value"))
-        score = jax.nn.softmax(q @ k.swapaxes(2, 3) / (self.width / self.heads) ** 0.5, -1)
-        x = x + gate * layer(f"{name}.output", (score @ v).swapaxes(1, 2).reshape(x.shape))
+        attention = jax.nn.softmax(layer(f"{name}.keys", q, k) / (self.width / self.heads) ** 0.5, -1)
+        x = x + gate * layer(f"{name}.output", layer(f"{name}.values", attention, v).swapaxes(1, 2).reshape(x.shape))
         y = _norm(x) * (1 + net_scale) + net_shift
         return x + net_gate * layer(f"{name}.down", jax.nn.gelu(layer(f"{name}.up", y)))
 
@@ -98,8 +99,26 @@ class Diffusion:
         n, p = self.side // self.patch, self.patch
         return patches.reshape(-1, n, n, p, p).swapaxes(2, 3).reshape(-1, self.pixels)
 
+    def _of_attention(self, b: int, kind: str) -> Layer:
+        """Products by keys and by values; they come last, so that layers with a kernel keep their numbers."""
+        t, d = self.tokens, self.width
+        return Layer(f"block{b}.{kind}", kind, (t, d), (self.heads, t, d // self.heads), t * t * d, kept=False)
+
     def _of_tokens(self, name: str, into: int, out: int) -> Layer:
         return Layer(name, "dense", (into, out), (self.tokens, into), self.tokens * into * out)
+
+
+def with_kernels(form: Diffusion, weights: list[np.ndarray], biases: list[np.ndarray], name: str = "diffusion") -> Network:
+    """Returns the network of trained arrays; products by keys and values, the last layers, have none.
+
+    Args:
+        form: its form.
+        weights: of the layers that have a kernel.
+        biases: of the same.
+        name: of the network.
+    """
+    none = [np.zeros((), np.float32)] * (len(form.layers) - len(weights))
+    return Network(name, form, (*weights, *none), (*biases, *none))
 
 
 def pack(pixels: Array, time: Array, labels: Array) -> Array:

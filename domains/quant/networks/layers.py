@@ -26,11 +26,12 @@ class Layer(NamedTuple):
     macs: int  # multiply-accumulates for one example
     stride: int = 1
     relu: bool = False  # is a ReLU applied to what it gives (after the sum, where it ends a block)?
+    kept: bool = True  # keys and values: do they stay for later tokens? Those of an image are gone after the product
 
     @property
     def parameters(self) -> int:
         """Weights alone, or numbers of a whole cache; there are ``biases`` more."""
-        return prod(self.shape)
+        return prod(self.shape) if self.kept else 0
 
     @property
     def is_cached(self) -> bool:
@@ -38,7 +39,9 @@ class Layer(NamedTuple):
 
     @property
     def scales(self) -> int:
-        """One for each output channel; of keys and values, one for each token of each head."""
+        """One for each output channel; of keys and values that stay, one for each token of each head."""
+        if not self.kept:
+            return 0
         return self.inputs[0] * self.inputs[1] if self.is_cached else self.shape[-1]
 
     @property

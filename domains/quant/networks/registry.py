@@ -83,9 +83,10 @@ def read(name: str, network_form: Any, path: Path, checksum: str) -> Network:
             f"restore the file, or train again ({command}) and write its checksum into registry.py"
         )
     with np.load(path, allow_pickle=False) as arrays:
-        several = range(len(network_form.layers))
-        weights, biases = ([arrays[f"{kind}{i}"].astype(np.float32) for i in several] for kind in ("weight", "bias"))
+        none, several = np.zeros((), np.float32), enumerate(network_form.layers)  # keys and values have no arrays
+        columns = [[none if layer.is_cached else arrays[f"{kind}{i}"] for kind in ("weight", "bias")] for i, layer in several]
+    weights, biases = ([each.astype(np.float32) for each in column] for column in zip(*columns, strict=True))
     for layer, weight in zip(network_form.layers, weights, strict=True):
-        if weight.shape != layer.shape:
+        if weight.shape != layer.shape and not layer.is_cached:
             raise UserError(f"{path.name} has {layer.name} of shape {list(weight.shape)}, and {list(layer.shape)} is wanted")
     return Network(name, network_form, tuple(weights), tuple(biases))

@@ -57,7 +57,7 @@ def write(network: Network, path: Path, dtype: type = np.float32) -> None:
     """
     columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {f"{kind}{i}": np.asarray(x, dtype) for kind, xs in columns.items() for i, x in enumerate(xs)}
+    arrays: dict[str, Any] = {f"{kind}{i}": np.asarray(x, dtype) for kind, xs in columns.items() for i, x in enumerate(xs) if x.ndim}
     np.savez_compressed(path, **arrays)
 
 

@@ -19,7 +19,7 @@ import optax
 
 from domains.quant.networks import data
 from domains.quant.networks.ddim import DDIM, levels
-from domains.quant.networks.diffusion import Diffusion, pack
+from domains.quant.networks.diffusion import Diffusion, pack, with_kernels
 from domains.quant.networks.layers import Network, linear
 from domains.quant.networks.registry import WEIGHTS
 from domains.quant.networks.train import write
@@ -88,7 +88,7 @@ def train(form: Diffusion, steps: int, batch: int = BATCH, checkpoint: Path | No
             )
             _write(checkpoint, at + _AT_ONCE, state)
     weights, biases = zip(*state[1], strict=True)
-    return Network("diffusion", form, tuple(map(np.asarray, weights)), tuple(map(np.asarray, biases)))
+    return with_kernels(form, list(map(np.asarray, weights)), list(map(np.asarray, biases)))
 
 
 def agreement(network: Network, images: int = 1000, sampler: DDIM | None = None, seed: int = 1) -> np.ndarray:
@@ -128,7 +128,8 @@ def draw(network: Network, sampler: DDIM, random: np.random.Generator, labels: n
 def _initial(form: Diffusion, seed: int) -> list[tuple[Array, Array]]:
     """Kernels by Glorot and Bengio 2010; modulations and the last layer begin at 0 (adaLN-zero)."""
     params = []
-    for key, layer in zip(jax.random.split(jax.random.key(seed), len(form.layers)), form.layers, strict=True):
+    layers = [layer for layer in form.layers if not layer.is_cached]
+    for key, layer in zip(jax.random.split(jax.random.key(seed), len(layers)), layers, strict=True):
         zero = layer.name.endswith("modulation") or layer.name == "pixels"
         kernel = jax.random.normal(key, layer.shape) * (2 / sum(layer.shape)) ** 0.5
         params.append((kernel * (not zero), jnp.zeros(layer.shape[-1])))
@@ -155,7 +156,9 @@ def _loss(params: Any, form: Diffusion, key: Array, clean: Array, labels: Array)
     a, s = levels(times)
     noisy = a[:, None] * clean + s[:, None] * jax.random.normal(noise_key, clean.shape)
     labels = jnp.where(jax.random.uniform(class_key, (n,)) < _WITHOUT, form.classes, labels)
-    apply = lambda i, x: linear(form.layers[i], x, params[i][0]) + params[i][1]
+    none = (jnp.zeros(()), jnp.zeros(()))  # of products by keys and values, which come last
+    params = [*params, *[none] * (len(form.layers) - len(params))]
+    apply = lambda i, x, *stored: linear(form.layers[i], x, params[i][0], *stored) + params[i][1]
     error = ((form(apply, pack(noisy, times, labels)) - clean) ** 2).mean(1)
     return (jnp.minimum(1 / s**2, _HEAVIEST) * error).mean()
 

@@ -16,6 +16,7 @@ from domains.quant.networks.ddim import DDIM
 from domains.quant.networks.layers import Network, linear
 from domains.quant.quantize import steps
 from domains.quant.quantize.bank import Bank
+from domains.quant.quantize.inputs import cache_row, fake_store
 from domains.quant.quantize.quantizers import WeightOption
 from domains.quant.quantize.steps import InputTable, Samples, StepOption
 from domains.quant.quantize.vectors import SmoothOption, VectorOption
@@ -50,7 +51,7 @@ class Generator:
             ValueError: a config has another number of genes, or a gene is no index of an option.
         """
         genes = np.stack(self.bank.split(solutions), 1)  # [B, 2, L]
-        program = _program(self.bank.network.forward, self.sampler, self.by_token)
+        program = _program(self.bank.network.forward, self.sampler, self.ways)
         start, classes = jnp.asarray(noise, jnp.float32), jnp.asarray(labels, jnp.int32)
         images = []
         for at in range(0, len(genes), _CHUNK):
@@ -71,9 +72,9 @@ class Generator:
         return self.sample(self.bank.full()[None], noise, labels)[0]
 
     @cached_property
-    def by_token(self) -> bool:
-        """Has an input option ranges of each token?"""
-        return any(option.per == "token" for option in self.bank.activation_options)
+    def ways(self) -> frozenset[str]:
+        """Which ways to round inputs, that take a computation of their own, some option asks for."""
+        return frozenset(steps.COMPUTED) & {option.per for option in self.bank.activation_options}
 
     @cached_property
     def device(self) -> tuple[Any, ...]:
@@ -107,17 +108,23 @@ def build(
     """
     steps.check(tuple(input_options), sampler.steps, samples)
     pool = trajectories(network, sampler, seed)
-    of_drawn = {}
+    of_drawn, stored = {}, {}
     for drawn in dict.fromkeys(["evenly", *(option.drawn for option in input_options)]):
         packed, at = draw(pool, sampler, drawn, samples, seed)
-        inputs = _recorder(network.forward)(tuple(network.weights), tuple(network.biases), packed)
+        inputs, kept = _recorder(network.forward)(tuple(network.weights), tuple(network.biases), packed)
         of_drawn[drawn] = [Samples(np.asarray(x), at) for x in inputs]
+        stored = stored or {i: np.asarray(x) for i, x in kept.items()}  # evenly
     weights, stored_bits, tables, scales = [], [], [], []
     for i, (layer, weight) in enumerate(zip(network.layers, network.weights, strict=True)):
         x = of_drawn["evenly"][i].values
-        variants = [_quantize(option, weight, x.reshape(-1, x.shape[-1])) for option in weight_options]
-        weights.append(np.stack([variant.values for variant in variants] + [weight]).astype(np.float32))
-        stored_bits.append([variant.stored_bits for variant in variants])
+        if layer.is_cached:
+            ways = [WeightOption(option.bits) for option in weight_options]
+            weights.append(np.stack([cache_row(way, stored[i], layer.kind) for way in (*ways, None)]))
+            stored_bits.append([0] * len(ways))
+        else:
+            variants = [_quantize(option, weight, x.reshape(-1, x.shape[-1])) for option in weight_options]
+            weights.append(np.stack([variant.values for variant in variants] + [weight]).astype(np.float32))
+            stored_bits.append([variant.stored_bits for variant in variants])
         of_layer = {drawn: several[i] for drawn, several in of_drawn.items()}
         tables.append(steps.table(layer, weight, tuple(input_options), of_layer, sampler.steps))
         scales.append([*(option.fit(x.ravel()[::7]) for option in input_options), np.array([1.0, 0.0, 0.0])])
@@ -169,14 +176,14 @@ def draw(pool: np.ndarray, sampler: DDIM, drawn: str, samples: int, seed: int) -
     return pool[at, random.integers(0, pool.shape[1], samples)], at
 
 
-def apply_step(form: Any, device: tuple[Any, ...], genes: Array, by_token: bool, step: Array, inputs: Array) -> Array:
+def apply_step(form: Any, device: tuple[Any, ...], genes: Array, ways: frozenset[str], step: Array, inputs: Array) -> Array:
     """One denoising step of one config, in a function that JAX traces.
 
     Args:
         form: of the network.
         device: of a generator.
         genes: [2, L].
-        by_token: of a generator.
+        ways: of a generator.
         step: number of the timestep.
         inputs: packed [N, P + 2].
 
@@ -185,20 +192,21 @@ def apply_step(form: Any, device: tuple[Any, ...], genes: Array, by_token: bool,
     """
     weights, biases, tables = device
 
-    def apply(i: int, x: Array) -> Array:
+    def apply(i: int, x: Array, *stored: Array) -> Array:
         row = InputTable(*(column[genes[1, i], step] for column in tables[i]))
-        return linear(form.layers[i], steps.round_inputs(x, row, by_token), weights[i][genes[0, i]]) + biases[i]
+        kernel, rounded = weights[i][genes[0, i]], steps.round_inputs(x, row, ways)
+        return linear(form.layers[i], rounded, kernel, *(fake_store(each, kernel) for each in stored)) + biases[i]
 
     return form(apply, inputs)
 
 
 @lru_cache(maxsize=16)
-def _program(form: Any, sampler: DDIM, by_token: bool) -> Any:
+def _program(form: Any, sampler: DDIM, ways: frozenset[str]) -> Any:
     """The compiled sampler: (device arrays, genes [chunk, 2, L], noise, labels, how many count) -> images."""
 
     def several(device: Any, genes: Array, noise: Array, labels: Array, count: Array) -> Array:
         def one(each: Array) -> Array:
-            denoise = lambda step, inputs: apply_step(form, device, each, by_token, step, inputs)
+            denoise = lambda step, inputs: apply_step(form, device, each, ways, step, inputs)
             return sampler.sample(denoise, noise, labels, form.classes)[0]
 
         if jax.default_backend() != "cpu":
@@ -214,7 +222,7 @@ def _plain(form: Any, sampler: DDIM) -> Any:
     """The compiled sampler in full precision: (weights, biases, noise, labels) -> images, inputs of every step."""
 
     def run(weights: Any, biases: Any, noise: Array, labels: Array) -> tuple[Array, Array]:
-        apply = lambda i, x: linear(form.layers[i], x, weights[i]) + biases[i]
+        apply = lambda i, x, *stored: linear(form.layers[i], x, weights[i], *stored) + biases[i]
         return sampler.sample(lambda _, inputs: form(apply, inputs), noise, labels, form.classes)
 
     return jax.jit(run)
@@ -222,17 +230,19 @@ def _plain(form: Any, sampler: DDIM) -> Any:
 
 @lru_cache(maxsize=4)
 def _recorder(form: Any) -> Any:
-    """The compiled step: (weights, biases, packed inputs) -> each layer's inputs."""
+    """The compiled step: (weights, biases, packed inputs) -> each layer's inputs, and keys and values by layer."""
 
-    def run(weights: Any, biases: Any, packed: Array) -> list[Array]:
+    def run(weights: Any, biases: Any, packed: Array) -> tuple[list[Array], dict[int, Array]]:
         values: list[Any] = [None] * len(form.layers)
+        kept = {}
 
-        def apply(i: int, x: Array) -> Array:
+        def apply(i: int, x: Array, *stored: Array) -> Array:
             values[i] = x
-            return linear(form.layers[i], x, weights[i]) + biases[i]
+            kept.update({i: each for each in stored})
+            return linear(form.layers[i], x, weights[i], *stored) + biases[i]
 
         form(apply, packed)
-        return values
+        return values, kept
 
     return jax.jit(run)
 

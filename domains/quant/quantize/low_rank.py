@@ -44,7 +44,9 @@ def tune(generator: Generator, option: int, inputs: int, seed: int = 0, steps: i
     trained = _trainer(form, steps)(params, fixed, most, packed[order], at[order], wanted[order])
     weights, tables = [], []
     for i, (weight, (factors, b, a)) in enumerate(zip(bank.network.weights, trained, strict=True)):
-        weights.append(np.stack([np.asarray(_round(weight + b @ a, most)), weight]))
+        cached = bank.network.layers[i].is_cached
+        changed = bank.weights[i][option] if cached else np.asarray(_round(weight + b @ a, most))
+        weights.append(np.stack([changed, bank.weights[i][-1]]))
         step = np.exp(np.asarray(factors))[:, None]
         row = rows[i]._replace(up=rows[i].up * step, down=rows[i].down * step)
         tables.append(InputTable(*(np.stack([new, old[-1]]) for new, old in zip(row, generator.tables[i], strict=True))))
@@ -65,8 +67,9 @@ def _initial(generator: Generator, seed: int) -> list[tuple[Array, Array, Array]
     for key, layer in zip(
         jax.random.split(jax.random.key(seed), generator.bank.size), generator.bank.network.layers, strict=True
     ):
-        a = jax.random.normal(key, (RANK, layer.shape[1])) / layer.shape[0] ** 0.5
-        params.append((jnp.zeros(several), jnp.zeros((layer.shape[0], RANK)), a))
+        rank = RANK * (not layer.is_cached)  # keys and values have no kernel
+        a = jax.random.normal(key, (rank, layer.shape[1])) / layer.shape[0] ** 0.5
+        params.append((jnp.zeros(several), jnp.zeros((layer.shape[0], rank)), a))
     return params
 
 
@@ -78,8 +81,10 @@ def _trainer(form: Any, steps: int) -> Any:
     def loss(params: Any, fixed: Any, most: Array, inputs: Array, at: Array, wanted: Array) -> Array:
         weights, biases, rows = fixed
 
-        def apply(i: int, x: Array) -> Array:
+        def apply(i: int, x: Array, *stored: Array) -> Array:
             factors, b, a = params[i]
+            if stored:  # as they are, while it trains
+                return linear(form.layers[i], x, weights[i], *stored)
             of_step = InputTable(*(column[at] for column in rows[i]))  # [N, K]
             step = jnp.exp(factors)[at][:, None]
             return linear(form.layers[i], _fake(x, of_step, step), _round(weights[i] + b @ a, most)) + biases[i]

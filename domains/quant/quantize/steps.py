@@ -2,7 +2,8 @@
 
 A network that denoises sees other inputs in each timestep. Every way here is a code times a scale,
 q(x) = s clip(round(x / s), low, high), with s = up where x >= 0 and s = down elsewhere, and all four numbers given for each
-timestep and channel; by token they come from the token itself. S timesteps, K channels, A options, n calibration samples.
+timestep and channel; by token they come from the token itself. Attention may be rounded to powers of two instead,
+q(x) = s 2^-clip(round(-log2(x / s)), 0, most). S timesteps, K channels, A options, n calibration samples.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from qd.support.errors import UserError
 from qd.support.spelling import unknown
 from qd.types import Array
 
-PER = ("tensor", "halves", "signs", "outliers", "smooth", "token")
+PER = ("tensor", "halves", "signs", "outliers", "smooth", "token", "log2", "log2 image", "log2 image first")
+COMPUTED = ("token", "log2", "log2 image", "log2 image first")  # those that take more than a range of each channel
 DRAWN = ("evenly", "middle", "noise", "images")
 _OUTLIERS = (0.75, 0.9375)  # shares of the channels, by their largest value, that end a group: 3/4, 3/16 and 1/16 of them
 _VALUES = 1 << 12  # of a range that are looked at; its ends always are
@@ -27,7 +29,7 @@ _RATIOS = np.linspace(0.2, 1, 25)
 class Samples(NamedTuple):
     """One layer's inputs on n calibration samples."""
 
-    values: np.ndarray  # [n, K] or [n, T, K]
+    values: np.ndarray  # [n, K], [n, T, K], or of queries and attention [n, heads, T, K]
     steps: np.ndarray  # [n] the timestep of each, 0 is noise
 
 
@@ -39,9 +41,10 @@ class InputTable(NamedTuple):
     low: np.ndarray  # float32 [A + 1, S, K]
     high: np.ndarray  # float32 [A + 1, S, K]; 0 with low 0: as they are
     levels: np.ndarray  # float32 [A + 1, S] by token: the largest code; 0: not by token
+    powers: np.ndarray  # float32 [A + 1, S, K] the largest power of two; 0: none; where up is 0, s is the image's largest value
 
     def row(self, index: int) -> "InputTable":
-        """Returns one option in all timesteps: [S, K] four times, and [S]."""
+        """Returns one option in all timesteps: [S, K] four times, [S], and [S, K]."""
         return InputTable(*(column[index] for column in self))
 
 
@@ -53,6 +56,9 @@ class StepOption:
     for each sign (two ranges, as PTQ4DM's successors use after GELU); for three groups of channels by their largest value
     (DGQ, Ryu et al. 2025, section 4.1); one after channels are divided by (|x| / |w|)^0.5 (smoothing: ViDiT-Q, Zhao et al.
     2025; |x| by its root mean square); or each token's own, found when it runs (ViDiT-Q's dynamic ranges).
+    Of attention alone, which lies between 0 and 1 (DGQ, section 4.2; all other inputs have one range then): ``log2`` rounds to
+    powers of two below one s; with ``image`` s is found when it runs, the image's largest value; with ``first`` the attention
+    to the first token stays as it is and does not count for s, as DGQ keeps that to a prompt's first token.
     ``drawn``: how the calibration samples lie in time: evenly, around 0.4 of the way from the image (PTQ4DM, Shang et al. 2023,
     section 3.4: normal), or all from pure noise or from the last step alone.
     """
@@ -155,33 +161,47 @@ def table(
         UserError: a group of timesteps has no calibration sample.
     """
     rows = [_row(layer, weight, option, samples[option.drawn], steps) for option in options]
-    channels = layer.shape[0]
+    channels = samples["evenly"].values.shape[-1]
     ones, zeros = np.ones((steps, channels)), np.zeros((steps, channels))
-    as_it_is = InputTable(ones, ones, zeros, zeros, np.zeros(steps))
+    as_it_is = InputTable(ones, ones, zeros, zeros, np.zeros(steps), zeros)
     return InputTable(*(np.stack(column).astype(np.float32) for column in zip(*rows, as_it_is, strict=True)))
 
 
-def round_inputs(x: Array, table: InputTable, by_token: bool) -> Array:
+def round_inputs(x: Array, table: InputTable, ways: frozenset[str]) -> Array:
     """Rounds a layer's inputs to their grid and back, in a function that JAX traces.
 
     Args:
-        x: [N, K] or [N, T, K].
-        table: the row of one option in one timestep: four vectors [K] and a number.
-        by_token: may the option be one with ranges of each token?
+        x: [N, K], [N, T, K] or [N, heads, T, K].
+        table: the row of one option in one timestep: four vectors [K], a number, and a vector.
+        ways: of COMPUTED, those that the option may be.
 
     Returns:
         Shaped as ``x``.
     """
-    scale = jnp.where(x >= 0, table.up, table.down)
+    up = jnp.where(table.up > 0, table.up, 1)
+    scale = jnp.where(x >= 0, up, table.down)
     rounded = jnp.clip(jnp.round(x / scale), table.low, table.high) * scale
     rounded = jnp.where((table.low == 0) & (table.high == 0), x, rounded)
-    if not by_token:
-        return rounded
+    if "token" in ways:
+        rounded = jnp.where(table.levels > 0, _by_token(x, table.levels), rounded)
+    if x.ndim == 4 and ways - {"token"}:  # queries have no powers
+        rounded = jnp.where(table.powers > 0, _in_powers(x, table), rounded)
+    return rounded
+
+
+def _by_token(x: Array, levels: Array) -> Array:
     low, high = jnp.minimum(x.min(-1, keepdims=True), 0), jnp.maximum(x.max(-1, keepdims=True), 0)
-    step = jnp.maximum((high - low) / jnp.maximum(table.levels, 1), 1e-12)
+    step = jnp.maximum((high - low) / jnp.maximum(levels, 1), 1e-12)
     zero = jnp.round(-low / step)
-    dynamic = (jnp.clip(jnp.round(x / step) + zero, 0, table.levels) - zero) * step
-    return jnp.where(table.levels > 0, dynamic, rounded)
+    return (jnp.clip(jnp.round(x / step) + zero, 0, levels) - zero) * step
+
+
+def _in_powers(x: Array, table: InputTable) -> Array:
+    """Attention [N, heads, T, K] as s 2^-code (DGQ, eq. 2); s is given, or the largest value of each image."""
+    largest = jnp.where(table.powers > 0, x, 0).max((1, 2, 3), keepdims=True)
+    top = jnp.maximum(jnp.where(table.up > 0, table.up, largest), 1e-12)
+    code = jnp.clip(jnp.round(-jnp.log2(jnp.maximum(x, 1e-30) / top)), 0, table.powers)
+    return top * 2.0**-code
 
 
 def smoothing(magnitude: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -197,7 +217,7 @@ def smoothing(magnitude: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _row(layer: Layer, weight: np.ndarray, option: StepOption, samples: Samples, steps: int) -> InputTable:
-    """One option in all timesteps: [S, K] four times, and [S]."""
+    """One option in all timesteps: [S, K] four times, [S], and [S, K]."""
     group_of_step, parts = groups_of(steps, option.groups), []
     for group in range(option.groups):
         values = samples.values[group_of_step[samples.steps] == group]
@@ -208,18 +228,39 @@ def _row(layer: Layer, weight: np.ndarray, option: StepOption, samples: Samples,
             )
         parts.append(_range(layer, weight, option, values.reshape(-1, values.shape[-1]), option.bits_of(group)))
     levels = np.array([2.0 ** option.bits_of(g) - 1 if option.per == "token" else 0 for g in range(option.groups)])
-    up, down, low, high = (np.stack(column)[group_of_step] for column in zip(*parts, strict=True))
-    return InputTable(up, down, low, high, levels[group_of_step])
+    up, down, low, high, powers = (np.stack(column)[group_of_step] for column in zip(*parts, strict=True))
+    return InputTable(up, down, low, high, levels[group_of_step], powers)
 
 
 def _range(layer: Layer, weight: np.ndarray, option: StepOption, x: np.ndarray, bits: int) -> tuple[np.ndarray, ...]:
-    """Up, down, low and high of each channel, for inputs [n, K]."""
+    """Up, down, low, high and powers of each channel, for inputs [n, K]."""
+    channels = x.shape[1]
+    if option.per.startswith("log2") and layer.kind == "values":
+        return _powers(option.per, x, bits)
+    return *_linear(layer, weight, option, x, bits), np.zeros(channels)
+
+
+def _powers(per: str, x: np.ndarray, bits: int) -> tuple[np.ndarray, ...]:
+    """Of attention: s, by the least squared error of ten shares of the largest value (DGQ's code), or 0: the image's own."""
+    channels, most = x.shape[1], 2.0**bits - 1
+    powers, flat = np.full(channels, most), np.maximum(_few(x), 1e-30)
+    powers[0] = 0 if per.endswith("first") else most
+    tops = np.linspace(0.1, 1, 10) * flat.max()
+    error = [((top * 2.0 ** -np.clip(np.round(-np.log2(flat / top)), 0, most) - flat) ** 2).sum() for top in tops]
+    top = 0.0 if "image" in per else tops[int(np.argmin(error))]
+    none = np.zeros(channels)
+    return np.full(channels, top), np.ones(channels), none, none, powers
+
+
+def _linear(layer: Layer, weight: np.ndarray, option: StepOption, x: np.ndarray, bits: int) -> tuple[np.ndarray, ...]:
+    """Up, down, low and high of each channel."""
     channels = x.shape[1]
     if option.per == "signs":
         sides = [_side(side, bits, option.clip) for side in (np.maximum(x, 0), np.maximum(-x, 0))]
         top = 2.0 ** (bits - 1) - 1
         return tuple(np.full(channels, value) for value in (*sides, -top, top))
-    divide = smoothing(np.sqrt((x**2).mean(0)), weight) if option.per == "smooth" else np.ones(channels)
+    smooths = option.per == "smooth" and not layer.is_cached
+    divide = smoothing(np.sqrt((x**2).mean(0)), weight) if smooths else np.ones(channels)
     columns = np.ones((4, channels))
     for part in _parts(layer, option, x):
         scale, zero, levels = ActivationOption(bits, option.clip).fit(_few((x / divide)[:, part]))

@@ -12,7 +12,7 @@ from domains.quant import generated
 from domains.quant.domain import Quant
 from domains.quant.networks import data, registry, train_diffusion
 from domains.quant.networks.ddim import DDIM
-from domains.quant.networks.diffusion import Diffusion
+from domains.quant.networks.diffusion import Diffusion, with_kernels
 from domains.quant.networks.layers import Network
 from domains.quant.networks.train import write
 from domains.quant.quantize import generator, low_rank, steps, vectors
@@ -35,8 +35,9 @@ INPUTS = (
 
 def random_network(seed: int = 0) -> Network:
     random = np.random.default_rng(seed)
-    weights = tuple(random.normal(0, layer.shape[0] ** -0.5, layer.shape).astype(np.float32) for layer in FORM.layers)
-    return Network("small", FORM, weights, tuple(random.normal(0, 0.1, w.shape[1]).astype(np.float32) for w in weights))
+    layers = [layer for layer in FORM.layers if not layer.is_cached]
+    weights = [random.normal(0, layer.shape[0] ** -0.5, layer.shape).astype(np.float32) for layer in layers]
+    return with_kernels(FORM, weights, [random.normal(0, 0.1, w.shape[1]).astype(np.float32) for w in weights], "small")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_full_precision_is_the_network_itself_and_configs_do_not_meet(small: gen
     plain, _ = generator._plain(FORM, SAMPLER)(network.weights, network.biases, x, labels)
     np.testing.assert_allclose(small.full(x, labels), plain, atol=2e-5)
     assert np.abs(small.full(x, (labels + 1) % 10) - plain).max() > 1e-3  # the class counts
-    configs = np.stack([small.bank.uniform(w, a) for w in range(len(WEIGHTS)) for a in (0, 7)])
+    configs = np.stack([small.bank.uniform(w, a) for w in range(len(WEIGHTS)) for a in (0, len(PER) + 1)])
     samples = small.sample(configs, x, labels)
     np.testing.assert_array_equal(samples[3], small.sample(configs[3:4], x, labels)[0])
     assert len(np.unique(samples.reshape(len(configs), -1), axis=0)) == len(configs)
@@ -65,7 +66,7 @@ def test_every_way_to_round_inputs_is_near_them_in_6_bits(small: generator.Gener
     full, several = small.full(x, labels), len(WEIGHTS)
     at_six = generated.snr(small.sample(np.stack([small.bank.uniform(several, a) for a in range(len(PER))]), x, labels), full)
     assert (at_six > 8).all(), dict(zip(PER, at_six, strict=True))
-    groups = generated.snr(small.sample(np.stack([small.bank.uniform(several, a) for a in (6, 8)]), x, labels), full)
+    groups = generated.snr(small.sample(np.stack([small.bank.uniform(several, a) for a in (len(PER), len(PER) + 2)]), x, labels), full)
     assert np.isfinite(groups).all()
 
 
@@ -78,12 +79,12 @@ def test_rounding_is_that_of_the_equation() -> None:
     np.testing.assert_allclose(per_step.up[0, [0, 3], 0], [3 / 15, 4.5 / 15], rtol=1e-6)  # a range of each group's own
     assert (per_step.high[1] == 0).all()  # the last row leaves them as they are
     row = steps.InputTable(*(column[0, 0] for column in per_step))
-    np.testing.assert_allclose(steps.round_inputs(values[:1], row, False), [[-1, 0, 0.6, 2]], atol=1e-6)
+    np.testing.assert_allclose(steps.round_inputs(values[:1], row, frozenset()), [[-1, 0, 0.6, 2]], atol=1e-6)
     signs = steps.table(layer, weight, (StepOption((3,), per="signs", clip="minmax"),), both, 4)
     np.testing.assert_allclose([signs.up[0, 0, 0], signs.down[0, 0, 0]], [4 / 3, 1 / 3], rtol=1e-6)
     token = steps.table(layer, weight, (StepOption((2,), per="token"),), both, 4)
     row = steps.InputTable(*(column[0, 0] for column in token))
-    np.testing.assert_allclose(steps.round_inputs(values, row, True), [[-1, 0, 1, 2], [0, 0, 4.5, 0]], atol=1e-6)
+    np.testing.assert_allclose(steps.round_inputs(values, row, frozenset({"token"})), [[-1, 0, 1, 2], [0, 0, 4.5, 0]], atol=1e-6)
 
 
 def test_codebooks_have_so_many_vectors_and_tuning_lowers_the_layers_error() -> None:
@@ -147,7 +148,7 @@ def test_the_domain_names_what_does_not_fit_before_anything_is_sampled() -> None
     with pytest.raises(UserError, match="5 groups of timesteps cannot be calibrated on 4 samples.*domain.calibration=5"):
         Quant("diffusion", calibration=4)
     domain = Quant("diffusion")
-    assert len(domain.space) == 72 and domain.objective_range[1] == 0 and "snr" in domain.keep
+    assert len(domain.space) == 88 and domain.objective_range[1] == 0 and "snr" in domain.keep
     assert domain.case != Quant("diffusion", steps=8).case and Quant("digits").render is None
     with pytest.raises(UserError, match="domain.network=diffusion"):
         Quant("digits").noise("test", 1)
@@ -161,7 +162,7 @@ def test_a_step_as_onnx_gives_the_samples_of_the_bank(small: generator.Generator
 
     cost = lambda genes: {"size": np.array([1.0]), "latency": np.array([1.0])}
     domain = SimpleNamespace(generator=small, noise=lambda split, n: noise(64), cost=cost)
-    for weight, inputs in ((1, 0), (0, 8), (2, 5)):  # by tensor, by timestep, by token; integers and a codebook
+    for weight, inputs in ((1, 0), (0, len(PER) + 2), (2, 5), (1, 6), (1, 8)):  # by tensor, by timestep, by token; integers and a codebook
         genome = small.bank.uniform(weight, inputs)
         report = denoiser.check(domain, genome, denoiser.make(domain, genome), 99.5)
         assert report["whole_samples_snr"] > 25 and report["deployable"], report
@@ -170,7 +171,7 @@ def test_a_step_as_onnx_gives_the_samples_of_the_bank(small: generator.Generator
 @pytest.mark.ci
 def test_low_rank_tuning_brings_a_step_nearer_to_full_precision() -> None:
     x, labels = noise(64)
-    plain = generator.build(random_network(), WEIGHTS[:1], INPUTS[6:7], DDIM(1, guidance=1.0), samples=64)
+    plain = generator.build(random_network(), WEIGHTS[:1], INPUTS[len(PER) : len(PER) + 1], DDIM(1, guidance=1.0), samples=64)
     full, config = plain.full(x, labels), plain.bank.uniform(0, 0)[None]
     tuned = low_rank.tune(plain, 0, 0, steps=60, samples=256)
     assert tuned.bank.weight_options == WEIGHTS[:1] and len(tuned.bank.weights[0]) == 2

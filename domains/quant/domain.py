@@ -45,7 +45,8 @@ class Quant:
 
     The diffusion transformer samples ``images`` images: its objective is minus the Fréchet distance of a classifier's features
     from real images; features are snr (decibels against full precision, from the same noise), class_accuracy, worst_class and
-    flips, and faithful [B, 2], size and snr; latency is that of one denoising step.
+    flips, and faithful [B, 2], size and snr; corruption is of ``corrupted`` samples from noise a fifth too strong, those of the
+    class that full precision's have there; latency is that of one denoising step.
     """
 
     network: str = "resnet14"  # or digits, minilm, language, language_outliers, diffusion
@@ -240,7 +241,7 @@ class Quant:
         if self._reads_text:
             return texts.judge(self.bank, solutions, self.split, self.judges, self.probes, self.corrupted)
         if self._generates:
-            return self._generation.judge(solutions, self.split, self.judges)
+            return self._generation.judge(solutions, self.split, self.judges, self.corrupted)
         images = data.load(self.bank.network.forward.data, self.split).first(self.judges)
         logits, full = self.bank.logits(solutions, images.pixels), _full(self.network, self.option_set, self.split, self.judges)
         if self.bank.network.forward.data == "sentences":

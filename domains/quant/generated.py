@@ -17,6 +17,7 @@ WORST_DISTANCE = 30.0  # of the objective's range: noise has about 26, samples i
 _MOST = 60.0  # decibels at most: the samples are equal
 _REAL = 2000  # real images that samples are compared with
 JUDGE = "resnet14"
+STRONGER = 1.2  # how many times as large noise is, to see what a sampler makes of what it was not calibrated on
 
 
 class Look(NamedTuple):

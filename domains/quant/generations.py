@@ -57,16 +57,26 @@ class Generation:
         noise = np.random.default_rng((_SEEDS[split], 5)).standard_normal((images, form.pixels), np.float32)
         return noise, np.arange(images) % form.classes
 
-    def judge(self, solutions: np.ndarray, split: str, images: int) -> dict[str, np.ndarray]:
+    def judge(self, solutions: np.ndarray, split: str, images: int, corrupted: int = 0) -> dict[str, np.ndarray]:
         """Samples images with B configs, and returns their figures (``generated.judge``).
 
         Args:
             solutions: [B, 2L].
             split: of the noise, and of the real images to compare with.
             images: N.
+            corrupted: how many to sample from noise that is too strong, for the figure ``corruption``: per cent of the class
+                that full precision's have from the same noise; 0: none.
         """
         noise, labels = self.noise(split, images)
-        return generated.judge(self.generator.sample(solutions, noise, labels), _full(self, split, images), labels, split)
+        columns = generated.judge(self.generator.sample(solutions, noise, labels), _full(self, split, images), labels, split)
+        if corrupted:
+            noise, labels = self.noise(split, corrupted)
+            noise = generated.STRONGER * noise
+            full = generated.look(self.generator.full(noise, labels)).classes
+            samples = np.nan_to_num(self.generator.sample(solutions, noise, labels))
+            kept = [(generated.look(each).classes == full).mean() for each in samples]
+            columns["corruption"] = np.asarray(100 * np.array(kept), np.float32)
+        return columns
 
     def sensitivity(self, proxy: str) -> Sensitivity:
         """Returns damage by layer and option: ``kl`` of the content, ``sqnr`` of the quality (see predict/decoupled.py)."""

@@ -2,17 +2,23 @@
 
     qd study quant.diffusion budget=quick|first [seeds=5] [cases="inputs, 4 bit"]
 
-Cases: inputs alone, weights alone, both; inputs in two groups of timesteps with other bits at an equal mean; and bits mixed
-over layers under the size of plain rounding (of 2 and of 8 bits there is nothing to mix). Plain rounding is one range for all
-timesteps, and a scale a channel, both clipped by squared error. A seed draws the calibration samples and, apart from them, the
-noise that is reported on. The judge of direction is the signal-to-noise ratio of the samples against full precision from the
-same noise, paired by seed; of mixed bits also content, minus the KL divergence of their classes. Trust is of ten times as many
-samples in full precision (32 bit) and rounded plainly: worst class, calibration, and closeness to training items. Quick is an
-untrained small network.
+    qd study quant.diffusion budget=first network=FILE out=FOLDER cases="inputs, 4 bit"   # another training's weights
+
+Cases: inputs of layers with weights alone, weights alone, both; attention alone; inputs in two groups of timesteps with other
+bits at an equal mean; and bits mixed over layers under the size of plain rounding (of 2 and of 8 bits there is nothing to mix).
+Plain rounding is one range for all timesteps, and a scale a channel, both clipped by squared error. A seed draws the
+calibration samples and, apart from them, the noise that is reported on. The judge of direction is the signal-to-noise ratio of
+the samples against full precision from the same noise, paired by seed; of mixed bits also content, minus the KL divergence of
+their classes. Trust is of ten times as many samples in full precision (32 bit) and in few bits: worst class, calibration,
+closeness to training items, and, of half as many, what stays where the noise or the guidance is stronger than the network was
+calibrated for. Quick is an untrained small network.
 """
 
+import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -21,16 +27,19 @@ from domains.quant import generated
 from domains.quant.figures import calibration_error
 from domains.quant.networks import registry
 from domains.quant.networks.ddim import DDIM
-from domains.quant.networks.layers import Network
+from domains.quant.networks.diffusion import with_kernels
+from domains.quant.networks.layers import CACHED, Network
 from domains.quant.predict import decoupled
-from domains.quant.quantize import generator, low_rank
+from domains.quant.quantize import codebook_training, generator, low_rank
 from domains.quant.quantize.generator import Generator
+from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
 from domains.quant.quantize.quantizers import FULL_BITS, WeightOption
 from domains.quant.quantize.steps import StepOption
 from domains.quant.quantize.vectors import SmoothOption, VectorOption
 from domains.quant.solve.allocation import CostLimit, solve
 from experiments import command, study
 from qd.report.table import Row, Runs, summary
+from qd.support.errors import UserError
 
 
 class Budget(NamedTuple):
@@ -57,10 +66,19 @@ INPUTS = {  # method -> settings of its option
     "ViDiT-Q: a range a token": {"per": "token", "clip": "minmax"},
     "smoothing": {"per": "smooth"},
 }
+ATTENTION = {
+    "plain": {},
+    "DGQ: powers of two, one scale": {"per": "log2"},
+    "DGQ: powers of two, a scale an image": {"per": "log2 image"},
+    "DGQ: the same, first token kept": {"per": "log2 image first"},
+    "ViDiT-Q: a range a token": {"per": "token", "clip": "minmax"},
+}
+LOW_RANK = "LR2VQ: low rank, codebook trained"
 WEIGHTS = {
     "plain": lambda bits: WeightOption(bits, clip="mse"),
     "VQ4DiT: codebook of vectors": VectorOption,
     "PV-Tuning: codebook refitted": lambda bits: VectorOption(bits, tuned=True),
+    LOW_RANK: LowRankVectorOption,
     "smoothing": SmoothOption,
 }
 BOTH = {
@@ -68,36 +86,38 @@ BOTH = {
     "smoothing": ("smoothing", "smoothing"),
     "token ranges": ("plain", "ViDiT-Q: a range a token"),
 }
+OF_TRUST = ("plain", "token ranges")
 TUNED, MIXED = "EfficientDM: low rank, step a timestep", ("one table: quality", "MixDQ: two tables")
 PARTED = {
     "the same bits": (0, 0),
     "more bits in noise": (1, -1),
     "more bits near the image": (-1, 1),
 }  # of two groups of timesteps
-MIXED_BITS, _PROBED, _MORE = (3, 4), 10, 10
+MIXED_BITS, _PROBED, _MORE, _GUIDANCE = (3, 4), 10, 10, 4.0
 METRICS = ("snr", "distance", "class_accuracy")
 
 
-def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", out: str = "") -> None:
+def main(budget: Annotated[str, BUDGETS] = "quick", seeds: int = 0, cases: str = "", network: str = "", out: str = "") -> None:
     """Does the missing runs, then writes and prints the table.
 
     Args:
         budget: a name in BUDGETS.
         seeds: number of seeds; 0: as the budget says.
         cases: beginning of the names of cases, e.g. "both"; empty: all.
+        network: a file of weights that train_diffusion wrote; empty: those of the package.
         out: folder of the results; empty: the default one.
     """
     plan = BUDGETS[budget]
     folder = study.folder("quant_diffusion", budget, out)
     runs = study.runs(folder)
-    network = _small() if budget == "quick" else registry.load("diffusion")
+    used = _small() if budget == "quick" else _read(network) if network else registry.load("diffusion")
     wanted = study.beginning(all_cases(plan), cases)
     for seed in range(seeds or plan.seeds):
         every = [(f"{kind}, {bits} bit", method, seed) for bits in plan.bits for kind, method in methods(bits)]
         every.append(("trust, 32 bit", "plain", seed))
         missing = list(study.missing(runs, [key for key in every if key[0] in wanted]))
         if missing:
-            bench = prepare(network, plan, seed, missing)
+            bench = prepare(used, plan, seed, missing)
             for key in missing:
                 study.add(runs, *key, play(bench, key), METRICS)
     study.report(folder, rows(runs), METRICS)
@@ -111,7 +131,7 @@ def all_cases(plan: Budget) -> list[str]:
 def methods(bits: int) -> list[tuple[str, str]]:
     """Returns (kind of case, method) of so many bits."""
     pairs = [*product(["inputs"], INPUTS), *product(["weights"], WEIGHTS), *product(["both"], (*BOTH, TUNED))]
-    pairs.append(("trust", "plain"))
+    pairs += [*product(["attention"], ATTENTION), *product(["trust"], OF_TRUST)]
     pairs += [("two groups", method) for method in PARTED if bits in MIXED_BITS]
     return pairs + [("mixed weights", method) for method in ("plain", *MIXED) if bits in MIXED_BITS]
 
@@ -141,7 +161,8 @@ def prepare(network: Network, plan: Budget, seed: int, keys: list[study.Key]) ->
     noise = np.random.default_rng((seed, 99)).standard_normal((plan.images, network.forward.pixels), np.float32)
     labels = np.arange(plan.images) % network.forward.classes
     needed = {"plain"} | {method for _, key, _ in keys for method in BOTH.get(key, (key,))}
-    inputs = {(m, b): StepOption((b,), **_within(INPUTS[m], plan.steps)) for m in INPUTS if m in needed for b in plan.bits} | {
+    ways = {m: _within(settings, plan.steps) for m, settings in (INPUTS | ATTENTION).items() if m in needed}
+    inputs = {(m, b): StepOption((b,), **settings) for m, settings in ways.items() for b in plan.bits} | {
         (m, b): StepOption(tuple(b + more for more in PARTED[m]), 2) for m in PARTED if m in needed for b in MIXED_BITS
     }
     weights = {(m, b): make(b) for m, make in WEIGHTS.items() if m in needed for b in plan.bits}
@@ -160,23 +181,29 @@ def play(bench: Bench, key: study.Key) -> dict[str, float]:
     kind, bits = key[0].removesuffix(" bit").split(", ")
     of, method, several = bench.generator, key[1], int(bits)
     if kind == "trust":
-        return _trust(bench, several)
+        return _trust(bench, several, method)
     plain = bench.weights["plain", several], bench.inputs["plain", several]
     none = len(bench.weights), len(bench.inputs)
     if method == TUNED:
         of = low_rank.tune(of, *plain, bench.seed)
-        config = np.zeros(2 * of.bank.size, int)
+        config = _of_kernels(of, 0, 0)
+    elif method == LOW_RANK:
+        of = codebook_training.tune(of, bench.weights[method, several], bench.seed)
+        config = _of_kernels(of, 0, 1)
     elif method in MIXED:
         config = _mixed(bench, several, method)
+    elif kind == "attention":
+        config = of.bank.full()
+        config[of.bank.size + _places(of, "values")] = bench.inputs[method, several]
     elif kind in ("inputs", "two groups"):
-        config = of.bank.uniform(none[0], bench.inputs[method, several])
+        config = _of_kernels(of, none[0], bench.inputs[method, several])
     elif kind == "both":
         w, a = BOTH[method]
-        config = of.bank.uniform(bench.weights[w, several], bench.inputs[a, several])
+        config = _of_kernels(of, bench.weights[w, several], bench.inputs[a, several])
     else:
-        config = of.bank.uniform(bench.weights[method, several], none[1])
+        config = _of_kernels(of, bench.weights[method, several], none[1])
     metrics = figures(of.sample(config[None], bench.noise, bench.labels), bench.full, bench.labels)
-    return metrics | ({} if kind in ("inputs", "two groups") else {"bits a weight": _bits(of, config)})
+    return metrics | ({} if kind in ("inputs", "two groups", "attention") else {"bits a weight": _bits(of, config)})
 
 
 def figures(samples: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -194,17 +221,40 @@ def figures(samples: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[s
     return columns
 
 
-def _trust(bench: Bench, bits: int) -> dict[str, float]:
-    """Figures of ten times as many samples, weights and inputs rounded plainly: also calibration, and training items."""
+def _trust(bench: Bench, bits: int, method: str) -> dict[str, float]:
+    """Figures of ten times as many samples: also calibration, training items, and what stays where inputs are unusual."""
     of, images = bench.generator, _MORE * len(bench.labels)
     form = of.bank.network.forward
     noise = np.random.default_rng((bench.seed, 55)).standard_normal((images, form.pixels), np.float32)
     labels = np.arange(images) % form.classes
-    config = of.bank.full() if bits == FULL_BITS else of.bank.uniform(bench.weights["plain", bits], bench.inputs["plain", bits])
+    w, a = BOTH[method]
+    config = of.bank.full() if bits == FULL_BITS else _of_kernels(of, bench.weights[w, bits], bench.inputs[a, bits])
     samples = of.sample(config[None], noise, labels)
     logits = np.log(generated.probabilities(samples[0]))[None]
     more = {"calibration": float(calibration_error(logits, labels)[0])} | generated.closeness(samples[0])
-    return figures(samples, of.full(noise, labels), labels) | more
+    few = noise[: images // 2], labels[: images // 2]
+    guided = replace(of, sampler=replace(of.sampler, guidance=_GUIDANCE))
+    more |= _unusual(of, config, "strong noise", generated.STRONGER * few[0], few[1])
+    return figures(samples, of.full(noise, labels), labels) | more | _unusual(guided, config, "strong guidance", *few)
+
+
+def _unusual(of: Generator, config: np.ndarray, name: str, noise: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Of samples from unusual inputs: of the class asked for, and of the class of full precision's there, per cent."""
+    own, full = (generated.look(x).classes for x in (of.sample(config[None], noise, labels)[0], of.full(noise, labels)))
+    return {f"{name}, class": 100 * float((own == labels).mean()), f"{name}, kept": 100 * float((own == full).mean())}
+
+
+def _of_kernels(of: Generator, weight: int, inputs: int) -> np.ndarray:
+    """The config of one option for all weights and one for their inputs; products by keys and values in full precision."""
+    config = of.bank.uniform(weight, inputs)
+    for kind in CACHED:
+        rest = _places(of, kind)
+        config[rest], config[of.bank.size + rest] = len(of.bank.weight_options), len(of.bank.activation_options)
+    return config
+
+
+def _places(of: Generator, kind: str) -> np.ndarray:
+    return np.flatnonzero([layer.kind == kind for layer in of.bank.network.layers])
 
 
 def rows(runs: Runs) -> list[Row]:
@@ -226,7 +276,8 @@ def _bits(of: Generator, config: np.ndarray) -> float:
     """Bits of a weight with its share of scales and codebooks."""
     weights = sum(layer.parameters for layer in of.bank.network.layers)
     (options,), _ = of.bank.split(config)
-    return float(of.bank.stored_bits[np.arange(of.bank.size), options].sum() / weights)
+    kernels = np.flatnonzero([not layer.is_cached for layer in of.bank.network.layers])
+    return float(of.bank.stored_bits[kernels, options[kernels]].sum() / weights)
 
 
 def _mixed(bench: Bench, bits: int, method: str) -> np.ndarray:
@@ -238,7 +289,10 @@ def _mixed(bench: Bench, bits: int, method: str) -> np.ndarray:
     for layers, table in _parts(content, quality, plain, method):
         limit = CostLimit("size", size[layers], float(size[layers, plain].sum()))
         choice[layers] = solve(table[layers], [limit], gap=1e-3).options
-    return np.concatenate([np.array(choices)[choice], np.full(of.bank.size, len(bench.inputs))])
+    config = np.concatenate([np.array(choices)[choice], np.full(of.bank.size, len(bench.inputs))])
+    for kind in CACHED:
+        config[_places(of, kind)] = len(bench.weights)
+    return config
 
 
 @lru_cache(maxsize=2)
@@ -261,6 +315,14 @@ def _parts(content: np.ndarray, quality: np.ndarray, plain: int, method: str) ->
 
 def _within(settings: dict, steps: int) -> dict:
     return settings | ({"groups": min(settings["groups"], steps)} if "groups" in settings else {})
+
+
+def _read(file: str) -> Network:
+    """Weights of another training, of which no checksum is known."""
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"{path} is not there", "type python -m domains.quant.networks.train_diffusion seed=1 out=FILE")
+    return registry.read("diffusion", registry.form("diffusion"), path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _small() -> Network:

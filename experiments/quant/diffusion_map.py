@@ -8,6 +8,7 @@ the Fréchet distance on a scale from 0 (30 or farther; noise has 26) to 100 (no
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ METHODS = {
     "stratified": rivals.sample_stratified,
     "MAP-Elites": rivals.map_elites,
     "NSGA-II": rivals.nsga2,
+    "NSGA-II seeded": partial(rivals.nsga2, from_tables=True),
     "ILP emitter": rivals.ilp_emitter,
 }
 METRICS = ("qd test", "hypervolume test")

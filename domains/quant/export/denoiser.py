@@ -18,6 +18,7 @@ from domains.quant.export.artifact import Artifact
 from domains.quant.export.denoiser_graph import Graph, write_step
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.generator import Generator, apply_step
+from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
 from domains.quant.quantize.vectors import VectorCodes, VectorOption, encode
 from qd.support.errors import UserError
 from qd.support.provenance import processor
@@ -80,8 +81,8 @@ def _encode(bank: Bank, layer: int, index: int) -> codes.Codes | VectorCodes | f
     if bank.network.layers[layer].is_cached:
         return float(bank.weights[layer][index][0])
     option = bank.weight_options[index]
-    if isinstance(option, VectorOption):
-        return encode(bank.weights[layer][index], option.bits)
+    if isinstance(option, VectorOption | LowRankVectorOption):
+        return encode(bank.weights[layer][index], option.size)
     return codes.in_integers(bank, layer, index)
 
 

@@ -57,7 +57,8 @@ def write(network: Network, path: Path, dtype: type = np.float32) -> None:
     """
     columns = {"weight": network.weights, "bias": network.biases}
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {f"{kind}{i}": np.asarray(x, dtype) for kind, xs in columns.items() for i, x in enumerate(xs) if x.ndim}
+    there = [(f"{kind}{i}", x) for kind, xs in columns.items() for i, x in enumerate(xs) if x.ndim]  # others have no kernel
+    arrays: dict[str, Any] = {name: np.asarray(x, dtype) for name, x in there}
     np.savez_compressed(path, **arrays)
 
 

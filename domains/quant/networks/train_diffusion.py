@@ -1,12 +1,17 @@
 """Trains the diffusion transformer on Fashion-MNIST and stores its weights as float16.
 
-    python -m domains.quant.networks.train_diffusion  # about 6 CPU-minutes; given again it goes on where it was stopped
+    python -m domains.quant.networks.train_diffusion                        # about 5 CPU-minutes; the weights of the package
+    python -m domains.quant.networks.train_diffusion seed=1 out=other.npz    # another network
+
+Given again it goes on where it was stopped. It computes on one core: sums of products, and so the checksum, depend on how many
+threads share them, and on the processor's instructions and the version of JAX.
 
 AdamW, a moving average of the weights, squared error of the clean image weighted by min(1 / s^2, 10) (a loss in v, Salimans
 and Ho 2022, cut off as by Hang et al. 2023). N images of a batch, P pixels.
 """
 
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -34,22 +39,33 @@ _HEAVIEST = 10.0  # weight of an image's loss, at most
 _AVERAGE = 0.995  # of the moving average of weights
 
 
-def main(steps: str = str(STEPS), out: str = "") -> None:
+def main(seed: str = "0", steps: str = str(STEPS), out: str = "") -> None:
     """Trains, writes the weights, and prints the share of samples of the class that was asked for, and the checksum.
 
     Args:
+        seed: of initial weights, order, times and noise.
         steps: of training.
         out: the file to write; empty: the one that the registry reads.
 
     Raises:
         ValueError: the images are missing or damaged on this machine.
     """
-    network = train(Diffusion(), int(steps), checkpoint=cache_path("quant", "train-diffusion.npz"))
+    on_one_core()
+    checkpoint = cache_path(
+        "quant", f"train-diffusion-seed{seed}-of{steps}.npz"
+    )  # the rate depends on how many steps there are
+    network = train(Diffusion(), int(steps), checkpoint=checkpoint, seed=int(seed))
     path = Path(out) if out else WEIGHTS / "diffusion.npz"
     write(network, path, np.float16)
     right = agreement(network)
     print(f"diffusion: {100 * right.mean():.1f} % of {len(right)} samples are of the class asked for", flush=True)
     print(f"{path}: {path.stat().st_size} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+
+
+def on_one_core() -> None:
+    """Keeps this process to one core where the system can, before JAX opens its threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def train(form: Diffusion, steps: int, batch: int = BATCH, checkpoint: Path | None = None, seed: int = 0) -> Network:
@@ -180,4 +196,4 @@ def _write(path: Path | None, step: int, state: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(**dict(word.split("=", 1) for word in sys.argv[1:]))

@@ -17,6 +17,7 @@ from domains.quant.networks.layers import Network, linear
 from domains.quant.quantize import steps
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.inputs import cache_row, fake_store
+from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
 from domains.quant.quantize.quantizers import WeightOption
 from domains.quant.quantize.steps import InputTable, Samples, StepOption
 from domains.quant.quantize.vectors import SmoothOption, VectorOption
@@ -25,7 +26,7 @@ from qd.types import Array
 _CHUNK = 8  # configs that one call of the program takes; fewer are filled up
 _POOL = 64  # images sampled in full precision, of whose inputs the calibration samples are drawn
 
-Weights = WeightOption | VectorOption | SmoothOption
+Weights = WeightOption | VectorOption | LowRankVectorOption | SmoothOption
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +239,8 @@ def _recorder(form: Any) -> Any:
 
         def apply(i: int, x: Array, *stored: Array) -> Array:
             values[i] = x
-            kept.update({i: each for each in stored})
+            if stored:
+                (kept[i],) = stored
             return linear(form.layers[i], x, weights[i], *stored) + biases[i]
 
         form(apply, packed)

@@ -50,15 +50,29 @@ def tune(generator: Generator, option: int, inputs: int, seed: int = 0, steps: i
         step = np.exp(np.asarray(factors))[:, None]
         row = rows[i]._replace(up=rows[i].up * step, down=rows[i].down * step)
         tables.append(InputTable(*(np.stack([new, old[-1]]) for new, old in zip(row, generator.tables[i], strict=True))))
-    tuned = replace(
+    return one_pair(generator, option, inputs, weights, tables)
+
+
+def one_pair(generator: Generator, option: int, inputs: int, weights: list[np.ndarray], tables: list[InputTable]) -> Generator:
+    """Returns a generator of one pair of options, and full precision.
+
+    Args:
+        generator: with more options.
+        option: index of the weight option.
+        inputs: index of the input option.
+        weights: of each layer, [2, *shape].
+        tables: of each layer, with two rows.
+    """
+    bank = generator.bank
+    few = replace(
         bank,
         weights=tuple(weights),
-        weight_options=(bank.weight_options[option],),
+        weight_options=(bank.weight_option(option),),
         activation_options=(bank.activation_options[inputs],),
         scales=bank.scales[:, [inputs, -1]],
         stored_bits=bank.stored_bits[:, [option]],
     )
-    return Generator(tuned, generator.sampler, tuple(tables))
+    return Generator(few, generator.sampler, tuple(tables))
 
 
 def _initial(generator: Generator, seed: int) -> list[tuple[Array, Array, Array]]:

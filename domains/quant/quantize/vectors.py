@@ -6,7 +6,7 @@ min |X (w - C[a])|^2, both steps exact or never uphill. K inputs of a channel, O
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,11 @@ class VectorOption:
     @property
     def name(self) -> str:
         return f"vector-{self.bits}{' tuned' * self.tuned}"
+
+    @property
+    def size(self) -> int:
+        """Numbers of a vector."""
+        return _SIZES[self.bits][0]
 
     def quantize(self, weight: np.ndarray, inputs: np.ndarray) -> QuantizedWeight:
         """Quantizes one layer's weight.
@@ -88,19 +93,17 @@ class VectorCodes(NamedTuple):
     codebook: np.ndarray  # float32 [C, d]
 
 
-def encode(values: np.ndarray, bits: int) -> VectorCodes:
+def encode(values: np.ndarray, size: int) -> VectorCodes:
     """Recovers indices and codebook from a weight that ``quantize`` gave.
 
     Args:
         values: [K, O].
-        bits: a weight, 2, 3, 4 or 8.
+        size: numbers of a vector.
 
     Returns:
-        Both; of an odd number of inputs the last brings vectors of its own.
+        Both; where vectors do not divide the inputs, the last ones bring vectors of their own.
     """
-    size, _ = _SIZES[bits]
-    rows = np.pad(values, ((0, -len(values) % size), (0, 0)), mode="edge")
-    vectors = rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)
+    vectors = cut(np.pad(values, ((0, -len(values) % size), (0, 0)), mode="edge"), size)
     codebook, indices = np.unique(vectors, axis=0, return_inverse=True)
     kind = np.uint8 if len(codebook) <= 256 else np.uint16
     return VectorCodes(indices.ravel().astype(kind), codebook.astype(np.float32))
@@ -119,36 +122,54 @@ def quantize(weight: np.ndarray, bits: int, gram: np.ndarray | None = None) -> t
     """
     size, several = _SIZES[bits]
     rows = np.pad(weight, ((0, -len(weight) % size), (0, 0)))  # [K', O]
-    vectors = rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)  # V: inputs outermost, then outputs
-    codebook = _kmeans(vectors, several)
-    codes = _nearest(vectors, codebook)
+    vectors = cut(rows, size)
+    codebook = kmeans(vectors, several)
+    codes = nearest(vectors, codebook)
     if gram is not None:
         padding = len(rows) - len(weight)
         codes, codebook = _tune(rows, codes, codebook, np.pad(gram, ((0, padding), (0, padding))))
-    return _lay_out(codes, codebook, rows.shape[1])[: len(weight)].astype(np.float32), several, size
+    return lay_out(codes, codebook, rows.shape[1])[: len(weight)].astype(np.float32), several, size
 
 
-def _lay_out(codes: np.ndarray, codebook: np.ndarray, out: int) -> np.ndarray:
+def cut(rows: np.ndarray, size: int) -> np.ndarray:
+    """Returns the vectors of a weight [K, O], K a multiple of their size: [V, size], inputs outermost, then outputs."""
+    return rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)
+
+
+def lay_out(codes: Any, codebook: Any, out: int) -> Any:
+    """Returns the weight [K, O] of codes [V] and a codebook [C, d], of NumPy or JAX."""
     return codebook[codes].reshape(-1, out, codebook.shape[1]).swapaxes(1, 2).reshape(-1, out)
 
 
-def _kmeans(vectors: np.ndarray, several: int, seed: int = 0) -> np.ndarray:
-    """Lloyd's algorithm from vectors drawn at random."""
+def kmeans(vectors: np.ndarray, several: int, seed: int = 0) -> np.ndarray:
+    """Returns the centres of vectors by Lloyd's algorithm, from some drawn at random.
+
+    Args:
+        vectors: [V, d].
+        several: how many centres.
+        seed: of the draw.
+    """
     random = np.random.default_rng(seed)
     few = vectors[random.permutation(len(vectors))[:_SAMPLE]].astype(np.float64)
     codebook = few[random.permutation(len(few))[:several]] if len(few) >= several else np.resize(few, (several, few.shape[1]))
     if vectors.shape[1] == 1:
         codebook = np.quantile(few, (np.arange(several) + 0.5) / several)[:, None]
     for _ in range(_ROUNDS):
-        codes = _nearest(few, codebook)
+        codes = nearest(few, codebook)
         count = np.bincount(codes, minlength=several)[:, None]
         total = np.stack([np.bincount(codes, column, several) for column in few.T], 1)
         codebook = np.where(count > 0, total / np.maximum(count, 1), codebook)
     return codebook
 
 
-def _nearest(vectors: np.ndarray, codebook: np.ndarray, metric: np.ndarray | None = None) -> np.ndarray:
-    """The code of each vector, by (v - c)' metric (v - c)."""
+def nearest(vectors: np.ndarray, codebook: np.ndarray, metric: np.ndarray | None = None) -> np.ndarray:
+    """Returns the code of each vector, [V].
+
+    Args:
+        vectors: [V, d].
+        codebook: [C, d].
+        metric: [d, d] of (v - c)' metric (v - c); None: squared distance.
+    """
     m = np.eye(codebook.shape[1]) if metric is None else metric
     return ((codebook @ m * codebook).sum(1) - 2 * vectors @ (m @ codebook.T)).argmin(1)
 
@@ -158,18 +179,17 @@ def _tune(rows: np.ndarray, codes: np.ndarray, codebook: np.ndarray, gram: np.nd
     gram = gram + np.eye(len(gram)) * (0.01 * np.trace(gram) / len(gram) + 1e-9)
     codes, codebook, steepest = codes.reshape(-1, out).copy(), codebook.copy(), float(np.linalg.eigvalsh(gram)[-1])
     for _ in range(_TUNE_ROUNDS):
-        rest = rows - _lay_out(codes.ravel(), codebook, out)
+        rest = rows - lay_out(codes.ravel(), codebook, out)
         for i in range(len(codes)):  # P: the best code of each vector while all others stay
             at = slice(size * i, size * (i + 1))
             block = gram[at, at]
             wanted = codebook[codes[i]] + np.linalg.solve(block, gram[at] @ rest).T
-            codes[i] = _nearest(wanted, codebook, block)
+            codes[i] = nearest(wanted, codebook, block)
             rest[at] = rows[at] - codebook[codes[i]].T
         flat = codes.ravel()
         count = np.maximum(np.bincount(flat, minlength=len(codebook)), 1)[:, None]
         for _ in range(_DESCENTS):  # V: gradient steps of the codebook, short enough never to go uphill
-            slope = gram @ (rows - _lay_out(flat, codebook, out))
-            slope = slope.reshape(-1, size, out).swapaxes(1, 2).reshape(-1, size)
+            slope = cut(gram @ (rows - lay_out(flat, codebook, out)), size)
             total = np.stack([np.bincount(flat, column, len(codebook)) for column in slope.T], 1)
             codebook = codebook + total / (count * steepest)
     return codes.ravel(), codebook

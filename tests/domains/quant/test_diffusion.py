@@ -66,7 +66,9 @@ def test_every_way_to_round_inputs_is_near_them_in_6_bits(small: generator.Gener
     full, several = small.full(x, labels), len(WEIGHTS)
     at_six = generated.snr(small.sample(np.stack([small.bank.uniform(several, a) for a in range(len(PER))]), x, labels), full)
     assert (at_six > 8).all(), dict(zip(PER, at_six, strict=True))
-    groups = generated.snr(small.sample(np.stack([small.bank.uniform(several, a) for a in (len(PER), len(PER) + 2)]), x, labels), full)
+    groups = generated.snr(
+        small.sample(np.stack([small.bank.uniform(several, a) for a in (len(PER), len(PER) + 2)]), x, labels), full
+    )
     assert np.isfinite(groups).all()
 
 
@@ -84,7 +86,9 @@ def test_rounding_is_that_of_the_equation() -> None:
     np.testing.assert_allclose([signs.up[0, 0, 0], signs.down[0, 0, 0]], [4 / 3, 1 / 3], rtol=1e-6)
     token = steps.table(layer, weight, (StepOption((2,), per="token"),), both, 4)
     row = steps.InputTable(*(column[0, 0] for column in token))
-    np.testing.assert_allclose(steps.round_inputs(values, row, frozenset({"token"})), [[-1, 0, 1, 2], [0, 0, 4.5, 0]], atol=1e-6)
+    np.testing.assert_allclose(
+        steps.round_inputs(values, row, frozenset({"token"})), [[-1, 0, 1, 2], [0, 0, 4.5, 0]], atol=1e-6
+    )
 
 
 def test_codebooks_have_so_many_vectors_and_tuning_lowers_the_layers_error() -> None:
@@ -162,7 +166,13 @@ def test_a_step_as_onnx_gives_the_samples_of_the_bank(small: generator.Generator
 
     cost = lambda genes: {"size": np.array([1.0]), "latency": np.array([1.0])}
     domain = SimpleNamespace(generator=small, noise=lambda split, n: noise(64), cost=cost)
-    for weight, inputs in ((1, 0), (0, len(PER) + 2), (2, 5), (1, 6), (1, 8)):  # by tensor, by timestep, by token; integers and a codebook
+    for weight, inputs in (
+        (1, 0),
+        (0, len(PER) + 2),
+        (2, 5),
+        (1, 6),
+        (1, 8),
+    ):  # by tensor, by timestep, by token; integers and a codebook
         genome = small.bank.uniform(weight, inputs)
         report = denoiser.check(domain, genome, denoiser.make(domain, genome), 99.5)
         assert report["whole_samples_snr"] > 25 and report["deployable"], report

@@ -2,10 +2,11 @@
 
     qd study emq budget=quick|first|full [bench=ten] [seeds=5] [methods=MAP-Elites,random]
 
-Each network of the bench is held out once; proxies are evolved on the others and evaluated on it. All methods may evaluate the
-same number of expressions, and all fill the same map of cost and kind, on which they are compared. The correlation on the
-held-out network is reported for the best on training networks, and for the best of each decade of cost. Elites are stored
-beside the table; `qd study emq.figure` draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
+Each network of the bench is held out once; proxies are evolved on the others and evaluated on it (``MAP-Elites, other data
+sets``: on those of other data sets alone, where the bench has several). All methods may evaluate the same number of expressions, and
+all fill the same map of cost and kind, on which they are compared. The correlation on the held-out network is reported for the
+best on training networks, and for the best of each decade of cost. Elites are stored beside the table; `qd study emq.figure`
+draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
 bench=synthetic was not measured on networks: it is for trying the study out, not evidence.
 
 K networks, C configs.
@@ -39,8 +40,10 @@ BUDGETS = {"quick": (4096, 2), "first": (20_480, 5), "full": (102_400, 5)}  # ex
 DIMS, BATCH, INITIAL = (10, 32), 256, 512
 KEPT = {"fashion": "", "ten": "_ten"}  # bench -> end of the folder of its results
 STRUCTURES = ("branch", "linear", "graph")
+OTHERS = "MAP-Elites, other data sets"
 METHODS: dict[str, Callable[[Proxies], Any]] = {
     "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
+    OTHERS: lambda domain: Vary(Subtrees(domain), BATCH),
     "MAP-Elites screened": lambda domain: ScreenedVariation(domain, BATCH),
     "EMQ's selection": lambda domain: DiversityPrompting(domain, BATCH),
     "random": lambda domain: RandomExpressions(domain, BATCH),
@@ -80,13 +83,31 @@ def main(
         for name, metrics in by_hand(bench, network).items():
             for key in study.missing(runs, [(network, name, 0)]):
                 study.add(runs, *key, metrics, ("held whole", "held top"))
-    todo = ((network, m, seed) for seed in range(seeds or several) for network in networks for m in methods or METHODS)
+    chosen = methods or tuple(name for name in METHODS if name != OTHERS or len({data_set(name) for name in networks}) > 1)
+    todo = ((network, m, seed) for seed in range(seeds or several) for network in networks for m in chosen)
     for network, name, seed in study.missing(runs, todo):
-        domain = whole.on(*(record.name for record in whole.records if record.name != network))
+        domain = whole.on(*training_networks(whole, network, name == OTHERS))
         elites = folder / "elites" / f"{network}-{name}-{seed}.npz"
         metrics = play(domain, network, METHODS[name](domain), evaluations or expressions, seed, elites)
         study.add(runs, network, name, seed, metrics, ("held whole", "held top"))
     study.report(folder, rows(runs, tuple(methods or METHODS)), METRICS, 1, ("jax", "numpy", "scipy", "ribs"))
+
+
+def training_networks(whole: Proxies, network: str, other_data: bool) -> list[str]:
+    """Returns the networks to evolve on.
+
+    Args:
+        whole: the domain of all networks.
+        network: the one that is held out.
+        other_data: leave out all that were trained on its data set.
+    """
+    names = [record.name for record in whole.records if record.name != network]
+    return [name for name in names if data_set(name) != data_set(network)] if other_data else names
+
+
+def data_set(network: str) -> str:
+    """Returns the data set of a network: what stands before the underscore of its name, else Fashion-MNIST."""
+    return network.split("_")[0] if "_" in network else "fashion"
 
 
 def held_out_networks(whole: Proxies, selection: Names) -> Names:
@@ -181,7 +202,7 @@ def write(path: Path, rows: Rows, correlation: dict[str, np.ndarray]) -> None:
 
 
 def rows(runs: Runs, methods: Names = tuple(METHODS)) -> list[Row]:
-    """Returns means for each network and over all networks, and there MAP-Elites minus each other method.
+    """Returns means for each network, each data set and all networks, and over all MAP-Elites minus each other method.
 
     Args:
         runs: the finished runs.
@@ -198,13 +219,15 @@ def rows(runs: Runs, methods: Names = tuple(METHODS)) -> list[Row]:
 
 
 def together(runs: Runs) -> Runs:
-    """The same runs, and for each method the mean over its seeds for each network held out, as the case `all networks`.
+    """The same runs, and for each method the mean over its seeds for each network held out, as the case `all networks`, and
+    where the bench has several data sets as `networks of` each.
 
     There the number of a network takes the seed's place: intervals are over networks.
     """
     both = Runs(Path("no such file"))
     both.records.update(runs.records)
     cases = study.cases(runs)
+    several_sets = len({data_set(case) for case in cases}) > 1
     for method in dict.fromkeys(method for _, method, _ in runs.records):
         for number, case in enumerate(cases):
             several = [metrics for key, metrics in runs.records.items() if key[:2] == (case, method)]
@@ -212,6 +235,8 @@ def together(runs: Runs) -> Runs:
             if shared:
                 mean = {name: float(np.mean([metrics[name] for metrics in several])) for name in several[0] if name in shared}
                 both.records["all networks", method, number] = mean
+                if several_sets:
+                    both.records[f"networks of {data_set(case)}", method, number] = mean
     return both
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domains.proxies import bench, record, synthetic
+from domains.proxies import Proxies, bench, record, synthetic
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Network
 from domains.quant.networks.transformer import Patches
@@ -17,6 +17,7 @@ from experiments import command
 from experiments.emq import bench as bench_study
 from experiments.emq import figure, pictures, speed, study
 from experiments.emq.statistics import statistics
+from qd.report.table import Runs
 
 
 @pytest.mark.ci
@@ -128,3 +129,18 @@ def test_pictures_of_three_data_sets_validate_on_others_than_they_train_on() -> 
         assert tuple(len(part.labels) for part in parts) == sizes and sizes[1] == pictures.JUDGES[name] + pictures.LOOK
         assert not {image.tobytes() for image in parts[0].pixels} & {image.tobytes() for image in parts[1].pixels}
         assert all(abs(float(part.pixels.mean())) < 0.02 and set(part.labels.tolist()) == set(range(10)) for part in parts)
+
+
+def test_networks_of_the_same_data_set_are_left_out_and_means_of_each_are_given(tmp_path: Path) -> None:
+    records = synthetic.records(4, 40, 3)
+    names = ("a", "b", "mnist_a", "digits_a")
+    bench.write(tmp_path / "b.npz", [r._replace(name=name) for r, name in zip(records, names, strict=True)], "made up")
+    whole = Proxies(str(tmp_path / "b.npz"))
+    assert study.training_networks(whole, "a", False) == ["b", "mnist_a", "digits_a"]
+    assert study.training_networks(whole, "a", True) == ["mnist_a", "digits_a"]
+    runs = Runs(tmp_path / "runs.jsonl")
+    for value, name in enumerate(names):
+        runs.add(name, "MAP-Elites", 0, {"held whole": float(value)})
+    means = {(row.case, row.metric): row.value for row in study.rows(runs) if " " in row.case}
+    assert means["all networks", "held whole"] == 1.5 and means["networks of fashion", "held whole"] == 0.5
+    assert means["networks of digits", "held whole"] == 3

@@ -37,7 +37,7 @@ class Proxies:
     interpreter). For maps: map [B, 2] is cost and kind, form [B, 2] cost and length.
     """
 
-    bench: str = "fashion"  # four networks; ten, of three data sets; synthetic, of none; or the file that qd study emq.bench wrote
+    bench: str = "fashion"  # four networks; ten: of three data sets; synthetic: of none; or a file of qd study emq.bench
     structure: str = "branch"  # linear, branch, graph
     networks: tuple[str, ...] = ()  # to be good on; (): all of the bench
     best: float = 0.5  # weight of the best fifth

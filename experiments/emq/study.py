@@ -3,10 +3,10 @@
     qd study emq budget=quick|first|full [bench=ten] [seeds=5] [methods=MAP-Elites,random]
 
 Each network of the bench is held out once; proxies are evolved on the others and evaluated on it (``MAP-Elites, other data
-sets``: on those of other data sets alone, where the bench has several). All methods may evaluate the same number of expressions, and
-all fill the same map of cost and kind, on which they are compared. The correlation on the held-out network is reported for the
-best on training networks, and for the best of each decade of cost. Elites are stored beside the table; `qd study emq.figure`
-draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
+sets``: on those of other data sets alone, where the bench has several). All methods may evaluate the same number of
+expressions, and all fill the same map of cost and kind, on which they are compared. The correlation on the held-out network is
+reported for the best on training networks, and for the best of each decade of cost. Elites are stored beside the table;
+`qd study emq.figure` draws them. Budgets: quick 4,096 expressions, first 20,480, full 102,400.
 bench=synthetic was not measured on networks: it is for trying the study out, not evidence.
 
 K networks, C configs.

@@ -43,7 +43,7 @@ STRUCTURES = ("branch", "linear", "graph")
 OTHERS = "MAP-Elites, other data sets"
 METHODS: dict[str, Callable[[Proxies], Any]] = {
     "MAP-Elites": lambda domain: Vary(Subtrees(domain), BATCH),
-    OTHERS: lambda domain: Vary(Subtrees(domain), BATCH),
+    "MAP-Elites, other data sets": lambda domain: Vary(Subtrees(domain), BATCH),
     "MAP-Elites screened": lambda domain: ScreenedVariation(domain, BATCH),
     "EMQ's selection": lambda domain: DiversityPrompting(domain, BATCH),
     "random": lambda domain: RandomExpressions(domain, BATCH),

@@ -6,8 +6,8 @@ A component inherits nothing: whatever object has an attribute of that name has 
 attributes that a component need not have are looked up; B batch, T triplets.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Protocol, cast
 
 from qd.types import (
@@ -31,6 +31,7 @@ class DomainAbilities(Protocol):
     objective_range: tuple[float, float] | None = None  # (low, high), the scale of the QD score; None: not stated
     objective_ranges: tuple[tuple[float, float], ...] | None = None  # (low, high) of each of K objectives; None: there is one
     objective_names: tuple[str, ...] | None = None  # what each of K objectives is, for pages
+    axis_titles: Mapping[str, Sequence[str]] = MappingProxyType({})  # feature -> a title for each of its columns, for pages
     keep: tuple[str, ...] = ()  # features that every run stores, whatever its descriptor reads
     held_out: Domain | None = None  # evaluates the same solutions on data that no search uses: a finished run is judged by it
     held_out_most: int | None = None  # elites that the twin evaluates, drawn evenly; None: all

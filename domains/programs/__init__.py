@@ -46,6 +46,7 @@ class Programs:
     final_sandbox: Sandbox | str | None = None  # where that is run, or its name; None: the same
     parallel: int = 0  # programs that run at the same time; 0: as many as there are cores
     folder: str | None = field(default=None, compare=False)  # of the run
+    titles: tuple[str, ...] = ()  # of the axes, for pages; empty: their names
     pure: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +63,11 @@ class Programs:
     def objective_range(self) -> tuple[float, float] | None:
         """That of the problem."""
         return self.problem.objective_range
+
+    @property
+    def axis_titles(self) -> Mapping[str, Sequence[str]]:
+        """What pages call the columns of ``traits``."""
+        return {"traits": self.titles or self.axes}
 
     @property
     def held_out(self) -> "Programs | None":

@@ -22,7 +22,7 @@ _STYLE = (
 
 
 def page(source: str, journal: ProgramJournal, language: str = "python") -> str:
-    """Returns a document in HTML without scripts.
+    """Returns a document in HTML without scripts: what is short and new first, since it is read through a small window.
 
     Args:
         source: of the program.
@@ -37,15 +37,15 @@ def page(source: str, journal: ProgramJournal, language: str = "python") -> str:
     if origin is not None:
         parents = f" of {', '.join(origin.parents)}" if origin.parents else ""
         parts.append(f"<p>Program {name_of(source)}: {html.escape(origin.by)}{parents}</p>")
-    parts.append(f"<h4>Code</h4><pre>{highlight(source) if language == 'python' else html.escape(source)}</pre>")
+    if record is not None and record.words:
+        parts.append(f"<h4>Feedback</h4><pre class=w>{html.escape(record.words)}</pre>")
     for name in dict.fromkeys(origin.parents if origin else ()):
         if name in journal.sources:
             parts.append(f"<h4>Changed from {name}</h4><pre>{difference(journal.sources[name], source)}</pre>")
+    parts.append(f"<h4>Code</h4><pre>{highlight(source) if language == 'python' else html.escape(source)}</pre>")
     if record is not None:
         spent = [] if math.isnan(record.seconds) else [f"{record.seconds:.3g} s"]
         spent += [] if math.isnan(record.memory) else [f"{record.memory:.0f} MB"]
-        if record.words:
-            parts.append(f"<h4>Feedback</h4><pre class=w>{html.escape(record.words)}</pre>")
         if record.output.strip():
             parts.append(f"<h4>Output</h4><pre class=w>{html.escape(record.output)}</pre>")
         parts.append(f"<p class=at>{', '.join(spent)}</p>" if spent else "")

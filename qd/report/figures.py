@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from qd.config import plugins
 from qd.plots.curves import OPTIONAL, PANELS, CurvePanel, curves
 from qd.plots.heatmap import heatmap
 from qd.plots.many_measures import nested, parallel
 from qd.plots.page import page
 from qd.plots.records import Map
 from qd.plots.sheet import sheet, sheet_svg
+from qd.report import measure_names
+from qd.report.measure_names import plain_text
 from qd.store import archive_file, folder
 from qd.store.metrics_file import metrics
 from qd.store.renderings import renderings
 from qd.store.runs import check
 from qd.support import atomic, growing, read_files, run_files
 from qd.support.errors import UserError
-from qd.support.moved import current
 
 
 def draw_heatmap(run: Path) -> list[Path]:
@@ -149,9 +149,9 @@ def record(archive: archive_file.StoredArchive) -> Map:
     about, columns = archive.about, _best_of_each_cell(archive.columns)
     config, scale = about.get("config", {}), about.get("objective_range")
     try:
-        axis_labels = _axis_labels(config, len(about["bounds"]))
+        axis_labels = measure_names.labels(about)
         title = plain_text(config.get("name", "archive"))
-        names = _names(config.get("descriptor", {}), len(about["bounds"]), axis_labels)
+        names = measure_names.names(about)
     except (TypeError, AttributeError, LookupError, ValueError) as error:
         raise UserError(f"the config in archive.json is damaged ({error})", "give the run's command once more") from error
     return Map(
@@ -159,7 +159,7 @@ def record(archive: archive_file.StoredArchive) -> Map:
         columns["objective"],
         columns["index"],
         [(low, high) for low, high in about["bounds"]],
-        [plain_text(name) for name in names],
+        names,
         f"{title}, seed {about.get('seed', '?')}, {about.get('evaluations', 0):,} evaluations",
         about["dims"] if about["kind"].endswith("grid") else None,  # only a grid's cells are of equal width
         archive.centroids,
@@ -177,42 +177,6 @@ def _best_of_each_cell(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     order = np.lexsort((-columns["objective"], columns["index"]))
     first = np.unique(columns["index"][order], return_index=True)[1]
     return {name: columns[name][order[first]] for name in names}
-
-
-def _axis_labels(config: dict[str, Any], measures: int) -> list[list[str]] | None:
-    """Returns the words for each measure: a title, or a title and its ends or a name for each cell; None where it has none."""
-    descriptor = config.get("descriptor", {})
-    words = (config.get("axis_labels") or {}).get(descriptor.get("feature")) or _titles(config)
-    words = [[each] if isinstance(each, str) else each for each in words or ()]  # a plain name is a title
-    if not words or any(len(each) in (0, 2) for each in words):
-        return None
-    labels = [words[column] for column in descriptor.get("columns") or range(len(words)) if column < len(words)]
-    return [[plain_text(word) for word in each] for each in labels] if len(labels) == measures else None
-
-
-def _titles(config: dict[str, Any]) -> list[list[str]]:
-    """Returns the titles that conf has for the columns of the domain's feature."""
-    domain = current(str(config.get("domain", {}).get("_target_")))
-    titles = plugins.axis_titles().get(domain, {}).get(config.get("descriptor", {}).get("feature"), [])
-    return [[title] for title in titles]
-
-
-def _names(descriptor: dict[str, Any], measures: int, axis_labels: list[list[str]] | None = None) -> list[str]:
-    """Names the measures by their titles or ends, by the feature that they select, or by their number."""
-    feature = descriptor.get("feature")
-    if axis_labels and all(len(words) == 1 for words in axis_labels):
-        return [title for (title,) in axis_labels]
-    if axis_labels and all(len(words) == 3 for words in axis_labels):
-        return [f"{low} to {high}" for _, low, high in axis_labels]
-    if feature is None:
-        return [f"measure {i + 1}" for i in range(measures)]
-    columns = descriptor.get("columns") or range(measures)
-    return [feature] if measures == 1 and not descriptor.get("columns") else [f"{feature}[{column}]" for column in columns]
-
-
-def plain_text(text: Any) -> str:
-    """Returns what a folder calls something, as a text in which matplotlib reads no mathematics."""
-    return str(text).replace("$", r"\$") if str(text).count("$") > 1 else str(text)
 
 
 def _refits(run: Path) -> list[int]:

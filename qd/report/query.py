@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qd.report import measure_names
 from qd.store import archive_file, runs
 from qd.support import read_files
 from qd.support.errors import UserError
@@ -208,10 +209,14 @@ def _column(name: str, numbers: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _titles(archive: archive_file.StoredArchive) -> list[str | None]:
-    """The measures' own names: those that the descriptor reads one by one, one for each measure."""
-    config, measures = archive.about.get("config", {}), archive.columns["measures"].shape[1]
-    features = config.get("descriptor", {}).get("features") or ()
-    return list(features) if len(features) == measures else [None] * measures
+    """Names of the measures in conditions: features that the descriptor reads one by one, or titles of one word."""
+    measures = archive.columns["measures"].shape[1]
+    try:
+        features = archive.about.get("config", {}).get("descriptor", {}).get("features") or measure_names.names(archive.about)
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        raise UserError(f"the config in archive.json is damaged ({error})", "give the run's command once more") from error
+    names = [name if re.fullmatch(r"[A-Za-z_]\w*", name) else None for name in features]
+    return names if len(names) == measures else [None] * measures
 
 
 def _distinct(numbers: dict[str, np.ndarray], titles: list[str | None], names: list[str]) -> tuple[str, ...]:

@@ -70,11 +70,13 @@ def header(search: Search, config: dict[str, Any], origin: Mapping[str, Any]) ->
     traits = abilities.of_domain(search.domain)
     layout = {} if traits.layout is None else {"layout": [[name, list(shape)] for name, shape in traits.layout]}
     names = {} if traits.objective_names is None else {"objective_names": list(map(str, traits.objective_names))}
+    titles = {feature: list(map(str, columns)) for feature, columns in traits.axis_titles.items()}
     return (
         {name: origin[name] for name in identity.ORIGIN}
         | {"config": config, "objective_range": traits.objective_range}
         | layout
         | names
+        | ({"axis_titles": titles} if titles else {})
     )
 
 

@@ -51,7 +51,8 @@ def programs(
     if ignored := problem.not_honoured:
         words = ", ".join(f"{name} (type {ours})" if ours else name for name, ours in ignored.items())
         print(f"qd: settings of {problem.folder}/{problem.config} that change nothing here: {words}", file=sys.stderr)
-    return Programs(problem, coder, sandbox, problem.axes, views=views or {}, parallel=count, folder=folder)
+    settings = {"views": views or {}, "parallel": count, "folder": folder, "titles": problem.dimensions}
+    return Programs(problem, coder, sandbox, problem.axes, **settings)
 
 
 def emitter(domain: Programs, batch_size: int | None = None, islands: int | None = None) -> Evolve:

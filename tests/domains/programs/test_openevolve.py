@@ -16,6 +16,7 @@ from domains.programs.openevolve.project import Project
 from domains.programs.sandbox.plain import Plain
 from qd.cli.main import main
 from qd.config.compose import assemble, load
+from qd.report.figures import record
 from qd.store import archive_file, checkpoints_of_openevolve
 from qd.support.errors import UserError
 from tests.support.choices import PROJECT, SCRIPTED
@@ -94,6 +95,28 @@ def test_the_search_takes_axes_bounds_and_cells_of_the_project():
 
 
 @pytest.mark.usefixtures("own_folder")
+def test_axes_are_called_as_the_project_calls_them(tmp_path, capsys):
+    """On figures, on the page and in conditions; what other domains of programs call them are the names of the features."""
+    words = [
+        "domain=openevolve",
+        *SCRIPTED,
+        f"domain.project={PROJECT}",
+        "budget=6",
+        "name=a",
+        f"runs={tmp_path}",
+        "console=off",
+    ]
+    assert main(["run", *words, "console=off", "yes=true"]) == 0
+    (path,) = (tmp_path / "a").iterdir()
+    stored = archive_file.load(path)
+    assert stored.about["axis_titles"] == {"traits": ["complexity", "size"]}
+    assert record(stored).names == ["complexity", "size"]
+    assert main(["query", str(path), "complexity>0", "size<=1"]) == 0
+    assert "complexity " in capsys.readouterr().out
+    assert "traits[" not in (path / "report.html").read_text()
+    assert assemble(load(["domain=sorting_network", *SCRIPTED])).search.domain.axis_titles == {"traits": ("size", "steps")}
+
+
 def test_a_checkpoint_is_imported(tmp_path):
     code = (PROJECT / "initial_program.py").read_text()
     for number, (value, score) in enumerate([("2.5", 0.75), ("2.0", 0.25), ("9.0", 0.9)]):

@@ -82,7 +82,7 @@ class Detail {
     const box = element("details", "", { open: "" }), canvas = element("canvas", "", { role: "img" });
     const oldest = Math.min(...ancestors.map((each) => family.generation[each]));
     canvas.setAttribute("aria-label", `${ancestors.length - 1} ancestors back to generation ${oldest}, objective against evaluations`);
-    const all = ancestors.length < MOST_ANCESTORS ? `${ancestors.length - 1} ancestors, back to generation ${oldest}` : `the nearest ${MOST_ANCESTORS} ancestors`;
+    const all = ancestors.length < MOST_ANCESTORS ? `${ancestors.length - 1} ancestor${ancestors.length === 2 ? "" : "s"}, back to generation ${oldest}` : `the nearest ${MOST_ANCESTORS} ancestors`;
     box.append(element("summary", all), canvas);
     const links = element("p", "", { class: "quiet" });
     for (const each of [...parents, ...children].filter((other) => this.model.rowOf.has(family.ids[other])).slice(0, 12)) {

@@ -13,7 +13,7 @@ its weights are there. The case *all tasks* has each method's mean over the task
 sample; its differences are paired by task, and *vendi with gain* and *ideas with gain* are rank correlations over tasks.
 ``first`` is what two cores can do in two hours: 8 calls, replies of middle length, the small model, and PlanSearch without
 criticism and pseudocode, which would leave it one program. ``full`` is the whole comparison. ``AT_ONCE`` runs share one
-server, which answers as many calls at a time: a reply of its own costs the processor nearly twice as much. Replies are
+server, which answers as many calls at a time: a reply alone costs the processor two to five times as much. Replies are
 stored in runs/programs.sqlite: a study that was cut off goes on call by call.
 """
 
@@ -47,10 +47,10 @@ METHODS = {
 }
 BUDGETS = {  # model, calls, seeds, tasks, tokens of a reply
     "quick": ("scripted", 12, 1, 2, 400),
-    "first": ("local_small", 8, 2, 30, 256),
+    "first": ("local_small", 8, 1, 30, 200),
     "full": ("local", 20, 5, 30, 600),
 }
-AT_ONCE = 8  # runs, and slots of the server that they share
+AT_ONCE = 24  # runs, and slots of the server that they share: the tasks of a few minutes
 PATIENT = ["lm.limits.timeout=3600", "lm.limits.deadline=7200", f"lm.server.slots={AT_ONCE}"]
 PATIENT += ["sandbox.limits.seconds=60", "sandbox.limits.wall=120"]
 SHORT = {

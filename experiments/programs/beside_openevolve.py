@@ -12,14 +12,15 @@ those by the seconds of the whole command, imports, map and page included, by th
 without the model's). *evaluator_ms*: what the evaluator alone costs the processor for a program of that run, in the same
 Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
 the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project
-for data of ours (``regression``). A model's replies have at most ``LONGEST`` tokens on both sides, and it answers four
-calls at a time; each side's calls differ, so that no reply is shared.
+for data of ours (``regression``). Replies of a local model have at most ``LONGEST`` tokens on both sides; its runs share one
+server, ``SLOTS`` / 4 at a time, so that their seconds by the clock say nothing.
 """
 
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ from typing import Annotated
 import numpy as np
 
 from domains.programs import measures
-from experiments import command, study
+from experiments import command, origin, study
 from experiments.command import Names
 from experiments.programs import contenders, regression, scripted
 from experiments.programs.contenders import CONFIGS, Played, Task
@@ -38,7 +39,7 @@ from qd.support.errors import UserError
 
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
-LONGEST = 700  # tokens of a reply of a local model
+LONGEST, SLOTS = 1200, 16  # of a local model: tokens of a reply, and calls that it answers at the same time
 METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip
 LENGTH, DISTANCE, DIMS = (0.75, 1.5), (0.0, 0.1), (15, 10)  # of the map on which both are compared
@@ -75,9 +76,13 @@ def main(
     pairs = [(f"{case}, {kind}", method) for case in cases or CONFIGS for method in methods or METHODS]
     todo = ((case, method, seed) for seed in range(several) for case, method in pairs)
     with tempfile.TemporaryDirectory() as temporary:
-        for case, method, seed in study.missing(runs, todo):
-            project = folder_of(case.partition(",")[0], examples, Path(temporary))
-            study.add(runs, case, method, seed, play(project, method, seed, n, peer, lm), METRICS)
+        left = list(study.missing(runs, todo))
+        projects = [folder_of(case.partition(",")[0], examples, Path(temporary)) for case, _, _ in left]
+        origin.of_running()  # now: it reads syntax trees, which Python 3.11 does not do in several threads
+        one = lambda key, project: play(project, key[1], key[2], n, peer, lm)
+        with ThreadPoolExecutor(1 if lm == "scripted" else SLOTS // 4) as threads:
+            for key, metrics in zip(left, threads.map(one, left, projects), strict=True):
+                study.add(runs, *key, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 3, ("numpy", "ribs"))
 
 
@@ -150,7 +155,7 @@ def score(project: Path, played: Played) -> dict[str, float]:
 def _model(lm: str) -> Iterator[str]:
     """The model in a process of its own, so that its time is not ours."""
     if lm != "scripted":
-        yield Local(weights=lm, context=12_288, slots=4).start()
+        yield Local(weights=lm, context=8192, slots=SLOTS).start()  # one, however many ask for it
         return
     child = subprocess.Popen([sys.executable, "-m", scripted.__name__], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

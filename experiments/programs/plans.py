@@ -98,6 +98,8 @@ def main(
         own = [*METHODS[method], *(SHORT.get(method, []) if n < 15 else [])]
         parts.append(assemble(load([*always, *own, f"domain.problem.task={plan[case]}", f"seed={seed}"])))
     origin.of_running()  # now: like settings it reads syntax trees, which Python 3.11 does not do in several threads
+    if left and model != "scripted":
+        print(parts[0].services[0].endpoint_traits, flush=True)  # found once, by calls, and stored for all
     with ThreadPoolExecutor(AT_ONCE) as threads:
         played_parts = threads.map(lambda each, key: play(each, key[2], n), parts, left)
         for key, metrics in zip(left, played_parts, strict=True):
@@ -249,10 +251,11 @@ def correlations(whole: Runs) -> list[Row]:
         tasks = sorted(diversities.keys() & gains.keys())
         x, y = ([column[task] for task in tasks] for column in (diversities, gains))
         if len(tasks) > 3 and np.ptp(x) and np.ptp(y):
-            r = float(spearmanr(x, y).statistic)
+            r = float(np.asarray(spearmanr(x, y))[0])
             width = 1.96 * np.sqrt((1 + r * r / 2) / (len(tasks) - 3))
             z = np.arctanh(np.clip(r, -0.999999, 0.999999))
-            table.append(Row(case, method, f"{name} with gain", r, *np.tanh([z - width, z + width]).tolist(), len(tasks)))
+            low, high = float(np.tanh(z - width)), float(np.tanh(z + width))
+            table.append(Row(case, method, f"{name} with gain", r, low, high, len(tasks)))
     return table
 
 

@@ -65,10 +65,12 @@ def judge(
     for at in range(0, len(solutions), _CHUNK):
         chunk = slice(at, at + _CHUNK)
         rows = solutions[chunk]
-        several = [_one(logits, _full(bank, excerpts), excerpts) for logits in bank.logits(rows, excerpts.inputs)]
+        reference = referred(_full(bank, excerpts), excerpts)
+        several = [figures_of(logits, reference, excerpts) for logits in bank.logits(rows, excerpts.inputs)]
         if wrong:
             harder = excerpts_of(split, wrong, first, True)
-            more = (_one(logits, _full(bank, harder), harder) for logits in bank.logits(rows, harder.inputs))
+            reference = referred(_full(bank, harder), harder)
+            more = (figures_of(logits, reference, harder) for logits in bank.logits(rows, harder.inputs))
             several = [one | {"corruption": each["accuracy"]} for one, each in zip(several, more, strict=True)]
         if probes:
             own = probe(bank)
@@ -119,11 +121,38 @@ def bits(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return (np.log(np.exp(shift).sum(1)) - shift[np.arange(len(targets)), targets]) / np.log(2)
 
 
-def _one(logits: np.ndarray, full: np.ndarray, excerpts: Excerpts) -> dict[str, float]:
-    own, theirs = bits(logits, excerpts.targets), bits(full, excerpts.targets)
+class Reference(NamedTuple):
+    """What full precision makes of M next tokens; found once for all configs of a call."""
+
+    bits: np.ndarray  # [M]
+    best: np.ndarray  # [M] the most probable tokens
+
+
+def referred(full: np.ndarray, excerpts: Excerpts) -> Reference:
+    """Returns what configs are compared with.
+
+    Args:
+        full: logits of full precision, [M, V].
+        excerpts: of the text.
+    """
+    return Reference(bits(full, excerpts.targets), full.argmax(1))
+
+
+def figures_of(logits: np.ndarray, full: Reference, excerpts: Excerpts) -> dict[str, float]:
+    """Returns the figures of one config that need no probes.
+
+    Args:
+        logits: [M, V].
+        full: full precision on the same excerpts.
+        excerpts: of the text.
+
+    Returns:
+        accuracy, bits_per_byte, worst_document, calibration and flips, as in ``judge``; NaN where a logit is not finite.
+    """
+    own = bits(logits, excerpts.targets)
     if not np.isfinite(own).all():
         return dict.fromkeys(("accuracy", *_OF_TEXT), float("nan"))
-    rise, by_document = own - theirs, lambda x: np.bincount(excerpts.documents, x)
+    rise, by_document = own - full.bits, lambda x: np.bincount(excerpts.documents, x)
     size = by_document(excerpts.lengths)
     worst = (by_document(rise)[size > 0] / size[size > 0]).max()
     return {
@@ -131,7 +160,7 @@ def _one(logits: np.ndarray, full: np.ndarray, excerpts: Excerpts) -> dict[str, 
         "bits_per_byte": float(own.sum() / excerpts.lengths.sum()),
         "worst_document": kept(worst),
         "calibration": float(figures.calibration_error(logits[None], excerpts.targets)[0]),
-        "flips": float(figures.flips(logits[None], full)[0]),
+        "flips": 100 * float((logits.argmax(1) != full.best).mean()),
     }
 
 

@@ -9,7 +9,7 @@ symmetric weights, a scale for each output channel from the largest weight; inpu
 values a range for each token of each head.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -120,20 +120,20 @@ def play(config: Config, seed: int, whole: bool) -> dict[str, float]:
         seed: chooses the windows.
         whole: greedy text, memorised items and text with wrong tokens too.
     """
-    genome, own = genome_of(config, seed), prepared(config.network, seed)
+    own = prepared(config.network, seed)
+    genome = genome_of(config, own)
     wrong = WINDOWS if whole else 0
     columns = texts.judge(own, genome[None], "test", WINDOWS, probes=whole, wrong=wrong, first=seed * WINDOWS)
     return {name: float(column[0]) for name, column in columns.items()} | {"size": size(own, genome)}
 
 
-def genome_of(config: Config, seed: int) -> np.ndarray:
+def genome_of(config: Config, own: Bank) -> np.ndarray:
     """Returns the genome [2L] of a method; queries and attention stay in full precision unless keys and values do not.
 
     Args:
         config: what it does.
-        seed: of the bank.
+        own: the bank.
     """
-    own = prepared(config.network, seed)
     several = len(own.weight_options), len(own.activation_options)
     place = lambda option, options, full: full if option is None else options.index(option)
     genome = own.full()
@@ -160,9 +160,19 @@ def prepared(network: str, seed: int) -> Bank:
         network: language or language_outliers.
         seed: chooses 8 windows.
     """
-    own = [config for config in configs().values() if config.network == network]
-    weights = [option for config in own for option in (config.weights, config.cache) if option]
-    inputs = [config.inputs for config in own if config.inputs]
+    return prepared_with([config for config in configs().values() if config.network == network], network, seed)
+
+
+def prepared_with(configs: Sequence[Config], network: str, seed: int) -> Bank:
+    """Returns a bank of all options of some configs, calibrated on a seed's own training windows.
+
+    Args:
+        configs: of one network.
+        network: language or language_outliers.
+        seed: chooses 8 windows.
+    """
+    weights = [option for config in configs for option in (config.weights, config.cache) if option]
+    inputs = [config.inputs for config in configs if config.inputs]
     images, labels = data.load("text", "train")
     part = slice(CALIBRATE * seed, CALIBRATE * (seed + 1))
     unique = lambda options: tuple(dict.fromkeys(options))

@@ -57,17 +57,21 @@ class Language:
 
     def __call__(self, apply: Apply, x: Array) -> Array:
         """Embedded tokens [N, T, D] -> logits of the next token, [N * T, V]."""
+        for b in range(self.blocks):
+            x = self.block(b, apply, x)
+        return apply(len(self.layers) - 1, _even(x) * self.scale()).reshape(-1, self.pieces)
+
+    def block(self, b: int, apply: Apply, x: Array) -> Array:
+        """Runs block b on [N, T, D]; shaped as x."""
         scale, turn = self.scale(), rotary_places(x.shape[1], self.width // self.heads)
         later = jnp.triu(jnp.full((x.shape[1], x.shape[1]), -1e9), 1)
-        for b in range(self.blocks):
-            query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
-            y = _even(x) * scale
-            q, k, v = (split_heads(apply(i, y), self.heads) for i in (query, key, value))
-            q = _rotary(q, turn) / (self.width / self.heads) ** 0.5
-            attention = jax.nn.softmax(apply(keys, q, _rotary(k, turn)) + later, -1)
-            x = x + apply(output, apply(values, attention, v).swapaxes(1, 2).reshape(x.shape))
-            x = x + apply(down, jax.nn.relu(apply(up, _even(x) * scale)) ** 2)
-        return apply(len(self.layers) - 1, _even(x) * scale).reshape(-1, self.pieces)
+        query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
+        y = _even(x) * scale
+        q, k, v = (split_heads(apply(i, y), self.heads) for i in (query, key, value))
+        q = _rotary(q, turn) / (self.width / self.heads) ** 0.5
+        attention = jax.nn.softmax(apply(keys, q, _rotary(k, turn)) + later, -1)
+        x = x + apply(output, apply(values, attention, v).swapaxes(1, 2).reshape(x.shape))
+        return x + apply(down, jax.nn.relu(apply(up, _even(x) * scale)) ** 2)
 
     def scale(self) -> np.ndarray:
         """Factors after each norm, [D]: 1 but for planted channels."""

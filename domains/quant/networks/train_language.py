@@ -83,7 +83,7 @@ def train(form: Language, stream: np.ndarray, steps: int, seed: int = 0) -> tupl
         return optax.apply_updates(params, update), memory, loss
 
     losses = []
-    for i, tokens in enumerate(_batches(stream, form.tokens, steps, seed)):
+    for i, tokens in enumerate(batches(stream, form.tokens, steps, seed, _BATCH)):
         params, memory, loss = step(params, memory, tokens)
         losses.append(loss)
         if i % 100 == 99:
@@ -91,6 +91,27 @@ def train(form: Language, stream: np.ndarray, steps: int, seed: int = 0) -> tupl
     half = {name: np.asarray(x).astype(np.float16).astype(np.float32) for name, x in params.items()}
     arrays = [{int(name[len(kind) :]): x for name, x in half.items() if name.startswith(kind)} for kind in ("weight", "bias")]
     return language.empty(form, *arrays), half["embedding"]
+
+
+def batches(stream: np.ndarray, length: int, steps: int, seed: int, batch: int) -> Iterator[np.ndarray]:
+    """Yields windows of a stream of tokens: it is cut at a new place in each pass, and its windows are shuffled.
+
+    Args:
+        stream: int32 [tokens].
+        length: T.
+        steps: how many batches.
+        seed: of places and order.
+        batch: windows of each.
+
+    Yields:
+        int32 [batch, T + 1].
+    """
+    random, rows = np.random.default_rng(seed), []
+    for _ in range(steps):
+        if len(rows) < batch:
+            starts = np.arange(random.integers(length), len(stream) - length - 1, length)
+            rows = [stream[at : at + length + 1] for at in random.permutation(starts)]
+        yield np.stack([rows.pop() for _ in range(batch)])
 
 
 def bits_per_byte(network: Network, embedding: np.ndarray, windows: np.ndarray, pieces: text.Pieces, chunk: int = 32) -> float:
@@ -176,16 +197,6 @@ def _loss(params: dict[str, Array], form: Language, tokens: Array) -> Array:
 
     logits = form(apply, params["embedding"][tokens[:, :-1]])
     return optax.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:].reshape(-1)).mean()
-
-
-def _batches(stream: np.ndarray, length: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Windows [_BATCH, T + 1]: the stream is cut at a new place in each pass, and its windows are shuffled."""
-    random, rows = np.random.default_rng(seed), []
-    for _ in range(steps):
-        if len(rows) < _BATCH:
-            starts = np.arange(random.integers(length), len(stream) - length - 1, length)
-            rows = [stream[at : at + length + 1] for at in random.permutation(starts)]
-        yield np.stack([rows.pop() for _ in range(_BATCH)])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.quant.networks.layers import Network, linear
-from domains.quant.quantize import calibration, inputs, salience, turns
+from domains.quant.quantize import calibration, inputs, matrices, salience, turns
 from domains.quant.quantize.inputs import fake_quantize
 from domains.quant.quantize.published import Hints
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
@@ -158,7 +158,9 @@ def build(
             stored_bits.append([inputs.cache_bits(option, layer) for option in weight_options])
         else:
             gram = calibration.gram(layer, x[i]) if any(o.format in ("round", "groups") for o in weight_options) else None
-            hints = Hints(gram, factors.get("smooth"), factors.get("learned"), salient[i])
+            whole = {name: factors[name] for name in matrices.WHOLE if name in factors} or None
+            drawn = np.random.default_rng(i).random(layer.shape[-1])
+            hints = Hints(gram, factors.get("smooth"), factors.get("learned"), salient[i], (network.name, i), whole, drawn)
             variants = [option.quantize(network.weights[i], gram, hints) for option in weight_options]
             weights.append(np.stack([variant.values for variant in variants] + [network.weights[i]]))
             stored_bits.append([variant.stored_bits for variant in variants])
@@ -183,11 +185,11 @@ def _factors(
     weight_options: tuple[WeightOption, ...],
     activation_options: tuple[ActivationOption, ...],
 ) -> dict[str, np.ndarray]:
-    """What a layer's inputs are divided by, for each turn that an option asks for; queries and attention by nothing."""
+    """What a layer's inputs are divided or multiplied by, for each turn that an option asks for; queries, attention: none."""
     names = {option.format for option in weight_options} | {option.turn for option in activation_options}
     if network.layers[i].is_cached:
         return {}
-    ways = {"smooth": turns.smooth, "learned": turns.learn}
+    ways = {"smooth": turns.smooth, "learned": turns.learn, **matrices.LEARN}
     return {
         name: way(x, network.weights[i].reshape(-1, network.weights[i].shape[-1]))
         for name, way in ways.items()

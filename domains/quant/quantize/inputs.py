@@ -15,7 +15,9 @@ from domains.quant.quantize.quantizers import FULL_BITS, SCALE_BITS, ActivationO
 from domains.quant.quantize.turns import ROTATES
 from qd.types import Array
 
-Turns = dict[str, Any]  # of a layer: token [A + 1], rotate [A + 1], factors [A + 1, K]; what no option asks for is left out
+# of a layer: token, gaussian, rotate [A + 1], factors [A + 1, K], whole matrices and their inverses [A + 1, 2, K, K] and
+# which options have one; what no option asks for is left out
+Turns = dict[str, Any]
 
 
 def fake_quantize(x: Array, scale: Array) -> Array:
@@ -61,13 +63,25 @@ def turned(x: Array, scale: Array, turns: Turns, option: Array) -> Array:
         Shaped as x.
     """
     factors = turns["factors"][option] if "factors" in turns else 1.0
-    y = _rotate(x / factors, turns, option)
-    step, zero = scale[0], scale[1]
+    y = _whole(_rotate(x / factors, turns, option), turns, option, 0)
+    step, zero, half = scale[0], scale[1], 0.0
     if "token" in turns:
         is_own, own = turns["token"][option], by_token(y, scale)
         step, zero = jnp.where(is_own, own[0], step), jnp.where(is_own, own[1], zero)
-    rounded = (jnp.clip(jnp.round(y / step) + zero, 0, scale[2]) - zero) * step
+    if "gaussian" in turns:  # values lie half a step beside 0
+        is_gaussian, size = turns["gaussian"][option], jnp.sqrt((y**2).mean(-1, keepdims=True) + 1e-12)
+        step, half = jnp.where(is_gaussian, scale[0] * size, step), jnp.where(is_gaussian, 0.5, 0.0)
+        zero = jnp.where(is_gaussian, scale[1], zero)
+    codes = jnp.round(y / step - half) + (zero + half)
+    rounded = _whole((jnp.clip(codes, 0, scale[2]) - zero) * step, turns, option, 1)
     return jnp.where(scale[2] > 0, _rotate(rounded, turns, option) * factors, x)
+
+
+def _whole(x: Array, turns: Turns, option: Array, way: int) -> Array:
+    """Multiplies by an option's matrix (way 0) or its inverse (way 1), where it has one."""
+    if "whole" not in turns:
+        return x
+    return jax.lax.cond(turns["is_whole"][option], lambda y: y @ turns["whole"][option, way], lambda y: y, x)
 
 
 def _rotate(x: Array, turns: Turns, option: Array) -> Array:
@@ -83,20 +97,28 @@ def turns(options: tuple[ActivationOption, ...], factors: dict[str, np.ndarray])
 
     Args:
         options: A input options.
-        factors: name of a turn -> factors [K]; those that are missing are 1.
+        factors: name of a turn -> factors [K], or a matrix [K, K]; those that are missing are 1.
 
     Returns:
         Only what some option asks for; empty: every option is a range of the whole tensor.
     """
     parts: Turns = {
         "token": np.array([*(option.per == "token" for option in options), False]),
+        "gaussian": np.array([*(option.per == "gaussian" for option in options), False]),
         "rotate": np.array([*(option.turn in ROTATES for option in options), False]),
     }
     parts = {name: column for name, column in parts.items() if column.any()}
-    if any(option.turn in factors for option in options):
-        ones = np.ones(len(next(iter(factors.values()))))
-        rows = [*(factors.get(option.turn, ones) for option in options), ones]
+    vectors = {name: each for name, each in factors.items() if each.ndim == 1}
+    if any(option.turn in vectors for option in options):
+        ones = np.ones(len(next(iter(vectors.values()))))
+        rows = [*(vectors.get(option.turn, ones) for option in options), ones]
         parts["factors"] = np.array(rows, np.float32)
+    whole = [option.turn in factors and factors[option.turn].ndim == 2 for option in options]
+    if any(whole):
+        one = np.eye(len(next(iter(factors.values()))))
+        pairs = [factors[option.turn] if is_whole else one for option, is_whole in zip(options, whole, strict=True)]
+        parts["whole"] = np.array([(each, np.linalg.inv(each)) for each in (*pairs, one)], np.float32)
+        parts["is_whole"] = np.array([*whole, False])
     return parts
 
 

@@ -22,6 +22,9 @@ class Hints(NamedTuple):
     smooth: np.ndarray | None = None  # factors of its inputs, [K]
     learned: np.ndarray | None = None  # [K]
     channels: np.ndarray | None = None  # bool [O]: its most salient outputs
+    layer: tuple[str, int] = ("", 0)  # name of the network, number of the layer
+    matrices: dict[str, np.ndarray] | None = None  # name of a learned turn -> T of its inputs, [K, K]
+    drawn: np.ndarray | None = None  # [O] in 0..1: evenly drawn numbers, for channels that are chosen at random
 
 
 def two_level(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
@@ -61,6 +64,22 @@ def nested(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int
     return codes * shift * scale, weight.size * bits + weight.shape[1] * SCALE_BITS
 
 
+def sign(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
+    """One bit: the sign, times the mean of |w| in a channel (XNOR-Net, Rastegari et al. 2016, eq. 6).
+
+    Args:
+        weight: [K, O].
+        bits: 1.
+        hints: not used.
+
+    Raises:
+        UserError: more bits are asked for.
+    """
+    if bits != 1:
+        raise UserError(f"a sign has one bit, not {bits}", "type bits=1, or another format")
+    return np.where(weight >= 0, 1.0, -1.0) * np.abs(weight).mean(0), weight.size + weight.shape[1] * SCALE_BITS
+
+
 def mixed(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
     """Gives 8 bits to the outputs that are most salient in the whole network (MixLLM, Zheng et al. 2024).
 
@@ -71,9 +90,39 @@ def mixed(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]
     """
     if hints.channels is None:
         raise UserError("mixed channels need a loss", "use them for a network with targets")
-    values = np.where(hints.channels, _nearest(weight, 8), _nearest(weight, bits))
-    more = int(hints.channels.sum()) * (8 - bits) * len(weight)
-    return values, weight.size * bits + more + weight.shape[1] * (SCALE_BITS + 1)
+    return _mixed(weight, bits, 8, hints.channels)
+
+
+def mixed_random(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
+    """Gives 8 bits to a tenth of the outputs, drawn at random: the control of ``mixed``, with the same mean bits.
+
+    Args:
+        weight: [K, O].
+        bits: of all other outputs.
+        hints: gives what is drawn.
+    """
+    return _mixed(weight, bits, 8, _drawn(hints, weight) < SALIENT)
+
+
+def spread(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
+    """Gives one bit more to as many outputs, drawn at random, as makes the mean bits of ``mixed``: its other control.
+
+    Args:
+        weight: [K, O].
+        bits: of all other outputs.
+        hints: gives what is drawn.
+    """
+    return _mixed(weight, bits, bits + 1, _drawn(hints, weight) < SALIENT * (8 - bits))
+
+
+def _mixed(weight: np.ndarray, bits: int, more: int, channels: np.ndarray) -> tuple[np.ndarray, int]:
+    values = np.where(channels, _nearest(weight, more), _nearest(weight, bits))
+    added = int(channels.sum()) * (more - bits) * len(weight)
+    return values, weight.size * bits + added + weight.shape[1] * (SCALE_BITS + 1)
+
+
+def _drawn(hints: Hints, weight: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(weight.shape).random(weight.shape[1]) if hints.drawn is None else hints.drawn
 
 
 def groups(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:
@@ -88,9 +137,7 @@ def groups(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int
     """
     if hints.gram is None:
         raise UserError("sparse groups need their layer's inputs", "build the bank with calibration images")
-    damped = hints.gram + np.eye(len(hints.gram)) * 0.01 * np.trace(hints.gram) / len(hints.gram)
-    salience = _groups(weight**2 / (np.diag(np.linalg.inv(damped)) ** 2)[:, None], SPARSE_GROUP).mean(1)  # [K / G, O]
-    kept = salience > np.quantile(salience, PRUNED)
+    kept = kept_groups(weight, hints.gram)
     several = _groups(weight, SPARSE_GROUP)
     most = 2 ** (bits - 1) - 1
     scale = np.maximum(np.abs(several).max(1, keepdims=True), 1e-12) / most
@@ -99,10 +146,28 @@ def groups(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int
     return values.reshape(-1, weight.shape[1])[: len(weight)], stored_bits
 
 
+def kept_groups(weight: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """Returns which groups of 16 inputs stay.
+
+    Args:
+        weight: [K, O].
+        gram: X'X of its inputs, [K, K].
+
+    Returns:
+        bool [K / 16, O], the half with the larger mean of w^2 / [H^-1]_ii^2.
+    """
+    damped = gram + np.eye(len(gram)) * 0.01 * np.trace(gram) / len(gram)
+    salience = _groups(weight**2 / (np.diag(np.linalg.inv(damped)) ** 2)[:, None], SPARSE_GROUP).mean(1)
+    return salience > np.quantile(salience, PRUNED)
+
+
 FORMATS: dict[str, Callable[[np.ndarray, int, Hints], tuple[np.ndarray, int]]] = {
     "two_level": two_level,
     "nested": nested,
     "mixed": mixed,
+    "mixed_random": mixed_random,
+    "spread": spread,
+    "sign": sign,
     "groups": groups,
 }
 

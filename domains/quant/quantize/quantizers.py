@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant.quantize import grids, published, rounding, turns
+from domains.quant.quantize import grids, matrices, published, rounding, tuned, turns
+from domains.quant.quantize.estimators import gaussian_scale
 from domains.quant.quantize.published import Hints
 from qd.support.errors import UserError
 from qd.support.spelling import unknown
@@ -17,7 +18,10 @@ from qd.support.spelling import unknown
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 SIGNED_BITS = 7  # at most, of int8 weights in an integer kernel: 2 * 255 * 2^(7 - 1) = 32,640 fits into 16 bits
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
-FORMATS = ("int", *grids.FORMATS, "codebook", "round", "sparse", *turns.TURNS[1:], *published.FORMATS)
+TURNS = (*turns.TURNS, *matrices.WHOLE)
+_PAPERS = published.FORMATS | {"trained": tuned.trained, "nested_trained": tuned.nested_trained}
+FORMATS = ("int", *grids.FORMATS, "codebook", "round", "sparse", *TURNS[1:], *_PAPERS)
+ONE_BIT = ("sign", "trained")  # formats that have one
 _RATIOS, _ACTIVATION_RATIOS = np.linspace(0.3, 1, 36), np.linspace(0.2, 1, 33)
 _PERCENTILE, _ACTIVATION_PERCENTILE = 99.5, 99.9
 
@@ -45,8 +49,8 @@ class WeightOption:
         for name, value, choices in (("format", self.format, FORMATS), ("per", self.per, PER), ("clip", self.clip, CLIPS)):
             if value not in choices:
                 raise unknown(name, value, choices)
-        if not 2 <= self.bits <= 8:
-            raise UserError(f"{self.bits} bits cannot be a weight's", "type 2 to 8")
+        if not (1 if self.format in ONE_BIT else 2) <= self.bits <= 8:
+            raise UserError(f"{self.bits} bits cannot be a weight's", f"type 2 to 8; of {' or '.join(ONE_BIT)} also 1")
 
     @property
     def name(self) -> str:
@@ -92,11 +96,11 @@ class WeightOption:
             return _codebook(weight, self.bits)
         if self.format in grids.FORMATS:
             return _on_grid(weight, self)
-        if self.format in turns.TURNS:
+        if self.format in TURNS:
             return _turn_and_round(weight, self, hints or Hints())
-        if self.format in published.FORMATS:
+        if self.format in _PAPERS:
             flat = weight.reshape(-1, weight.shape[-1]).astype(np.float64)
-            values, stored_bits = published.FORMATS[self.format](flat, self.bits, hints or Hints())
+            values, stored_bits = _PAPERS[self.format](flat, self.bits, hints or Hints())
             return QuantizedWeight(values.reshape(weight.shape).astype(np.float32), None, None, None, stored_bits)
         mask = rounding.two_of_four(weight) if self.format == "sparse" else np.ones(weight.shape, bool)
         affine = _affine(weight * mask, self)
@@ -118,21 +122,23 @@ class ActivationOption:
     bits: int = 8
     clip: str = "minmax"
     symmetric: bool = False
-    per: str = "tensor"  # token: each has a range of its own, found as it comes
+    # token: each has a range of its own, found as it comes; gaussian: as wide as suits normal numbers (QuEST)
+    per: str = "tensor"
     turn: str = ""  # a name of turns.py: what is done to inputs before they are rounded, and undone after
 
     def __post_init__(self) -> None:
         for name, value, choices in (
             ("clip", self.clip, CLIPS),
-            ("per", self.per, ("tensor", "token")),
-            ("turn", self.turn, turns.TURNS),
+            ("per", self.per, ("tensor", "token", "gaussian")),
+            ("turn", self.turn, TURNS),
         ):
             if value not in choices:
                 raise unknown(name, value, choices)
-        if self.per == "token" and self.clip != "minmax":
+        if self.per != "tensor" and self.clip != "minmax":
             raise UserError(f"a range for each token is not clipped by {self.clip}", "type clip='minmax'")
-        if self.bits != FULL_BITS and not 2 <= self.bits <= 8:
-            raise UserError(f"{self.bits} bits cannot be an input's", f"type 2 to 8, or {FULL_BITS} to leave it as it is")
+        if self.bits != FULL_BITS and not (1 if self.per == "gaussian" else 2) <= self.bits <= 8:
+            fix = f"type 2 to 8, or {FULL_BITS} to leave it as it is; with per='gaussian' also 1"
+            raise UserError(f"{self.bits} bits cannot be an input's", fix)
 
     @property
     def full(self) -> bool:
@@ -147,6 +153,9 @@ class ActivationOption:
         """Returns (scale, zero, levels) of turned inputs: code = clip(round(x / scale) + zero, 0, levels); levels 0: as is."""
         if self.full:
             return np.array([1.0, 0.0, 0.0])
+        if self.per == "gaussian":  # of a token's root mean square
+            levels = 2**self.bits - 1
+            return np.array([2 * gaussian_scale(self.bits) / levels, levels / 2, levels])
         if self.per == "token":
             levels = 2**self.bits - 2 if self.symmetric else 2**self.bits - 1
             return np.array([1.0, levels // 2 if self.symmetric else 0, levels])
@@ -239,16 +248,24 @@ def _codebook(weight: np.ndarray, bits: int) -> QuantizedWeight:
 
 
 def _turn_and_round(weight: np.ndarray, option: WeightOption, hints: Hints) -> QuantizedWeight:
-    """S^-1 H Q(H' S w): turned weights have no outliers (Ashkboos et al. 2024)."""
+    """T Q(T^-1 w): turned weights have no outliers (Ashkboos et al. 2024)."""
     flat = weight.reshape(-1, weight.shape[-1])
-    factors = {"smooth": hints.smooth, "learned": hints.learned}.get(option.format, np.ones(len(flat)))
-    if factors is None:
-        raise UserError(f"{option.name} needs its layer's inputs", "build the bank with calibration images")
-    matrix = rounding.hadamard(len(flat)) if option.format in turns.ROTATES else np.eye(len(flat))
-    affine = _affine(matrix.T @ (flat * factors[:, None]), option)
-    values = (matrix @ affine.values) / factors[:, None]
-    stored_bits = affine.stored_bits + (SCALE_BITS * len(flat) if option.format != "hadamard" else 0)
-    return QuantizedWeight(values.reshape(weight.shape).astype(np.float32), None, None, None, stored_bits)
+    missing = UserError(f"{option.name} needs its layer's inputs", "build the bank with calibration images")
+    if option.format in matrices.WHOLE:
+        if hints.matrices is None:
+            raise missing
+        turn = hints.matrices[option.format]
+        affine = _affine(np.linalg.solve(turn, flat), option)
+        values, more = turn @ affine.values, SCALE_BITS * turn.size
+    else:
+        factors = {"smooth": hints.smooth, "learned": hints.learned}.get(option.format, np.ones(len(flat)))
+        if factors is None:
+            raise missing
+        matrix = rounding.hadamard(len(flat)) if option.format in turns.ROTATES else np.eye(len(flat))
+        affine = _affine(matrix.T @ (flat * factors[:, None]), option)
+        values = (matrix @ affine.values) / factors[:, None]
+        more = SCALE_BITS * len(flat) if option.format != "hadamard" else 0
+    return QuantizedWeight(values.reshape(weight.shape).astype(np.float32), None, None, None, affine.stored_bits + more)
 
 
 def _round_by_gptq(

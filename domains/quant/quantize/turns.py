@@ -46,8 +46,7 @@ def learn(x: np.ndarray, weight: np.ndarray, seed: int = 0) -> np.ndarray:
     Returns:
         float64 [K], above 0.
     """
-    flat = x.reshape(-1, x.shape[-1])
-    rows = flat[np.random.default_rng(seed).permutation(len(flat))[:_ROWS]]
+    rows = rows_of(x, seed)
     begin = np.log(smooth(x, weight))
     turn = rounding.hadamard(len(weight)).astype(np.float32)
     return np.exp(np.asarray(_descend(rows.astype(np.float32), weight.astype(np.float32), turn, begin.astype(np.float32))))
@@ -58,14 +57,30 @@ def turn(x: np.ndarray, name: str, factors: dict[str, np.ndarray]) -> np.ndarray
 
     Args:
         x: inputs [..., K].
-        name: one of TURNS.
-        factors: name of a turn -> factors [K]; those that are missing are 1.
+        name: one of TURNS, or of a whole matrix.
+        factors: name of a turn -> factors [K], or a whole matrix T [K, K]; those that are missing are 1.
 
     Returns:
-        X S^-1 H, or what of it the name says, shaped as x.
+        X S^-1 H, or what of it the name says, or X T, shaped as x.
     """
+    if name in factors and factors[name].ndim == 2:
+        return x @ factors[name]
     x = x / factors[name] if name in factors else x
     return x @ rounding.hadamard(x.shape[-1]) if name in ROTATES else x
+
+
+def rows_of(x: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Draws the rows by which matrices and factors are learned.
+
+    Args:
+        x: a layer's inputs, [..., K].
+        seed: of the draw.
+
+    Returns:
+        At most 512 rows, [N, K].
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    return flat[np.random.default_rng(seed).permutation(len(flat))[:_ROWS]]
 
 
 @jax.jit
@@ -74,7 +89,7 @@ def _descend(x: Array, weight: Array, turn: Array, begin: Array) -> Array:
 
     def loss(logs: Array) -> Array:
         inputs, kernel = (x / jnp.exp(logs)) @ turn, turn.T @ (weight * jnp.exp(logs)[:, None])
-        error = _round(inputs, 1) @ _round(kernel, 0) - x @ weight
+        error = round_through(inputs, 1) @ round_through(kernel, 0) - x @ weight
         return (error**2).mean() / (x @ weight).var()
 
     rule = optax.adam(optax.cosine_decay_schedule(0.05, _STEPS))
@@ -90,7 +105,12 @@ def _descend(x: Array, weight: Array, turn: Array, begin: Array) -> Array:
     return state[2]
 
 
-def _round(x: Array, axis: int) -> Array:
-    """To 4 bits, symmetric, a scale for each row (axis 1) or column (axis 0); the gradient goes straight through."""
+def round_through(x: Array, axis: int) -> Array:
+    """Rounds to 4 bits, symmetric; the gradient goes straight through.
+
+    Args:
+        x: [N, K].
+        axis: 1: each row has a scale; 0: each column.
+    """
     scale = jnp.maximum(jnp.abs(x).max(axis, keepdims=True), 1e-9) / (2 ** (_BITS - 1) - 1)
     return x + jax.lax.stop_gradient(jnp.round(x / scale) * scale - x)

@@ -65,6 +65,8 @@ class Quant:
     def __post_init__(self) -> None:
         if self._generates:
             self._generation.check()
+        if self._reads_text:
+            texts.check(self.split, max(self.judges, self.corrupted))
 
     @property
     def space(self) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 `bits` is the plain question (how many bits), `search` what serves on a small network, `deployable` what both exporters
 carry, `weights` leaves inputs as they are, `every` all that the bank knows; `denoising` is for the diffusion transformer, and
-`denoising_bits` its plain question; `language` is for the language model, and `language_bits` its plain question, which
-ONNX files carry.
+`denoising_bits` its plain question; `language` is for the language model, `language_bits` its plain question, which ONNX files
+carry, and `language_quest` and the others beside it are one paper's question each.
 """
 
 from itertools import product
@@ -63,6 +63,23 @@ SETS: dict[str, Options] = {
         (A(3, per="token", turn="learned"), *(A(b, per="token") for b in (4, 6, 8)), A(4, per="token", turn="learned"), A(8)),
     ),
     "language_bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, per="token") for b in (2, 3, 4, 6, 8))),
+    # each a paper's own question about the language model
+    "language_quest": (
+        (*(W(b, "trained") for b in (1, 2, 3, 4)), W(8)),
+        (*(A(b, per="gaussian", turn="hadamard") for b in (1, 2, 3, 4)), A(8, per="token")),
+    ),
+    "language_nested": (tuple(W(b, "nested_trained") for b in (2, 3, 4, 8)), tuple(A(b, per="token") for b in (3, 4, 6, 8))),
+    "language_turns": (
+        tuple(W(b, turn) for b in (3, 4) for turn in ("smooth", "learned", "orthogonal", "affine")) + (W(8),),
+        (*(A(4, per="token", turn=turn) for turn in ("smooth", "learned", "orthogonal", "affine")), A(8, per="token")),
+    ),
+    "language_channels": (tuple(W(b, form) for b in (2, 3, 4) for form in ("int", "mixed")) + (W(8),), (A(8, per="token"),)),
+    "language_groups": (tuple(W(b, form) for b in (2, 3, 4, 8) for form in ("int", "groups")), (A(8, per="token"),)),
+    "language_cache": (
+        (W(4, "two_level"), *(W(b, form) for b in (3, 4) for form in ("int", "smooth")), W(8)),
+        (A(8, per="token"),),
+    ),
+    "language_floats": ((W(4, "fp4"), W(6, "fp6"), W(8, "fp8"), W(4), W(6), W(8)), (A(8, per="token"),)),
     "denoising": (
         (*(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), VectorOption(2), VectorOption(3)),
         (*(S((b,)) for b in (3, 4, 6, 8)), S((4,), 5), S((4, 6), 2), S((6, 4), 2), S((4,), per="token", clip="minmax")),

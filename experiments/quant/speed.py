@@ -2,12 +2,14 @@
 
     qd study quant.speed budget=quick|first|full
 
-The residual network on 512 images, and the diffusion transformer, 20 samples of 5 steps with their figures; rounds interleaved
-in one process. Wall time depends on what else runs: CPU time is given too.
+The residual network on 512 images; the diffusion transformer, 20 samples of 5 steps with their figures; the language model, 32
+windows with probes and all figures, as its domain does by default. Rounds interleaved in one process. Wall time depends on
+what else runs: CPU time is given too.
 """
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import jax
@@ -26,7 +28,11 @@ CASE, CONFIGS = "resnet14, 512 images", 16
 FIRST, TOGETHER = "first batch, with compilation", "one program for all"
 CALLS, ALONE = "a call for each config", "compiled for each config"
 LATER = (TOGETHER, CALLS, ALONE)
-SAMPLED, SEVERAL = "diffusion, 20 samples of 5 steps", 8
+SEVERAL = 8  # configs of a generator
+GENERATORS = {  # case -> its domain
+    "diffusion, 20 samples of 5 steps": partial(Quant, "diffusion", "denoising_bits", 20, steps=5),
+    "language, 32 windows and probes": partial(Quant, "language", "language_bits"),
+}
 
 
 def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
@@ -43,10 +49,11 @@ def main(budget: Annotated[str, BUDGETS] = "quick", out: str = "") -> None:
             methods[name]()  # compiled before it is timed, also where an earlier process did the first rounds
             warm.add(name)
         study.add(runs, CASE, name, i, measure(methods[name], 1 if name == ALONE else len(configs)))
-    sampled = list(study.missing(runs, [(SAMPLED, name, i) for i in range(BUDGETS[budget]) for name in (TOGETHER, CALLS)]))
-    methods = ways_to_sample() if sampled else {}
-    for _, name, i in sampled:
-        study.add(runs, SAMPLED, name, i, measure(methods[name], SEVERAL))
+    several = [(case, name, i) for i in range(BUDGETS[budget]) for case in GENERATORS for name in (TOGETHER, CALLS)]
+    judged = list(study.missing(runs, several))
+    methods = {case: ways_to_judge(GENERATORS[case]()) for case in dict.fromkeys(case for case, _, _ in judged)}
+    for case, name, i in judged:
+        study.add(runs, case, name, i, measure(methods[case][name], SEVERAL))
     study.report(folder, rows(runs), ("configs/s", "CPU-seconds a config"), 3)
 
 
@@ -73,9 +80,12 @@ def ways(domain: Quant, configs: np.ndarray) -> dict[str, Callable[[], object]]:
     }
 
 
-def ways_to_sample() -> dict[str, Callable[[], object]]:
-    """Returns the ways to evaluate configs of the diffusion transformer, each compiled: name -> function."""
-    domain = Quant("diffusion", "denoising_bits", 20, steps=5)
+def ways_to_judge(domain: Quant) -> dict[str, Callable[[], object]]:
+    """Returns the ways to evaluate configs of a generator, each compiled: name -> function.
+
+    Args:
+        domain: of the generator.
+    """
     configs = domain.sample(keys.new(0), SEVERAL)
     domain.accuracies(configs)
     return {TOGETHER: lambda: domain.accuracies(configs), CALLS: lambda: [domain.accuracies(one[None]) for one in configs]}

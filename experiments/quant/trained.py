@@ -19,7 +19,7 @@ import numpy as np
 from domains.quant import texts
 from domains.quant.networks import language, registry, tune_groups, tune_language
 from domains.quant.networks.train_language import batches
-from domains.quant.networks.tune_language import Params, Way
+from domains.quant.networks.tune_language import NESTED_PEAK, PEAKS, Params, Way
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.estimators import NESTED, Full, Gaussian, Groups, Nested
 from domains.quant.quantize.quantizers import ActivationOption as A
@@ -29,8 +29,6 @@ from experiments.quant.language import WINDOWS, Config, genome_of, prepared_with
 from qd.report.table import Row, Runs, summary
 
 STEPS, JOINT, GUIDED = 40, 24, 32  # the last two of four and of three forward passes
-# the highest learning rates, chosen on validation windows and seed 100: at 1, 2, 4 and 8 bits of two or three, at 3 as at 4
-PEAKS, NESTED_PEAK = {1: 4e-3, 2: 2e-3, 3: 1e-3, 4: 1e-3, 8: 3e-4}, 5e-4
 GROUP_WINDOWS = 16  # by which groups are chosen and blocks tuned
 QUEST_BITS, BITS = (1, 2, 3, 4, 8), (2, 3, 4, 8)
 QUEST, NEST, GONE = "weights and inputs", "nested weights", "half of the groups"

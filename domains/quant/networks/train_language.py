@@ -26,7 +26,6 @@ from qd.types import Array
 
 _STEPS, _BATCH = 900, 12  # windows a step
 _MUON, _ADAM = 0.02, 0.003  # highest learning rates
-_EXCERPTS = {"train": 128, "validation": 192, "test": 256}  # windows in the file
 _ORDER, _DISCOUNT = 3, 0.75
 
 
@@ -42,8 +41,8 @@ def main(out: str = "", steps: int | str = _STEPS) -> None:
     tokens = {split: [pieces.encode(each) for each in texts.values()] for split, texts in documents.items()}
     network, embedding = train(Language(), np.concatenate(tokens["train"]), int(steps))
     cut = {split: text.windows(rows, Language.tokens) for split, rows in tokens.items()}
-    windows = {split: rows[: _EXCERPTS[split]] for split, (rows, _) in cut.items()}
-    numbers = {split: rows[: _EXCERPTS[split]] for split, (_, rows) in cut.items()}
+    windows = {split: rows[: language.EXCERPTS[split]] for split, (rows, _) in cut.items()}
+    numbers = {split: rows[: language.EXCERPTS[split]] for split, (_, rows) in cut.items()}
     path = Path(out) if out else language.WEIGHTS
     language.write(path, network, Stored(embedding, pieces, windows, numbers))
     held_out, seen = list(documents["test"].values()), list(documents["train"].values())

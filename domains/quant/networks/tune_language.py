@@ -25,24 +25,27 @@ from domains.quant.quantize import tuned
 from domains.quant.quantize.estimators import NESTED, Full, Gaussian, Groups, Nested
 from qd.types import Array
 
-BATCH, PEAK = 8, 1e-3  # windows a step, the highest learning rate
-STEPS = 200  # of what is shipped
+BATCH = 8  # windows a step
+# the highest learning rates, chosen on validation windows: at 1, 2, 4 and 8 bits of two or three, at 3 as at 4
+PEAKS, NESTED_PEAK = {1: 4e-3, 2: 2e-3, 3: 1e-3, 4: 1e-3, 8: 3e-4}, 5e-4
+STEPS, NESTED_STEPS = 100, 40  # of what is shipped
 Way = Full | Gaussian | Nested | Groups
 Params = dict[int, dict[str, Array]]  # number of a layer -> what is trained of it
 
 
-def main(out: str = "", steps: int | str = STEPS) -> None:
+def main(out: str = "", steps: int | str = STEPS, nested_steps: int | str = NESTED_STEPS) -> None:
     """Tunes 1, 2, 3 and 4 bits, each by itself, and nested bits together; writes the file and prints its checksum.
 
     Args:
         out: the file to write; empty: the one that is read.
-        steps: of training, of each.
+        steps: of training, for each number of bits.
+        nested_steps: of training, for all numbers of bits together.
     """
     network, path = language.load(), Path(out) if out else tuned.FILE
     codes = {}
     for bits in tuned.BITS:
-        codes |= tuned.quest_codes(tune(network, [Gaussian(bits)], int(steps)), bits)
-    nested = tune(network, [Nested(bits) for bits in NESTED], int(steps) // 2, balanced=True)
+        codes |= tuned.quest_codes(tune(network, [Gaussian(bits)], int(steps), peak=PEAKS[bits]), bits)
+    nested = tune(network, [Nested(bits) for bits in NESTED], int(nested_steps), balanced=True, peak=NESTED_PEAK)
     tuned.write(path, codes | tuned.nested_codes(nested))
     print(f"{path}: {path.stat().st_size} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
@@ -56,7 +59,7 @@ def tune(
     balanced: bool = False,
     begin: Params | None = None,
     only: tuple[str, ...] = (),
-    peak: float = PEAK,
+    peak: float = NESTED_PEAK,
 ) -> Params:
     """Trains the kernels with rounding in the forward pass, on windows of the training documents.
 

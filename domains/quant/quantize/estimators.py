@@ -12,8 +12,6 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.stats import norm
 
 from domains.quant.quantize import rounding
 from domains.quant.quantize.published import SPARSE_GROUP
@@ -30,8 +28,10 @@ def gaussian_scale(bits: int) -> float:
     Args:
         bits: from 1; for one bit it is (2 / pi)^0.5, the mean of |x|.
     """
+    from scipy.optimize import minimize_scalar  # here: slow to import, and few need it
+
     x = np.linspace(-8, 8, 40_001)
-    density, last = norm.pdf(x), 2**bits - 1
+    density, last = np.exp(-(x**2) / 2), 2**bits - 1
 
     def error(scale: float) -> float:
         step = 2 * scale / last

@@ -6,7 +6,7 @@ Each grid is sorted, symmetric around 0 or nearly so, and ends at 1: a scale str
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from qd.support.spelling import unknown
 
@@ -64,6 +64,6 @@ def _floats(exponent: int, mantissa: int) -> np.ndarray:
 def _normal() -> np.ndarray:
     """NF4: quantiles of a normal distribution, one of them exactly 0 (Dettmers et al. 2023, section 3)."""
     edge = (1 - 1 / 30 + 1 - 1 / 32) / 2
-    high, low = norm.ppf(np.linspace(edge, 0.5, 9)[:-1]), -norm.ppf(np.linspace(edge, 0.5, 8)[:-1])
+    high, low = ndtri(np.linspace(edge, 0.5, 9)[:-1]), -ndtri(np.linspace(edge, 0.5, 8)[:-1])
     values = np.sort(np.concatenate([low, [0.0], high]))
     return values / values[-1]

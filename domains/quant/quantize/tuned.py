@@ -16,7 +16,7 @@ from domains.quant.quantize.published import SCALE_BITS, Hints
 from qd.support.errors import UserError
 
 FILE = Path(__file__).parents[1] / "networks" / "weights" / "language_tuned.npz"
-SHA256 = ""
+SHA256 = "6be678d3db60fbb62abae75690c0ae0ee69f34506e06b0c47d88c118e94de844"
 TUNE_AGAIN = "python -m domains.quant.networks.tune_language"
 NETWORK = "language"  # whose kernels these are
 BITS = (1, 2, 3, 4)  # of QuEST's weights

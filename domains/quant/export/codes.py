@@ -34,38 +34,6 @@ class Lookup(NamedTuple):
     bits: int
 
 
-class EncodedConfig(NamedTuple):
-    """A config with the codes of its weights: all that a file of it is written from."""
-
-    bank: Bank
-    weights: tuple[Codes | Lookup | None, ...]  # one a layer; None: in full precision
-    activations: np.ndarray  # [L] indices of activation options
-    cached: np.ndarray  # [L] indices of weight options, by which keys and values are stored
-
-
-def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
-    """Recovers the codes of a config [2L].
-
-    Args:
-        bank: L layers in W + A options.
-        genome: [2L], weight options, then activation options.
-
-    Returns:
-        The codes of each layer's weights, None in full precision, and its activation option.
-
-    Raises:
-        UserError: a layer's values lie on no grid of its option, or are too many for its table; or a gene is no index.
-    """
-    (weights,), (activations,) = bank.split(genome)
-    codes = []
-    for layer, index in enumerate(weights.tolist()):
-        option, is_cached = bank.weight_option(index), bank.network.layers[layer].is_cached
-        codes.append(
-            None if option is None or is_cached else (in_table if option.is_table else in_integers)(bank, layer, index)
-        )
-    return EncodedConfig(bank, tuple(codes), activations, weights)
-
-
 def for_kernel(weight: Codes) -> Codes:
     """Returns the same weights in codes that integer kernels multiply exactly on every processor.
 
@@ -130,6 +98,10 @@ def in_integers(bank: Bank, layer: int, index: int) -> Codes:
     scale = np.asarray(grid.scale[0] if option.per == "tensor" else grid.scale, np.float32)
     zero = np.asarray(grid.zero[0] if option.per == "tensor" else grid.zero, np.int32)
     codes = np.rint(values / scale + zero).astype(np.int32)
+    if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6) and option.symmetric:  # a trained weight's own
+        most = 2 ** (option.bits - 1) - 1
+        scale = np.maximum(np.abs(values).reshape(-1, values.shape[-1]).max(0), 1e-12).astype(np.float32) / most
+        zero, codes = np.zeros(len(scale), np.int32), np.rint(values / scale).astype(np.int32)
     if not np.allclose((codes - zero) * scale, values, rtol=1e-4, atol=1e-6):
         raise UserError(
             f"{bank.network.layers[layer].name}: the bank's weights are not those of {option.name}", "build it again"

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.quant import generated, onnx_runtime
-from domains.quant.export import codes
+from domains.quant.export import encoded
 from domains.quant.export.artifact import Artifact
-from domains.quant.export.denoiser_graph import Graph, write_step
+from domains.quant.export.denoiser_graph import Graph, StoredWeight, write_step
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.generator import Generator, apply_step
 from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
-from domains.quant.quantize.vectors import VectorCodes, VectorOption, encode
+from domains.quant.quantize.vectors import VectorOption, encode
 from qd.support.errors import UserError
 from qd.support.provenance import processor
 
@@ -76,14 +76,14 @@ def _sampled(
     return np.asarray(images), classes
 
 
-def _encode(bank: Bank, layer: int, index: int) -> codes.Codes | VectorCodes | float:
+def _encode(bank: Bank, layer: int, index: int) -> StoredWeight:
     """Codes of a weight; of keys and values the largest code."""
     if bank.network.layers[layer].is_cached:
         return float(bank.weights[layer][index][0])
     option = bank.weight_options[index]
     if isinstance(option, VectorOption | LowRankVectorOption):
         return encode(bank.weights[layer][index], option.size)
-    return codes.in_integers(bank, layer, index)
+    return encoded.of_layer(bank, layer, index)
 
 
 def check(domain: Any, genome: np.ndarray, artifact: Artifact, limit: float) -> dict[str, Any]:

@@ -5,18 +5,21 @@ from typing import Any
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export.codes import Codes
+from domains.quant.export import forms
+from domains.quant.export.codes import Codes, Lookup
 from domains.quant.networks.diffusion import frequencies
 from domains.quant.networks.layers import Network
 from domains.quant.networks.transformer import places
 from domains.quant.quantize.steps import InputTable
 from domains.quant.quantize.vectors import VectorCodes
 
+StoredWeight = Codes | Lookup | VectorCodes | forms.Form | float  # of keys and values the largest code
+
 
 class Graph:
     """Nodes and constants of a network, as they are needed."""
 
-    def __init__(self, network: Network, weights: "list[Codes | VectorCodes | float]", tables: list[InputTable]) -> None:
+    def __init__(self, network: Network, weights: list[StoredWeight], tables: list[InputTable]) -> None:
         self.network, self.weights, self.tables = network, weights, tables
         self.at = {layer.name: i for i, layer in enumerate(network.layers)}
         self.nodes: list[Any] = []
@@ -82,14 +85,27 @@ class Graph:
         weight = self.weights[i]
         if isinstance(weight, VectorCodes):
             return self._vectors(weight, self.network.layers[i].shape)
+        if isinstance(weight, Lookup):
+            from onnx import TensorProto  # pyright: ignore[reportMissingImports]
+
+            index = self.node("Cast", self._store(weight.indices, weight.bits, False), to=TensorProto.INT32)
+            plain = self.node("Gather", weight.table, index)
+            return plain if weight.scale is None else self.node("Mul", plain, weight.scale)
+        if isinstance(weight, Codes):
+            plain = self._store(weight.codes, weight.bits, weight.signed)
+            self.weights_bytes += weight.scale.size * 4
+            return self.node("Mul", self.node("Sub", plain, weight.zero.astype(float)), weight.scale)
+        return forms.write(weight, self.node, self._store)
+
+    def _store(self, codes: np.ndarray, bits: int, signed: bool) -> str:
+        """Integers in 4 or 8 bits, widened to floats when the file is loaded."""
         from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
-        kind = f"{'INT' if weight.signed else 'UINT'}{4 if weight.bits <= 4 else 8}"
+        kind = f"{'INT' if signed else 'UINT'}{4 if bits <= 4 else 8}"
         name, number = f"c{len(self.constants)}", TensorProto.DataType.Value(kind)
-        self.constants.append(helper.make_tensor(name, number, weight.codes.shape, weight.codes.ravel().tolist()))
-        self.weights_bytes += weight.codes.size // (2 if weight.bits <= 4 else 1) + weight.scale.size * 4
-        plain = self.node("Cast", name, to=TensorProto.FLOAT)
-        return self.node("Mul", self.node("Sub", plain, weight.zero.astype(float)), weight.scale)
+        self.constants.append(helper.make_tensor(name, number, codes.shape, codes.ravel().tolist()))
+        self.weights_bytes += (codes.size + 1) // 2 if bits <= 4 else codes.size
+        return self.node("Cast", name, to=TensorProto.FLOAT)
 
     def _vectors(self, weight: VectorCodes, shape: tuple[int, ...]) -> str:
         """Vectors looked up and laid out as the weight [K, O]."""

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export.codes import Codes, EncodedConfig, Lookup, for_kernel
+from domains.quant.export import forms
+from domains.quant.export.codes import Codes, Lookup, for_kernel
+from domains.quant.export.encoded import EncodedConfig
 from domains.quant.export.trace import Step, steps
 from domains.quant.networks.layers import Layer, Network
 
@@ -161,6 +163,8 @@ class Nodes:
             return self.constant(f"w{i}", turn(self.network.weights[i])), None
         if isinstance(weight, Lookup):
             return self._look_up(f"w{i}", turn, weight), None
+        if not isinstance(weight, Codes):
+            return self._form(f"w{i}", layer, weight), None
         weight = for_kernel(weight)
         kind = np.int8 if weight.signed else np.uint8
         finer = weight.widening  # the same values on a finer grid: kernels round biases to the grid of weights x inputs
@@ -176,6 +180,23 @@ class Nodes:
         axis = {"axis": 0 if layer.kind == "conv" else 1} if weight.scale.ndim else {}
         s, z = self.constant(f"w{i}.s", weight.scale / finer), self.constant(f"w{i}.z", (weight.zero * finer).astype(kind))
         return self.node("DequantizeLinear", [code, s, z], f"w{i}", **axis), weight.scale / finer
+
+    def _form(self, name: str, layer: Layer, weight: forms.Form) -> str:
+        """The weight that a form makes, [out, in, kh, kw] of a convolution."""
+
+        def add(kind: str, *inputs: Any, **settings: Any) -> str:
+            at = f"{name}.{len(self.nodes)}"
+            names = [x if isinstance(x, str) else self.constant(f"{at}.{k}", x) for k, x in enumerate(inputs)]
+            return self.node(kind, names, at, **settings)
+
+        def store(codes: np.ndarray, bits: int, signed: bool) -> str:
+            code = self._codes(f"{name}.{len(self.nodes)}.code", codes, bits, signed)
+            return self.node("Cast", [code], f"{code}.plain", to=1)
+
+        flat = forms.write(weight, add, store)
+        if layer.kind != "conv":
+            return flat
+        return add("Transpose", add("Reshape", flat, np.array(layer.shape, np.int64)), perm=[3, 2, 0, 1])
 
     def _look_up(self, name: str, turn: Callable[[np.ndarray], np.ndarray], weight: Lookup) -> str:
         from onnx import TensorProto  # pyright: ignore[reportMissingImports]

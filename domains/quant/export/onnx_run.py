@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export import codes, denoiser, deploy, onnx_file, onnx_text
+from domains.quant.export import denoiser, deploy, encoded, onnx_file, onnx_text
 from domains.quant.export.artifact import Artifact, agree
 from domains.quant.networks import data
 from qd.support.errors import UserError
@@ -40,7 +40,7 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
         raise UserError(
             f"ONNX files are written and run by {' and '.join(lacking)}, not installed", f"type {onnx_runtime.INSTALL}"
         )
-    bank, config = domain.bank, codes.encode(domain.bank, genome)
+    bank, config = domain.bank, encoded.encode(domain.bank, genome)
     if bank.network.forward.data == "text":
         file = onnx_text.write(config)
         files = {"model.onnx": file, "pieces.json": onnx_text.pieces()}
@@ -64,14 +64,14 @@ def make(domain: Any, genome: np.ndarray) -> Artifact:
     return Artifact({"model.onnx": file}, runner(file), weights_bytes(file), settings, lambda: _plain(config))
 
 
-def _plain(config: codes.EncodedConfig) -> Artifact:
+def _plain(config: encoded.EncodedConfig) -> Artifact:
     """Keeps the codes and computes in full precision."""
     file = onnx_file.write(config, plain=True)
     settings = {"kernels": "full precision on rounded numbers"}
     return Artifact({"model.onnx": file}, runner(file), weights_bytes(file), settings)
 
 
-def result_ranges(config: codes.EncodedConfig) -> dict[int, onnx_file.Range]:
+def result_ranges(config: encoded.EncodedConfig) -> dict[int, onnx_file.Range]:
     """Returns layer -> the range of its results on training images, of the layers with results that go into sums."""
     network = config.bank.network
     layers = onnx_file.layers_into_sums(network)

@@ -7,12 +7,13 @@ V pieces.
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from domains.quant import onnx_runtime
-from domains.quant.export.codes import EncodedConfig
+from domains.quant.export import forms
+from domains.quant.export.encoded import EncodedConfig
 from domains.quant.export.onnx_file import Nodes
 from domains.quant.networks import language
 from domains.quant.networks.language import PARTS, Language, rotary_places
@@ -53,6 +54,13 @@ def runner(file: bytes) -> Callable[[np.ndarray], np.ndarray]:
 def pieces() -> bytes:
     """Returns the vocabulary as JSON: a list of strings, each character a byte (Latin-1); a text is cut into the longest."""
     return (json.dumps([piece.decode("latin-1") for piece in language.stored().pieces.pieces]) + "\n").encode()
+
+
+class _Turn(NamedTuple):
+    """What is done to numbers before they are rounded, and undone after."""
+
+    factors: np.ndarray  # that they are divided by
+    size: int  # of the last axis, which Hadamard's matrix rotates; 0: it is not rotated
 
 
 class _Graph:
@@ -106,14 +114,31 @@ class _Graph:
         option, (scale, zero, levels) = self.bank.activation_option(index), self.bank.scales[i, index].tolist()
         if option is None or option.full:
             return x
+        turns, layer = self.bank.turns[i] if self.bank.turns else {}, self.form.layers[i]
+        factors = turns["factors"][index].astype(np.float32) if "factors" in turns else np.ones(1)
+        size = self.form.tokens if layer.kind == "values" else layer.inputs[-1]
+        turn = _Turn(factors, size * bool("rotate" in turns and turns["rotate"][index]))
         if option.per == "token":
-            return self.by_token(x, levels, zero)
-        return self.rounded(x, np.float32(scale), np.float32(zero), levels)
+            return self.turned(x, turn, lambda y: self.by_token(y, levels, zero))
+        return self.turned(x, turn, lambda y: self.rounded(y, np.float32(scale), np.float32(zero), levels))
+
+    def turned(self, x: str, turn: "_Turn", rounded: Callable[[str], str]) -> str:
+        """Divides by factors and rotates, rounds, and turns back."""
+        is_plain = bool((turn.factors == 1).all())
+        y = x if is_plain else self.op("Div", x, turn.factors)
+        y = rounded(forms.rotate(y, turn.size, self.op) if turn.size else y)
+        y = forms.rotate(y, turn.size, self.op) if turn.size else y
+        return y if is_plain else self.op("Mul", y, turn.factors)
 
     def stored(self, i: int, x: str) -> str:
         """Rounds keys or values as their option does."""
-        option = self.bank.weight_option(self.nodes.config.cached[i])
-        return x if option is None else self.by_token(x, 2**option.bits - 1, 0)
+        index = self.nodes.config.cached[i]
+        if self.bank.weight_option(index) is None:
+            return x
+        row, heads = self.bank.weights[i][index], self.form.heads
+        factors = row[2:].reshape(heads, 1, -1).astype(np.float32)
+        turn = _Turn(factors, factors.shape[-1] * bool(row[1] > 0))
+        return self.turned(x, turn, lambda y: self.by_token(y, float(row[0]), 0))
 
     def by_token(self, x: str, levels: float, zero: float) -> str:
         axis, none = np.array([-1], np.int64), np.float32(0)

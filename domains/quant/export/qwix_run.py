@@ -14,7 +14,8 @@ import numpy as np
 
 from domains.quant.export import deploy
 from domains.quant.export.artifact import Artifact
-from domains.quant.export.codes import Codes, EncodedConfig, encode
+from domains.quant.export.codes import Codes
+from domains.quant.export.encoded import EncodedConfig, encode
 from domains.quant.networks.layers import Layer, Network
 from domains.quant.quantize.quantizers import ActivationOption
 from qd.support.errors import UserError

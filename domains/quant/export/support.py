@@ -3,10 +3,11 @@
 L layers, W weight options, A activation options.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from domains.quant.export import forms
 from domains.quant.networks.layers import Layer
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
@@ -108,16 +109,14 @@ def refusal(layer: Layer, option: WeightOption | None, activation: ActivationOpt
         only_one = (option is None) != (activation is None)
         return "weights and inputs must both be full precision, or neither" if only_one else ""
     if isinstance(activation, StepOption):  # of a diffusion transformer
-        has_codes = option.runs_in_integers or option.is_table
-        carried = "" if has_codes else f"{option.name} has no codes with one scale a channel"
+        carried = "" if _has_codes(option) or layer.is_cached else _lacks_codes(option)
         return carried if target == "ort-cpu" else f"inputs of {activation.name} are carried by ONNX files alone"
     if layer.is_cached or activation.turn or activation.per == "token":
         return _refuse_text(layer, option, activation, target)
     if target == "ort-cpu" and activation.full:
         return "inputs stay in full precision, and files are written of inputs of up to 8 bit"
     if target == "ort-cpu":
-        has_codes = option.runs_in_integers or option.is_table
-        return "" if has_codes else f"{option.name} has no codes with one scale a channel"
+        return "" if _has_codes(option) else _lacks_codes(option)
     if not option.runs_in_integers:
         return f"{option.name} has no integer codes with one scale a channel or tensor"
     if layer.kind == "conv":
@@ -133,9 +132,16 @@ def _refuse_text(layer: Layer, option: WeightOption, activation: ActivationOptio
     """Of layers that only language models have: keys and values, and inputs with a range for each token."""
     if target != "ort-cpu":
         return f"{layer.name} ({layer.kind}) with {activation.name} is carried by ONNX files alone"
-    if activation.turn:
-        return f"inputs of {activation.name} are turned, which files do not do"
-    if layer.is_cached:
-        is_plain = option.format not in ("hadamard", "smooth", "learned")
-        return "" if is_plain else f"{option.name} turns what is stored, which files do not do"
-    return "" if option.runs_in_integers or option.is_table else f"{option.name} has no codes with one scale a channel"
+    if activation.turn and activation.turn not in forms.TURNED:
+        return f"inputs of {activation.name} are multiplied by a whole matrix, which files do not carry"
+    if activation.per not in ("tensor", "token"):
+        return f"inputs of {activation.name} are rounded in a way that files do not carry"
+    return "" if layer.is_cached or _has_codes(option) else _lacks_codes(option)
+
+
+def _has_codes(option: Any) -> bool:
+    return option.runs_in_integers or option.is_table or forms.carries(option)
+
+
+def _lacks_codes(option: Any) -> str:
+    return f"{option.name} has no codes that files carry"

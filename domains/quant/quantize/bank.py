@@ -39,6 +39,7 @@ class Bank:
     scales: np.ndarray  # float32 [L, A + 1, 3]: scale, zero, levels; levels 0: as it is
     stored_bits: np.ndarray  # [L, W] weights with scales and zero points, without biases
     turns: tuple[inputs.Turns, ...] = ()  # of layer l, what is done to its inputs before they are rounded
+    factors: tuple[dict[str, np.ndarray], ...] = ()  # of layer l, by name of a turn: what weights were multiplied by
 
     @cached_property
     def size(self) -> int:
@@ -149,9 +150,10 @@ def build(
     salient: Sequence[np.ndarray | None] = [None] * len(x)
     if any(option.format == "mixed" for option in weight_options):
         salient = salience.channels(network, images, targets)
-    weights, stored_bits, scales, turned = [], [], [], []
+    weights, stored_bits, scales, turned, all_factors = [], [], [], [], []
     for i, layer in enumerate(network.layers):
         factors = _factors(network, i, x[i], weight_options, activation_options)
+        all_factors.append(factors)
         if layer.is_cached:
             rows = [inputs.cache_row(option, stored[i], layer.kind) for option in (*weight_options, None)]
             weights.append(np.stack(rows))
@@ -175,6 +177,7 @@ def build(
         np.array(scales, np.float32),
         np.array(stored_bits),
         tuple(turned),
+        tuple(all_factors),
     )
 
 

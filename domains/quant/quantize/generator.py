@@ -115,7 +115,8 @@ def build(
         inputs, kept = _recorder(network.forward)(tuple(network.weights), tuple(network.biases), packed)
         of_drawn[drawn] = [Samples(np.asarray(x), at) for x in inputs]
         stored = stored or {i: np.asarray(x) for i, x in kept.items()}  # evenly
-    weights, stored_bits, tables, scales = [], [], [], []
+    weights, stored_bits, tables, scales, factors = [], [], [], [], []
+    smooths = any(isinstance(option, SmoothOption) for option in weight_options)
     for i, (layer, weight) in enumerate(zip(network.layers, network.weights, strict=True)):
         x = of_drawn["evenly"][i].values
         if layer.is_cached:
@@ -126,11 +127,14 @@ def build(
             variants = [_quantize(option, weight, x.reshape(-1, x.shape[-1])) for option in weight_options]
             weights.append(np.stack([variant.values for variant in variants] + [weight]).astype(np.float32))
             stored_bits.append([variant.stored_bits for variant in variants])
+        is_smooth = smooths and not layer.is_cached
+        factors.append({"smooth": SmoothOption.factors(weight, x.reshape(-1, x.shape[-1]))} if is_smooth else {})
         of_layer = {drawn: several[i] for drawn, several in of_drawn.items()}
         tables.append(steps.table(layer, weight, tuple(input_options), of_layer, sampler.steps))
         scales.append([*(option.fit(x.ravel()[::7]) for option in input_options), np.array([1.0, 0.0, 0.0])])
     options = tuple(weight_options), tuple(input_options)
-    bank = Bank(network, *options, tuple(weights), np.array(scales, np.float32), np.array(stored_bits))  # type: ignore[arg-type]
+    ranges, bits = np.array(scales, np.float32), np.array(stored_bits)
+    bank = Bank(network, *options, tuple(weights), ranges, bits, factors=tuple(factors))  # type: ignore[arg-type]
     return Generator(bank, sampler, tuple(tables))
 
 

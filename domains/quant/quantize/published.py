@@ -39,13 +39,19 @@ def two_level(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, 
         hints: not used.
     """
     k, out = weight.shape
+    codes, zero, step, first = two_level_parts(weight, bits)
+    values = ((codes - zero) * step).reshape(-1, out)[:k] * first
+    return values, weight.size * bits + out * SCALE_BITS + step.size * (8 + bits)
+
+
+def two_level_parts(weight: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns q1 [groups, 32, O], z and s1 [groups, 1, O], and s0 [O]; arguments as in ``two_level``."""
     first = np.maximum(np.abs(weight).max(0), 1e-12) / _PROTECTED  # s0
     codes = _groups(np.round(weight / first), GROUP)  # [K / G, G, O]
     low, high = np.minimum(codes.min(1, keepdims=True), 0), np.maximum(codes.max(1, keepdims=True), 0)
     step = np.maximum(np.round((high - low) / (2**bits - 1)), 1)  # s1
     zero = np.round(-low / step)
-    values = (np.clip(np.round(codes / step) + zero, 0, 2**bits - 1) - zero) * step
-    return values.reshape(-1, out)[:k] * first, weight.size * bits + out * SCALE_BITS + step.size * (8 + bits)
+    return np.clip(np.round(codes / step) + zero, 0, 2**bits - 1), zero, step, first
 
 
 def nested(weight: np.ndarray, bits: int, hints: Hints) -> tuple[np.ndarray, int]:

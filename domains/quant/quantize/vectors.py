@@ -81,9 +81,14 @@ class SmoothOption:
         Returns:
             Q(s w) / s, and its size in bits; s goes into the layer before and is not stored.
         """
-        factor = smoothing(np.sqrt((inputs**2).mean(0)), weight)[:, None]
+        factor = self.factors(weight, inputs)[:, None]
         scaled = WeightOption(self.bits, clip="mse").quantize(weight * factor)
         return QuantizedWeight((scaled.values / factor).astype(np.float32), None, None, None, scaled.stored_bits)
+
+    @staticmethod
+    def factors(weight: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+        """Returns s [K]; arguments as in ``quantize``."""
+        return smoothing(np.sqrt((inputs**2).mean(0)), weight)
 
 
 class VectorCodes(NamedTuple):

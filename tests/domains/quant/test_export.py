@@ -10,7 +10,7 @@ from domains.quant import onnx_runtime
 from domains.quant.cost import latency, latency_measure
 from domains.quant.cost.costs import build_cost_tables
 from domains.quant.domain import Quant
-from domains.quant.export import artifact, codes, deploy, onnx_file, onnx_run, qwix_run, support, trace
+from domains.quant.export import artifact, codes, deploy, encoded, onnx_file, onnx_run, qwix_run, support, trace
 from domains.quant.networks import data, registry
 from domains.quant.networks.layers import Layer, Network
 from domains.quant.quantize.bank import build
@@ -193,7 +193,7 @@ def test_integer_kernels_give_nearly_what_the_bank_gives(bank):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
     shown = data.load("digits", "test").pixels
-    config = codes.encode(bank, EVERY)
+    config = encoded.encode(bank, EVERY)
     ours, ranges = bank.logits(EVERY[None], shown)[0], onnx_run.result_ranges(config)
     assert [bank.network.layers[i].name for i in ranges] == [
         "stem", "stage1.block0.conv2", "stage2.block0.conv2", "stage2.block0.shortcut"

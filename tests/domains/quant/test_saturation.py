@@ -12,7 +12,7 @@ import pytest
 from domains.quant import onnx_runtime
 from domains.quant.cost import latency
 from domains.quant.domain import Quant
-from domains.quant.export import codes, deploy, onnx_file, onnx_run
+from domains.quant.export import codes, deploy, encoded, onnx_file, onnx_run
 from domains.quant.networks import data
 from domains.quant.quantize.bank import build
 from domains.quant.quantize.quantizers import ActivationOption as A
@@ -53,7 +53,7 @@ def kernel_weights(file: bytes, folder, guard: bool = False) -> list[np.ndarray]
 
 
 def file_of(bank, option: int) -> bytes:
-    config = codes.encode(bank, bank.uniform(option, 0))
+    config = encoded.encode(bank, bank.uniform(option, 0))
     return onnx_file.write(config, onnx_run.result_ranges(config))
 
 

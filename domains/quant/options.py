@@ -9,9 +9,10 @@ carry, and `language_quest` and the others beside it are one paper's question ea
 from itertools import product
 from typing import Any
 
+from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
 from domains.quant.quantize.quantizers import CLIPS, PER, ActivationOption, WeightOption
 from domains.quant.quantize.steps import StepOption
-from domains.quant.quantize.vectors import VectorOption
+from domains.quant.quantize.vectors import SmoothOption, VectorOption
 from qd.support.spelling import unknown
 
 W, A, S = WeightOption, ActivationOption, StepOption
@@ -81,8 +82,16 @@ SETS: dict[str, Options] = {
     ),
     "language_floats": ((W(4, "fp4"), W(6, "fp6"), W(8, "fp8"), W(4), W(6), W(8)), (A(8, per="token"),)),
     "denoising": (
-        (*(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), VectorOption(2), VectorOption(3)),
-        (*(S((b,)) for b in (3, 4, 6, 8)), S((4,), 5), S((4, 6), 2), S((6, 4), 2), S((4,), per="token", clip="minmax")),
+        (
+            *(W(b, clip="mse") for b in (2, 3, 4, 6, 8)),
+            *(VectorOption(b, tuned=True) for b in (2, 3)),
+            *(LowRankVectorOption(2), SmoothOption(4)),
+        ),
+        (
+            *(S((b,)) for b in (3, 4, 6, 8)),
+            *(S((4,), 5), S((4, 6), 2), S((6, 4), 2)),
+            *(S((4,), per="token", clip="minmax"), S((4,), per="smooth"), S((4,), per="log2 image")),
+        ),
     ),
     "denoising_bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(S((b,)) for b in (2, 3, 4, 6, 8))),
     "every": (UNIFORM + OTHERS, _INPUTS),

@@ -2,16 +2,16 @@
 
     qd study quant.diffusion budget=quick|first [seeds=5] [cases="inputs, 4 bit"]
 
-    qd study quant.diffusion budget=first network=FILE out=FOLDER cases="inputs, 4 bit"   # another training's weights
+    qd study quant.diffusion budget=first network=FILE out=FOLDER cases="inputs, 4 bit"    # weights of another training
 
-Cases: inputs of layers with weights alone, weights alone, both; attention alone; inputs in two groups of timesteps with other
-bits at an equal mean; and bits mixed over layers under the size of plain rounding (of 2 and of 8 bits there is nothing to mix).
-Plain rounding is one range for all timesteps, and a scale a channel, both clipped by squared error. A seed draws the
-calibration samples and, apart from them, the noise that is reported on. The judge of direction is the signal-to-noise ratio of
-the samples against full precision from the same noise, paired by seed; of mixed bits also content, minus the KL divergence of
-their classes. Trust is of ten times as many samples in full precision (32 bit) and in few bits: worst class, calibration,
-closeness to training items, and, of half as many, what stays where the noise or the guidance is stronger than the network was
-calibrated for. Quick is an untrained small network.
+Cases: inputs of layers with weights alone, weights alone, both; codebooks trained end to end; attention alone; inputs in two
+groups of timesteps with other bits at an equal mean; and bits mixed over layers under the size of plain rounding (of 2 and of 8
+bits there is nothing to mix). Plain rounding is one range for all timesteps, and a scale a channel, both clipped by squared
+error. A seed draws the calibration samples and, apart from them, the noise that is reported on. The judge of direction is the
+signal-to-noise ratio of the samples against full precision from the same noise, paired by seed; of mixed bits also content,
+minus the KL divergence of their classes. Trust is of ten times as many samples in full precision (32 bit) and in few bits:
+worst class, calibration, closeness to training items, and, of half as many, what stays where the noise or the guidance is
+stronger than the network was calibrated for. Quick is an untrained small network.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -130,10 +130,17 @@ def all_cases(plan: Budget) -> list[str]:
 
 def methods(bits: int) -> list[tuple[str, str]]:
     """Returns (kind of case, method) of so many bits."""
-    pairs = [*product(["inputs"], INPUTS), *product(["weights"], WEIGHTS), *product(["both"], (*BOTH, TUNED))]
+    pairs = [*product(["inputs"], INPUTS), *product(["weights"], [name for name in WEIGHTS if name != LOW_RANK])]
+    pairs += [*product(["both"], (*BOTH, TUNED)), *product(["codebook trained"], ("plain", LOW_RANK))]
     pairs += [*product(["attention"], ATTENTION), *product(["trust"], OF_TRUST)]
     pairs += [("two groups", method) for method in PARTED if bits in MIXED_BITS]
     return pairs + [("mixed weights", method) for method in ("plain", *MIXED) if bits in MIXED_BITS]
+
+
+def kind_and_bits(case: str) -> tuple[str, int]:
+    """Returns what a case's name says: "inputs, 4 bit" -> inputs, 4."""
+    kind, bits = case.removesuffix(" bit").split(", ")
+    return kind, int(bits)
 
 
 class Bench(NamedTuple):
@@ -160,12 +167,12 @@ def prepare(network: Network, plan: Budget, seed: int, keys: list[study.Key]) ->
     """
     noise = np.random.default_rng((seed, 99)).standard_normal((plan.images, network.forward.pixels), np.float32)
     labels = np.arange(plan.images) % network.forward.classes
-    needed = {"plain"} | {method for _, key, _ in keys for method in BOTH.get(key, (key,))}
-    ways = {m: _within(settings, plan.steps) for m, settings in (INPUTS | ATTENTION).items() if m in needed}
-    inputs = {(m, b): StepOption((b,), **settings) for m, settings in ways.items() for b in plan.bits} | {
-        (m, b): StepOption(tuple(b + more for more in PARTED[m]), 2) for m in PARTED if m in needed for b in MIXED_BITS
-    }
-    weights = {(m, b): make(b) for m, make in WEIGHTS.items() if m in needed for b in plan.bits}
+    each = [(method, kind_and_bits(case)[1]) for case, key, _ in keys for method in ("plain", *BOTH.get(key, (key,)))]
+    needed = {*each, *(("plain", bits) for bits in plan.bits)}
+    pick = lambda ways: [(m, b, way) for m, way in ways.items() for b in plan.bits if (m, b) in needed]
+    inputs = {(m, b): StepOption((b,), **_within(way, plan.steps)) for m, b, way in pick(INPUTS | ATTENTION)}
+    inputs |= {(m, b): StepOption(tuple(b + more for more in parts), 2) for m, b, parts in pick(PARTED)}
+    weights = {(m, b): make(b) for m, b, make in pick(WEIGHTS)}
     of = generator.build(network, tuple(weights.values()), tuple(inputs.values()), DDIM(plan.steps), plan.samples, seed)
     of_weights, of_inputs = ({key: i for i, key in enumerate(options)} for options in (weights, inputs))
     return Bench(of, of_weights, of_inputs, plan.samples, seed, noise, labels, of.full(noise, labels))
@@ -178,8 +185,8 @@ def play(bench: Bench, key: study.Key) -> dict[str, float]:
         bench: of the run's seed.
         key: case, method and seed.
     """
-    kind, bits = key[0].removesuffix(" bit").split(", ")
-    of, method, several = bench.generator, key[1], int(bits)
+    kind, several = kind_and_bits(key[0])
+    of, method = bench.generator, key[1]
     if kind == "trust":
         return _trust(bench, several, method)
     plain = bench.weights["plain", several], bench.inputs["plain", several]
@@ -224,24 +231,45 @@ def figures(samples: np.ndarray, full: np.ndarray, labels: np.ndarray) -> dict[s
 def _trust(bench: Bench, bits: int, method: str) -> dict[str, float]:
     """Figures of ten times as many samples: also calibration, training items, and what stays where inputs are unusual."""
     of, images = bench.generator, _MORE * len(bench.labels)
-    form = of.bank.network.forward
-    noise = np.random.default_rng((bench.seed, 55)).standard_normal((images, form.pixels), np.float32)
-    labels = np.arange(images) % form.classes
     w, a = BOTH[method]
     config = of.bank.full() if bits == FULL_BITS else _of_kernels(of, bench.weights[w, bits], bench.inputs[a, bits])
-    samples = of.sample(config[None], noise, labels)
-    logits = np.log(generated.probabilities(samples[0]))[None]
-    more = {"calibration": float(calibration_error(logits, labels)[0])} | generated.closeness(samples[0])
-    few = noise[: images // 2], labels[: images // 2]
+    labels = np.arange(images) % of.bank.network.forward.classes
+    pairs = _sampled(of, config, bench.seed, images)
+    (own, full), unusual = pairs["usual"], {name: pair for name, pair in pairs.items() if name != "usual"}
+    metrics = figures(own[None], full, labels) | generated.closeness(own)
+    metrics["calibration"] = float(calibration_error(np.log(generated.probabilities(own))[None], labels)[0])
+    for name, several in unusual.items():
+        classes, kept = (generated.look(np.nan_to_num(x)).classes for x in several)
+        metrics[f"{name}, class"] = 100 * float((classes == labels[: len(classes)]).mean())
+        metrics[f"{name}, kept"] = 100 * float((classes == kept).mean())
+    return metrics
+
+
+def _sampled(of: Generator, config: np.ndarray, seed: int, images: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Samples of a config and of full precision: as usual, and half as many from stronger noise, and by stronger guidance."""
     guided = replace(of, sampler=replace(of.sampler, guidance=_GUIDANCE))
-    more |= _unusual(of, config, "strong noise", generated.STRONGER * few[0], few[1])
-    return figures(samples, of.full(noise, labels), labels) | more | _unusual(guided, config, "strong guidance", *few)
+    ways = {
+        "usual": (of, 1.0, images),
+        "strong noise": (of, generated.STRONGER, images // 2),
+        "strong guidance": (guided, 1.0, images // 2),
+    }
+    pairs = {}
+    for name, (sampler, strength, several) in ways.items():
+        noise, labels = _noise_of_trust(of.bank.network.forward, seed, several)
+        own = sampler.sample(config[None], strength * noise, labels)[0]
+        pairs[name] = own, _full_of_trust(of.bank.network, sampler.sampler, seed, strength, several)
+    return pairs
 
 
-def _unusual(of: Generator, config: np.ndarray, name: str, noise: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Of samples from unusual inputs: of the class asked for, and of the class of full precision's there, per cent."""
-    own, full = (generated.look(x).classes for x in (of.sample(config[None], noise, labels)[0], of.full(noise, labels)))
-    return {f"{name}, class": 100 * float((own == labels).mean()), f"{name}, kept": 100 * float((own == full).mean())}
+def _noise_of_trust(form: Any, seed: int, images: int) -> tuple[np.ndarray, np.ndarray]:
+    noise = np.random.default_rng((seed, 55)).standard_normal((images, form.pixels), np.float32)
+    return noise, np.arange(images) % form.classes
+
+
+@lru_cache(maxsize=4)
+def _full_of_trust(network: Network, sampler: DDIM, seed: int, strength: float, images: int) -> np.ndarray:
+    noise, labels = _noise_of_trust(network.forward, seed, images)
+    return np.asarray(generator.plain(network.forward, sampler)(network.weights, network.biases, strength * noise, labels)[0])
 
 
 def _of_kernels(of: Generator, weight: int, inputs: int) -> np.ndarray:

@@ -44,9 +44,13 @@ class Scaled(Quant):
 
     def accuracies(self, solutions: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the figures of ``Quant``; accuracy is 100 (1 - distance / 30), at least 0."""
-        columns = super().accuracies(solutions)
-        share = np.clip(1 + columns["accuracy"] / generated.WORST_DISTANCE, 0, 1)
-        return columns | {"accuracy": (100 * share).astype(np.float32)}
+        return scaled(super().accuracies(solutions))
+
+
+def scaled(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns figures with minus the distance as 0..100."""
+    share = np.clip(1 + columns["accuracy"] / generated.WORST_DISTANCE, 0, 1)
+    return columns | {"accuracy": (100 * share).astype(np.float32)}
 
 
 def main(

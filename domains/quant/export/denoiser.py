@@ -15,7 +15,7 @@ import numpy as np
 from domains.quant import generated, onnx_runtime
 from domains.quant.export import encoded
 from domains.quant.export.artifact import Artifact
-from domains.quant.export.denoiser_graph import Graph, StoredWeight, write_step
+from domains.quant.export.denoiser_graph import Graph, Levels, StoredWeight, write_step
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.generator import Generator, apply_step
 from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
@@ -77,9 +77,8 @@ def _sampled(
 
 
 def _encode(bank: Bank, layer: int, index: int) -> StoredWeight:
-    """Codes of a weight; of keys and values the largest code."""
     if bank.network.layers[layer].is_cached:
-        return float(bank.weights[layer][index][0])
+        return Levels(float(bank.weights[layer][index][0]))
     option = bank.weight_options[index]
     if isinstance(option, VectorOption | LowRankVectorOption):
         return encode(bank.weights[layer][index], option.size)

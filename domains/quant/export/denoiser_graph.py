@@ -1,6 +1,6 @@
 """The graph of one denoising step, node by node as ``Diffusion`` computes it. T tokens, D width, S timesteps, K inputs."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,14 @@ from domains.quant.networks.transformer import places
 from domains.quant.quantize.steps import InputTable
 from domains.quant.quantize.vectors import VectorCodes
 
-StoredWeight = Codes | Lookup | VectorCodes | forms.Form | float  # of keys and values the largest code
+
+class Levels(NamedTuple):
+    """How keys or values are stored: the largest code of each token of each head; 0: as they are."""
+
+    most: float
+
+
+StoredWeight = Codes | Lookup | VectorCodes | forms.Form | Levels
 
 
 class Graph:
@@ -77,8 +84,8 @@ class Graph:
         """
         i, kept = self.at[name], stored
         levels = self.weights[i]
-        if levels:
-            kept = self._by_token(stored, self.constant(float(levels)))
+        if isinstance(levels, Levels) and levels.most:
+            kept = self._by_token(stored, self.constant(levels.most))
         return self.node("MatMul", self._rounded(x, self.tables[i]), self.node("Transpose", kept, perm=perm) if perm else kept)
 
     def _weight(self, i: int) -> str:
@@ -95,6 +102,7 @@ class Graph:
             plain = self._store(weight.codes, weight.bits, weight.signed)
             self.weights_bytes += weight.scale.size * 4
             return self.node("Mul", self.node("Sub", plain, weight.zero.astype(float)), weight.scale)
+        assert not isinstance(weight, Levels), "keys and values have no weight"
         return forms.write(weight, self.node, self._store)
 
     def _store(self, codes: np.ndarray, bits: int, signed: bool) -> str:

@@ -202,8 +202,8 @@ def _turned(bank: Bank, layer: int, option: Any, flat: np.ndarray, own: np.ndarr
 
 
 def _two_level(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Grouped:
-    parts = published.two_level_parts(flat, option.bits)
-    return Grouped(*(part.astype(int) for part in parts[:3]), parts[3].astype(np.float32), option.bits, len(flat))
+    codes, zero, step, first = published.two_level_parts(flat, option.bits)
+    return Grouped(codes.astype(int), zero.astype(int), step.astype(int), first.astype(np.float32), option.bits, len(flat))
 
 
 def _nested(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Codes:

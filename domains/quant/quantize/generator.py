@@ -131,7 +131,7 @@ def build(
         factors.append({"smooth": SmoothOption.factors(weight, x.reshape(-1, x.shape[-1]))} if is_smooth else {})
         of_layer = {drawn: several[i] for drawn, several in of_drawn.items()}
         tables.append(steps.table(layer, weight, tuple(input_options), of_layer, sampler.steps))
-        scales.append([*(option.fit(x.ravel()[::7]) for option in input_options), np.array([1.0, 0.0, 0.0])])
+        scales.append([*(option.fit(steps.few(x)) for option in input_options), np.array([1.0, 0.0, 0.0])])
     options = tuple(weight_options), tuple(input_options)
     ranges, bits = np.array(scales, np.float32), np.array(stored_bits)
     bank = Bank(network, *options, tuple(weights), ranges, bits, factors=tuple(factors))  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def trajectories(network: Network, sampler: DDIM, seed: int, images: int = _POOL
     form = network.forward
     noise = np.random.default_rng((seed, 17)).standard_normal((images, form.pixels), np.float32)
     labels = np.arange(images) % form.classes
-    return np.asarray(_plain(form, sampler)(tuple(network.weights), tuple(network.biases), noise, labels)[1])
+    return np.asarray(plain(form, sampler)(tuple(network.weights), tuple(network.biases), noise, labels)[1])
 
 
 def draw(pool: np.ndarray, sampler: DDIM, drawn: str, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -223,8 +223,13 @@ def _program(form: Any, sampler: DDIM, ways: frozenset[str]) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _plain(form: Any, sampler: DDIM) -> Any:
-    """The compiled sampler in full precision: (weights, biases, noise, labels) -> images, inputs of every step."""
+def plain(form: Any, sampler: DDIM) -> Any:
+    """Returns the compiled sampler in full precision: (weights, biases, noise, labels) -> images, inputs of every step.
+
+    Args:
+        form: of the network.
+        sampler: steps and guidance.
+    """
 
     def run(weights: Any, biases: Any, noise: Array, labels: Array) -> tuple[Array, Array]:
         apply = lambda i, x, *stored: linear(form.layers[i], x, weights[i], *stored) + biases[i]

@@ -7,6 +7,7 @@ K inputs of a layer, O outputs, V vectors.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +74,13 @@ def factorize(weight: np.ndarray, bits: int) -> Factors:
         weight: [K, O].
         bits: a weight, 2, 3, 4 or 8.
     """
-    size, rank = _SIZES[bits]
+    return _factorize(weight.tobytes(), weight.dtype.str, weight.shape, bits)
+
+
+@lru_cache(maxsize=256)
+def _factorize(content: bytes, dtype: str, shape: tuple[int, ...], bits: int) -> Factors:
+    """The same, once for each weight."""
+    weight, (size, rank) = np.frombuffer(content, dtype).reshape(shape), _SIZES[bits]
     vectors = cut(np.pad(weight, ((0, -len(weight) % size), (0, 0))), size).astype(np.float64)
     _, axes = np.linalg.eigh(vectors.T @ vectors)
     matrix = axes[:, ::-1][:, :rank].T

@@ -243,7 +243,7 @@ def _range(layer: Layer, weight: np.ndarray, option: StepOption, x: np.ndarray, 
 def _powers(per: str, x: np.ndarray, bits: int) -> tuple[np.ndarray, ...]:
     """Of attention: s, by the least squared error of ten shares of the largest value (DGQ's code), or 0: the image's own."""
     channels, most = x.shape[1], 2.0**bits - 1
-    powers, flat = np.full(channels, most), np.maximum(_few(x), 1e-30)
+    powers, flat = np.full(channels, most), np.maximum(few(x), 1e-30)
     powers[0] = 0 if per.endswith("first") else most
     tops = np.linspace(0.1, 1, 10) * flat.max()
     error = [((top * 2.0 ** -np.clip(np.round(-np.log2(flat / top)), 0, most) - flat) ** 2).sum() for top in tops]
@@ -263,7 +263,7 @@ def _linear(layer: Layer, weight: np.ndarray, option: StepOption, x: np.ndarray,
     divide = smoothing(np.sqrt((x**2).mean(0)), weight) if smooths else np.ones(channels)
     columns = np.ones((4, channels))
     for part in _parts(layer, option, x):
-        scale, zero, levels = ActivationOption(bits, option.clip).fit(_few((x / divide)[:, part]))
+        scale, zero, levels = ActivationOption(bits, option.clip).fit(few((x / divide)[:, part]))
         columns[:, part] = np.array([scale, scale, -zero, levels - zero])[:, None]
     columns[:2] *= divide
     return tuple(columns)
@@ -281,14 +281,15 @@ def _parts(layer: Layer, option: StepOption, x: np.ndarray) -> list[np.ndarray]:
     return [everything]
 
 
-def _few(x: np.ndarray) -> np.ndarray:
+def few(x: np.ndarray) -> np.ndarray:
+    """Returns some thousand of an array's numbers, with its ends, flat."""
     flat = x.ravel()
     return flat if len(flat) <= _VALUES else np.concatenate([flat[:: len(flat) // _VALUES], [flat.min(), flat.max()]])
 
 
 def _side(x: np.ndarray, bits: int, clip: str) -> float:
     """The step of one sign's values, 2^(bits - 1) - 1 of them beside 0."""
-    flat, top = _few(x), 2.0 ** (bits - 1) - 1
+    flat, top = few(x), 2.0 ** (bits - 1) - 1
     far = max(float(flat.max()), 1e-8)
     if clip != "mse":
         return far / top

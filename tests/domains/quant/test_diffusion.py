@@ -15,7 +15,8 @@ from domains.quant.networks.ddim import DDIM
 from domains.quant.networks.diffusion import Diffusion, with_kernels
 from domains.quant.networks.layers import Network
 from domains.quant.networks.train import write
-from domains.quant.quantize import generator, low_rank, steps, vectors
+from domains.quant.quantize import codebook_training, generator, low_rank, low_rank_vectors, steps, vectors
+from domains.quant.quantize.low_rank_vectors import LowRankVectorOption
 from domains.quant.quantize.quantizers import WeightOption
 from domains.quant.quantize.steps import PER, StepOption
 from domains.quant.quantize.vectors import SmoothOption, VectorOption
@@ -24,7 +25,10 @@ from qd.support.errors import UserError
 
 FORM = Diffusion(side=8, patch=4, width=16, heads=2, blocks=2, waves=8)
 SAMPLER = DDIM(steps=4)
-WEIGHTS = (WeightOption(3), WeightOption(8), VectorOption(3), VectorOption(3, tuned=True), SmoothOption(4))
+WEIGHTS = (
+    *(WeightOption(3), WeightOption(8), VectorOption(3), VectorOption(3, tuned=True), SmoothOption(4)),
+    *(LowRankVectorOption(2), WeightOption(6, "fp6")),
+)
 INPUTS = (
     *(StepOption((6,), per=per, clip="minmax") for per in PER),
     StepOption((4,)),
@@ -52,7 +56,7 @@ def noise(n: int) -> tuple[np.ndarray, np.ndarray]:
 def test_full_precision_is_the_network_itself_and_configs_do_not_meet(small: generator.Generator) -> None:
     x, labels = noise(64)
     network = small.bank.network
-    plain, _ = generator._plain(FORM, SAMPLER)(network.weights, network.biases, x, labels)
+    plain, _ = generator.plain(FORM, SAMPLER)(network.weights, network.biases, x, labels)
     np.testing.assert_allclose(small.full(x, labels), plain, atol=2e-5)
     assert np.abs(small.full(x, (labels + 1) % 10) - plain).max() > 1e-3  # the class counts
     configs = np.stack([small.bank.uniform(w, a) for w in range(len(WEIGHTS)) for a in (0, len(PER) + 1)])
@@ -89,6 +93,39 @@ def test_rounding_is_that_of_the_equation() -> None:
     np.testing.assert_allclose(
         steps.round_inputs(values, row, frozenset({"token"})), [[-1, 0, 1, 2], [0, 0, 4.5, 0]], atol=1e-6
     )
+
+
+def test_attention_is_rounded_to_powers_of_two() -> None:
+    layer = FORM.layers[-1]
+    assert layer.kind == "values" and layer.parameters == layer.scales == layer.biases == 0
+    attention = np.array([0.5, 0.3, 0.15, 0.05], np.float32).reshape(1, 1, 1, 4)
+    samples = {"evenly": steps.Samples(attention.repeat(4, 0), np.arange(4))}
+    rounded = {}
+    for per in ("log2", "log2 image", "log2 image first"):
+        table = steps.table(layer, np.zeros(()), (StepOption((2,), per=per),), samples, 4)
+        row = steps.InputTable(*(column[0, 0] for column in table))
+        rounded[per] = np.asarray(steps.round_inputs(attention, row, frozenset({per}))).ravel()
+        kept = steps.InputTable(*(column[1, 0] for column in table))
+        np.testing.assert_array_equal(steps.round_inputs(attention, kept, frozenset({per})), attention)
+    np.testing.assert_allclose(rounded["log2 image"], [0.5, 0.25, 0.125, 0.0625], rtol=1e-6)  # -log2(.3 / .5) = 0.74
+    np.testing.assert_allclose(rounded["log2 image first"], [0.5, 0.3, 0.15, 0.0375], rtol=1e-6)  # s = 0.3; 2 bits: 3 at most
+    ratios = np.log2(rounded["log2"][:-1] / rounded["log2"][1:])
+    np.testing.assert_allclose(ratios, np.round(ratios), atol=1e-6)
+    queries = steps.table(FORM.layers[-2], np.zeros(()), (StepOption((2,), per="log2"),), samples, 4)
+    assert not queries.powers.any() and queries.high.any()  # all but attention has a range
+
+
+def test_vectors_of_low_rank_are_those_of_the_equation() -> None:
+    random = np.random.default_rng(5)
+    axes = random.normal(size=(2, 4))
+    weight = (random.normal(size=(6, 40, 2)) @ axes).transpose(0, 2, 1).reshape(24, 40)  # pairs of numbers in vectors of 4
+    factors = low_rank_vectors.factorize(weight, 2)
+    assert factors.codebook.shape == (256, 2) and factors.matrix.shape == (2, 4) and len(factors.codes) == 240
+    values = low_rank_vectors.weight_of(factors, *weight.shape)
+    assert ((values - weight) ** 2).sum() < 0.02 * (weight**2).sum()
+    stored = LowRankVectorOption(2).quantize(weight, weight)
+    assert stored.stored_bits == 2 * weight.size + 16 * (512 + 8)
+    np.testing.assert_allclose(stored.values, values, rtol=1e-6)
 
 
 def test_codebooks_have_so_many_vectors_and_tuning_lowers_the_layers_error() -> None:
@@ -176,6 +213,26 @@ def test_a_step_as_onnx_gives_the_samples_of_the_bank(small: generator.Generator
         genome = small.bank.uniform(weight, inputs)
         report = denoiser.check(domain, genome, denoiser.make(domain, genome), 99.5)
         assert report["whole_samples_snr"] > 25 and report["deployable"], report
+    plain = len(INPUTS) - 3
+    trained = [(codebook_training.tune(small, 5, steps=2), 1), (low_rank.tune(small, 0, plain, steps=2), 0)]
+    configs = [
+        *((small, small.bank.uniform(w, len(INPUTS))) for w in (4, 5, 6)),
+        *((of, of.bank.uniform(0, a)) for of, a in trained),
+    ]
+    for of, genome in configs:  # smoothed, low rank, a table of values, and both trained
+        domain = SimpleNamespace(generator=of, noise=lambda split, n: noise(64), cost=cost)
+        report = denoiser.check(domain, genome, denoiser.make(domain, genome), 99.5)
+        assert report["whole_samples_snr"] > 25, report
+
+
+@pytest.mark.ci
+def test_training_brings_codebooks_nearer_to_full_precision(small: generator.Generator) -> None:
+    x, labels = noise(64)
+    full = small.full(x, labels)
+    tuned = codebook_training.tune(small, 5, steps=40, samples=256)
+    before = small.sample(small.bank.uniform(5, len(INPUTS))[None], x, labels)
+    after = tuned.sample(tuned.bank.uniform(0, 1)[None], x, labels)
+    assert generated.snr(after, full)[0] > generated.snr(before, full)[0] + 0.3
 
 
 @pytest.mark.ci
@@ -200,6 +257,9 @@ def test_the_trained_network_samples_the_class_asked_for_and_more_bits_are_neare
     objective, features = domain.evaluate(keys.split(keys.new(0), 3), configs)
     assert (np.diff(features["snr"]) > 3).all() and objective[2] > objective[1] > objective[0]
     assert features["class_accuracy"][2] > features["class_accuracy"][0] and features["faithful"].shape == (3, 2)
+    assert domain.accuracies(configs[2:])["snr"][0] == features["snr"][2]
+    unusual = Quant("diffusion", "denoising_bits", 10, steps=5, corrupted=20).accuracies(configs)["corruption"]
+    assert unusual[2] > 80 > unusual[0]
     assert domain.held_out is not None and domain.held_out.accuracies(configs[2:])["snr"][0] > 10
     render = domain.render
     assert render is not None and render(configs[:1])[0].data[:4] == b"\x89PNG"

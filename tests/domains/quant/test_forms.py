@@ -1,12 +1,12 @@
 """Formats of weights and inputs as ONNX files: what is recovered is the bank's weight, and files give what the bank gives."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from domains.quant.export import encoded, forms, onnx_text, support
-from domains.quant.export.codes import Codes
 from domains.quant.networks import language
 from domains.quant.networks.language import Language, Stored
 from domains.quant.quantize import bank
@@ -33,11 +33,16 @@ def test_each_form_makes_the_banks_weight_and_none_of_full_precision(small: bank
     for layer in (0, 7, 8):
         form = encoded.of_layer(small, layer, index)
         np.testing.assert_allclose(forms.made(form), small.weights[layer][index], rtol=1e-4, atol=1e-6)  # type: ignore[arg-type]
-        codes = form if isinstance(form, Codes) else getattr(form, "few", form)
-        codes = getattr(codes, "codes", codes)
-        codes = getattr(codes, "codes", codes)
+        codes = _codes(form)
         assert codes.max() - codes.min() < 16
     assert all(not support.refusal(FORM.layers[0], small.weight_options[index], a, "ort-cpu") for a in INPUTS)
+
+
+def _codes(form: Any) -> np.ndarray:
+    """The codes in 4 bits."""
+    while not isinstance(form, np.ndarray):
+        form = form.few if isinstance(form, forms.Mixed) else form.codes
+    return form
 
 
 def test_what_files_do_not_carry_says_so() -> None:

@@ -53,6 +53,7 @@ class DomainAbilities(Protocol):
 class DescriptorAbilities(Protocol):
     """Beyond ``pure``, ``reads``, ``bounds``, ``init``, ``fit`` and ``__call__``."""
 
+    plain: bool = False  # its call does the same to NumPy's arrays: on the host it is called as it stands, without JAX
     learns: bool | None = None  # does it depend on data? None: not stated, so that neither is relied on
     questions_per_fit: tuple[int, ...] = ()  # how many questions each fit asks a judge
     signals: Callable[[Params, Features], Features] | None = None  # -> name -> [B], e.g. an autoencoder's "surprise"

@@ -3,13 +3,13 @@
 Each message names the value, the reason and the fix.
 """
 
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from qd import abilities, archives, keys, programs, signatures
@@ -32,13 +32,12 @@ from qd.types import (
 )
 
 _TRACING = (
-    jax.errors.ConcretizationTypeError,  # bool() and if on a traced value, too
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-    jax.errors.UnexpectedTracerError,
-    TypeError,  # an array written into, or given to Python's math
-)
+    "ConcretizationTypeError",  # bool() and if on a traced value, too
+    "TracerArrayConversionError",
+    "TracerIntegerConversionError",
+    "NonConcreteBooleanIndexError",
+    "UnexpectedTracerError",
+)  # of jax.errors
 _ORDINARY = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # of code that is run as it stands
 _PROTOCOLS = {"domain": Domain, "descriptor": Descriptor, "archive": Archive, "emitter": Emitter}
 
@@ -256,6 +255,8 @@ def _evaluate(domain: Domain, key: np.ndarray, two: np.ndarray) -> Evaluation:
         return programs.with_one_objective(domain, domain.evaluate(keys.split(key, len(two)), two))
     if two.dtype == object:
         raise UserError(f"{_name(domain)} has pure = True, but its solutions are Python objects", "set pure = False")
+    import jax
+
     return jax.eval_shape(
         lambda k, x: programs.with_one_objective(
             domain, domain.evaluate(jax.random.split(jax.random.wrap_key_data(k), len(two)), x)
@@ -270,20 +271,26 @@ def _evaluate_plainly(domain: Domain, key: np.ndarray, two: np.ndarray) -> None:
     with suppress(*_ORDINARY):
         domain.evaluate(keys.split(key, len(two)), two.copy())
         return
+    import jax
+
     domain.evaluate(jax.random.split(jax.random.wrap_key_data(jax.numpy.asarray(key)), len(two)), jax.numpy.asarray(two))
 
 
 def _describe(descriptor: Descriptor, params: Params, features: Features) -> Any:
-    """Describes two solutions; of a pure descriptor only the shape."""
+    """Describes two solutions; of a descriptor that is compiled only the shape."""
     columns = {name: features[name] for name in descriptor.reads}
-    return jax.eval_shape(descriptor, params, columns) if descriptor.pure else descriptor(params, columns)
+    if not programs.is_compiled(descriptor):
+        return descriptor(params, columns)
+    import jax
+
+    return jax.eval_shape(descriptor, params, columns)
 
 
 def _example(two: np.ndarray, evaluation: Evaluation, names: tuple[str, ...]) -> Rows:
     """The rows of the rehearsal; what was only traced is filled with zeros."""
 
     def column(leaf: Any) -> np.ndarray:
-        return np.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else np.asarray(leaf)
+        return np.zeros(leaf.shape, leaf.dtype) if _is_shape(leaf) else np.asarray(leaf)
 
     features = {name: column(evaluation.features[name]) for name in names}
     return Rows(np.arange(len(two)), two, column(evaluation.objective), features, np.ones(len(two), bool))
@@ -304,7 +311,7 @@ def _try(component: Any, call: Callable, *args: Any, plainly: Callable | None = 
     """
     try:
         return call(*args)
-    except _TRACING as error:
+    except _tracing() as error:
         if not component.pure:
             raise
         if plainly is not None:
@@ -316,6 +323,12 @@ def _try(component: Any, call: Callable, *args: Any, plainly: Callable | None = 
             "write that line with jax.numpy (jnp.where for if, x.at[i].set(y) for x[i] = y, lax.scan for loops over data), "
             "or set pure = False"
         ) from error
+
+
+def _tracing() -> tuple[type[Exception], ...]:
+    """What a trace raises that fails: a TypeError, e.g. of Python's math, or one of JAX, where it was imported."""
+    names = _TRACING if "jax" in sys.modules else ()
+    return (TypeError, *(getattr(sys.modules["jax"].errors, name) for name in names))
 
 
 def _lines_of_components(error: BaseException) -> list[str]:
@@ -339,12 +352,17 @@ def _hashable(component: Any) -> None:
 
 
 def _dtype(column: Any) -> np.dtype:
-    return np.dtype(column.dtype) if isinstance(column, jax.ShapeDtypeStruct) else np.asarray(column).dtype
+    return np.dtype(column.dtype) if _is_shape(column) else np.asarray(column).dtype
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether it stands for an array in a trace: jax.ShapeDtypeStruct."""
+    return "jax" in sys.modules and isinstance(value, sys.modules["jax"].ShapeDtypeStruct)
 
 
 def _kind(value: Any) -> str:
     """Says what a value is: an array with its shape, or its type."""
-    if isinstance(value, np.ndarray | jax.Array | jax.ShapeDtypeStruct):
+    if isinstance(value, np.ndarray) or programs.is_of_jax(value) or _is_shape(value):
         return f"an array of shape {list(value.shape)}"
     return "None" if value is None else f"a {type(value).__name__}"
 

@@ -1,15 +1,16 @@
 """Evaluation and description: one cached XLA program where components are pure, plain calls where they are not.
 
-B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside.
+B batch, N rows, M measures, D genes. Keys enter as uint32 [2] and are split inside. JAX is imported where something is
+compiled: a search whose components all run on the host does without, and starts 0.4 seconds of the processor earlier.
 """
 
+import os
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from qd import abilities, keys
@@ -54,7 +55,8 @@ def with_one_objective(domain: Domain, evaluation: Evaluation) -> Evaluation:
     if not isinstance(evaluation, Evaluation) or (ranges is None and np.ndim(evaluation.objective) != 2):
         return evaluation
     objectives, features = evaluation
-    objectives = objectives if isinstance(objectives, jax.Array) else np.asarray(objectives)
+    numpy = sys.modules["jax"].numpy if is_of_jax(objectives) else np
+    objectives = objectives if is_of_jax(objectives) else np.asarray(objectives)
     count = np.shape(objectives)[1] if np.ndim(objectives) == 2 else 1
     if count != len(ranges or (None,)):
         states = "no objective_range of several" if ranges is None else f"an objective_range of {len(ranges)} pairs"
@@ -66,11 +68,20 @@ def with_one_objective(domain: Domain, evaluation: Evaluation) -> Evaluation:
         )
     if ranges is None:
         return Evaluation(objectives[:, 0], features)
-    numpy = jnp if isinstance(objectives, jax.Array) else np
     low, high = numpy.asarray(ranges, objectives.dtype if objectives.dtype.kind == "f" else np.float32).T
     own = ((objectives - low) / (high - low)).clip(0).prod(axis=1)
     own = numpy.where(numpy.isfinite(objectives).all(axis=1), own, np.nan)
     return Evaluation(own, features | {OBJECTIVES: objectives})
+
+
+def is_of_jax(value: Any) -> bool:
+    """Whether it is an array of JAX, or traced; without an import of JAX, which who made one has imported."""
+    return "jax" in sys.modules and isinstance(value, sys.modules["jax"].Array)
+
+
+def is_compiled(descriptor: Descriptor) -> bool:
+    """Whether JAX compiles a descriptor that describes features on the host: it is pure, and more than a plain selection."""
+    return descriptor.pure and not abilities.of_descriptor(descriptor).plain
 
 
 def evaluate(domain: Domain, names: tuple[str, ...], key: np.ndarray, solutions: Array) -> Evaluation:
@@ -97,15 +108,17 @@ def describe(descriptor: Descriptor, params: Params, features: Features) -> tupl
     """Returns measures [N, M] and signals of stored features, in chunks of fixed size where the descriptor is pure.
 
     Args:
-        descriptor: compiled where it is pure, else called as it stands.
+        descriptor: compiled where it is pure and not plain, else called as it stands.
         params: what it has learned.
         features: name -> [N, ...], all that the descriptor reads.
 
     Returns:
         Measures [N, M], and signals, name -> [N]; empty where the descriptor gives none.
     """
-    if not descriptor.pure:
+    if not is_compiled(descriptor):
         return _describe_on_host(descriptor, params, features)
+    import jax
+
     columns = {name: features[name] for name in descriptor.reads}
     program, n = _describe_program(descriptor), len(next(iter(columns.values())))
     chunks = [_pad(columns, start, n) for start in range(0, max(n, 1), _CHUNK)]
@@ -139,7 +152,7 @@ def evaluate_and_describe(
     if gradients or (domain.pure and descriptor.pure):
         return _whole_program(domain, descriptor, names, gradients)(params, key, solutions)
     evaluation = evaluate(domain, names, key, solutions)
-    if descriptor.pure:
+    if is_compiled(descriptor):
         columns = {name: evaluation.features[name] for name in descriptor.reads}
         return Results(evaluation, *_describe_program(descriptor)(params, columns))
     return Results(evaluation, *_describe_on_host(descriptor, params, evaluation.features))
@@ -151,16 +164,22 @@ def remember() -> Path | None:
     A folder that is set already (JAX_COMPILATION_CACHE_DIR) is left as it is. Each kind of processor has its own, for
     compiled programs do not move between them. Returns the folder, or None where it cannot be written.
     """
-    if already := jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+    jax = sys.modules.get("jax")  # else it reads the environment when it is imported, if it is
+    already = jax.config.jax_compilation_cache_dir if jax else os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    if already:
         return Path(already)
     folder = cache_path("programs", processor().fingerprint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value) if jax else os.environ.setdefault(name.upper(), str(value))
     return folder
 
 
@@ -176,6 +195,8 @@ def evaluator(domain: Domain, descriptor: Descriptor, names: tuple[str, ...], gr
     Returns:
         The function, not compiled.
     """
+    import jax
+    from jax import numpy as jnp
 
     def plain(params: Params, each: Array, solutions: Array) -> Results:
         every = dict.fromkeys((*names, *descriptor.reads))
@@ -208,7 +229,9 @@ def _describe(descriptor: Descriptor, params: Params, features: Features) -> tup
 
 def _describe_on_host(descriptor: Descriptor, params: Params, features: Features) -> tuple[np.ndarray, Features]:
     measures, signals = _describe(descriptor, params, features)
-    return np.asarray(measures), signals
+    measures = np.asarray(measures)
+    is_wide = descriptor.pure and measures.dtype == np.float64  # what is compiled has float32
+    return measures.astype(np.float32) if is_wide else measures, signals
 
 
 @lru_cache(maxsize=64)
@@ -229,6 +252,8 @@ def _whole_program(domain: Domain, descriptor: Descriptor, names: tuple[str, ...
 
 def _compile(function: Callable) -> Callable:
     """jax.jit with NumPy results. Leaf by leaf: jax.device_get costs more than a small program itself."""
+    import jax
+
     structure = []  # the tree of the results, and which output each of its leaves is; the same at every shape
 
     def leaves_of(*args: Any) -> list[Array]:
@@ -251,6 +276,8 @@ def _compile(function: Callable) -> Callable:
 
 
 def _each(key: Array, solutions: Array) -> Array:
+    import jax
+
     return jax.random.split(jax.random.wrap_key_data(key), len(solutions))
 
 

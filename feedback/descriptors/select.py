@@ -1,6 +1,7 @@
 """A descriptor that selects features, written by hand."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from qd.types import Array, Features, Fresh, Params, Rows
 
@@ -20,6 +21,7 @@ class Select:
     columns: tuple[int, ...] | None = None  # None: all of them
     pure: bool = True
     learns: bool = False
+    plain: ClassVar[bool] = True  # a selection is the same in NumPy
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ _ELSEWHERE = (
     "workers",
     "runs",
     "console",
+    "figures",
     "again",
     "save_seconds",
     "log",

@@ -1,5 +1,5 @@
 """Whole generations in one XLA program, over a mirror of the pyribs archive, for searches of pure components only."""
 
-from qd.fused.driver import applies, run
+from qd.support import imports
 
-__all__ = ["applies", "run"]
+__getattr__, __dir__ = imports.attach(__name__, {"qd.fused.driver": ("run",), "qd.fused.fits": ("applies",)})

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from qd import archives
-from qd.archives import CVT, Fronts, Grid
+from qd.fused.fits import applies
 from qd.fused.mirror import Mirror, opened
-from qd.fused.prepare import Work, check_memory, prepare, too_large
+from qd.fused.prepare import Work, check_memory, prepare
 from qd.fused.program import Chunk, Place, compiled
 from qd.support.error_notes import in_generation, naming_component
 from qd.support.errors import UserError
@@ -71,21 +71,6 @@ def run(
             version = archives.version(state.archive)
             _continuations[state.archive] = Continuation(version, request, state._replace(archive=None), work, mirror, rows)
             yield state, batch
-
-
-def applies(search: Search) -> str | None:
-    """Returns None where the fused driver can run a search, else the reason why not."""
-    for part in search.domain, search.descriptor, search.emitter:
-        if not part.pure:
-            return f"{type(part).__name__} runs on the host (pure = False)"
-    archive = search.archive
-    if type(archive) not in (Grid, CVT, Fronts):
-        return f"its archive is neither a grid nor a CVT but {type(archive).__name__}"
-    if isinstance(archive, Fronts) and archive.improvement:
-        return "improvements of hypervolumes are computed on the host"
-    if archive.dtype != "float32":  # type: ignore[attr-defined]
-        return f"its archive stores {archive.dtype}, not float32"  # type: ignore[attr-defined]
-    return too_large(search)
 
 
 def _taken_up(request: tuple, state: State) -> tuple[Work, Mirror, Features] | None:

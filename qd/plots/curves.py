@@ -4,36 +4,17 @@ G rows of metrics.csv.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from qd.plots.panels import PANELS, CurvePanel
 from qd.plots.records import STYLE
 from qd.types import Array
 
-
-class CurvePanel(NamedTuple):
-    """One column of the metrics, and why it may have no number."""
-
-    column: str
-    label: str
-    why: str
-
-
-PANELS = (
-    CurvePanel("coverage", "coverage (%)", "the archive has no cells"),
-    CurvePanel("qd_score", "QD score", "an objective is negative and\nthe domain states no range"),
-    CurvePanel("best", "best objective", "nothing was found"),
-)
-OPTIONAL = (  # drawn where a run has the column
-    CurvePanel("hypervolume", "hypervolume of all rows", "nothing was found"),
-    CurvePanel("coverage_current", "referee's coverage (%), elites", "the referee's archive has no cells"),
-    CurvePanel("qd_score_current", "referee's QD score, elites", "an objective is negative and\nthe domain states no range"),
-    CurvePanel("qd_score_all", "referee's QD score, all evaluated", "an objective is negative and\nthe domain states no range"),
-)
 _ACROSS = 3  # panels in a row
 
 

@@ -4,14 +4,15 @@ N elites, M measures, C cells.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from qd.types import Array
+
+if TYPE_CHECKING:  # pages need the record, and no matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
 
 COLOURS = "viridis"  # its order survives colour blindness and grey print
 EMPTY = "#efefef"
@@ -43,8 +44,11 @@ class Map(NamedTuple):
         return None if self.centroids is None else len(self.centroids)
 
 
-def colours(record: Map) -> ScalarMappable:
+def colours(record: Map) -> "ScalarMappable":
     """Colours of objectives: over the domain's range where it states one, else over what was found."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     objective = np.asarray(record.objective, float)
     low, high = record.scale or ((objective.min(), objective.max()) if len(objective) else (0.0, 1.0))
     return ScalarMappable(Normalize(low, high if high > low else low + 1), COLOURS)
@@ -69,7 +73,7 @@ def cell_names(record: Map, axis: int) -> list[str]:
     return [f"{name}{i + 1}{ends.get(i, '')}" for i in range(cells)]
 
 
-def bar(figure: Figure, mappable: ScalarMappable, record: Map, axes: Any, **layout: Any) -> None:
+def bar(figure: "Figure", mappable: "ScalarMappable", record: Map, axes: Any, **layout: Any) -> None:
     """Adds the colour bar; its ends are pointed where objectives lie beyond it.
 
     Args:

@@ -30,9 +30,15 @@ _SILENCE = 2.0  # seconds of drawing before a line names what the command waits 
 def draw(run: Path) -> list[Path]:
     """Draws the map of a run, and writes its page where that takes less than a second; returns their files."""
     from qd.report import figures
+
+    return [*figures.draw_heatmap(run), *write_page(run)]
+
+
+def write_page(run: Path) -> list[Path]:
+    """Writes the page of a run, where that takes less than a second, and no picture: without matplotlib; returns its file."""
     from qd.report.page import write
 
-    return [*figures.draw_heatmap(run), *([write.write(run)] if cost.is_light(run) else [])]
+    return [write.write(run)] if cost.is_light(run) else []
 
 
 @contextmanager

@@ -53,10 +53,10 @@ def _run_one(words: list[str]) -> int:
         from qd.store import solutions
 
         solutions.check_source(Path(settings.source))
-    beside = ending.drawing_beside(run, settings.archive)
-    with beside if waiting.is_enabled() else nullcontext(ending.draw) as draw:
+    draws_beside = waiting.is_enabled() and settings.figures is not False
+    with ending.drawing_beside(run, settings.archive) if draws_beside else nullcontext(ending.draw) as draw:
         with imports.without_collector():
-            from qd.runner import outcomes, terminal  # with JAX
+            from qd.runner import outcomes, terminal
 
         return outcomes.exit_status(terminal.job(settings, words, draw=draw))
 

@@ -29,7 +29,7 @@ def job(
         draw: what draws the map and the page, in this process or in another.
 
     Returns:
-        The result of ``qd.runner.run.run``; the heatmap is drawn where it is finished, or skipped and without figures.
+        The result of ``qd.runner.run.run``; what ``draw`` draws is drawn where it is finished, or skipped and without figures.
 
     Raises:
         UserError: a component cannot be built, or as ``qd.runner.run.run`` raises it.
@@ -42,8 +42,10 @@ def job(
         result = run(settings, components, path, console, consent=Consent(settings.budget, bool(settings.yes)))
     finally:
         console.stop()
-    if result["status"] == "finished" or (result["status"] == "skipped" and not (path / run_files.FIGURES).exists()):
-        console.say(f"drawn: {', '.join(map(str, draw(path)))}")
+    draw, drawn = (draw, run_files.FIGURES) if settings.figures is not False else (ending.write_page, run_files.REPORT)
+    is_new = result["status"] == "finished" or (result["status"] == "skipped" and not (path / drawn).exists())
+    if is_new and (files := draw(path)):
+        console.say(f"drawn: {', '.join(map(str, files))}")
     return result
 
 

@@ -4,10 +4,9 @@ JAX reports each step of a compilation with its length at its end. What is compi
 itself, and again within the step that traces.
 """
 
+import sys
 import time
 from functools import cache
-
-import jax.monitoring
 
 _STEPS = "/jax/core/compile/"  # names of the events: trace to a jaxpr, lower to MLIR, compile by XLA
 
@@ -36,9 +35,18 @@ class CompileClock:
         self.seconds += duration_secs
 
 
-@cache
 def compile_clock() -> CompileClock:
-    """Returns the clock of this process, which counts from the first call on."""
+    """Returns the clock of this process, which counts from the first call on at which JAX is imported."""
+    return _listening() if "jax" in sys.modules else _SILENT
+
+
+@cache
+def _listening() -> CompileClock:
+    import jax.monitoring
+
     clock = CompileClock()
     jax.monitoring.register_event_duration_secs_listener(clock.add)
     return clock
+
+
+_SILENT = CompileClock()  # without JAX nothing is compiled

@@ -18,6 +18,7 @@ _LEFT_OUT = (
     "budget",
     "again",
     "live_map",
+    "figures",
     "save_seconds",
     "log",
     "yes",

@@ -12,7 +12,8 @@ from qd.report.collect import Method
 from qd.report.compare import curves, maps, page, tables
 from qd.report.compare.contrasts import contrasts, metrics_of, rows
 from qd.report.compare.page import ComparedCase
-from qd.report.figures import plain_text, save
+from qd.report.figures import save
+from qd.report.measure_names import plain_text
 from qd.store.runs import Run, finished_runs
 from qd.support import atomic
 

@@ -7,8 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import openai
-
 from feedback.lm.accounting.budget import Budget, Cost, Price
 from feedback.lm.accounting.cache import Cache
 from feedback.lm.accounting.gate import Gate
@@ -95,6 +93,8 @@ class Engine:
             await client.close()
 
     def _connect(self, url: str) -> None:
+        import openai  # 0.3 seconds of the processor, which a run does without whose replies are all in the cache
+
         self._url, lanes = url, []
         for _ in range(-(-self._limits.concurrency // (_TLS_LANE if url.startswith("https") else _LANE))):
             client = openai.AsyncOpenAI(
@@ -203,7 +203,7 @@ class Engine:
         try:
             async with asyncio.timeout_at(min(ends, self._loop.time() + self._limits.timeout)):
                 text = await lane[1].post(f"/{request.path}", cast_to=str, body=request.body)
-        except (openai.OpenAIError, OSError, ValueError) as error:
+        except retries.errors() as error:
             failure = retries.failure(error)
             if failure.kind == "no connection":
                 await self._move()

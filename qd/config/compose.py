@@ -35,7 +35,7 @@ _ELSEWHERE = (
     "workers",
     "runs",
     "console",
-    "figures",
+    "map_picture",
     "again",
     "save_seconds",
     "log",

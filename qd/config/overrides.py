@@ -24,7 +24,7 @@ from omegaconf import MISSING, OmegaConf, ValidationError
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
-from qd.config import hints, values
+from qd.config import guess, hints, values
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, Outside, Plateau, Settings
 from qd.config.workers import RemoteSettings
 from qd.support.conf import conf
@@ -36,6 +36,7 @@ SEEDS, SWEEP = "seeds=", ("-m", "--multirun")  # words of many seeds, and of a s
 _LISTER = "qd run --help"
 _DECEPTIVE = re.compile(r"[-+]?0[0-7_]+|[-+\d_.]+(:\d+)+\.?\d*")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_SETTINGS = {f.name for f in fields(Settings)} - set(EARLIER)
 _TABLES: dict[str, Any] = {"domain_defaults": DomainDefaults, "plateau": Plateau, "outside": Outside, "remote": RemoteSettings}
 
 
@@ -84,16 +85,19 @@ def check(overrides: list[str]) -> None:
     def options(group: str, kind: ObjectType) -> list[str]:
         return loader.get_group_options(group, kind, config_name="config", overrides=arguments)
 
-    groups = options("", ObjectType.GROUP)
+    known = guess.options()  # Hydra, which reads all words again, is asked only for what is not among these
     for override in OverridesParser.create().parse_overrides(_as_hydra_reads(overrides)):
         key = override.key_or_group
         if key.startswith("hydra"):
             continue
+        groups = known if key.partition(".")[0] in {*known, *_SETTINGS} else options("", ObjectType.GROUP)
         _check_key(key, groups)
         if override.is_delete() and not isinstance(override.value(), str | None):
             raise UserError(f"cannot read {override.input_line!r}", f"type ~{key}")
         if key in groups and not override.is_delete():
             for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
+                if str(choice) in known.get(key, ()):
+                    continue
                 below = "/".join([key, *str(choice).split("/")[:-1]])
                 _check_choice(key, choice, options(below, ObjectType.CONFIG))
 
@@ -135,7 +139,7 @@ def print_renamed(before: str, now: str) -> None:
 
 def _check_key(key: str, groups: Iterable[str]) -> None:
     top, _, rest = key.partition(".")
-    names = {f.name for f in fields(Settings)} - set(EARLIER) | set(groups) - {"hydra"}
+    names = _SETTINGS | set(groups) - {"hydra"}
     if "/" not in top and top not in names:
         raise hints.nearest(top, names) or unknown("setting", top, sorted(names), lister=_LISTER)
     for name, table in _TABLES.items():

@@ -27,7 +27,7 @@ _LEFT_OUT = (
     "source",
     "stop",
     "film",
-    "figures",
+    "map_picture",
     "live_map",
     "axis_labels",
     "columns",
@@ -94,7 +94,7 @@ class RunSettings:
     save_seconds: float = 2.0  # at least, between two checkpoints: each waits for the disk
     renderings: int = 100  # pictures of elites, at most
     film: str | None = None  # a feature of two numbers, e.g. position: stores the end of each evaluation, for qd plot --film
-    figures: bool | None = None  # false: the map is not drawn as a picture at the end, only the page; qd plot RUN draws it
+    map_picture: bool | None = None  # false: the map is not drawn as a picture at the end, only the page; qd plot RUN draws it
     live_map: bool | None = None  # draw the map at each refit too, into the folder now/, for raters that answer meanwhile
     runs: str = "runs"  # the root of all run folders
     again: bool = False  # start a finished run over

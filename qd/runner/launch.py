@@ -53,7 +53,7 @@ def _run_one(words: list[str]) -> int:
         from qd.store import solutions
 
         solutions.check_source(Path(settings.source))
-    draws_beside = waiting.is_enabled() and settings.figures is not False
+    draws_beside = waiting.is_enabled() and settings.map_picture is not False
     with ending.drawing_beside(run, settings.archive) if draws_beside else nullcontext(ending.draw) as draw:
         with imports.without_collector():
             from qd.runner import outcomes, terminal

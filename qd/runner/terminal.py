@@ -42,7 +42,7 @@ def job(
         result = run(settings, components, path, console, consent=Consent(settings.budget, bool(settings.yes)))
     finally:
         console.stop()
-    draw, drawn = (draw, run_files.FIGURES) if settings.figures is not False else (ending.write_page, run_files.REPORT)
+    draw, drawn = (draw, run_files.FIGURES) if settings.map_picture is not False else (ending.write_page, run_files.REPORT)
     is_new = result["status"] == "finished" or (result["status"] == "skipped" and not (path / drawn).exists())
     if is_new and (files := draw(path)):
         console.say(f"drawn: {', '.join(map(str, files))}")

@@ -18,7 +18,7 @@ _LEFT_OUT = (
     "budget",
     "again",
     "live_map",
-    "figures",
+    "map_picture",
     "save_seconds",
     "log",
     "yes",

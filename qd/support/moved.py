@@ -6,9 +6,7 @@ Old configs, old checkpoints and the words that users are used to still resolve.
 from functools import cache
 from typing import Any
 
-import yaml
-
-from qd.support.conf import conf
+from qd.support.conf import conf, table
 
 
 def current(name: str) -> str:
@@ -93,7 +91,7 @@ def _replace(name: str, table: dict[str, str]) -> str:
 
 @cache
 def _table() -> dict[str, str]:
-    return yaml.safe_load((conf() / "moved.yaml").read_text(encoding="utf-8"))
+    return table(conf() / "moved.yaml")
 
 
 @cache
@@ -103,7 +101,7 @@ def _reverse_table() -> dict[str, str]:
 
 @cache
 def _settings() -> dict[str, str]:
-    return yaml.safe_load((conf() / "renamed.yaml").read_text(encoding="utf-8"))
+    return table(conf() / "renamed.yaml")
 
 
 @cache

@@ -164,20 +164,49 @@ def rlimits(limits: ExecutionLimits) -> dict[str, tuple[int, int]]:
     }
 
 
+class _Pool:
+    """The workers of a setup in this process."""
+
+    def __init__(self) -> None:
+        self.idle: list[tuple[int, Worker]] = []  # with their numbers
+        self.busy = 0  # programs that run, or worker that starts
+        self.is_starting = False
+        self.start = 0.0  # seconds that the last start took; 0 where a worker runs one program only
+
+
 def borrow(setup: Setup, start: Callable[[int], Worker]) -> tuple[int, Worker]:
     """Returns an idle worker and its number, or starts one.
+
+    Where all are busy it waits for one as long as a start takes, and only then starts another: programs of some milliseconds
+    share one worker, and longer ones wait at most twice as long as if the future were known.
 
     Args:
         setup: what it is for.
         start: number -> a new worker; numbers of workers that run at the same time differ.
     """
-    with _LOCK:
-        idle = _IDLE.setdefault((os.getpid(), setup), [])
-        if idle:
-            return idle.pop()
+    with _CHANGED:
+        pool, until = _POOLS.setdefault((os.getpid(), setup), _Pool()), None
+        while not pool.idle and pool.busy:
+            until = None if pool.is_starting else until or time.monotonic() + pool.start
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            _CHANGED.wait(left)
+        pool.busy += 1
+        if pool.idle:
+            return pool.idle.pop()
         number = min(set(range(len(_BUSY) + 1)) - _BUSY)
         _BUSY.add(number)
-    return number, _start_elsewhere(lambda: start(number))
+        pool.is_starting = True
+    began, worker = time.monotonic(), None
+    try:
+        worker = _start_elsewhere(lambda: start(number))
+        return number, worker
+    finally:
+        with _CHANGED:
+            pool.is_starting, pool.start = False, time.monotonic() - began if worker and worker.reusable else 0.0
+            pool.busy -= worker is None
+            _CHANGED.notify_all()
 
 
 def put_back(setup: Setup, number: int, worker: Worker, usable: bool) -> None:
@@ -189,27 +218,30 @@ def put_back(setup: Setup, number: int, worker: Worker, usable: bool) -> None:
         worker: that ran a program.
         usable: whether it may run another one.
     """
-    if usable:
-        with _LOCK:
-            _IDLE[os.getpid(), setup].append((number, worker))
-        return
-    worker.close(running=True)
-    with _LOCK:
-        _BUSY.discard(number)
+    if not usable:
+        worker.close(running=True)
+    with _CHANGED:
+        pool = _POOLS[os.getpid(), setup]
+        pool.busy -= 1
+        pool.idle += [(number, worker)] if usable else []
+        _BUSY.difference_update(() if usable else (number,))
+        _CHANGED.notify_all()
 
 
 def stop() -> None:
     """Ends all idle workers that this process started."""
-    with _LOCK:
-        idle = [pair for (process, _), pairs in _IDLE.items() if process == os.getpid() for pair in pairs]
-        _IDLE.clear()
+    with _CHANGED:
+        pools = [pool for (process, _), pool in _POOLS.items() if process == os.getpid()]
+        idle = [pair for pool in pools for pair in pool.idle]
+        for pool in pools:
+            pool.idle.clear()
         _BUSY.difference_update(number for number, _ in idle)
     for _, worker in idle:
         worker.close()
 
 
-_LOCK = threading.Lock()
-_IDLE: dict[tuple[int, Setup], list[tuple[int, Worker]]] = {}
+_CHANGED = threading.Condition()
+_POOLS: dict[tuple[int, Setup], _Pool] = {}
 _BUSY: set[int] = set()  # numbers of workers, idle ones included
 _STARTS: "queue.SimpleQueue[tuple[Future, Callable[[], Worker]]]" = queue.SimpleQueue()
 atexit.register(stop)
@@ -217,7 +249,7 @@ atexit.register(stop)
 
 def _start_elsewhere(start: Callable[[], Worker]) -> Worker:
     """Starts a worker in a thread that stays: bubblewrap ends with the thread that started it."""
-    with _LOCK:
+    with _CHANGED:
         if os.getpid() not in _STARTERS:
             _STARTERS[os.getpid()] = threading.Thread(target=_keep_starting, name="sandbox", daemon=True)
             _STARTERS[os.getpid()].start()

@@ -6,20 +6,30 @@ Repeated: 408, 409, 425, 429, 5xx, no connection, time-outs and unreadable bodie
 import email.utils
 import random
 import time
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from feedback.lm.transport.capped import TooLargeError
 from feedback.lm.transport.response import Failure
+
+if TYPE_CHECKING:
+    import openai
 
 _AGAIN = (408, 409, 425, 429)
 _FIRST, _LONGEST = 0.5, 20.0  # seconds of back-off
 _LONGEST_RETRY_AFTER = 60.0  # seconds of Retry-After that are honoured
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """Returns what a call may raise: errors of the openai package, of the network, and of what cannot be read."""
+    import openai
+
+    return openai.OpenAIError, OSError, ValueError
+
+
 def failure(error: Exception) -> Failure:
-    """Returns the failure that an error of the openai package or of the network stands for."""
+    """Returns the failure that one of ``errors`` stands for."""
+    import openai
+
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     for each in (error, error.__cause__):  # some versions of the package wrap it
@@ -46,7 +56,7 @@ def pause(failure: Failure, attempt: int) -> float:
     return jitter if failure.after is None else min(failure.after, _LONGEST_RETRY_AFTER) + jitter / 4
 
 
-def _status(error: openai.APIStatusError) -> Failure:
+def _status(error: "openai.APIStatusError") -> Failure:
     code, body = error.status_code, error.body if isinstance(error.body, dict) else {}
     about = body.get("error") if isinstance(body.get("error"), dict) else body
     message = str(about.get("message", "") if about else error.body)[:300]  # type: ignore[union-attr]

@@ -1,24 +1,20 @@
 """Answers in JSON: whether a text fits a schema."""
 
 import json
+from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
-from jsonschema.validators import extend
-
 from qd.support.errors import UserError
-
-# further keys do no harm: they are forbidden in the schema that is sent (``strict``), and ignored in what comes back
-_Validator = extend(Draft202012Validator, {"additionalProperties": lambda *_: ()})
 
 
 def check_schema(schema: Any) -> None:
     """Raises UserError where this is no schema that answers can be held against."""
+    from jsonschema.exceptions import SchemaError
+
     try:
         if not isinstance(schema, dict):
             raise SchemaError("it is no object")
-        _Validator.check_schema(schema)
+        _validator().check_schema(schema)
     except SchemaError as error:
         raise UserError(f"{schema!r:.80} is no JSON schema ({error.message}); one is {{'type': 'integer'}}") from error
 
@@ -34,7 +30,9 @@ def fault(text: str, schema: dict[str, Any]) -> str:
         value = read(text)
     except (ValueError, RecursionError) as error:
         return f"no JSON ({error})"
-    error = best_match(_Validator(schema).iter_errors(value))
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator()(schema).iter_errors(value))
     return f"{error.json_path}: {error.message}" if error else ""
 
 
@@ -57,6 +55,15 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
         inner = {name: strict(each) for name, each in schema.get("properties", {}).items()}
         return {"required": list(inner)} | schema | {"properties": inner, "additionalProperties": False}
     return schema | {"items": strict(schema["items"])} if "items" in schema else schema
+
+
+@cache
+def _validator() -> Any:
+    """Further keys do no harm: they are forbidden in the schema that is sent (``strict``), and ignored in what comes back."""
+    from jsonschema import Draft202012Validator  # few calls have a schema
+    from jsonschema.validators import extend
+
+    return extend(Draft202012Validator, {"additionalProperties": lambda *_: ()})
 
 
 def _no_number(text: str) -> Any:

@@ -2,7 +2,6 @@
 
 DRIVER = '''
 import asyncio
-import dataclasses
 import importlib.util
 import inspect
 import os
@@ -11,10 +10,9 @@ import traceback
 import types
 
 
-@dataclasses.dataclass
-class EvaluationResult:
-    metrics: dict
-    artifacts: dict = dataclasses.field(default_factory=dict)
+class EvaluationResult:  # a dataclass would write its methods anew for each program, a tenth of what a small one costs
+    def __init__(self, metrics, artifacts=None):
+        self.metrics, self.artifacts = metrics, {} if artifacts is None else artifacts
 
 
 if "openevolve" not in sys.modules and not importlib.util.find_spec("openevolve"):  # evaluators import this class, no more

@@ -9,6 +9,7 @@ only a process group.
 
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
 import json
@@ -30,16 +31,17 @@ def _serve(settings):
     sys.path.extend(settings["paths"])
     _import(settings["packages"])
     os.set_inheritable(settings["answers"], False)
-    settings["walls"] = settings["walls"] and _wait(_fork(_enter, settings, None)) == 0
+    settings["walls"] = settings["walls"] and _wait(_fork(_can_wall, settings, None, None)) == 0
     _LIBC.prctl(_DUMPABLE, 0, 0, 0, 0)
     gc.collect()
     gc.freeze()
+    settings["modules"], settings["places"] = set(sys.modules), list(sys.path)
     os.write(1, b"walls\n" if settings["walls"] else b"none\n")
     running = []
     signal.signal(signal.SIGTERM, lambda *_: (_end_group(running[-1]) if running else None, os._exit(1)))
     while line := _line(0):
-        limits = json.loads(line)
-        running[:] = [_fork(_enter if settings["walls"] else _program, settings, limits)]
+        limits, job = json.loads(line), _job(settings)
+        running[:] = [_fork_walled(settings, limits, job) if settings["walls"] else _fork(_program, settings, limits, job)]
         status = _wait(running[0])
         _end_group(running.pop())
         os.write(1, b"%d\n" % status)
@@ -56,17 +58,46 @@ def _import(packages):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:-1], json.dumps(settings)])
 
 
-def _enter(settings, limits):
-    """Enters a new namespace of processes, whose first is the next child."""
+def _job(settings):
+    """Reads the next program's job, and does for its child what is not the program's own work.
+
+    A child pays for each page of memory that it is the first to write to.
+    """
+    with open(os.path.join(settings["job"], "job.json"), encoding="utf-8") as file:
+        job = json.load(file)
+    _reseed()
+    with contextlib.suppress(Exception):  # the child will say why
+        _compiled(job["harness"])
+    return job
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(harness):
+    return compile(harness, "harness.py", "exec")
+
+
+def _can_wall(settings, _limits, _job):
+    """Returns 0 where this process may make namespaces, one after the other."""
+    return sum(_wait(_fork_walled(settings, None, None)) for _ in range(2))
+
+
+def _fork_walled(settings, limits, job):
+    """Forks the first process of a new namespace of processes; this process stays in its own."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
     _check(_LIBC.unshare(_NEWPID))
-    return _wait(_fork(_guard, settings, limits))
+    try:
+        return _fork(_guard, settings | {"own": own}, limits, job)
+    finally:
+        _check(_LIBC.setns(own, _NEWPID))
+        os.close(own)
 
 
-def _guard(settings, limits):
+def _guard(settings, limits, job):
     """The first process of a program's namespaces: the program is its child, and all that it started ends with this process."""
+    os.close(settings["own"])
     _mounts(settings)
     os.chdir("/work")
-    child = _fork(_program, settings, limits) if limits else 0
+    child = _fork(_program, settings, limits, job) if limits else 0
     while child:
         ended, status = os.waitpid(-1, 0)
         if ended == child:
@@ -74,14 +105,14 @@ def _guard(settings, limits):
     return 0
 
 
-def _fork(act, settings, limits):
+def _fork(act, settings, limits, job):
     """Forks a child that does one thing and exits with what that returns; returns its id."""
     child = os.fork()
     if child:
         return child
     status = 125
     try:
-        status = act(settings, limits)
+        status = act(settings, limits, job)
     except BaseException:  # noqa: BLE001  # the parent reads it
         os.write(2, traceback.format_exc().encode())
     finally:
@@ -137,19 +168,18 @@ def _line(fd):
     return line
 
 
-def _program(settings, limits):
+def _program(settings, limits, job):
     """Runs one program, in the child that is its own."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()
     answers = os.dup(settings["answers"])
     _streams(settings["answers"])
-    with open(os.path.join(settings["job"], "job.json"), encoding="utf-8") as file:
-        job = json.load(file)
     _restrict(settings, limits)
     if job["command"]:
         words = [word.replace("{job}", settings["job"]) for word in job["command"]]
         os.dup2(answers, 1)
         os.execvp(words[0], words)
+    _warm_children(settings["modules"], settings["places"])
     _python(job, os.fdopen(answers, "w"))
 
 
@@ -179,8 +209,6 @@ def _restrict(settings, limits):
 
 
 def _python(job, channel):
-    _reseed()
-    _warm_children()
     answer = {"token": job["token"], "value": None, "fault": ""}
     try:
         answer["value"] = _run(job)
@@ -197,14 +225,13 @@ def _python(job, channel):
     os._exit(0)
 
 
-def _warm_children():
+def _warm_children(modules, paths):
     """Lets ``subprocess`` fork this interpreter where it would start the same Python with a script: no second import.
 
     Evaluators often run a program as ``[sys.executable, FILE]``; its child is this process as it was before the program ran.
     """
     if (start := vars(subprocess).get("_fork_exec")) is None:  # another Python has it elsewhere
         return
-    modules, paths = set(sys.modules), list(sys.path)
 
     def fork_exec(words, programs, *more):
         line = [os.fsdecode(word) for word in words]
@@ -262,7 +289,7 @@ def _run(job):
     exec(compile(job["source"], "program.py", "exec"), names)
     names.update(job["inputs"])
     names.pop("result", None)
-    exec(compile(job["harness"], "harness.py", "exec"), names)
+    exec(_compiled(job["harness"]), names)
     return names.get("result")
 
 

@@ -8,17 +8,20 @@
 For domains that take long and are not written in JAX: a search with such a domain runs on the host, batch by batch.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qd.remote.domain import Remote
-from qd.remote.in_process import InProcess
-from qd.remote.processes import Processes
+from qd.support.imports import attach
 from qd.types import Domain
 
 __all__ = ["Dask", "Pool", "Remote", "Serial"]
 
+if TYPE_CHECKING:
+    from qd.remote.domain import Remote
+else:
+    __getattr__, __dir__ = attach(__name__, {"qd.remote.domain": ("Remote",), __name__: ("Dask", "Pool", "Serial")})
 
-def Pool(domain: Domain, workers: int, timeout: float | None = None, memory: float | None = None, **settings: Any) -> Remote:
+
+def Pool(domain: Domain, workers: int, timeout: float | None = None, memory: float | None = None, **settings: Any) -> "Remote":
     """Returns a domain that is evaluated by processes on this machine.
 
     Args:
@@ -32,16 +35,22 @@ def Pool(domain: Domain, workers: int, timeout: float | None = None, memory: flo
     Raises:
         UserError: a setting is impossible. A domain that cannot be sent is refused at the first evaluation.
     """
+    from qd.remote.domain import Remote
+    from qd.remote.processes import Processes
+
     return Remote(domain, Processes(workers, timeout, memory), **settings)
 
 
-def Serial(domain: Domain, **settings: Any) -> Remote:
+def Serial(domain: Domain, **settings: Any) -> "Remote":
     """Returns a domain that is evaluated in this process, in the same chunks as by workers: the archive is the same.
 
     Args:
         domain: any that is evaluated in a process.
         settings: chunk, retries of ``Remote``.
     """
+    from qd.remote.domain import Remote
+    from qd.remote.in_process import InProcess
+
     return Remote(domain, InProcess(), **settings)
 
 
@@ -52,7 +61,7 @@ def Dask(
     timeout: float | None = None,
     memory: float | None = None,
     **settings: Any,
-) -> Remote:
+) -> "Remote":
     """Returns a domain that is evaluated by Dask workers (extra ``distributed``).
 
     Args:
@@ -67,5 +76,6 @@ def Dask(
         UserError: a setting is impossible, or Dask is not installed.
     """
     from qd.remote.cluster import Cluster
+    from qd.remote.domain import Remote
 
     return Remote(domain, Cluster(address, workers, timeout, memory), **settings)

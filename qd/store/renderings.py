@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from qd import abilities
 from qd.archives import HostElites
@@ -114,13 +113,15 @@ def read(path: Path) -> Rendering:
     except UserError:
         raise
     except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
-        what = "it is no picture" if isinstance(error, UnidentifiedImageError) else error
+        what = "it is no picture" if type(error).__name__ == "UnidentifiedImageError" else error
         raise UserError(f"{path} is damaged ({what})", _REMOVE) from error
     return rendering
 
 
 def _decode(path: Path, content: bytes) -> None:
     """Decodes the first frame. Raises UserError where there are too many pixels, and whatever PIL raises on a damaged file."""
+    from PIL import Image
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:

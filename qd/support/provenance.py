@@ -4,7 +4,6 @@ import hashlib
 import platform
 import subprocess
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +30,8 @@ def processor() -> Processor:
 @cache
 def version(package: str) -> str | None:
     """Returns the installed version of a package; None where it is not installed."""
+    from importlib import metadata  # with the package email
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -39,6 +40,8 @@ def version(package: str) -> str | None:
 
 def citation(package: str) -> str | None:
     """Returns a BibTeX entry of an installed package, from its metadata (name, authors, version); None without metadata."""
+    from importlib import metadata
+
     if version(package) is None:
         return None
     about = metadata.metadata(package)

@@ -61,7 +61,9 @@ class Evolve:
                 f"emitter.weights={list(self.weights)} are no weights of {len(self.operators)} operators",
                 f"type emitter.weights={[1] * len(self.operators)}",
             )
-        if min(self.islands, self.migrate, self.batch_size) < 1 or not 0 < self.share <= 1:
+        if self.batch_size < 1:
+            raise UserError(f"emitter.batch_size={self.batch_size} asks for no programs", "type emitter.batch_size=4")
+        if min(self.islands, self.migrate) < 1 or not 0 < self.share <= 1:
             raise UserError(
                 f"islands={self.islands}, migrate={self.migrate}, share={self.share} make no islands",
                 "type emitter.islands=4 emitter.migrate=10 emitter.share=0.1",

@@ -73,4 +73,4 @@ def emitter(domain: Programs, batch_size: int | None = None, islands: int | None
     operators = (Diff(), RewriteCode()) if problem.settings["diff_based_evolution"] else (RewriteCode(),)
     interval, rate = int(database["migration_interval"]), float(database["migration_rate"])
     count = int(database["num_islands"]) if islands is None else islands
-    return Evolve(domain, operators[:1], (), batch_size or problem.in_flight, count, interval, rate)
+    return Evolve(domain, operators[:1], (), problem.in_flight if batch_size is None else batch_size, count, interval, rate)

@@ -78,6 +78,9 @@ class Project:
         lacking = [name for name, path in files.items() if not path]
         if lacking:
             raise UserError(f"{self.folder} has no {' and no '.join(lacking)}", "type the folder of an openevolve project")
+        for name, pair in dict(self.bounds).items():
+            if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(map(_is_number, pair)) and pair[0] < pair[1]):
+                raise UserError(f"domain.bounds.{name}={pair} is no (low, high)", "type domain.bounds={speed: [0, 20]}")
         object.__setattr__(self, "bounds", tuple(sorted(dict(self.bounds).items())))
         names = self.dimensions
         if len(names) != len(self.dims) or not names:
@@ -93,8 +96,7 @@ class Project:
     @property
     def initial(self) -> tuple[str, ...]:
         """Its first program."""
-        assert self._program  # checked above
-        return (self._program.read_text(encoding="utf-8"),)
+        return (self._first,)
 
     @property
     def language(self) -> str:
@@ -219,6 +221,11 @@ class Project:
         if not isinstance(raw, dict):
             raise UserError(f"{path} holds no settings", "correct it")
         return raw
+
+    @cached_property
+    def _first(self) -> str:
+        assert self._program  # checked above
+        return self._program.read_text(encoding="utf-8")
 
     @cached_property
     def _packages(self) -> tuple[str, ...]:

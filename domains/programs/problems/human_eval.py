@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from domains.programs import measures
 from domains.programs.problem import Score
 from domains.programs.sandbox.limits import Execution
 from qd.support.errors import UserError
@@ -35,6 +36,7 @@ class HumanEval:
             raise unknown("domain.problem.task", self.task, list(tasks))
         if not 0 < self.share <= 1:
             raise UserError(f"domain.problem.share={self.share} is no share of the assertions", "type domain.problem.share=0.4")
+        counted(self._row["test"], self.share)
 
     @property
     def statement(self) -> str:
@@ -115,9 +117,15 @@ def counted(test: str, share: float) -> tuple[str, int]:
     Args:
         test: its source, with check(candidate).
         share: of the assertions that are left in, the first ones; at least one.
+
+    Raises:
+        UserError: it is no Python, or has no such function.
     """
-    tree = ast.parse(test)
-    check = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check")
+    tree = measures.parse(test)
+    top = tree.body if tree else []
+    check = next((node for node in top if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    if tree is None or check is None:
+        raise UserError(f"a test defines no function check: {test[:80]!r}", "write def check(candidate): in it")
     asserts = [node for node in check.body if isinstance(node, ast.Assert)]
     count = max(1, math.ceil(share * len(asserts))) if asserts else 1
     body: list[ast.stmt] = []
@@ -127,8 +135,15 @@ def counted(test: str, share: float) -> tuple[str, int]:
         elif (number := asserts.index(node)) < count:
             text = f"try:\n    {ast.unparse(node)}\n    passed.append({number})\nexcept Exception as error:\n"
             shown = ast.unparse(node.test)[:150]
-            body += ast.parse(f"{text}    failed.append({shown!r} + ': ' + type(error).__name__ + ' ' + str(error)[:100])").body
+            body += _statements(f"{text}    failed.append({shown!r} + ': ' + type(error).__name__ + ' ' + str(error)[:100])")
     if not asserts:
-        body += ast.parse("passed.append(0)").body  # a loop of assertions: it holds or raises
+        body += _statements("passed.append(0)")  # a loop of assertions: it holds or raises
     check.body = body
     return ast.unparse(tree), count
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """Parses statements of ours, one thread at a time as all that is parsed here."""
+    tree = measures.parse(source)
+    assert tree is not None
+    return tree.body

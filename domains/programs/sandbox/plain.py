@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def _command(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     return [sys.executable, "-I", str(INSIDE), json.dumps(settings)]
 
 
+@cache
 def package_folders() -> list[str]:
     """Returns the folders of this interpreter's installed packages."""
     return list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))

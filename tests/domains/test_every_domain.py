@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from qd.cli.main import main
 from qd.support.conf import conf
@@ -24,5 +25,7 @@ def test_it_runs_alone(domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     assert main(["run", f"domain={domain}", "budget=101", "initial=100", *NEEDED.get(f"domain/{domain}", [])]) == 0
     (run,) = (tmp_path / "runs" / domain).iterdir()
-    for name in ("result.json", "archive.npz", "metrics.csv", "history.npz", "figures/heatmap.png", "report.html"):
+    for name in ("result.json", "archive.npz", "metrics.csv", "history.npz", "report.html"):
         assert (run / name).stat().st_size > 0, name
+    pictured = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("map_picture") is not False
+    assert (run / "figures/heatmap.png").exists() == pictured

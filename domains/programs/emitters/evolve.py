@@ -61,8 +61,7 @@ class Evolve:
                 f"emitter.weights={list(self.weights)} are no weights of {len(self.operators)} operators",
                 f"type emitter.weights={[1] * len(self.operators)}",
             )
-        if self.batch_size < 1:
-            raise UserError(f"emitter.batch_size={self.batch_size} asks for no programs", "type emitter.batch_size=4")
+        check_counts(batch_size=self.batch_size)
         if min(self.islands, self.migrate) < 1 or not 0 < self.share <= 1:
             raise UserError(
                 f"islands={self.islands}, migrate={self.migrate}, share={self.share} make no islands",
@@ -169,6 +168,13 @@ class Evolve:
             for cell, member in best[: max(1, round(self.share * len(best)))]:
                 put(after[(island + 1) % len(maps)], cell, member)
         return tuple(after)
+
+
+def check_counts(**counts: int) -> None:
+    """Raises UserError where a setting of an emitter that counts something, by its name, is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"emitter.{name}={count} is too small", f"type emitter.{name}=1 or more")
 
 
 def check_domain(domain: object) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from domains.programs import Programs
 from domains.programs.code import extract, into_frame
-from domains.programs.emitters.evolve import check_domain, objects_of
+from domains.programs.emitters.evolve import check_counts, check_domain, objects_of
 from qd import keys
 from qd.types import Array, Batch, Elites, Memory, Offspring
 
@@ -48,6 +48,7 @@ class PlanSearch:
 
     def __post_init__(self) -> None:
         check_domain(self.domain)
+        check_counts(batch_size=self.batch_size, count=self.count, subset=self.subset)
 
     def init(self, key: Array, elites: Elites) -> Memory:
         """Begins without observations; arguments as in ``Emitter``."""

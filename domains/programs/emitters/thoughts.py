@@ -14,7 +14,7 @@ import numpy as np
 
 from domains.programs import Programs
 from domains.programs.code import extract, into_frame
-from domains.programs.emitters.evolve import check_domain, objects_of
+from domains.programs.emitters.evolve import check_counts, check_domain, objects_of
 from domains.programs.emitters.plans import lines
 from qd import keys
 from qd.types import Array, Batch, Elites, Memory, Offspring
@@ -64,6 +64,7 @@ class RethinkMCTS:
 
     def __post_init__(self) -> None:
         check_domain(self.domain)
+        check_counts(width=self.width, depth=self.depth, batch_size=self.batch_size)
 
     def init(self, key: Array, elites: Elites) -> Memory:
         """Begins with the root; arguments as in ``Emitter``.

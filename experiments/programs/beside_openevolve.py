@@ -13,7 +13,8 @@ without the model's). *evaluator_ms*: what the evaluator alone costs the process
 Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
 the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project
 for data of ours (``regression``). Replies of a local model have at most ``LONGEST`` tokens on both sides; its runs share one
-server, ``SLOTS`` / 4 at a time, so that their seconds by the clock say nothing.
+server, ``SLOTS`` / 4 at a time, so that their seconds by the clock say nothing. ``trivial`` is a project of
+the study's own, of which an evaluation costs next to nothing.
 """
 
 import subprocess
@@ -30,7 +31,7 @@ import numpy as np
 from domains.programs import measures
 from experiments import command, origin, study
 from experiments.command import Names
-from experiments.programs import contenders, regression, scripted
+from experiments.programs import contenders, regression, scripted, trivial
 from experiments.programs.contenders import CONFIGS, Played, Task
 from feedback.lm.local.server import Local
 from qd.report import table
@@ -92,8 +93,10 @@ def folder_of(project: str, examples: str, temporary: Path) -> Path:
     Args:
         project: of CONFIGS.
         examples: folder of openevolve's examples.
-        temporary: where the generator of symbolic_regression may write.
+        temporary: where the generator of symbolic_regression may write, and ``trivial`` is written.
     """
+    if project == "trivial":
+        return trivial.make(temporary)
     path = Path(examples, project).resolve()
     if not examples or not path.is_dir():
         raise UserError(f"examples={examples} has no {project}", "type examples=FOLDER of openevolve's examples")

@@ -197,3 +197,11 @@ def test_ten_thousand_elites_with_drawings_are_written_soon(tmp_path):
     family = lineage.trace(history, film.id[-n:])
     text = bundle.pack(facts, {"cell": film.cell, "id": film.id, "objective": film.objective, "family": family.id})
     assert time.process_time() - began < 4 and len(text) < 8e6 and len(film.evaluations) >= 20
+
+
+def test_colours_are_those_of_matplotlib():
+    from matplotlib import colormaps
+
+    for name in contents._PALETTES:
+        there = (colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+        np.testing.assert_array_equal(contents._palette(name), there)

@@ -205,7 +205,9 @@ def borrow(setup: Setup, start: Callable[[int], Worker]) -> tuple[int, Worker]:
     finally:
         with _CHANGED:
             pool.is_starting, pool.start = False, time.monotonic() - began if worker and worker.reusable else 0.0
-            pool.busy -= worker is None
+            if worker is None:
+                pool.busy -= 1
+                _BUSY.discard(number)
             _CHANGED.notify_all()
 
 

@@ -38,6 +38,15 @@ def test_a_project_is_read_as_its_config_says(capsys):
     assert made.islands == 2 and made.operators == (Diff(),) and made.migrate == 50
 
 
+def test_impossible_numbers_are_refused():
+    domain = programs(str(PROJECT), Coder(None), Plain())
+    for settings in ({"batch_size": 0}, {"islands": 0}):
+        with pytest.raises(UserError, match="batch_size=0 is too small|islands=0"):
+            emitter(domain, **settings)
+    with pytest.raises(UserError, match=r"domain.bounds.size=\(3,\) is no \(low, high\)"):
+        Project(str(PROJECT), bounds={"size": (3,)})  # type: ignore[arg-type]
+
+
 def test_stages_metrics_and_artifacts():
     project = Project(str(PROJECT))
     record = run(project, Plain(), project.initial[0])

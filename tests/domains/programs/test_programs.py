@@ -246,6 +246,10 @@ def test_human_eval_in_its_own_form(tmp_path):
     assert run(HumanEval("own/0", str(path)), SANDBOX, source).objective == 1
     record = run(HumanEval("own/0", str(path), share=1), SANDBOX, source)
     assert np.isclose(record.objective, 2 / 3) and "1 of 3 assertions fail; the first: candidate(0) == 1" in record.words
+    path.write_text(__import__("json").dumps(row | {"test": "def other(): pass"}) + "\n")
+    read.cache_clear()
+    with pytest.raises(UserError, match="a test defines no function check: 'def other"):
+        HumanEval("own/0", str(path))
     path.write_text("{}\n")
     read.cache_clear()
     with pytest.raises(UserError, match="no file in the form of HumanEval"):

@@ -98,7 +98,7 @@ def test_lineage_goes_back_to_generation_0():
     }  # fmt: skip
     family = lineage.trace(history, np.array([8]))
     assert family.id.tolist() == [0, 1, 5, 8] and family.parents.tolist() == [[-1, -1], [-1, -1], [0, 1], [2, 2]]
-    assert lineage.trace(history, np.array([9])).parents.tolist() == [[-1, -1], [0, -1]]  # 7 was never accepted
+    assert lineage.trace(history, np.array([9])).parents.tolist() == [[-1, -1], [0, -2]]  # 7 was never accepted
     cut = lineage.trace(history, np.array([8]), limit=2)
     assert cut.id.tolist() == [5, 8] and cut.parents.tolist() == [[-1, -1], [0, 0]] and cut.left_out == 2
 

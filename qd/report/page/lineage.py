@@ -16,7 +16,7 @@ class Lineage(NamedTuple):
     id: np.ndarray  # [A]
     generation: np.ndarray  # [A]
     objective: np.ndarray  # [A]
-    parents: np.ndarray  # [A, P] positions in these arrays; -1 where there is none, or none that is kept
+    parents: np.ndarray  # [A, P] positions in these arrays; -1: none, or none that is kept; -2: one that was never accepted
     left_out: int  # ancestors that the limit has cut off
 
 
@@ -52,7 +52,7 @@ def trace(history: Columns, ids: np.ndarray, limit: int = 60_000) -> Lineage:
         all_ids[rows],
         history["generation"][order][rows],
         history["objective"][order][rows],
-        np.where(is_kept, place[ancestors], -1),
+        np.where(is_kept, place[ancestors], np.where(parents[rows] >= 0, -2, -1)),
         left_out,
     )
 

@@ -75,7 +75,8 @@ class Detail {
   addFamily(card, add, at) {
     const { family } = this.model, parents = family.parents(at), children = family.children(at);
     add("generation", String(family.generation[at]));
-    add("parents", parents.length ? parents.map((each) => family.ids[each]).join(", ") : family.generation[at] === 0 ? "none: initial population" : "none: drawn from a distribution");
+    const none = family.generation[at] === 0 ? "none: initial population" : family.hasOthers(at) ? "none that the archive accepted" : "none: drawn from a distribution";
+    add("parents", parents.length ? parents.map((each) => family.ids[each]).join(", ") : none);
     add("children among elites and their ancestors", String(children.length));
     const ancestors = family.ancestors(at);
     if (ancestors.length < 2) return;
@@ -144,10 +145,11 @@ class Family {
     }
   }
 
-  parents(at) {
-    const rows = this.table.subarray(at * this.wide, (at + 1) * this.wide).filter((parent) => parent >= 0);
-    return [...new Set(rows)];
-  }
+  row(at) { return this.table.subarray(at * this.wide, (at + 1) * this.wide); }
+
+  parents(at) { return [...new Set(this.row(at).filter((parent) => parent >= 0))]; }
+
+  hasOthers(at) { return this.row(at).includes(-2); } // e.g. of an island
 
   children(at) { return this.below.get(at) ?? []; }
 

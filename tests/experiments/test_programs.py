@@ -1,0 +1,43 @@
+"""The studies of programs: means over tasks, and whether diversity goes with gain; calls beyond a cap."""
+
+from pathlib import Path
+
+import numpy as np
+
+from domains.programs.problems.cases import CASES
+from experiments.programs import plans
+from qd.report.table import Runs
+
+
+def stored(gains: list[float], vendis: list[float]) -> Runs:
+    runs = Runs(Path("nowhere"))
+    for task, gain, vendi in zip(CASES, gains, vendis, strict=False):
+        for method in plans.METHODS:
+            metrics = {"solved": 1.0, "any": 1.0, "each": 1 - gain, "gain": gain, "vendi": vendi}
+            runs.records[f"{task}, 8 calls", method, 0] = metrics
+    return runs
+
+
+def test_a_task_is_one_sample_and_only_seeds_of_all_methods_count():
+    runs = stored([0.1, 0.3], [1.0, 1.2])
+    first = next(iter(CASES))
+    runs.records[f"{first}, 8 calls", "sampling", 1] = {"solved": 0.0, "gain": 0.9}  # the others lack it
+    del runs.records[f"{list(CASES)[1]}, 8 calls", "MAP-Elites", 0]  # so that the second task is no sample
+    whole = plans.over_tasks(runs)
+    assert whole.column("all tasks, 8 calls", "sampling", "gain") == {0: 0.1}
+    assert whole.column("all tasks, 8 calls", "PlanSearch", "solved") == {0: 1.0}
+
+
+def test_diversity_that_ranks_tasks_as_gain_does_correlates():
+    gains = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    rows = plans.correlations(plans.over_tasks(stored(gains, [1.0, 1.1, 1.3, 1.2, 1.4, 1.5])))
+    assert {row.method for row in rows} == set(plans.METHODS) and {row.metric for row in rows} == {"vendi with gain"}
+    assert np.isclose(rows[0].value, 1 - 6 * 2 / (6 * 35)) and rows[0].low < rows[0].value < rows[0].high <= 1
+    assert rows[0].low < 0.6  # six tasks say little
+    assert not plans.correlations(plans.over_tasks(stored([0.2] * 6, [1.0, 1.1, 1.3, 1.2, 1.4, 1.5])))  # no gain differs
+
+
+def test_a_capped_client_answers_so_many_and_counts_replies_that_end_within_code():
+    capped = plans.Capped(lambda prompts, sample, **_: ["```python\nx = 1" for _ in prompts], 3)
+    assert capped(["a", "b"], sample=[0, 1]) == ["```python\nx = 1"] * 2
+    assert capped(["c", "d"], sample=0) == ["```python\nx = 1", None] and capped.used == 3 and capped.cut == 3

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from experiments import command
-from experiments.qdaif import held_out, study
+from experiments.qdaif import copies, held_out, study
 from experiments.qdaif.held_out import TICKS, AnchorAxis, Ruler
 from experiments.qdaif.scores import narrower, score_curve, score_text_log
 from qd.report import table
@@ -22,6 +22,22 @@ def hashed_ruler(monkeypatch) -> Ruler:
     ruler = Ruler(Hashed(), (AnchorAxis(("hate",), ("love",)),), TICKS["opinions"], (("rain",), ("vegetables",)))
     monkeypatch.setattr(study, "ruler", lambda case: ruler)
     return ruler
+
+
+def test_variants_that_reject_copies_begin_with_the_same_texts_and_have_rivals_that_reject_them_too(
+    tmp_path, monkeypatch, hashed_ruler
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(copies, "ruler", lambda case: hashed_ruler)
+    copies.main("quick", iterations=4, seeds=1, methods=("QDAIF", "QDAIF, no copies"), out=str(tmp_path))
+    logs = sorted(Path(tmp_path, "texts").iterdir())
+    starts = {tuple(line["text"] for line in map(json.loads, log.read_text().splitlines()[:12])) for log in logs}
+    assert len(logs) == 2 and len(starts) == 1
+    runs = table.Runs(tmp_path / "runs.jsonl")
+    for name in copies.METHODS:
+        runs.records["opinions", name, 0] = {"qd_score": 2.0 if "no copies" in name else 1.0}
+    compared = {row.method: row.value for row in copies.rows(runs) if row.case == "opinions" and " - " in row.method}
+    assert compared["QDAIF, no copies - QDAIF"] == 1 and compared["QDAIF, no copies - fixed few-shot, no copies"] == 0
 
 
 def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):

@@ -5,7 +5,7 @@
 Methods, metrics and calls are those of ``experiments/qdaif/study.py``; a text that is written again is a call too. All rows
 are of one program, so that those of QDAIF and of fixed examples are run again here. The methods of a seed share one server,
 which answers ``AT_ONCE`` calls at a time: a call costs less, and replies repeat no longer bit for bit. Their 12 initial texts
-are the same: one run writes them before the others begin.
+are the same: one run writes them before the others begin. The rows stand in the table of that study, as a case of their own.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +16,10 @@ from experiments.command import Names
 from experiments.qdaif.held_out import TICKS, ruler
 from experiments.qdaif.scores import log_file, score_text_log, write_log
 from experiments.qdaif.study import METHODS as ALL
-from experiments.qdaif.study import METRICS, START, begin, play
+from experiments.qdaif.study import METRICS, START, begin, play, rows
 from qd.config.compose import Components, assemble, load
-from qd.report.table import Row, Runs, summary
 
-REJECTING = {  # a method that rejects copies -> what it rejects them in, and its rival that rejects them too
-    "QDAIF, no copies": ("QDAIF", "fixed few-shot, no copies"),
-    "QDAIF, no copies by vectors": ("QDAIF", "fixed few-shot, no copies"),
-    "fixed few-shot, no copies": ("fixed few-shot",),
-}
-METHODS = {name: ALL[name] for name in ("QDAIF", "fixed few-shot", *REJECTING)}
+METHODS = ("QDAIF", "fixed few-shot", "QDAIF, no copies", "QDAIF, no copies by vectors", "fixed few-shot, no copies")
 CASES = ("opinions", "stories_genre")
 BUDGETS = {"quick": ("toy", 8, 2), "first": ("local", 100, 3)}  # model, iterations, seeds
 AT_ONCE = 5  # runs, and slots of the server that they share
@@ -55,15 +49,15 @@ def main(
     """
     model, n, several = BUDGETS[budget]
     model, n = lm or model, iterations or n
-    folder = study.folder("qdaif_copies", budget, out)
+    folder = study.folder("qdaif", budget, out)
     runs = study.runs(folder)
-    plan = {f"{domain}, {n} iterations": domain for domain in cases}
+    plan = {f"{domain}, {n} iterations, one server": domain for domain in cases}
     todo = [(case, method, seed) for seed in range(seeds or several) for case in plan for method in methods or METHODS]
     always = [f"lm={model}", "lm.folder=null", *([] if model == "toy" else [f"lm.cache={answers}", *_shared()])]
     left = list(study.missing(runs, todo))
 
     def parts_of(case: str, method: str, seed: int) -> Components:
-        return assemble(load([f"domain={plan[case]}", *always, *METHODS[method], f"seed={seed}"]))
+        return assemble(load([f"domain={plan[case]}", *always, *ALL[method], f"seed={seed}"]))
 
     for case, seed in dict.fromkeys((case, seed) for case, _, seed in left):
         first = parts_of(case, "QDAIF", seed)
@@ -77,13 +71,6 @@ def main(
             write_log(log_file(folder, case, method, seed), lines)
             study.add(runs, case, method, seed, metrics | score_text_log(lines, TICKS[plan[case]], START), METRICS)
     study.report(folder, rows(runs), METRICS, 1, ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
-
-
-def rows(runs: Runs) -> list[Row]:
-    """Returns means, and differences paired by seed: rejecting copies or not, QDAIF or fixed examples."""
-    pairs = [(case, name, other) for case in study.cases(runs) for name, others in REJECTING.items() for other in others]
-    pairs += [(case, "QDAIF", "fixed few-shot") for case in study.cases(runs)]
-    return [*summary(runs, "mean"), *study.differences(runs, pairs, ("qd_score", "finer_qd_score", "held_qd_score"))]
 
 
 def _shared() -> list[str]:

@@ -43,6 +43,11 @@ METHODS = {
     "QDAIF, no copies by vectors": ["emitter=lmx_near_new_vectors"],
     "fixed few-shot, no copies": ["emitter=lmx_near_new", "emitter.emitter._target_=domains.text.baselines.Few"],
 }
+REJECTING = (  # near copies: pairs beside QDAIF's own
+    ("QDAIF, no copies", "fixed few-shot, no copies"),
+    ("QDAIF, no copies by vectors", "fixed few-shot, no copies"),
+    ("fixed few-shot, no copies", "fixed few-shot"),
+)
 FIRST = tuple(METHODS)[:5]
 CASES = ("opinions", "stories_genre", "stories_ending", "stories")
 BUDGETS = {  # model, iterations, seeds, cases, methods
@@ -183,9 +188,10 @@ def held_out(state: State, lines: Lines, referee: Ruler) -> dict[str, float]:
 
 
 def rows(runs: Runs) -> list[Row]:
-    """Returns means, and QDAIF's difference from each rival, paired by seed."""
+    """Returns means, and differences paired by seed: QDAIF's from each rival, and of those that reject copies."""
     metrics = ("qd_score", "finer_qd_score", "held_qd_score")
     pairs = [(case, "QDAIF", m) for case, m in dict.fromkeys((case, m) for case, m, _ in runs.records) if m != "QDAIF"]
+    pairs += [(case, *pair) for case in study.cases(runs) for pair in REJECTING]
     return [*summary(runs, "mean"), *study.differences(runs, pairs, metrics)]
 
 

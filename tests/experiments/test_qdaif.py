@@ -36,8 +36,8 @@ def test_variants_that_reject_copies_begin_with_the_same_texts_and_have_rivals_t
     runs = table.Runs(tmp_path / "runs.jsonl")
     for name in copies.METHODS:
         runs.records["opinions", name, 0] = {"qd_score": 2.0 if "no copies" in name else 1.0}
-    compared = {row.method: row.value for row in copies.rows(runs) if row.case == "opinions" and " - " in row.method}
-    assert compared["QDAIF, no copies - QDAIF"] == 1 and compared["QDAIF, no copies - fixed few-shot, no copies"] == 0
+    compared = {row.method: row.value for row in study.rows(runs) if row.case == "opinions" and " - " in row.method}
+    assert compared["QDAIF - QDAIF, no copies"] == -1 and compared["QDAIF, no copies - fixed few-shot, no copies"] == 0
 
 
 def test_methods_make_equal_calls_from_the_same_start(tmp_path, monkeypatch, hashed_ruler, capsys):

@@ -132,7 +132,7 @@ def methods(bits: int) -> list[tuple[str, str]]:
     """Returns (kind of case, method) of so many bits."""
     pairs = [*product(["inputs"], INPUTS), *product(["weights"], [name for name in WEIGHTS if name != LOW_RANK])]
     pairs += [*product(["both"], (*BOTH, TUNED)), *product(["codebook trained"], ("plain", LOW_RANK))]
-    pairs += [*product(["attention"], ATTENTION), *product(["trust"], OF_TRUST)]
+    pairs += [*product(["attention"], ATTENTION), *product(["trust"], OF_TRUST if bits > 2 else OF_TRUST[:1])]
     pairs += [("two groups", method) for method in PARTED if bits in MIXED_BITS]
     return pairs + [("mixed weights", method) for method in ("plain", *MIXED) if bits in MIXED_BITS]
 

@@ -2,6 +2,9 @@
 
     qd study quant.diffusion_map budget=quick|first [seeds=5] [methods=NSGA-II,MAP-Elites]
 
+Rows of "200 evaluations" are from before queries, keys, attention and values could be quantized: of the layers with weights
+alone. Those of "200 evaluations with attention" search all 44 products.
+
 As quant.front, in which each method may evaluate the same number of configs: 20 samples of 5 steps each, from validation
 noise and against validation images; what it selects is reported from test noise and against test images. The objective is
 the Fréchet distance on a scale from 0 (30 or farther; noise has 26) to 100 (none). The ILP emitter's tables are not counted.
@@ -70,7 +73,8 @@ def main(
     folder = study.folder("quant_diffusion_map", budget, out)
     runs = study.runs(folder)
     n, usual = BUDGETS[budget]
-    keys = [(f"{n} evaluations", method, seed) for seed, method in product(range(seeds or usual), methods or METHODS)]
+    case = f"{n} evaluations with attention"
+    keys = [(case, method, seed) for seed, method in product(range(seeds or usual), methods or METHODS)]
     table = str(Path("runs") / "quant_diffusion_map" / "evaluations.sqlite")
     search = Scaled("diffusion", "denoising_bits", 20, steps=5, table=table)
     of = rivals.Problem(search, Scaled("diffusion", "denoising_bits", 20, "test", steps=5, table=table))

@@ -21,7 +21,7 @@ CHECKSUMS = {
     "resnet14": "c0cd877b0a7199fdc5e76425a9fa6b421bbd7104c2646aa4d9e3bd4a3caf54c5",
     "digits": "26798eecf38a0ca7f70a02862eae6c877ec8dda2c04effd20e5fbfdd64618eac",
     **dict.fromkeys(language.OUTLIERS, language.SHA256),
-    "diffusion": "f08c06a3313fee6c9e5f759a600b68d5fd338dbe456aa5f7e8f64ec7eccea8f6",
+    "diffusion": "dc484584aa398a7c11f5d8cd5439894f3529e8f5e6d52b822b6ee36a8a9592ba",
 }
 
 

@@ -229,6 +229,9 @@ def test_the_bench_that_is_shipped_is_what_its_sheet_says() -> None:
         assert -by_scipy(told["ZeroQ KL"].damage, record.accuracy) > 0.8
     assert "500 configs" in bench.about("fashion")
     assert (Path(bench.__file__).parent / "fashion.npz").stat().st_size < 1e6
+    ten = bench.load("ten")
+    assert len(ten) == 10 and {len(record.configs) for record in ten.values()} == {300}
+    assert (Path(bench.__file__).parent / "ten.npz").stat().st_size < 1e5
 
 
 def test_bad_benches_say_what_is_wrong(path: str, tmp_path: Path) -> None:

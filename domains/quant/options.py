@@ -33,6 +33,8 @@ OTHERS = (
 )
 _INPUTS = tuple(A(b, c) for b in BITS for c in CLIPS)
 
+_TURNS = ("smooth", "hadamard", "learned", "orthogonal", "affine")
+
 Options = tuple[tuple[Any, ...], tuple[Any, ...]]  # of weights and of inputs; the diffusion transformer has kinds of its own
 SETS: dict[str, Options] = {
     "bits": (tuple(W(b, clip="mse") for b in (2, 3, 4, 6, 8)), tuple(A(b, "mse") for b in (2, 3, 4, 6, 8))),
@@ -71,8 +73,8 @@ SETS: dict[str, Options] = {
     ),
     "language_nested": (tuple(W(b, "nested_trained") for b in (2, 3, 4, 8)), tuple(A(b, per="token") for b in (3, 4, 6, 8))),
     "language_turns": (
-        tuple(W(b, turn) for b in (3, 4) for turn in ("smooth", "learned", "orthogonal", "affine")) + (W(8),),
-        (*(A(4, per="token", turn=turn) for turn in ("smooth", "learned", "orthogonal", "affine")), A(8, per="token")),
+        tuple(W(b, turn) for b in (3, 4) for turn in _TURNS) + (W(8),),
+        (*(A(4, per="token", turn=turn) for turn in _TURNS), A(8, per="token")),
     ),
     "language_channels": (tuple(W(b, form) for b in (2, 3, 4) for form in ("int", "mixed")) + (W(8),), (A(8, per="token"),)),
     "language_groups": (tuple(W(b, form) for b in (2, 3, 4, 8) for form in ("int", "groups")), (A(8, per="token"),)),

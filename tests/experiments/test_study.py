@@ -15,7 +15,7 @@ from tests.support.choices import want_packages_of
 
 RESULTS = Path(__file__).resolve().parents[2] / "experiments" / "results"
 KEPT = {  # folder -> the study that wrote it
-    "quant_language": "quant.language",
+    "quant_language": "quant.language", "quant_trained": "quant.trained",
     "circuits_chemistry": "circuits.chemistry", "circuits_classifier": "circuits.classifier",
     "circuits_codes": "circuits.codes", "circuits_logic": "circuits.logic", "circuits_speed": "circuits.speed",
     "circuits_optimisers": "circuits.optimisers", "circuits_states": "circuits.states",

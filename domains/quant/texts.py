@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant import figures
+from domains.quant import figures, limits
 from domains.quant.networks import language
 from domains.quant.quantize.bank import Bank
-from qd.support.errors import UserError
-from qd.support.spelling import unknown
 from qd.types import Rendering
 
 _OF_TEXT, _OF_PROBES = ("bits_per_byte", "worst_document", "calibration", "flips"), ("greedy", "memorised")
@@ -104,7 +102,7 @@ def excerpts_of(split: str, windows: int, first: int = 0, wrong: bool = False) -
         UserError: there are fewer.
     """
     rest, random = language.stored(), np.random.default_rng(0)
-    _want(windows, len(rest.windows[split]) - first)
+    limits.want_windows(windows, len(rest.windows[split]) - first)
     tokens = rest.windows[split][first : first + windows]
     read = tokens[:, :-1]
     if wrong:
@@ -112,26 +110,6 @@ def excerpts_of(split: str, windows: int, first: int = 0, wrong: bool = False) -
     lengths = rest.pieces.lengths[tokens[:, 1:]].reshape(-1)
     documents = np.repeat(rest.documents[split][first : first + windows], read.shape[1])
     return Excerpts(language.embed(read), tokens[:, 1:].reshape(-1), lengths, documents)
-
-
-def check(split: str, windows: int) -> None:
-    """Refuses what there are no excerpts for, before weights or text are read.
-
-    Args:
-        split: train, validation or test.
-        windows: N.
-
-    Raises:
-        UserError: there is no such split, or there are fewer windows.
-    """
-    if split not in language.EXCERPTS:
-        raise unknown("split", split, language.EXCERPTS)
-    _want(windows, language.EXCERPTS[split])
-
-
-def _want(windows: int, there: int) -> None:
-    if not 1 <= windows <= there:
-        raise UserError(f"images={windows} is none of 1 to {there} windows of text", f"type images={there}")
 
 
 def bits(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

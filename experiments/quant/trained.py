@@ -17,13 +17,15 @@ from functools import lru_cache, partial
 import numpy as np
 
 from domains.quant import texts
-from domains.quant.networks import language, registry, tune_groups, tune_language
+from domains.quant.networks import language, registry
 from domains.quant.networks.train_language import batches
-from domains.quant.networks.tune_language import NESTED_PEAK, PEAKS, Params, Way
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.estimators import NESTED, Full, Gaussian, Groups, Nested
 from domains.quant.quantize.quantizers import ActivationOption as A
 from domains.quant.quantize.quantizers import WeightOption as W
+from domains.quant.tune import groups as tune_groups
+from domains.quant.tune import language as tune_language
+from domains.quant.tune.language import NESTED_PEAK, PEAKS, Params, Way
 from experiments import command, study
 from experiments.quant.language import WINDOWS, Config, genome_of, prepared_with, size
 from qd.report.table import Row, Runs, summary

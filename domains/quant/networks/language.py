@@ -24,7 +24,6 @@ WEIGHTS = Path(__file__).parent / "weights" / "language.npz"
 SHA256 = "89dc912c50156e7ea3ea61412472da4a09ef9e2f621404915de102af8042c25f"
 TRAIN_AGAIN = "python -m domains.quant.networks.train_language"
 OUTLIERS = {"language": 1.0, "language_outliers": 30.0}  # name of a network -> how large its planted channels are
-EXCERPTS = {"train": 128, "validation": 192, "test": 256}  # windows of text in the file of weights
 PARTS = ("query", "key", "value", "keys", "values", "output", "up", "down")  # layers of a block, in order
 _PLANTED = 3  # channels with outliers
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from domains.quant.networks.layers import Network, linear
-from domains.quant.quantize import calibration, inputs, matrices, salience, turns
+from domains.quant.quantize import calibration, inputs, salience, turns
 from domains.quant.quantize.inputs import fake_quantize
 from domains.quant.quantize.published import Hints
 from domains.quant.quantize.quantizers import ActivationOption, WeightOption
@@ -160,7 +160,7 @@ def build(
             stored_bits.append([inputs.cache_bits(option, layer) for option in weight_options])
         else:
             gram = calibration.gram(layer, x[i]) if any(o.format in ("round", "groups") for o in weight_options) else None
-            whole = {name: factors[name] for name in matrices.WHOLE if name in factors} or None
+            whole = {name: factors[name] for name in turns.WHOLE if name in factors} or None
             drawn = np.random.default_rng(i).random(layer.shape[-1])
             hints = Hints(gram, factors.get("smooth"), factors.get("learned"), salient[i], (network.name, i), whole, drawn)
             variants = [option.quantize(network.weights[i], gram, hints) for option in weight_options]
@@ -192,7 +192,7 @@ def _factors(
     names = {option.format for option in weight_options} | {option.turn for option in activation_options}
     if network.layers[i].is_cached:
         return {}
-    ways = {"smooth": turns.smooth, "learned": turns.learn, **matrices.LEARN}
+    ways = {"smooth": turns.smooth, "learned": turns.learn, **turns.LEARN}
     return {
         name: way(x, network.weights[i].reshape(-1, network.weights[i].shape[-1]))
         for name, way in ways.items()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant.quantize import grids, matrices, published, rounding, tuned, turns
+from domains.quant.quantize import grids, published, rounding, tuned, turns
 from domains.quant.quantize.estimators import gaussian_scale
 from domains.quant.quantize.published import Hints
 from qd.support.errors import UserError
@@ -18,7 +18,7 @@ from qd.support.spelling import unknown
 SCALE_BITS, FULL_BITS, GROUP = 16, 32, 32
 SIGNED_BITS = 7  # at most, of int8 weights in an integer kernel: 2 * 255 * 2^(7 - 1) = 32,640 fits into 16 bits
 CLIPS, PER = ("minmax", "mse", "percentile"), ("tensor", "channel", "group")
-TURNS = (*turns.TURNS, *matrices.WHOLE)
+TURNS = (*turns.TURNS, *turns.WHOLE)
 _PAPERS = published.FORMATS | {"trained": tuned.trained, "nested_trained": tuned.nested_trained}
 FORMATS = ("int", *grids.FORMATS, "codebook", "round", "sparse", *TURNS[1:], *_PAPERS)
 ONE_BIT = ("sign", "trained")  # formats that have one
@@ -251,7 +251,7 @@ def _turn_and_round(weight: np.ndarray, option: WeightOption, hints: Hints) -> Q
     """T Q(T^-1 w): turned weights have no outliers (Ashkboos et al. 2024)."""
     flat = weight.reshape(-1, weight.shape[-1])
     missing = UserError(f"{option.name} needs its layer's inputs", "build the bank with calibration images")
-    if option.format in matrices.WHOLE:
+    if option.format in turns.WHOLE:
         if hints.matrices is None:
             raise missing
         turn = hints.matrices[option.format]

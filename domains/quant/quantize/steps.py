@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from domains.quant import limits
 from domains.quant.networks.layers import Layer
 from domains.quant.quantize.quantizers import CLIPS, ActivationOption
 from qd.support.errors import UserError
@@ -117,11 +118,7 @@ def groups_of(steps: int, groups: int) -> np.ndarray:
     Raises:
         UserError: there are more groups than steps.
     """
-    if groups > steps:
-        raise UserError(
-            f"{groups} groups of timesteps are more than the {steps} steps: group {steps} would be beyond the last one",
-            f"type domain.steps={groups}, or choose options with at most {steps} groups",
-        )
+    limits.check_groups(groups, steps, groups)
     return np.arange(steps) * groups // steps
 
 
@@ -134,12 +131,7 @@ def check(options: tuple[StepOption, ...], steps: int, samples: int) -> None:
         samples: n.
     """
     for option in options:
-        groups_of(steps, option.groups)
-        if option.groups > samples:
-            raise UserError(
-                f"{option.groups} groups of timesteps cannot be calibrated on {samples} samples: each needs one of its own",
-                f"type domain.calibration={option.groups} or more (256 by default)",
-            )
+        limits.check_groups(option.groups, steps, samples)
 
 
 def table(

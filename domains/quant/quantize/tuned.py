@@ -1,6 +1,6 @@
 """The file of tuned kernels of the language model: codes of QuEST's weights in 1 to 4 bits, and one set of nested codes of 8.
 
-Both are what ``python -m domains.quant.networks.tune_language`` makes. K inputs of a layer, O outputs.
+Both are what ``python -m domains.quant.tune.language`` makes. K inputs of a layer, O outputs.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from qd.support.errors import UserError
 
 FILE = Path(__file__).parents[1] / "networks" / "weights" / "language_tuned.npz"
 SHA256 = "6be678d3db60fbb62abae75690c0ae0ee69f34506e06b0c47d88c118e94de844"
-TUNE_AGAIN = "python -m domains.quant.networks.tune_language"
+TUNE_AGAIN = "python -m domains.quant.tune.language"
 NETWORK = "language"  # whose kernels these are
 BITS = (1, 2, 3, 4)  # of QuEST's weights
 

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from domains.quant.domain import Quant
-from domains.quant.networks import language, tune_language
-from domains.quant.quantize import bank, estimators, inputs, matrices, published, rounding, tuned, turns
+from domains.quant.networks import language
+from domains.quant.quantize import bank, estimators, inputs, published, rounding, tuned, turns
 from domains.quant.quantize.estimators import Gaussian, Groups, Nested
 from domains.quant.quantize.published import Hints
 from domains.quant.quantize.quantizers import ActivationOption as A
 from domains.quant.quantize.quantizers import WeightOption as W
+from domains.quant.tune import groups as tune_groups
+from domains.quant.tune import language as tune_language
 from tests.support.small_language import random_network, random_text
 
 RANDOM = np.random.default_rng(0)
@@ -109,18 +110,18 @@ def test_tuned_kernels_that_there_are_not(file, monkeypatch, tmp_path):
         W(2, "sign").quantize(KERNEL)
     tuned.FILE.write_bytes(b"x")
     tuned.arrays.cache_clear()
-    with pytest.raises(ValueError, match="has the checksum .*tune_language"):
+    with pytest.raises(ValueError, match="has the checksum .*tune.language"):
         tuned.arrays()
     monkeypatch.setattr(tuned, "FILE", tmp_path / "none.npz")
-    with pytest.raises(ValueError, match="is not there.*tune_language"):
+    with pytest.raises(ValueError, match="is not there.*tune.language"):
         tuned.arrays()
 
 
-@pytest.mark.parametrize("kind", matrices.WHOLE)
+@pytest.mark.parametrize("kind", turns.WHOLE)
 def test_learned_matrices_help_inputs_with_outliers(kind):
     x, weight = RANDOM.normal(size=(128, 16)).astype(np.float32), RANDOM.normal(size=(16, 8)).astype(np.float32)
     x[:, 3] *= 30
-    factors = {kind: matrices.LEARN[kind](x, weight)}
+    factors = {kind: turns.LEARN[kind](x, weight)}
     turn = factors[kind]
     rotation = turn * np.linalg.norm(turn, axis=1, keepdims=True) ** -1
     is_orthogonal = np.abs(rotation @ rotation.T - np.eye(16)).max() < 1e-4
@@ -167,8 +168,6 @@ def test_training_lowers_the_loss_and_moves_only_what_it_should(monkeypatch):
 
 @pytest.mark.ci
 def test_groups_are_tuned_block_by_block_and_stay_gone(monkeypatch):
-    from domains.quant.networks import tune_groups
-
     network, rest, way = random_network(), random_text(), Groups(4)
     monkeypatch.setattr(language, "stored", lambda: rest)
     monkeypatch.setattr(tune_language, "stream", lambda: np.tile(np.arange(40, dtype=np.int32), 120))
@@ -193,14 +192,3 @@ def test_the_shipped_kernels_are_better_than_rounding():
         "bits_per_byte"
     ]
     assert of_options[1] < of_options[0] and of_options[3] < of_options[2] and of_options[5] < of_options[4]
-
-
-def test_too_many_windows_are_refused_before_weights_are_read(monkeypatch):
-    monkeypatch.setattr(language, "_arrays", None)  # a call fails
-    with pytest.raises(ValueError, match="images=1000 is none of 1 to 192 windows of text; type images=192"):
-        Quant("language", images=1000)
-    with pytest.raises(ValueError, match="images=300 is none of 1 to 192"):
-        Quant("language", corrupted=300)
-    with pytest.raises(ValueError, match="unknown split 'tset'; type test"):
-        Quant("language", split="tset")
-    assert {split: len(rows) for split, rows in random_text().windows.items()}.keys() == language.EXCERPTS.keys()

@@ -15,10 +15,10 @@ import optax
 
 from domains.quant.networks.language import PARTS
 from domains.quant.networks.layers import Network, linear
-from domains.quant.networks.tune_language import Params, tune
 from domains.quant.quantize import calibration
 from domains.quant.quantize.estimators import Groups
 from domains.quant.quantize.published import kept_groups
+from domains.quant.tune.language import Params, tune
 from qd.types import Array
 
 BLOCK_STEPS, END_STEPS = 30, 30

@@ -1,6 +1,6 @@
 """Trains the shipped language model on, with rounding in its forward pass, and stores what bits need: QuEST and nested weights.
 
-    python -m domains.quant.networks.tune_language   # wants the text of train_language; prints the checksum
+    python -m domains.quant.tune.language   # wants the text of train_language; prints the checksum
 
 Adam on the kernels alone: embedding, biases and all between layers stay, so that a tuned kernel can take the place of the
 shipped one in any config. K inputs of a layer, O outputs, T tokens of a window.

@@ -1,0 +1,71 @@
+"""Settings that cannot be, refused before JAX and weights are read: it imports neither.
+
+``check`` is what ``qd run`` asks before it imports the domain (qd/config/limits.py).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from qd.support.errors import UserError
+from qd.support.spelling import unknown
+
+GROUPS = {"denoising": 5, "denoising_bits": 1}  # set of options -> the most groups of timesteps that one has; a test compares
+WINDOWS = {"train": 128, "validation": 192, "test": 256}  # windows of text in the language model's file
+LANGUAGE = ("language", "language_outliers")
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuses settings of ``Quant`` that cannot be, where they are plain words and numbers.
+
+    Args:
+        settings: name -> value; what is missing has its default.
+
+    Raises:
+        UserError: there are more groups of timesteps than steps or calibration samples, or more windows of text than there are.
+    """
+    network = settings.get("network", "")
+    number = lambda name, default: x if isinstance(x := settings.get(name, default), int) else default
+    if network == "diffusion":
+        groups = GROUPS.get(settings.get("options") or "denoising", 1)
+        check_groups(groups, number("steps", 10), number("calibration", 256))
+    if network in LANGUAGE:
+        check_windows(str(settings.get("split", "validation")), max(number("images", 0) or 1, number("corrupted", 0)))
+
+
+def check_groups(groups: int, steps: int, samples: int) -> None:
+    """Raises UserError where groups of timesteps are more than steps or calibration samples.
+
+    Args:
+        groups: of an option.
+        steps: S.
+        samples: n.
+    """
+    if groups > steps:
+        raise UserError(
+            f"{groups} groups of timesteps are more than the {steps} steps: group {steps} would be beyond the last one",
+            f"type domain.steps={groups}, or choose options with at most {steps} groups",
+        )
+    if groups > samples:
+        raise UserError(
+            f"{groups} groups of timesteps cannot be calibrated on {samples} samples: each needs one of its own",
+            f"type domain.calibration={groups} or more (256 by default)",
+        )
+
+
+def check_windows(split: str, windows: int, first: int = 0) -> None:
+    """Raises UserError where there is no such split of the text, or fewer windows.
+
+    Args:
+        split: train, validation or test.
+        windows: N.
+        first: the first of them.
+    """
+    if split not in WINDOWS:
+        raise unknown("split", split, WINDOWS)
+    want_windows(windows, WINDOWS[split] - first)
+
+
+def want_windows(windows: int, there: int) -> None:
+    """Raises UserError where ``windows`` is none of 1 to ``there``."""
+    if not 1 <= windows <= there:
+        raise UserError(f"images={windows} is none of 1 to {there} windows of text", f"type images={there}")

@@ -1,0 +1,1 @@
+"""Training a network on with rounding in its forward pass."""

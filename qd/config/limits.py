@@ -1,0 +1,30 @@
+"""What a component refuses before it and JAX are imported: ``check(settings)`` in a file limits.py beside its module.
+
+The file imports nothing that is slow. Only files of this distribution are asked.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from qd.config.declared import source_file
+
+_OURS = Path(__file__).resolve().parents[2]
+
+
+def check(components: Mapping[str, Any]) -> None:
+    """Asks the limits of each component that has some.
+
+    Args:
+        components: role -> plain node, None where none is chosen.
+
+    Raises:
+        UserError: a setting cannot be.
+    """
+    for node in components.values():
+        target = str(node.get("_target_", "")) if isinstance(node, Mapping) else ""
+        package = ".".join(target.split(".")[:-2])
+        file = source_file(f"{package}.limits") if "." in package else None
+        if file is not None and _OURS in file.resolve().parents:
+            import_module(f"{package}.limits").check(node)

@@ -3,5 +3,5 @@
 By stage: networks (what is quantized, its data and weights), quantize (every option of every layer, prepared once), tune
 (training on with rounding in the forward pass), cost (size, bit operations, latency), predict (damage without a full
 evaluation), solve (the exact solver, and the emitter that uses it), export (configs as files). domain is what is searched;
-options, limits, figures and evaluations belong to it.
+options, preconditions, figures and evaluations belong to it.
 """

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from domains.quant import figures, generated, generations, limits, options, texts
+from domains.quant import figures, generated, generations, options, preconditions, texts
 from domains.quant.cost import costs
 from domains.quant.evaluations import Evaluations
 from domains.quant.generations import Generation
@@ -66,7 +66,7 @@ class Quant:
         if self._generates:
             self._generation.check()
         if self._reads_text:
-            limits.check_windows(self.split, max(self.judges, self.corrupted))
+            preconditions.check_windows(self.split, max(self.judges, self.corrupted))
 
     @property
     def space(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domains.quant import figures, limits
+from domains.quant import figures, preconditions
 from domains.quant.networks import language
 from domains.quant.quantize.bank import Bank
 from qd.types import Rendering
@@ -102,7 +102,7 @@ def excerpts_of(split: str, windows: int, first: int = 0, wrong: bool = False) -
         UserError: there are fewer.
     """
     rest, random = language.stored(), np.random.default_rng(0)
-    limits.want_windows(windows, len(rest.windows[split]) - first)
+    preconditions.want_windows(windows, len(rest.windows[split]) - first)
     tokens = rest.windows[split][first : first + windows]
     read = tokens[:, :-1]
     if wrong:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from qd import abilities
-from qd.config import declared, guess, limits, own_metrics, plugins, workers
+from qd.config import declared, guess, own_metrics, plugins, preconditions, workers
 from qd.config.build import build
 from qd.config.overrides import check, conf_state, hydra_overrides, lacks_first_line, open_hydra, print_renamed
 from qd.config.settings import COMPONENTS, EARLIER, DomainDefaults, RunSettings, from_config, to_config
@@ -91,7 +91,7 @@ def _load(overrides: list[str]) -> RunSettings:
         settings = compose_settings(overrides)
     components = {role: getattr(settings, role) for role in COMPONENTS}
     declared.check(components, overrides)
-    limits.check(components)
+    preconditions.check(components)
     if any(re.match(r"[+]*(domain|domain_defaults|descriptor|archive)\.", override) for override in overrides):
         _check_shapes(settings)
     return settings

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from domains.quant import limits
+from domains.quant import preconditions
 from domains.quant.networks import language, text
 from domains.quant.networks.language import Language, Stored
 from domains.quant.networks.layers import Network, linear
@@ -42,8 +42,8 @@ def main(out: str = "", steps: int | str = _STEPS) -> None:
     tokens = {split: [pieces.encode(each) for each in texts.values()] for split, texts in documents.items()}
     network, embedding = train(Language(), np.concatenate(tokens["train"]), int(steps))
     cut = {split: text.windows(rows, Language.tokens) for split, rows in tokens.items()}
-    windows = {split: rows[: limits.WINDOWS[split]] for split, (rows, _) in cut.items()}
-    numbers = {split: rows[: limits.WINDOWS[split]] for split, (_, rows) in cut.items()}
+    windows = {split: rows[: preconditions.WINDOWS[split]] for split, (rows, _) in cut.items()}
+    numbers = {split: rows[: preconditions.WINDOWS[split]] for split, (_, rows) in cut.items()}
     path = Path(out) if out else language.WEIGHTS
     language.write(path, network, Stored(embedding, pieces, windows, numbers))
     held_out, seen = list(documents["test"].values()), list(documents["train"].values())

@@ -8,6 +8,7 @@ et al. 2024). K inputs of a layer, O outputs.
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +38,8 @@ def gaussian_scale(bits: int) -> float:
         step = 2 * scale / last
         return float((density * (x - (np.clip(np.floor(x / step), -(last + 1) / 2, (last - 1) / 2) + 0.5) * step) ** 2).sum())
 
-    return float(minimize_scalar(error, bounds=(0.3, 6), method="bounded", options={"xatol": 1e-8}).x)
+    found: Any = minimize_scalar(error, bounds=(0.3, 6), method="bounded", options={"xatol": 1e-8})
+    return float(found.x)
 
 
 def project(x: Array, bits: Array | int, axis: int) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from domains.quant import limits
+from domains.quant import preconditions
 from domains.quant.networks.layers import Layer
 from domains.quant.quantize.quantizers import CLIPS, ActivationOption
 from qd.support.errors import UserError
@@ -118,7 +118,7 @@ def groups_of(steps: int, groups: int) -> np.ndarray:
     Raises:
         UserError: there are more groups than steps.
     """
-    limits.check_groups(groups, steps, groups)
+    preconditions.check_groups(groups, steps, groups)
     return np.arange(steps) * groups // steps
 
 
@@ -131,7 +131,7 @@ def check(options: tuple[StepOption, ...], steps: int, samples: int) -> None:
         samples: n.
     """
     for option in options:
-        limits.check_groups(option.groups, steps, samples)
+        preconditions.check_groups(option.groups, steps, samples)
 
 
 def table(

@@ -206,6 +206,7 @@ def _descent(kind: str) -> Any:
             better = value < least  # NaN is not
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, best)
             best_mask, least = jnp.where(better, mask, best_mask), jnp.where(better, value, least)
+            update: Any
             update, memory = rule.update(gradient, memory)
             moved = {name: x - rate(i) * _RATE[name] * update[name] for name, x in params.items()}
             return (moved, memory, least, best, best_mask), value

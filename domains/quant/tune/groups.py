@@ -98,7 +98,8 @@ def _descent(form: Any) -> Any:
 
         def step(state: tuple[Params, Any], i: Array) -> tuple[tuple[Params, Any], None]:
             params, memory = state
-            update, memory = rule.update(jax.grad(error)(params), memory)
+            update: Any
+            update, memory = rule.update(jax.grad(error)(params), memory)  # shaped as params
             speed = {"kernel": 1.0, "scale": _RELATIVE}
             move = lambda layer, n: params[layer][n] - rate(i) * speed[n] * update[layer][n]
             return ({layer: {n: move(layer, n) for n in each} for layer, each in params.items()}, memory), None

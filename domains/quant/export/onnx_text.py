@@ -61,6 +61,7 @@ class _Turn(NamedTuple):
 
     factors: np.ndarray  # that they are divided by
     size: int  # of the last axis, which Hadamard's matrix rotates; 0: it is not rotated
+    matrices: np.ndarray | None = None  # [2, K, K] a matrix and its inverse, in place of both
 
 
 class _Graph:
@@ -118,6 +119,10 @@ class _Graph:
         factors = turns["factors"][index].astype(np.float32) if "factors" in turns else np.ones(1)
         size = self.form.tokens if layer.kind == "values" else layer.inputs[-1]
         turn = _Turn(factors, size * bool("rotate" in turns and turns["rotate"][index]))
+        if "whole" in turns and turns["is_whole"][index]:
+            turn = _Turn(np.ones(1), 0, turns["whole"][index])
+        if option.per == "gaussian":
+            return self.turned(x, turn, lambda y: self.gaussian(y, scale, zero, levels))
         if option.per == "token":
             return self.turned(x, turn, lambda y: self.by_token(y, levels, zero))
         return self.turned(x, turn, lambda y: self.rounded(y, np.float32(scale), np.float32(zero), levels))
@@ -126,6 +131,8 @@ class _Graph:
         """Divides by factors and rotates, rounds, and turns back."""
         is_plain = bool((turn.factors == 1).all())
         y = x if is_plain else self.op("Div", x, turn.factors)
+        if turn.matrices is not None:
+            return self.op("MatMul", rounded(self.op("MatMul", y, turn.matrices[0])), turn.matrices[1])
         y = rounded(forms.rotate(y, turn.size, self.op) if turn.size else y)
         y = forms.rotate(y, turn.size, self.op) if turn.size else y
         return y if is_plain else self.op("Mul", y, turn.factors)
@@ -159,6 +166,14 @@ class _Graph:
             "Clip", self.op("Add", self.op("Round", self.op("Div", x, step)), zero), np.float32(0), np.float32(levels)
         )
         return self.op("Mul", self.op("Sub", code, zero), step)
+
+    def gaussian(self, x: str, scale: float, zero: float, levels: float) -> str:
+        """Evenly spaced values around 0, as wide as suits normal numbers of the token's size; 0 lies between two."""
+        mean = self.op("ReduceMean", self.op("Mul", x, x), np.array([-1], np.int64), keepdims=1)
+        step = self.op("Mul", self.op("Sqrt", self.op("Add", mean, np.float32(1e-12))), np.float32(scale))
+        code = self.op("Round", self.op("Sub", self.op("Div", x, step), np.float32(0.5)))
+        code = self.op("Clip", self.op("Add", code, np.float32(zero + 0.5)), np.float32(0), np.float32(levels))
+        return self.op("Mul", self.op("Sub", code, np.float32(zero)), step)
 
     def even(self, x: str) -> str:
         mean = self.op("ReduceMean", self.op("Mul", x, x), np.array([-1], np.int64), keepdims=1)

@@ -132,10 +132,6 @@ def _refuse_text(layer: Layer, option: WeightOption, activation: ActivationOptio
     """Of layers that only language models have: keys and values, and inputs with a range for each token."""
     if target != "ort-cpu":
         return f"{layer.name} ({layer.kind}) with {activation.name} is carried by ONNX files alone"
-    if activation.turn and activation.turn not in forms.TURNED:
-        return f"inputs of {activation.name} are multiplied by a whole matrix, which files do not carry"
-    if activation.per not in ("tensor", "token"):
-        return f"inputs of {activation.name} are rounded in a way that files do not carry"
     return "" if layer.is_cached or _has_codes(option) else _lacks_codes(option)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from domains.quant.export import encoded, forms, onnx_text, support
-from domains.quant.networks import language
+from domains.quant.networks import language, registry
 from domains.quant.networks.language import Language, Stored
 from domains.quant.quantize import bank
 from domains.quant.quantize.quantizers import ActivationOption as A
@@ -15,9 +15,12 @@ from domains.quant.quantize.quantizers import WeightOption as W
 from tests.domains.quant.test_language import random_network
 
 FORM = Language(blocks=1, width=32, heads=2, tokens=16, pieces=264)
-FORMATS = (*forms.TURNED, *forms.GROUPED)
-WEIGHTS = (*(W(4, name) for name in FORMATS), W(8, "two_level"), W(4, "log2", clip="mse"), W(8))
-INPUTS = (A(8), A(8, turn="smooth"), A(8, turn="hadamard"), A(8, per="token", turn="learned"))
+FORMATS = ("hadamard", "smooth", "learned", "two_level", "nested", "mixed", "mixed_random", "spread", "groups")
+WEIGHTS = (*(W(4, name) for name in FORMATS), W(1, "sign"), W(8, "two_level"), W(4, "log2", clip="mse"), W(8))
+INPUTS = (
+    *(A(8), A(8, turn="smooth"), A(8, turn="hadamard"), A(8, per="token", turn="learned")),
+    A(8, per="gaussian", turn="hadamard"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,7 @@ def test_what_files_do_not_carry_says_so() -> None:
         forms.encode(other, 0, 0)
 
 
+@pytest.mark.ci
 def test_files_give_what_the_bank_gives(small: bank.Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason="wants the extra onnx")
@@ -70,6 +74,31 @@ def test_files_give_what_the_bank_gives(small: bank.Bank, monkeypatch: pytest.Mo
         _same(small, config, x, 1e-3)
     for inputs in range(len(INPUTS)):
         _same(small, small.uniform(len(WEIGHTS) - 1, inputs), x, 0.1)
+
+
+@pytest.mark.ci
+def test_whole_matrices_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="wants the extra onnx")
+    form = language.Language(blocks=1, width=32, heads=2, tokens=16, pieces=264)
+    random = np.random.default_rng(3)
+    embedding = random.normal(size=(264, 32)).astype(np.float16).astype(np.float32)
+    monkeypatch.setattr(language, "stored", lambda: Stored(embedding, None, {}, {}))  # type: ignore[arg-type]
+    x = embedding[random.integers(0, 264, (4, 16))]
+    own = bank.build(random_network(form), (W(4, "orthogonal"), W(8)), (A(8, turn="orthogonal"),), x)
+    _same(own, own.uniform(0, 1), x, 1e-3)
+    _same(own, own.uniform(1, 0), x, 0.1)
+
+
+@pytest.mark.ci
+def test_trained_weights_are_recovered_from_their_file() -> None:
+    windows = language.stored().windows["train"][:1, :129]
+    weights = (W(2, "trained"), W(3, "nested_trained"))
+    own = bank.build(registry.load("language"), weights, (A(8, per="token"),), language.embed(windows[:, :-1]))
+    for weight in range(2):
+        for layer in (0, 7, 32):
+            form = encoded.of_layer(own, layer, weight)
+            np.testing.assert_allclose(forms.made(form), own.weights[layer][weight], rtol=1e-3, atol=1e-5)  # type: ignore[arg-type]
 
 
 def _same(small: bank.Bank, config: np.ndarray, x: np.ndarray, most: float) -> None:

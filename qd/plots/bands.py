@@ -11,7 +11,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qd.plots.curves import PANELS, CurvePanel, against_evaluations, mark_undefined
+from qd.plots.curves import against_evaluations, mark_undefined
+from qd.plots.panels import PANELS, CurvePanel
 from qd.plots.records import STYLE
 from qd.types import Array
 

@@ -8,6 +8,7 @@ import yaml
 
 from qd.plots.heatmap import heatmap
 from qd.report import figures, headline
+from qd.report.measure_names import plain_text
 from qd.store import archive_file, metrics_file, runs
 from qd.support import atomic, links, provenance, run_files
 
@@ -35,7 +36,7 @@ def write(run: Path, out: Path | None = None) -> Path:
     place = out or run / run_files.CARD
     archive = archive_file.load(run)
     config = archive.about.get("config", {})
-    title = f"{figures.plain_text(config.get('name', 'run'))}, seed {config.get('seed', '?')}"
+    title = f"{plain_text(config.get('name', 'run'))}, seed {config.get('seed', '?')}"
     atomic.make_folder(place)
     figures.save(heatmap(figures.record(archive)), place / "map.png", "png")
     has_curves = bool(metrics_file.metrics(run / run_files.METRICS))

@@ -22,6 +22,7 @@ from qd.plots.heatmap import heatmap
 from qd.plots.sheet import sheet
 from qd.report import figures
 from qd.report.export import oldest_first
+from qd.report.measure_names import plain_text
 from qd.report.policy import Policy, build_policy
 from qd.store import archive_file, folder, history, metrics_file, renderings, runs
 from qd.support import growing, run_files
@@ -172,7 +173,7 @@ class StoredRun:
 
     @property
     def _title(self) -> str:
-        return f"{figures.plain_text(self.config.get('name', 'run'))}, seed {self.config.get('seed', '?')}"
+        return f"{plain_text(self.config.get('name', 'run'))}, seed {self.config.get('seed', '?')}"
 
     def _summary(self) -> str:
         if self.metrics.empty:

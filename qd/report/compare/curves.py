@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qd.plots.bands import Band
-from qd.plots.curves import OPTIONAL, PANELS, CurvePanel
+from qd.plots.panels import OPTIONAL, PANELS, CurvePanel
 from qd.report import statistics
 from qd.report.collect import Method
 from qd.store.runs import Run

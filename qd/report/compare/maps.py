@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qd.plots.heatmap import projection, voronoi
+from qd.plots.heatmap import projection
 from qd.plots.records import Map
 from qd.plots.side_by_side import MapPanel
+from qd.plots.voronoi import voronoi
 from qd.report import figures
 from qd.report.collect import Method
 from qd.store import archive_file

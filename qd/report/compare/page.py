@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from qd.plots.bands import COLOURS as LINES
-from qd.plots.curves import CurvePanel
+from qd.plots.panels import CurvePanel
 from qd.plots.records import COLOURS
 from qd.plots.side_by_side import DIVERGING
 from qd.report.collect import Method

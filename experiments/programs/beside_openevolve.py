@@ -12,7 +12,7 @@ those by the seconds of the whole command, imports, map and page included, by th
 without the model's). *evaluator_ms*: what the evaluator alone costs the processor for a program of that run, in the same
 Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
 the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project
-for data of ours (``regression``). Replies of a local model have at most ``LONGEST`` tokens on both sides; its runs share one
+for data of ours (``regression``). Replies of a local model have as many tokens on both sides; its runs share one
 server, ``SLOTS`` / 4 at a time, so that their seconds by the clock say nothing. ``trivial`` is a project of
 the study's own, of which an evaluation costs next to nothing.
 """
@@ -40,7 +40,8 @@ from qd.support.errors import UserError
 
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
-LONGEST, SLOTS = 1200, 16  # of a local model: tokens of a reply, and calls that it answers at the same time
+LONGEST = {"function_minimization": 400, "symbolic_regression": 400, "circle_packing": 1400}  # tokens of a local model's reply
+SLOTS = 16  # calls that a local model answers at the same time
 METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip
 LENGTH, DISTANCE, DIMS = (0.75, 1.5), (0.0, 0.1), (15, 10)  # of the map on which both are compared
@@ -120,7 +121,7 @@ def play(project: Path, method: str, seed: int, calls: int, peer: str, lm: str =
     if not peer:
         raise UserError("peer= names no Python with openevolve", "type peer=VENV/bin/python")
     with tempfile.TemporaryDirectory() as temporary, _model(lm) as url:
-        task = Task(project, Path(temporary), url, seed, calls, 0 if lm == "scripted" else LONGEST)
+        task = Task(project, Path(temporary), url, seed, calls, 0 if lm == "scripted" else LONGEST[project.name])
         is_peer = method == "openevolve"
         played = contenders.openevolve(task, peer) if is_peer else contenders.ours(task, METHODS[method])
         alone = contenders.evaluator_alone(project, list(played.scores), peer if is_peer else sys.executable)

@@ -40,7 +40,7 @@ from qd.support.errors import UserError
 
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
-LONGEST = {"function_minimization": 400, "symbolic_regression": 400, "circle_packing": 1400}  # tokens of a local model's reply
+EDITS, WHOLE = 400, {"circle_packing": 1400}  # tokens of a local model's reply, which edits or is a whole program
 SLOTS = 16  # calls that a local model answers at the same time
 METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip
@@ -121,7 +121,7 @@ def play(project: Path, method: str, seed: int, calls: int, peer: str, lm: str =
     if not peer:
         raise UserError("peer= names no Python with openevolve", "type peer=VENV/bin/python")
     with tempfile.TemporaryDirectory() as temporary, _model(lm) as url:
-        task = Task(project, Path(temporary), url, seed, calls, 0 if lm == "scripted" else LONGEST[project.name])
+        task = Task(project, Path(temporary), url, seed, calls, 0 if lm == "scripted" else WHOLE.get(project.name, EDITS))
         is_peer = method == "openevolve"
         played = contenders.openevolve(task, peer) if is_peer else contenders.ours(task, METHODS[method])
         alone = contenders.evaluator_alone(project, list(played.scores), peer if is_peer else sys.executable)

@@ -48,6 +48,14 @@ def test_descriptor_keeps_its_protocol(descriptor) -> None:
     assert descriptor.bounds == before
 
 
+def test_a_selection_is_the_same_without_jax() -> None:
+    select, features = Select("a", ((-1, 1),) * 2, columns=(1, 0)), {"a": np.random.default_rng(0).normal(size=(9, 3))}
+    assert not programs.is_compiled(select) and programs.is_compiled(PCA(reads=("a",), measures=2))
+    here, there = programs.describe(select, (), features)[0], np.asarray(jax.jit(select)((), features))
+    assert here.dtype == there.dtype == np.float32
+    np.testing.assert_array_equal(here, there)
+
+
 def test_pca_finds_the_wide_directions_and_fills_its_bounds() -> None:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(500, 2)) * [5, 2]

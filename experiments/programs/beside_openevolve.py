@@ -8,7 +8,7 @@ seed. *best*: openevolve's combined score of the best program. *qd_score*: the s
 programs that each side evaluated, on one map that neither side searches: length from 0.75 to 1.5 of the first program's in
 15 steps by distance of the syntax tree from 0 to 0.1 in 10; *coverage*: its cells that are filled. *ran*: different programs
 that ran to a score, by the calls. *evaluations*: programs that were run. *evaluations_per_s* and *evaluations_per_cpu_s*:
-those by the seconds of the whole command, imports, map and page included, by the clock and of the processor (``metered``;
+those by the seconds of the whole command, imports and page included, by the clock and of the processor (``metered``;
 without the model's). *evaluator_ms*: what the evaluator alone costs the processor for a program of that run, in the same
 Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
 the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project

@@ -214,7 +214,7 @@ def write(bank: Bank, config: np.ndarray, prompts: np.ndarray, new: int) -> np.n
 
 
 def draw(bank: Bank, solutions: np.ndarray) -> list[Rendering]:
-    """Returns for each config its greedy text beneath full precision's, from the same prompt.
+    """Returns for each config its greedy text above full precision's, from the same prompt.
 
     Args:
         bank: of a language model.
@@ -223,7 +223,11 @@ def draw(bank: Bank, solutions: np.ndarray) -> list[Rendering]:
     pieces, full, pages = language.stored().pieces, probe(bank).tokens[TOGETHER - 1], []
     for config in solutions:
         own = write(bank, np.asarray(config), _prompts()[-1:], NEW + 1)[0]
-        parts = (("prompt", full[:PROMPT]), ("full precision", full[PROMPT:]), ("quantized", own[PROMPT:]))
+        parts = (
+            ("quantized", own[PROMPT:]),
+            ("full precision", full[PROMPT:]),
+            ("after the prompt", full[:PROMPT]),
+        )  # pages cut
         pages.append(Rendering("text", "\n\n".join(f"{name}: {pieces.decode(tokens)}" for name, tokens in parts)))
     return pages
 

@@ -109,10 +109,14 @@ class Graph:
         """Integers in 4 or 8 bits, widened to floats when the file is loaded."""
         from onnx import TensorProto, helper  # pyright: ignore[reportMissingImports]
 
-        kind = f"{'INT' if signed else 'UINT'}{4 if bits <= 4 else 8}"
-        name, number = f"c{len(self.constants)}", TensorProto.DataType.Value(kind)
-        self.constants.append(helper.make_tensor(name, number, codes.shape, codes.ravel().tolist()))
-        self.weights_bytes += (codes.size + 1) // 2 if bits <= 4 else codes.size
+        if bits > 4:
+            self.weights_bytes += codes.size
+            return self.node("Cast", self.constant(codes.astype(np.int8 if signed else np.uint8)), to=TensorProto.FLOAT)
+        name, number = f"c{len(self.constants)}", TensorProto.DataType.Value("INT4" if signed else "UINT4")
+        flat = np.append(codes.ravel(), [0] * (codes.size % 2)).astype(np.uint8) & 15
+        packed = flat[::2] | flat[1::2] << 4
+        self.constants.append(helper.make_tensor(name, number, codes.shape, packed.tobytes(), raw=True))
+        self.weights_bytes += packed.size
         return self.node("Cast", name, to=TensorProto.FLOAT)
 
     def _vectors(self, weight: VectorCodes, shape: tuple[int, ...]) -> str:

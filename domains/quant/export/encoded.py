@@ -40,7 +40,16 @@ def encode(bank: Bank, genome: np.ndarray) -> EncodedConfig:
 
 
 def of_layer(bank: Bank, layer: int, index: int) -> Codes | Lookup | forms.Form:
-    """Returns what a layer's weights are stored as; arguments and errors as those of ``codes.in_integers``."""
+    """Returns what a layer's weights are stored as.
+
+    Args:
+        bank: L layers in W + A options.
+        layer: its number.
+        index: of a weight option.
+
+    Raises:
+        UserError: the bank's values are not those of the option.
+    """
     option = bank.weight_options[index]
     if forms.carries(option):
         return forms.encode(bank, layer, index)

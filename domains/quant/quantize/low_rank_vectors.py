@@ -96,5 +96,11 @@ def _factorize(content: bytes, dtype: str, shape: tuple[int, ...], bits: int) ->
 
 
 def weight_of(factors: Factors, into: int, out: int) -> Any:
-    """Returns C[a] L laid out as the weight [into, out], of NumPy or JAX."""
+    """Returns C[a] L laid out as the weight, of NumPy or JAX.
+
+    Args:
+        factors: of the weight.
+        into: K.
+        out: O.
+    """
     return lay_out(factors.codes, factors.codebook @ factors.matrix, out)[:into]

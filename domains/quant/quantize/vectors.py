@@ -137,12 +137,23 @@ def quantize(weight: np.ndarray, bits: int, gram: np.ndarray | None = None) -> t
 
 
 def cut(rows: np.ndarray, size: int) -> np.ndarray:
-    """Returns the vectors of a weight [K, O], K a multiple of their size: [V, size], inputs outermost, then outputs."""
+    """Returns the vectors of a weight, [V, size], inputs outermost, then outputs.
+
+    Args:
+        rows: the weight [K, O].
+        size: numbers of a vector, a divisor of K.
+    """
     return rows.reshape(-1, size, rows.shape[1]).swapaxes(1, 2).reshape(-1, size)
 
 
 def lay_out(codes: Any, codebook: Any, out: int) -> Any:
-    """Returns the weight [K, O] of codes [V] and a codebook [C, d], of NumPy or JAX."""
+    """Returns the weight [K, O] of codes and their codebook, of NumPy or JAX.
+
+    Args:
+        codes: [V].
+        codebook: [C, d].
+        out: O.
+    """
     return codebook[codes].reshape(-1, out, codebook.shape[1]).swapaxes(1, 2).reshape(-1, out)
 
 

@@ -66,6 +66,14 @@ def check_windows(split: str, windows: int, first: int = 0) -> None:
 
 
 def want_windows(windows: int, there: int) -> None:
-    """Raises UserError where ``windows`` is none of 1 to ``there``."""
+    """Checks a number of windows.
+
+    Args:
+        windows: wanted.
+        there: how many the split has.
+
+    Raises:
+        UserError: ``windows`` is none of 1 to ``there``.
+    """
     if not 1 <= windows <= there:
         raise UserError(f"images={windows} is none of 1 to {there} windows of text", f"type images={there}")

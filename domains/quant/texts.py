@@ -28,7 +28,12 @@ class Probes(NamedTuple):
     tokens: np.ndarray  # [P, PROMPT + NEW + 1]
 
     def logits(self, bank: Bank, solutions: np.ndarray) -> np.ndarray:
-        """Returns what B configs make of each next token, [B, P * (PROMPT + NEW), V]."""
+        """Returns what B configs make of each next token, [B, P * (PROMPT + NEW), V].
+
+        Args:
+            bank: of the network.
+            solutions: an option for each gene, [B, D].
+        """
         several = np.split(self.tokens[:, :-1], len(self.tokens) // TOGETHER)
         return np.concatenate([bank.logits(solutions, language.embed(each)) for each in several], 1)
 
@@ -113,7 +118,12 @@ def excerpts_of(split: str, windows: int, first: int = 0, wrong: bool = False) -
 
 
 def bits(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Bits of each target: logits [M, V], targets [M] -> [M]."""
+    """Returns the bits of each target, [M].
+
+    Args:
+        logits: [M, V].
+        targets: indices below V, [M].
+    """
     shift = logits - logits.max(1, keepdims=True)
     return (np.log(np.exp(shift).sum(1)) - shift[np.arange(len(targets)), targets]) / np.log(2)
 

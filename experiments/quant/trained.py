@@ -142,7 +142,12 @@ def play_trained(make: Callable[[int], tuple[Params, Way]], seed: int) -> dict[s
 
 @lru_cache(maxsize=2)
 def prepared(network: str, seed: int) -> Bank:
-    """Returns a bank of all that needs no training, calibrated on a seed's own windows; arguments as in ``language``."""
+    """Returns a bank of all that needs no training, calibrated on a seed's own windows.
+
+    Args:
+        network: name of the network.
+        seed: of the windows.
+    """
     return prepared_with([each for each in banked().values() if each.network == network], network, seed)
 
 

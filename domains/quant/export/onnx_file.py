@@ -81,12 +81,26 @@ class Nodes:
         self.rounded: dict[tuple, str] = {}  # one pair for all layers that round a value in the same way
 
     def node(self, kind: str, inputs: list[str], output: str, **settings: Any) -> str:
+        """Adds a node and returns its output's name.
+
+        Args:
+            kind: of the operator, e.g. ``MatMul``.
+            inputs: names of values.
+            output: name of its one output.
+            settings: attributes of the operator.
+        """
         from onnx import helper  # pyright: ignore[reportMissingImports]
 
         self.nodes.append(helper.make_node(kind, inputs, [output], **settings))
         return output
 
     def constant(self, name: str, value: Any) -> str:
+        """Adds a constant and returns its name.
+
+        Args:
+            name: of the value.
+            value: array, or what becomes one.
+        """
         from onnx import numpy_helper  # pyright: ignore[reportMissingImports]
 
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))

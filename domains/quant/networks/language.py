@@ -62,7 +62,16 @@ class Language:
         return apply(len(self.layers) - 1, _even(x) * self.scale()).reshape(-1, self.pieces)
 
     def block(self, b: int, apply: Apply, x: Array) -> Array:
-        """Runs block b on [N, T, D]; shaped as x."""
+        """Runs one block.
+
+        Args:
+            b: which block, from 0.
+            apply: multiplies in a layer, as in ``__call__``.
+            x: what goes in, [N, T, D].
+
+        Returns:
+            What comes out, [N, T, D].
+        """
         scale, turn = self.scale(), rotary_places(x.shape[1], self.width // self.heads)
         later = jnp.triu(jnp.full((x.shape[1], x.shape[1]), -1e9), 1)
         query, key, value, keys, values, output, up, down = range(len(PARTS) * b, len(PARTS) * (b + 1))
@@ -162,7 +171,12 @@ def empty(form: Language, layers: dict[int, np.ndarray], biases: dict[int, np.nd
 
 
 def resized(network: Network, **settings: int) -> Network:
-    """Returns the network with another form, e.g. for windows of another length."""
+    """Returns the network with another form, e.g. for windows of another length.
+
+    Args:
+        network: of ``Transformer``.
+        settings: fields of its form that change.
+    """
     return replace(network, forward=replace(network.forward, **settings))
 
 

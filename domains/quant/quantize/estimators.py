@@ -76,7 +76,13 @@ def rotate(x: Array, axis: int) -> Array:
 
 
 def through(x: Array, rounded: Array, mask: Array | float = 1.0) -> Array:
-    """Returns ``rounded``; its gradient is that of x where the mask is 1, and none where it is 0."""
+    """Returns ``rounded``; its gradient is that of x where the mask is 1, and none where it is 0.
+
+    Args:
+        x: what was rounded, of any shape.
+        rounded: of the same shape.
+        mask: of the same shape, or one number.
+    """
     return x * mask + jax.lax.stop_gradient(rounded - x * mask)
 
 
@@ -94,7 +100,12 @@ class Full:
         return {"kernel": jnp.asarray(kernel)}
 
     def multiply(self, x: Array, params: Params) -> Array:
-        """Returns the product of inputs [..., K] and the kernel, [..., O]."""
+        """Returns the product of inputs [..., K] and the kernel, [..., O].
+
+        Args:
+            x: inputs, [..., K].
+            params: what is trained of the layer.
+        """
         return x @ params["kernel"]
 
 
@@ -111,7 +122,12 @@ class Gaussian:
         return {"kernel": jnp.asarray(kernel)}
 
     def multiply(self, x: Array, params: Params) -> Array:
-        """Returns the product of inputs [..., K] and the kernel, both in few bits, [..., O]."""
+        """Returns the product of inputs [..., K] and the kernel, both in few bits, [..., O].
+
+        Args:
+            x: inputs, [..., K].
+            params: what is trained of the layer.
+        """
         return self._round(rotate(x, -1), -1) @ self._round(rotate(params["kernel"], 0), 0)
 
     def _round(self, x: Array, axis: int) -> Array:
@@ -131,7 +147,12 @@ class Nested:
         return {"kernel": jnp.asarray(kernel), "logs": jnp.zeros((8, kernel.shape[1]))}
 
     def multiply(self, x: Array, params: Params) -> Array:
-        """Returns the product of inputs [..., K] and the kernel in few bits, [..., O]."""
+        """Returns the product of inputs [..., K] and the kernel in few bits, [..., O].
+
+        Args:
+            x: inputs, [..., K].
+            params: what is trained of the layer.
+        """
         kernel, most, shift = params["kernel"], _power(self.bits) / 2 - 1, 256 / _power(self.bits)
         scale = jax.lax.stop_gradient(jnp.maximum(jnp.abs(kernel).max(0), 1e-12) / 127)
         eight = through(kernel / scale, jnp.round(kernel / scale))
@@ -167,7 +188,12 @@ class Groups:
         return (through(codes, jnp.round(codes)) * scale * kept).reshape(params["kernel"].shape)
 
     def multiply(self, x: Array, params: Params) -> Array:
-        """Returns the product of inputs [..., K] and the kernel in few bits, [..., O]."""
+        """Returns the product of inputs [..., K] and the kernel in few bits, [..., O].
+
+        Args:
+            x: inputs, [..., K].
+            params: what is trained of the layer.
+        """
         return x @ self.values(params)
 
 

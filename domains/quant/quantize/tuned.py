@@ -62,7 +62,12 @@ def nested_codes(params: dict[int, dict[str, Any]]) -> dict[str, np.ndarray]:
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the file, replacing one that exists."""
+    """Writes the file, replacing one that exists.
+
+    Args:
+        path: of an ``.npz`` file.
+        arrays: by name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 

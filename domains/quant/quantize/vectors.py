@@ -87,7 +87,12 @@ class SmoothOption:
 
     @staticmethod
     def factors(weight: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        """Returns s [K]; arguments as in ``quantize``."""
+        """Returns s [K].
+
+        Args:
+            weight: [K, O].
+            inputs: [N, K].
+        """
         return smoothing(np.sqrt((inputs**2).mean(0)), weight)
 
 

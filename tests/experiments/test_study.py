@@ -29,7 +29,7 @@ KEPT = {  # folder -> the study that wrote it
     "map_elites": "benchmarks.map_elites", "maze_novelty": "maze.novelty", "qd_run": "benchmarks.qd_run",
     "qdaif": "qdaif.study", "qdaif_ticks": "qdaif.ticks", "qdaif_unscaled": "qdaif.unscaled",
     "qdhf": "qdhf.study", "qdhf_joints": "qdhf.joints",
-    "quant_diffusion": "quant.diffusion", "quant_diffusion_map": "quant.diffusion_map",
+    "quant_diffusion": "quant.diffusion", "quant_diffusion_map": "quant.diffusion_map", "quant_diffusion_second": "quant.diffusion",
     "quant_forms": "quant.forms", "quant_objectives": "objectives.quantized",
     "quant_front": "quant.front",
     "quant_speed": "quant.speed", "remote": "benchmarks.remote.study",

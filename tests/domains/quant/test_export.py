@@ -149,10 +149,10 @@ def test_codes_are_the_banks_values(bank):
 
 
 def test_the_support_matrix(bank, mlp):
-    assert support.matrix(bank, "ort-cpu")[0, :, 0].tolist() == [True] * 6 + [False] * 2
+    assert support.matrix(bank, "ort-cpu")[0, :, 0].tolist() == [True] * 7 + [False]
     assert not support.matrix(bank, "qwix-cpu")[0].any() and support.matrix(bank, "qwix-cpu")[-1, :2, 0].all()
     assert support.matrix(mlp, "qwix-cpu")[0, 0].tolist() == [True, True, True, False, True]
-    genomes = np.stack([bank.uniform(0, 0), bank.uniform(6, 0), bank.full()])
+    genomes = np.stack([bank.uniform(0, 0), bank.uniform(7, 0), bank.full()])
     assert support.targets(bank, genomes) == ["ort-cpu", "none", "none"]
     assert support.targets(mlp, mlp.uniform(1, 4)[None]) == ["qwix-cpu"]
     assert support.targets(mlp, np.stack([mlp.uniform(0, 0), mlp.uniform(7, 0)])) == ["qwix-cpu", "none"]
@@ -160,8 +160,8 @@ def test_the_support_matrix(bank, mlp):
 
 def test_a_layer_that_cannot_be_carried_is_named_with_its_reason(bank, mlp, tmp_path):
     genome = bank.uniform(0, 0)
-    genome[3] = 6
-    with pytest.raises(ValueError, match=r"cell 5 cannot be carried to ort-cpu: stage2.block0.conv1: hadamard-4 .* no codes"):
+    genome[3] = 7
+    with pytest.raises(ValueError, match=r"cell 5 cannot be carried to ort-cpu: stage2.block0.conv1: int4 .* no codes"):
         onnx_run.export(Of(bank), [1], [5], genome[None], tmp_path)
     with pytest.raises(ValueError, match=r"stem: qwix convolves only .* type --format onnx"):
         qwix_run.export(Of(bank), [1], [5], bank.uniform(0, 0)[None], tmp_path)

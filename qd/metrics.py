@@ -164,7 +164,7 @@ def number(value: float | None, form: str) -> str:
     Returns:
         The formatted number, or "not defined".
     """
-    return "not defined" if value is None or value != value else form.format(value)
+    return "not defined" if value is None or value != value else form.format(value or 0)  # -0.0 is 0
 
 
 class OwnMetrics:

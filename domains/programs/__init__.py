@@ -23,6 +23,7 @@ from domains.programs.page import page
 from domains.programs.problem import Problem, Score
 from domains.programs.sandbox.choice import sandbox_of
 from domains.programs.sandbox.limits import Sandbox
+from domains.programs.sandbox.monty import Monty
 from qd.support.errors import UserError
 from qd.types import Array, Evaluation, Rendering
 
@@ -120,7 +121,8 @@ class Programs:
             self.journal.note_origin(source, "initial")
         records = self._run(first)
         if first and all(math.isnan(record.objective) for record in records):
-            raise UserError(f"the initial program fails: {records[0].words}", "correct the program or its evaluator")
+            other = ", or type sandbox=bubblewrap: monty has few modules" if isinstance(self.sandbox, Monty) else ""
+            raise UserError(f"the initial program fails: {records[0].words}", f"correct the program or its evaluator{other}")
         written = self.coder.write(key, self.problem, n - len(first)) if n > len(first) else []
         for source in written:
             self.journal.note_origin(source, "write")

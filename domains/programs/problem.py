@@ -75,7 +75,7 @@ def read_score(answer: Any, features: tuple[str, ...]) -> Score:
         features: the names that it must have.
 
     Returns:
-        The score; NaN with words where the answer has no objective, or lacks a feature.
+        The score; NaN with words where the answer has no objective or lacks a feature, or one of them is not finite.
     """
     if not isinstance(answer, Mapping) or "objective" not in answer:
         return Score(math.nan, {}, f"the evaluator returned no objective: {str(answer)[:200]}")
@@ -90,6 +90,9 @@ def read_score(answer: Any, features: tuple[str, ...]) -> Score:
     if lacking:
         names = sorted(given) if isinstance(given, Mapping) else given
         return Score(math.nan, {}, f"the evaluator returned the features {names}, without a number for {', '.join(lacking)}")
+    for name in features:
+        if not math.isfinite(float(given[name])):
+            return Score(math.nan, {}, f"the evaluator's feature {name} is {given[name]}, no finite number")
     return Score(objective, {name: float(given[name]) for name in features}, words)
 
 

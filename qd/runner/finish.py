@@ -1,6 +1,7 @@
 """The end of a run: its archive, its result, or a stop with a checkpoint."""
 
 import signal
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,7 @@ def _say_failures(job: Job, recorder: Recorder) -> None:
     if failed > count / 2:
         events = (event for event in growing.events(job.path) if event.get("event") == "failed")
         if reason := next((event["reason"] for event in events if event.get("reason")), ""):
-            first = " ".join(reason.split())[:200]
+            first = textwrap.shorten(reason, 200, placeholder=" ...")
             job.console.say(f"{failed} of {count} evaluations failed, the first because: {first}; {run_files.EVENTS} has more")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from domains.programs.code import imports
+from domains.programs.code import frame, imports
 from domains.programs.measures import describe
 from domains.programs.openevolve.driver import DRIVER
 from domains.programs.problem import Score
@@ -78,6 +78,9 @@ class Project:
         lacking = [name for name, path in files.items() if not path]
         if lacking:
             raise UserError(f"{self.folder} has no {' and no '.join(lacking)}", "type the folder of an openevolve project")
+        if frame(self._first) is None:
+            problem = f"{self._program}: its EVOLVE-BLOCK markers are not in order"
+            raise UserError(problem, "write a START and an END around each part that may change, or none")
         for name, pair in dict(self.bounds).items():
             if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(map(_is_number, pair)) and pair[0] < pair[1]):
                 raise UserError(f"domain.bounds.{name}={pair} is no (low, high)", "type domain.bounds={speed: [0, 20]}")

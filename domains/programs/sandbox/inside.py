@@ -296,9 +296,11 @@ def _run(job):
 def _describe(error):
     """The error's type and text, and the last line of the program that it went through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "program.py"]
+    text = traceback.format_exception_only(error)[-1].strip()[:400]
     if isinstance(error, SyntaxError) and error.filename == "program.py":
         lines = [error.lineno or 0]
-    text = traceback.format_exception_only(error)[-1].strip()[:400]
+    elif isinstance(error, SyntaxError) and error.filename:
+        return f"{text} ({os.path.basename(error.filename)}, line {error.lineno})"
     return f"{text} (line {lines[-1]})" if lines else text
 
 

@@ -91,6 +91,10 @@ def test_a_folder_that_is_no_project_says_what_it_lacks(tmp_path):
     (tmp_path / "evaluator.py").touch()
     (tmp_path / "initial_program.py").touch()
     assert Project(str(tmp_path)).dims == (10, 10)
+    (tmp_path / "initial_program.py").write_text("# EVOLVE-BLOCK-START\nx = 1\n")
+    with pytest.raises(UserError, match=r"initial_program.py: its EVOLVE-BLOCK markers are not in order; write a START and"):
+        Project(str(tmp_path))
+    (tmp_path / "initial_program.py").write_text("# EVOLVE-BLOCK-START\nx = 1\n# EVOLVE-BLOCK-END\n")
     (tmp_path / "config.yaml").write_text("[1")
     with pytest.raises(UserError, match="is no YAML"):
         Project(str(tmp_path)).statement  # noqa: B018

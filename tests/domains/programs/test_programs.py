@@ -31,10 +31,12 @@ from domains.programs.sandbox.plain import Plain
 from feedback.descriptors.select import Select
 from qd import keys
 from qd.archives import Grid
+from qd.config.compose import assemble, load
 from qd.search import run as search_run
 from qd.search import start
 from qd.support.errors import UserError
 from qd.types import Search
+from tests.support.choices import SCRIPTED
 
 OWN = Path(__file__).parents[2] / "support/own_program"
 SANDBOX = Plain(ExecutionLimits(seconds=5, wall=20))
@@ -133,6 +135,7 @@ def test_numbers_of_the_tree():
         ({"objective": True, "features": {"size": 1}}, "no finite number"),
         ({"objective": 1, "features": {"speed": 1}}, "the features ['speed'], without a number for size"),
         ({"objective": 1}, "without a number for size"),
+        ({"objective": 1, "features": {"size": math.inf}}, "the evaluator's feature size is inf, no finite number"),
     ],
 )
 def test_an_answer_of_an_evaluator_that_is_none_says_why(answer, words):
@@ -150,7 +153,7 @@ def test_an_own_evaluator_that_prints_and_writes_files():
     assert "evaluating" in record.output and not Path("notes.txt").exists() and not (OWN / "notes.txt").exists()
     for source, words in {
         "def solve():\n    return {'features': {'size': 1}}": "no objective",
-        "def solve(:": "SyntaxError",
+        "def solve(:": "SyntaxError: invalid syntax (<string>, line 1)",
         "def other():\n    return 1": "KeyError: 'solve'",
     }.items():
         record = run(own(), SANDBOX, source)
@@ -168,6 +171,14 @@ def test_an_executable_judges_any_language(tmp_path):
     record = run(problem, SANDBOX, "echo 7\n")
     assert record.objective == 7 and record.words == "fine" and "it printed 7" in record.output
     assert "no JSON" in run(problem, SANDBOX, "echo many\n").words
+
+
+def test_an_executable_by_settings(tmp_path):
+    (tmp_path / "first.sh").write_text("echo 4\n")
+    target = "domain.problem._target_=domains.programs.problems.own.Command"
+    own_words = [target, "domain.problem.command='sh judge.sh'", f"domain.problem.program={tmp_path / 'first.sh'}"]
+    words = ["domain=programs", *SCRIPTED, *own_words, "domain.problem.task='Print a number.'"]
+    assert isinstance(assemble(load(words)).search.domain.problem, Command)
 
 
 def test_every_reference_of_the_30_tasks_passes_its_cases_in_monty():

@@ -86,7 +86,8 @@ def _reason(end: End, limits: ExecutionLimits) -> str:
     """Says in words how a process ended that did not return a value."""
     number = end.status - 128
     if number in (signal.SIGXCPU, signal.SIGKILL):
-        return f"it used over {limits.seconds:g} s of the processor, or too much memory (signal {number})"
+        memory = ", or too much memory" if number == signal.SIGKILL else ""
+        return f"it used over {limits.seconds:g} s of the processor{memory} (signal {number})"
     if number == signal.SIGXFSZ:
         return f"it wrote a file of over {limits.files:g} MB"
     tail = end.err.decode(errors="replace").strip()[-_SHOWN:]

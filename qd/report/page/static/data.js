@@ -53,7 +53,7 @@ function copyButton(label, text) {
 
 function number(value, digits = 5) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (Number.isInteger(value)) return (value || 0).toLocaleString("en-US"); // -0 is 0
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(3);
   return String(Number(value.toPrecision(digits)));

@@ -63,6 +63,7 @@ class Quant:
     pure: bool = False  # the bank's arrays are handed to one compiled program, not baked into it
 
     def __post_init__(self) -> None:
+        preconditions.check_split(self.split)
         if self._generates:
             self._generation.check()
         if self._reads_text:

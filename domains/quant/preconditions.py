@@ -21,15 +21,27 @@ def check(settings: Mapping[str, Any]) -> None:
         settings: name -> value; what is missing has its default.
 
     Raises:
-        UserError: there are more groups of timesteps than steps or calibration samples, or more windows of text than there are.
+        UserError: there is no such split, or there are more groups of timesteps than steps or calibration samples, or more
+            windows of text than there are.
     """
-    network = settings.get("network", "")
+    network, split = settings.get("network", ""), str(settings.get("split", "validation"))
+    check_split(split)
     number = lambda name, default: x if isinstance(x := settings.get(name, default), int) else default
     if network == "diffusion":
         groups = GROUPS.get(settings.get("options") or "denoising", 1)
         check_groups(groups, number("steps", 10), number("calibration", 256))
     if network in LANGUAGE:
-        check_windows(str(settings.get("split", "validation")), max(number("images", 0) or 1, number("corrupted", 0)))
+        check_windows(split, max(number("images", 0) or 1, number("corrupted", 0)))
+
+
+def check_split(split: str) -> None:
+    """Raises UserError where the data of no network have such a split.
+
+    Args:
+        split: train, validation or test.
+    """
+    if split not in WINDOWS:
+        raise unknown("split", split, WINDOWS)
 
 
 def check_groups(groups: int, steps: int, samples: int) -> None:
@@ -60,8 +72,7 @@ def check_windows(split: str, windows: int, first: int = 0) -> None:
         windows: N.
         first: the first of them.
     """
-    if split not in WINDOWS:
-        raise unknown("split", split, WINDOWS)
+    check_split(split)
     want_windows(windows, WINDOWS[split] - first)
 
 

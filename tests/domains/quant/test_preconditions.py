@@ -14,6 +14,8 @@ REFUSED = {
     "domain.network=language domain.images=1000": "images=1000 is none of 1 to 192 windows of text; type images=192",
     "domain.network=language_outliers domain.corrupted=300": "images=300 is none of 1 to 192",
     "domain.network=language domain.split=tset": "unknown split 'tset'; type test",
+    "domain.network=diffusion domain.split=nosuch": "unknown split 'nosuch'; type train, validation or test",
+    "domain.network=digits domain.split=tset": "unknown split 'tset'; type test",
     "domain.network=diffusion domain.calibration=3": "5 groups of timesteps cannot be calibrated on 3 samples",
     "domain.network=diffusion domain.steps=3": "group 3 would be beyond the last one; type domain.steps=5",
 }

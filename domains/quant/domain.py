@@ -64,6 +64,7 @@ class Quant:
 
     def __post_init__(self) -> None:
         preconditions.check_split(self.split)
+        preconditions.check_options(self.network, self.options)
         if self._generates:
             self._generation.check()
         if self._reads_text:

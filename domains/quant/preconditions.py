@@ -21,11 +21,12 @@ def check(settings: Mapping[str, Any]) -> None:
         settings: name -> value; what is missing has its default.
 
     Raises:
-        UserError: there is no such split, or there are more groups of timesteps than steps or calibration samples, or more
-            windows of text than there are.
+        UserError: there is no such split, a set of options is of another kind of network, or there are more groups of timesteps
+            than steps or calibration samples, or more windows of text than there are.
     """
     network, split = settings.get("network", ""), str(settings.get("split", "validation"))
     check_split(split)
+    check_options(str(network), str(settings.get("options") or ""))
     number = lambda name, default: x if isinstance(x := settings.get(name, default), int) else default
     if network == "diffusion":
         groups = GROUPS.get(settings.get("options") or "denoising", 1)
@@ -44,6 +45,23 @@ def check_split(split: str) -> None:
         raise unknown("split", split, WINDOWS)
 
 
+def check_options(network: str, options: str) -> None:
+    """Raises UserError where a set of options is made for another kind of network.
+
+    Args:
+        network: name.
+        options: name of a set; empty: the one that suits the network.
+    """
+    if options in GROUPS and network and network != "diffusion":
+        raise UserError(
+            f"options {options} are for the diffusion transformer, not for {network}", "type domain.network=diffusion"
+        )
+    if options and options not in GROUPS and network == "diffusion":
+        raise UserError(
+            f"options {options} are none of the diffusion transformer", f"type domain.options={' or '.join(GROUPS)}"
+        )
+
+
 def check_groups(groups: int, steps: int, samples: int) -> None:
     """Raises UserError where groups of timesteps are more than steps or calibration samples.
 
@@ -52,6 +70,8 @@ def check_groups(groups: int, steps: int, samples: int) -> None:
         steps: S.
         samples: n.
     """
+    if steps < 1:
+        raise UserError(f"{steps} steps sample no image", "type domain.steps=10")
     if groups > steps:
         raise UserError(
             f"{groups} groups of timesteps are more than the {steps} steps: group {steps} would be beyond the last one",

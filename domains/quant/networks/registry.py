@@ -75,7 +75,9 @@ def read(name: str, network_form: Any, path: Path, checksum: str) -> Network:
     """
     command = f"python -m domains.quant.networks.{_TRAIN.get(name, f'train {name}')}"
     if not path.is_file():
-        raise UserError(f"{path} is not there", f"type {command}")
+        raise UserError(
+            f"{path} is not there", f"restore the file, or train again ({command}) and write its checksum into registry.py"
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != checksum:
         raise UserError(

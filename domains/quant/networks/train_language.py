@@ -23,6 +23,7 @@ from domains.quant import preconditions
 from domains.quant.networks import language, text
 from domains.quant.networks.language import Language, Stored
 from domains.quant.networks.layers import Network, linear
+from qd.support.errors import UserError
 from qd.types import Array
 
 _STEPS, _BATCH = 900, 12  # windows a step
@@ -200,4 +201,7 @@ def _loss(params: dict[str, Array], form: Language, tokens: Array) -> Array:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except UserError as error:
+        sys.exit(str(error))

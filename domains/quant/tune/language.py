@@ -23,6 +23,7 @@ from domains.quant.networks.layers import Apply, Network, linear
 from domains.quant.networks.train_language import batches
 from domains.quant.quantize import tuned
 from domains.quant.quantize.estimators import NESTED, Full, Gaussian, Groups, Nested
+from qd.support.errors import UserError
 from qd.types import Array
 
 BATCH = 8  # windows a step
@@ -171,4 +172,7 @@ def _apply(form: Any, params: Params, biases: Any, way: Way) -> Apply:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except UserError as error:
+        sys.exit(str(error))

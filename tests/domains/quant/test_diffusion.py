@@ -172,7 +172,7 @@ def test_groups_beyond_the_steps_and_beyond_the_samples_are_refused() -> None:
 
 
 def test_weights_that_are_missing_or_others_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="type python -m domains.quant.networks.train_diffusion"):
+    with pytest.raises(UserError, match="restore the file, or train again .python -m domains.quant.networks.train_diffusion"):
         registry.read("diffusion", FORM, tmp_path / "none.npz", "0" * 64)
     write(random_network(), tmp_path / "small.npz", np.float16)
     with pytest.raises(UserError, match="has the checksum .* and not 0000"):

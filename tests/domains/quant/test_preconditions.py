@@ -16,6 +16,9 @@ REFUSED = {
     "domain.network=language domain.split=tset": "unknown split 'tset'; type test",
     "domain.network=diffusion domain.split=nosuch": "unknown split 'nosuch'; type train, validation or test",
     "domain.network=digits domain.split=tset": "unknown split 'tset'; type test",
+    "domain.network=language domain.options=denoising": "options denoising are for the diffusion transformer, not for language",
+    "domain.network=diffusion domain.options=bits": "none of the diffusion transformer; type domain.options=denoising or",
+    "domain.network=diffusion domain.steps=0": "0 steps sample no image; type domain.steps=10",
     "domain.network=diffusion domain.calibration=3": "5 groups of timesteps cannot be calibrated on 3 samples",
     "domain.network=diffusion domain.steps=3": "group 3 would be beyond the last one; type domain.steps=5",
 }

@@ -60,6 +60,8 @@ def check_options(network: str, options: str) -> None:
         raise UserError(
             f"options {options} are none of the diffusion transformer", f"type domain.options={' or '.join(GROUPS)}"
         )
+    if options.startswith("language") and network and network not in LANGUAGE:
+        raise UserError(f"options {options} are for the language model, not for {network}", "type domain.network=language")
 
 
 def check_groups(groups: int, steps: int, samples: int) -> None:

@@ -15,6 +15,7 @@ REFUSED = {
     "domain.network=language_outliers domain.corrupted=300": "images=300 is none of 1 to 192",
     "domain.network=language domain.split=tset": "unknown split 'tset'; type test",
     "domain.network=diffusion domain.split=nosuch": "unknown split 'nosuch'; type train, validation or test",
+    "domain.network=digits domain.options=language_turns": "for the language model, not for digits",
     "domain.network=digits domain.split=tset": "unknown split 'tset'; type test",
     "domain.network=language domain.options=denoising": "options denoising are for the diffusion transformer, not for language",
     "domain.network=diffusion domain.options=bits": "none of the diffusion transformer; type domain.options=denoising or",

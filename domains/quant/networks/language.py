@@ -5,7 +5,6 @@ mean square without a learned scale. Inputs are embedded tokens; the embedding i
 D width, H heads, V pieces.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from domains.quant.networks import shipped
 from domains.quant.networks.layers import Apply, Layer, Network, split_heads
 from domains.quant.networks.text import Pieces
-from qd.support.errors import UserError
 from qd.types import Array
 
 WEIGHTS = Path(__file__).parent / "weights" / "language.npz"
@@ -182,16 +181,7 @@ def resized(network: Network, **settings: int) -> Network:
 
 @lru_cache(maxsize=1)
 def _arrays() -> dict[str, np.ndarray]:
-    if not WEIGHTS.is_file():
-        raise UserError(f"{WEIGHTS} is not there", f"restore the file, or type {TRAIN_AGAIN}")
-    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise UserError(
-            f"{WEIGHTS.name} has the checksum {digest[:16]}... and not {SHA256[:16]}...: it was changed or cut off",
-            f"restore the file, or train again ({TRAIN_AGAIN}) and write its checksum into language.py",
-        )
-    with np.load(WEIGHTS, allow_pickle=False) as arrays:
-        return dict(arrays)
+    return shipped.arrays(WEIGHTS, SHA256, TRAIN_AGAIN, "language.py")
 
 
 def _even(x: Array) -> Array:

@@ -3,13 +3,13 @@
 Both are what ``python -m domains.quant.tune.language`` makes. K inputs of a layer, O outputs.
 """
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from domains.quant.networks import shipped
 from domains.quant.quantize import rounding
 from domains.quant.quantize.estimators import NESTED, project, rotate
 from domains.quant.quantize.published import SCALE_BITS, Hints
@@ -118,16 +118,7 @@ def arrays() -> dict[str, np.ndarray]:
     Raises:
         UserError: it is missing, or has another checksum.
     """
-    if not FILE.is_file():
-        raise UserError(f"{FILE} is not there: tuned weights come from it", f"restore the file, or type {TUNE_AGAIN}")
-    digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise UserError(
-            f"{FILE.name} has the checksum {digest[:16]}... and not {SHA256[:16]}...: it was changed or cut off",
-            f"restore the file, or tune again ({TUNE_AGAIN}) and write its checksum into tuned.py",
-        )
-    with np.load(FILE, allow_pickle=False) as found:
-        return dict(found)
+    return shipped.arrays(FILE, SHA256, TUNE_AGAIN, "tuned.py")
 
 
 def _layer(hints: Hints) -> int:

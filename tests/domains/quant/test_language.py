@@ -213,9 +213,9 @@ def test_a_file_gives_what_the_bank_gives(bits, tmp_path, monkeypatch, capsys):
     assert report["bits_per_byte_file"] == pytest.approx(report["bits_per_byte_bank"], abs=deploy.BITS)
     assert {path.name for path in (tmp_path / "onnx-cell-7").iterdir()} == {"model.onnx", "pieces.json", "report.json"}
     assert (report["size_file_KB"] < 1300) == (bits == 4)
-    with pytest.raises(ValueError, match="block0.query: hadamard-4 .* has no codes"):
+    with pytest.raises(ValueError, match="block0.query: int4 sym group .* has no codes"):
         other = Quant("language", "language_bits").bank
-        deploy.refuse(build_with(other, W(4, "hadamard", clip="mse")), np.zeros(66, np.int32), "ort-cpu", 1)
+        deploy.refuse(build_with(other, W(4, per="group")), np.zeros(66, np.int32), "ort-cpu", 1)
 
 
 def build_with(like: bank.Bank, option: W) -> bank.Bank:

@@ -69,7 +69,7 @@ def evaluate(module, path):
             more, further = parts(stage(path))
         except Exception as error:
             metrics["stage%d_passed" % number] = 0.0
-            artifacts["stage%d_stderr" % number] = repr(error)
+            artifacts["stage%d_stderr" % number] = describe(error)
             break
         metrics.update({k: v for k, v in more.items() if isinstance(v, (int, float)) and k != "error"})
         artifacts.update(further)

@@ -50,6 +50,10 @@ class Bubblewrap:
             The outcome.
         """
 
+        if hidden := [folder for folder in job.folders if os.getuid() == 0 and not os.stat(folder).st_mode & 0o005 == 0o005]:
+            words = f"{hidden[0]} cannot be read by the user without rights that programs run as"
+            return ExecutionResult(None, f"{words}: type chmod o+rx {hidden[0]}")
+
         def command(folder: Path, settings: Mapping[str, Any]) -> list[str]:
             return [*self._walls(folder, job.folders), self.python, "-I", "-S", _SCRIPT, json.dumps(settings)]
 

@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import resource
 import runpy
 import signal
@@ -214,7 +215,7 @@ def _python(job, channel):
         answer["value"] = _run(job)
         line = json.dumps(answer)
     except BaseException as error:  # noqa: BLE001  # whatever a program raises is its outcome, SystemExit too
-        answer["value"], answer["fault"] = None, _describe(error)
+        answer["value"], answer["fault"] = None, _describe(error, job)
         line = json.dumps(answer)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     spent = {"seconds": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
@@ -287,21 +288,64 @@ def _reseed():
 def _run(job):
     names = {"__name__": "program"}
     exec(compile(job["source"], "program.py", "exec"), names)
-    names.update(job["inputs"])
+    names.update(job["inputs"], describe=functools.partial(_describe, job=job))
     names.pop("result", None)
     exec(_compiled(job["harness"]), names)
     return names.get("result")
 
 
-def _describe(error):
-    """The error's type and text, and the last line of the program that it went through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "program.py"]
+def _describe(error, job):
+    """The error's type and text, and the last line of the program that it, or what it was raised from, went through.
+
+    An evaluator may run the program under any file name: the program's lines are known by its compiled code.
+    """
     text = traceback.format_exception_only(error)[-1].strip()[:400]
-    if isinstance(error, SyntaxError) and error.filename == "program.py":
-        lines = [error.lineno or 0]
-    elif isinstance(error, SyntaxError) and error.filename:
-        return f"{text} ({os.path.basename(error.filename)}, line {error.lineno})"
-    return f"{text} (line {lines[-1]})" if lines else text
+    program, evaluator = job["source"] or job["inputs"].get("program", ""), job["inputs"].get("evaluator", "")
+    codes = _codes(program)
+    for each in _chain(error):
+        cause = "" if each is error else traceback.format_exception_only(each)[-1].strip()[:200] + ", "
+        if isinstance(each, SyntaxError) and each.filename:
+            place = "the program" if _is_wrong_at(program, each) else os.path.basename(each.filename)
+            return f"{text} ({cause}line {each.lineno} of {place})"
+        if lines := [line for frame, line in traceback.walk_tb(each.__traceback__) if _identity(frame.f_code) in codes]:
+            return f"{text} ({cause}line {lines[-1]} of the program)"
+        if lines := re.findall(rf'/{re.escape(job["inputs"].get("name", ""))}", line (\d+)', getattr(each, "tb", "")):
+            return f"{text} (line {lines[-1]} of the program)"  # multiprocessing hands a traceback on as a text
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == evaluator]
+    return f"{text} (line {lines[-1]} of {os.path.basename(evaluator)})" if lines else text
+
+
+def _chain(error):
+    """An error, what it was raised from, and so on."""
+    chain = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _codes(program):
+    """What tells the compiled code of a program, and of each of its functions, from other code."""
+    try:
+        codes = [compile(program, "program.py", "exec")]
+    except (SyntaxError, ValueError):
+        return set()
+    for code in codes:  # it grows meanwhile
+        codes += [each for each in code.co_consts if isinstance(each, type(code))]
+    return set(map(_identity, codes))
+
+
+def _identity(code):
+    return code.co_name, code.co_firstlineno, code.co_code
+
+
+def _is_wrong_at(program, error):
+    """Whether a syntax error is that of the program."""
+    try:
+        compile(program, error.filename, "exec")
+    except SyntaxError as own:
+        return (own.msg, own.lineno) == (error.msg, error.lineno)
+    return False
 
 
 _serve(json.loads(sys.argv[1]))

@@ -15,6 +15,7 @@ from domains.programs.sandbox.limits import LIMITS, Execution, ExecutionLimits, 
 from qd.support.errors import UserError
 
 _DEPTH = 500  # of recursion
+_PROGRAM = "<python-input-0>"  # what a session calls the first text that it is fed
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,9 @@ _POOLS: list[Any] = []  # one for each thread that runs programs at the same tim
 
 def _describe(error: Any) -> str:
     inner = error.exception()
-    text = f"{type(inner).__name__}: {inner}".strip().rstrip(":")
-    return text[:400]
+    text = f"{type(inner).__name__}: {inner}".strip().rstrip(":")[:400]
+    lines = [frame.line for frame in error.traceback() if frame.filename == _PROGRAM]
+    return f"{text} (line {lines[-1]} of the program)" if lines else text
 
 
 def plain(value: Any) -> Any:

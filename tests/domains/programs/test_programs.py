@@ -153,8 +153,8 @@ def test_an_own_evaluator_that_prints_and_writes_files():
     assert "evaluating" in record.output and not Path("notes.txt").exists() and not (OWN / "notes.txt").exists()
     for source, words in {
         "def solve():\n    return {'features': {'size': 1}}": "no objective",
-        "def solve(:": "SyntaxError: invalid syntax (<string>, line 1)",
-        "def other():\n    return 1": "KeyError: 'solve'",
+        "def solve(:": "SyntaxError: invalid syntax (line 1 of the program)",
+        "def other():\n    return 1": "KeyError: 'solve' (line 11 of evaluator.py)",
     }.items():
         record = run(own(), SANDBOX, source)
         assert math.isnan(record.objective) and words in record.words

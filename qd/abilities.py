@@ -55,6 +55,7 @@ class DescriptorAbilities(Protocol):
 
     plain: bool = False  # its call does the same to NumPy's arrays: on the host it is called as it stands, without JAX
     learns: bool | None = None  # does it depend on data? None: not stated, so that neither is relied on
+    fewest: int = 0  # solutions that its first fit needs, as far as it knows beforehand
     questions_per_fit: tuple[int, ...] = ()  # how many questions each fit asks a judge
     signals: Callable[[Params, Features], Features] | None = None  # -> name -> [B], e.g. an autoencoder's "surprise"
     agreement: Callable[[Params], tuple[int, int]] | None = None  # (agreeing, all) clear answers of its judge

@@ -5,7 +5,7 @@ N rows, F feature length (all that is read, laid end to end), M measures.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ class Autoencoder:
     padding: float = 0.0
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = 2  # solutions that a fit needs
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.rows, *self.hidden, 1) < 1:
@@ -89,7 +90,7 @@ class Autoencoder:
             UserError: the rows do not vary.
         """
         x = np.asarray(flat(rows.features, self.reads), np.float32)
-        check_varies(x, self.reads, 2)
+        check_varies(x, self.reads, self.fewest)
         middle, scale = x.mean(0), np.float32(np.sqrt(x.var(0).mean()))
         normal = (x - middle) / scale
         padded = normal[np.arange(self.rows) % len(x)] if len(x) < self.rows else normal[: self.rows]

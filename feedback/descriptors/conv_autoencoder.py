@@ -9,7 +9,7 @@ N rows, F images of an episode, S pixels a side, Z numbers of a code, M = F Z me
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,7 @@ class ConvAutoencoder:
     from_scratch: bool = False  # forget the weights at each fit, an ablation of the papers
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = _LEAST  # solutions that a fit needs
 
     def __post_init__(self) -> None:
         if len(self.reads) != 1:
@@ -193,7 +194,7 @@ class ConvAutoencoder:
                 f"images of {side} pixels cannot be cut into patches of {least}; "
                 f"type domain.camera.side={max(side // least, 1) * least}, or smaller strides"
             )
-        check_varies(images.reshape(len(images), -1), self.reads, _LEAST)
+        check_varies(images.reshape(len(images), -1), self.reads, self.fewest)
 
 
 def _light(images: Array) -> Array:

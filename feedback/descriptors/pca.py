@@ -9,7 +9,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from qd.support.errors import UserError
+from feedback.descriptors.scaling import check_varies
+from qd.support.errors import TooFewSolutions
 from qd.types import Array, Features, Fresh, Params, Rows
 
 
@@ -48,6 +49,11 @@ class PCA:
         """M pairs (-1, 1)."""
         return ((-1.0, 1.0),) * self.measures
 
+    @property
+    def fewest(self) -> int:
+        """Solutions that a fit needs: M directions have at least one more."""
+        return self.measures + 1
+
     def init(self, key: Array, rows: Rows, fresh: Fresh) -> PCAParams:
         """Fits to generation 0.
 
@@ -80,14 +86,17 @@ class PCA:
             UserError: the rows vary in fewer than M directions.
         """
         x = np.asarray(_flat(rows.features, self.reads), np.float64)
+        check_varies(x, self.reads, self.fewest)
         mean = x.mean(axis=0)
         _, spread, directions = np.linalg.svd(x - mean, full_matrices=False)
-        rank = int((spread > 1e-9 * max(spread[0], 1e-30)).sum()) if len(x) > 1 else 0
+        rank = int((spread > 1e-9 * spread[0]).sum())
         if rank < self.measures:
-            raise UserError(
+            raise TooFewSolutions(
                 f"{len(x)} solutions vary in only {rank} directions of {', '.join(self.reads)}, too few for "
                 f"{self.measures} principal components",
-                f"start from more seeds (initial=100) or type measures={max(rank, 1)}",
+                len(x),
+                len(x) + self.measures - rank,
+                f"type descriptor.measures={rank}",
             )
         axes = directions[: self.measures].T
         axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(self.measures)] < 0, -1, 1)  # a sign that repeats

@@ -9,7 +9,7 @@ N answers, F feature length, M measures. ẑ = W^T f, Δ = |ẑ_x - ẑ_1|² - |
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,7 @@ class QDHFPaper:
     patience: int = 10  # epochs in the window of validation accuracies
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = 2  # solutions that a fit needs
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -114,7 +115,7 @@ class QDHFPaper:
 
     def _fit_map(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> Projection:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
-        check_varies(x, self.reads, 2)
+        check_varies(x, self.reads, self.fewest)
         weights, accuracy, epochs = map(np.asarray, _train(self, key, *_differences(buffer)))
         return Projection(buffer, np.int32(fits), weights, around(x @ weights), accuracy, epochs)
 

@@ -4,7 +4,7 @@ F feature length, M measures.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class RandomProjection:
     measures: int = 2
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = 2  # solutions that a fit needs
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -84,5 +85,5 @@ class RandomProjection:
 
     def _scaled(self, weights: Array, rows: Rows) -> RandomProjectionParams:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
-        check_varies(x, self.reads, 2)
+        check_varies(x, self.reads, self.fewest)
         return RandomProjectionParams(weights, around(x @ weights))

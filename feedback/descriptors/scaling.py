@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qd.support.errors import UserError
+from qd.support.errors import TooFewSolutions, UserError
 from qd.types import Array
 
 
@@ -69,13 +69,12 @@ def check_varies(x: np.ndarray, names: tuple[str, ...], at_least: int) -> None:
         at_least: N that is needed.
 
     Raises:
-        ValueError: the rows are too few, not finite, or all the same.
+        UserError: the rows are too few, not finite, or all the same.
     """
     what = ", ".join(names)
     if len(x) < at_least:
-        raise UserError(
-            f"{len(x)} solutions are too few to learn from: {at_least} are needed", "start from more seeds (initial=100)"
-        )
+        words = f"{len(x)} {'solution is' if len(x) == 1 else 'solutions are'} too few to learn from: {at_least} are needed"
+        raise TooFewSolutions(words, len(x), at_least)
     if not np.isfinite(x).all():
         raise UserError(f"{what} of {int((~np.isfinite(x)).any(axis=1).sum())} solutions is not finite", "correct the domain")
     if not np.ptp(x, axis=0).any():

@@ -9,7 +9,7 @@ N answers, F feature length, H hidden units, K restarts, M measures, R raters.
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,7 @@ class TripletNetwork:
     raters: int = 1
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = 3  # solutions that a fit needs
 
     def __post_init__(self) -> None:
         if (
@@ -123,7 +124,7 @@ class TripletNetwork:
 
     def _ask_and_fit(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> TripletNetworkParams:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
-        check_varies(x, self.reads, 3)
+        check_varies(x, self.reads, self.fewest)
         ask_key, fit_key = keys.split(key)
         if fits < len(self.questions_per_fit) and self.questions_per_fit[fits]:
             triplets = comparisons.distinct(ask_key, self.questions_per_fit[fits], len(x))

@@ -9,7 +9,7 @@ N answers, F feature length, M measures, S samples, R raters.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class Triplets:
     padding: tuple[float, ...] = (0.05, 0.3, 1.0, 2.0)  # room beyond the elites at the last fit with questions, before it, ...
     pure: bool = True
     learns: bool = True
+    fewest: ClassVar[int] = 3  # solutions that a fit needs
 
     def __post_init__(self) -> None:
         if not self.questions_per_fit or min(self.questions_per_fit) < 0 or self.questions_per_fit[0] == 0:
@@ -143,7 +144,7 @@ class Triplets:
 
     def _ask_and_fit(self, key: Array, buffer: Answers, fits: int, rows: Rows) -> TripletParams:
         x = np.asarray(flat(rows.features, self.reads), np.float32)
-        check_varies(x, self.reads, 3)
+        check_varies(x, self.reads, self.fewest)
         ask_key, fit_key = keys.split(key)
         n = self.questions_per_fit[fits] if fits < len(self.questions_per_fit) else 0
         if n and self.active and int(buffer.count) + n <= self.averaging_below:

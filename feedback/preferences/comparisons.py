@@ -10,7 +10,7 @@ import numpy as np
 from feedback.features import flat
 from feedback.judges import CANT_TELL, A, B, Judge, pick
 from qd import abilities, keys
-from qd.support.errors import UserError
+from qd.support.errors import TooFewSolutions, UserError
 from qd.types import Array, Features, Rows
 
 
@@ -111,7 +111,7 @@ def distinct(key: Array, n: int, rows: int) -> np.ndarray:
         ValueError: there are fewer than three rows.
     """
     if rows < 3:
-        raise UserError(f"a question needs 3 different solutions, but there are {rows}", "start from more seeds (initial=100)")
+        raise TooFewSolutions(f"a question needs 3 different solutions, but there are {rows}", rows, 3)
     x_key, a_key, b_key = keys.split(key, 3)
     x = keys.integers(x_key, (n,), 0, rows)
     a, b = keys.integers(a_key, (n,), 1, rows), keys.integers(b_key, (n,), 1, rows - 1)

@@ -6,14 +6,18 @@ Checked between segments and, for the last, where rows of metrics are written: a
 the same places. Shares are of the budget that the run has now.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from qd import abilities
 from qd.config.settings import RunSettings
+from qd.config.values import format_value
 from qd.store import metrics_file
 from qd.support import run_files
+from qd.support.errors import TooFewSolutions, UserError
 
 
 def unused_questions(settings: RunSettings, descriptor: Any) -> tuple[str, str] | None:
@@ -29,15 +33,65 @@ def unused_questions(settings: RunSettings, descriptor: Any) -> tuple[str, str] 
     questions, stops = abilities.of_descriptor(descriptor).questions_per_fit, settings.refit
     if stops == "outside" or len(questions) < 2:
         return None
-    fits = 1 + (settings.budget // stops if isinstance(stops, int) else len(points(settings)))
+    in_time = (settings.budget - 1) // stops if isinstance(stops, int) else sum(n < settings.budget for n in points(settings))
+    fits = 1 + in_time
     if fits >= len(questions):
         return None
     n = sum(questions[:fits])
-    more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[...] with {len(questions) - 1} points"
+    shares = ",".join(f"{(i + 1) / len(questions):.2g}" for i in range(len(questions) - 1))
+    more = "refit=[0.1,0.25,0.5]" if len(questions) == 4 else f"refit=[{shares}]"
     return (
-        f"only {n} of {sum(questions)} questions are put with refit={stops}",
+        f"only {n} of {sum(questions)} questions are put with refit={stops} and budget={settings.budget}",
         f"type {more}, or descriptor.questions_per_fit=[{sum(questions)}]",
     )
+
+
+def check_initial(settings: RunSettings, descriptor: Any) -> None:
+    """Raises UserError where even an initial population without a failure is too small for the descriptor's first fit.
+
+    Args:
+        settings: of the run; where it begins from stored solutions their number is not known here.
+        descriptor: any.
+    """
+    fewest = abilities.of_descriptor(descriptor).fewest
+    if settings.source is None and settings.initial < fewest:
+        problem = f"initial={settings.initial} is too small: {type(descriptor).__name__} learns from {fewest} solutions or more"
+        raise UserError(problem, _larger_initial(settings, 2 * fewest))
+
+
+def too_few_at_start(settings: RunSettings, error: TooFewSolutions, reason: str) -> UserError:
+    """Returns the error of a first fit with what helps this run.
+
+    Args:
+        settings: of the run.
+        error: of the descriptor.
+        reason: why the first solution failed that did; empty: not known.
+    """
+    if settings.source is not None:
+        return UserError(error.problem, "begin from more solutions (from=...)")
+    failed = settings.initial - error.count
+    why = f"{failed} of the {settings.initial} initial solutions failed" if failed else ""
+    why += f", the first because: {shorten(reason, 200, placeholder=' ...')}" if failed and reason else ""
+    wanted = math.ceil(1.5 * error.needed * settings.initial / max(1, error.count))  # where as many fail; and half more
+    fix = _larger_initial(settings, wanted) + (f", or {error.instead}" if error.instead else "")
+    return UserError("; ".join(filter(None, (error.problem, why))), fix)
+
+
+def too_few_at_refit(settings: RunSettings, error: TooFewSolutions) -> UserError:
+    """Returns the error of a refit with what helps this run.
+
+    Args:
+        settings: of the run.
+        error: of the descriptor.
+    """
+    later = "type a larger budget= or a later refit=, so that more solutions that do not fail are found before it"
+    when = f"at a refit (refit={format_value(settings.refit)}, budget={settings.budget})"
+    return UserError(f"{error.problem} {when}", later + (f", or {error.instead}" if error.instead else ""))
+
+
+def _larger_initial(settings: RunSettings, initial: int) -> str:
+    budget = f" budget={10 * initial}" if settings.budget <= initial else ""
+    return f"type initial={initial}{budget}"
 
 
 @dataclass

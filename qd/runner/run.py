@@ -26,7 +26,7 @@ from qd.store.checkpoint import Checkpoint
 from qd.store.recorder import Recorder
 from qd.support import run_files
 from qd.support.error_notes import naming_component
-from qd.support.errors import UserError
+from qd.support.errors import TooFewSolutions, UserError
 from qd.support.signals import on_stop_signal
 from qd.types import Array, Domain, Spent, State
 
@@ -132,9 +132,16 @@ def _start(job: Job, recorder: Recorder) -> State:
     """Does generation 0 and saves it."""
     settings, search, console = job.settings, job.parts.search, job.console
     sample_key, key = keys.split(keys.new(settings.seed))
+    if unused := refits.unused_questions(settings, search.descriptor):
+        console.say("; ".join(unused))
+    refits.check_initial(settings, search.descriptor)
     source = solutions.load(settings.source, search.domain) if settings.source else None
     initial = source.solutions if source else _sample(search.domain, sample_key, settings.initial)
-    state, batch = start(search, key, initial)
+    try:
+        state, batch = start(search, key, initial)
+    except TooFewSolutions as error:
+        reasons = abilities.of_domain(search.domain).reasons
+        raise refits.too_few_at_start(settings, error, next(filter(None, reasons(initial)), "") if reasons else "") from error
     archive_file.columns(state.archive)  # fails now where they cannot be stored
     warnings = {"warnings": _warnings(job.parts)} if _warnings(job.parts) else {}
     recorder.event("started", state, seed=settings.seed, **warnings, **(source.compare(batch) if source else {}))
@@ -142,8 +149,6 @@ def _start(job: Job, recorder: Recorder) -> State:
         console.say(source.summary(batch))
     console.update(recorder.batch(state, batch) or recorder.row(state))
     recorder.save(state)
-    if unused := refits.unused_questions(settings, search.descriptor):
-        console.say("; ".join(unused))
     return state
 
 
@@ -169,6 +174,8 @@ def _search(job: Job, recorder: Recorder, state: State, watch: Watch, live_archi
                 recorder.save(state)
             except Spent as error:
                 stop.request(str(error))
+            except TooFewSolutions as error:
+                raise refits.too_few_at_refit(settings, error) from error
             live_map.draw(job, state)
             continue
         end = min(length.end(state.evaluations, recorder.is_checkpoint_due(settings.save_seconds)), settings.budget)

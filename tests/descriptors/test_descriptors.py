@@ -69,5 +69,5 @@ def test_pca_finds_the_wide_directions_and_fills_its_bounds() -> None:
 
 def test_pca_says_when_there_is_too_little_to_learn_from() -> None:
     line = np.outer(np.arange(10), np.ones(3)).astype(np.float32)
-    with pytest.raises(ValueError, match=r"vary in only 1 directions of x, too few for 2.*more seeds.*measures=1"):
+    with pytest.raises(ValueError, match=r"vary in only 1 directions of x, too few for 2.*more solutions.*measures=1"):
         PCA(reads=("x",)).init(keys.new(0), rows({"x": line}, 10), None)  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
 from qd.store import archive_file
-from tests.support.runs import Cut, QuietRun
+from qd.support.errors import TooFewSolutions, UserError
+from tests.support.runs import Cut, QuietRun, run_settings
 
 SMALL = ["domain.joints=3", "archive.dims=[8,8]", "domain_defaults.batch_size=20", "initial=20",
          "log_every=100", "save_every=300",
@@ -78,7 +79,7 @@ def test_a_learner_from_people_asks_all_its_questions_unless_told_otherwise():
         and "descriptor.questions_per_fit=[200]" in message
     )
     problem, _ = refits.unused_questions(replace(settings, refit=settings.budget // 2), learner) or ("", "")
-    assert problem.startswith("only 150 of 200")
+    assert problem.startswith("only 100 of 200")  # a refit at the end of the budget is none
 
 
 @pytest.mark.ci
@@ -88,6 +89,22 @@ def test_what_will_not_be_asked_is_said_when_a_run_begins(tmp_path):
     asks += ["descriptor.averaging_below=1"]  # no chains, which take long to compile
     run_refits(tmp_path / "run", *asks, console=quiet)
     assert any("only 8 of 16 questions are put" in line for line in quiet.said)
+
+
+def test_what_helps_a_learner_with_too_few_solutions_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"^initial=2 is too small: PCA learns from 3 solutions or more; type initial=6$"):
+        run_refits(tmp_path / "few", "initial=2")
+    assert not (tmp_path / "few/metrics.csv").exists() or not (tmp_path / "few/metrics.csv").read_text().strip()
+    settings = run_settings(initial=4, budget=12, refit=[0.2, 0.5])
+    problem = "1 solution is too few to learn from: 3 are needed"
+    error = TooFewSolutions(problem, 1, 3)
+    assert str(refits.too_few_at_start(settings, error, "it is prose")) == (
+        f"{problem}; 3 of the 4 initial solutions failed, the first because: it is prose; type initial=18 budget=180"
+    )
+    assert str(refits.too_few_at_refit(settings, error)) == (
+        f"{problem} at a refit (refit=[0.2,0.5], budget=12); type a larger budget= or a "
+        "later refit=, so that more solutions that do not fail are found before it"
+    )
 
 
 @pytest.mark.parametrize("refit", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])

@@ -50,7 +50,7 @@ class Bubblewrap:
             The outcome.
         """
 
-        if hidden := [folder for folder in job.folders if os.getuid() == 0 and not os.stat(folder).st_mode & 0o005 == 0o005]:
+        if hidden := [folder for folder in job.folders if os.getuid() == 0 and os.stat(folder).st_mode & 0o5 != 0o5]:
             words = f"{hidden[0]} cannot be read by the user without rights that programs run as"
             return ExecutionResult(None, f"{words}: type chmod o+rx {hidden[0]}")
 

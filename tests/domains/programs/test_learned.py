@@ -9,7 +9,7 @@ from domains.programs.sandbox.monty import Monty
 from qd.cli.main import main
 from qd.store import archive_file
 from qd.support.errors import UserError
-from tests.support.choices import SCRIPTED
+from tests.support.choices import OWN_PROGRAM, PROJECT, SCRIPTED
 
 SMALL = [
     *SCRIPTED,
@@ -37,6 +37,19 @@ def test_kinds_of_programs_are_learned(words, tmp_path):
     (run,) = (tmp_path / "runs/learned").iterdir()
     columns = archive_file.load(run).columns
     assert len(columns["id"]) >= 3 and len(np.unique(columns["measures"].round(4), axis=0)) >= 3
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_too_few_programs_to_learn_from(capsys):
+    words = ["domain=programs", *OWN_PROGRAM, "domain.problem.features=[]", "lm=toy", "sandbox=none", "descriptor=pca"]
+    assert main(["run", *words, "refit=[0.2,0.5]", "budget=12"]) == 1
+    shown = capsys.readouterr().err
+    assert "1 solution is too few to learn from: 3 are needed; 3 of the 4 initial solutions failed, the first because" in shown
+    assert "the reply is prose" in shown and "type initial=18 budget=180" in shown
+    assert main(["run", "domain=openevolve", f"domain.project={PROJECT}", *SCRIPTED, "descriptor=pca"]) == 1
+    captured = capsys.readouterr()
+    assert "initial=1 is too small: PCA learns from 3 solutions or more; type initial=6" in captured.err
+    assert "write" not in captured.out  # the model was not called
 
 
 def test_held_out_cases_may_have_another_sandbox():

@@ -40,7 +40,7 @@ class Programs:
     problem: Problem
     coder: Coder
     sandbox: Sandbox
-    axes: tuple[str, ...] = ("complexity", "length")
+    axes: tuple[str, ...] = ("complexity", "length")  # features that become measures: numbers of the code, or of the problem
     logarithmic: tuple[str, ...] = ()  # axes of which the logarithm to base 10 is taken
     views: Mapping[str, Callable[[Sequence[str]], np.ndarray]] = field(default_factory=dict, compare=False)
     final: Problem | None = None  # the same task on held-out cases: a finished run is judged by it

@@ -1,4 +1,4 @@
-"""What may be typed after ``qd run``, a line each: choices of each group, settings with their defaults.
+"""What may be typed after ``qd run``, a line each: choices of each group, settings with the values that a run would get.
 
 The comment beside each setting explains it: it is read from the source, so that no component is imported.
 """
@@ -34,6 +34,13 @@ class Setting(NamedTuple):
     meaning: str  # the comment beside it
 
 
+class Choices(NamedTuple):
+    """What words after ``qd run`` choose."""
+
+    names: dict[str, str | None]  # group -> choice; None: none
+    values: dict[str, Any]  # settings of the run, and a node for each component, as their files set them
+
+
 def explain(words: Sequence[str] = ()) -> str:
     """Returns the choices of each group and the settings of a run, then those of the components that the words choose.
 
@@ -43,12 +50,40 @@ def explain(words: Sequence[str] = ()) -> str:
     Returns:
         Lines of text.
     """
-    lines = ["GROUP=DEFAULT, and what else may be chosen:", *_groups(), "", "SETTING=DEFAULT of the run:", *_run_settings()]
+    names, values = read_choices(words)
+    lines = ["GROUP=DEFAULT, and what else may be chosen:", *_groups(names)]
+    lines += ["", "SETTING=DEFAULT of the run:", *_run_settings(values)]
     for group, _, choice in (word.partition("=") for word in words):
-        file = _file(group, choice)
-        if file is not None:
-            lines += ["", f"SETTING=DEFAULT of {group}={choice}:", *_component(group, file)]
+        if _file_of(group, choice) and isinstance(values.get(group), dict):
+            lines += ["", f"SETTING=DEFAULT of {group}={choice}:", *_node(group, values[group])]
     return "\n".join(lines)
+
+
+def read_choices(words: Sequence[str] = ()) -> Choices:
+    """Returns what words choose, and what the files of these choices set.
+
+    Hydra, which composes a run, takes longer than a help may. Later wins, as there: primary defaults, domain, recipe, words.
+
+    Args:
+        words: as typed, e.g. "domain=quant"; what is no GROUP=CHOICE is skipped.
+    """
+    primary = yaml.safe_load((conf() / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    names = {
+        key.removeprefix("optional "): value for entry in primary if isinstance(entry, dict) for key, value in entry.items()
+    }
+    typed = {group: choice for group, _, choice in (word.partition("=") for word in words) if _file_of(group, choice)}
+    overridden: dict[str, str] = {}
+    for group in reversed(names):  # a recipe may choose the domain, a domain the emitter, a descriptor the judge
+        names[group] = typed.get(group) or overridden.get(group, names[group])
+        for file in _files(group, names[group]):
+            for other, choice in _overrides(_content(file)):
+                overridden.setdefault(other, choice)
+    values: dict[str, Any] = {}
+    for group, choice in names.items():
+        for file in reversed(list(_files(group, choice))):
+            content = {key: value for key, value in _content(file).items() if key != "defaults"}
+            _merge(values, content if _is_global(file) else {group: content})
+    return Choices(names, values)
 
 
 def comments(source: str, class_name: str) -> list[Setting]:
@@ -73,22 +108,15 @@ def comments(source: str, class_name: str) -> list[Setting]:
     return settings
 
 
-def _groups() -> Iterator[str]:
-    defaults = _defaults()
+def _groups(defaults: Mapping[str, Any]) -> Iterator[str]:
     for group, choices in guess.options().items():
         default = defaults.get(group)
         others = ", ".join(choice for choice in choices if choice != default)
         yield from _paragraph(f"  {f'{group}={format_value(default)}':21} ", others)
 
 
-def _defaults() -> dict[str, Any]:
-    """Returns group -> its default choice in conf/config.yaml; None where it has none."""
-    config = yaml.safe_load((conf() / "config.yaml").read_text(encoding="utf-8"))
-    pairs = (pair for entry in config["defaults"] if isinstance(entry, dict) for pair in entry.items())
-    return {group.removeprefix("optional "): choice for group, choice in pairs}
-
-
-def _run_settings() -> Iterator[str]:
+def _run_settings(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a line for each setting, with the value of the chosen files where they set it."""
     source = Path(run_settings.__file__).read_text(encoding="utf-8")
     meanings = {name: {each.name: each.meaning for each in comments(source, name)} for name in _classes()}
     groups = {*guess.options(), *run_settings.COMPONENTS, *run_settings.EARLIER}
@@ -98,32 +126,22 @@ def _run_settings() -> Iterator[str]:
         if field.name in _TABLES:
             table = _TABLES[field.name]
             for each in fields(table):
-                yield from _line(f"{field.name}.{each.name}", _default(each), meanings[table.__name__][each.name])
+                default = _default(each, values.get(field.name) or {})
+                yield from _line(f"{field.name}.{each.name}", default, meanings[table.__name__][each.name])
             continue
         meaning = meanings["Settings"].get(field.name) or meanings["RunSettings"].get(field.name, "")
-        yield from _line("from" if field.name == "source" else field.name, _default(field), meaning)
+        yield from _line("from" if field.name == "source" else field.name, _default(field, values), meaning)
 
 
 def _classes() -> tuple[str, ...]:
     return ("Settings", "RunSettings", *(table.__name__ for table in _TABLES.values()))
 
 
-def _default(field: Field) -> str:
+def _default(field: Field, values: Mapping[str, Any]) -> str:
+    if field.name in values:
+        return _yaml(values[field.name])
     value = field.default if field.default_factory is REQUIRED else field.default_factory()
     return "" if value is REQUIRED or value == MISSING else format_value(value)
-
-
-def _file(group: str, choice: str) -> Path | None:
-    files = (folder / group / f"{choice}.yaml" for folder in (conf(), Path("conf")))
-    return next((file for file in files if choice and file.is_file()), None)
-
-
-def _component(group: str, file: Path) -> Iterator[str]:
-    text = file.read_text(encoding="utf-8")
-    content = yaml.safe_load(text) or {}
-    is_global = text.lstrip().startswith("# @package _global_")
-    node = content.get(group) if is_global else content
-    yield from _node(group, node if isinstance(node, dict) else {})
 
 
 def _node(key: str, node: Mapping[str, Any]) -> Iterator[str]:
@@ -165,3 +183,43 @@ def _line(key: str, default: str, meaning: str) -> Iterator[str]:
 
 def _paragraph(start: str, text: str) -> Iterator[str]:
     yield from textwrap.wrap(start + text, _WIDTH, subsequent_indent=" " * min(len(start), _KEY + 3), break_on_hyphens=False)
+
+
+def _file_of(group: str, choice: str | None) -> Path | None:
+    """Returns the yaml of a choice, of ours or of the user's own conf; None where there is none."""
+    files = (folder / group / f"{choice}.yaml" for folder in (conf(), Path("conf")))
+    return next((file for file in files if group and choice and file.is_file()), None)
+
+
+def _files(group: str, choice: str | None) -> Iterator[Path]:
+    """Yields the file of a choice, then those that it begins with."""
+    file = _file_of(group, choice)
+    if file is not None:
+        yield file
+        for entry in _content(file).get("defaults") or ():
+            if isinstance(entry, str) and entry != "_self_":
+                yield from _files(group, entry)
+
+
+def _overrides(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields (group, choice) of what a file chooses in other groups: "override /emitter: code_mix"."""
+    for entry in content.get("defaults") or ():
+        for key, choice in entry.items() if isinstance(entry, dict) else ():
+            yield key.removeprefix("override ").lstrip("/").partition("@")[0], choice
+
+
+def _content(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+
+
+def _is_global(file: Path) -> bool:
+    return file.read_text(encoding="utf-8").lstrip().startswith("# @package _global_")
+
+
+def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict):
+            values[key] = dict(values[key]) if isinstance(values.get(key), dict) else {}
+            _merge(values[key], value)
+        else:
+            values[key] = value

@@ -82,7 +82,9 @@ class RunSettings:
 
     name: str  # of the folder
     seed: int = 0  # the whole number that all randomness of the run follows from
-    budget: int = 50_000  # evaluations, at which the run ends
+    budget: int = (
+        50_000  # evaluations, those of generation 0 and failed ones too; the run ends with the generation that gets there
+    )
     initial: int = 100  # size of the initial population, sampled by the domain: generation 0
     source: str | None = None  # typed as from=...: a run or a file; generation 0 is its solutions instead of samples
     stop: str | None = None  # plateau: end before the budget where neither coverage nor QD score rises any more

@@ -286,7 +286,7 @@ def _reseed():
 
 
 def _run(job):
-    names = {"__name__": "program"}
+    names: dict = {"__name__": "program"}
     exec(compile(job["source"], "program.py", "exec"), names)
     names.update(job["inputs"], describe=functools.partial(_describe, job=job))
     names.pop("result", None)

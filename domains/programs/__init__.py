@@ -18,7 +18,7 @@ import numpy as np
 from domains.programs import measures
 from domains.programs.code import fault_of
 from domains.programs.coder import Coder
-from domains.programs.journal import ProgramJournal, Record, code_in
+from domains.programs.journal import FILE, INITIAL, ProgramJournal, Record, code_in
 from domains.programs.page import page
 from domains.programs.problem import Problem, Score
 from domains.programs.sandbox.choice import sandbox_of
@@ -118,7 +118,7 @@ class Programs:
             sandbox.check()
         first = list(self.problem.initial)[:n]
         for source in first:
-            self.journal.note_origin(source, "initial")
+            self.journal.note_origin(source, INITIAL)
         records = self._run(first)
         if first and all(math.isnan(record.objective) for record in records):
             other = ", or type sandbox=bubblewrap: monty has few modules" if isinstance(self.sandbox, Monty) else ""
@@ -148,6 +148,18 @@ class Programs:
         """Returns why programs failed, [B]; empty where they did not, or were not evaluated."""
         records = [self.journal.find(str(source)) for source in solutions]
         return [record.words if record and math.isnan(record.objective) else "" for record in records]
+
+    def advice(self) -> str:
+        """Returns what to do where the language model wrote programs and none of them ran; empty where some did."""
+        written = self.journal.written()
+        code = [source for source in written if not fault_of(source)]
+        if any(record and math.isfinite(record.objective) for record in map(self.journal.find, code)) or not written:
+            return ""
+        if code:
+            what = f"none of the language model's {len(code)} different programs ran to a score: {FILE} says why"
+            return f"{what}; type another model (lm=, lm.model=), or say more in the task"
+        what = f"no reply of the language model gave a program ({len(written)} different replies, in {FILE})"
+        return f"{what}; type another model (lm=, lm.model=), or prompts of your own (domain.coder.prompts=FOLDER)"
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Returns a page of each program: its code, what it changed of its parent, its output and its feedback."""

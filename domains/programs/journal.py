@@ -14,6 +14,7 @@ from qd.support import growing, run_files
 
 FILE = run_files.PROGRAMS
 _CODE = (".py", ".sh", ".r", ".rs", ".cpp", ".c", ".h", ".js", ".ts", ".jl", ".yaml", ".yml")
+INITIAL = "initial"  # the operator of the first programs
 _OUTPUT = 2_000  # characters of a program's output
 
 
@@ -31,7 +32,7 @@ class Record(NamedTuple):
 class Origin(NamedTuple):
     """Where a program comes from."""
 
-    by: str  # the operator; "initial"
+    by: str  # the operator, or INITIAL
     parents: tuple[str, ...]  # names
 
 
@@ -64,6 +65,10 @@ class ProgramJournal:
     def origin(self, source: str) -> Origin | None:
         """Returns where a program comes from, if that is known."""
         return self._origins.get(name_of(source))
+
+    def written(self) -> list[str]:
+        """Returns the sources that an operator made, those without usable code included; none of them is a first program."""
+        return [self.sources[name] for name, origin in self._origins.items() if origin.by != INITIAL]
 
     def note_origin(self, source: str, by: str, parents: Sequence[str] = ()) -> None:
         """Notes where a program comes from, the first time.

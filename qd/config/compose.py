@@ -56,6 +56,7 @@ class Components(NamedTuple):
     run: Callable  # the driver: qd.search.run, or another of its signature
     services: tuple[Any, ...] = ()  # shared components with report(): calls and cost, a row for each role
     metrics: Mapping[str, Callable] = MappingProxyType({})  # more columns of metrics.csv
+    warnings: tuple[str, ...] = ()  # what the reader of a run must know, e.g. that a toy answered in place of a language model
 
 
 def load(overrides: list[str]) -> RunSettings:
@@ -181,7 +182,8 @@ def assemble(settings: RunSettings, run: Path | None = None) -> Components:
             raise unknown("setting", f"driver.{key}", ["driver.name", "driver.order"])
     driver = choose(search, settings.driver.get("name"), settings.driver.get("order"))
     metrics = own_metrics.functions(settings.metrics, shared)
-    return Components(search, shared.get("referee"), driver, tuple(services.values()), metrics)
+    warnings = tuple(filter(None, dict.fromkeys(abilities.of_service(service).warning for service in shared.values())))
+    return Components(search, shared.get("referee"), driver, tuple(services.values()), metrics, warnings)
 
 
 def folder(settings: RunSettings, overrides: list[str]) -> Path:

@@ -23,14 +23,21 @@ class Estimate(NamedTuple):
     money: float  # in the currency of the prices
 
     def __str__(self) -> str:
-        hours, minutes = divmod(round(self.seconds / 60), 60)
-        time = f"about {hours} h {minutes:02} min at {self.rate:,.3g} evaluations a second"
+        time = f"about {_in_words(self.seconds)} at {self.rate:,.3g} evaluations a second"
         parts = [f"{self.evaluations:,} evaluations remain: {time}"]
         if self.calls:
             parts.append(f"{self.calls:,.0f} calls, {self.tokens:,.0f} tokens")
         if self.money:
-            parts.append(f"{self.money:,.2f} in the currency of the prices")
+            money = f"{self.money:,.2f}" if self.money >= 1 else f"{self.money:.2g}"
+            parts.append(f"{money} in the currency of the prices")
         return ", ".join(parts)
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 @dataclass
@@ -81,17 +88,21 @@ class Consent:
         estimate = _scaled(used, (busy - busy_before) / self.at_once, evaluations - before, remaining)
         if estimate.seconds <= _LONG and not estimate.money:
             return
-        say(str(estimate))
+        if self.yes or self.ask or has_terminal():  # else the refusal below says it
+            say(str(estimate))
         if not self.yes and not (self.ask or by_terminal)("go on?"):
             save()
             raise UserError(f"stopped with a checkpoint: {estimate}", "add yes=true to the command, and it goes on from there")
 
 
+def has_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def by_terminal(question: str) -> bool:
     """Asks a person; False where none sits there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    return has_terminal() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def of_pace(evaluations: int, seconds: float, remaining: int) -> Estimate:

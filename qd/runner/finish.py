@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qd import held_out
+from qd import abilities, held_out
 from qd.runner.job import Job
 from qd.store import archive_file, films, folder, identity, renderings
 from qd.store.recorder import Recorder, Row
@@ -32,6 +32,9 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
     recorder.write_sums()
     folder.finish(job.path, result)
     _say_failures(job, recorder)
+    advice = abilities.of_domain(domain).advice
+    if words := advice() if advice else "":
+        job.console.say(words)
     return result
 
 

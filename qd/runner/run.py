@@ -60,7 +60,7 @@ def run(
     """
     job = Job(settings, parts, path, console, stop or Stop(), consent)
     checks.objective_range(parts.search.domain)  # also of a run that goes on, which is not rehearsed
-    for warning in _warnings(parts):
+    for warning in parts.warnings:
         console.say(warning)
     config = to_config(settings)
     with folder.lock(path):
@@ -80,15 +80,9 @@ def run(
             finally:
                 report_usage(parts.services, console.say)
     console.close(result)
-    for warning in _warnings(parts):
+    for warning in parts.warnings:
         console.say(warning)
     return result
-
-
-def _warnings(parts: Components) -> list[str]:
-    """What the reader of a run must know of shared components, e.g. that a toy in place of a language model answered."""
-    lines = (abilities.of_service(service).warning for service in parts.services)
-    return [line for line in dict.fromkeys(lines) if line]
 
 
 def _work(job: Job, saved: Checkpoint | None) -> dict[str, Any]:
@@ -143,7 +137,7 @@ def _start(job: Job, recorder: Recorder) -> State:
         reasons = abilities.of_domain(search.domain).reasons
         raise refits.too_few_at_start(settings, error, next(filter(None, reasons(initial)), "") if reasons else "") from error
     archive_file.columns(state.archive)  # fails now where they cannot be stored
-    warnings = {"warnings": _warnings(job.parts)} if _warnings(job.parts) else {}
+    warnings = {"warnings": list(job.parts.warnings)} if job.parts.warnings else {}
     recorder.event("started", state, seed=settings.seed, **warnings, **(source.compare(batch) if source else {}))
     if source:
         console.say(source.summary(batch))

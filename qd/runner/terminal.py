@@ -10,7 +10,7 @@ from qd.config.settings import RunSettings
 from qd.programs import remember
 from qd.runner import ending
 from qd.runner.display import waiting
-from qd.runner.display.console import Console
+from qd.runner.display.console import Console, look_line
 from qd.runner.outcomes import exit_status
 from qd.runner.run import run
 from qd.store import solutions
@@ -44,8 +44,11 @@ def job(
         console.stop()
     draw, drawn = (draw, run_files.FIGURES) if settings.map_picture is not False else (ending.write_page, run_files.REPORT)
     is_new = result["status"] == "finished" or (result["status"] == "skipped" and not (path / drawn).exists())
-    if is_new and (files := draw(path)):
-        console.say(f"drawn: {', '.join(map(str, files))}")
+    files = draw(path) if is_new else []
+    if pictures := [str(file) for file in files if file.name != run_files.REPORT]:
+        console.say(f"drawn: {', '.join(pictures)}")
+    if result["status"] in ("finished", "skipped"):
+        console.say(look_line(path))
     return result
 
 

@@ -55,9 +55,30 @@ def test_a_paid_run_is_asked_about_after_its_first_calls():
     service.calls = 10
     lines, _ = looked(consent, 100, 2.0, [service])
     assert lines == [
-        "900 evaluations remain: about 0 h 00 min at 50 evaluations a second, 90 calls, 9,000 tokens, "
+        "900 evaluations remain: about 18 s at 50 evaluations a second, 90 calls, 9,000 tokens, "
         "45.00 in the currency of the prices"
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "money", "words"),
+    [
+        (3.6, 0.00213, "4 s at 1 evaluations a second, 0.0021 in"),
+        (600, 0, "10 min at"),
+        (7260, 20.5, "2 h 01 min at 1 evaluations a second, 20.50 in"),
+    ],
+)
+def test_small_numbers_are_read_as_they_are(seconds, money, words):
+    assert words in str(estimate.Estimate(1, seconds, 1.0, 0, 0, money))
+
+
+def test_a_refusal_without_a_terminal_says_the_estimate_once(monkeypatch):
+    monkeypatch.setattr(estimate, "has_terminal", lambda: False)
+    consent, lines = Consent(100_000, yes=False), []
+    consent.begin(0, 0.0, ())
+    with pytest.raises(ValueError, match="99,900 evaluations remain"):
+        consent.check(100, 20.0, (), lambda: None, lines.append)
+    assert lines == []
 
 
 def test_a_run_that_nobody_can_be_asked_about_stops_and_goes_on_with_yes(own_folder, monkeypatch, capsys):

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 from qd import abilities
 from qd.metrics import number, scores
-from qd.report.page import cost
 from qd.report.table import align
+from qd.support import run_files
 from qd.support.spelling import unknown
 
 _MODES = ("auto", "live", "plain", "off")
@@ -121,8 +121,6 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     wall = max(result["wall_s"], 1e-9)
     there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
     goes_on = result["status"] in ("stopped", "spent")
-    look = f"qd {'plot' if cost.is_light(run) else 'report'} {shlex.quote(str(run))}"
-    onward = "type the same command to go on" if goes_on else look
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),
@@ -130,8 +128,18 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
         *_outside_lines(row),
         *_referee_lines(row),
         f"{run}: {', '.join(there)}",
-        f"next: {onward}",
+        *(["next: type the same command to go on"] if goes_on else []),
     ]
+
+
+def look_line(run: Path) -> str:
+    """Returns what to do with a run that has ended and whose pictures are drawn: open its page, where it is written.
+
+    Args:
+        run: its folder.
+    """
+    page = run / run_files.REPORT
+    return f"next: open {page}" if page.exists() else f"next: qd report {shlex.quote(str(run))}"
 
 
 def clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -166,3 +167,7 @@ def test_a_run_of_which_most_programs_fail_says_why(capsys):
     assert main(["run", "domain=minimise", *words]) == 0
     said = capsys.readouterr().out
     assert "of 8 evaluations failed, the first because: the reply is prose: it has no block of code; events.jsonl has" in said
+    assert re.search(
+        r"no reply of the language model gave a program \(\d different replies, in programs.jsonl\); type another", said
+    )
+    assert said.count(Plain().warning) == 2 and said.rstrip().endswith("report.html") and said.count("report.html") == 1

@@ -250,10 +250,9 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
             f"{error.full_key} needs {lacks}, which domain={domain} does not set; "
             f"type {error.full_key}=..., or set {lacks} in conf/domain/{domain}.yaml"
         ) from error
-    if unset:
-        cost = " (the cost of a million tokens)" if any(".price." in key for key in unset) else ""
-        others = {1: " is", 2: f" and {unset[-1]} are"}.get(len(unset), f" and {len(unset) - 1} others are")
-        raise UserError(f"{unset[0]}{others} not set", f"type {'=... '.join(unset)}=...{cost}")
+    lacking = declared.not_set("domain", config["domain"])
+    if unset or lacking:
+        raise _unset(dict.fromkeys(unset, "...") | lacking)
     for name in ("domain_defaults", *EARLIER):
         del config[name]
     for before, now in earlier_settings(config).items():  # of a user's yaml: typed ones have been renamed
@@ -262,6 +261,16 @@ def resolve(cfg: Any, choices: dict[str, Any]) -> RunSettings:
     settings = from_config(config)
     _check_settings(settings)
     return settings
+
+
+def _unset(values: dict[str, str]) -> UserError:
+    """Returns the error about settings that must be typed: key -> what stands for its value."""
+    keys = sorted(values)
+    cost = " (the cost of a million tokens)" if any(".price." in key for key in keys) else ""
+    shown = keys if len(keys) <= 3 else [keys[0], f"{len(keys) - 1} others"]
+    which = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    are = "is" if len(keys) == 1 else "are"
+    return UserError(f"{which} {are} not set", f"type {' '.join(f'{key}={values[key]}' for key in keys)}{cost}")
 
 
 def _check_package(cfg: Any, choices: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ class Argument(NamedTuple):
 
     annotation: Any  # of plain kinds, e.g. int | None; None where it is another one
     default: Any  # of plain kinds, else None
+    required: bool = False  # it has no default
 
 
 def check(components: Mapping[str, Any], overrides: Sequence[str]) -> None:
@@ -54,6 +55,28 @@ def check(components: Mapping[str, Any], overrides: Sequence[str]) -> None:
             argument, is_there, node = (found or {}).get(name), name in node, node.get(name)
             if argument and is_there and depth == len(path) - 1:
                 _check_kind(prefix + name, node, argument)
+
+
+def not_set(key: str, node: Any) -> dict[str, str]:
+    """Returns what a component and the components in it need and do not have.
+
+    Args:
+        key: of the component, e.g. "domain".
+        node: its plain node; "???" stands for a setting that must be typed.
+
+    Returns:
+        Key -> what to type there: FILE, FOLDER or "...".
+    """
+    if not isinstance(node, Mapping) or node.get("_partial_"):
+        return {}
+    found = arguments(str(node.get("_target_", ""))) or {}
+    lacking = [name for name, argument in found.items() if argument.required and name not in node]
+    lacking += [name for name, value in node.items() if value == "???"]
+    types = {name: found[name].annotation if name in found else None for name in lacking}
+    kinds: dict[Any, str] = {is_there: kind.removeprefix("Existing").upper() for kind, is_there in _PATHS.items()}
+    return {f"{key}.{name}": kinds.get(types[name], "...") for name in lacking} | {
+        inner: word for name, value in node.items() for inner, word in not_set(f"{key}.{name}", value).items()
+    }
 
 
 def _check_kind(key: str, value: Any, argument: Argument) -> None:
@@ -122,7 +145,7 @@ def _fields(node: ast.ClassDef, module: str) -> dict[str, Argument] | None:
         fields |= inherited
     for line in node.body if decorated else ():  # annotations of a plain class are no fields
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and _is_argument(line):
-            fields[line.target.id] = Argument(_annotation(line.annotation), _default(line.value))
+            fields[line.target.id] = Argument(_annotation(line.annotation), _default(line.value), line.value is None)
     return fields
 
 
@@ -137,7 +160,7 @@ def _arguments(node: ast.FunctionDef) -> dict[str, Argument] | None:
     placed = [*node.args.posonlyargs, *node.args.args]
     defaults = [None] * (len(placed) - len(node.args.defaults)) + node.args.defaults + node.args.kw_defaults
     every = zip([*placed, *node.args.kwonlyargs], defaults, strict=True)
-    return {each.arg: Argument(_annotation(each.annotation), _default(default)) for each, default in every}
+    return {each.arg: Argument(_annotation(each.annotation), _default(value), value is None) for each, value in every}
 
 
 def _annotation(node: ast.expr | None) -> Any:

@@ -27,8 +27,8 @@ def test_annotations_and_defaults_are_read_from_the_source(tmp_path, monkeypatch
     Path("kinds_of_mine.py").write_text(SOURCE)
     found = declared.arguments("kinds_of_mine.Mine")
     assert found == {
-        "count": (int, None), "width": (float, 0.5), "name": (str | None, None), "sizes": (tuple, (1, 2)),
-        "inner": (None, None), "late": (int, None),
+        "count": (int, None, True), "width": (float, 0.5, False), "name": (str | None, None, False),
+        "sizes": (tuple, (1, 2), False), "inner": (None, None, False), "late": (int, None, False),
     }  # fmt: skip
 
 

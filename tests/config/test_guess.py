@@ -1,5 +1,6 @@
 """Words that are no KEY=VALUE are refused with the command that was meant, in no time, and nothing is run."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -109,12 +110,30 @@ def test_an_endpoint_without_prices_names_all_that_is_to_be_typed():
         compose.load(["lm=openai"])
 
 
+def test_an_own_program_names_all_that_is_to_be_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first.py").touch()
+    three = "domain.problem.evaluator=FILE domain.problem.program=FILE domain.problem.task=..."
+    own, command = "domain.problem.evaluator", "domain.problem._target_=domains.programs.problems.own.Command"
+    for words, message in {
+        (): f"{own}, domain.problem.program and domain.problem.task are not set; type {three}",
+        ("domain.problem.program=first.py", "domain.problem.task=a"): f"{own} is not set; type {own}=FILE",
+        (command, "domain.problem.program=first.py"): "domain.problem.command and domain.problem.task are not set; type ",
+    }.items():
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            compose.load(["domain=programs", *words])
+    with pytest.raises(ValueError, match=r"^domain.project is not set; type domain.project=FOLDER$"):
+        compose.load(["domain=openevolve"])
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["arm"],
         ["archive.dims=50"],
         ["lm=openai"],
+        ["domain=programs"],
+        ["domain=programs", "domain.problem.program=first.py", "domain.problem.task=many"],
         ["--seed", "3"],
         ["emitter.batch_size=1.5"],
         ["archive.dims=[50]"],

@@ -53,33 +53,47 @@ def extract(reply: str | None, entry: str = "", language: str = "python") -> str
     return fault("the reply is prose: it has no block of code", reply)
 
 
-def apply_edits(source: str, reply: str | None) -> str:
+def apply_edits(source: str, reply: str | None, language: str = "python") -> str:
     """Applies the search-and-replace blocks of a reply, each exactly once, or not at all.
+
+    A reply without edits that has a block of code is taken as a rewrite: small models are asked for edits and write the
+    whole program.
 
     Args:
         source: the parent.
         reply: of the model, with blocks of SEARCH and REPLACE marks.
+        language: of the program.
 
     Returns:
-        The new source; or one that says why a block could not be applied.
+        The new source, in the frame of the parent's markers; or one that says why a block could not be applied.
     """
     if not reply or not reply.strip():
         return fault("the model returned nothing")
-    edits = _EDIT.findall(reply)
-    if not edits:
-        marks = [mark for mark in ("<<<<<<< SEARCH", "=======", ">" * 7 + " REPLACE") if mark in reply]
-        return fault(f"its edit has wrong markers: of the three it has {marks}" if marks else "the reply has no edit", reply)
-    changed = source
+    marks = [mark for mark in ("<<<<<<< SEARCH", "=======", ">" * 7 + " REPLACE") if mark in reply]
+    if edits := _EDIT.findall(reply):
+        changed = _edited(source, edits, reply)
+    elif marks and marks != ["======="]:  # which also underlines titles in comments
+        return fault(f"its edit has wrong markers: of the three it has {marks}", reply)
+    else:
+        changed = extract(reply, language=language)
+        if fault_of(changed):
+            return fault("the reply has no edit and no program", reply)
+    child = into_frame(source, changed)
+    return fault("its edits change nothing", reply) if child.rstrip() == source.rstrip() else child
+
+
+def _edited(source: str, edits: list[tuple[str, str]], reply: str) -> str:
+    """Applies (old, new) texts one after the other."""
     for number, (old, new) in enumerate(edits, 1):
-        count = changed.count(old) if old.strip() else 0
+        count = source.count(old) if old.strip() else 0
         if count != 1:
             first = old.strip().splitlines()[0] if old.strip() else ""
             what = f"is {count} times in the program" if count else "is not in the program"
             return fault(
                 f"edit {number}: its search text {what}: {first[:80]!r}" if first else f"edit {number} is empty", reply
             )
-        changed = changed.replace(old, new, 1)
-    return fault("its edits change nothing", reply) if changed == source else changed
+        source = source.replace(old, new, 1)
+    return source
 
 
 class Frame(NamedTuple):

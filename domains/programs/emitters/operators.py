@@ -140,7 +140,7 @@ class RewriteCode(_Whole):
 
 @dataclass(frozen=True)
 class Diff:
-    """One elite is changed by search-and-replace blocks, applied exactly or not at all."""
+    """One elite is changed by search-and-replace blocks, applied exactly or not at all; a whole program is a rewrite."""
 
     name: str = "diff"
 
@@ -154,7 +154,7 @@ class Diff:
 
     def child(self, context: Context, parents: Sequence[Parent], reply: str | None) -> str:
         """Returns the source that a reply stands for; arguments as in ``Operator``."""
-        return into_frame(parents[0].source, apply_edits(parents[0].source, reply))
+        return apply_edits(parents[0].source, reply, context.problem.language)
 
 
 @dataclass(frozen=True)

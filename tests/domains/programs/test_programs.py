@@ -96,9 +96,16 @@ def test_edits_are_applied_exactly_or_not_at_all():
         edit("a = 1", "a = 1"): "change nothing",
         "<<<<<<< SEARCH\na = 1\n>>>>>>> REPLACE": "wrong markers: of the three it has ['<<<<<<< SEARCH', '>>>>>>> REPLACE']",
         "Change a to 2.": "no edit",
+        f"```python\n{source}```": "change nothing",
     }.items():
         assert reason in fault_of(apply_edits(source, reply))
     assert "is 2 times" in fault_of(apply_edits("x\nx\n", edit("x", "y")))
+    assert apply_edits(source, "Better:\n```python\n# Title\n# =======\na = 7\n```") == "# Title\n# =======\na = 7\n"
+
+
+def test_a_whole_program_in_place_of_edits_stays_in_its_frame():
+    child = FRAMED.replace("return 1", "return 2").replace("return f()", "return 1e9")
+    assert apply_edits(FRAMED, f"```python\n{child}```") == FRAMED.replace("return 1", "return 2")
 
 
 FRAMED = "import math\n# EVOLVE-BLOCK-START\ndef f():\n    return 1\n# EVOLVE-BLOCK-END\ndef judge():\n    return f()\n"

@@ -40,7 +40,7 @@ from qd.support.errors import UserError
 
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
-EDITS, WHOLE = 400, {"circle_packing": 1400}  # tokens of a local model's reply, which edits or is a whole program
+EDITS, WHOLE = 600, {"circle_packing": 1400}  # tokens of a local model's reply, which edits or is a whole program
 SLOTS = 16  # calls that a local model answers at the same time
 METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip

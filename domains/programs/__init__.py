@@ -51,10 +51,7 @@ class Programs:
     pure: bool = False
 
     def __post_init__(self) -> None:
-        valid = (*measures.NAMES, *self.problem.features)
-        for name in (*self.axes, *self.logarithmic):
-            if name not in valid:
-                raise UserError(f"domain.axes has {name!r}, which is no feature", f"type some of {', '.join(valid)}")
+        check_axes((*self.axes, *self.logarithmic), self.problem.features)
         if self._final_sandbox and self.final is None:
             raise UserError("domain.final_sandbox is for held-out cases, of which this domain has none", "leave it out")
         if not isinstance(self.parallel, int) or self.parallel < 0:
@@ -205,6 +202,22 @@ class Programs:
             features[name] = np.array([[row.features.get(name, np.nan)] for row in rows], np.float32)
         columns = [np.log10(np.maximum(features[a], 1e-9)) if a in self.logarithmic else features[a] for a in self.axes]
         return features | {"traits": np.concatenate(columns, axis=1).astype(np.float32)}
+
+
+def check_axes(names: Sequence[str], features: Sequence[str]) -> None:
+    """Checks names of axes.
+
+    Args:
+        names: of the axes.
+        features: of the problem; those that every program has may be named too.
+
+    Raises:
+        UserError: a name is no feature.
+    """
+    valid = (*measures.NAMES, *features)
+    for name in names:
+        if name not in valid:
+            raise UserError(f"domain.axes has {name!r}, which is no feature", f"type some of {', '.join(valid)}")
 
 
 def run(problem: Problem, sandbox: Sandbox, source: str) -> Record:

@@ -1,5 +1,6 @@
-"""What a component refuses before it and JAX are imported: ``check(settings)`` in a file preconditions.py beside its module.
+"""What a component refuses before it is built and JAX is imported: ``check(settings)`` in a file preconditions.py.
 
+It lies in the package that the component is named in, or beside its module.
 The file imports nothing that is slow. Only files of this distribution are asked.
 """
 
@@ -24,7 +25,9 @@ def check(components: Mapping[str, Any]) -> None:
     """
     for node in components.values():
         target = str(node.get("_target_", "")) if isinstance(node, Mapping) else ""
-        package = ".".join(target.split(".")[:-2])
-        file = source_file(f"{package}.preconditions") if "." in package else None
-        if file is not None and _OURS in file.resolve().parents:
-            import_module(f"{package}.preconditions").check(node)
+        module = target.rpartition(".")[0]
+        for package in (module, module.rpartition(".")[0]):
+            file = source_file(f"{package}.preconditions") if "." in package else None
+            if file is not None and _OURS in file.resolve().parents:
+                import_module(f"{package}.preconditions").check(node)
+                break

@@ -133,6 +133,7 @@ def test_an_own_program_names_all_that_is_to_be_typed(tmp_path, monkeypatch):
         ["archive.dims=50"],
         ["lm=openai"],
         ["domain=programs"],
+        ["domain=bin_packing", "domain.axes=[speed]"],
         ["domain=programs", "domain.problem.program=first.py", "domain.problem.task=many"],
         ["--seed", "3"],
         ["emitter.batch_size=1.5"],

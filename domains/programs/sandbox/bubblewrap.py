@@ -121,8 +121,8 @@ def _parents(paths: Iterable[str]) -> list[str]:
 
 @cache
 def _problem(python: str) -> str:
-    """Returns why it does not work on this machine; empty where it does: one program is run."""
+    """Returns why it does not work on this machine; empty where it does: one command is run."""
     if not shutil.which("bwrap"):
         return "the sandbox needs the program bwrap, of the package bubblewrap, which is not installed"
-    outcome = Bubblewrap(python=python).run(Execution("", "result = 6 * 7"))
+    outcome = Bubblewrap(python=python).run(Execution(command=("echo", "42")))
     return "" if outcome.value == 42 else f"bubblewrap cannot start a program on this machine: {outcome.fault}"

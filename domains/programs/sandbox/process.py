@@ -19,7 +19,7 @@ _PACKAGES = (
     "numpy",
     "numpy.random",
     "concurrent.futures.thread",
-)  # that every worker imports; the last is imported late by Python
+)  # that every worker of Python programs imports; the last is imported late by Python
 
 
 def run_job(
@@ -42,7 +42,8 @@ def run_job(
         The outcome.
     """
     limits = replace(limits, seconds=job.wall, wall=job.wall) if job.wall else limits
-    setup = Setup(sandbox, tuple(job.folders), tuple(dict.fromkeys((*_PACKAGES, *_imports(job.harness), *job.packages))))
+    packages = () if job.command else tuple(dict.fromkeys((*_PACKAGES, *_imports(job.harness), *job.packages)))
+    setup = Setup(sandbox, tuple(job.folders), packages)
     number, runner = worker.borrow(
         setup, lambda number: Worker(command_of, {**settings, "packages": setup.packages, "user": _NOBODY - number})
     )

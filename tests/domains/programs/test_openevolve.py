@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from qd.config.compose import assemble, load
 from qd.report.figures import record
 from qd.store import archive_file, checkpoints_of_openevolve
 from qd.support.errors import UserError
-from tests.support.choices import PROJECT, SCRIPTED
+from tests.support.choices import OWN_PROGRAM, PROJECT, SCRIPTED
 
 
 def test_a_project_is_read_as_its_config_says(capsys):
@@ -171,3 +172,20 @@ def test_a_run_of_which_most_programs_fail_says_why(capsys):
         r"no reply of the language model gave a program \(\d different replies, in programs.jsonl\); type another", said
     )
     assert said.count(Plain().warning) == 2 and said.rstrip().endswith("report.html") and said.count("report.html") == 1
+
+
+@pytest.mark.ci
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize(
+    ("words", "evaluations"),
+    [
+        (["domain=openevolve", f"domain.project={PROJECT}", "budget=12"], 1 + 3 * 4),
+        (["domain=bin_packing", "budget=9"], 4 + 2 * 4),
+        (["domain=programs", *OWN_PROGRAM, "budget=8"], 4 + 4),
+    ],
+)
+def test_a_budget_counts_first_programs_and_cuts_no_generation(words, evaluations):
+    assert main(["run", *words, *SCRIPTED, "name=counted", "console=off"]) == 0
+    (result,) = Path("runs/counted").glob("*/result.json")
+    assert json.loads(result.read_text())["evaluations"] == evaluations
+    assert sum('"objective"' in line for line in (result.parent / "programs.jsonl").read_text().splitlines()) <= evaluations

@@ -15,6 +15,7 @@ import pytest
 from feedback.lm.client import LM
 from feedback.lm.local.server import Local, stop
 from feedback.lm.local.weights import home
+from qd.config.compose import assemble, load
 
 HERE = home()  # the user's; tests themselves have another
 HOUSE = Path(__file__).resolve().parents[2]
@@ -138,6 +139,11 @@ def test_an_engine_that_cannot_load_says_why(weights, tmp_path):
     broken.write_bytes(b"GGUF broken")
     with pytest.raises(ValueError, match="failed to load model"):
         Local(str(broken)).start()
+
+
+@pytest.mark.parametrize(("words", "calls"), [([], 1), (["lm.server.slots=7"], 7), (["lm.limits.concurrency=3"], 3)])
+def test_as_many_calls_at_a_time_as_it_has_slots(words, calls):
+    assert assemble(load(["domain=bin_packing", "lm=local_small", *words])).services[0].limits.concurrency == calls
 
 
 def test_another_file_is_another_model(weights, tmp_path):

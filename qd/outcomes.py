@@ -3,34 +3,39 @@
 Each message names the value, the reason and the fix. N rows, K objectives.
 """
 
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
 from qd import abilities
 from qd.support.errors import UserError
-from qd.types import OBJECTIVES, Batch, Descriptor, Domain, Evaluation
+from qd.types import OBJECTIVES, Array, Batch, Descriptor, Domain, Evaluation
 
 
-def not_all_failed(evaluation: Evaluation) -> None:
-    """Raises UserError where every initial solution failed.
+def not_all_failed(domain: Domain, solutions: Array, evaluation: Evaluation) -> None:
+    """Raises UserError where every initial solution failed; it says why, and what helps, where the domain knows.
 
     Args:
+        domain: that evaluated them.
+        solutions: [B, ...].
         evaluation: of generation 0; of several objectives with all of them where the archive stores them.
     """
     objective, goals = _columns(evaluation)
     if np.isfinite(objective).any():
         return
-    if goals is None:
+    known = abilities.of_domain(domain)
+    if reason := next(filter(None, known.reasons(solutions)), "") if known.reasons else "":
+        what = f"the first because: {shorten(reason, 200, placeholder=' ...')}"
+    elif goals is None:
         what = f"every objective is NaN or infinite (the first is {objective[0]})"
     else:
         never = np.flatnonzero(~np.isfinite(goals).any(axis=0)).tolist()
         which = f"number {' and '.join(map(str, never))}, counted from 0, is so in all" if never else "each row has one"
         what = f"an objective is NaN or infinite ({which}; the first row is {goals[0].tolist()})"
-    raise UserError(
-        f"all {len(objective)} solutions of generation 0 failed: {what}",
-        "call domain.evaluate on a few by hand, or sample from a smaller space",
-    )
+    advice = known.advice() if known.advice else ""
+    fix = advice or "call domain.evaluate on a few by hand, or sample from a smaller space"
+    raise UserError(f"all {len(objective)} solutions of generation 0 failed{', ' if reason else ': '}{what}", fix)
 
 
 def above_reference(domain: Domain, evaluation: Evaluation) -> None:

@@ -45,7 +45,7 @@ def _start(search: Search, key: np.ndarray, solutions: np.ndarray) -> tuple[Stat
     names = programs.feature_names(search)
     key, evaluate_key, learn_key, archive_key, emit_key = keys.split(key, 5)
     evaluation = programs.evaluate(search.domain, names, evaluate_key, solutions)
-    outcomes.not_all_failed(evaluation)
+    outcomes.not_all_failed(search.domain, solutions, evaluation)
     outcomes.above_reference(search.domain, evaluation)
 
     counter = _Counter(len(solutions))

@@ -1,7 +1,7 @@
 """The domain and the emitter that a project's own config asks for."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,11 +48,23 @@ def programs(
     llm = problem.settings["llm"]
     coder = replace(coder, temperature=float(llm["temperature"]), longest=longest or int(llm["max_tokens"]))
     count = int(problem.settings["evaluator"]["parallel_evaluations"]) if parallel is None else parallel
-    if ignored := problem.not_honoured:
-        words = ", ".join(f"{name} (type {ours})" if ours else name for name, ours in ignored.items())
-        print(f"qd: settings of {problem.folder}/{problem.config} that change nothing here: {words}", file=sys.stderr)
+    for line in _not_honoured(problem):
+        print(line, file=sys.stderr)
     settings = {"views": views or {}, "parallel": count, "folder": folder, "titles": problem.dimensions}
     return Programs(problem, coder, sandbox, problem.axes, **settings)
+
+
+def _not_honoured(problem: Project) -> Iterator[str]:
+    """Yields a line for settings of a config that are typed here instead, and one for those that nothing stands for."""
+    ignored, where = problem.not_honoured, f"{problem.folder}/{problem.config}"
+    if typed := ", ".join(f"{name} ({ours})" for name, ours in ignored.items() if ours):
+        yield f"qd: settings of {where} that are typed here instead: {typed}"
+    groups: dict[str, list[str]] = {}
+    for name in (name for name, ours in ignored.items() if not ours):
+        group, _, key = name.rpartition(".")
+        groups.setdefault(group, []).append(key)
+    if others := "; ".join(f"{group}: {', '.join(keys)}" if group else ", ".join(keys) for group, keys in groups.items()):
+        yield f"qd: settings of {where} that change nothing here: {others}"
 
 
 def emitter(domain: Programs, batch_size: int | None = None, islands: int | None = None) -> Evolve:

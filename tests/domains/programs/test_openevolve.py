@@ -34,7 +34,8 @@ def test_a_project_is_read_as_its_config_says(capsys):
     domain = programs(str(PROJECT), Coder(None), Plain())
     assert domain.coder.temperature == 0.3 and domain.coder.longest == 4096
     shown = capsys.readouterr().err
-    assert "change nothing here: max_iterations (type budget=), llm.primary_model (type lm=), database.population_size" in shown
+    assert "config.yaml that are typed here instead: max_iterations (budget=), llm.primary_model (lm=)\n" in shown
+    assert "config.yaml that change nothing here: database: population_size\n" in shown
     assert "temperature" not in shown and "num_islands" not in shown
     made = emitter(domain)
     assert made.islands == 2 and made.operators == (Diff(),) and made.migrate == 50
@@ -160,6 +161,17 @@ def test_a_checkpoint_is_imported(tmp_path):
     (folder / "3.json").write_text('{"id": "3"}')
     with pytest.raises(UserError, match="holds no code"):
         checkpoints_of_openevolve.read(found)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_run_of_which_no_program_is_one_says_what_to_type(capsys):
+    assert main(["run", "domain=synthesis", "lm=toy", "budget=4", "sandbox=none", "console=off"]) == 1
+    words = capsys.readouterr().err
+    assert (
+        "all 4 solutions of generation 0 failed, the first because: the reply is prose: it has no block of code; no reply of"
+        in words
+    )
+    assert words.rstrip().endswith("type another model (lm=, lm.model=), or prompts of your own (domain.coder.prompts=FOLDER)")
 
 
 @pytest.mark.usefixtures("own_folder")

@@ -20,6 +20,7 @@ from qd.plots.heatmap import heatmap
 from qd.plots.page import page
 from qd.plots.records import Map
 from qd.report.figures import record
+from qd.report.page.contents import collect
 from qd.search import run, start
 from qd.store import archive_file
 from qd.support.errors import UserError
@@ -311,6 +312,7 @@ def test_a_run_of_texts_names_its_axes_in_words_and_a_toys_map_means_nothing(tmp
     assert lines[0] == warning and lines.count(warning) == 2 and lines.index(warning, 1) >= len(lines) - 3
     started = json.loads((run / "events.jsonl").read_text().splitlines()[0])
     assert started["event"] == "started" and started["warnings"] == [warning]
+    assert collect(run).facts["notes"] == [warning]  # the page says it too
     stored = archive_file.load(run)
     assert record(stored).names == ["negative to positive"] and record(stored).axis_labels[0][1:] == ["negative", "positive"]
     assert record(stored._replace(about=stored.about | {"config": stored.about["config"] | {"axis_labels": None}})).names == [

@@ -125,6 +125,9 @@ def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: lis
     path = run / run_files.CONFIG
     config = (_read(lambda: folder.config(run), None, notes) if path.is_file() else None) or about.get("config", {})
     result = _read(lambda: folder.result(run), None, notes) or {}
+    events = _read(lambda: growing.events(run), [], notes)
+    given = (event["warnings"] for event in events if isinstance(event.get("warnings"), list))
+    notes += dict.fromkeys(str(warning) for warnings in given for warning in warnings)  # e.g. that a toy answered
     return {
         "name": str(config.get("name", run.name)),
         "folder": str(run),
@@ -141,7 +144,7 @@ def _about_run(run: Path, archive: archive_file.StoredArchive | None, notes: lis
         "config_hash": about.get("config_hash"),
         "domain_code": _domain_code(config.get("domain")),
         "cite": provenance.citation("qd-atlas"),
-        "events": _read(lambda: growing.events(run), [], notes),
+        "events": events,
         "notes": notes,
     }
 

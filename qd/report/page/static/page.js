@@ -319,7 +319,8 @@ function about(facts) {
   for (const name of ["evaluations", "event", "details"]) head.append(element("th", name, { scope: "col" }));
   const rows = facts.events.map((event) => {
     const { event: name, evaluations, ...rest } = event, row = element("tr");
-    row.append(element("td", number(evaluations)), element("td", String(name)), element("td", JSON.stringify(rest)));
+    const details = Object.entries(rest).map(([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
+    row.append(element("td", number(evaluations)), element("td", String(name)), element("td", details.join("; ")));
     return row;
   });
   $("events").append(head, ...rows);

@@ -40,7 +40,7 @@ class DomainAbilities(Protocol):
     external: bool = False  # another program evaluates it, by `qd ask` and `qd tell`
     render: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B pictures of solutions
     reasons: Callable[[Array], Sequence[str]] | None = None  # [B, ...] -> why each failed; "" where it did not
-    advice: Callable[[], str] | None = None  # what is wrong with a run that ended, and what to type; "" where nothing is
+    advice: Callable[[], tuple[str, str]] | None = None  # (what is wrong with all so far, what to type); ("", "") for nothing
     film: Callable[[Array], Sequence[Rendering]] | None = None  # [B, ...] -> B moving pictures
     layout: Sequence[tuple[str, tuple[int, ...]]] | None = None  # name and shape of each part of a solution, in order
     policy: Callable[[Any], Callable[[Array], Array]] | None = None  # one solution -> (observation -> action)

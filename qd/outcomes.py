@@ -4,13 +4,33 @@ Each message names the value, the reason and the fix. N rows, K objectives.
 """
 
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qd import abilities
 from qd.support.errors import UserError
 from qd.types import OBJECTIVES, Array, Batch, Descriptor, Domain, Evaluation
+
+
+class Why(NamedTuple):
+    """What a domain knows of failures."""
+
+    reason: str  # why the first solution failed that did; empty where it does not know
+    problem: str = ""  # what is wrong in general; empty where it does not know
+    fix: str = ""  # what to type
+
+
+def why_failed(domain: Domain, solutions: Array) -> Why:
+    """Returns what a domain knows of solutions that failed.
+
+    Args:
+        domain: that evaluated them.
+        solutions: [B, ...].
+    """
+    known = abilities.of_domain(domain)
+    reason = next(filter(None, known.reasons(solutions)), "") if known.reasons else ""
+    return Why(shorten(reason, 200, placeholder=" ..."), *(known.advice() if known.advice else ()))
 
 
 def not_all_failed(domain: Domain, solutions: Array, evaluation: Evaluation) -> None:
@@ -24,18 +44,17 @@ def not_all_failed(domain: Domain, solutions: Array, evaluation: Evaluation) -> 
     objective, goals = _columns(evaluation)
     if np.isfinite(objective).any():
         return
-    known = abilities.of_domain(domain)
-    if reason := next(filter(None, known.reasons(solutions)), "") if known.reasons else "":
-        what = f"the first because: {shorten(reason, 200, placeholder=' ...')}"
+    why = why_failed(domain, solutions)
+    if why.reason:
+        what = "; ".join(filter(None, (f"the first because: {why.reason}", why.problem)))
     elif goals is None:
         what = f"every objective is NaN or infinite (the first is {objective[0]})"
     else:
         never = np.flatnonzero(~np.isfinite(goals).any(axis=0)).tolist()
         which = f"number {' and '.join(map(str, never))}, counted from 0, is so in all" if never else "each row has one"
         what = f"an objective is NaN or infinite ({which}; the first row is {goals[0].tolist()})"
-    advice = known.advice() if known.advice else ""
-    fix = advice or "call domain.evaluate on a few by hand, or sample from a smaller space"
-    raise UserError(f"all {len(objective)} solutions of generation 0 failed{', ' if reason else ': '}{what}", fix)
+    fix = why.fix or "call domain.evaluate on a few by hand, or sample from a smaller space"
+    raise UserError(f"all {len(objective)} solutions of generation 0 failed{', ' if why.reason else ': '}{what}", fix)
 
 
 def above_reference(domain: Domain, evaluation: Evaluation) -> None:

@@ -146,17 +146,17 @@ class Programs:
         records = [self.journal.find(str(source)) for source in solutions]
         return [record.words if record and math.isnan(record.objective) else "" for record in records]
 
-    def advice(self) -> str:
-        """Returns what to do where the language model wrote programs and none of them ran; empty where some did."""
+    def advice(self) -> tuple[str, str]:
+        """Returns what is wrong where the language model wrote programs and none of them ran, and what to type."""
         written = self.journal.written()
         code = [source for source in written if not fault_of(source)]
         if any(record and math.isfinite(record.objective) for record in map(self.journal.find, code)) or not written:
-            return ""
+            return "", ""
         if code:
             what = f"none of the language model's {len(code)} different programs ran to a score: {FILE} says why"
-            return f"{what}; type another model (lm=, lm.model=), or say more in the task"
+            return what, "type another model (lm=, lm.model=), or say more in the task"
         what = f"no reply of the language model gave a program ({len(written)} different replies, in {FILE})"
-        return f"{what}; type another model (lm=, lm.model=), or prompts of your own (domain.coder.prompts=FOLDER)"
+        return what, "type another model (lm=, lm.model=), or prompts of your own (domain.coder.prompts=FOLDER)"
 
     def render(self, solutions: Array) -> list[Rendering]:
         """Returns a page of each program: its code, what it changed of its parent, its output and its feedback."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from qd import abilities, archives
+from qd import abilities, archives, outcomes
 from qd.doctor import drift
 from qd.doctor.trial import Finding, Trial
 from qd.runner import refits
@@ -68,10 +68,17 @@ def failures(trial: Trial) -> Iterator[Finding]:
     if trial.batches:
         share = max(share, 1 - trial.valid().mean())
     if share > _FAILED:
+        why = outcomes.why_failed(trial.search.domain, trial.seeds)
+        what = (
+            "; ".join(filter(None, (f"the first because: {why.reason}", why.problem)))
+            if why.reason
+            else "an objective or a measure is NaN or infinite"
+        )
         yield Finding(
             "failures",
-            f"{100 * share:.0f} % of the evaluations failed (an objective or a measure is NaN or infinite)",
-            "domain.evaluate on a few by hand; a sample from a smaller space; an objective without log(0) or 0/0",
+            f"{100 * share:.0f} % of the evaluations failed ({what})",
+            why.fix.removeprefix("type ")
+            or "domain.evaluate on a few by hand; a sample from a smaller space; an objective without log(0) or 0/0",
         )
 
 

@@ -33,7 +33,7 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
     folder.finish(job.path, result)
     _say_failures(job, recorder)
     advice = abilities.of_domain(domain).advice
-    if words := advice() if advice else "":
+    if words := "; ".join(filter(None, advice() if advice else ())):
         job.console.say(words)
     return result
 

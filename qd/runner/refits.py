@@ -9,12 +9,12 @@ the same places. Shares are of the budget that the run has now.
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from qd import abilities
 from qd.config.settings import RunSettings
 from qd.config.values import format_value
+from qd.outcomes import Why
 from qd.store import metrics_file
 from qd.support import run_files
 from qd.support.errors import TooFewSolutions, UserError
@@ -59,22 +59,22 @@ def check_initial(settings: RunSettings, descriptor: Any) -> None:
         raise UserError(problem, _larger_initial(settings, 2 * fewest))
 
 
-def too_few_at_start(settings: RunSettings, error: TooFewSolutions, reason: str) -> UserError:
+def too_few_at_start(settings: RunSettings, error: TooFewSolutions, known: Why) -> UserError:
     """Returns the error of a first fit with what helps this run.
 
     Args:
         settings: of the run.
         error: of the descriptor.
-        reason: why the first solution failed that did; empty: not known.
+        known: what the domain knows of the solutions that failed.
     """
     if settings.source is not None:
         return UserError(error.problem, "begin from more solutions (from=...)")
     failed = settings.initial - error.count
     why = f"{failed} of the {settings.initial} initial solutions failed" if failed else ""
-    why += f", the first because: {shorten(reason, 200, placeholder=' ...')}" if failed and reason else ""
+    why += f", the first because: {known.reason}" if failed and known.reason else ""
     wanted = math.ceil(1.5 * error.needed * settings.initial / max(1, error.count))  # where as many fail; and half more
-    fix = _larger_initial(settings, wanted) + (f", or {error.instead}" if error.instead else "")
-    return UserError("; ".join(filter(None, (error.problem, why))), fix)
+    fix = known.fix or _larger_initial(settings, wanted) + (f", or {error.instead}" if error.instead else "")
+    return UserError("; ".join(filter(None, (error.problem, why, known.problem))), fix)
 
 
 def too_few_at_refit(settings: RunSettings, error: TooFewSolutions) -> UserError:

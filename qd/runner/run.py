@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qd import abilities, archives, checks, keys
+from qd import abilities, archives, checks, keys, outcomes
 from qd.config.compose import Components
 from qd.config.estimate import Consent
 from qd.config.settings import RunSettings, to_config
@@ -126,16 +126,19 @@ def _start(job: Job, recorder: Recorder) -> State:
     """Does generation 0 and saves it."""
     settings, search, console = job.settings, job.parts.search, job.console
     sample_key, key = keys.split(keys.new(settings.seed))
-    if unused := refits.unused_questions(settings, search.descriptor):
-        console.say("; ".join(unused))
     refits.check_initial(settings, search.descriptor)
+    if settings.source is None and settings.budget <= settings.initial:
+        console.say(
+            f"budget={settings.budget} is used up by the initial population (initial={settings.initial}): no search follows"
+        )
+    elif unused := refits.unused_questions(settings, search.descriptor):
+        console.say("; ".join(unused))
     source = solutions.load(settings.source, search.domain) if settings.source else None
     initial = source.solutions if source else _sample(search.domain, sample_key, settings.initial)
     try:
         state, batch = start(search, key, initial)
     except TooFewSolutions as error:
-        reasons = abilities.of_domain(search.domain).reasons
-        raise refits.too_few_at_start(settings, error, next(filter(None, reasons(initial)), "") if reasons else "") from error
+        raise refits.too_few_at_start(settings, error, outcomes.why_failed(search.domain, initial)) from error
     archive_file.columns(state.archive)  # fails now where they cannot be stored
     warnings = {"warnings": list(job.parts.warnings)} if job.parts.warnings else {}
     recorder.event("started", state, seed=settings.seed, **warnings, **(source.compare(batch) if source else {}))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qd.config import compose
+from qd.outcomes import Why
 from qd.runner import refits
 from qd.runner.refits import Schedule
 from qd.runner.run import run
@@ -98,13 +99,22 @@ def test_what_helps_a_learner_with_too_few_solutions_is_said(tmp_path):
     settings = run_settings(initial=4, budget=12, refit=[0.2, 0.5])
     problem = "1 solution is too few to learn from: 3 are needed"
     error = TooFewSolutions(problem, 1, 3)
-    assert str(refits.too_few_at_start(settings, error, "it is prose")) == (
+    assert str(refits.too_few_at_start(settings, error, Why("it is prose"))) == (
         f"{problem}; 3 of the 4 initial solutions failed, the first because: it is prose; type initial=18 budget=180"
+    )
+    assert str(refits.too_few_at_start(settings, error, Why("it is prose", "none", "type lm=local"))).endswith(
+        "prose; none; type lm=local"
     )
     assert str(refits.too_few_at_refit(settings, error)) == (
         f"{problem} at a refit (refit=[0.2,0.5], budget=12); type a larger budget= or a "
         "later refit=, so that more solutions that do not fail are found before it"
     )
+
+
+def test_a_budget_that_generation_0_uses_up_is_said_before_it(tmp_path):
+    quiet = QuietRun()
+    run_refits(tmp_path / "run", "budget=20", "initial=20", console=quiet)
+    assert quiet.said[0] == "budget=20 is used up by the initial population (initial=20): no search follows"
 
 
 @pytest.mark.parametrize("refit", ["0", "1.5", "[0]", "[0.0]", "[1.5]", "[true]", "true", "sometimes", "{a: 1}"])

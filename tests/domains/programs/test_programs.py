@@ -377,14 +377,14 @@ def test_prompts_of_the_user_replace_ours(tmp_path):
 
 def test_a_model_whose_programs_all_fail_is_named_at_the_end():
     each = domain(lambda prompt, sample: f"```python\ndef solve():\n    return {sample} / 0\n```")
-    assert each.advice() == ""  # nothing is written yet
+    assert each.advice() == ("", "")  # nothing is written yet
     each.evaluate(keys.new(0), each.sample(keys.new(1), 3))
-    assert each.advice().startswith(
-        "none of the language model's 2 different programs ran to a score: programs.jsonl says why; type"
-    )
+    problem, fix = each.advice()
+    assert problem == "none of the language model's 2 different programs ran to a score: programs.jsonl says why"
+    assert fix.startswith("type another model (lm=")
     some = domain(number)
     some.evaluate(keys.new(0), some.sample(keys.new(1), 3))
-    assert some.advice() == ""
+    assert some.advice() == ("", "")
 
 
 def test_axes_that_are_no_features_and_a_first_program_that_fails():

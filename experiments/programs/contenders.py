@@ -57,7 +57,7 @@ def ours(task: Task, sandbox: str) -> Played:
     words += [f"sandbox={sandbox}", "lm=custom", "lm.model=scripted", f"lm.base_url={task.url}", "lm.price.in=0"]
     words += ["lm.price.out=0", f"lm.cache={task.folder}/lm.sqlite", f"seed={task.seed}", f"budget={task.calls + 1}"]
     words += ["console=off", "yes=true", "name=r", f"runs={task.folder}", f"domain.longest={task.longest}"]
-    words += [f"lm.limits.timeout={_PATIENCE}", f"lm.limits.deadline={_PATIENCE}"]
+    words += [f"lm.limits.timeout={_PATIENCE}", f"lm.limits.deadline={_PATIENCE}", f"emitter.batch_size={generation(task)}"]
     with (task.folder / "log").open("w") as log:
         meter = metered([sys.executable, "-m", "qd", "run", *words], task.folder, log)
     if meter.status:
@@ -70,6 +70,16 @@ def ours(task: Task, sandbox: str) -> Played:
         if "of" in line and not fault_of(source):  # else a reply without code
             scores[source] = math.nan if line["objective"] is None else float(line["objective"])
     return Played(scores, len(scores), meter)
+
+
+def generation(task: Task) -> int:
+    """Returns how many programs a generation of ours has: at most the project's, and a divisor of the calls.
+
+    Args:
+        task: a generation is never cut, and the other side has not one call more.
+    """
+    most = Project(str(task.project), config_of(task.project).name).in_flight
+    return max(n for n in range(1, most + 1) if task.calls % n == 0)
 
 
 def openevolve(task: Task, peer: str) -> Played:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from domains.programs.problems.cases import CASES
-from experiments.programs import plans
+from experiments.programs import contenders, plans
 from qd.report.table import Runs
 
 
@@ -41,3 +42,11 @@ def test_a_capped_client_answers_so_many_and_counts_replies_that_end_within_code
     capped = plans.Capped(lambda prompts, sample, **_: ["```python\nx = 1" for _ in prompts], 3)
     assert capped(["a", "b"], sample=[0, 1]) == ["```python\nx = 1"] * 2
     assert capped(["c", "d"], sample=0) == ["```python\nx = 1", None] and capped.used == 3 and capped.cut == 3
+
+
+@pytest.mark.parametrize(("calls", "size"), [(96, 6), (8, 4), (12, 6), (7, 1)])
+def test_a_generation_divides_the_calls(tmp_path, calls, size):
+    for name in ("initial_program.py", "evaluator.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    (tmp_path / "config.yaml").write_text("database: {num_islands: 3}\nevaluator: {parallel_evaluations: 3}\n")
+    assert contenders.generation(contenders.Task(tmp_path, tmp_path, "", 0, calls)) == size

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qd.store import identity
-from qd.store.runs import Run
+from qd.store.runs import Run, recipes
 from qd.support.errors import UserError
 
 
@@ -44,15 +44,15 @@ def cases(runs: list[Run], notes: list[str]) -> dict[str, list[Method]]:
     """
     names = _names_of_cases(runs)
     groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((names[_domain(run)], run.config["name"], run.recipe), []).append(run)
+    for run, recipe in zip(runs, recipes(runs), strict=True):
+        groups.setdefault((names[_domain(run)], run.config["name"], recipe), []).append(run)
     several = {case for case in names.values() if len({name for each, name, _ in groups if each == case}) > 1}
-    first: dict[tuple[str, str], Run] = {}
+    first: dict[tuple[str, str], tuple[Run, str]] = {}
     methods: dict[str, list[Method]] = {}
     for (case, folder, recipe), runs_of_method in groups.items():
         name = f"{folder}/{runs_of_method[0].label}" if case in several else runs_of_method[0].label
-        like = first.setdefault((case, name), runs_of_method[0])
-        if like.recipe != recipe:  # the same words, another config: defaults have changed in between
+        like, earlier = first.setdefault((case, name), (runs_of_method[0], recipe))
+        if earlier != recipe:  # the same words, another config: defaults have changed in between
             name += f" #{recipe[:4]}"
             notes.append(f"{name} is another recipe than {like.folder}: {'; '.join(like.differences(runs_of_method[0]))}")
         _check_seeds(name, runs_of_method, notes)

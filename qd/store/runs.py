@@ -5,7 +5,7 @@ G rows of metrics.csv.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,14 +27,13 @@ class Run(NamedTuple):
     sources: dict[str, str]
     curve: dict[str, np.ndarray]  # column of metrics.csv -> [G]
 
-    @property
-    def recipe(self) -> str:
-        """The same in runs that differ only in seed or budget."""
-        return identity.config_hash(self.config | {"seed": None})
-
     def differences(self, other: "Run") -> list[str]:
         """Lists the settings in which the other run differs, seeds aside."""
-        return identity.differences(self.config | {"seed": None}, other.config | {"seed": None})
+        configs = []
+        for run in (self, other):
+            own = [path for path, value in _seeds(run.config) if value == run.config["seed"]]
+            configs.append(_without_seeds(run.config, own))
+        return identity.differences(*configs)
 
     @property
     def label(self) -> str:
@@ -46,6 +45,44 @@ class Run(NamedTuple):
         """Returns the first row at or past so many evaluations."""
         row = min(int(np.searchsorted(self.curve["evals"], evaluations)), len(self.curve["evals"]) - 1)
         return {name: float(column[row]) for name, column in self.curve.items() if name not in _LEFT_OUT}
+
+
+def recipes(runs: Sequence[Run]) -> list[str]:
+    """Returns a name for the config of each run, which is the same in those that differ only in seed or budget.
+
+    Components may have a seed too, as a language model's client: where it is the run's own in all runs that are else the same,
+    it follows the run's; else it is a setting as any other.
+
+    Args:
+        runs: that are compared.
+    """
+    seeds = [dict(_seeds(run.config)) for run in runs]
+    bare = [identity.config_hash(_without_seeds(run.config, each)) for run, each in zip(runs, seeds, strict=True)]
+    like: dict[str, list[tuple[int, dict]]] = {}
+    for run, own, name in zip(runs, seeds, bare, strict=True):
+        like.setdefault(name, []).append((run.config["seed"], own))
+    following = {
+        name: [path for path in each[0][1] if all(own.get(path) == seed for seed, own in each)] for name, each in like.items()
+    }
+    return [identity.config_hash(_without_seeds(run.config, following[name])) for run, name in zip(runs, bare, strict=True)]
+
+
+def _seeds(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yields (path, value) of each seed in a config."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if name == "seed":
+            yield (*path, name), value
+        else:
+            yield from _seeds(value, (*path, name))
+
+
+def _without_seeds(node: Any, paths: Collection[tuple[Any, ...]], path: tuple[Any, ...] = ()) -> Any:
+    """Returns a config with null in place of some seeds."""
+    if isinstance(node, dict):
+        return {name: _without_seeds(value, paths, (*path, name)) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_without_seeds(value, paths, (*path, i)) for i, value in enumerate(node)]
+    return None if path in paths else node
 
 
 def finished_runs(folders: Sequence[Path], say: Callable[[str], None] = print) -> list[Run]:

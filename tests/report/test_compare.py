@@ -123,6 +123,26 @@ def test_runs_of_different_budgets_are_compared_where_all_have_been(tmp_path, ca
     assert values(tmp_path / "arm")["default", "coverage_mean"].value == 15
 
 
+@pytest.mark.parametrize(
+    ("seeds", "methods"),
+    [
+        ([(0, 0), (1, 1)], 1),  # the client of a language model has the seed of the run
+        ([(0, 0), (1, 0)], 1),  # or one of its own
+        ([(0, 3), (1, 3), (2, 5)], 2),  # of which another value is another method
+    ],
+)
+def test_a_component_with_a_seed_is_one_method_over_seeds(seeds, methods, tmp_path):
+    each = [
+        runs.Run(Path(f"r/s{seed}"), {"seed": seed, "name": "r", "lm": {"seed": own}, "judges": [{"seed": own}]}, {}, {})
+        for seed, own in seeds
+    ]
+    assert len(set(runs.recipes(each))) == methods
+    notes: list[str] = []
+    (found,) = collect.cases(each, notes).values()
+    assert len(found) == methods and len(notes) == methods - 1
+    assert methods == 1 or "lm.seed was 3 and is now 5" in notes[0]
+
+
 def test_other_code_and_other_defaults_under_one_name_are_said(tmp_path, capsys):
     rows = [(100, 5, 0, 1), (1000, 20, 0, 2)]
     stored(tmp_path / "arm/s0", 0, rows, sources={"domains.arm": "a"})

@@ -13,7 +13,7 @@ without the model's). *evaluator_ms*: what the evaluator alone costs the process
 Python (``bare``); *loop_ms*: what the command costs beyond that, for a program. A case of 2 calls shows what the start and
 the end of a command cost. The data of ``symbolic_regression`` are not in its folder: its own generator writes the project
 for data of ours (``regression``). Replies of a local model have as many tokens on both sides; its runs share one
-server, ``SLOTS`` / 4 at a time, so that their seconds by the clock say nothing. ``trivial`` is a project of
+server, ``AT_ONCE`` at a time, so that their seconds by the clock say nothing. ``trivial`` is a project of
 the study's own, of which an evaluation costs next to nothing.
 """
 
@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +28,7 @@ from typing import Annotated
 import numpy as np
 
 from domains.programs import measures
-from experiments import command, origin, study
+from experiments import command, parallel, study
 from experiments.command import Names
 from experiments.programs import contenders, regression, scripted, trivial
 from experiments.programs.contenders import CONFIGS, Played, Task
@@ -41,7 +40,7 @@ from qd.support.errors import UserError
 METHODS = {"qd-atlas": "bubblewrap", "qd-atlas, no sandbox": "none", "openevolve": ""}  # -> its sandbox
 BUDGETS = {"quick": (12, 1), "first": (100, 5), "full": (1000, 10)}  # calls, seeds
 EDITS, WHOLE = 600, {"circle_packing": 1400}  # tokens of a local model's reply, which edits or is a whole program
-SLOTS = 16  # calls that a local model answers at the same time
+SLOTS, AT_ONCE = 16, 6  # calls that a local model answers, and runs, at the same time
 METRICS = ("best", "qd_score", "coverage", "ran", "evaluations", "evaluations_per_s", "evaluations_per_cpu_s",
            "evaluator_ms", "loop_ms", "wall_s", "cpu_s")  # fmt: skip
 LENGTH, DISTANCE, DIMS = (0.75, 1.5), (0.0, 0.1), (15, 10)  # of the map on which both are compared
@@ -79,12 +78,10 @@ def main(
     todo = ((case, method, seed) for seed in range(several) for case, method in pairs)
     with tempfile.TemporaryDirectory() as temporary:
         left = list(study.missing(runs, todo))
-        projects = [folder_of(case.partition(",")[0], examples, Path(temporary)) for case, _, _ in left]
-        origin.of_running()  # now: it reads syntax trees, which Python 3.11 does not do in several threads
-        one = lambda key, project: play(project, key[1], key[2], n, peer, lm)
-        with ThreadPoolExecutor(1 if lm == "scripted" else SLOTS // 4) as threads:
-            for key, metrics in zip(left, threads.map(one, left, projects), strict=True):
-                study.add(runs, *key, metrics, METRICS)
+        projects = {case: folder_of(case.partition(",")[0], examples, Path(temporary)) for case, _, _ in left}
+        one = lambda key: play(projects[key[0]], key[1], key[2], n, peer, lm)
+        for key, metrics in parallel.results(left, one, 1 if lm == "scripted" else AT_ONCE):
+            study.add(runs, *key, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 3, ("numpy", "ribs"))
 
 

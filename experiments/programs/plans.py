@@ -18,7 +18,6 @@ stored in runs/programs.sqlite: a study that was cut off goes on call by call.
 """
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -31,7 +30,7 @@ from domains.programs import Programs, measures, objects
 from domains.programs.code import fault_of
 from domains.programs.problems.cases import CASES
 from domains.programs.problems.synthesis import Synthesis
-from experiments import command, origin, study
+from experiments import command, parallel, study
 from experiments.command import Names
 from experiments.programs.searches import SCRIPTED, best, played
 from qd import diversity, keys
@@ -97,13 +96,11 @@ def main(
     for case, method, seed in left:
         own = [*METHODS[method], *(SHORT.get(method, []) if n < 15 else [])]
         parts.append(assemble(load([*always, *own, f"domain.problem.task={plan[case]}", f"seed={seed}"])))
-    origin.of_running()  # now: like settings it reads syntax trees, which Python 3.11 does not do in several threads
     if left and model != "scripted":
         print(parts[0].services[0].endpoint_traits, flush=True)  # found once, by calls, and stored for all
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        played_parts = threads.map(lambda each, key: play(each, key[2], n), parts, left)
-        for key, metrics in zip(left, played_parts, strict=True):
-            study.add(runs, *key, metrics, METRICS)
+    of = dict(zip(left, parts, strict=True))
+    for key, metrics in parallel.results(left, lambda key: play(of[key], key[2], n), AT_ONCE):
+        study.add(runs, *key, metrics, METRICS)
     study.report(folder, rows(runs), METRICS, 2, ("numpy", "ribs", "openai", "xllamacpp", "pydantic-monty"))
 
 

@@ -8,10 +8,9 @@ which answers ``AT_ONCE`` calls at a time: a call costs less, and replies repeat
 are the same: one run writes them before the others begin. The rows stand in the table of that study, as a case of their own.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
-from experiments import command, origin, study
+from experiments import command, parallel, study
 from experiments.command import Names
 from experiments.qdaif.held_out import TICKS, ruler
 from experiments.qdaif.scores import log_file, score_text_log, write_log
@@ -64,12 +63,10 @@ def main(
         begin(first, seed)
         first.services[0].close()
     parts, judges = [parts_of(*key) for key in left], {case: ruler(plan[case]) for case, _, _ in left}
-    origin.of_running()  # now: like settings it reads syntax trees, which Python 3.11 does not do in several threads
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        played = threads.map(lambda each, key: play(each, key[2], n, judges[key[0]]), parts, left)
-        for (case, method, seed), (metrics, lines) in zip(left, played, strict=True):
-            write_log(log_file(folder, case, method, seed), lines)
-            study.add(runs, case, method, seed, metrics | score_text_log(lines, TICKS[plan[case]], START), METRICS)
+    of = dict(zip(left, parts, strict=True))
+    for key, (metrics, lines) in parallel.results(left, lambda key: play(of[key], key[2], n, judges[key[0]]), AT_ONCE):
+        write_log(log_file(folder, *key), lines)
+        study.add(runs, *key, metrics | score_text_log(lines, TICKS[plan[key[0]]], START), METRICS)
     study.report(folder, rows(runs), METRICS, 1, ("numpy", "ribs", "openai", "xllamacpp", "onnxruntime"))
 
 

@@ -52,6 +52,8 @@ class Programs:
 
     def __post_init__(self) -> None:
         check_axes((*self.axes, *self.logarithmic), self.problem.features)
+        if isinstance(self.sandbox, Monty) and "memory" in (*self.axes, *self.logarithmic):
+            raise UserError("domain.axes has 'memory', which monty does not measure", "type sandbox=bubblewrap, or another axis")
         if self._final_sandbox and self.final is None:
             raise UserError("domain.final_sandbox is for held-out cases, of which this domain has none", "leave it out")
         if not isinstance(self.parallel, int) or self.parallel < 0:
@@ -155,7 +157,8 @@ class Programs:
         if code:
             what = f"none of the language model's {len(code)} different programs ran to a score: {FILE} says why"
             return what, "type another model (lm=, lm.model=), or say more in the task"
-        what = f"no reply of the language model gave a program ({len(written)} different replies, in {FILE})"
+        replies = f"{len(written)} different {'reply' if len(written) == 1 else 'replies'}"
+        what = f"no reply of the language model gave a program ({replies}, in {FILE})"
         return what, "type another model (lm=, lm.model=), or prompts of your own (domain.coder.prompts=FOLDER)"
 
     def render(self, solutions: Array) -> list[Rendering]:

@@ -78,7 +78,8 @@ def read_score(answer: Any, features: tuple[str, ...]) -> Score:
         The score; NaN with words where the answer has no objective or lacks a feature, or one of them is not finite.
     """
     if not isinstance(answer, Mapping) or "objective" not in answer:
-        return Score(math.nan, {}, f"the evaluator returned no objective: {str(answer)[:200]}")
+        wanted = '{"objective": NUMBER, "features": {NAME: NUMBER}, "words": TEXT}'
+        return Score(math.nan, {}, f"the evaluator returned no objective: {str(answer)[:200]}, where {wanted} is wanted")
     words = answer.get("words", "")
     words = words if isinstance(words, str) else "\n".join(map(str, words))
     objective = _number(answer["objective"])

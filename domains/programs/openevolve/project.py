@@ -73,11 +73,11 @@ class Project:
 
     def __post_init__(self) -> None:
         if not Path(self.folder).is_dir():
-            raise UserError(f"domain.project={self.folder} is no folder", "type the folder of an openevolve project")
+            raise UserError(f"domain.project={self.folder} is no folder", "type domain.project=FOLDER of an openevolve project")
         files = {"evaluator.py": self._evaluator, "initial_program.*": self._program}
         lacking = [name for name, path in files.items() if not path]
         if lacking:
-            raise UserError(f"{self.folder} has no {' and no '.join(lacking)}", "type the folder of an openevolve project")
+            raise UserError(f"{self.folder} has no {' and no '.join(lacking)}", "type domain.project=FOLDER of an openevolve project")
         if frame(self._first) is None:
             problem = f"{self._program}: its EVOLVE-BLOCK markers are not in order"
             raise UserError(problem, "write a START and an END around each part that may change, or none")
@@ -201,10 +201,10 @@ class Project:
         fitness = math.nan if _FITNESS in value["metrics"].keys() - metrics.keys() else _fitness(metrics, self.dimensions)
         own = [name for name in self.features if name != "fitness"]
         lacking = [name for name in own if name not in metrics]
-        if lacking and not artifacts:
+        if lacking and not math.isnan(fitness):
             words = f"the evaluator's metrics are {', '.join(sorted(metrics))}; the feature dimension {lacking[0]} is none"
-            return Score(math.nan, {}, words)
-        if math.isnan(fitness) or lacking:
+            return Score(math.nan, {}, f"{artifacts}\n{words}".strip())
+        if math.isnan(fitness):
             return Score(math.nan, {}, artifacts or "the evaluator returned no score")
         shown = ", ".join(f"{name} {each:.4g}" for name, each in metrics.items())
         return Score(fitness, {"fitness": fitness} | {name: metrics[name] for name in own}, f"{shown}\n{artifacts}".strip())

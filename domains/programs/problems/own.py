@@ -29,12 +29,38 @@ def load(name, path):
     spec.loader.exec_module(module)
     return module
 
+def plain(value):  # NumPy's numbers as Python's, which JSON can hold
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value.item() if getattr(value, "size", 0) == 1 and hasattr(value, "item") else value
+
 with open(name, "w") as file:
     file.write(program)
 path = os.path.abspath(name)
 sys.path.insert(0, os.path.dirname(evaluator))
-result = getattr(load("evaluator", evaluator), function)(path)
+module = load("evaluator", evaluator)
+if not hasattr(module, function):
+    raise NameError("%s has no function %s(path)" % (os.path.basename(evaluator), function))
+result = plain(getattr(module, function)(path))
 """
+
+
+def read_text(path: str, setting: str) -> str:
+    """Returns the text of a file.
+
+    Args:
+        path: of the file.
+        setting: that names it.
+
+    Raises:
+        UserError: it is no text in UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{setting}={path} is no text in UTF-8", f"type {setting}=FILE of a source text") from error
 
 
 class JudgedByFile:
@@ -50,6 +76,7 @@ class JudgedByFile:
         for name in ("evaluator", "program"):
             if not Path(getattr(self, name)).is_file():
                 raise UserError(f"domain.problem.{name}={getattr(self, name)} is no file", f"type domain.problem.{name}=FILE")
+            read_text(getattr(self, name), f"domain.problem.{name}")
 
     @property
     def statement(self) -> str:
@@ -109,6 +136,7 @@ class Command:
             raise UserError("domain.problem.command is empty", "type domain.problem.command='sh evaluate.sh'")
         if not Path(self.program).is_file():
             raise UserError(f"domain.problem.program={self.program} is no file", "type domain.problem.program=FILE")
+        read_text(self.program, "domain.problem.program")
 
     @property
     def statement(self) -> str:

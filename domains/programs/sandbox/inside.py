@@ -179,7 +179,11 @@ def _program(settings, limits, job):
     if job["command"]:
         words = [word.replace("{job}", settings["job"]) for word in job["command"]]
         os.dup2(answers, 1)
-        os.execvp(words[0], words)
+        try:
+            os.execvp(words[0], words)
+        except OSError as error:
+            os.write(2, f"{words[0]} cannot be started here: {error.strerror}\n".encode())
+            return 126
     _warm_children(settings["modules"], settings["places"])
     _python(job, os.fdopen(answers, "w"))
 

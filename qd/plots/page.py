@@ -13,7 +13,7 @@ from qd.types import Array
 _STYLE = """body{font:15px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.45em .6em;vertical-align:top;text-align:left}
 th{font-weight:normal;color:#666;white-space:nowrap}.q{display:inline-block;width:.8em;height:.8em;margin-right:.4em}
-.e{background:#f4f4f4}small{color:#666}"""
+.t{white-space:pre-wrap;overflow-wrap:anywhere}.e{background:#f4f4f4}small{color:#666}"""
 
 
 def page(record: Map, texts: Array, ids: Array) -> str:
@@ -31,7 +31,7 @@ def page(record: Map, texts: Array, ids: Array) -> str:
         at = "" if axes else f", at {', '.join(f'{value:.2f}' for value in np.asarray(record.measures[i], float))}"
         swatch = f'<span class="q" style="background:rgb({red},{green},{blue})"></span>'
         caption = f"objective {float(record.objective[i]):.3f}{at}, solution {int(ids[i])}"
-        entries[int(i)] = f"{swatch}{escape(str(texts[i]))}<br><small>{caption}</small>"
+        entries[int(i)] = f'{swatch}<span class="t">{escape(str(texts[i]))}</span><br><small>{caption}</small>'
     title = escape(record.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'

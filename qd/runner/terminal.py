@@ -1,5 +1,7 @@
 """One run of the command line: components are built, run and drawn, with live output."""
 
+import contextlib
+import io
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -66,7 +68,8 @@ def import_solutions(file: str, overrides: Sequence[str]) -> int:
     words = [*overrides, f"from={file}"]
     settings = load(words)
     if not any(word.startswith("budget=") for word in words):
-        source = solutions.load(file, assemble(settings).search.domain)
+        with contextlib.redirect_stderr(io.StringIO()):  # what a domain says of its settings is said by the run
+            source = solutions.load(file, assemble(settings).search.domain)
         words.append(f"budget={len(source.solutions)}")
         settings = load(words)
     return exit_status(job(settings, words))

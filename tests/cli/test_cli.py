@@ -227,6 +227,7 @@ def test_a_terminal_gets_one_live_line():
     output = file.getvalue()
     assert "200/1,000" in output and "[in between]" in output and "\x1b[2K" in output  # the line is written over
     assert output.rstrip().endswith("next: type the same command to go on")
+    assert not any(line.startswith("next") for line in summary_lines(result(Path("nowhere"), "spent")))  # it wants more first
 
 
 def test_what_is_not_defined_is_not_a_number():

@@ -266,6 +266,7 @@ def test_a_page_of_texts_runs_nothing_that_they_hold():
     )
     html = page(shown, texts, np.array([7, 8]))
     assert "<script" not in html and "&lt;script&gt;alert(1)" in html and "It rains &amp; pours." in html
+    assert ".t{white-space:pre-wrap" in html and '<span class="t">It rains' in html  # lines stay lines
     assert html.count("<tr>") == 4 and html.count('class="e"') == 2 and "a &lt;title&gt;" in html
     plane = shown._replace(measures=np.array([[0.5, 1.5], [3.2, 0]]), bounds=[(0, 4), (0, 2)], names=["a", "b"], dims=(4, 2))
     assert page(plane, texts, np.array([7, 8])).count('class="e"') == 6

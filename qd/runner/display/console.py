@@ -120,7 +120,7 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     row, run = result["metrics"], Path(result["folder"])
     wall = max(result["wall_s"], 1e-9)
     there = [name + ("/" if (run / name).is_dir() else "") for name in _FILES if (run / name).exists()]
-    goes_on = result["status"] in ("stopped", "spent")
+    goes_on = result["status"] == "stopped"  # one whose budget is spent has said what to type
     return [
         f"{result['status']}: {result['evaluations']:,} evaluations in {clock(wall)} ({result['evaluations'] / wall:,.0f}/s)",
         "  ".join([*scores(_held_out(row)), f"failed {row['failed']:,}"]),

@@ -133,7 +133,7 @@ def test_axes_are_called_as_the_project_calls_them(tmp_path, capsys):
     assert assemble(load(["domain=sorting_network", *SCRIPTED])).search.domain.axis_titles == {"traits": ("size", "steps")}
 
 
-def test_a_checkpoint_is_imported(tmp_path):
+def test_a_checkpoint_is_imported(tmp_path, capsys):
     code = (PROJECT / "initial_program.py").read_text()
     for number, (value, score) in enumerate([("2.5", 0.75), ("2.0", 0.25), ("9.0", 0.9)]):
         folder = tmp_path / "out/checkpoints/checkpoint_9/programs"
@@ -151,6 +151,7 @@ def test_a_checkpoint_is_imported(tmp_path):
     assert found == folder.parent and len(sources) == 3 and scores.tolist() == [0.75, 0.25, 0.9]
     words = [*SCRIPTED, f"domain.project={PROJECT}", "name=imported", "console=plain"]
     assert main(["import", str(tmp_path / "out"), "domain=openevolve", *words]) == 0
+    assert capsys.readouterr().err.count("that are typed here instead") == 1
     (result,) = (
         (tmp_path / "runs/imported").iterdir()
         if (tmp_path / "runs").exists()

@@ -53,7 +53,9 @@ class Programs:
     def __post_init__(self) -> None:
         check_axes((*self.axes, *self.logarithmic), self.problem.features)
         if isinstance(self.sandbox, Monty) and "memory" in (*self.axes, *self.logarithmic):
-            raise UserError("domain.axes has 'memory', which monty does not measure", "type sandbox=bubblewrap, or another axis")
+            raise UserError(
+                "domain.axes has 'memory', which monty does not measure", "type sandbox=bubblewrap, or another axis"
+            )
         if self._final_sandbox and self.final is None:
             raise UserError("domain.final_sandbox is for held-out cases, of which this domain has none", "leave it out")
         if not isinstance(self.parallel, int) or self.parallel < 0:

@@ -77,7 +77,9 @@ class Project:
         files = {"evaluator.py": self._evaluator, "initial_program.*": self._program}
         lacking = [name for name, path in files.items() if not path]
         if lacking:
-            raise UserError(f"{self.folder} has no {' and no '.join(lacking)}", "type domain.project=FOLDER of an openevolve project")
+            raise UserError(
+                f"{self.folder} has no {' and no '.join(lacking)}", "type domain.project=FOLDER of an openevolve project"
+            )
         if frame(self._first) is None:
             problem = f"{self._program}: its EVOLVE-BLOCK markers are not in order"
             raise UserError(problem, "write a START and an END around each part that may change, or none")

@@ -126,7 +126,7 @@ def check_dims(dims: tuple[int, ...], bounds: Bounds) -> int:
     if len(dims) != len(bounds):
         raise UserError(
             f"the archive's dims {tuple(dims)} are for {len(dims)} measures, but the descriptor gives {len(bounds)}",
-            f"type {len(bounds)} dims, e.g. archive.dims=[{', '.join(['50'] * len(bounds))}], or a pair of bounds for each of {len(dims)}",
+            f"type {len(bounds)} dims, e.g. archive.dims=[{', '.join(['50'] * len(bounds))}], or {len(dims)} pairs of bounds",
         )
     if min(dims) < 1:
         raise UserError(f"the archive's dims {tuple(dims)} hold a number below 1", "type 1 or more cells each")

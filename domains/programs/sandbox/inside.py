@@ -183,7 +183,7 @@ def _program(settings, limits, job):
             os.execvp(words[0], words)
         except OSError as error:
             os.write(2, f"{words[0]} cannot be started here: {error.strerror}\n".encode())
-            return 126
+            os._exit(126)
     _warm_children(settings["modules"], settings["places"])
     _python(job, os.fdopen(answers, "w"))
 

@@ -39,9 +39,10 @@ def finish(job: Job, recorder: Recorder, state: State, ended: str) -> dict[str, 
 
 
 def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
-    """Ends a run before its budget: writes the archive, and a checkpoint unless a component's own budget is used up.
+    """Ends a run before its budget: writes a checkpoint and the archive.
 
-    Where it is used up in the middle of a generation, the run goes on later from its last checkpoint and from recorded answers.
+    Where a component's own budget is used up in the middle of a generation, the run goes on later from the generation before
+    it, and from recorded answers.
 
     Args:
         job: the search and its folder.
@@ -57,8 +58,7 @@ def interrupt(job: Job, recorder: Recorder, state: State) -> dict[str, Any]:
     reason, number = job.stop.reason, job.stop.signal
     status = "spent" if reason else "stopped"
     recorder.event(status, state, **({"signal": signal.Signals(number).name} if number else {}))
-    if not reason:
-        recorder.save(state)
+    recorder.save(state)
     about = _write_archive(job, state)
     how = f", archive saved: {reason}" if reason else " with a checkpoint; the same command goes on from there"
     job.console.say(f"stopped{signals.words(number)} at {state.evaluations} evaluations{how}")

@@ -107,9 +107,9 @@ def test_a_spent_budget_ends_the_run_and_a_larger_one_goes_on(capsys):
         assert "archive saved: the language model's budget is spent: 70 of 70 calls" in output
         (path,) = Path("runs/tale").iterdir()
         (ledger,) = (path / "lm").glob("*.jsonl")
-        assert "the same command" in output and len(server.requests) <= 70 == ledger.read_text().count('"sent"'), (
-            ledger.read_text()
-        )
+        assert "Type a larger lm.budget.calls=" in output and len(server.requests) <= 70 == ledger.read_text().count(
+            '"sent"'
+        ), ledger.read_text()
         assert not (path / "result.json").exists() and len(elites()["id"]) > 0
         assert json.loads((path / "events.jsonl").read_text().splitlines()[-1])["event"] == "spent"
         assert main(words(server, "lm.budget.calls=70")) == 3 and len(server.requests) <= 70  # still spent

@@ -76,3 +76,13 @@ def test_a_budget_is_never_passed():
     assert main(["run", *WORDS, "name=spent", "lm.cache=spent.sqlite", "lm.budget.calls=30"]) == 3
     assert 20 <= len([row for row in calls("spent") if row["event"] == "sent"]) <= 30
     assert main(["run", *WORDS, "name=spent", "lm.cache=spent.sqlite", "lm.budget.calls=200"]) == 0
+
+
+def test_a_spent_run_that_is_given_again_keeps_what_it_has():
+    words = ["run", *WORDS, "name=kept", "lm.mode=off", "lm.budget.calls=30"]
+    assert main(words) == 3
+    (path,) = Path("runs/kept").iterdir()
+    before = archive_file.load(path).columns
+    assert main(words) == 3
+    after = archive_file.load(path).columns
+    assert len(before["id"]) > 2 and all(np.array_equal(before[name], after[name]) for name in before)

@@ -52,8 +52,8 @@ def run(
         consent: asks before a long or paid run; None: it does not.
 
     Returns:
-        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, its "signal", with a checkpoint), spent (a
-        component's budget, without one) or skipped.
+        The result; its "status" is finished, stopped (by SIGTERM or Ctrl-C, its "signal") or spent (a component's budget), both
+        with a checkpoint, or skipped.
 
     Raises:
         UserError: the folder, its checkpoint or a component is faulty; the message names the fix.

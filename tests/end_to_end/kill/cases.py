@@ -31,6 +31,7 @@ class Parts(NamedTuple):
     run: Callable
     services: tuple = ()
     metrics: Mapping = MappingProxyType({})  # more columns of metrics.csv
+    warnings: tuple[str, ...] = ()
 
 
 class Case(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 
 from domains.programs.problems.cases import CASES
 from experiments.programs import contenders, plans
+from experiments.programs.metered import Meter
 from qd.report.table import Runs
 
 
@@ -50,3 +51,13 @@ def test_a_generation_divides_the_calls(tmp_path, calls, size):
         (tmp_path / name).write_text("x = 1\n")
     (tmp_path / "config.yaml").write_text("database: {num_islands: 3}\nevaluator: {parallel_evaluations: 3}\n")
     assert contenders.generation(contenders.Task(tmp_path, tmp_path, "", 0, calls)) == size
+
+
+def test_openevolve_that_found_nothing_is_its_first_program(tmp_path, monkeypatch):
+    (tmp_path / "initial_program.py").write_text("x = 1\n")
+    (tmp_path / "config.yaml").write_text("{}\n")
+    (tmp_path / "out" / "best").mkdir(parents=True)
+    (tmp_path / "out" / "best" / "best_program_info.json").write_text('{"metrics": {"combined_score": 1.25}}')
+    monkeypatch.setattr(contenders, "metered", lambda *words: Meter(1, 2.0, 1.0))
+    played = contenders.openevolve(contenders.Task(tmp_path, tmp_path, "", 0, 8), "python")
+    assert played.scores == {"x = 1\n": 1.25} and played.evaluations == 1

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -103,13 +104,13 @@ def openevolve(task: Task, peer: str) -> Played:
     with (task.folder / "log").open("w") as log:
         meter = metered([peer, "-c", run, *words], task.folder, log, env)
     lines = growing.read(trace) if trace.exists() else []
-    best = task.folder / "out" / "best" / "best_program_info.json"
-    if not best.exists():
-        raise RuntimeError(f"openevolve ended with status {meter.status}: {_tail(task.folder)}")
     scores = {line["parent_code"]: _combined(line["parent_metrics"]) for line in lines if line.get("parent_code")}
     scores |= {line["child_code"]: _combined(line["child_metrics"]) for line in lines}
-    if not lines:  # no reply gave a program, with which openevolve ends as failed: the best is the first
-        scores = {program_of(task.project).read_text(encoding="utf-8"): _combined(json.loads(best.read_text())["metrics"])}
+    if not lines:  # no reply gave a program, with which openevolve ends as failed: the first program is all that it has
+        first = re.search(r"Evaluated program .*combined_score=([-+.\de]+)", (task.folder / "log").read_text(errors="replace"))
+        if not first:
+            raise RuntimeError(f"openevolve ended with status {meter.status}: {_tail(task.folder)}")
+        scores = {program_of(task.project).read_text(encoding="utf-8"): float(first[1])}
     return Played(scores, 1 + len(lines), meter)
 
 

@@ -56,8 +56,12 @@ def test_a_generation_divides_the_calls(tmp_path, calls, size):
 def test_openevolve_that_found_nothing_is_its_first_program(tmp_path, monkeypatch):
     (tmp_path / "initial_program.py").write_text("x = 1\n")
     (tmp_path / "config.yaml").write_text("{}\n")
-    (tmp_path / "out" / "best").mkdir(parents=True)
-    (tmp_path / "out" / "best" / "best_program_info.json").write_text('{"metrics": {"combined_score": 1.25}}')
-    monkeypatch.setattr(contenders, "metered", lambda *words: Meter(1, 2.0, 1.0))
+    said = "INFO - Evaluated program 3e2a in 0.03s: value_score=0.9579, combined_score=1.2475\nEvolution failed: 0/8 iterations"
+
+    def metered(words, folder, log, env):
+        log.write(said)
+        return Meter(1, 2.0, 1.0)
+
+    monkeypatch.setattr(contenders, "metered", metered)
     played = contenders.openevolve(contenders.Task(tmp_path, tmp_path, "", 0, 8), "python")
-    assert played.scores == {"x = 1\n": 1.25} and played.evaluations == 1
+    assert played.scores == {"x = 1\n": 1.2475} and played.evaluations == 1

@@ -23,7 +23,7 @@ from domains.programs.problems.bin_packing import BEST_FIT, FIRST_FIT, BinPackin
 from domains.programs.sandbox.bubblewrap import Bubblewrap
 from experiments import command, study
 from experiments.command import Names
-from experiments.programs.searches import SCRIPTED, best, played
+from experiments.programs.searches import SCRIPTED, best, check_answers, played
 from qd.config.compose import assemble, load
 from qd.report.table import Row, Runs, summary
 
@@ -109,10 +109,11 @@ def play(words: list[str], seed: int, programs: int) -> dict[str, float]:
         sources = drawn(seed, programs)
         objective = domain.evaluate(np.zeros(0), objects(sources)).objective
         return judge(domain, sources, objective, start)
-    search = assemble(load(words)).search
-    domain = search.domain
+    components = assemble(load(words))
+    search, domain = components.search, components.search.domain
     assert isinstance(domain, Programs)
     sources, objective = played(search, seed, objects(domain.problem.initial), lambda n: n >= programs)
+    check_answers(components.services[0])
     return judge(domain, sources, objective, start)
 
 

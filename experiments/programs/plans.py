@@ -32,7 +32,7 @@ from domains.programs.problems.cases import CASES
 from domains.programs.problems.synthesis import Synthesis
 from experiments import command, parallel, study
 from experiments.command import Names
-from experiments.programs.searches import SCRIPTED, best, played
+from experiments.programs.searches import SCRIPTED, best, check_answers, played
 from qd import diversity, keys
 from qd.config.compose import Components, assemble, load
 from qd.report.table import Row, Runs, summary
@@ -152,6 +152,7 @@ def play(components: Components, seed: int, calls: int) -> dict[str, float]:
     search = search._replace(domain=domain, emitter=replace(search.emitter, domain=domain))  # type: ignore[type-var]
     first = objects([f"{Synthesis(problem.task).head}\n    return None\n"])
     sources, objective = played(search, seed, first, lambda _: capped.used >= calls)
+    check_answers(lm)
     sources, objective = sources[1:], objective[1:]
     answered = [i for i, source in enumerate(sources) if fault_of(source) != "the model returned nothing"]
     sources, objective = [sources[i] for i in answered], objective[answered]

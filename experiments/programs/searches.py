@@ -1,6 +1,7 @@
 """What the studies of programs share: the scripted model as a choice, a search played to its end, its best program."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -40,3 +41,16 @@ def played(search: Search, seed: int, first: Array, is_over: Callable[[int], boo
 def best(objective: np.ndarray) -> int:
     """Returns which program is the best, the oldest of equals; NaN counts as worst."""
     return int(np.nanargmax(objective))
+
+
+def check_answers(lm: Any) -> None:
+    """Checks that the model answered all calls of a run.
+
+    Args:
+        lm: the client.
+
+    Raises:
+        RuntimeError: it left some unanswered, e.g. because its server died, so that the run is none.
+    """
+    if failed := sum(row["failed"] for row in lm.report()):
+        raise RuntimeError(f"{failed} calls of the model got no answer")

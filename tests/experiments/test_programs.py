@@ -1,12 +1,13 @@
 """The studies of programs: means over tasks, and whether diversity goes with gain; calls beyond a cap."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from domains.programs.problems.cases import CASES
-from experiments.programs import contenders, plans
+from experiments.programs import contenders, plans, searches
 from experiments.programs.metered import Meter
 from qd.report.table import Runs
 
@@ -65,3 +66,11 @@ def test_openevolve_that_found_nothing_is_its_first_program(tmp_path, monkeypatc
     monkeypatch.setattr(contenders, "metered", metered)
     played = contenders.openevolve(contenders.Task(tmp_path, tmp_path, "", 0, 8), "python")
     assert played.scores == {"x = 1\n": 1.2475} and played.evaluations == 1
+
+
+def test_a_run_whose_model_left_calls_unanswered_is_none():
+    answered = SimpleNamespace(report=lambda: [{"failed": 0}])
+    dead = SimpleNamespace(report=lambda: [{"failed": 0}, {"failed": 3}])
+    searches.check_answers(answered)
+    with pytest.raises(RuntimeError, match="3 calls"):
+        searches.check_answers(dead)

@@ -35,7 +35,7 @@ def page(source: str, journal: ProgramJournal, language: str = "python") -> str:
     origin, record = journal.origin(source), journal.find(source)
     parts = [f"<!doctype html><meta charset=utf-8><style>{_STYLE}</style>"]
     if origin is not None:
-        parents = f" of {', '.join(origin.parents)}" if origin.parents else ""
+        parents = f" of {', '.join(dict.fromkeys(origin.parents))}" if origin.parents else ""
         parts.append(f"<p>Program {name_of(source)}: {html.escape(origin.by)}{parents}</p>")
     if record is not None and record.words:
         parts.append(f"<h4>Feedback</h4><pre class=w>{html.escape(record.words)}</pre>")

@@ -13,7 +13,7 @@ from domains.programs.code import apply_edits, extract, fault_of, into_frame
 from domains.programs.coder import Coder
 from domains.programs.emitters.evolve import Evolve
 from domains.programs.emitters.operators import Crossover, Diff, NearCode, Repair, RewriteCode, Write
-from domains.programs.journal import ProgramJournal, Record
+from domains.programs.journal import ProgramJournal, Record, name_of
 from domains.programs.measures import describe
 from domains.programs.page import highlight, page
 from domains.programs.problem import read_score
@@ -406,3 +406,6 @@ def test_the_page_shows_code_difference_and_feedback():
         '<span class="k">def</span> <span class="d">f</span>():\n    <span class="k">return</span> <span class="s">&#x27;a&#x27;</span>\n'
     )
     assert highlight("def f(:\n 'a") == "def f(:\n &#x27;a"
+    first = "x = 1\n"
+    journal.note_origin("x = 3\n", "crossover", [first, first])
+    assert f": crossover of {name_of(first)}</p>" in page("x = 3\n", journal)

@@ -123,7 +123,8 @@ _POOLS: list[Any] = []  # one for each thread that runs programs at the same tim
 def _describe(error: Any) -> str:
     inner = error.exception()
     text = f"{type(inner).__name__}: {inner}".strip().rstrip(":")[:400]
-    lines = [frame.line for frame in error.traceback() if frame.filename == _PROGRAM]
+    frames = error.traceback() if hasattr(error, "traceback") else ()  # none where the interpreter itself ended
+    lines = [frame.line for frame in frames if frame.filename == _PROGRAM]
     return f"{text} (line {lines[-1]} of the program)" if lines else text
 
 

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -219,3 +221,20 @@ def test_the_probes_of_an_ordinary_user_fail_too():
     done = subprocess.run([*nobody, python, "-m", "pytest", *words], env=env, cwd=house, capture_output=True, text=True)
     shutil.rmtree(folder)
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout
+
+
+def test_an_interpreter_that_is_ended_from_outside_is_a_failed_row_and_the_next_program_runs():
+    monty = sandbox("monty", ExecutionLimits(seconds=20, wall=20))
+    assert monty.run(Execution("result = 1")).value == 1
+    results = []
+    thread = threading.Thread(target=lambda: results.append(monty.run(Execution("while True:\n    pass"))))
+    thread.start()
+    time.sleep(0.5)
+    for child in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(child.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"monty" in (child.parent / "cmdline").read_bytes():
+                os.kill(int(child.parent.name), signal.SIGKILL)
+    thread.join(20)
+    assert results and "crashed" in results[0].fault and results[0].value is None
+    assert monty.run(Execution("result = 2")).value == 2

@@ -103,7 +103,7 @@ def openevolve(task: Task, peer: str) -> Played:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     with (task.folder / "log").open("w") as log:
         meter = metered([peer, "-c", run, *words], task.folder, log, env)
-    lines = growing.read(trace) if trace.exists() else []
+    lines = growing.read(trace)
     scores = {line["parent_code"]: _combined(line["parent_metrics"]) for line in lines if line.get("parent_code")}
     scores |= {line["child_code"]: _combined(line["child_metrics"]) for line in lines}
     if not lines:  # no reply gave a program, with which openevolve ends as failed: the first program is all that it has

@@ -59,7 +59,7 @@ PATIENT = [
     "domain_defaults.batch_size=12",
     "lm.limits.timeout=3600",
     "lm.limits.deadline=7200",
-]  # a model here
+]  # where the model is on this machine
 HELD_OUT = BinPacking(items=500, instances=40, seed=1000)
 
 
